@@ -1,0 +1,124 @@
+"""What every platform module offers: the `Connector` protocol, and its limits as data (`Capabilities`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
+
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MediaKind,
+    MetricsBatch,
+    Platform,
+    PostContent,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """A platform's limits and abilities as data, each fact's source in the platform module."""
+
+    platform: Platform
+    label: str
+    """As people write it: "X (Twitter)"."""
+    text_limit: int
+    text_unit: str
+    """What one unit of `text_limit` is, for messages: "weighted characters", "graphemes"."""
+    count_text: Callable[[str], int]
+    media_kinds: frozenset[MediaKind]
+    max_images: int
+    max_videos: int
+    media_required: bool = False
+    text_byte_limit: int | None = None
+    supports_thread: bool = False
+    supports_first_comment: bool = False
+    needs_instance_url: bool = False
+    needs_handle: bool = False
+    metrics_batch: int = 1
+    """How many posts one metrics request may name."""
+    metrics: frozenset[str] = frozenset()
+    """The names of connectors.types.METRIC_NAMES that the platform reports; all others are always None."""
+    refresh_before: timedelta | None = None
+    """How long before `expires_at` a token should be refreshed; None = tokens are never refreshed."""
+    reconciliation: str = ""
+    """One sentence: how the outcome of an ambiguous publish is found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentProblem:
+    """Why a platform would refuse a content: `code` for programs, `detail` names the remedy."""
+
+    code: str
+    detail: str
+    field: str
+    """The field of PostContent at fault: "text", "media", "thread", ..."""
+
+
+async def _discard_state(_state: Mapping[str, Any]) -> None:
+    """Save nothing: for callers that publish once and keep no record, such as an interactive try."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """One publication to send, or to look for.
+
+    `key` and `first_attempt_at` are the same for every attempt at this publication, so that whatever the
+    platform uses to recognise a repetition can be derived from them.
+    """
+
+    content: PostContent
+    key: str
+    first_attempt_at: datetime
+    state: Mapping[str, Any]
+    """What earlier attempts saved: container ids, record keys, upload sessions."""
+    save_state: Callable[[Mapping[str, Any]], Awaitable[None]] = _discard_state
+    """Commits the new state durably. Await it BEFORE the request that the state would let us recover from."""
+
+
+class Connector(Protocol):
+    """One account on one platform. All methods raise only errors of `connectors.errors`."""
+
+    capabilities: ClassVar[Capabilities]
+    account: Account
+
+    async def verify(self) -> VerifiedAccount:
+        """Ask the platform whom the credentials belong to; exchange a password for a session where needed."""
+        ...
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """Send the post once. OutcomeUnknownError means: call `find_publication` before ever trying again."""
+        ...
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Find out whether an earlier `publish` of this request went out.
+
+        None = the platform was read for the whole window since `first_attempt_at`, and the post is not there.
+        Raises CannotFindOutError where the platform cannot tell.
+        """
+        ...
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """Read the counters of these posts, in as few requests as the platform allows."""
+        ...
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """Read the account's own counters."""
+        ...
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """Read one page of the account's posts published at or after `since`, newest first."""
+        ...
+
+    async def refresh_token(self) -> Credentials | None:
+        """Exchange the refresh token; None = this platform's tokens are not refreshed.
+
+        The returned credentials are complete: what the platform did not send anew is carried over.
+        """
+        ...

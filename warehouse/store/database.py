@@ -1,0 +1,164 @@
+"""Open the operational store: engine, short transactions, migrations.
+
+SQLite settings: WAL, so that readers never wait for the writer; synchronous=FULL, so that what was
+acknowledged survives a power cut; BEGIN IMMEDIATE for writers, since a read that turns into a write fails
+at once with "database is locked" instead of waiting.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from filelock import FileLock
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from warehouse.errors import SetupError
+from warehouse.store.crypto import Cipher, load_secret
+from warehouse.store.migrations import migrate
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from warehouse.settings import WarehouseSettings
+
+BUSY_TIMEOUT_MS = 30_000
+"""Longer than the 15 s that a writer was seen to wait on a saturated SQLite."""
+
+
+class Store:
+    """The operational store of one process; safe to share between threads."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(socialflow_write=True)
+        self.cipher = cipher
+
+    @classmethod
+    def open(cls, settings: WarehouseSettings) -> Self:
+        """Open the store, creating or migrating it under a lock.
+
+        Raises SetupError: an unusable folder or address, a wrong secret key, a store from a newer version.
+        """
+        _prepare_home(settings)
+        cipher = Cipher(load_secret(settings))
+        engine = _create_engine(settings.resolved_database_url)
+        try:
+            with FileLock(settings.home / "migrate.lock", timeout=120):
+                migrate(engine)
+            _check_secret(engine, cipher)
+        except OperationalError as error:
+            engine.dispose()
+            # The driver's own sentence may quote the address, password included: only its class is safe.
+            shown = make_url(settings.resolved_database_url).render_as_string(hide_password=True)
+            raise SetupError(f"cannot use the store at {shown}: {_driver_reason(error)}") from error
+        except SetupError:
+            engine.dispose()
+            raise
+        return cls(engine, cipher)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Yield a session inside one write transaction: committed at the end, rolled back on an error."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session that reads one consistent state and never waits for a writer."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @property
+    def dialect(self) -> str:
+        """'sqlite' or 'postgresql'."""
+        return self._engine.dialect.name
+
+    @staticmethod
+    def new_id(prefix: str) -> str:
+        """Return a new id such as 'post_01j...': sorts by time, tells what it names."""
+        return new_id(prefix)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def new_id(prefix: str) -> str:
+    """Return a new prefixed ULID in lower case."""
+    return f"{prefix}_{str(ULID()).lower()}"
+
+
+def _prepare_home(settings: WarehouseSettings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SetupError(f"cannot use SOCIALFLOW_HOME={settings.home}: {reason}") from error
+    if not os.access(settings.home, os.W_OK | os.X_OK):
+        raise SetupError(f"SOCIALFLOW_HOME={settings.home} cannot be written: choose another folder")
+
+
+def _create_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError:
+        raise SetupError("SOCIALFLOW_DATABASE_URL is not an address such as sqlite:///file") from None
+    if parsed.get_backend_name() == "postgresql":
+        # pre_ping: a server restart must not fail the first statement after it.
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    if parsed.get_backend_name() != "sqlite":
+        raise SetupError(f"SOCIALFLOW_DATABASE_URL names {parsed.drivername}: use sqlite or postgresql")
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        raw: sqlite3.Connection = connection  # type: ignore[assignment]  # the driver is pysqlite here
+        raw.isolation_level = None  # we say BEGIN ourselves, below
+        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: object) -> None:
+        options = connection.get_execution_options()  # type: ignore[attr-defined]  # a sqlalchemy Connection
+        statement = "BEGIN IMMEDIATE" if options.get("socialflow_write") else "BEGIN"
+        connection.exec_driver_sql(statement)  # type: ignore[attr-defined]  # same
+
+    return engine
+
+
+def _check_secret(engine: Engine, cipher: Cipher) -> None:
+    """Notice another secret key before anything is sent or saved with it."""
+    with engine.execution_options(socialflow_write=True).begin() as connection:
+        insert = text(
+            "INSERT INTO instance (id, secret_fingerprint) VALUES (1, :fingerprint) "
+            "ON CONFLICT (id) DO NOTHING"
+        )
+        connection.execute(insert, {"fingerprint": cipher.fingerprint})
+        known = connection.execute(text("SELECT secret_fingerprint FROM instance WHERE id = 1")).scalar_one()
+    if known != cipher.fingerprint:
+        raise SetupError(
+            "the secret key is not the one this store was made with: set SOCIALFLOW_SECRET_KEY (or restore "
+            "secret.key in the home folder) to the old value; nothing was changed"
+        )
+
+
+def _driver_reason(error: OperationalError) -> str:
+    first_line = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
+    return first_line[:200]

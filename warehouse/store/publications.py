@@ -1,0 +1,257 @@
+"""The state machine of a publication, up to the moment it is sent: schedule, edit, cancel, derive.
+
+    draft -> scheduled -> claimed -> sending -> published
+                  ^          |          |-> failed       the platform said no
+                  |          |          |-> scheduled    surely not sent: try again
+                  |          |          '-> unknown      may be out -> published | scheduled | needs_review
+                  '---- lease expired, nothing sent yet
+    scheduled -> canceled
+
+`warehouse.store.sending` holds the publisher's transitions (claim and after), this module those of people.
+Every transition appends to the ledger and refreshes the post's derived status in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, update
+
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.database import new_id
+from warehouse.store.ledger import append_event
+from warehouse.store.models import Post, Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from connectors.types import PostContent
+    from warehouse.store.models import AccountRow
+
+EDITABLE = frozenset({"draft", "scheduled", "needs_review", "failed"})
+IN_FLIGHT = frozenset({"claimed", "sending", "unknown"})
+
+
+def payload_hash(content: PostContent) -> str:
+    """Return the fingerprint of exactly what is sent: sha256 of its canonical JSON."""
+    canonical = json.dumps(content.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def schedule_publication(
+    session: Session,
+    *,
+    post: Post,
+    account: AccountRow,
+    content: PostContent,
+    scheduled_at: datetime | None,
+    now: datetime,
+) -> Publication:
+    """Add the publication of a post on an account; without a time it is a draft.
+
+    The caller refreshes the post's status once all its publications are there.
+    """
+    publication = Publication(
+        id=new_id("pub"),
+        post_id=post.id,
+        workspace_id=post.workspace_id,
+        account_id=account.id,
+        platform=account.platform,
+        origin="socialflow",
+        content=content.model_dump(mode="json"),
+        content_kind=content.kind,
+        payload_hash=payload_hash(content),
+        status="draft" if scheduled_at is None else "scheduled",
+        scheduled_at=scheduled_at,
+        due_at=scheduled_at,
+        attempts=0,
+        ledger_rows=0,
+        ledger_hash="",
+        send_state={},
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(publication)
+    session.flush()
+    at = scheduled_at.isoformat() if scheduled_at else None
+    append_event(session, publication.id, publication.status, now=now, scheduled_at=at)
+    return publication
+
+
+def get_publication(session: Session, workspace_id: str, publication_id: str) -> Publication:
+    """Return the publication, locked for the caller's transaction. Raises NotFoundError."""
+    query = select(Publication).where(
+        Publication.id == publication_id, Publication.workspace_id == workspace_id
+    )
+    # The lock (nothing on SQLite, where writers are alone anyway) keeps a publisher's claim out meanwhile.
+    publication = session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if publication is None:
+        raise NotFoundError(f"there is no publication {publication_id} in this workspace")
+    return publication
+
+
+def reschedule_publication(
+    session: Session,
+    publication: Publication,
+    scheduled_at: datetime,
+    now: datetime,
+    *,
+    event: str = "scheduled",
+) -> None:
+    """Set when the publication goes out; a draft becomes scheduled. Raises ConflictError once claimed."""
+    require_editable(publication)
+    _require_not_ambiguous(publication)
+    publication.status = "scheduled"
+    publication.scheduled_at = publication.due_at = scheduled_at
+    publication.reason_code = publication.reason = None
+    publication.updated_at = now
+    append_event(session, publication.id, event, now=now, scheduled_at=scheduled_at.isoformat())
+    refresh_post_status(session, [publication.post_id], now)
+
+
+def change_content(session: Session, publication: Publication, content: PostContent, now: datetime) -> None:
+    """Replace what will be sent. Raises ConflictError once claimed, and for a thread that is partly out."""
+    require_editable(publication)
+    _require_not_ambiguous(publication)
+    if publication.send_state.get("sent_parts"):
+        raise ConflictError(
+            "part of this thread is already out: cancel it, or retry it unchanged", code="partly_published"
+        )
+    publication.content = content.model_dump(mode="json")
+    publication.content_kind = content.kind
+    publication.payload_hash = payload_hash(content)
+    # What the connector saved belongs to the old content (a container, a full record).
+    publication.send_state = {}
+    publication.first_attempt_at = None
+    publication.updated_at = now
+    append_event(session, publication.id, "edited", now=now)
+
+
+def cancel_publication(session: Session, publication: Publication, now: datetime) -> None:
+    """Cancel what has not been sent. Raises ConflictError once claimed or published."""
+    if publication.status == "canceled":
+        return
+    require_editable(publication)
+    publication.status = "canceled"
+    publication.due_at = None
+    publication.reason_code = publication.reason = None
+    publication.updated_at = now
+    append_event(session, publication.id, "canceled", now=now)
+    refresh_post_status(session, [publication.post_id], now)
+
+
+def retry_publication(session: Session, publication: Publication, now: datetime) -> None:
+    """Send a failed publication again, at once. Raises ConflictError for any other status."""
+    if publication.status != "failed":
+        remedy = (
+            "decide it with resolve"
+            if publication.status == "needs_review"
+            else "only a failed one is retried"
+        )
+        raise ConflictError(f"the publication is {publication.status}: {remedy}", code="not_failed")
+    reschedule_publication(session, publication, now, now, event="retry_by_hand")
+
+
+def resolve_review(
+    session: Session,
+    publication: Publication,
+    decision: str,
+    now: datetime,
+    *,
+    external_id: str | None = None,
+) -> None:
+    """Carry out a person's decision on a `needs_review` publication.
+
+    `published`: it is out (external_id lets its metrics be read); `send`: send it now; `discard`: it
+    stays unsent.
+    Raises ConflictError where nothing waits for a decision, InvalidInputError for another decision.
+    """
+    if publication.status != "needs_review":
+        raise ConflictError(
+            f"the publication is {publication.status}: there is nothing to decide", code="not_in_review"
+        )
+    if decision == "published":
+        publication.status = "published"
+        publication.external_id = external_id
+        publication.published_at = publication.first_attempt_at or now
+        publication.next_snapshot_at = now if external_id else None
+        publication.due_at = None
+    elif decision == "send":
+        publication.status = "scheduled"
+        publication.scheduled_at = publication.due_at = now
+    elif decision == "discard":
+        publication.status = "canceled"
+        publication.due_at = None
+    else:
+        raise InvalidInputError(
+            f"unknown decision {decision!r}: use published, send or discard", field="decision"
+        )
+    publication.reason_code = publication.reason = None
+    publication.unknown_since = None
+    publication.updated_at = now
+    append_event(session, publication.id, "resolved", now=now, decision=decision, external_id=external_id)
+    refresh_post_status(session, [publication.post_id], now)
+
+
+def require_editable(publication: Publication) -> None:
+    """Raise ConflictError unless the publication can still be changed, with the reason in words."""
+    if publication.status in EDITABLE:
+        return
+    if publication.status in IN_FLIGHT:
+        raise ConflictError(
+            f"the publication on {publication.platform} is {publication.status}: it is being sent and can no "
+            "longer be changed",
+            code="already_claimed",
+        )
+    raise ConflictError(
+        f"the publication on {publication.platform} is {publication.status}: that is final",
+        code="final_status",
+    )
+
+
+def _require_not_ambiguous(publication: Publication) -> None:
+    if publication.status == "needs_review" and publication.attempts > 0:
+        raise ConflictError(
+            "this publication may already be out: resolve it first (published, send or discard)",
+            code="needs_review",
+        )
+
+
+def derive_post_status(counts: Mapping[str, int]) -> str:
+    """Return a post's status from how many of its publications are in each status."""
+    alive = {status for status, count in counts.items() if count and status != "canceled"}
+    if not alive:
+        return "canceled"
+    if len(alive) == 1 and alive <= {"draft", "scheduled", "published", "failed"}:
+        return next(iter(alive))
+    if alive == {"published", "failed"}:
+        return "partially_published"
+    if alive == {"draft", "scheduled"}:
+        return "scheduled"
+    return "publishing"
+
+
+def refresh_post_status(session: Session, post_ids: Collection[str], now: datetime) -> None:
+    """Bring `posts.status` in line with the publications, in the caller's transaction."""
+    session.flush()
+    query = select(Publication.post_id, Publication.status, func.count()).where(
+        Publication.post_id.in_(set(post_ids))
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for post_id, status, count in session.execute(query.group_by(Publication.post_id, Publication.status)):
+        counts.setdefault(post_id, {})[status] = count
+    by_status: dict[str, list[str]] = {}
+    for post_id, of_post in counts.items():
+        by_status.setdefault(derive_post_status(of_post), []).append(post_id)
+    for status, ids in by_status.items():
+        session.execute(
+            update(Post)
+            .where(Post.id.in_(ids), Post.status != status)
+            .values(status=status, version=Post.version + 1, updated_at=now)
+            .execution_options(synchronize_session="fetch")
+        )
