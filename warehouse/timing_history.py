@@ -1,0 +1,198 @@
+"""Checks and cleans a post history for the timing model: DataFrame in, sorted arrays out. Pure, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from warehouse.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+HOURS = 24
+SLOTS = 7 * HOURS
+MICROSECONDS_PER_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PostArrays:
+    """Posts of several accounts, sorted by account, then time. Exact duplicates are kept, weight 0.
+
+    Times are microseconds since 1970 UTC; `age_hours` is infinite where a post counts as grown up.
+    """
+
+    account: IntArray  # index into the list of accounts
+    published: IntArray
+    engagement: FloatArray
+    kind: IntArray
+    age_hours: FloatArray
+    weight: FloatArray  # 1, or 0 for a repeated row: it is counted, and changes no estimate
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+    def take(self, rows: slice) -> PostArrays:
+        """The posts in a run of rows; no copy."""
+        return PostArrays(
+            self.account[rows],
+            self.published[rows],
+            self.engagement[rows],
+            self.kind[rows],
+            self.age_hours[rows],
+            self.weight[rows],
+        )
+
+
+@lru_cache(maxsize=1024)
+def check_zone(name: str) -> str:
+    """The name of an IANA zone, or InvalidInputError."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:  # a folder's name gives OSError
+        raise InvalidInputError(
+            f"timezones: {name!r} is no IANA time zone; use a name such as 'Europe/Berlin' or 'UTC'",
+            field="timezones",
+        ) from error
+    return name
+
+
+def read_zones(account_ids: pd.Index[Any], timezones: Mapping[str, str] | str) -> tuple[list[Any], list[str]]:
+    """Every account of the history and of the mapping in order of its id, and each one's zone."""
+    if isinstance(timezones, str):
+        check_zone(timezones)
+        names = sorted(account_ids)
+        return names, [timezones] * len(names)
+    if not isinstance(timezones, Mapping):
+        raise InvalidInputError(
+            "timezones must be one IANA zone name or a mapping of account_id to zone name", field="timezones"
+        )
+    missing = [name for name in account_ids if name not in timezones]
+    if missing:
+        raise InvalidInputError(
+            f"timezones has no zone for account {missing[0]!r} ({len(missing)} in all): "
+            "add it, or pass one zone name for all",
+            field="timezones",
+        )
+    names = sorted(timezones)
+    return names, [check_zone(timezones[name]) for name in names]
+
+
+def read_history(
+    history: pd.DataFrame, timezones: Mapping[str, str] | str, as_of: datetime | None
+) -> tuple[list[Any], list[str], PostArrays]:
+    """Check a history and bring it into arrays.
+
+    Rows without an engagement and, where `as_of` is given, rows published after it are left out.
+
+    Raises:
+        InvalidInputError: a column is missing or of the wrong type, a time is naive or missing, a number is
+            negative or infinite, a zone is unknown or missing.
+    """
+    if not isinstance(history, pd.DataFrame):
+        raise InvalidInputError("history must be a pandas DataFrame", field="history")
+    for column in ("account_id", "published_at", "engagement"):
+        if column not in history.columns:
+            raise InvalidInputError(f"history has no column {column!r}: add it", field=column)
+    if as_of is not None and (not isinstance(as_of, datetime) or as_of.tzinfo is None):
+        raise InvalidInputError("as_of must be a datetime with a time zone, e.g. in UTC", field="as_of")
+    codes, uniques = pd.factorize(history["account_id"])
+    if (codes < 0).any():
+        raise InvalidInputError("account_id is missing in some rows: drop or fill them", field="account_id")
+    names, zones = read_zones(pd.Index(uniques), timezones)
+    place = {name: index for index, name in enumerate(names)}
+    account = np.array([place[name] for name in uniques], dtype=np.int64)[codes] if len(uniques) else codes
+    published = _read_times(history["published_at"])
+    engagement = _read_numbers(history["engagement"], "engagement")
+    age = np.full(len(history), np.nan)
+    if "age_hours" in history.columns:
+        age = _read_numbers(history["age_hours"], "age_hours")
+    keep = ~np.isnan(engagement)
+    if as_of is not None:
+        now = pd.Timestamp(as_of).tz_convert("UTC").as_unit("us").value
+        keep &= published <= now
+        age = np.where(np.isnan(age), (now - published) / MICROSECONDS_PER_HOUR, age)
+    kind = np.zeros(len(history), dtype=np.int64)
+    if "kind" in history.columns:
+        kind = pd.factorize(history["kind"])[0].astype(np.int64) + 1
+    posts = PostArrays(
+        account.astype(np.int64),
+        published,
+        engagement,
+        kind,
+        np.where(np.isnan(age), np.inf, age),
+        keep * 1.0,
+    )
+    return names, zones, _sort(posts, keep)
+
+
+def _read_times(column: pd.Series[Any]) -> IntArray:
+    if len(column) == 0:
+        return np.zeros(0, dtype=np.int64)
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        what = "has no time zone" if column.dtype.kind == "M" else f"has the type {column.dtype}"
+        raise InvalidInputError(
+            f"published_at {what}: make it aware UTC, e.g. pd.to_datetime(column, utc=True)",
+            field="published_at",
+        )
+    if column.isna().any():
+        raise InvalidInputError("published_at is missing in some rows: drop them", field="published_at")
+    return np.asarray(
+        column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    )
+
+
+def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
+    if column.dtype.kind not in "iuf" and not column.isna().all():
+        raise InvalidInputError(
+            f"{field} has the type {column.dtype}: make it a number, NULL where it is unknown", field=field
+        )
+    values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if np.isinf(values).any():
+        raise InvalidInputError(
+            f"{field} is infinite in some rows: use NULL where it is unknown", field=field
+        )
+    if (values < 0).any():
+        raise InvalidInputError(
+            f"{field} is negative in some rows (first: row {int(np.argmax(values < 0))}): "
+            "correct it, or use NULL where it is unknown",
+            field=field,
+        )
+    return values
+
+
+def _sort(posts: PostArrays, keep: npt.NDArray[np.bool_]) -> PostArrays:
+    """Kept rows by account, time, engagement, kind (so that row order cannot matter), repeats marked."""
+    keys = (-posts.age_hours, posts.kind, posts.engagement, posts.published, posts.account)
+    order = np.flatnonzero(keep)
+    step = [np.diff(key[order]) for key in keys[:0:-1]]  # account first, then time, ...
+    if not _is_sorted(step):
+        order = order[np.lexsort([key[order] for key in keys])]
+        step = [np.diff(key[order]) for key in keys[:0:-1]]
+    repeated = np.logical_and.reduce([difference == 0 for difference in step])
+    weight = np.ones(len(order))
+    weight[1:][repeated] = 0.0
+    return PostArrays(
+        posts.account[order],
+        posts.published[order],
+        posts.engagement[order],
+        posts.kind[order],
+        posts.age_hours[order],
+        weight,
+    )
+
+
+def _is_sorted(step: list[npt.NDArray[Any]]) -> bool:
+    """Whether rows are strictly ordered by account and time already, as the lake returns them."""
+    account, published = step[0], step[1]
+    return bool(np.all((account > 0) | ((account == 0) & (published > 0))))
