@@ -79,12 +79,12 @@ def append_events(
         row["hash"] = _row_hash(row)
         rows.append(row)
     session.execute(insert(PublicationAttempt), rows)
-    # Core, not ORM: a bulk update by primary key that leaves `updated_at` and loaded objects alone.
+    # Through the connection, not the session: a bulk update that leaves loaded objects and `updated_at` alone.
     table = Publication.__table__
     session.connection().execute(
-        update(table)
+        update(Publication)
         .where(table.c.id == bindparam("key"))
-        .values(ledger_rows=bindparam("n"), ledger_hash=bindparam("h")),  # type: ignore[arg-type]  # a Table
+        .values(ledger_rows=bindparam("n"), ledger_hash=bindparam("h")),
         [{"key": row["publication_id"], "n": row["seq"], "h": row["hash"]} for row in rows],
     )
 

@@ -7,7 +7,7 @@
                   '---- lease expired, nothing sent yet
     scheduled -> canceled
 
-`warehouse.store.sending` holds the publisher's transitions (claim and after), this module those of people.
+`claims` and `outcomes` beside it hold the publisher's transitions, this module those of people.
 Every transition appends to the ledger and refreshes the post's derived status in the same transaction.
 """
 

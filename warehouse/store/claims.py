@@ -1,0 +1,326 @@
+"""Who may work on which publication: claims with leases, and what is done about those that nobody can send.
+
+Any number of publishers run at once, on any number of machines; the lease arbitrates. A claim is one short
+transaction for a whole batch. Leases are far longer than the 15 s that a saturated SQLite was seen to make a
+writer wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from connectors.types import PostContent
+from warehouse.store.ledger import LedgerEvent, append_events
+from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
+from warehouse.store.publications import refresh_post_status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+BATCH = 500
+"""Rows that one housekeeping transaction may change, so that no writer waits long for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPublication:
+    """What a publisher needs to send, or to find out about, one publication."""
+
+    id: str
+    post_id: str
+    workspace_id: str
+    account_id: str
+    platform: str
+    content: PostContent
+    status: str
+    scheduled_at: datetime
+    due_at: datetime
+    attempts: int
+    first_attempt_at: datetime | None
+    unknown_since: datetime | None
+    send_state: dict[str, Any]
+
+
+def claim_due(
+    session: Session, *, owner: str, now: datetime, horizon: datetime, limit: int, lease: timedelta
+) -> list[ClaimedPublication]:
+    """Claim what is due until `horizon`, at most `limit`, in turns among the accounts.
+
+    Left alone: paused workspaces, accounts and platforms, and accounts that are not active. The lease runs
+    from each publication's own due time, so that a claim ahead of time does not expire before it.
+    """
+    ready = (
+        _joined(select(Publication.id, Publication.account_id, Publication.due_at))
+        .where(Publication.status == "scheduled", Publication.due_at <= horizon, *_may_send(now))
+        .subquery()
+    )
+    turn = func.row_number().over(partition_by=ready.c.account_id, order_by=(ready.c.due_at, ready.c.id))
+    # In turns: the account with 1,000 posts due must not make the account with one wait behind it.
+    ordered = select(ready.c.id).order_by(turn, ready.c.due_at, ready.c.id).limit(limit)
+    chosen = list(session.scalars(ordered))
+    rows = _take(
+        session,
+        chosen,
+        Publication.status == "scheduled",
+        status="claimed",
+        lease_owner=owner,
+        lease_until=max(now, horizon) + lease,
+        updated_at=now,
+    )
+    events = [LedgerEvent(row.id, "claimed") for row in rows]
+    append_events(session, events, now=now, owner=owner)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+    return sorted((_claimed(row) for row in rows), key=lambda row: (row.due_at, row.id))
+
+
+def claim_unknown(
+    session: Session, *, owner: str, now: datetime, limit: int, lease: timedelta
+) -> list[ClaimedPublication]:
+    """Take publications whose outcome is unknown and whose next look is due, oldest first."""
+    free = or_(Publication.lease_until.is_(None), Publication.lease_until <= now)
+    due = and_(Publication.status == "unknown", Publication.due_at <= now, free)
+    readable = _joined(select(Publication.id)).where(due, *_may_send(now, for_reading=True))
+    chosen = list(session.scalars(readable.order_by(Publication.due_at, Publication.id).limit(limit)))
+    rows = _take(session, chosen, due, lease_owner=owner, lease_until=now + lease)
+    return [_claimed(row) for row in rows]
+
+
+def renew_leases(session: Session, ids: Collection[str], *, owner: str, until: datetime) -> set[str]:
+    """Extend the leases that `owner` still holds; return the ids that it does."""
+    statement = (
+        update(Publication)
+        .where(Publication.id.in_(ids), Publication.lease_owner == owner)
+        .values(lease_until=until)
+        .returning(Publication.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(session.scalars(statement))
+
+
+def release_claims(
+    session: Session, ids: Collection[str], *, owner: str, now: datetime, reason: str | None = None
+) -> None:
+    """Give back publications that `owner` claimed and has not begun to send."""
+    mine = and_(Publication.status == "claimed", Publication.lease_owner == owner)
+    rows = _take(
+        session, list(ids), mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason
+    )
+    events = [LedgerEvent(row.id, "released", {"message": reason} if reason else {}) for row in rows]
+    append_events(session, events, now=now, owner=owner)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+
+
+def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
+    """Take over from publishers that died.
+
+    A claim that was never sent goes back to scheduled; one that was being sent may be out: unknown.
+    Returns how many of each: {"released": n, "unknown": n}.
+    """
+    expired = Publication.lease_until <= now
+    claimed = and_(Publication.status == "claimed", expired)
+    released = _take(
+        session,
+        _ids(session, claimed),
+        claimed,
+        status="scheduled",
+        lease_owner=None,
+        lease_until=None,
+        updated_at=now,
+    )
+    message = "the publisher that had claimed it ended before sending"
+    append_events(
+        session, [LedgerEvent(row.id, "released", {"message": message}) for row in released], now=now
+    )
+    sending = and_(Publication.status == "sending", expired)
+    message = "the publisher ended while sending: it may be out, the platform will be asked"
+    unknown = _take(
+        session,
+        _ids(session, sending),
+        sending,
+        status="unknown",
+        lease_owner=None,
+        lease_until=None,
+        unknown_since=now,
+        due_at=now,
+        reason_code="publisher_died",
+        reason=message,
+        updated_at=now,
+    )
+    _append(session, unknown, "unknown", message, now)
+    refresh_post_status(session, {row.post_id for row in (*released, *unknown)}, now)
+    return {"released": len(released), "unknown": len(unknown)}
+
+
+def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) -> int:
+    """Move what is later than `max_lateness` to needs_review: nobody wants Friday's post on Monday."""
+    overdue = and_(Publication.status == "scheduled", Publication.scheduled_at < now - max_lateness)
+    message = (
+        f"not sent within {_words(max_lateness)} of its time (SOCIALFLOW_MAX_LATENESS): "
+        "send it now, set a new time, or discard it"
+    )
+    rows = _take(
+        session,
+        _ids(session, overdue, order=Publication.scheduled_at),
+        overdue,
+        status="needs_review",
+        reason_code="too_late",
+        reason=message,
+        updated_at=now,
+    )
+    append_events(
+        session, [LedgerEvent(row.id, "needs_review", {"message": message}) for row in rows], now=now
+    )
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+    return len(rows)
+
+
+def fail_unusable(session: Session, *, now: datetime) -> int:
+    """Fail what is due on an account that cannot publish (revoked, disconnected), with the reason."""
+    due = and_(Publication.status == "scheduled", Publication.due_at <= now)
+    query = (
+        select(Publication.id, AccountRow.status, AccountRow.handle, AccountRow.status_reason)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .where(due, AccountRow.status != "active")
+        .limit(BATCH)
+    )
+    found = session.execute(query).all()
+    events, post_ids = [], set()
+    for publication_id, status, handle, why in found:
+        message = f"the account {handle} is {status}" + (f": {why}" if why else "") + "; connect it again"
+        rows = _take(
+            session,
+            [publication_id],
+            due,
+            status="failed",
+            reason_code=f"account_{status}",
+            reason=message,
+            updated_at=now,
+        )
+        events += [LedgerEvent(row.id, "failed", {"message": message}) for row in rows]
+        post_ids |= {row.post_id for row in rows}
+    append_events(session, events, now=now)
+    refresh_post_status(session, post_ids, now)
+    return len(events)
+
+
+def pause_account_until(session: Session, account_id: str, until: datetime, reason: str) -> None:
+    """Send nothing for this account until then; a longer pause stays. Holds back no other account."""
+    longer = or_(AccountRow.rate_limited_until.is_(None), AccountRow.rate_limited_until < until)
+    session.execute(
+        update(AccountRow)
+        .where(AccountRow.id == account_id, longer)
+        .values(rate_limited_until=until, rate_limit_reason=reason)
+    )
+
+
+def pause_platform_until(session: Session, platform: str, until: datetime, reason: str) -> None:
+    """Send nothing on this platform until then: its limit is one of the app, not of an account."""
+    limit = session.get(PlatformLimit, platform, with_for_update=True)
+    if limit is None:
+        session.add(PlatformLimit(platform=platform, paused_until=until, reason=reason))
+    elif limit.paused_until < until:
+        limit.paused_until, limit.reason = until, reason
+
+
+def review_unaskable(session: Session, *, now: datetime) -> int:
+    """Move to needs_review what may be out on an account whose platform can no longer be asked."""
+    unusable = select(AccountRow.id).where(AccountRow.status != "active")
+    stuck = and_(Publication.status == "unknown", Publication.account_id.in_(unusable))
+    message = (
+        "it may be out, and the account's token no longer works, so the platform cannot be asked: look there, "
+        "then resolve it (published, send or discard)"
+    )
+    rows = _take(
+        session,
+        _ids(session, stuck),
+        stuck,
+        status="needs_review",
+        reason_code="cannot_find_out",
+        reason=message,
+        updated_at=now,
+    )
+    _append(session, rows, "needs_review", message, now)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+    return len(rows)
+
+
+def _append(session: Session, rows: Sequence[Publication], event: str, message: str, now: datetime) -> None:
+    append_events(session, [LedgerEvent(row.id, event, {"message": message}) for row in rows], now=now)
+
+
+def _joined(query: Select[Any]) -> Select[Any]:
+    return (
+        query.join(AccountRow, AccountRow.id == Publication.account_id)
+        .join(Workspace, Workspace.id == Publication.workspace_id)
+        .outerjoin(PlatformLimit, PlatformLimit.platform == Publication.platform)
+    )
+
+
+def _may_send(now: datetime, *, for_reading: bool = False) -> list[ColumnElement[bool]]:
+    """Conditions under which the platform may be called for a publication at all."""
+    conditions: list[ColumnElement[bool]] = [
+        AccountRow.status == "active",
+        or_(AccountRow.rate_limited_until.is_(None), AccountRow.rate_limited_until <= now),
+        or_(PlatformLimit.paused_until.is_(None), PlatformLimit.paused_until <= now),
+    ]
+    if not for_reading:  # a person's pause stops sending; finding out what happened goes on
+        conditions += [AccountRow.paused_at.is_(None), Workspace.publishing_paused_at.is_(None)]
+    return conditions
+
+
+def _ids(session: Session, condition: ColumnElement[bool], *, order: Any = None) -> list[str]:  # noqa: ANN401 (any column)
+    query = select(Publication.id).where(condition).limit(BATCH)
+    return list(session.scalars(query if order is None else query.order_by(order)))
+
+
+def _take(
+    session: Session,
+    ids: Sequence[str],
+    condition: ColumnElement[bool],
+    **values: Any,  # noqa: ANN401 (column values)
+) -> list[Publication]:
+    """Change those of `ids` that still satisfy `condition` and that no other transaction holds."""
+    if not ids:
+        return []
+    row = aliased(Publication)
+    lock = select(row.id).where(row.id.in_(ids)).with_for_update(skip_locked=True)
+    statement = (
+        update(Publication)
+        .where(Publication.id.in_(lock), condition)
+        .values(**values)
+        .returning(Publication)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return list(session.scalars(statement))
+
+
+def _claimed(row: Publication) -> ClaimedPublication:
+    if row.scheduled_at is None or row.due_at is None:
+        raise AssertionError(f"publication {row.id} is {row.status} without a time")
+    return ClaimedPublication(
+        id=row.id,
+        post_id=row.post_id,
+        workspace_id=row.workspace_id,
+        account_id=row.account_id,
+        platform=row.platform,
+        content=PostContent.model_validate(row.content),
+        status=row.status,
+        scheduled_at=row.scheduled_at,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        first_attempt_at=row.first_attempt_at,
+        unknown_since=row.unknown_since,
+        send_state=dict(row.send_state),
+    )
+
+
+def _words(duration: timedelta) -> str:
+    minutes = round(duration.total_seconds() / 60)
+    return f"{minutes // 60} h" if minutes and minutes % 60 == 0 else f"{minutes} min"
