@@ -57,8 +57,8 @@ def claim_due(
     from each publication's own due time, so that a claim ahead of time does not expire before it.
     """
     ready = (
-        _joined(select(Publication.id, Publication.account_id, Publication.due_at))
-        .where(Publication.status == "scheduled", Publication.due_at <= horizon, *_may_send(now))
+        join_limits(select(Publication.id, Publication.account_id, Publication.due_at))
+        .where(Publication.status == "scheduled", Publication.due_at <= horizon, *may_call(now))
         .subquery()
     )
     turn = func.row_number().over(partition_by=ready.c.account_id, order_by=(ready.c.due_at, ready.c.id))
@@ -86,7 +86,7 @@ def claim_unknown(
     """Take publications whose outcome is unknown and whose next look is due, oldest first."""
     free = or_(Publication.lease_until.is_(None), Publication.lease_until <= now)
     due = and_(Publication.status == "unknown", Publication.due_at <= now, free)
-    readable = _joined(select(Publication.id)).where(due, *_may_send(now, for_reading=True))
+    readable = join_limits(select(Publication.id)).where(due, *may_call(now, for_reading=True))
     chosen = list(session.scalars(readable.order_by(Publication.due_at, Publication.id).limit(limit)))
     rows = _take(session, chosen, due, lease_owner=owner, lease_until=now + lease)
     return [_claimed(row) for row in rows]
@@ -105,13 +105,17 @@ def renew_leases(session: Session, ids: Collection[str], *, owner: str, until: d
 
 
 def release_claims(
-    session: Session, ids: Collection[str], *, owner: str, now: datetime, reason: str | None = None
+    session: Session,
+    *,
+    owner: str,
+    now: datetime,
+    ids: Collection[str] | None = None,
+    reason: str | None = None,
 ) -> None:
-    """Give back publications that `owner` claimed and has not begun to send."""
+    """Give back what `owner` claimed (of `ids`; None = everything) and has not begun to send."""
     mine = and_(Publication.status == "claimed", Publication.lease_owner == owner)
-    rows = _take(
-        session, list(ids), mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason
-    )
+    chosen = list(session.scalars(select(Publication.id).where(mine))) if ids is None else list(ids)
+    rows = _take(session, chosen, mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason)
     events = [LedgerEvent(row.id, "released", {"message": reason} if reason else {}) for row in rows]
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, {row.post_id for row in rows}, now)
@@ -255,7 +259,19 @@ def _append(session: Session, rows: Sequence[Publication], event: str, message: 
     append_events(session, [LedgerEvent(row.id, event, {"message": message}) for row in rows], now=now)
 
 
-def _joined(query: Select[Any]) -> Select[Any]:
+def list_taken_ids(session: Session, account_id: str, *, since: datetime, except_id: str) -> frozenset[str]:
+    """Return the external ids of the account's other publications that went out at or after `since`."""
+    query = select(Publication.external_id).where(
+        Publication.account_id == account_id,
+        Publication.published_at >= since,
+        Publication.external_id.is_not(None),
+        Publication.id != except_id,
+    )
+    return frozenset(found for found in session.scalars(query) if found is not None)
+
+
+def join_limits(query: Select[Any]) -> Select[Any]:
+    """Join a query on publications with all that may hold their sending back."""
     return (
         query.join(AccountRow, AccountRow.id == Publication.account_id)
         .join(Workspace, Workspace.id == Publication.workspace_id)
@@ -263,7 +279,7 @@ def _joined(query: Select[Any]) -> Select[Any]:
     )
 
 
-def _may_send(now: datetime, *, for_reading: bool = False) -> list[ColumnElement[bool]]:
+def may_call(now: datetime, *, for_reading: bool = False) -> list[ColumnElement[bool]]:
     """Conditions under which the platform may be called for a publication at all."""
     conditions: list[ColumnElement[bool]] = [
         AccountRow.status == "active",

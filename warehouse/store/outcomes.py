@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, select, update
 
+from warehouse.store.claims import (
+    join_limits,
+    may_call,
+    pause_account_until,
+    pause_platform_until,
+    release_claims,
+)
 from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import Publication
 from warehouse.store.publications import refresh_post_status
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from connectors.errors import RateLimitScope
     from connectors.types import PublishedPost
 
 OutcomeKind = Literal[
@@ -55,7 +63,8 @@ class Outcome:
     message: str | None = None
     next_at: datetime | None = None
     receipt: PublishedPost | None = None
-    detail: Mapping[str, Any] | None = None
+    pause: RateLimitScope | None = None
+    """With retry: nothing else of this account, or of this platform, is sent before `next_at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +80,22 @@ def begin_sending(
 ) -> dict[str, Granted]:
     """Mark claimed publications as being sent; only those in the answer may be sent.
 
-    A publication is left out when `owner` no longer holds it.
+    Left out: what `owner` no longer holds, and (released again) what may not be sent at the moment.
     """
-    columns = (Publication.id, Publication.attempts, Publication.first_attempt_at)
     mine = (
         Publication.id.in_(ids),
         Publication.status == "claimed",
         Publication.lease_owner == owner,
         Publication.lease_until > now,
     )
-    rows = session.execute(select(*columns).where(*mine).with_for_update()).all()
+    columns = (Publication.id, Publication.attempts, Publication.first_attempt_at)
+    allowed = join_limits(select(Publication.id)).where(*mine, *may_call(now))
+    rows = session.execute(select(*columns).where(Publication.id.in_(allowed)).with_for_update()).all()
     granted = {row.id: Granted(row.attempts + 1, row.first_attempt_at or now) for row in rows}
+    held_back = set(ids) - set(granted)
+    if held_back:
+        # Claimed ahead of time, and meanwhile its account, platform or workspace was paused.
+        release_claims(session, owner=owner, now=now, ids=held_back, reason="waits until sending is allowed")
     if granted:
         table = Publication.__table__
         statement = (
@@ -141,6 +155,8 @@ def record_outcomes(
         if event is not None:
             events.append(event)
             post_ids.add(row.post_id)
+        if outcome.pause is not None and outcome.next_at is not None:
+            _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
     session.flush()
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, post_ids, now)
@@ -178,8 +194,15 @@ def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> 
     return LedgerEvent(row.id, outcome.kind, _detail(outcome))
 
 
+def _pause(session: Session, row: Publication, scope: RateLimitScope, until: datetime, reason: str) -> None:
+    if scope == "account":
+        pause_account_until(session, row.account_id, until, reason)
+    else:
+        pause_platform_until(session, row.platform, until, reason)
+
+
 def _detail(outcome: Outcome) -> dict[str, Any]:
-    detail: dict[str, Any] = dict(outcome.detail or {})
+    detail: dict[str, Any] = {}
     if outcome.code:
         detail["code"] = outcome.code
     if outcome.message:

@@ -1,0 +1,134 @@
+"""One publication, one attempt: send it, or find out what an earlier attempt came to.
+
+Turns every answer and every error of a connector into an `Outcome`. The rule behind all of it: only an error that
+proves the request was not accepted leads to another send; everything ambiguous becomes `unknown` and is looked
+up on the platform first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from connectors.errors import (
+    CannotFindOutError,
+    ConnectorError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ReauthenticateError,
+    RetryLaterError,
+)
+from warehouse.store.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from connectors.base import Connector, PublishRequest
+    from flows.publisher_settings import PublisherSettings
+    from warehouse.store.claims import ClaimedPublication
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY = timedelta(seconds=5)
+LONGEST_RETRY = timedelta(minutes=10)
+FIRST_LOOK = timedelta(seconds=1)
+
+
+def compute_backoff(attempt: int) -> timedelta:
+    """Return how long to wait after the given attempt (1, 2, ...): 5 s, 15 s, 45 s ... 10 min, +-20 %."""
+    base = min(FIRST_RETRY.total_seconds() * 3 ** min(attempt - 1, 6), LONGEST_RETRY.total_seconds())
+    # Jitter, so that the accounts a platform turned away together do not come back together.
+    return timedelta(seconds=base * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, guards nothing)
+
+
+async def send(
+    connector: Connector,
+    request: PublishRequest,
+    publication: ClaimedPublication,
+    *,
+    attempt: int,
+    settings: PublisherSettings,
+    clock: Callable[[], datetime],
+) -> Outcome:
+    """Publish once and say what came of it. Raises ReauthenticateError alone: the caller owns the account."""
+    try:
+        async with asyncio.timeout(settings.send_timeout.total_seconds()):
+            receipt = await connector.publish(request)
+    except ReauthenticateError:
+        raise
+    except RetryLaterError as error:
+        next_at = clock() + compute_backoff(attempt)
+        if error.retry_at is not None:
+            next_at = max(error.retry_at, next_at)
+        pause = error.scope if isinstance(error, RateLimitedError) else None
+        return Outcome(publication.id, "retry", error.code, error.message, next_at, pause=pause)
+    except (OutcomeUnknownError, TimeoutError) as error:
+        message = error.message if isinstance(error, ConnectorError) else "the send took too long"
+        return Outcome(publication.id, "unknown", "outcome_unknown", message, clock() + FIRST_LOOK)
+    except ConnectorError as error:
+        return Outcome(publication.id, "failed", error.code, error.message)
+    except Exception as error:
+        # A fault of ours, perhaps after the platform accepted: never a reason to send again, never to be lost.
+        logger.exception("sending publication %s failed unexpectedly", publication.id)
+        message = f"an unexpected {type(error).__name__}; see the log"
+        return Outcome(publication.id, "unknown", "internal_error", message, clock() + FIRST_LOOK)
+    return Outcome(publication.id, "published", receipt=receipt)
+
+
+async def find_out(
+    connector: Connector,
+    request: PublishRequest,
+    publication: ClaimedPublication,
+    *,
+    settings: PublisherSettings,
+    clock: Callable[[], datetime],
+) -> Outcome:
+    """Ask the platform whether an unknown publication is out. Raises ReauthenticateError alone."""
+    now = clock()
+    since = publication.unknown_since or now
+    waited = now - since
+    try:
+        async with asyncio.timeout(settings.send_timeout.total_seconds()):
+            found = await connector.find_publication(request)
+    except ReauthenticateError:
+        raise
+    except CannotFindOutError as error:
+        return Outcome(publication.id, "needs_review", error.code, _by_hand(error.message))
+    except (ConnectorError, TimeoutError) as error:
+        message = error.message if isinstance(error, ConnectorError) else "the platform took too long"
+        if waited > settings.unknown_limit:
+            return Outcome(publication.id, "needs_review", "cannot_find_out", _by_hand(message))
+        retry_at = error.retry_at if isinstance(error, RetryLaterError) else None
+        next_at = max(retry_at or now, now + _next_look(waited))
+        return Outcome(publication.id, "still_unknown", "cannot_ask_yet", message, next_at)
+    except Exception as error:
+        # A fault of ours in reading the answer: it stays unknown and visible, and is never sent again for it.
+        logger.exception("finding out about publication %s failed unexpectedly", publication.id)
+        message = f"an unexpected {type(error).__name__}; see the log"
+        if waited > settings.unknown_limit:
+            return Outcome(publication.id, "needs_review", "internal_error", _by_hand(message))
+        return Outcome(publication.id, "still_unknown", "internal_error", message, now + _next_look(waited))
+    if found is not None:
+        return Outcome(publication.id, "found", receipt=found)
+    settled_at = since + settings.settle
+    if now < settled_at:
+        message = "not in the platform's list yet; looking again before it counts as not sent"
+        next_at = min(settled_at, now + _next_look(waited))
+        return Outcome(publication.id, "still_unknown", "settling", message, next_at)
+    message = (
+        "the platform was asked for the whole time since the attempt: it is not there, so it is sent again"
+    )
+    return Outcome(publication.id, "not_found", "not_found", message, now)
+
+
+def _next_look(waited: timedelta) -> timedelta:
+    """Look again soon at first, then seldom: 1 s, growing to 5 min."""
+    return min(max(FIRST_LOOK, waited / 2), timedelta(minutes=5))
+
+
+def _by_hand(message: str) -> str:
+    return f"{message}. Look on the platform, then resolve it: published, send or discard"

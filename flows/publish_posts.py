@@ -1,0 +1,28 @@
+"""Flow: send every post at its second. Starts each minute and lives a little longer, so that runs overlap."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.publisher import run_publisher
+from flows.resources import open_resources
+
+HORIZON = timedelta(seconds=70)
+"""A minute, the second or two that a run takes to start, and a margin: some publisher is always awake."""
+
+
+@flow(name="publish-due-posts", log_prints=False, retries=0)
+async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) -> dict[str, Any]:
+    """Publish what is due now and within the horizon. Never retried as a whole: the store knows what is left."""
+    async with open_resources() as (resources, pool):
+        report = await run_publisher(
+            resources.store,
+            pool,
+            horizon=timedelta(seconds=horizon_seconds),
+            max_lateness=resources.warehouse.max_lateness,
+        )
+    get_run_logger().info("publisher: %s", report.as_dict())
+    return report.as_dict()

@@ -1,0 +1,161 @@
+"""Keys of programs: made, shown once, verified in constant time, revoked.
+
+A key looks like `sf_` + 22 random characters + 6 checksum characters, its secret like `sfs_` + 43 + 6; both of
+digits and letters only, so that a double click selects all of it. The checksum lets a person's typing error, or
+a scanner for leaked keys, be told apart without asking the store. Only HMACs are kept.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import select
+
+from warehouse.errors import InvalidInputError, NotFoundError
+from warehouse.store.database import new_id
+from warehouse.store.models import ApiKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.crypto import Cipher
+
+SCOPES = ("read", "write", "analytics", "accounts", "admin")
+"""read posts and calendar; write posts; read analytics; connect and disconnect accounts; admin = all of it."""
+DEFAULT_SCOPES = ("read", "write", "analytics", "accounts")
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECKSUM_LENGTH = 6
+_KEY_PREFIX, _KEY_LENGTH = "sf_", 22
+_SECRET_PREFIX, _SECRET_LENGTH = "sfs_", 43
+_KEY_PURPOSE, _SECRET_PURPOSE = "api-key", "api-secret"
+
+
+class CreatedApiKey(NamedTuple):
+    """A new key with the two values that are never shown again."""
+
+    row: ApiKey
+    api_key: str
+    api_secret: str
+
+
+def create_api_key(  # noqa: PLR0913 (a key has that many parts)
+    session: Session,
+    cipher: Cipher,
+    workspace_id: str,
+    name: str,
+    scopes: Iterable[str],
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> CreatedApiKey:
+    """Make a key for a workspace. Raises InvalidInputError: no name, unknown scope, end in the past."""
+    if not name.strip():
+        raise InvalidInputError("a key needs a name, so that it can be told from others", field="name")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInputError("expires_at is in the past", field="expires_at", code="in_the_past")
+    api_key = _mint(_KEY_PREFIX, _KEY_LENGTH)
+    api_secret = _mint(_SECRET_PREFIX, _SECRET_LENGTH)
+    row = ApiKey(
+        id=new_id("key"),
+        workspace_id=workspace_id,
+        name=name.strip(),
+        key_hint=api_key[:9],
+        key_hmac=cipher.hmac_hex(_KEY_PURPOSE, api_key),
+        secret_hmac=cipher.hmac_hex(_SECRET_PURPOSE, api_secret),
+        scopes=parse_scopes(scopes),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    session.flush()
+    return CreatedApiKey(row, api_key, api_secret)
+
+
+def parse_scopes(scopes: Iterable[str]) -> list[str]:
+    """Return the scopes in their fixed order, each once. Raises InvalidInputError for an unknown one or none."""
+    wanted = set(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        problem = f"unknown scope {', '.join(unknown)}" if unknown else "no scope given"
+        raise InvalidInputError(
+            f"{problem}: use some of {', '.join(SCOPES)}", field="scope", code="invalid_scope"
+        )
+    return [scope for scope in SCOPES if scope in wanted]
+
+
+def verify_credentials(
+    session: Session, cipher: Cipher, api_key: str, api_secret: str, *, now: datetime
+) -> ApiKey | None:
+    """Return the key that these credentials belong to, or None.
+
+    The work is the same whether the key exists or not: two HMACs, one look-up by the HMAC, one comparison in
+    constant time, so that the answer's time tells nothing about which keys exist.
+    """
+    key_hmac = cipher.hmac_hex(_KEY_PURPOSE, api_key)
+    secret_hmac = cipher.hmac_hex(_SECRET_PURPOSE, api_secret)
+    row = session.scalars(select(ApiKey).where(ApiKey.key_hmac == key_hmac)).one_or_none()
+    expected = row.secret_hmac if row is not None else "0" * len(secret_hmac)
+    secret_matches = hmac.compare_digest(expected, secret_hmac)
+    return row if row is not None and secret_matches and is_usable(row, now) else None
+
+
+def is_usable(row: ApiKey, now: datetime) -> bool:
+    """Tell whether the key is neither revoked nor expired."""
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
+
+
+def get_usable_api_key(session: Session, key_id: str, now: datetime) -> ApiKey | None:
+    """Return the key by its id while it may be used: what every request with a token asks."""
+    row = session.get(ApiKey, key_id)
+    return row if row is not None and is_usable(row, now) else None
+
+
+def touch_api_key(session: Session, key_id: str, now: datetime) -> None:
+    """Note that the key was used (needs a write session)."""
+    row = session.get(ApiKey, key_id)
+    if row is not None:
+        row.last_used_at = now
+
+
+def list_api_keys(session: Session, workspace_id: str) -> list[ApiKey]:
+    """Return the workspace's keys, revoked ones too, newest first."""
+    statement = select(ApiKey).where(ApiKey.workspace_id == workspace_id).order_by(ApiKey.id.desc())
+    return list(session.scalars(statement))
+
+
+def revoke_api_key(session: Session, workspace_id: str, key_id: str, now: datetime) -> ApiKey:
+    """Revoke a key for good; its tokens stop at once. Raises NotFoundError; a second time changes nothing."""
+    row = session.get(ApiKey, key_id)
+    if row is None or row.workspace_id != workspace_id:
+        raise NotFoundError(f"no API key {key_id} in this workspace: list them with `socialflow keys list`")
+    if row.revoked_at is None:
+        row.revoked_at = now
+    return row
+
+
+def is_well_formed(value: str) -> bool:
+    """Tell whether `value` has the form and checksum of a key or secret; says nothing about its existence."""
+    for prefix, length in ((_SECRET_PREFIX, _SECRET_LENGTH), (_KEY_PREFIX, _KEY_LENGTH)):
+        if value.startswith(prefix) and len(value) == len(prefix) + length + _CHECKSUM_LENGTH:
+            return value[-_CHECKSUM_LENGTH:] == _checksum(value[:-_CHECKSUM_LENGTH])
+    return False
+
+
+def _mint(prefix: str, length: int) -> str:
+    body = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return body + _checksum(body)
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits

@@ -1,0 +1,432 @@
+"""Posts: what the author wrote, with one publication a target account.
+
+The platforms' own limits are checked by the caller (the warehouse knows no connector); what must hold in the
+store is checked here: who may be written to, when a change is too late, what would go out twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.database import new_id
+from warehouse.store.models import Post, Publication, PublicationAttempt
+from warehouse.store.publications import (
+    IN_FLIGHT,
+    cancel_publication,
+    change_content,
+    get_publication,
+    payload_hash,
+    refresh_post_status,
+    require_editable,
+    reschedule_publication,
+    resolve_review,
+    retry_publication,
+    schedule_publication,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from connectors.types import Platform, PostContent
+    from warehouse.store.models import AccountRow
+
+DUPLICATE_WINDOW = timedelta(hours=24)
+"""The same content on the same account, planned or published closer together than this, is a duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account that a post goes to, and exactly what it is to say there."""
+
+    account: AccountRow
+    content: PostContent
+
+
+@dataclass(frozen=True, slots=True)
+class PostDraft:
+    """All that an author says about a post, checked against the platforms' limits already."""
+
+    content: str
+    targets: Sequence[Target]
+    scheduled_at: datetime | None
+    """UTC; None only for a draft without a plan."""
+    is_draft: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+    """The rest of the author's request, as JSON."""
+    client_ref: str | None = None
+    allow_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilter:
+    """Which posts of a workspace a list shows. Empty = all."""
+
+    statuses: tuple[str, ...] = ()
+    platform: Platform | None = None
+    account_id: str | None = None
+    scheduled_from: datetime | None = None
+    scheduled_to: datetime | None = None
+    """Exclusive."""
+    origin: str | None = "socialflow"
+    """socialflow, external (found in an account's history), or None for both."""
+
+
+def create_post(session: Session, workspace_id: str, draft: PostDraft, now: datetime) -> Post:
+    """Save a post and one publication a target.
+
+    Raises ConflictError (code duplicate, with the existing post's id) for what would go out twice.
+    """
+    _require_plan(draft)
+    post = Post(
+        id=new_id("post"),
+        workspace_id=workspace_id,
+        origin="socialflow",
+        content=draft.content,
+        details=draft.details,
+        status="draft" if draft.is_draft else "scheduled",
+        scheduled_at=draft.scheduled_at,
+        client_ref=draft.client_ref,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    _refuse_duplicates(session, draft, except_post_id=None)
+    session.add(post)
+    session.flush()
+    for target in draft.targets:
+        _add_publication(session, post, target, draft, now)
+    refresh_post_status(session, [post.id], now)
+    return post
+
+
+def get_post(session: Session, workspace_id: str, post_id: str) -> Post:
+    """Return the post. Raises NotFoundError, also for another workspace's."""
+    post = session.get(Post, post_id)
+    if post is None or post.workspace_id != workspace_id or post.deleted_at is not None:
+        raise NotFoundError(f"there is no post {post_id} in this workspace")
+    return post
+
+
+def list_posts(
+    session: Session, workspace_id: str, wanted: PostFilter, *, before_id: str | None = None, limit: int = 20
+) -> tuple[list[Post], bool]:
+    """Return one page of posts, newest first, and whether more follow.
+
+    The page starts after `before_id`: ids sort by creation, so rows that come or go meanwhile shift nothing.
+    """
+    query = select(Post).where(Post.workspace_id == workspace_id, Post.deleted_at.is_(None))
+    if wanted.origin is not None:
+        query = query.where(Post.origin == wanted.origin)
+    if wanted.statuses:
+        query = query.where(Post.status.in_(wanted.statuses))
+    if wanted.scheduled_from is not None:
+        query = query.where(Post.scheduled_at >= wanted.scheduled_from)
+    if wanted.scheduled_to is not None:
+        query = query.where(Post.scheduled_at < wanted.scheduled_to)
+    if wanted.platform is not None or wanted.account_id is not None:
+        of_post = select(Publication.id).where(Publication.post_id == Post.id)
+        if wanted.platform is not None:
+            of_post = of_post.where(Publication.platform == wanted.platform.value)
+        if wanted.account_id is not None:
+            of_post = of_post.where(Publication.account_id == wanted.account_id)
+        query = query.where(of_post.exists())
+    if before_id is not None:
+        query = query.where(Post.id < before_id)
+    rows = list(session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def list_calendar(
+    session: Session,
+    workspace_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    account_id: str | None = None,
+    limit: int,
+) -> list[tuple[Publication, Post]]:
+    """Return publications planned for [start, end), earliest first; canceled ones are left out."""
+    query = (
+        select(Publication, Post)
+        .join(Post, Post.id == Publication.post_id)
+        .where(
+            Post.workspace_id == workspace_id,
+            Post.scheduled_at >= start,
+            Post.scheduled_at < end,
+            Post.deleted_at.is_(None),
+            Publication.status != "canceled",
+        )
+        .order_by(Post.scheduled_at, Publication.id)
+        .limit(limit)
+    )
+    if account_id is not None:
+        query = query.where(Publication.account_id == account_id)
+    return [(publication, post) for publication, post in session.execute(query)]
+
+
+def list_publications(session: Session, post_ids: Collection[str]) -> dict[str, list[Publication]]:
+    """Return the publications of these posts by post id, in the order they were made."""
+    found: dict[str, list[Publication]] = {post_id: [] for post_id in post_ids}
+    query = select(Publication).where(Publication.post_id.in_(list(post_ids))).order_by(Publication.id)
+    for publication in session.scalars(query):
+        found[publication.post_id].append(publication)
+    return found
+
+
+def list_attempts(session: Session, publication_ids: Collection[str]) -> dict[str, list[PublicationAttempt]]:
+    """Return the ledger of these publications by publication id, oldest event first."""
+    found: dict[str, list[PublicationAttempt]] = {publication_id: [] for publication_id in publication_ids}
+    query = (
+        select(PublicationAttempt)
+        .where(PublicationAttempt.publication_id.in_(list(publication_ids)))
+        .order_by(PublicationAttempt.publication_id, PublicationAttempt.seq)
+    )
+    for row in session.scalars(query):
+        found[row.publication_id].append(row)
+    return found
+
+
+def update_post(
+    session: Session,
+    workspace_id: str,
+    post_id: str,
+    draft: PostDraft,
+    now: datetime,
+    *,
+    expected_version: int | None = None,
+) -> Post:
+    """Bring a post and its publications to what `draft` says, as one change.
+
+    Raises ConflictError: a publication was claimed or is out (nothing published is ever sent again by an
+    edit), `expected_version` is not the present one (code stale), or the edit makes a duplicate.
+    """
+    post = get_post(session, workspace_id, post_id)
+    _require_version(post, expected_version)
+    _require_plan(draft)
+    publications = {
+        row.account_id: row for row in _lock_publications(session, post) if row.status != "canceled"
+    }
+    if post.status == "canceled" and not publications and post.origin == "socialflow":
+        raise ConflictError("the post is canceled: create a new one", code="final_status")
+    for publication in publications.values():
+        require_editable(publication)
+    _refuse_duplicates(session, draft, except_post_id=post.id)
+    wanted = {target.account.id: target for target in draft.targets}
+    for account_id, publication in publications.items():
+        if account_id not in wanted:
+            cancel_publication(session, publication, now)
+    for account_id, target in wanted.items():
+        existing = publications.get(account_id)
+        if existing is None:
+            _add_publication(session, post, target, draft, now)
+        else:
+            _bring_up_to_date(session, existing, target, draft, now)
+    post.content = draft.content
+    post.details = draft.details
+    post.client_ref = draft.client_ref
+    post.scheduled_at = draft.scheduled_at
+    if not wanted:
+        post.status = "draft"
+    _touch(session, post, now)
+    return post
+
+
+def reschedule_post(
+    session: Session,
+    workspace_id: str,
+    post_id: str,
+    scheduled_at: datetime,
+    now: datetime,
+    *,
+    details: dict[str, Any] | None = None,
+    expected_version: int | None = None,
+) -> Post:
+    """Move all that has not been sent to another time; a draft with targets becomes scheduled.
+
+    `details` are merged into the post's. Raises ConflictError once something was claimed or nothing can move.
+    """
+    post = get_post(session, workspace_id, post_id)
+    _require_version(post, expected_version)
+    movable = []
+    for publication in _lock_publications(session, post):
+        if publication.status in IN_FLIGHT:
+            require_editable(publication)
+        # needs_review without an attempt was only late: it never left and may be given a new time.
+        late = publication.status == "needs_review" and publication.attempts == 0
+        if publication.status in ("draft", "scheduled") or late:
+            movable.append(publication)
+    if not movable:
+        raise ConflictError(
+            f"the post is {post.status}: nothing of it is waiting to be sent", code="nothing_to_reschedule"
+        )
+    for publication in movable:
+        reschedule_publication(session, publication, scheduled_at, now)
+    post.scheduled_at = scheduled_at
+    post.details = post.details | (details or {})
+    _touch(session, post, now)
+    return post
+
+
+def cancel_post(
+    session: Session, workspace_id: str, post_id: str, now: datetime, *, expected_version: int | None = None
+) -> Post:
+    """Cancel all of a post that has not been sent; a second time changes nothing.
+
+    Raises ConflictError once a publication was claimed, and where all is published already.
+    """
+    post = get_post(session, workspace_id, post_id)
+    if post.status == "canceled":
+        return post
+    _require_version(post, expected_version)
+    publications = _lock_publications(session, post)
+    for publication in publications:
+        if publication.status in IN_FLIGHT:
+            require_editable(publication)
+    open_ones = [row for row in publications if row.status not in ("published", "canceled")]
+    if publications and not open_ones:
+        raise ConflictError(
+            f"the post is {post.status}: nothing of it is left to cancel; delete it on the platform itself",
+            code="final_status",
+        )
+    for publication in open_ones:
+        cancel_publication(session, publication, now)
+    if not publications:
+        post.status = "canceled"
+    _touch(session, post, now)
+    return post
+
+
+def retry_post(
+    session: Session, workspace_id: str, post_id: str, now: datetime, *, publication_ids: Collection[str] = ()
+) -> Post:
+    """Send the failed publications of a post again, at once; `publication_ids` picks some of them.
+
+    Raises ConflictError where none has failed: what may be out already is never sent again by a retry.
+    """
+    post = get_post(session, workspace_id, post_id)
+    publications = _lock_publications(session, post)
+    unknown = set(publication_ids) - {row.id for row in publications}
+    if unknown:
+        raise NotFoundError(f"post {post_id} has no publication {sorted(unknown)[0]}")
+    picked = [row for row in publications if row.id in publication_ids]
+    failed = picked or [row for row in publications if row.status == "failed"]
+    if not failed:
+        raise ConflictError(
+            f"the post is {post.status}: only failed publications are retried", code="not_failed"
+        )
+    for publication in failed:
+        retry_publication(session, publication, now)
+    _touch(session, post, now)
+    return post
+
+
+def resolve_publication(
+    session: Session,
+    workspace_id: str,
+    post_id: str,
+    publication_id: str,
+    decision: str,
+    now: datetime,
+    *,
+    external_id: str | None = None,
+) -> Post:
+    """Carry out a person's decision (published, send, discard) on a publication in needs_review."""
+    post = get_post(session, workspace_id, post_id)
+    publication = get_publication(session, workspace_id, publication_id)
+    if publication.post_id != post.id:
+        raise NotFoundError(f"post {post_id} has no publication {publication_id}")
+    resolve_review(session, publication, decision, now, external_id=external_id)
+    _touch(session, post, now)
+    return post
+
+
+def _bring_up_to_date(
+    session: Session, publication: Publication, target: Target, draft: PostDraft, now: datetime
+) -> None:
+    if payload_hash(target.content) != publication.payload_hash:
+        change_content(session, publication, target.content, now)
+    if draft.is_draft:
+        if publication.status == "scheduled":
+            raise ConflictError(
+                "a scheduled post does not become a draft again: cancel it or move it",
+                code="already_scheduled",
+            )
+        return
+    moved = publication.status == "draft" or publication.scheduled_at != draft.scheduled_at
+    if moved and publication.status in ("draft", "scheduled") and draft.scheduled_at is not None:
+        reschedule_publication(session, publication, draft.scheduled_at, now)
+
+
+def _add_publication(session: Session, post: Post, target: Target, draft: PostDraft, now: datetime) -> None:
+    schedule_publication(
+        session,
+        post=post,
+        account=target.account,
+        content=target.content,
+        scheduled_at=None if draft.is_draft else draft.scheduled_at,
+        now=now,
+    )
+
+
+def _lock_publications(session: Session, post: Post) -> list[Publication]:
+    query = select(Publication).where(Publication.post_id == post.id).order_by(Publication.id)
+    return list(session.scalars(query.with_for_update().execution_options(populate_existing=True)))
+
+
+def _touch(session: Session, post: Post, now: datetime) -> None:
+    """Make the version grow by at least one, whatever the derived status did."""
+    session.flush()
+    refresh_post_status(session, [post.id], now)
+    session.refresh(post)
+    post.version += 1
+    post.updated_at = now
+    session.flush()
+
+
+def _require_version(post: Post, expected_version: int | None) -> None:
+    if expected_version is not None and post.version != expected_version:
+        raise ConflictError(
+            "the post was changed since it was read: read it again and repeat the change", code="stale"
+        )
+
+
+def _require_plan(draft: PostDraft) -> None:
+    if draft.is_draft:
+        return
+    if not draft.targets:
+        raise InvalidInputError("name at least one platform", field="platforms", code="no_target")
+    if draft.scheduled_at is None:
+        raise InvalidInputError("a post that is no draft needs a time", field="scheduled_at")
+
+
+def _refuse_duplicates(session: Session, draft: PostDraft, *, except_post_id: str | None) -> None:
+    """Raise ConflictError where a target would say the same twice within DUPLICATE_WINDOW. Drafts may."""
+    if draft.allow_duplicate or draft.is_draft or draft.scheduled_at is None:
+        return
+    at = func.coalesce(Publication.published_at, Publication.scheduled_at)
+    for target in draft.targets:
+        query = select(Publication.post_id).where(
+            Publication.account_id == target.account.id,
+            Publication.payload_hash == payload_hash(target.content),
+            Publication.status.not_in(("draft", "canceled", "failed")),
+            at > draft.scheduled_at - DUPLICATE_WINDOW,
+            at < draft.scheduled_at + DUPLICATE_WINDOW,
+        )
+        if except_post_id is not None:
+            query = query.where(Publication.post_id != except_post_id)
+        existing = session.scalars(query.order_by(Publication.post_id).limit(1)).one_or_none()
+        if existing is not None:
+            raise ConflictError(
+                f"post {existing} says the same on {target.account.platform} (@{target.account.handle}) within "
+                "24 hours: set allow_duplicate to true if that is intended",
+                code="duplicate",
+                existing_id=existing,
+            )

@@ -1,0 +1,69 @@
+"""Workspaces: the tenants. A fresh installation has one, made on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, available_timezones
+
+from sqlalchemy import select
+
+from warehouse.errors import InvalidInputError, NotFoundError
+from warehouse.store.models import Workspace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+DEFAULT_WORKSPACE_ID = "ws_default"
+"""Fixed, so that two first runs at once make the same row instead of two."""
+
+
+def ensure_default_workspace(session: Session, now: datetime) -> Workspace:
+    """Return the installation's first workspace, made where there is none yet (needs a write session)."""
+    known = session.get(Workspace, DEFAULT_WORKSPACE_ID)
+    if known is not None:
+        return known
+    workspace = Workspace(id=DEFAULT_WORKSPACE_ID, name="Default", timezone="UTC", created_at=now)
+    session.add(workspace)
+    session.flush()
+    return workspace
+
+
+def create_workspace(
+    session: Session, *, workspace_id: str, name: str, timezone: str = "UTC", now: datetime
+) -> Workspace:
+    """Add a workspace. Raises InvalidInputError for an unknown time zone."""
+    parse_timezone(timezone)
+    workspace = Workspace(id=workspace_id, name=name, timezone=timezone, created_at=now)
+    session.add(workspace)
+    session.flush()
+    return workspace
+
+
+def get_workspace(session: Session, workspace_id: str) -> Workspace:
+    """Return the workspace. Raises NotFoundError."""
+    workspace = session.get(Workspace, workspace_id)
+    if workspace is None:
+        raise NotFoundError(f"no workspace {workspace_id}")
+    return workspace
+
+
+def list_workspaces(session: Session) -> list[Workspace]:
+    """Return all workspaces, oldest first."""
+    return list(session.scalars(select(Workspace).order_by(Workspace.created_at, Workspace.id)))
+
+
+def parse_timezone(name: str, *, field: str = "timezone") -> ZoneInfo:
+    """Return the IANA zone called `name`.
+
+    Raises InvalidInputError: ZoneInfo itself would also open other files of the zone folder, or fail with
+    a dozen kinds of errors for odd names.
+    """
+    if name not in available_timezones():
+        raise InvalidInputError(
+            f"unknown time zone {name!r}: use an IANA name such as Europe/Berlin",
+            field=field,
+            code="unknown_timezone",
+        )
+    return ZoneInfo(name)
