@@ -1,4 +1,4 @@
-"""Connected accounts: credentials encrypted at rest, health in words, histories imported without a connection."""
+"""Connected accounts: credentials encrypted at rest, health in words; and accounts of imported histories."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AccountHealth:
     """When it changed, or (expiring) when it will."""
 
 
-def connect_account(  # noqa: PLR0913 (what a connection consists of)
+def connect_account(  # noqa: PLR0917 (what a connection consists of)
     session: Session,
     cipher: Cipher,
     workspace_id: str,
@@ -54,7 +54,8 @@ def connect_account(  # noqa: PLR0913 (what a connection consists of)
 ) -> AccountRow:
     """Save an account that its platform has just confirmed; a known one is brought up to date.
 
-    A reconnect never wipes a refresh token or app password with nothing: many users paste the access token only.
+    A reconnect never wipes a refresh token or app password with nothing: many people paste the access
+    token only.
     """
     if timezone is not None:
         parse_timezone(timezone)
@@ -107,7 +108,7 @@ def list_accounts(
     platform: Platform | None = None,
     statuses: Collection[str] = ("active", "revoked", "imported"),
 ) -> list[AccountRow]:
-    """Return the workspace's accounts, oldest first; disconnected ones only where `statuses` asks for them."""
+    """Return the workspace's accounts, oldest first; disconnected ones only where `statuses` asks."""
     query = select(AccountRow).where(
         AccountRow.workspace_id == workspace_id, AccountRow.status.in_(list(statuses))
     )
@@ -145,7 +146,7 @@ def list_target_accounts(
     for account_id in account_ids:
         if account_id not in connected:
             raise InvalidInputError(
-                f"there is no connected account {account_id} in this workspace: GET /api/v1/accounts lists them",
+                f"no account {account_id} is connected in this workspace: GET /api/v1/accounts lists them",
                 field="account_ids",
                 code="unknown_account",
             )
@@ -259,12 +260,20 @@ def save_credentials(
 
 def account_health(row: AccountRow, now: datetime) -> AccountHealth:
     """Return whether the account can be used, with when and why."""
-    if row.status == "revoked":
-        return AccountHealth("revoked", row.status_reason, row.status_changed_at)
-    if row.status == "disconnected":
-        return AccountHealth("disconnected", row.status_reason, row.status_changed_at)
-    if row.status == "imported":
-        return AccountHealth("imported", "its history was imported; it is not connected", row.connected_at)
+    match row.status:
+        case "revoked":
+            return AccountHealth("revoked", row.status_reason, row.status_changed_at)
+        case "disconnected":
+            return AccountHealth("disconnected", row.status_reason, row.status_changed_at)
+        case "imported":
+            return AccountHealth(
+                "imported", "its history was imported; it is not connected", row.connected_at
+            )
+        case _:
+            return _token_health(row, now)
+
+
+def _token_health(row: AccountRow, now: datetime) -> AccountHealth:
     end = row.token_expires_at
     if end is None:
         return AccountHealth("ok")

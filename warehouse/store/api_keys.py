@@ -1,8 +1,8 @@
 """Keys of programs: made, shown once, verified in constant time, revoked.
 
 A key looks like `sf_` + 22 random characters + 6 checksum characters, its secret like `sfs_` + 43 + 6; both of
-digits and letters only, so that a double click selects all of it. The checksum lets a person's typing error, or
-a scanner for leaked keys, be told apart without asking the store. Only HMACs are kept.
+digits and letters, so that a double click selects all of it. The checksum lets scanners for leaked keys know
+one without asking the store. Only HMACs are kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from warehouse.store.crypto import Cipher
 
 SCOPES = ("read", "write", "analytics", "accounts", "admin")
-"""read posts and calendar; write posts; read analytics; connect and disconnect accounts; admin = all of it."""
+"""read posts and calendar; write posts; read analytics; manage accounts; admin = all of these and keys."""
 DEFAULT_SCOPES = ("read", "write", "analytics", "accounts")
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -45,7 +45,7 @@ class CreatedApiKey(NamedTuple):
     api_secret: str
 
 
-def create_api_key(  # noqa: PLR0913 (a key has that many parts)
+def create_api_key(  # noqa: PLR0917 (what a key consists of)
     session: Session,
     cipher: Cipher,
     workspace_id: str,
@@ -78,7 +78,7 @@ def create_api_key(  # noqa: PLR0913 (a key has that many parts)
 
 
 def parse_scopes(scopes: Iterable[str]) -> list[str]:
-    """Return the scopes in their fixed order, each once. Raises InvalidInputError for an unknown one or none."""
+    """Return the scopes in their fixed order, each once. Raises InvalidInputError: an unknown one, or none."""
     wanted = set(scopes)
     unknown = sorted(wanted - set(SCOPES))
     if unknown or not wanted:

@@ -7,14 +7,16 @@ store is checked here: who may be written to, when a change is too late, what wo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.models import Post, Publication, PublicationAttempt
+from warehouse.store.duplicates import Target, refuse_duplicates
+from warehouse.store.external_posts import RecordedPosts, record_external_posts
+from warehouse.store.models import Post, Publication
+from warehouse.store.post_reads import PostFilter, get_post, list_posts
 from warehouse.store.publications import (
     IN_FLIGHT,
     cancel_publication,
@@ -35,19 +37,21 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from connectors.types import Platform, PostContent
-    from warehouse.store.models import AccountRow
-
-DUPLICATE_WINDOW = timedelta(hours=24)
-"""The same content on the same account, planned or published closer together than this, is a duplicate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One account that a post goes to, and exactly what it is to say there."""
-
-    account: AccountRow
-    content: PostContent
+__all__ = [
+    "PostDraft",
+    "PostFilter",
+    "RecordedPosts",
+    "Target",
+    "cancel_post",
+    "create_post",
+    "get_post",
+    "list_posts",
+    "record_external_posts",
+    "reschedule_post",
+    "resolve_publication",
+    "retry_post",
+    "update_post",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +67,6 @@ class PostDraft:
     """The rest of the author's request, as JSON."""
     client_ref: str | None = None
     allow_duplicate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PostFilter:
-    """Which posts of a workspace a list shows. Empty = all."""
-
-    statuses: tuple[str, ...] = ()
-    platform: Platform | None = None
-    account_id: str | None = None
-    scheduled_from: datetime | None = None
-    scheduled_to: datetime | None = None
-    """Exclusive."""
-    origin: str | None = "socialflow"
-    """socialflow, external (found in an account's history), or None for both."""
 
 
 def create_post(session: Session, workspace_id: str, draft: PostDraft, now: datetime) -> Post:
@@ -98,100 +88,13 @@ def create_post(session: Session, workspace_id: str, draft: PostDraft, now: date
         created_at=now,
         updated_at=now,
     )
-    _refuse_duplicates(session, draft, except_post_id=None)
+    _refuse_duplicates(session, draft)
     session.add(post)
     session.flush()
     for target in draft.targets:
         _add_publication(session, post, target, draft, now)
     refresh_post_status(session, [post.id], now)
     return post
-
-
-def get_post(session: Session, workspace_id: str, post_id: str) -> Post:
-    """Return the post. Raises NotFoundError, also for another workspace's."""
-    post = session.get(Post, post_id)
-    if post is None or post.workspace_id != workspace_id or post.deleted_at is not None:
-        raise NotFoundError(f"there is no post {post_id} in this workspace")
-    return post
-
-
-def list_posts(
-    session: Session, workspace_id: str, wanted: PostFilter, *, before_id: str | None = None, limit: int = 20
-) -> tuple[list[Post], bool]:
-    """Return one page of posts, newest first, and whether more follow.
-
-    The page starts after `before_id`: ids sort by creation, so rows that come or go meanwhile shift nothing.
-    """
-    query = select(Post).where(Post.workspace_id == workspace_id, Post.deleted_at.is_(None))
-    if wanted.origin is not None:
-        query = query.where(Post.origin == wanted.origin)
-    if wanted.statuses:
-        query = query.where(Post.status.in_(wanted.statuses))
-    if wanted.scheduled_from is not None:
-        query = query.where(Post.scheduled_at >= wanted.scheduled_from)
-    if wanted.scheduled_to is not None:
-        query = query.where(Post.scheduled_at < wanted.scheduled_to)
-    if wanted.platform is not None or wanted.account_id is not None:
-        of_post = select(Publication.id).where(Publication.post_id == Post.id)
-        if wanted.platform is not None:
-            of_post = of_post.where(Publication.platform == wanted.platform.value)
-        if wanted.account_id is not None:
-            of_post = of_post.where(Publication.account_id == wanted.account_id)
-        query = query.where(of_post.exists())
-    if before_id is not None:
-        query = query.where(Post.id < before_id)
-    rows = list(session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)))
-    return rows[:limit], len(rows) > limit
-
-
-def list_calendar(
-    session: Session,
-    workspace_id: str,
-    *,
-    start: datetime,
-    end: datetime,
-    account_id: str | None = None,
-    limit: int,
-) -> list[tuple[Publication, Post]]:
-    """Return publications planned for [start, end), earliest first; canceled ones are left out."""
-    query = (
-        select(Publication, Post)
-        .join(Post, Post.id == Publication.post_id)
-        .where(
-            Post.workspace_id == workspace_id,
-            Post.scheduled_at >= start,
-            Post.scheduled_at < end,
-            Post.deleted_at.is_(None),
-            Publication.status != "canceled",
-        )
-        .order_by(Post.scheduled_at, Publication.id)
-        .limit(limit)
-    )
-    if account_id is not None:
-        query = query.where(Publication.account_id == account_id)
-    return [(publication, post) for publication, post in session.execute(query)]
-
-
-def list_publications(session: Session, post_ids: Collection[str]) -> dict[str, list[Publication]]:
-    """Return the publications of these posts by post id, in the order they were made."""
-    found: dict[str, list[Publication]] = {post_id: [] for post_id in post_ids}
-    query = select(Publication).where(Publication.post_id.in_(list(post_ids))).order_by(Publication.id)
-    for publication in session.scalars(query):
-        found[publication.post_id].append(publication)
-    return found
-
-
-def list_attempts(session: Session, publication_ids: Collection[str]) -> dict[str, list[PublicationAttempt]]:
-    """Return the ledger of these publications by publication id, oldest event first."""
-    found: dict[str, list[PublicationAttempt]] = {publication_id: [] for publication_id in publication_ids}
-    query = (
-        select(PublicationAttempt)
-        .where(PublicationAttempt.publication_id.in_(list(publication_ids)))
-        .order_by(PublicationAttempt.publication_id, PublicationAttempt.seq)
-    )
-    for row in session.scalars(query):
-        found[row.publication_id].append(row)
-    return found
 
 
 def update_post(
@@ -315,7 +218,7 @@ def retry_post(
     publications = _lock_publications(session, post)
     unknown = set(publication_ids) - {row.id for row in publications}
     if unknown:
-        raise NotFoundError(f"post {post_id} has no publication {sorted(unknown)[0]}")
+        raise NotFoundError(f"post {post_id} has no publication {min(unknown)}")
     picked = [row for row in publications if row.id in publication_ids]
     failed = picked or [row for row in publications if row.status == "failed"]
     if not failed:
@@ -328,7 +231,7 @@ def retry_post(
     return post
 
 
-def resolve_publication(
+def resolve_publication(  # noqa: PLR0917 (each names one level of the same address)
     session: Session,
     workspace_id: str,
     post_id: str,
@@ -407,26 +310,7 @@ def _require_plan(draft: PostDraft) -> None:
         raise InvalidInputError("a post that is no draft needs a time", field="scheduled_at")
 
 
-def _refuse_duplicates(session: Session, draft: PostDraft, *, except_post_id: str | None) -> None:
-    """Raise ConflictError where a target would say the same twice within DUPLICATE_WINDOW. Drafts may."""
-    if draft.allow_duplicate or draft.is_draft or draft.scheduled_at is None:
-        return
-    at = func.coalesce(Publication.published_at, Publication.scheduled_at)
-    for target in draft.targets:
-        query = select(Publication.post_id).where(
-            Publication.account_id == target.account.id,
-            Publication.payload_hash == payload_hash(target.content),
-            Publication.status.not_in(("draft", "canceled", "failed")),
-            at > draft.scheduled_at - DUPLICATE_WINDOW,
-            at < draft.scheduled_at + DUPLICATE_WINDOW,
-        )
-        if except_post_id is not None:
-            query = query.where(Publication.post_id != except_post_id)
-        existing = session.scalars(query.order_by(Publication.post_id).limit(1)).one_or_none()
-        if existing is not None:
-            raise ConflictError(
-                f"post {existing} says the same on {target.account.platform} (@{target.account.handle}) within "
-                "24 hours: set allow_duplicate to true if that is intended",
-                code="duplicate",
-                existing_id=existing,
-            )
+def _refuse_duplicates(session: Session, draft: PostDraft, *, except_post_id: str | None = None) -> None:
+    """Drafts may say what they like: nothing of them goes out."""
+    if not draft.allow_duplicate and not draft.is_draft and draft.scheduled_at is not None:
+        refuse_duplicates(session, draft.targets, draft.scheduled_at, except_post_id=except_post_id)
