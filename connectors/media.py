@@ -1,0 +1,117 @@
+"""Fetch an image or a video by its public address into a temporary file: streamed, bounded, typed."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import IO
+
+import httpx
+
+from connectors.errors import ContentRejectedError, UnavailableError
+from connectors.messages import shorten
+from connectors.private_networks import PrivateAddressError
+from connectors.settings import ConnectorSettings
+from connectors.types import MediaKind
+
+_IN_MEMORY = 4_000_000  # larger files go to disk
+_HEAD = 16
+
+# First bytes of the formats that the platforms take; a server's Content-Type is often wrong or missing.
+_IMAGES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n", "image/png"), (b"GIF8", "image/gif"))
+_WEBM = b"\x1a\x45\xdf\xa3"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMedia:
+    """A media file at hand. `file` stands at its start and closes with the fetch."""
+
+    file: IO[bytes]
+    size: int
+    content_type: str
+
+    @property
+    def name(self) -> str:
+        """A file name that fits the type, for multipart uploads."""
+        return f"media.{self.content_type.rpartition('/')[2].replace('quicktime', 'mov')}"
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the file in pieces of `size` bytes."""
+        while chunk := self.file.read(size):
+            yield chunk
+
+
+class MediaFetcher:
+    """Reads media addresses without any credentials, within the private network rule of `client`."""
+
+    def __init__(self, client: httpx.AsyncClient, settings: ConnectorSettings) -> None:
+        self._client = client
+        self._settings = settings
+
+    @asynccontextmanager
+    async def fetch(self, url: str, *, kind: MediaKind, max_bytes: int) -> AsyncIterator[FetchedMedia]:
+        """Yield the file behind `url`.
+
+        Raises ContentRejectedError where the author must act (gone, too large, another type, private
+        address), UnavailableError where its server may do better later.
+        """
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            declared = await self._download(url, file, max_bytes)
+            file.seek(0)
+            content_type = sniff_type(file.read(_HEAD)) or declared
+            if not content_type.startswith(f"{kind}/"):
+                raise ContentRejectedError(
+                    f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
+                )
+            file.seek(0, os.SEEK_END)
+            size = file.tell()
+            file.seek(0)
+            yield FetchedMedia(file, size, content_type)
+
+    async def _download(self, url: str, file: IO[bytes], max_bytes: int) -> str:
+        name = shorten(url)
+        try:
+            async with (
+                asyncio.timeout(self._settings.upload_timeout),
+                self._client.stream("GET", url, follow_redirects=True, headers={"Accept": "*/*"}) as answer,
+            ):
+                if answer.status_code == 429 or answer.status_code >= 500:
+                    raise UnavailableError(f"media {name} answered {answer.status_code}")
+                if not answer.is_success:
+                    raise ContentRejectedError(
+                        f"media {name} answered {answer.status_code}: give an address that anyone can open"
+                    )
+                async for chunk in answer.aiter_bytes():
+                    file.write(chunk)
+                    if file.tell() > max_bytes:
+                        raise ContentRejectedError(
+                            f"media {name} is larger than the {max_bytes:,} bytes that the platform takes: shrink it"
+                        )
+                return str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
+        except (httpx.HTTPError, TimeoutError) as error:
+            if isinstance(error.__cause__, PrivateAddressError):
+                raise ContentRejectedError(
+                    f"media {name} lies on a private network: give a public address, or set "
+                    "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
+                ) from None
+            if isinstance(error, httpx.UnsupportedProtocol | httpx.TooManyRedirects):
+                raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
+            raise UnavailableError(
+                f"media {name} could not be fetched ({type(error).__name__}: {error})"
+            ) from error
+        except httpx.InvalidURL as error:
+            raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
+
+
+def sniff_type(head: bytes) -> str:
+    """Return the media type that the first bytes show, "" where they show none."""
+    for magic, name in _IMAGES:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp":
+        return "video/quicktime" if head[8:10] == b"qt" else "video/mp4"
+    return "video/webm" if head.startswith(_WEBM) else ""

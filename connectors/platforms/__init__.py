@@ -1,0 +1,1 @@
+"""One module a platform; `registry` is the only door to them."""

@@ -1,0 +1,267 @@
+"""Mastodon and servers that speak its API: the account's own instance, tokens without an end.
+
+Sources: mastodon/schema.json 4.7.0 (paths, names), docs.joinmastodon.org (rate limits, Idempotency-Key),
+tries against real and compatible servers. A repeated Idempotency-Key answers the first status for about an
+hour; compatible servers ignore the key, answer plain text, and lack `GET /api/v1/statuses` (404 or 405).
+Mastodon reports no impressions, reach, clicks or bookmarks: those stay None.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from connectors.base import Capabilities, PublishRequest
+from connectors.context import ConnectorContext
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.http import BearerAuth, Refusal
+from connectors.mastodon_statuses import (
+    parse_account_metrics,
+    parse_listed,
+    parse_metrics,
+    parse_object,
+    parse_sent,
+    parse_statuses,
+    parse_time,
+    says,
+)
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.private_networks import check_instance_url
+from connectors.text import count_mastodon
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    Media,
+    MetricsBatch,
+    Platform,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+LABEL = "Mastodon"
+_PAGE = 40  # the most that /api/v1/accounts/{id}/statuses gives at once
+_MAX_IMAGE = 16_000_000  # MediaAttachment::IMAGE_LIMIT is 16 MB, VIDEO_LIMIT 99 MB
+_MAX_VIDEO = 99_000_000
+_CLOCK_MARGIN = timedelta(seconds=10)
+
+
+class MastodonConnector:
+    """One Mastodon account."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform=Platform.MASTODON,
+        label=LABEL,
+        text_limit=500,
+        text_unit="characters (a link counts 23)",
+        count_text=count_mastodon,
+        media_kinds=frozenset({"image", "video"}),
+        max_images=4,
+        max_videos=1,
+        supports_thread=True,
+        supports_first_comment=True,
+        needs_instance_url=True,
+        metrics_batch=20,
+        metrics=frozenset({"likes", "comments", "shares"}),
+        reconciliation="The account's statuses since the first attempt are read and compared by their plain text.",
+    )
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self.account = account
+        self._context = context
+        self._base_url = check_instance_url(
+            account.instance_url,
+            field="instance_url",
+            allow_private=context.settings.allow_private_instances,
+        )
+        self._host = urlsplit(self._base_url).netloc
+        self._api = context.api(
+            account,
+            label=f"{LABEL} ({self._host})",
+            base_url=self._base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=_explain,
+        )
+        self._batches = True
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /api/v1/accounts/verify_credentials."""
+        user = await self._api.read("/api/v1/accounts/verify_credentials", parse_object)
+        return VerifiedAccount(
+            external_id=str(user["id"]),
+            handle=f"{user['username']}@{self._host}",
+            display_name=str(user.get("display_name") or user["username"]),
+            credentials=self.account.credentials,
+            instance_url=self._base_url,
+            followers=user.get("followers_count"),
+        )
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """POST /api/v1/statuses for each part, each with an Idempotency-Key of its own."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        body: dict[str, Any] = {"status": part.text}
+        parent = progress.parent_of(part)
+        if parent is not None:
+            body["in_reply_to_id"] = parent.id
+        elif progress.request.content.media:
+            body["media_ids"] = [await self._upload(item) for item in progress.request.content.media]
+        key = progress.request.key + (f"-{part.index}" if part.index else "")
+        headers = {"Idempotency-Key": key}
+        return await self._api.publish("/api/v1/statuses", parse_sent, json=body, headers=headers)
+
+    async def _upload(self, item: Media) -> str:
+        limit = _MAX_VIDEO if item.kind == "video" else _MAX_IMAGE
+        async with self._context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
+            attachment = await self._api.prepare(
+                "POST",
+                "/api/v2/media",
+                parse_object,
+                files={"file": (media.name, media.file, media.content_type)},
+                data={"description": item.alt_text} if item.alt_text else {},
+                timeout=self._context.settings.upload_timeout,
+            )
+        media_id = str(attachment["id"])
+        deadline = asyncio.get_running_loop().time() + self._context.settings.processing_timeout
+        while attachment.get("url") is None:  # 202 and 206: still being processed
+            if asyncio.get_running_loop().time() > deadline:
+                raise UnavailableError(f"{LABEL} ({self._host}) is still processing media {media_id}")
+            await asyncio.sleep(self._context.settings.poll_interval)
+            attachment = await self._api.read(f"/api/v1/media/{media_id}", parse_object)
+        return media_id
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the account's statuses since the first attempt. The key is not spent again: it may be ignored."""
+        since = request.first_attempt_at - _CLOCK_MARGIN
+        statuses = [status async for status in self._list_since(since)]
+
+        async def look(part: Part, progress: Progress) -> SentPart | None:
+            taken = {sent.id for sent in progress.sent} | request.claimed_ids
+            parent = progress.parent_of(part)
+            attached = len(request.content.media) if parent is None else 0
+            for status in statuses:
+                same_place = status.get("in_reply_to_id") == (parent.id if parent else None)
+                same_media = len(status.get("media_attachments") or ()) == attached
+                if status["id"] not in taken and same_place and same_media and says(status, part.text):
+                    return parse_sent(status)
+            return None
+
+        return await find_parts(request, look)
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            statuses, cursor = await self._list_page(cursor, exclude_replies=False)
+            for status in statuses:
+                if parse_time(status["created_at"]) >= since:
+                    yield status
+            if cursor is None or parse_time(statuses[-1]["created_at"]) < since:
+                return
+
+    async def _list_page(
+        self, cursor: str | None, *, exclude_replies: bool
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        params = {"limit": str(_PAGE), "exclude_reblogs": "true"}
+        if exclude_replies:
+            params["exclude_replies"] = "true"
+        if cursor:
+            params["max_id"] = cursor
+        path = f"/api/v1/accounts/{await self._account_id()}/statuses"
+        statuses = await self._api.read(path, parse_statuses, params=params)
+        if cursor is not None and any(status["id"] == cursor for status in statuses):
+            raise UnavailableError(
+                f"{LABEL} ({self._host}) gave the same page twice: its listing is broken now"
+            )
+        # A page may be short because reblogs were left out of it; only an empty one is the end.
+        return statuses, statuses[-1]["id"] if statuses else None
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /api/v1/statuses?id[]=, 20 a request; what is left out is asked for singly."""
+        metrics: dict[str, PostMetrics] = {}
+        deleted: set[str] = set()
+        for start in range(0, len(external_ids), self.capabilities.metrics_batch):
+            ids = external_ids[start : start + self.capabilities.metrics_batch]
+            found = await self._fetch_batch(ids) if self._batches and len(ids) > 1 else []
+            metrics |= {item.external_id: item for item in found if item.external_id in ids}
+            for post_id in ids:
+                if post_id not in metrics:
+                    one = await self._fetch_one(post_id)
+                    if one is None:
+                        deleted.add(post_id)
+                    else:
+                        metrics[post_id] = one
+        return MetricsBatch(tuple(metrics.values()), frozenset(deleted))
+
+    async def _fetch_batch(self, ids: Sequence[str]) -> list[PostMetrics]:
+        captured_at = self._context.clock()
+        try:
+            return await self._api.read(
+                "/api/v1/statuses",
+                lambda body: [parse_metrics(item, captured_at) for item in parse_statuses(body)],
+                params={"id[]": list(ids)},
+            )
+        except GiveUpError as error:
+            if error.status not in {404, 405}:
+                raise
+            self._batches = False  # a compatible server without this address: do not ask it again
+            return []
+
+    async def _fetch_one(self, post_id: str) -> PostMetrics | None:
+        captured_at = self._context.clock()
+        try:
+            return await self._api.read(
+                f"/api/v1/statuses/{post_id}", lambda body: parse_metrics(body, captured_at)
+            )
+        except GiveUpError as error:
+            # Our own post is never hidden from us: not found means deleted.
+            if error.status not in {404, 410}:
+                raise
+            return None
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /api/v1/accounts/verify_credentials."""
+        captured_at = self._context.clock()
+        return await self._api.read(
+            "/api/v1/accounts/verify_credentials", lambda body: parse_account_metrics(body, captured_at)
+        )
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 40 statuses with their counters; boosts and replies are left out."""
+        captured_at = self._context.clock()
+        statuses, following = await self._list_page(cursor, exclude_replies=True)
+        posts = tuple(parse_listed(status, captured_at) for status in statuses)
+        if posts and posts[-1].published_at < since:
+            following = None
+        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+
+    async def refresh_token(self) -> Credentials | None:
+        """Mastodon's tokens have no end."""
+        return None
+
+    async def _account_id(self) -> str:
+        if not self.account.external_id:
+            self.account = replace(self.account, external_id=(await self.verify()).external_id)
+        return self.account.external_id
+
+
+def _explain(refusal: Refusal) -> ConnectorError | None:
+    if refusal.status in {401, 403}:
+        # 403: the token lacks a scope, or the account is suspended; both need its owner.
+        return ReauthenticateError(refusal.message, status=refusal.status)
+    if refusal.status == 429:
+        return RateLimitedError(refusal.message, retry_at=refusal.retry_at)
+    if refusal.status == 404 and refusal.purpose == "publish":
+        return ContentRejectedError(refusal.message, status=404)  # the status that it answers is gone
+    return None

@@ -1,0 +1,108 @@
+"""The only door to the platforms: which have a connector, what they take, and how to open one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from connectors.base import Capabilities, Connector, ContentProblem
+from connectors.context import ConnectorContext
+from connectors.errors import UnsupportedError
+from connectors.http import Clock, open_client
+from connectors.media import MediaFetcher
+from connectors.platforms.bluesky import BlueskyConnector
+from connectors.platforms.instagram import InstagramConnector
+from connectors.platforms.mastodon import MastodonConnector
+from connectors.platforms.twitter import TwitterConnector
+from connectors.settings import ConnectorSettings
+from connectors.types import Account, Platform, PostContent
+from connectors.validation import find_problems
+
+CONNECTORS: dict[Platform, type[Connector]] = {
+    Platform.TWITTER: TwitterConnector,
+    Platform.INSTAGRAM: InstagramConnector,
+    Platform.MASTODON: MastodonConnector,
+    Platform.BLUESKY: BlueskyConnector,
+}
+_BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
+    Platform.TWITTER: TwitterConnector,
+    Platform.INSTAGRAM: InstagramConnector,
+    Platform.MASTODON: MastodonConnector,
+    Platform.BLUESKY: BlueskyConnector,
+}
+# Their address comes from whoever connects the account, so it must not lead into our own network.
+_FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
+
+
+def get_capabilities(platform: Platform) -> Capabilities:
+    """Return the platform's limits. Raises UnsupportedError where no connector exists yet."""
+    if platform not in CONNECTORS:
+        known = ", ".join(sorted(CONNECTORS))
+        raise UnsupportedError(f"there is no connector for {platform} yet: choose from {known}")
+    return CONNECTORS[platform].capabilities
+
+
+def validate_content(platform: Platform, content: PostContent) -> list[ContentProblem]:
+    """Return everything the platform would refuse about `content`; [] = fine. No network."""
+    return find_problems(get_capabilities(platform), content)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ConnectorPool:
+    """Opens connectors that share their platform's connections. Use it with `async with`, in one event loop."""
+
+    def __init__(
+        self,
+        settings: ConnectorSettings,
+        *,
+        clock: Clock = _utc_now,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Keep the settings; clients open on first use. `transport` replaces the network, for tests."""
+        self._settings = settings
+        self._clock = clock
+        self._transport = transport
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    def open(self, account: Account) -> Connector:
+        """Return a connector for the account.
+
+        Raises UnsupportedError for a platform without one, GiveUpError for an instance address that cannot
+        be used, ReauthenticateError for a token that no request could carry.
+        """
+        get_capabilities(account.platform)
+        context = ConnectorContext(
+            client=self._client(account.platform, public_only=account.platform in _FREE_ADDRESS),
+            media=MediaFetcher(self._client("media", public_only=True), self._settings),
+            settings=self._settings,
+            clock=self._clock,
+        )
+        return _BUILDERS[account.platform](account, context)
+
+    def _client(self, name: str, *, public_only: bool) -> httpx.AsyncClient:
+        if name not in self._clients:
+            self._clients[name] = open_client(
+                self._settings,
+                public_only=public_only and not self._settings.allow_private_instances,
+                transport=self._transport,
+            )
+        return self._clients[name]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,281 @@
+"""X (Twitter): OAuth 2.0 user tokens, posts at /2/tweets, no idempotency key of any kind.
+
+Sources: x/openapi.json 2.167 (paths, names), docs.x.com (limits, costs).
+Every call costs money (a post 0.015 USD, 0.20 with a link; an own read 0.001), so nothing is asked twice.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx
+
+from connectors.base import Capabilities, PublishRequest
+from connectors.context import ConnectorContext
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.http import BearerAuth, Refusal
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.rate_limits import parse_reset
+from connectors.text import count_weighted
+from connectors.twitter_media import upload
+from connectors.twitter_posts import (
+    age_of,
+    answers,
+    is_root,
+    parse_account_metrics,
+    parse_created,
+    parse_listed,
+    parse_metrics,
+    parse_page,
+    parse_time,
+    parse_token,
+    parse_user,
+    says,
+)
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    Platform,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+LABEL = "X (Twitter)"
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
+# How far X's clock may be behind ours before a post of ours seems older than its own attempt.
+_CLOCK_MARGIN = timedelta(seconds=10)
+# Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
+_PRIVATE_METRICS_AGE = timedelta(days=29)
+
+
+class TwitterConnector:
+    """One X account."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform=Platform.TWITTER,
+        label=LABEL,
+        text_limit=280,
+        text_unit="weighted characters",
+        count_text=count_weighted,
+        media_kinds=frozenset({"image", "video"}),
+        max_images=4,
+        max_videos=1,
+        supports_thread=True,
+        supports_first_comment=True,
+        metrics_batch=100,
+        metrics=frozenset({"impressions", "likes", "comments", "shares", "saves", "clicks"}),
+        refresh_before=timedelta(minutes=30),
+        reconciliation="The account's posts since the first attempt are read and compared by text and links.",
+    )
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.twitter_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=self._explain,
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /2/users/me."""
+        user = await self._api.read("/2/users/me", parse_user, params={"user.fields": "public_metrics"})
+        return replace(user, credentials=self.account.credentials)
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """POST /2/tweets for each part; the media go with the first."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        body: dict[str, Any] = {"text": part.text} if part.text else {}
+        parent = progress.parent_of(part)
+        if parent is not None:
+            body["reply"] = {"in_reply_to_tweet_id": parent.id}
+        elif progress.request.content.media:
+            ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
+            body["media"] = {"media_ids": ids}
+        post_id = await self._api.publish("/2/tweets", parse_created, json=body)
+        return SentPart(post_id, self._permalink(post_id), self._context.clock())
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the account's posts since the first attempt, all pages, and compare."""
+        since = request.first_attempt_at - _CLOCK_MARGIN
+        posts = [post async for post in self._list_since(since)]
+
+        async def look(part: Part, progress: Progress) -> SentPart | None:
+            taken = {sent.id for sent in progress.sent} | request.claimed_ids
+            parent = progress.parent_of(part)
+            for post in posts:
+                if post["id"] not in taken and says(post, part.text) and answers(post, parent):
+                    return SentPart(post["id"], self._permalink(post["id"]), parse_time(post["created_at"]))
+            return None
+
+        return await find_parts(request, look)
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            posts, cursor = await self._list_page(since, cursor)
+            for post in posts:
+                if parse_time(post["created_at"]) >= since:
+                    yield post
+            if cursor is None:
+                return
+
+    async def _list_page(
+        self, since: datetime, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        # Replies are kept: `exclude=replies` would shorten the reachable history from 3,200 posts to 800.
+        params = {
+            "max_results": 100,
+            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "exclude": "retweets",
+            "post.fields": _POST_FIELDS,
+        }
+        if cursor:
+            params["pagination_token"] = cursor
+        posts, following = await self._api.read(
+            f"/2/users/{await self._user_id()}/tweets", parse_page, params=params
+        )
+        if following is not None and following == cursor:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return posts, following
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /2/tweets, 100 ids a request; link clicks only for posts that still have them."""
+        now = self._context.clock()
+        young = [item for item in external_ids if age_of(item, now) < _PRIVATE_METRICS_AGE]
+        old = [item for item in external_ids if item not in set(young)]
+        metrics: list[PostMetrics] = []
+        deleted: set[str] = set()
+        for group, private in ((young, True), (old, False)):
+            for start in range(0, len(group), self.capabilities.metrics_batch):
+                ids = group[start : start + self.capabilities.metrics_batch]
+                found, gone = await self._fetch_batch(ids, private=private)
+                metrics += found
+                deleted |= gone & set(ids)
+        known = {item.external_id for item in metrics}
+        return MetricsBatch(
+            tuple(metrics), frozenset(deleted - known), frozenset(external_ids) - known - deleted
+        )
+
+    async def _fetch_batch(self, ids: Sequence[str], *, private: bool) -> tuple[list[PostMetrics], set[str]]:
+        fields = "public_metrics,non_public_metrics" if private else "public_metrics"
+        params = {"ids": ",".join(ids), "post.fields": fields}
+        captured_at = self._context.clock()
+        try:
+            return await self._api.read(
+                "/2/tweets", lambda body: parse_metrics(body, captured_at), params=params
+            )
+        except GiveUpError:
+            if not private:
+                raise
+            # A token without the right to private metrics is refused as a whole: the public ones do without.
+            return await self._fetch_batch(ids, private=False)
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /2/users/me."""
+        captured_at = self._context.clock()
+        params = {"user.fields": "public_metrics"}
+        return await self._api.read(
+            "/2/users/me", lambda body: parse_account_metrics(body, captured_at), params=params
+        )
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 posts; reposts and replies are left out. X reaches back 3,200 posts."""
+        captured_at = self._context.clock()
+        posts, following = await self._list_page(since, cursor)
+        listed = (
+            parse_listed(post, captured_at, self._permalink(post["id"])) for post in posts if is_root(post)
+        )
+        return HistoryPage(tuple(post for post in listed if post.published_at >= since), following)
+
+    async def refresh_token(self) -> Credentials | None:
+        """POST /2/oauth2/token. Rotating: the answer holds a new refresh token, and the old one is spent."""
+        old = self.account.credentials
+        if old.refresh_token is None:
+            return None
+        settings = self._context.settings
+        if not settings.twitter_client_id:
+            raise GiveUpError(
+                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_TWITTER_CLIENT_ID to its client id"
+            )
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": old.refresh_token.get_secret_value(),
+            "client_id": settings.twitter_client_id,
+        }
+        auth: httpx.Auth = httpx.Auth()  # a public app names itself in the form alone
+        if settings.twitter_client_secret is not None:
+            secret = settings.twitter_client_secret.get_secret_value()
+            auth = httpx.BasicAuth(settings.twitter_client_id, secret)
+        now = self._context.clock()
+        try:
+            new = await self._api.prepare(
+                "POST", "/2/oauth2/token", lambda body: parse_token(body, old, now), data=form, auth=auth
+            )
+        except (ContentRejectedError, ReauthenticateError) as error:
+            raise ReauthenticateError(
+                f"the refresh token no longer works, connect the account again: {error.message}",
+                status=error.status,
+            ) from None
+        self._use(replace(self.account, credentials=new))
+        return new
+
+    async def _user_id(self) -> str:
+        if not self.account.external_id:
+            self.account = replace(self.account, external_id=(await self.verify()).external_id)
+        return self.account.external_id
+
+    def _permalink(self, post_id: str) -> str:
+        handle = (self.account.handle or "").lstrip("@")
+        return f"https://x.com/{handle or 'i/web'}/status/{post_id}"
+
+    def _explain(self, refusal: Refusal) -> ConnectorError | None:
+        body = refusal.body if isinstance(refusal.body, dict) else {}
+        problem, words = str(body.get("type", "")), refusal.message.lower()
+        if refusal.status == 401:
+            # X says the same of an expired and a revoked token; only a refresh can tell.
+            may_mend = self.account.credentials.refresh_token is not None
+            return ReauthenticateError(refusal.message, expired=may_mend, status=401)
+        if refusal.status == 403 and "duplicate content" in words and refusal.purpose == "publish":
+            # An identical post of ours may be out already, perhaps from this very attempt.
+            return OutcomeUnknownError(refusal.message, status=403, platform_code="duplicate")
+        if refusal.status == 403 and ("scope" in words or problem.endswith("/unsupported-authentication")):
+            return ReauthenticateError(refusal.message, status=403)
+        if refusal.status == 402:
+            # The app's credits are used up: posts go out once its owner pays.
+            return RateLimitedError(refusal.message, scope="app", status=402, platform_code="credits")
+        if refusal.status == 429:
+            return _explain_rate_limit(refusal, problem, self._context.clock())
+        return None
+
+
+def _explain_rate_limit(refusal: Refusal, problem: str, now: datetime) -> RateLimitedError:
+    """Tell a used-up window from a used-up day (x-user-limit-24hour-*, x-app-limit-24hour-*)."""
+    for scope, name in (("app", "x-app-limit-24hour"), ("account", "x-user-limit-24hour")):
+        if refusal.headers.get(f"{name}-remaining") == "0":
+            retry_at = parse_reset(refusal.headers.get(f"{name}-reset", ""), now=now) or refusal.retry_at
+            return RateLimitedError(
+                refusal.message, retry_at=retry_at, scope="app" if scope == "app" else "account"
+            )
+    capped = problem.endswith("/usage-capped")
+    return RateLimitedError(refusal.message, retry_at=refusal.retry_at, scope="app" if capped else "account")

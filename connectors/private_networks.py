@@ -1,0 +1,123 @@
+"""Keep requests to addresses that people typed in (instances, media) off loopback and private networks.
+
+The address is checked when the connection is made, and that very address is connected to, so that a name
+which resolves to something else a moment later gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from connectors.errors import GiveUpError
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class PrivateAddressError(httpcore.ConnectError):
+    """The name resolves to an address that is not public. Nothing was sent."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address, also one wrapped in IPv6, belongs to the public internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> str:
+    """Return the address as scheme://host[:port], or raise GiveUpError that names the remedy.
+
+    Whether a host name resolves to a private address is found out when the connection is made.
+    """
+    parts = urlsplit((url or "").strip())
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
+        raise GiveUpError(f"{field} {url!r} is no web address: give it as https://example.social")
+    if parts.username or parts.password:
+        raise GiveUpError(f"{field} must not hold a user name or password")
+    if parts.scheme == "http" and not allow_private:
+        raise GiveUpError(f"{field} must start with https://: a token is never sent in the clear")
+    host = parts.hostname
+    if not allow_private and not _may_be_public(host):
+        raise GiveUpError(
+            f"{field} {host} is on a private network: set SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true to allow it"
+        )
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{bracketed}" + (f":{port}" if port else "")
+
+
+def _may_be_public(host: str) -> bool:
+    try:
+        return is_public(host)
+    except ValueError:  # a name, not an address
+        return host != "localhost" and not host.endswith((".localhost", ".local", ".internal"))
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Opens TCP connections to public addresses only."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
+        self._inner = inner
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        addresses = await _resolve(host, port)
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise PrivateAddressError(f"{host} is not on the public internet")
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in addresses:
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the signature is httpcore's
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - the signature is httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        raise PrivateAddressError(f"{path} is a local socket")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def guarded_transport(limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+    """Return a transport that connects to the public internet only."""
+    transport = httpx.AsyncHTTPTransport(limits=limits)
+    pool = transport._pool  # noqa: SLF001 - httpx has no public way to set httpcore's network backend
+    if not isinstance(pool, httpcore.AsyncConnectionPool):  # a later httpx that built something else
+        raise TypeError("httpx no longer builds an httpcore pool: the private network guard must be adapted")
+    pool._network_backend = _GuardedBackend(pool._network_backend)  # noqa: SLF001 - as above
+    return transport

@@ -1,0 +1,60 @@
+"""How connectors reach the platforms. Built at the entry points and passed down; no module-level instance."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ConnectorSettings(BaseSettings):
+    """Addresses, app credentials and bounds of every request to a platform. Times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
+
+    twitter_base_url: str = Field(
+        default="https://api.x.com", description="Replaces scheme, host and port of X; its paths stay."
+    )
+    instagram_base_url: str = Field(
+        default="https://graph.instagram.com",
+        description="Replaces scheme, host and port of Instagram; its paths stay.",
+    )
+    twitter_client_id: str | None = Field(
+        default=None, description="OAuth 2.0 client id of your X app; needed to refresh X tokens."
+    )
+    twitter_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret, for confidential X apps only."
+    )
+    allow_private_instances: bool = Field(
+        default=False,
+        description="Let Mastodon and Bluesky instances and media addresses be on loopback or private nets.",
+    )
+    connect_timeout: float = Field(default=5.0, gt=0, description="Seconds to open a connection.")
+    read_timeout: float = Field(default=30.0, gt=0, description="Seconds to wait for the next bytes.")
+    request_timeout: float = Field(default=60.0, gt=0, description="Seconds for one whole request.")
+    upload_timeout: float = Field(
+        default=600.0, gt=0, description="Seconds to fetch or upload one media file."
+    )
+    read_attempts: int = Field(default=3, ge=1, description="Tries of a read; a write is never repeated.")
+    max_connections: int = Field(default=100, ge=1, description="Open connections to one platform.")
+    max_response_bytes: int = Field(default=16_000_000, ge=1024, description="Longest answer accepted.")
+    poll_interval: float = Field(
+        default=2.0, gt=0, description="Seconds between two looks at media that a platform is processing."
+    )
+    processing_timeout: float = Field(
+        default=120.0, gt=0, description="Seconds to wait for a platform to process media, per attempt."
+    )
+
+    @field_validator("twitter_base_url", "instagram_base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or parts.path.strip("/")
+            or parts.query
+        ):
+            raise ValueError(
+                f"{value!r} is no base address: give scheme, host and port, as in https://host:8443"
+            )
+        return value.rstrip("/")

@@ -1,0 +1,193 @@
+"""What X answers, read from plain JSON, and how one of its posts is recognised as ours.
+
+Source: specification x/openapi.json 2.167. Older answers name the same things `retweet_count`,
+`referenced_tweets`, `note_tweet`; both are read.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from connectors.messages import read_secret
+from connectors.parts import SentPart
+from connectors.text import find_urls, normalise
+from connectors.types import (
+    AccountMetrics,
+    ContentKind,
+    Credentials,
+    ListedPost,
+    PostMetrics,
+    VerifiedAccount,
+)
+
+_SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
+_SHORT_LINK = re.compile(r"https?://t\.co/\w+")
+
+
+def parse_user(body: Any) -> VerifiedAccount:  # noqa: ANN401 - JSON
+    """Read {data: {id, name, username, public_metrics}}; the credentials are the caller's to fill in."""
+    user = body["data"]
+    return VerifiedAccount(
+        external_id=str(user["id"]),
+        handle=str(user["username"]),
+        display_name=str(user.get("name") or user["username"]),
+        credentials=Credentials(SecretStr("")),
+        followers=(user.get("public_metrics") or {}).get("followers_count"),
+    )
+
+
+def parse_created(body: Any) -> str:  # noqa: ANN401 - JSON
+    """Read the id of {data: {id, text}}."""
+    return str(body["data"]["id"])
+
+
+def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts and the next cursor. An account without posts gets a page without `data`."""
+    posts = [{**post, "id": str(post["id"])} for post in body.get("data") or ()]
+    for post in posts:
+        parse_time(post["created_at"])
+    return posts, (body.get("meta") or {}).get("next_token")
+
+
+def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], set[str]]:  # noqa: ANN401 - JSON
+    """Read the counters, and the ids that X calls not found; a 200 may hold both."""
+    errors = body.get("errors") or ()
+    gone = {
+        str(error.get("resource_id") or error.get("value"))
+        for error in errors
+        if str(error.get("type", "")).endswith("/resource-not-found")
+    }
+    return [parse_post_metrics(post, captured_at) for post in body.get("data") or ()], gone
+
+
+def parse_post_metrics(post: Mapping[str, Any], captured_at: datetime) -> PostMetrics:
+    """Read one post's counters. Shares = reposts + quotes, saves = bookmarks, clicks = own link clicks."""
+    public = post.get("public_metrics") or {}
+    private = post.get("non_public_metrics") or {}
+    return PostMetrics(
+        external_id=str(post["id"]),
+        captured_at=captured_at,
+        impressions=public.get("impression_count"),
+        likes=public.get("like_count"),
+        comments=public.get("reply_count"),
+        shares=_sum(public.get("repost_count", public.get("retweet_count")), public.get("quote_count")),
+        saves=public.get("bookmark_count"),
+        clicks=private.get("url_link_clicks"),
+        raw={name: post[name] for name in ("public_metrics", "non_public_metrics") if name in post},
+    )
+
+
+def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
+    """Read the counters of {data: {public_metrics}}."""
+    counts = body["data"]["public_metrics"]
+    return AccountMetrics(
+        captured_at=captured_at,
+        followers=counts.get("followers_count"),
+        following=counts.get("following_count"),
+        posts=counts.get("post_count", counts.get("tweet_count")),
+        raw=dict(counts),
+    )
+
+
+def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str) -> ListedPost:
+    """Read one post of a listing; it carries the public counters."""
+    return ListedPost(
+        external_id=str(post["id"]),
+        published_at=parse_time(post["created_at"]),
+        text=full_text(post),
+        kind=_kind(post),
+        permalink=permalink,
+        metrics=parse_post_metrics(post, captured_at) if "public_metrics" in post else None,
+    )
+
+
+def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
+    """Read {access_token, refresh_token, expires_in}; what is not sent anew is carried over."""
+    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
+    return replace(
+        old,
+        access_token=read_secret(body["access_token"]),
+        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
+        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
+    )
+
+
+def parse_time(value: str) -> datetime:
+    """Read an ISO 8601 time as aware UTC."""
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def full_text(post: Mapping[str, Any]) -> str:
+    """Return the whole text: a long post keeps it beside the shortened one."""
+    note = post.get("note_post") or post.get("note_tweet") or {}
+    return str(note.get("text") or post.get("text", ""))
+
+
+def is_root(post: Mapping[str, Any]) -> bool:
+    """Tell whether the post answers no other."""
+    return str(post.get("conversation_id", post["id"])) == str(post["id"])
+
+
+def answers(post: Mapping[str, Any], parent: SentPart | None) -> bool:
+    """Tell whether the post may be the answer to `parent` (None: whether it stands alone)."""
+    if parent is None:
+        return is_root(post)
+    named = post.get("referenced_posts") or post.get("referenced_tweets") or ()
+    replied = [str(item["id"]) for item in named if item.get("type") == "replied_to"]
+    if replied:
+        return parent.id in replied
+    return not is_root(post)
+
+
+def says(post: Mapping[str, Any], text: str) -> bool:
+    """Tell whether the post says `text`: the same words, and the same links where X tells their targets.
+
+    X shows every link as t.co and appends one for attached media, so links are compared apart.
+    """
+    theirs, ours = _SHORT_LINK.sub(" ", full_text(post)), text
+    for start, end, _url in reversed(find_urls(text, with_scheme_only=False)):
+        ours = f"{ours[:start]} {ours[end:]}"
+    for start, end, _url in reversed(find_urls(theirs, with_scheme_only=False)):
+        theirs = f"{theirs[:start]} {theirs[end:]}"
+    if normalise(ours) != normalise(theirs):
+        return False
+    entities = (post.get("entities") or {}).get("urls") or ()
+    shown = [item for item in entities if not item.get("media_key") and "/photo/" not in _target(item)]
+    if any(not _target(item) for item in shown) or not entities:
+        return True
+    wanted = [_comparable(url) for _start, _end, url in find_urls(text, with_scheme_only=False)]
+    return sorted(wanted) == sorted(_comparable(_target(item)) for item in shown)
+
+
+def _target(entity: Mapping[str, Any]) -> str:
+    return str(entity.get("expanded_url") or "")
+
+
+def _comparable(url: str) -> str:
+    return url.lower().removeprefix("https://").removeprefix("http://").rstrip("/")
+
+
+def _kind(post: Mapping[str, Any]) -> ContentKind:
+    keys: Iterable[str] = (post.get("attachments") or {}).get("media_keys") or ()
+    # The number before the underscore is the kind of media: 7 and 13 are videos, 3 is a photo.
+    if any(key.startswith(("7_", "13_")) for key in keys):
+        return "video"
+    if keys:
+        return "photo"
+    return "link" if (post.get("entities") or {}).get("urls") else "text"
+
+
+def age_of(post_id: str, now: datetime) -> timedelta:
+    """Return the age that the id tells: X's ids count milliseconds in their upper bits."""
+    if not post_id.isdigit() or len(post_id) > 19:
+        return timedelta.max
+    return now - (_SNOWFLAKE_EPOCH + timedelta(milliseconds=int(post_id) >> 22))
+
+
+def _sum(*values: int | None) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,110 @@
+"""What a platform would refuse, found out when the post is written and not at its due time. No network."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from connectors.base import Capabilities, ContentProblem
+from connectors.text import compose_text, count_utf8_bytes, has_broken_unicode
+from connectors.types import PostContent
+
+
+def find_problems(capabilities: Capabilities, content: PostContent) -> list[ContentProblem]:
+    """Return everything that the platform would refuse, each with its field and remedy; [] = fine."""
+    return [
+        *_check_first_text(capabilities, content),
+        *_check_thread(capabilities, content),
+        *_check_first_comment(capabilities, content),
+        *_check_media(capabilities, content),
+    ]
+
+
+def _check_first_text(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
+    text = compose_text(content)
+    if not text.strip() and not content.media:
+        yield ContentProblem("empty", "the post says nothing: give it a text or media", "text")
+    if content.link and not _is_web_address(content.link):
+        yield ContentProblem(
+            "invalid_link", f"{content.link!r} is no web address: start it with https://", "link"
+        )
+    what = "the text with its link" if content.link else "the text"
+    yield from _check_text(capabilities, text, "text", what)
+
+
+def _check_thread(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
+    if content.thread and not capabilities.supports_thread:
+        yield ContentProblem(
+            "thread_unsupported", f"{capabilities.label} has no threads: send one post", "thread"
+        )
+        return
+    for number, text in enumerate(content.thread, start=2):
+        if not text.strip():
+            yield ContentProblem("empty", f"part {number} of the thread is empty: leave it out", "thread")
+        yield from _check_text(capabilities, text, "thread", f"part {number} of the thread")
+
+
+def _check_first_comment(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
+    if content.first_comment is None:
+        return
+    if not capabilities.supports_first_comment:
+        detail = f"{capabilities.label} takes no first comment: leave it out"
+        yield ContentProblem("first_comment_unsupported", detail, "first_comment")
+    elif not content.first_comment.strip():
+        yield ContentProblem("empty", "the first comment is empty: leave it out", "first_comment")
+    else:
+        yield from _check_text(capabilities, content.first_comment, "first_comment", "the first comment")
+
+
+def _check_text(capabilities: Capabilities, text: str, field: str, what: str) -> Iterator[ContentProblem]:
+    if has_broken_unicode(text):
+        yield ContentProblem("invalid_text", f"{what} holds half of a character pair: type it anew", field)
+        return
+    length = capabilities.count_text(text)
+    if length > capabilities.text_limit:
+        over = length - capabilities.text_limit
+        yield ContentProblem(
+            "text_too_long",
+            f"{what} is {length} {capabilities.text_unit} long, {capabilities.label} takes "
+            f"{capabilities.text_limit}: shorten it by {over}",
+            field,
+        )
+    limit = capabilities.text_byte_limit
+    if limit is not None and count_utf8_bytes(text) > limit:
+        size = count_utf8_bytes(text)
+        yield ContentProblem(
+            "text_too_long",
+            f"{what} is {size} bytes long, {capabilities.label} takes {limit}: shorten it",
+            field,
+        )
+
+
+def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
+    images = sum(item.kind == "image" for item in content.media)
+    videos = sum(item.kind == "video" for item in content.media)
+    if capabilities.media_required and not content.media:
+        yield ContentProblem(
+            "media_required", f"{capabilities.label} posts need an image or a video: add one", "media"
+        )
+    for kind in sorted({item.kind for item in content.media} - capabilities.media_kinds):
+        detail = f"{kind}s cannot be posted to {capabilities.label} here: leave them out"
+        yield ContentProblem("media_unsupported", detail, "media")
+    if images and videos and {"image", "video"} <= capabilities.media_kinds:
+        yield ContentProblem("media_mixed", "a post holds either images or one video: choose", "media")
+    for kind, count, most in (
+        ("image", images, capabilities.max_images),
+        ("video", videos, capabilities.max_videos),
+    ):
+        if kind in capabilities.media_kinds and count > most:
+            detail = f"{count} {kind}s, {capabilities.label} takes {most}: leave out {count - most}"
+            yield ContentProblem("too_many_media", detail, "media")
+    for item in content.media:
+        if not _is_web_address(item.url):
+            detail = f"{item.url!r} is no web address: media are given by https:// address"
+            yield ContentProblem("invalid_media_url", detail, "media")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and not set(url) & set(" \t\r\n")
+    except ValueError:
+        return False
