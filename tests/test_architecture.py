@@ -43,13 +43,6 @@ def test_lock_names_no_index() -> None:
 
 
 def _settings_classes() -> list[type[BaseSettings]]:
-    import api.settings
-
-    import connectors.settings
-    import flows.publisher_settings
-    import flows.settings
-    import warehouse.settings
-
     modules = (
         api.settings,
         connectors.settings,
