@@ -1,0 +1,27 @@
+"""Flow: read the history of newly connected accounts, and what was posted elsewhere since the last look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.flow_runs import current_run_id
+from flows.history_reader import read_histories
+from flows.resources import open_resources
+
+
+@flow(name="backfill-history", retries=0)
+async def backfill_history() -> dict[str, Any]:
+    """Go on where the last run stopped. Fails, after all else is done, with the accounts that could not be read."""
+    logger = get_run_logger()
+    async with open_resources() as (resources, pool):
+        report = await read_histories(
+            resources,
+            pool,
+            run_id=current_run_id(),
+            on_page=lambda account, posts: logger.info("%s: %d posts", account, posts),
+        )
+    logger.info("history: %s", report.as_dict())
+    report.raise_if_failed()
+    return report.as_dict()

@@ -1,0 +1,186 @@
+"""`socialflow accounts`: whom we publish and measure for."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from connectors.platforms.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from connectors.types import Account, Credentials, Platform, VerifiedAccount
+from flows.commands.output import JsonOption, print_json, print_records, say
+from warehouse.errors import InvalidInputError
+from warehouse.settings import WarehouseSettings
+from warehouse.store.accounts import (
+    account_health,
+    connect_account,
+    disconnect_account,
+    list_accounts,
+    pause_account,
+    resume_account,
+)
+from warehouse.store.database import Store
+from warehouse.store.workspaces import ensure_default_workspace
+
+if TYPE_CHECKING:
+    from warehouse.store.models import AccountRow
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Connect, list, pause and disconnect accounts.",
+)
+
+TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
+REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (a variable's name)
+
+AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")]
+
+
+@app.command()
+def connect(
+    *,
+    platform: Annotated[str, typer.Option(help="twitter, instagram, mastodon, bluesky, ...")],
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help=f"The access token, or a Bluesky app password; default: from {TOKEN_VARIABLE}, else "
+            "standard input (other users can see a command's arguments)."
+        ),
+    ] = None,
+    refresh_token: Annotated[
+        str | None, typer.Option(help=f"Where the platform gives one; also by {REFRESH_TOKEN_VARIABLE}.")
+    ] = None,
+    instance_url: Annotated[
+        str | None, typer.Option(help="Mastodon and Bluesky: the account's own server, https://...")
+    ] = None,
+    handle: Annotated[str | None, typer.Option(help="Bluesky with an app password: whose it is.")] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="IANA zone of the audience, for optimal times; default: the workspace's."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the platform whom the token belongs to, and save the account. A known one is brought up to date."""
+    chosen = _parse_platform(platform)
+    wanted = Account(
+        id="",
+        platform=chosen,
+        credentials=Credentials(
+            access_token=SecretStr(_read_token(token)),
+            refresh_token=_optional_secret(refresh_token or os.environ.get(REFRESH_TOKEN_VARIABLE)),
+        ),
+        handle=handle,
+        instance_url=instance_url,
+    )
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store:
+        verified = asyncio.run(_verify(wanted))
+        with store.write() as session:
+            workspace = ensure_default_workspace(session, now)
+            row = connect_account(
+                session, store.cipher, workspace.id, verified, chosen, now, timezone=timezone
+            )
+            shown = _show(row, now)
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"connected {row.platform} @{row.handle} as {row.id}")
+
+
+@app.command("list")
+def list_(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Disconnected ones too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the accounts with their health. Never a credential."""
+    now = datetime.now(UTC)
+    statuses = ("active", "revoked", "imported", *(("disconnected",) if everything else ()))
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        workspace = ensure_default_workspace(session, now)
+        rows = [_show(row, now) for row in list_accounts(session, workspace.id, statuses=statuses)]
+    if as_json:
+        print_json(rows)
+    else:
+        print_records(rows, ["id", "platform", "handle", "health", "reason", "paused_at", "connected_at"])
+
+
+@app.command()
+def pause(*, account_id: AccountId) -> None:
+    """Hold back everything that is to be sent on this account."""
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        row = pause_account(session, ensure_default_workspace(session, now).id, account_id, now)
+        say(f"{row.platform} @{row.handle} is paused: nothing is sent until `socialflow accounts resume`.")
+
+
+@app.command()
+def resume(*, account_id: AccountId) -> None:
+    """Let this account's posts go out again."""
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        row = resume_account(session, ensure_default_workspace(session, now).id, account_id)
+        say(f"{row.platform} @{row.handle} is no longer paused.")
+
+
+@app.command()
+def disconnect(*, account_id: AccountId) -> None:
+    """Forget an account's credentials and cancel what is scheduled on it; what was measured stays."""
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        workspace = ensure_default_workspace(session, now)
+        row, canceled = disconnect_account(session, workspace.id, account_id, now)
+        say(f"{row.platform} @{row.handle} is disconnected; {len(canceled)} scheduled publications canceled.")
+
+
+async def _verify(account: Account) -> VerifiedAccount:
+    async with ConnectorPool(ConnectorSettings()) as pool:
+        return await pool.open(account).verify()
+
+
+def _parse_platform(name: str) -> Platform:
+    try:
+        return Platform.parse(name)
+    except ValueError as error:
+        raise InvalidInputError(str(error), field="platform") from None
+
+
+def _read_token(given: str | None) -> str:
+    token = given or os.environ.get(TOKEN_VARIABLE, "")
+    if not token:
+        token = getpass.getpass("access token: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not token.strip():
+        raise InvalidInputError(
+            f"no access token: set {TOKEN_VARIABLE}, or give it on standard input", field="token"
+        )
+    return token.strip()
+
+
+def _optional_secret(value: str | None) -> SecretStr | None:
+    return SecretStr(value) if value else None
+
+
+def _show(row: AccountRow, now: datetime) -> dict[str, Any]:
+    health = account_health(row, now)
+    return {
+        "id": row.id,
+        "platform": row.platform,
+        "handle": row.handle,
+        "display_name": row.display_name,
+        "instance_url": row.instance_url or None,
+        "timezone": row.timezone,
+        "health": health.status,
+        "reason": health.reason or row.last_error,
+        "paused_at": row.paused_at,
+        "connected_at": row.connected_at,
+        "history_read": row.backfill_posts,
+    }

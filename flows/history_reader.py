@@ -1,0 +1,206 @@
+"""Read an account's history page by page, newest first; stops anywhere, goes on where it stopped.
+
+A page is noted in the store when its posts and their counters are kept: a crash leads to the same page again, whose
+posts and numbers are then already there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from connectors.errors import GiveUpError
+from flows.account_runs import name_account, serve_accounts, utc_now
+from flows.lake_rows import account_dim, post_snapshot, publication_dim
+from flows.run_report import RunReport
+from warehouse.store.backfills import (
+    begin_backfill,
+    finish_backfill,
+    list_accounts_to_backfill,
+    restart_backfill,
+    save_backfill_page,
+)
+from warehouse.store.external_posts import record_external_posts
+from warehouse.store.measurements import list_publications_by_external_id, record_measured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from datetime import datetime
+
+    from connectors.base import Connector
+    from connectors.platforms.registry import ConnectorPool
+    from connectors.types import HistoryPage, PostMetrics
+    from flows.resources import Resources
+    from warehouse.lake.rows import PostSnapshot
+    from warehouse.store.models import AccountRow, Publication
+
+    Progress = Callable[[str, int], None]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What of one page is in the lake."""
+
+    new_posts: int
+    snapshots: int
+
+
+async def read_histories(
+    resources: Resources,
+    pool: ConnectorPool,
+    *,
+    run_id: str,
+    account_ids: Collection[str] | None = None,
+    days: int | None = None,
+    anew: bool = False,
+    on_page: Progress = lambda _account, _posts: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> RunReport:
+    """Read the histories that are unread, half read or a day old; with `account_ids` these, in any case.
+
+    `days`: how far back a first reading goes (default: the setting). `anew`: from there again. `on_page` hears of
+    each page kept: the account's name and the number of posts. Raises ConflictError, SetupError.
+    """
+    report = RunReport("reading history", counts={"pages": 0, "posts": 0, "new_posts": 0, "snapshots": 0})
+    rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids)
+    if not rows:
+        return report
+    since = clock() - timedelta(days=days or resources.flows.backfill_days)
+
+    async def read(row: AccountRow, connector: Connector) -> None:
+        row = await asyncio.to_thread(_begin, resources, row.id, since, anew=anew, now=clock())
+        cursor = row.backfill_cursor
+        while True:
+            page, cursor_used = await _fetch_page(resources, row, connector, cursor)
+            kept = await _keep_page(resources, row, connector, page, run_id=run_id, clock=clock)
+            report.add(pages=1, posts=len(page.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
+            on_page(name_account(row), len(page.posts))
+            if page.next_cursor is None:
+                break
+            if page.next_cursor == cursor_used:
+                raise GiveUpError("the platform repeats the same page of its list: reading stopped there")
+            cursor = page.next_cursor
+            await asyncio.to_thread(_note_page, resources, row.id, cursor, kept.new_posts)
+        await asyncio.to_thread(_finish, resources, row.id, kept.new_posts, clock())
+
+    await serve_accounts(
+        rows,
+        read,
+        store=resources.store,
+        pool=pool,
+        report=report,
+        concurrency=resources.flows.fetch_concurrency,
+        clock=clock,
+    )
+    return report
+
+
+async def _fetch_page(
+    resources: Resources, row: AccountRow, connector: Connector, cursor: str | None
+) -> tuple[HistoryPage, str | None]:
+    """Return the page at `cursor`; where the platform has forgotten a saved cursor, the first page."""
+    since = row.backfill_since
+    if since is None:
+        raise ValueError(f"the backfill of {row.id} was not begun")
+    try:
+        return await connector.list_publications(since=since, cursor=cursor), cursor
+    except GiveUpError:
+        if cursor is None or cursor != row.backfill_cursor:
+            raise
+        logger.info("%s: the saved place in its history is no longer known; reading from the start", row.id)
+        await asyncio.to_thread(_restart, resources, row.id)
+        return await connector.list_publications(since=since, cursor=None), None
+
+
+async def _keep_page(
+    resources: Resources,
+    row: AccountRow,
+    connector: Connector,
+    page: HistoryPage,
+    *,
+    run_id: str,
+    clock: Callable[[], datetime],
+) -> _Kept:
+    if not page.posts:
+        return _Kept(0, 0)
+    new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, page, clock())
+    listed = {post.external_id: post.metrics for post in page.posts if post.metrics is not None}
+    metrics: list[PostMetrics] = [listed[key] for key in publications if key in listed]
+    deleted: list[str] = []
+    unlisted = [external_id for external_id in publications if external_id not in listed]
+    if unlisted:
+        batch = await connector.fetch_metrics(unlisted)
+        metrics += batch.metrics
+        deleted = [publications[external_id].id for external_id in batch.deleted]
+    snapshots = [post_snapshot(publications[item.external_id], item) for item in metrics]
+    inserted = await asyncio.to_thread(
+        _write, resources, row, publications, snapshots=snapshots, deleted=deleted, run_id=run_id, now=clock()
+    )
+    return _Kept(new_posts, inserted)
+
+
+def _record_posts(
+    resources: Resources, row: AccountRow, page: HistoryPage, now: datetime
+) -> tuple[int, dict[str, Publication]]:
+    with resources.store.write() as session:
+        # Due at once: should we die before its numbers are in the lake, the next ingest reads them.
+        recorded = record_external_posts(
+            session, row, page.posts, now, next_snapshot_at=lambda _published: now
+        )
+        known = list_publications_by_external_id(session, row.id, recorded.publication_ids)
+    return recorded.inserted, known
+
+
+def _write(
+    resources: Resources,
+    row: AccountRow,
+    publications: dict[str, Publication],
+    *,
+    snapshots: list[PostSnapshot],
+    deleted: list[str],
+    run_id: str,
+    now: datetime,
+) -> int:
+    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (see flows.resources)
+
+    load_accounts(resources.lake, [account_dim(row)])
+    load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
+    inserted = load_post_snapshots(resources.lake, snapshots, run_id)
+    with resources.store.write() as session:
+        record_measured(session, now, measured=[item.publication_id for item in snapshots], deleted=deleted)
+    return inserted
+
+
+def _list_accounts(
+    resources: Resources, now: datetime, account_ids: Collection[str] | None
+) -> list[AccountRow]:
+    with resources.store.read() as session:
+        return list_accounts_to_backfill(session, now, account_ids=account_ids)
+
+
+def _begin(
+    resources: Resources, account_id: str, since: datetime, *, anew: bool, now: datetime
+) -> AccountRow:
+    with resources.store.write() as session:
+        return begin_backfill(session, account_id, now, first_since=since, anew=anew)
+
+
+def _note_page(resources: Resources, account_id: str, cursor: str, posts: int) -> None:
+    with resources.store.write() as session:
+        save_backfill_page(session, account_id, cursor=cursor, posts=posts)
+
+
+def _finish(resources: Resources, account_id: str, posts: int, now: datetime) -> None:
+    with resources.store.write() as session:
+        save_backfill_page(session, account_id, cursor=None, posts=posts)
+        finish_backfill(session, account_id, now)
+
+
+def _restart(resources: Resources, account_id: str) -> None:
+    with resources.store.write() as session:
+        restart_backfill(session, account_id)

@@ -1,0 +1,151 @@
+"""What `socialflow up` starts: Prefect's server, the API, (the sandbox,) and the runner of the scheduled flows.
+
+This process stays small: it imports neither Prefect nor a database nor the API, which it names by string.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from flows.errors import AlreadyRunningError, PortInUseError
+from flows.prefect_environment import SERVER_ENVIRONMENT, child_environment, server_command
+from flows.supervisor import ChildSpec, Supervisor
+from warehouse.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from flows.settings import FlowSettings
+
+PROCESSES_FILE = "processes.json"
+"""In the home folder while `up` runs: the addresses, and each child's pid."""
+
+
+@contextmanager
+def hold_home(home: Path) -> Iterator[None]:
+    """Hold the home's lock: one launcher a home. Raises AlreadyRunningError, SetupError.
+
+    The operating system frees the lock when the process ends, however it ends.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(home / "up.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise AlreadyRunningError(
+            f"socialflow already runs on {home}: stop that one, or set SOCIALFLOW_HOME to another folder"
+        ) from None
+    except OSError as error:
+        raise SetupError(f"cannot use SOCIALFLOW_HOME={home}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_ports(settings: FlowSettings, *, with_sandbox: bool) -> None:
+    """Raise PortInUseError for the first port that another program has, InvalidInputError-like for a bad host."""
+    wanted = [
+        ("API", settings.api_host, settings.api_port, "SOCIALFLOW_API_PORT (or --port)"),
+        ("Prefect server", "127.0.0.1", settings.prefect_port, "SOCIALFLOW_PREFECT_PORT"),
+    ]
+    if with_sandbox:
+        wanted.append(("sandbox", "127.0.0.1", settings.sandbox_port, "SOCIALFLOW_SANDBOX_PORT"))
+    for part, host, port, setting in wanted:
+        if not is_free(host, port):
+            raise PortInUseError(part, host, port, setting)
+
+
+def is_free(host: str, port: int) -> bool:
+    """True if this process could listen there. Raises SetupError for an address this machine does not have."""
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror:
+        raise SetupError(
+            f"{host!r} is no address to listen on: use 127.0.0.1, or a name of this machine"
+        ) from None
+    except PermissionError:
+        raise SetupError(f"not allowed to listen on port {port}: choose one above 1023") from None
+    except OSError as error:
+        if error.errno in {98, 48, 10048}:  # EADDRINUSE on Linux, macOS, Windows
+            return False
+        raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return True
+
+
+def prepare(environment: Mapping[str, str]) -> None:
+    """Create or migrate both stores, in a process of its own so that this one stays small.
+
+    Raises SetupError with that process's one sentence.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.prepare"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SetupError(done.stderr.strip() or f"the stores could not be opened (code {done.returncode})")
+
+
+def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:
+    """Return the children in the order in which they start."""
+    environment = child_environment(home, settings)
+    python = [sys.executable, "-m"]
+    sandbox = ChildSpec(
+        name="sandbox",
+        command=[*python, "connectors.sandbox", "--host", "127.0.0.1", "--port", str(settings.sandbox_port)],
+        env=environment,
+        ready_url=f"{settings.sandbox_url}/_sandbox/health",
+        stop_seconds=1.5,
+    )
+    server = ChildSpec(
+        name="prefect-server",
+        command=server_command(settings),
+        env=environment | SERVER_ENVIRONMENT,
+        ready_url=f"{settings.prefect_url}/api/health",
+        stop_seconds=3.5,
+    )
+    api = ChildSpec(
+        name="api",
+        command=[
+            *python, "uvicorn", "--factory", "api.app:create_app",
+            "--host", settings.api_host, "--port", str(settings.api_port),
+            "--no-access-log", "--timeout-graceful-shutdown", "2",
+        ],
+        env=environment,
+        ready_url=f"{settings.api_url}/healthz",
+    )  # fmt: skip
+    runner = ChildSpec(
+        name="runner",
+        command=[*python, "flows.runner"],
+        env=environment,
+        after=("prefect-server",),
+        stop_seconds=5.0,
+    )
+    return [*([sandbox] if with_sandbox else []), api, server, runner]
+
+
+def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:
+    """Return a supervisor whose children's logs and pids are found under the home."""
+    processes = home / PROCESSES_FILE
+
+    def note(pids: Mapping[str, int]) -> None:
+        addresses = {"api": settings.api_url, "prefect": settings.prefect_url}
+        fresh = processes.with_suffix(".new")
+        fresh.write_text(json.dumps({"addresses": addresses, "pids": dict(pids)}, indent=1))
+        fresh.replace(processes)
+
+    return Supervisor(specs, folder=home, logs=home / "logs", on_change=note)

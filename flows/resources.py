@@ -1,0 +1,63 @@
+"""What a flow or a command works with, opened from the environment's settings and closed at its end.
+
+The lake (DuckDB) is imported only when it is first asked for: the publisher never needs it, and starts quicker
+and smaller without.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from connectors.platforms.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from flows.settings import FlowSettings
+from warehouse.settings import WarehouseSettings
+from warehouse.store.database import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from warehouse.lake.connect import Lake
+
+
+class Resources:
+    """The stores and settings of one run."""
+
+    def __init__(self, warehouse: WarehouseSettings, flows: FlowSettings) -> None:
+        self.warehouse = warehouse
+        self.flows = flows
+        self.store = Store.open(warehouse)
+
+    @classmethod
+    def open(cls) -> Self:
+        """Open by the environment. Raises SetupError."""
+        return cls(WarehouseSettings(), FlowSettings())
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake, opened on first use. Raises SetupError."""
+        from warehouse.lake.connect import Lake  # noqa: PLC0415 (DuckDB costs 40 MB; see the module docstring)
+
+        return Lake.open(self.warehouse)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "lake" in self.__dict__:
+            self.lake.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+@asynccontextmanager
+async def open_resources() -> AsyncIterator[tuple[Resources, ConnectorPool]]:
+    """Yield the stores and a pool of connectors, by the environment's settings."""
+    with Resources.open() as resources:
+        async with ConnectorPool(ConnectorSettings()) as pool:
+            yield resources, pool

@@ -1,0 +1,62 @@
+"""The one process that runs every scheduled flow: `python -m flows.runner`, a child of the launcher.
+
+Each flow run is a process of its own, made by Prefect; they all belong to this process's group, which the
+supervisor ends as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
+from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
+
+from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+
+class EmbeddedRunner(Runner):
+    """Prefect's runner, ended by the supervisor."""
+
+    def handle_sigterm(self, *_args: object, **_kwargs: object) -> None:
+        """End at once: the supervisor has signalled the flow runs too, and each reports its own end.
+
+        Prefect's own way asks the runs one after the other, three seconds each, and may wait for ones that are gone.
+        """
+        os._exit(0)
+
+
+def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
+    """Return the deployment of one scheduled flow, for this runner."""
+    flow: Flow[..., Any] = getattr(importlib.import_module(scheduled.module), scheduled.function)
+    limit = scheduled.concurrency_limit
+    return RunnerDeployment.from_flow(
+        flow,
+        name=scheduled.name,
+        schedule=Cron(scheduled.cron, timezone="UTC"),
+        description=scheduled.description,
+        concurrency_limit=limit
+        and ConcurrencyLimitConfig(limit=limit, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def main() -> None:
+    """Register every deployment with the server and run what is due, until ended."""
+    # Schedules stay on when the runner ends: it comes back, and a pause would silence it for good.
+    runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False)
+    for scheduled in SCHEDULED_FLOWS:
+        runner.add_deployment(build_deployment(scheduled))
+    asyncio.run(runner.start())
+
+
+if __name__ == "__main__":
+    main()
