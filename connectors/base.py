@@ -80,8 +80,6 @@ class PublishRequest:
     """What earlier attempts saved: container ids, record keys, upload sessions."""
     save_state: Callable[[Mapping[str, Any]], Awaitable[None]] = _discard_state
     """Commits the new state durably. Await it BEFORE the request that the state would let us recover from."""
-    claimed_ids: frozenset[str] = frozenset()
-    """Posts on this account that belong to other publications: `find_publication` never takes one of them."""
     taken: frozenset[str] = frozenset()
     """External ids on this account that are known to be other publications: never an answer of a search."""
 

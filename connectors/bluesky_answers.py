@@ -25,7 +25,7 @@ def explain(refusal: Refusal) -> ConnectorError | None:
     name, message = str(body.get("error", "")), refusal.message
     if name in _EXPIRED:
         return ReauthenticateError(message, expired=True, status=refusal.status, platform_code=name)
-    if name in _INVALID or refusal.status == 401:
+    if name in _INVALID or refusal.status in {401, 403}:
         return ReauthenticateError(message, status=refusal.status, platform_code=name or None)
     if refusal.status == 429:
         return RateLimitedError(message, retry_at=refusal.retry_at, platform_code=name or None)

@@ -84,7 +84,10 @@ class Refusal:
     message: str
     """The platform's own words in one line, redacted, with the platform and status in front."""
     headers: httpx.Headers
+    received_at: datetime
+    """Our clock (UTC)."""
     retry_at: datetime | None
+    """When the headers say to come back."""
 
 
 def open_client(
@@ -243,10 +246,16 @@ class PlatformApi:
         message = self._clean(f"answered {status}: {words}")
         if purpose == "publish" and (status >= 500 or status in _PUBLISH_IN_DOUBT):
             return OutcomeUnknownError(message, status=status)
+        now = self._clock()
         refusal = Refusal(
-            purpose=purpose, status=status, body=body, message=message, headers=response.headers,
-            retry_at=parse_retry_at(response.headers, now=self._clock()),
-        )  # fmt: skip
+            purpose=purpose,
+            status=status,
+            body=body,
+            message=message,
+            headers=response.headers,
+            received_at=now,
+            retry_at=parse_retry_at(response.headers, now=now),
+        )
         return self._explain(refusal) or _default_error(refusal)
 
     def _raise_not_sent(self, error: httpx.TransportError) -> NoReturn:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
+
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -29,11 +31,12 @@ COLUMNS = {"reach": "reach", "likes": "likes", "comments": "comments", "shares":
 """Which of the insights are metrics of ours; the others stay in `raw`."""
 # Codes of the Graph API's error object.
 _APP_LIMIT, _RATE_LIMITS = 4, frozenset({4, 9, 17, 32, 613})
-_TOKEN, _NO_PERMISSION = frozenset({102, 190}), frozenset({3, 10, *range(200, 300)})
+_TOKEN, _NO_PERMISSION = frozenset({102, 104, 190}), frozenset({3, 10, *range(200, 300)})
 _PASSING = frozenset({1, 2})
 GONE = "100/33"
 """Platform code of an object that does not exist (any more)."""
-_NO_CONTAINER, _NOT_READY = 24, 9007
+_NOT_READY = "9007/2207027"
+_CONTAINER = frozenset({24, 9007})
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
@@ -45,8 +48,9 @@ def explain(refusal: Refusal) -> ConnectorError | None:
     name = f"{code}/{subcode}" if subcode else str(code)
     if code in _RATE_LIMITS:
         scope: RateLimitScope = "app" if code == _APP_LIMIT else "account"
+        retry_at = parse_regain(refusal.headers, refusal.received_at) or refusal.retry_at
         return RateLimitedError(
-            refusal.message, retry_at=refusal.retry_at, scope=scope, status=refusal.status, platform_code=name
+            refusal.message, retry_at=retry_at, scope=scope, status=refusal.status, platform_code=name
         )
     if code in _TOKEN or code in _NO_PERMISSION:
         # Never `expired`: Instagram refuses to renew a token past its end, so only the owner can help.
@@ -54,13 +58,25 @@ def explain(refusal: Refusal) -> ConnectorError | None:
     if code in _PASSING or error.get("is_transient") is True:
         in_doubt = OutcomeUnknownError if refusal.purpose == "publish" else UnavailableError
         return in_doubt(refusal.message, status=refusal.status, platform_code=name)
-    if refusal.purpose == "publish" and code == _NOT_READY:
+    if refusal.purpose == "publish" and name == _NOT_READY:
         return UnavailableError(refusal.message, status=refusal.status, platform_code=name)
-    if refusal.purpose == "publish" and code == _NO_CONTAINER:
-        # The container is gone: expired, or published by an earlier attempt. Its status tells which.
+    if refusal.purpose == "publish" and code in _CONTAINER:
+        # The container is expired, or was published by an earlier attempt. Its status tells which.
         return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=name)
     kind = GiveUpError if refusal.purpose == "read" else ContentRejectedError
     return kind(refusal.message, status=refusal.status, platform_code=name)
+
+
+def parse_regain(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """Read the minutes until access is regained: {id: [{estimated_time_to_regain_access}]} in a header."""
+    try:
+        usage = orjson.loads(headers.get("x-business-use-case-usage", ""))
+        minutes = max(
+            int(item["estimated_time_to_regain_access"]) for items in usage.values() for item in items
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return now + timedelta(minutes=minutes) if minutes > 0 else None
 
 
 def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> AccountMetrics:

@@ -1,7 +1,7 @@
 """A publication that is several posts: the first, the thread below it, a first comment.
 
 What is out already is kept in the request's state, saved after each accepted part, so that a failure
-midway never repeats one. Shape of the state: {"content": fingerprint, "sent": [part, ...], ...extra}.
+midway never repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
 """
 
 from collections.abc import Awaitable, Callable
@@ -50,11 +50,13 @@ class Progress:
     def __init__(self, request: PublishRequest) -> None:
         self.request = request
         self.parts = split_parts(request.content)
-        self.sent = [_load(item) for item in request.state.get("sent", ())]
+        self.sent = [_load(item) for item in request.state.get("sent_parts", ())]
         self._fingerprint = fingerprint(request.content)
         # What was prepared for another wording (a record, a container) must not be sent for this one.
         same = request.state.get("content") == self._fingerprint
-        self.extra = {key: value for key, value in request.state.items() if key not in {"content", "sent"}}
+        self.extra = {
+            key: value for key, value in request.state.items() if key not in {"content", "sent_parts"}
+        }
         if not same:
             self.extra.clear()
 
@@ -82,7 +84,7 @@ class Progress:
         """Commit the progress, and what a platform needs to recognise the next part by."""
         self.extra.update(extra)
         sent = [{**asdict(item), "published_at": item.published_at.isoformat()} for item in self.sent]
-        await self.request.save_state({"content": self._fingerprint, "sent": sent, **self.extra})
+        await self.request.save_state({"content": self._fingerprint, "sent_parts": sent, **self.extra})
 
     async def add(self, part: SentPart) -> None:
         """Note that the next part is out. The last one is not saved: the receipt follows at once."""

@@ -42,7 +42,8 @@ from connectors.instagram_media import (
     parse_token,
     parse_user,
 )
-from connectors.text import compose_text, count_utf16_units, fingerprint, normalise
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.text import compose_text, count_utf16_units, normalise
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -112,104 +113,86 @@ class InstagramConnector:
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
         """Create the container (once), wait for it, publish it, then comment; each step kept in the state."""
-        state = self._load_state(request)
-        if "media_id" not in state:
-            container = await self._ready_container(request, state)
-            if container is not None:
-                form = {"creation_id": container}
-                path = f"{VERSION}/{await self._user_id()}/media_publish"
-                state["media_id"] = await self._api.publish(path, parse_id, data=form)
-            else:
-                found = await self._find_media(request)
-                if found is None:
-                    raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it")
-                state["media_id"] = found.external_id
-            if request.content.first_comment:
-                await request.save_state(state)
-        receipt = await self._read_receipt(state["media_id"])
-        if request.content.first_comment and not state.get("commented"):
-            path = f"{VERSION}/{state['media_id']}/comments"
-            await self._api.publish(path, parse_id, data={"message": request.content.first_comment})
-        return receipt
+        return await publish_parts(request, self._send)
 
-    def _load_state(self, request: PublishRequest) -> dict[str, Any]:
-        """Return the saved state; a container that was made for another wording is left behind."""
-        mark = fingerprint(request.content)
-        if request.state.get("content") == mark or "media_id" in request.state:
-            return dict(request.state)
-        return {"content": mark}
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        media = progress.parent_of(part)
+        if media is not None:
+            path, form = f"{VERSION}/{media.id}/comments", {"message": part.text}
+            return SentPart(await self._api.publish(path, parse_id, data=form), None, self._context.clock())
+        container = await self._ready_container(progress)
+        if container is None:
+            found = await self._find_media(progress.request)
+            if found is None:
+                raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
+            return found
+        path, form = f"{VERSION}/{await self._user_id()}/media_publish", {"creation_id": container}
+        return await self._read_receipt(await self._api.publish(path, parse_id, data=form))
 
-    async def _ready_container(self, request: PublishRequest, state: dict[str, Any]) -> str | None:
+    async def _ready_container(self, progress: Progress) -> str | None:
         """Return a container that waits to be published; None if the saved one is published already."""
-        status = "EXPIRED"
-        if "container_id" in state:
-            status = await read_status(self._api, state["container_id"])
-        if status in {"ERROR", "EXPIRED"}:
-            user_id = await self._user_id()
-            state["container_id"] = await create_container(self._api, self._context, user_id, request.content)
-            await request.save_state(state)
-        status = await wait_for_container(self._api, self._context, state["container_id"])
+        container, status = progress.extra.get("container_id"), "EXPIRED"
+        if container is not None:
+            status = await read_status(self._api, container)
+        if container is None or status in {"ERROR", "EXPIRED"}:
+            content, user_id = progress.request.content, await self._user_id()
+            container = await create_container(self._api, self._context, user_id, content)
+            await progress.save(container_id=container)
+        status = await wait_for_container(self._api, self._context, container)
         if status == "ERROR":
             raise ContentRejectedError(f"{LABEL} could not process the media: try another file or format")
-        return None if status == "PUBLISHED" else str(state["container_id"])
+        return None if status == "PUBLISHED" else str(container)
 
-    async def _read_receipt(self, media_id: str) -> PublishedPost:
+    async def _read_receipt(self, media_id: str) -> SentPart:
         """Read permalink and time; the post is out whether or not this works."""
         now = self._context.clock()
         try:
             return await self._api.read(
                 f"{VERSION}/{media_id}",
-                lambda body: PublishedPost(media_id, body.get("permalink"), parse_time(body["timestamp"])),
+                lambda body: SentPart(media_id, body.get("permalink"), parse_time(body["timestamp"])),
                 params={"fields": "permalink,timestamp"},
                 attempts=1,
             )
         except ConnectorError:
-            return PublishedPost(media_id, None, now)  # a missing permalink must not make a post seem unsent
+            return SentPart(media_id, None, now)  # a missing permalink must not make a post seem unsent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Ask the container, then the account's media; with a first comment, ask for that too."""
-        state = self._load_state(request)
-        if "media_id" not in state:
-            if "container_id" not in state:
-                return None  # the container is saved before it is published: none, so nothing was
-            status = await read_status(self._api, state["container_id"])
-            found = await self._find_media(request)
-            if found is None:
-                if status == "PUBLISHED":
-                    raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
-                return None
-            state["media_id"] = found.external_id
-            receipt = found
-        else:
-            receipt = await self._read_receipt(state["media_id"])
-        if request.content.first_comment and not await self._has_comment(request, state["media_id"]):
-            await request.save_state(state)  # publish goes on with the comment alone
-            return None
-        return receipt
+        """Ask the container, then the account's media; with a first comment, look for that too."""
+        return await find_parts(request, self._look)
 
-    async def _find_media(self, request: PublishRequest) -> PublishedPost | None:
+    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        media = progress.parent_of(part)
+        if media is not None:
+            return await self._find_comment(part, media)
+        container = progress.extra.get("container_id")
+        if container is None:
+            return None  # the container is saved before it is published: none, so nothing was
+        status = await read_status(self._api, container)
+        found = await self._find_media(progress.request)
+        if found is None and status == "PUBLISHED":
+            raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
+        return found
+
+    async def _find_media(self, request: PublishRequest) -> SentPart | None:
         since, cursor = request.first_attempt_at - _CLOCK_MARGIN, None
         caption = normalise(compose_text(request.content))
         while True:
             items, cursor = await self._list_page(since, cursor)
             for item in items:
                 late_enough = parse_time(item["timestamp"]) >= since
-                if (
-                    late_enough
-                    and item["id"] not in request.claimed_ids
-                    and normalise(item["caption"]) == caption
-                ):
-                    return PublishedPost(item["id"], item.get("permalink"), parse_time(item["timestamp"]))
+                if late_enough and item["id"] not in request.taken and normalise(item["caption"]) == caption:
+                    return SentPart(item["id"], item.get("permalink"), parse_time(item["timestamp"]))
             if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
                 return None
 
-    async def _has_comment(self, request: PublishRequest, media_id: str) -> bool:
-        texts = await self._api.read(
-            f"{VERSION}/{media_id}/comments",
-            lambda body: [normalise(str(item.get("text", ""))) for item in body["data"]],
+    async def _find_comment(self, part: Part, media: SentPart) -> SentPart | None:
+        comments = await self._api.read(
+            f"{VERSION}/{media.id}/comments",
+            lambda body: [(str(item["id"]), normalise(str(item.get("text", "")))) for item in body["data"]],
             params={"fields": "id,text"},
         )
-        return normalise(request.content.first_comment or "") in texts
+        found = [name for name, text in comments if text == normalise(part.text)]
+        return SentPart(found[0], None, self._context.clock()) if found else None
 
     async def _list_page(
         self, since: datetime, cursor: str | None

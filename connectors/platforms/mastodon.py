@@ -148,7 +148,7 @@ class MastodonConnector:
         statuses = [status async for status in self._list_since(since)]
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
-            taken = {sent.id for sent in progress.sent} | request.claimed_ids
+            taken = {sent.id for sent in progress.sent} | request.taken
             parent = progress.parent_of(part)
             attached = len(request.content.media) if parent is None else 0
             for status in statuses:

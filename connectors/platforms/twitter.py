@@ -57,6 +57,8 @@ LABEL = "X (Twitter)"
 _POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
 # How far X's clock may be behind ours before a post of ours seems older than its own attempt.
 _CLOCK_MARGIN = timedelta(seconds=10)
+# X answers 403 for most of what it dislikes; these words of `detail` mean the post itself.
+_CONTENT_WORDS = ("too long", "reply to a", "media", "poll")
 # Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 
@@ -121,7 +123,7 @@ class TwitterConnector:
         posts = [post async for post in self._list_since(since)]
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
-            taken = {sent.id for sent in progress.sent} | request.claimed_ids
+            taken = {sent.id for sent in progress.sent} | request.taken
             parent = progress.parent_of(part)
             for post in posts:
                 if post["id"] not in taken and says(post, part.text) and answers(post, parent):
@@ -261,6 +263,12 @@ class TwitterConnector:
             return OutcomeUnknownError(refusal.message, status=403, platform_code="duplicate")
         if refusal.status == 403 and ("scope" in words or problem.endswith("/unsupported-authentication")):
             return ReauthenticateError(refusal.message, status=403)
+        if (
+            refusal.status == 403
+            and refusal.purpose == "publish"
+            and any(word in words for word in _CONTENT_WORDS)
+        ):
+            return ContentRejectedError(refusal.message, status=403)
         if refusal.status == 402:
             # The app's credits are used up: posts go out once its owner pays.
             return RateLimitedError(refusal.message, scope="app", status=402, platform_code="credits")
