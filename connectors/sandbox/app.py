@@ -1,0 +1,52 @@
+"""The sandbox as one ASGI application: every simulated platform by its own paths, and /_sandbox beside them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
+
+from connectors.sandbox.bluesky import Bluesky
+from connectors.sandbox.control import Control
+from connectors.sandbox.instagram import Instagram
+from connectors.sandbox.mastodon import Mastodon
+from connectors.sandbox.twitter import Twitter
+from connectors.sandbox.wire import RAW_SEND
+from connectors.sandbox.world import SandboxWorld
+
+_GRAPH_VERSION: Final = re.compile(r"/v\d+\.\d+(?=/)")
+
+
+class SandboxApp:
+    """An ASGI application over one world, which is reachable as `world`."""
+
+    def __init__(self, world: SandboxWorld) -> None:
+        self.world = world
+        # A bare router: no middleware stands between a fault and the connection it breaks.
+        self._router = Router(
+            routes=[
+                *Twitter(world).routes(),
+                *Mastodon(world).routes(),
+                *Bluesky(world).routes(),
+                *Control(world).routes(),
+                *Instagram(world).routes(),
+            ],
+            redirect_slashes=False,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's start and end."""
+        if scope["type"] == "http":
+            scope[RAW_SEND] = send
+            # Instagram's paths work with and without a version; no other platform has such a prefix.
+            path: str = scope["path"]
+            if path.startswith("/v"):
+                scope["path"] = _GRAPH_VERSION.sub("", path, count=1)
+        await self._router(scope, receive, send)
+
+
+def create_sandbox_app(world: SandboxWorld | None = None) -> SandboxApp:
+    """Return the application over this world, or over a new one with the defaults."""
+    return SandboxApp(world or SandboxWorld())

@@ -1,0 +1,60 @@
+"""Post ids in each platform's own form. All of them sort by time, as the platforms' do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connectors.types import Platform
+
+_TWITTER_EPOCH_MS: Final = 1_288_834_974_657
+_INSTAGRAM_EPOCH_MS: Final = 1_262_304_000_000
+_TID_LETTERS: Final = "234567abcdefghijklmnopqrstuvwxyz"
+# The low part of a number: history uses the account's index, live posts the upper half.
+_LOW_PARTS: Final = {
+    Platform.TWITTER: 1 << 22,
+    Platform.MASTODON: 1 << 16,
+    Platform.INSTAGRAM: 2000,
+    Platform.BLUESKY: 1 << 10,
+}
+
+
+def build_number(platform: Platform, millis: int, low: int) -> int:
+    """Return the number of a post made at this Unix millisecond; `low` tells apart those of one millisecond."""
+    low %= _LOW_PARTS[platform]
+    if platform is Platform.TWITTER:
+        return ((millis - _TWITTER_EPOCH_MS) << 22) | low
+    if platform is Platform.MASTODON:
+        return (millis << 16) | low
+    if platform is Platform.INSTAGRAM:
+        return 17_000_000_000_000_000 + (millis - _INSTAGRAM_EPOCH_MS) * 2000 + low
+    return (millis * 1000 << 10) | low
+
+
+def build_tid(number: int) -> str:
+    """Write a Bluesky number (microseconds << 10 | clock id) as a TID, 13 letters that sort by time."""
+    letters = []
+    for _ in range(13):
+        letters.append(_TID_LETTERS[number & 31])
+        number >>= 5
+    return "".join(reversed(letters))
+
+
+class IdSequence:
+    """Numbers for the posts made live on one platform: rising, also when the clock stands still."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._half = _LOW_PARTS[platform] // 2
+        self._millis = 0
+        self._used = 0
+
+    def next(self, at: float) -> int:
+        """Return the next number for a post made at this moment (Unix seconds)."""
+        millis = int(at * 1000)
+        if millis > self._millis:
+            self._millis, self._used = millis, 0
+        else:
+            self._used += 1
+            if self._used >= self._half:
+                self._millis, self._used = self._millis + 1, 0
+        return build_number(self._platform, self._millis, self._half + self._used)

@@ -1,0 +1,68 @@
+"""What the sandbox imitates: limits, delays, and the weaknesses of compatible servers. All of it can be
+changed while it runs, through `PATCH /_sandbox/settings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(slots=True)
+class SandboxSettings:
+    """Behaviour that a test may want otherwise. Durations are in seconds."""
+
+    enforce_rate_limits: bool = False
+    """Answer 429 at the platforms' real numbers; off, the headers still count down, from a huge limit."""
+    duplicate_window_s: float = 3600.0
+    """X: for how long the same text by the same account is refused. X does not publish its own number."""
+    instagram_image_delay_s: float = 0.0
+    """Instagram: how long an image container stays IN_PROGRESS."""
+    instagram_video_delay_s: float = 1.0
+    """Instagram: the same for a video container."""
+    twitter_video_delay_s: float = 1.0
+    """X: how long a finalized video is processed."""
+    mastodon_video_delay_s: float = 1.0
+    """Mastodon: how long an uploaded video is processed."""
+    mastodon_idempotency: bool = True
+    """Off: a compatible server that ignores Idempotency-Key."""
+    mastodon_batch_read: bool = True
+    """Off: a compatible server without GET /api/v1/statuses?id[]= (answers 405 in plain text)."""
+    mastodon_plain_errors: bool = False
+    """On: a compatible server whose errors are plain text."""
+    bluesky_appview: bool = True
+    """Off: a PDS without an AppView: app.bsky.* answers 502."""
+    retired_insights: tuple[str, ...] = ("impressions", "plays", "video_views")
+    """Instagram: metric names that make an insights request fail, whatever else it asks for."""
+
+    def update(self, changes: Mapping[str, object]) -> None:
+        """Set the named fields.
+
+        Raises ValueError that names the field at fault and the type it takes; nothing is changed then.
+        """
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        checked: dict[str, object] = {}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"unknown setting {name!r}: use one of {', '.join(known)}")
+            checked[name] = _convert(name, value, known[name])
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def describe(self) -> dict[str, object]:
+        """Return all fields with their present values."""
+        return asdict(self)
+
+
+def _convert(name: str, value: object, present: object) -> object:
+    if isinstance(present, bool):
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{name} must be true or false, not {value!r}")
+    if isinstance(present, float):
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return float(value)
+        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise ValueError(f"{name} must be a list of strings, not {value!r}")
