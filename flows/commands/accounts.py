@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from connectors.types import Account, Credentials, Platform, VerifiedAccount
+from connectors.types import Account, Credentials, VerifiedAccount
+from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
@@ -70,7 +71,7 @@ def connect(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the platform whom the token belongs to, and save the account. A known one is brought up to date."""
-    chosen = _parse_platform(platform)
+    chosen = parse_platform(platform)
     wanted = Account(
         id="",
         platform=chosen,
@@ -145,13 +146,6 @@ def disconnect(*, account_id: AccountId) -> None:
 async def _verify(account: Account) -> VerifiedAccount:
     async with ConnectorPool(ConnectorSettings()) as pool:
         return await pool.open(account).verify()
-
-
-def _parse_platform(name: str) -> Platform:
-    try:
-        return Platform.parse(name)
-    except ValueError as error:
-        raise InvalidInputError(str(error), field="platform") from None
 
 
 def _read_token(given: str | None) -> str:

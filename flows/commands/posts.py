@@ -1,0 +1,201 @@
+"""`socialflow posts`: schedule, list, and see why a post is where it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from connectors.platforms.registry import validate_content
+from connectors.types import Media, Platform, PostContent
+from flows.commands.arguments import parse_platform
+from flows.commands.output import JsonOption, print_json, print_records, say
+from warehouse.errors import InvalidInputError
+from warehouse.settings import WarehouseSettings
+from warehouse.store.accounts import list_target_accounts
+from warehouse.store.database import Store
+from warehouse.store.duplicates import Target
+from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+from warehouse.store.posts import PostDraft, create_post
+from warehouse.store.workspaces import ensure_default_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.models import Post, Publication, PublicationAttempt
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Schedule posts, list them, show one.",
+)
+
+MAX_CONTENT = 2000
+"""As the API has it; the platforms' own limits come on top."""
+
+
+@app.command()
+def create(
+    *,
+    content: Annotated[str, typer.Option(help="What the post says.")],
+    platform: Annotated[
+        list[str] | None, typer.Option(help="All connected accounts of this platform; repeat the option.")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="One account by its id; repeat the option.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="ISO 8601; without offset in the workspace's zone. Left out: at once."),
+    ] = None,
+    link: Annotated[str | None, typer.Option(help="A web address shown with the post.")] = None,
+    image: Annotated[list[str] | None, typer.Option(help="Public address of a picture; repeat it.")] = None,
+    allow_duplicate: Annotated[bool, typer.Option(help="The same content again within 24 hours.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Schedule a post, or publish it at once."""
+    platforms = [parse_platform(name) for name in platform or []]
+    if not platforms and not account:
+        raise InvalidInputError("say where to: --platform or --account", field="platform")
+    now = datetime.now(UTC)
+    said = PostContent(text=content, link=link, media=tuple(Media(url=url) for url in image or []))
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        workspace = ensure_default_workspace(session, now)
+        scheduled_at = _parse_time(at, workspace.timezone, now)
+        rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
+        _require_valid(said, {Platform(row.platform) for row in rows})
+        draft = PostDraft(
+            content=content,
+            targets=[Target(row, said) for row in rows],
+            scheduled_at=scheduled_at,
+            details={
+                "media": [item.model_dump(mode="json") for item in said.media],
+                "link": link,
+                "thread": [],
+                "first_comment": None,
+                "variants": {},
+            },
+            allow_duplicate=allow_duplicate,
+        )
+        post = create_post(session, workspace.id, draft, now)
+        shown = _show(post, list_publications(session, [post.id])[post.id])
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{post.id} goes out at {scheduled_at:%Y-%m-%d %H:%M:%S} UTC to {len(rows)} account(s)")
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[
+        list[str] | None, typer.Option(help="scheduled, published, failed, ...; repeat it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    external: Annotated[bool, typer.Option(help="Also posts found in the accounts' history.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List posts, newest first."""
+    wanted = PostFilter(statuses=tuple(status or ()), origin=None if external else "socialflow")
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        workspace = ensure_default_workspace(session, datetime.now(UTC))
+        posts, _more = list_posts(session, workspace.id, wanted, limit=limit)
+        publications = list_publications(session, [post.id for post in posts])
+        shown = [_show(post, publications[post.id]) for post in posts]
+    if as_json:
+        print_json(shown)
+        return
+    for post in shown:
+        post["platforms"] = " ".join(sorted({str(item["platform"]) for item in post["publications"]}))
+    print_records(shown, ["id", "status", "scheduled_at", "platforms", "content"])
+
+
+@app.command()
+def show(*, post_id: Annotated[str, typer.Argument()], as_json: JsonOption = False) -> None:
+    """Tell a post's story: when claimed, sent and answered on each account, and why it is not out yet."""
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        story = _tell(session, ensure_default_workspace(session, datetime.now(UTC)).id, post_id)
+    if as_json:
+        print_json(story)
+        return
+    say(f"{story['id']} is {story['status']}: {story['content']}")
+    for publication in story["publications"]:
+        say(f"\n{publication['platform']} {publication['account_id']}: {publication['status']}")
+        for name in ("reason", "scheduled_at", "next_attempt_at", "published_at", "permalink"):
+            if publication[name] is not None:
+                say(f"  {name}: {publication[name]}")
+        for event in publication["attempts"]:
+            words = ", ".join(f"{name}: {value}" for name, value in event["detail"].items())
+            say(f"  {event['at']:%Y-%m-%d %H:%M:%S.%f}  {event['event']}{f'  ({words})' if words else ''}")
+
+
+def _tell(session: Session, workspace_id: str, post_id: str) -> dict[str, Any]:
+    post = get_post(session, workspace_id, post_id)
+    publications = list_publications(session, [post.id])[post.id]
+    attempts = list_attempts(session, [publication.id for publication in publications])
+    story = _show(post, publications)
+    for shown in story["publications"]:
+        shown["attempts"] = [_show_attempt(row) for row in attempts[shown["id"]]]
+    return story
+
+
+def _show(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
+    return {
+        "id": post.id,
+        "status": post.status,
+        "content": post.content,
+        "scheduled_at": post.scheduled_at,
+        "publications": [
+            {
+                "id": row.id,
+                "account_id": row.account_id,
+                "platform": row.platform,
+                "status": row.status,
+                "reason": row.reason,
+                "scheduled_at": row.scheduled_at,
+                "next_attempt_at": row.due_at,
+                "published_at": row.published_at,
+                "external_id": row.external_id,
+                "permalink": row.permalink,
+            }
+            for row in publications
+        ],
+    }
+
+
+def _show_attempt(row: PublicationAttempt) -> dict[str, Any]:
+    return {"seq": row.seq, "attempt": row.attempt, "event": row.event, "at": row.at, "detail": row.detail}
+
+
+def _parse_time(text: str | None, zone: str, now: datetime) -> datetime:
+    if text is None:
+        return now
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"--at {text!r} is no time: write ISO 8601 such as 2026-04-15T14:30:00Z", field="at"
+        ) from None
+    at = (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    if at < now:
+        raise InvalidInputError(
+            f"--at {text} is in the past: choose a later time, or leave it out to publish at once", field="at"
+        )
+    return at
+
+
+def _require_valid(content: PostContent, platforms: set[Platform]) -> None:
+    if len(content.text) > MAX_CONTENT:
+        raise InvalidInputError(
+            f"the content has {len(content.text)} characters: at most {MAX_CONTENT} are allowed",
+            field="content",
+        )
+    for platform in sorted(platforms):
+        problems = validate_content(platform, content)
+        if problems:
+            raise InvalidInputError(f"{platform}: {problems[0].detail}", field=problems[0].field)
