@@ -23,6 +23,8 @@ def explain(refusal: Refusal) -> ConnectorError | None:
     """Say what an error means for the caller: {error: name, message}. Bad tokens come as 400."""
     body = refusal.body if isinstance(refusal.body, dict) else {}
     name, message = str(body.get("error", "")), refusal.message
+    if not name.isalpha() or len(name) > 64:
+        name = ""  # no name of an error: whatever it is, it must not travel on as a code
     if name in _EXPIRED:
         return ReauthenticateError(message, expired=True, status=refusal.status, platform_code=name)
     if name in _INVALID or refusal.status in {401, 403}:

@@ -229,8 +229,11 @@ class PlatformApi:
     def _parse(self, purpose: Purpose, status: int, content: bytes, parse: Parse[T]) -> T:
         try:
             return parse(orjson.loads(content) if content else None)
-        except ConnectorError:
-            raise  # the platform module read a refusal in a 2xx: its word counts
+        except ConnectorError as error:
+            # The platform module read a refusal in a 2xx: its word counts, less the secrets it may quote.
+            error.message = redact(error.message, self._secrets)
+            error.args = (error.message,)
+            raise
         except _SHAPE_ERRORS as error:
             # Neither the answer's JSON nor a decoder's context is kept as a cause: both may hold tokens.
             words = f"answered {status} in a form we do not know ({type(error).__name__}): {excerpt(content)}"

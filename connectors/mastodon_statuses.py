@@ -19,7 +19,8 @@ def parse_object(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
     """Read an account's counters."""
     names = ("followers_count", "following_count", "statuses_count")
-    raw = {name: body[name] for name in names if name in body}
+    user = parse_object(body)
+    raw = {name: user[name] for name in names if name in user}
     followers, following, posts = (raw.get(name) for name in names)
     return AccountMetrics(captured_at, followers, following, posts, raw)
 

@@ -4,6 +4,7 @@ Source: specification x/openapi.json 2.167. Older answers name the same things `
 `referenced_tweets`, `note_tweet`; both are read.
 """
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from connectors.types import (
 )
 
 _SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
+_MEDIA_LINK = re.compile(r"/status/\d+/(?:photo|video)/\d+$")
 _SHORT_LINK = re.compile(r"https?://t\.co/\w+")
 
 
@@ -62,6 +64,8 @@ def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: A
 
 def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], set[str]]:  # noqa: ANN401 - JSON
     """Read the counters, and the ids that X calls not found; a 200 may hold both."""
+    if "data" not in body and "errors" not in body:
+        raise KeyError("data")
     errors = body.get("errors") or ()
     gone = {
         str(error.get("resource_id") or error.get("value"))
@@ -105,7 +109,7 @@ def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str)
     return ListedPost(
         external_id=str(post["id"]),
         published_at=parse_time(post["created_at"]),
-        text=full_text(post),
+        text=readable_text(post),
         kind=_kind(post),
         permalink=permalink,
         metrics=parse_post_metrics(post, captured_at) if "public_metrics" in post else None,
@@ -132,6 +136,16 @@ def full_text(post: Mapping[str, Any]) -> str:
     """Return the whole text: a long post keeps it beside the shortened one."""
     note = post.get("note_post") or post.get("note_tweet") or {}
     return str(note.get("text") or post.get("text", ""))
+
+
+def readable_text(post: Mapping[str, Any]) -> str:
+    """Return the text as its author wrote it: t.co links as their targets, media links and entities undone."""
+    text = full_text(post)
+    for entity in (post.get("entities") or {}).get("urls") or ():
+        shown = str(entity.get("url") or "")
+        if shown:
+            text = text.replace(shown, "" if _is_media(entity) else _target(entity) or shown)
+    return html.unescape(text).strip()
 
 
 def is_root(post: Mapping[str, Any]) -> bool:
@@ -163,11 +177,16 @@ def says(post: Mapping[str, Any], text: str) -> bool:
     if normalise(ours) != normalise(theirs):
         return False
     entities = (post.get("entities") or {}).get("urls") or ()
-    shown = [item for item in entities if not item.get("media_key") and "/photo/" not in _target(item)]
+    shown = [item for item in entities if not _is_media(item)]
     if any(not _target(item) for item in shown) or not entities:
         return True
     wanted = [_comparable(url) for _start, _end, url in find_urls(text, with_scheme_only=False)]
     return sorted(wanted) == sorted(_comparable(_target(item)) for item in shown)
+
+
+def _is_media(entity: Mapping[str, Any]) -> bool:
+    """Tell the link that X appends for attached media from one that the author wrote."""
+    return bool(entity.get("media_key")) or bool(_MEDIA_LINK.search(_target(entity)))
 
 
 def _target(entity: Mapping[str, Any]) -> str:

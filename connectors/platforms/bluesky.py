@@ -35,6 +35,7 @@ from connectors.bluesky_records import (
     parse_session,
     parse_time,
     parse_written,
+    read_expiry,
 )
 from connectors.context import ConnectorContext
 from connectors.errors import (
@@ -119,6 +120,8 @@ class BlueskyConnector:
         if credentials.app_password is not None:
             await self._sign_in(credentials)
         else:
+            known = replace(credentials, expires_at=credentials.expires_at or read_expiry(token))
+            self.account = replace(self.account, credentials=known)
             session = await self._api.read("/com.atproto.server.getSession", parse_identity)
             self.account = replace(self.account, external_id=session[0], handle=session[1])
         name, followers = await self._read_profile()

@@ -202,6 +202,9 @@ class MastodonConnector:
                         deleted.add(post_id)
                     else:
                         metrics[post_id] = one
+        if deleted:
+            # A broken proxy answers 404 to everything: only an instance that still knows us is believed.
+            await self.verify()
         return MetricsBatch(tuple(metrics.values()), frozenset(deleted))
 
     async def _fetch_batch(self, ids: Sequence[str]) -> list[PostMetrics]:

@@ -1,0 +1,517 @@
+"""What every connector must do, whatever the platform. A platform's test class inherits all of it.
+
+Each test talks to the simulated platform over its own wire protocol; the simulation's record of what is out
+decides, never the connector's word.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from connectors.base import Connector
+from connectors.errors import (
+    ConnectorError,
+    GiveUpError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.platforms.registry import CONNECTORS, ConnectorPool, validate_content
+from connectors.sandbox.accounts import SandboxAccount
+from connectors.sandbox.faults import FaultRule
+from connectors.sandbox.world import SandboxPost, SandboxWorld
+from connectors.settings import ConnectorSettings
+from connectors.types import METRIC_NAMES, Account, Credentials, ListedPost, Media, Platform, PostContent
+
+PICTURE = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
+
+# After each of these, the caller cannot know whether the post is out.
+DOUBTS = (
+    "error_500_before",
+    "error_500_after",
+    "reset_before",
+    "reset_after",
+    "hang_before",
+    "hang_after",
+    "malformed",
+    "html_error",
+)
+OUT_AFTER = {"error_500_after", "reset_after", "hang_after", "malformed"}
+
+
+class ConnectorContract:
+    """Inherit, and set `platform`; override `content` where a plain text is not enough."""
+
+    platform: ClassVar[Platform]
+    content: ClassVar[PostContent] = PostContent(
+        text="Opening at nine & closing <late> https://example.com/a?b=1&c=2"
+    )
+
+    empty_listing: ClassVar[str] = ""
+    """What this platform answers for an account without posts, where it is one of the bodies tried below."""
+
+    def live(self, world: SandboxWorld) -> list[SandboxPost]:
+        """What went out through the API, in order."""
+        return world.published(self.platform, via="api")
+
+    def fail(self, world: SandboxWorld, kind: Any, operation: Any = "publish", **more: Any) -> FaultRule:
+        """Make the next matching request go wrong."""
+        return world.faults.add(FaultRule(kind=kind, platform=self.platform, operation=operation, **more))
+
+    def hide(self, error: BaseException, account: Account) -> None:
+        """Fail if a secret of the account shows anywhere in the error."""
+        secrets = account.credentials
+        shown = "".join(traceback.format_exception(error)) + repr(error) + str(error) + repr(vars(error))
+        for secret in (secrets.access_token, secrets.refresh_token, secrets.app_password):
+            assert secret is None or secret.get_secret_value() not in shown
+
+    # -- who is it
+
+    async def test_verify_names_the_account(
+        self, connector: Connector, owner: SandboxAccount, clock: Any
+    ) -> None:
+        verified = await connector.verify()
+        assert verified.external_id == owner.external_id
+        assert verified.handle.split("@")[0] == owner.handle
+        assert verified.display_name == owner.display_name
+        assert verified.followers == owner.followers(clock().timestamp())
+
+    async def test_an_account_without_an_id_finds_its_own(
+        self, pool: ConnectorPool, account: Account, saved: Any, clock: Any, world: SandboxWorld
+    ) -> None:
+        connector = pool.open(replace(account, external_id=""))
+        await connector.publish(saved.request(self.content, clock()))
+        assert len(self.live(world)) == 1
+
+    # -- publishing
+
+    def test_the_content_of_these_tests_is_valid(self) -> None:
+        assert validate_content(self.platform, self.content) == []
+
+    async def test_publish_puts_the_post_out_once(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        receipt = await connector.publish(saved.request(self.content, clock()))
+        (post,) = self.live(world)
+        assert post.external_id == receipt.external_id
+        assert post.text == self.content.text
+        assert abs(receipt.published_at - clock()) <= timedelta(seconds=1)
+        assert receipt.published_at.tzinfo is not None
+        assert receipt.permalink is not None
+        assert receipt.permalink.startswith("http")
+
+    @pytest.mark.parametrize("kind", DOUBTS)
+    async def test_a_doubtful_publish_ends_in_exactly_one_post(
+        self,
+        kind: str,
+        connector: Connector,
+        account: Account,
+        world: SandboxWorld,
+        saved: Any,
+        clock: Any,
+    ) -> None:
+        first = clock()
+        self.fail(world, kind)
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await connector.publish(saved.request(self.content, first))
+        self.hide(caught.value, account)
+        assert world.requests[f"{self.platform}:publish"] == 1, "a write is never retried"
+        assert len(self.live(world)) == (kind in OUT_AFTER)
+
+        clock.advance(seconds=2)
+        found = await connector.find_publication(saved.request(self.content, first))
+        assert (found is not None) == (kind in OUT_AFTER)
+        receipt = found or await connector.publish(saved.request(self.content, first))
+        assert [post.external_id for post in self.live(world)] == [receipt.external_id]
+
+    async def test_a_doubtful_publish_of_media_ends_in_exactly_one_post(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        content, first = PostContent(text="With a photo", media=(PICTURE, PICTURE)), clock()
+        self.fail(world, "reset_after")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(content, first))
+        clock.advance(seconds=2)
+        found = await connector.find_publication(saved.request(content, first))
+        assert found is not None
+        assert [post.external_id for post in self.live(world)] == [found.external_id]
+        assert self.live(world)[0].kind == "photo"
+
+    async def test_find_takes_neither_an_older_post_nor_another_publication(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        earlier = await connector.publish(saved.request(self.content, clock(), key="pub_0"))
+        clock.advance(minutes=90)
+        saved.state = {}
+        first = clock()
+        self.fail(world, "reset_before")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(self.content, first))
+        assert await connector.find_publication(saved.request(self.content, first)) is None
+        second = await connector.publish(saved.request(self.content, first))
+        taken = frozenset({earlier.external_id})
+        again = await connector.find_publication(saved.request(self.content, first, taken=taken))
+        assert again is not None
+        assert again.external_id == second.external_id != earlier.external_id
+
+    async def test_find_skips_the_posts_of_other_publications(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        # Two publications of the same text at the same second: the one that is out must not stand for both.
+        other = await connector.publish(saved.request(self.content, clock(), key="pub_0"))
+        saved.state = {}
+        clock.advance(seconds=1)
+        first = clock()
+        self.fail(world, "reset_before")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(self.content, first))
+        taken = frozenset({other.external_id})
+        assert await connector.find_publication(saved.request(self.content, first, taken=taken)) is None
+
+    async def test_find_fails_loudly_when_the_platform_cannot_be_read(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        self.fail(world, "reset_after")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(self.content, clock()))
+        self.fail(world, "error_500_before", "any", count=None)
+        with pytest.raises(UnavailableError):
+            await connector.find_publication(saved.request(self.content, clock()))
+
+    async def test_nothing_listens(self, account: Account, connector_settings: ConnectorSettings, saved: Any, clock: Any) -> None:  # fmt: skip
+        def refuse(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("refused", request=request)
+
+        async with ConnectorPool(
+            connector_settings, clock=clock, transport=httpx.MockTransport(refuse)
+        ) as pool:
+            connector = pool.open(account)
+            with pytest.raises(NotSentError):
+                await connector.publish(saved.request(self.content, clock()))
+            with pytest.raises(NotSentError):
+                await connector.fetch_followers()
+
+    # -- refusals
+
+    async def test_401(self, connector: Connector, account: Account, world: SandboxWorld, saved: Any, clock: Any) -> None:  # fmt: skip
+        self.fail(world, "unauthorized")
+        with pytest.raises(ReauthenticateError) as caught:
+            await connector.publish(saved.request(self.content, clock()))
+        self.hide(caught.value, account)
+        assert self.live(world) == []
+
+    async def test_403(self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any) -> None:
+        self.fail(world, "forbidden")
+        with pytest.raises((ReauthenticateError, GiveUpError)):
+            await connector.publish(saved.request(self.content, clock()))
+        assert self.live(world) == []
+
+    async def test_429_names_the_time(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        first = clock()
+        self.fail(world, "rate_limited", retry_after=600)
+        with pytest.raises(RateLimitedError) as caught:
+            await connector.publish(saved.request(self.content, first))
+        retry_at = caught.value.retry_at
+        assert retry_at is not None
+        assert timedelta(0) <= retry_at - (first + timedelta(seconds=600)) <= timedelta(minutes=1)
+        clock.now = retry_at
+        await connector.publish(saved.request(self.content, first))
+        assert len(self.live(world)) == 1
+
+    async def test_a_rate_limited_read_is_not_repeated(
+        self, connector: Connector, world: SandboxWorld
+    ) -> None:
+        self.fail(world, "rate_limited", "followers", count=None)
+        with pytest.raises(RateLimitedError):
+            await connector.fetch_followers()
+        assert world.requests[f"{self.platform}:followers"] == 1
+
+    async def test_a_read_is_repeated(self, connector: Connector, world: SandboxWorld) -> None:
+        self.fail(world, "error_500_before", "followers")
+        assert (await connector.fetch_followers()).followers is not None
+        assert world.requests[f"{self.platform}:followers"] == 2
+
+    @pytest.mark.parametrize("kind", ["malformed", "html_error", "hang_before"])
+    async def test_an_unreadable_answer_is_one_clear_sentence(
+        self, kind: str, connector: Connector, account: Account, world: SandboxWorld
+    ) -> None:
+        self.fail(world, kind, "followers", count=None)
+        with pytest.raises(UnavailableError) as caught:
+            await connector.fetch_followers()
+        self.hide(caught.value, account)
+        assert connector.capabilities.label in caught.value.message
+        assert "<" not in caught.value.message
+        assert "\n" not in caught.value.message
+
+    @pytest.mark.parametrize("body", ["plain text: {token}", "<html><p>{token}</p></html>", '{{"error": "{token}"}}', "[]", "null", '"{token}"'])  # fmt: skip
+    @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418, 429, 500, 503])
+    async def test_any_body_is_an_error_without_the_token(
+        self,
+        status: int,
+        body: str,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        saved: Any,
+        clock: Any,
+    ) -> None:
+        text = body.format(token=account.credentials.access_token.get_secret_value())
+        answer = httpx.MockTransport(
+            lambda _: httpx.Response(status, text=text, headers={"retry-after": "7"})
+        )
+        async with ConnectorPool(connector_settings, clock=clock, transport=answer) as pool:
+            connector = pool.open(account)
+            attempts: list[Callable[[], Awaitable[object]]] = [
+                connector.verify,
+                lambda: connector.publish(saved.request(self.content, clock())),
+                lambda: connector.fetch_metrics(["1", "2"]),
+                connector.fetch_followers,
+            ]
+            if (status, body) != (200, self.empty_listing):
+                attempts.append(lambda: connector.list_publications(since=clock()))
+            for attempt in attempts:
+                with pytest.raises(ConnectorError) as caught:
+                    await attempt()
+                self.hide(caught.value, account)
+
+    # -- numbers
+
+    async def published_ids(self, connector: Connector, since: datetime) -> list[str]:
+        return [post.external_id for post in await self.history(connector, since)]
+
+    async def history(self, connector: Connector, since: datetime) -> list[ListedPost]:
+        posts: list[ListedPost] = []
+        cursor = None
+        for _ in range(100):
+            page = await connector.list_publications(since=since, cursor=cursor)
+            posts += page.posts
+            cursor = page.next_cursor
+            if cursor is None:
+                return posts
+        raise AssertionError("the listing has no end")
+
+    @pytest.mark.parametrize("extra", [0, 1])
+    async def test_metrics_of_a_full_batch_and_one_more(
+        self, extra: int, connector: Connector, world: SandboxWorld, clock: Any
+    ) -> None:
+        batch = connector.capabilities.metrics_batch
+        ids = (await self.published_ids(connector, clock() - timedelta(days=60)))[: batch + extra]
+        if len(ids) < batch + extra:
+            pytest.fail("the simulated history is too short for this test")
+        before = world.requests[f"{self.platform}:metrics"]
+        result = await connector.fetch_metrics(ids)
+        assert {item.external_id for item in result.metrics} == set(ids)
+        assert not result.deleted
+        assert not result.missing
+        # X splits young posts from old ones, which have no private metrics: one request more at most.
+        most = 1 + extra + (self.platform is Platform.TWITTER)
+        assert world.requests[f"{self.platform}:metrics"] - before <= most
+
+    async def test_metrics_hold_what_the_platform_reports_and_nothing_else(
+        self, connector: Connector, clock: Any
+    ) -> None:
+        (post_id, *_) = await self.published_ids(connector, clock() - timedelta(days=20))
+        (metrics,) = (await connector.fetch_metrics([post_id])).metrics
+        assert metrics.captured_at == clock()
+        assert metrics.raw
+        reported = {name for name in METRIC_NAMES if getattr(metrics, name) is not None}
+        assert reported == connector.capabilities.metrics
+
+    async def test_a_deleted_post_is_told_apart(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        kept = (await self.published_ids(connector, clock() - timedelta(days=60)))[:2]
+        gone = await connector.publish(saved.request(self.content, clock()))
+        (post,) = self.live(world)
+        world.delete_post(post, clock().timestamp())
+        result = await connector.fetch_metrics([kept[0], gone.external_id, kept[1]])
+        assert {item.external_id for item in result.metrics} == set(kept)
+        assert result.deleted == {gone.external_id}
+        assert not result.missing
+
+    async def test_every_asked_id_is_in_exactly_one_set(
+        self, connector: Connector, world: SandboxWorld, clock: Any
+    ) -> None:
+        ids = (await self.published_ids(connector, clock() - timedelta(days=60)))[:3]
+        self.fail(world, "empty_page", "metrics")
+        result = await connector.fetch_metrics(ids)
+        measured = {item.external_id for item in result.metrics}
+        assert measured | result.deleted | result.missing == set(ids)
+        assert not measured & result.deleted
+        assert not measured & result.missing
+        assert not result.deleted, "what is only left out of an answer was not deleted"
+
+    async def test_no_posts_ask_nothing(self, connector: Connector, world: SandboxWorld) -> None:
+        result = await connector.fetch_metrics([])
+        assert (result.metrics, result.deleted, result.missing) == ((), frozenset(), frozenset())
+        assert world.requests[f"{self.platform}:metrics"] == 0
+
+    async def test_followers(self, connector: Connector, owner: SandboxAccount, clock: Any) -> None:
+        metrics = await connector.fetch_followers()
+        assert metrics.followers == owner.followers(clock().timestamp())
+        assert metrics.captured_at == clock()
+        assert metrics.following is not None
+        assert metrics.posts is not None
+
+    # -- history
+
+    async def test_history_is_whole_and_newest_first(
+        self, connector: Connector, owner: SandboxAccount, world: SandboxWorld, clock: Any
+    ) -> None:
+        since = clock() - timedelta(days=50)
+        posts = await self.history(connector, since)
+        expected = [post for post in world.published(self.platform, owner) if post.published_at >= since]
+        assert [post.external_id for post in posts] == [post.external_id for post in reversed(expected)]
+        assert len(posts) > 100, "the test should turn pages"
+        assert [post.kind for post in posts] == [post.kind for post in reversed(expected)]
+        times = [post.published_at for post in posts]
+        assert times == sorted(times, reverse=True)
+        assert all(
+            abs(post.published_at - original.published_at) < timedelta(seconds=1)
+            for post, original in zip(posts, reversed(expected), strict=True)
+        )
+
+    async def test_history_shows_the_words_of_the_author(
+        self, connector: Connector, saved: Any, clock: Any
+    ) -> None:
+        await connector.publish(saved.request(self.content, clock()))
+        page = await connector.list_publications(since=clock() - timedelta(minutes=1))
+        assert page.posts[0].text == self.content.text
+
+    async def test_an_empty_page_is_the_end(
+        self, connector: Connector, world: SandboxWorld, clock: Any
+    ) -> None:
+        self.fail(world, "empty_page", "read", count=None)
+        page = await connector.list_publications(since=clock() - timedelta(days=50))
+        assert page.posts == ()
+        assert page.next_cursor is None
+
+    async def test_a_repeated_cursor_is_no_endless_loop(
+        self, connector: Connector, world: SandboxWorld, clock: Any
+    ) -> None:
+        self.fail(world, "repeated_cursor", "read", count=None)
+        try:
+            posts = await self.history(connector, clock() - timedelta(days=50))
+        except UnavailableError:
+            return
+        assert len({post.external_id for post in posts}) == len(posts)
+
+    # -- tokens
+
+    async def test_refresh_carries_everything_over(
+        self, connector: Connector, account: Account, world: SandboxWorld, clock: Any
+    ) -> None:
+        old = account.credentials
+        new = await connector.refresh_token()
+        if connector.capabilities.refresh_before is None:
+            assert new is None
+            return
+        assert new is not None
+        assert new.access_token != old.access_token
+        assert new.expires_at is not None
+        assert new.expires_at > clock()
+        assert (new.refresh_token is None) == (old.refresh_token is None), "never lose a refresh token"
+        assert new.app_password == old.app_password
+        assert (await connector.fetch_followers()).followers, "the same connector goes on with the new token"
+
+    async def test_a_refresh_that_fails_says_why(
+        self, connector: Connector, account: Account, world: SandboxWorld
+    ) -> None:
+        if connector.capabilities.refresh_before is None:
+            return
+        self.fail(world, "html_error", "refresh")
+        with pytest.raises(UnavailableError) as caught:
+            await connector.refresh_token()
+        self.hide(caught.value, account)
+
+    async def test_a_dead_token_asks_for_its_owner(self, pool: ConnectorPool, account: Account) -> None:
+        dead = Credentials(SecretStr("dead-token-of-nobody"), SecretStr("dead-refresh-of-nobody"))
+        connector = pool.open(replace(account, credentials=dead))
+        with pytest.raises(ReauthenticateError) as caught:
+            await connector.fetch_followers()
+        self.hide(caught.value, replace(account, credentials=dead))
+        if connector.capabilities.refresh_before is not None:
+            with pytest.raises(ReauthenticateError) as caught:
+                await connector.refresh_token()
+            assert not caught.value.expired
+            self.hide(caught.value, replace(account, credentials=dead))
+
+    @pytest.mark.parametrize("token", ["", "  ", "with space", "line\nbreak", "smörgås", "nul\0"])
+    def test_a_token_that_no_request_can_carry(
+        self, token: str, pool: ConnectorPool, account: Account
+    ) -> None:
+        broken = replace(account, credentials=Credentials(SecretStr(token)))
+        with pytest.raises(ReauthenticateError):
+            pool.open(broken)
+
+    # -- several posts in one publication
+
+    async def test_a_first_comment_goes_out_once(
+        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        assert connector.capabilities.supports_first_comment
+        content = self.content.model_copy(update={"first_comment": "The recipe is in our story."})
+        first = clock()
+
+        async def fail_next(state: Any) -> None:
+            if len(state.get("sent_parts", ())) == 1 and not world.faults.rules:
+                self.fail(world, "reset_after")
+
+        saved.on_save = fail_next
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(content, first))
+        clock.advance(seconds=2)
+        found = await connector.find_publication(saved.request(content, first))
+        assert found is not None
+        assert found.external_id == self.live(world)[0].external_id
+        assert await self.count_comments(connector, world, found.external_id) == 1
+
+    async def count_comments(self, connector: Connector, world: SandboxWorld, post_id: str) -> int:
+        return len(self.live(world)) - 1
+
+    @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "rate_limited", "error_500_after"])
+    async def test_a_thread_that_breaks_midway_goes_on_where_it_broke(
+        self, kind: str, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+    ) -> None:
+        content = PostContent(text="one", thread=("two", "three"), media=self.content.media)
+        if not connector.capabilities.supports_thread:
+            assert [problem.code for problem in validate_content(self.platform, content)] == [
+                "thread_unsupported"
+            ]
+            return
+        first = clock()
+
+        async def fail_next(state: Any) -> None:
+            if len(state.get("sent_parts", ())) == 1 and not world.faults.rules:
+                self.fail(world, kind)
+
+        saved.on_save = fail_next
+        with pytest.raises((OutcomeUnknownError, RateLimitedError)) as caught:
+            await connector.publish(saved.request(content, first))
+        clock.advance(seconds=2)
+        receipt = None
+        if isinstance(caught.value, OutcomeUnknownError):
+            receipt = await connector.find_publication(saved.request(content, first))
+            assert receipt is None, "the last part cannot be out"
+        receipt = await connector.publish(saved.request(content, first))
+        posts = self.live(world)
+        assert [post.text for post in posts] == ["one", "two", "three"]
+        assert receipt.external_id == posts[0].external_id
+        assert await connector.find_publication(saved.request(content, first)) is not None
+
+    # -- what is sent is what the platform takes
+
+    async def test_the_registry_knows_it(self, connector: Connector) -> None:
+        assert isinstance(connector, CONNECTORS[self.platform])
+        assert connector.capabilities.platform is self.platform
+        assert connector.capabilities.metrics <= set(METRIC_NAMES)
+        assert connector.capabilities.reconciliation.endswith(".")
