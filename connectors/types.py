@@ -7,13 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 JsonObject = Mapping[str, Any]
+
+
+def _parse_duration(value: object) -> object:
+    """Read "90" as 90 seconds and "15m", "1h", "2d" as they look; all else is left to pydantic (ISO 8601)."""
+    if isinstance(value, str):
+        number, unit = value.strip().rstrip("smhd"), value.strip()[-1:]
+        try:
+            return timedelta(seconds=float(number) * {"m": 60, "h": 3600, "d": 86_400}.get(unit, 1))
+        except ValueError:
+            return value
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
+"""A length of time in a setting: seconds as a plain number, or 15m, 1h, 2d, or ISO 8601 (PT90S)."""
 MediaKind = Literal["image", "video"]
 ContentKind = Literal["text", "link", "photo", "video"]
 

@@ -7,30 +7,32 @@ from datetime import timedelta
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.types import Duration
+
 
 class PublisherSettings(BaseSettings):
-    """All durations are in seconds when given by environment variable."""
+    """A duration is given in seconds (90), or as 15m, 1h, 2d."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_PUBLISH_", env_ignore_empty=True, extra="ignore")
 
-    lease: timedelta = Field(
+    lease: Duration = Field(
         default=timedelta(seconds=90),
         description="After this long without a sign of life a publisher counts as dead.",
     )
-    look_ahead: timedelta = Field(
+    look_ahead: Duration = Field(
         default=timedelta(seconds=10), description="How long before its time a publication is claimed."
     )
-    poll: timedelta = Field(
+    poll: Duration = Field(
         default=timedelta(seconds=1), description="How often the store is asked for newly due publications."
     )
-    send_timeout: timedelta = Field(
+    send_timeout: Duration = Field(
         default=timedelta(minutes=10), description="Longest time one send may take, uploads included."
     )
-    settle: timedelta = Field(
+    settle: Duration = Field(
         default=timedelta(seconds=20),
         description="How long a platform's lists may lag: before that, 'not in the list' proves nothing.",
     )
-    unknown_limit: timedelta = Field(
+    unknown_limit: Duration = Field(
         default=timedelta(hours=6),
         description="A publication whose outcome stays unknown this long is handed to a person.",
     )

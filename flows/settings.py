@@ -7,6 +7,8 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.types import Duration
+
 
 class FlowSettings(BaseSettings):
     """Where the parts listen, and how much one run takes on."""
@@ -29,7 +31,7 @@ class FlowSettings(BaseSettings):
         ge=1,
         description="Most publications of one account that one ingest run measures; the rest comes next.",
     )
-    followers_interval: timedelta = Field(
+    followers_interval: Duration = Field(
         default=timedelta(hours=24), description="How often an account's followers are read (seconds)."
     )
     backfill_days: int = Field(

@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.types import Duration
+
 
 class WarehouseSettings(BaseSettings):
     """Addresses of the operational store and the lake, and the key that encrypts credentials."""
@@ -36,7 +38,7 @@ class WarehouseSettings(BaseSettings):
         default=None,
         description="Encrypts credentials and signs tokens; default: made on first run into home/secret.key.",
     )
-    max_lateness: timedelta = Field(
+    max_lateness: Duration = Field(
         default=timedelta(hours=1),
         description="After downtime, posts later than this wait for a person instead of going out (seconds).",
     )
