@@ -20,7 +20,7 @@ async def backfill_history() -> dict[str, Any]:
             resources,
             pool,
             run_id=current_run_id(),
-            on_page=lambda account, posts: logger.info("%s: %d posts", account, posts),
+            on_posts=lambda account, posts: logger.info("%s: %d posts", account, posts),
         )
     logger.info("history: %s", report.as_dict())
     report.raise_if_failed()

@@ -1,7 +1,7 @@
-"""Read an account's history page by page, newest first; stops anywhere, goes on where it stopped.
+"""Read an account's history, newest first; stops anywhere, goes on where it stopped.
 
-A page is noted in the store when its posts and their counters are kept: a crash leads to the same page again, whose
-posts and numbers are then already there.
+A stretch of pages is noted in the store when its posts and their counters are kept: a crash leads to the same
+stretch again, whose posts and numbers are then already there.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ from warehouse.store.backfills import (
     begin_backfill,
     finish_backfill,
     list_accounts_to_backfill,
-    restart_backfill,
-    save_backfill_page,
+    save_backfill_place,
 )
 from warehouse.store.external_posts import record_external_posts
 from warehouse.store.measurements import list_publications_by_external_id, record_measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from datetime import datetime
 
     from connectors.base import Connector
     from connectors.platforms.registry import ConnectorPool
-    from connectors.types import HistoryPage, PostMetrics
+    from connectors.types import HistoryPage, ListedPost, PostMetrics
     from flows.resources import Resources
     from warehouse.lake.rows import PostSnapshot
     from warehouse.store.models import AccountRow, Publication
@@ -41,10 +40,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+STRETCH = 500
+"""Posts that are kept together: a commit of the lake costs a tenth of a second and a file, whatever its size."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Some pages of an account's history, and where the next begins (None = the end)."""
+
+    posts: Sequence[ListedPost]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
-    """What of one page is in the lake."""
+    """What of one stretch is new."""
 
     new_posts: int
     snapshots: int
@@ -58,15 +68,15 @@ async def read_histories(
     account_ids: Collection[str] | None = None,
     days: int | None = None,
     anew: bool = False,
-    on_page: Progress = lambda _account, _posts: None,
+    on_posts: Progress = lambda _account, _posts: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
     """Read the histories that are unread, half read or a day old; with `account_ids` these, in any case.
 
-    `days`: how far back a first reading goes (default: the setting). `anew`: from there again. `on_page` hears of
-    each page kept: the account's name and the number of posts. Raises ConflictError, SetupError.
+    `days`: how far back a first reading goes (default: the setting). `anew`: from there again. `on_posts` hears of
+    what was read: the account's name and the number of posts. Raises ConflictError, SetupError.
     """
-    report = RunReport("reading history", counts={"pages": 0, "posts": 0, "new_posts": 0, "snapshots": 0})
+    report = RunReport("reading history", counts={"posts": 0, "new_posts": 0, "snapshots": 0})
     rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids)
     if not rows:
         return report
@@ -74,19 +84,12 @@ async def read_histories(
 
     async def read(row: AccountRow, connector: Connector) -> None:
         row = await asyncio.to_thread(_begin, resources, row.id, since, anew=anew, now=clock())
-        cursor = row.backfill_cursor
-        while True:
-            page, cursor_used = await _fetch_page(resources, row, connector, cursor)
-            kept = await _keep_page(resources, row, connector, page, run_id=run_id, clock=clock)
-            report.add(pages=1, posts=len(page.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
-            on_page(name_account(row), len(page.posts))
-            if page.next_cursor is None:
-                break
-            if page.next_cursor == cursor_used:
-                raise GiveUpError("the platform repeats the same page of its list: reading stopped there")
-            cursor = page.next_cursor
-            await asyncio.to_thread(_note_page, resources, row.id, cursor, kept.new_posts)
-        await asyncio.to_thread(_finish, resources, row.id, kept.new_posts, clock())
+        async for stretch in _read_stretches(resources, row, connector):
+            on_posts(name_account(row), len(stretch.posts))
+            kept = await _keep(resources, row, connector, stretch.posts, run_id=run_id, clock=clock)
+            await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
+            report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
+        await asyncio.to_thread(_finish, resources, row.id, clock())
 
     await serve_accounts(
         rows,
@@ -98,6 +101,28 @@ async def read_histories(
         clock=clock,
     )
     return report
+
+
+async def _read_stretches(
+    resources: Resources, row: AccountRow, connector: Connector
+) -> AsyncIterator[_Stretch]:
+    """Yield the history from the saved place on, a few hundred posts at a time.
+
+    Raises GiveUpError where the platform's list turns in a circle.
+    """
+    cursor = row.backfill_cursor
+    posts: list[ListedPost] = []
+    while True:
+        page, used = await _fetch_page(resources, row, connector, cursor)
+        posts += page.posts
+        if page.next_cursor is not None and page.next_cursor == used:
+            raise GiveUpError("the platform repeats the same page of its list: reading stopped there")
+        if page.next_cursor is None or len(posts) >= STRETCH:
+            yield _Stretch(posts, page.next_cursor)
+            posts = []
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
 
 
 async def _fetch_page(
@@ -113,23 +138,23 @@ async def _fetch_page(
         if cursor is None or cursor != row.backfill_cursor:
             raise
         logger.info("%s: the saved place in its history is no longer known; reading from the start", row.id)
-        await asyncio.to_thread(_restart, resources, row.id)
+        await asyncio.to_thread(_note, resources, row.id, None, 0)
         return await connector.list_publications(since=since, cursor=None), None
 
 
-async def _keep_page(
+async def _keep(
     resources: Resources,
     row: AccountRow,
     connector: Connector,
-    page: HistoryPage,
+    posts: Sequence[ListedPost],
     *,
     run_id: str,
     clock: Callable[[], datetime],
 ) -> _Kept:
-    if not page.posts:
+    if not posts:
         return _Kept(0, 0)
-    new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, page, clock())
-    listed = {post.external_id: post.metrics for post in page.posts if post.metrics is not None}
+    new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, posts, clock())
+    listed = {post.external_id: post.metrics for post in posts if post.metrics is not None}
     metrics: list[PostMetrics] = [listed[key] for key in publications if key in listed]
     deleted: list[str] = []
     unlisted = [external_id for external_id in publications if external_id not in listed]
@@ -145,13 +170,11 @@ async def _keep_page(
 
 
 def _record_posts(
-    resources: Resources, row: AccountRow, page: HistoryPage, now: datetime
+    resources: Resources, row: AccountRow, posts: Sequence[ListedPost], now: datetime
 ) -> tuple[int, dict[str, Publication]]:
     with resources.store.write() as session:
         # Due at once: should we die before its numbers are in the lake, the next ingest reads them.
-        recorded = record_external_posts(
-            session, row, page.posts, now, next_snapshot_at=lambda _published: now
-        )
+        recorded = record_external_posts(session, row, posts, now, next_snapshot_at=lambda _published: now)
         known = list_publications_by_external_id(session, row.id, recorded.publication_ids)
     return recorded.inserted, known
 
@@ -190,17 +213,11 @@ def _begin(
         return begin_backfill(session, account_id, now, first_since=since, anew=anew)
 
 
-def _note_page(resources: Resources, account_id: str, cursor: str, posts: int) -> None:
+def _note(resources: Resources, account_id: str, cursor: str | None, posts: int) -> None:
     with resources.store.write() as session:
-        save_backfill_page(session, account_id, cursor=cursor, posts=posts)
+        save_backfill_place(session, account_id, cursor=cursor, posts=posts)
 
 
-def _finish(resources: Resources, account_id: str, posts: int, now: datetime) -> None:
+def _finish(resources: Resources, account_id: str, now: datetime) -> None:
     with resources.store.write() as session:
-        save_backfill_page(session, account_id, cursor=None, posts=posts)
         finish_backfill(session, account_id, now)
-
-
-def _restart(resources: Resources, account_id: str) -> None:
-    with resources.store.write() as session:
-        restart_backfill(session, account_id)

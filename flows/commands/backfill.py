@@ -42,7 +42,7 @@ def backfill(
                     account_ids=account,
                     days=days,
                     anew=anew,
-                    on_page=lambda _account, posts: advance(posts),
+                    on_posts=lambda _account, posts: advance(posts),
                 )
 
     report = asyncio.run(work())

@@ -1,4 +1,4 @@
-"""How far the reading of each account's history has come: a page is noted when its posts and numbers are kept."""
+"""How far the reading of each account's history has come: a place is noted when all before it is kept."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def begin_backfill(
     return row
 
 
-def save_backfill_page(session: Session, account_id: str, *, cursor: str | None, posts: int) -> None:
-    """Note that one more page is kept, with `posts` new ones; the next is at `cursor`."""
+def save_backfill_place(session: Session, account_id: str, *, cursor: str | None, posts: int) -> None:
+    """Note that all before `cursor` is kept, `posts` of it new; None = nothing yet: the next reading begins anew."""
     row = session.get_one(AccountRow, account_id, with_for_update=True)
     row.backfill_cursor = cursor
     row.backfill_posts += posts
@@ -71,8 +71,3 @@ def finish_backfill(session: Session, account_id: str, now: datetime) -> None:
     row = session.get_one(AccountRow, account_id, with_for_update=True)
     row.backfill_cursor = None
     row.backfill_finished_at = now
-
-
-def restart_backfill(session: Session, account_id: str) -> None:
-    """Forget the cursor: the platform does not know it any more. Posts already kept are not kept twice."""
-    session.get_one(AccountRow, account_id, with_for_update=True).backfill_cursor = None
