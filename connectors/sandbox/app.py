@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Router
-from starlette.types import Receive, Scope, Send
 
 from connectors.sandbox.bluesky import Bluesky
 from connectors.sandbox.control import Control
@@ -15,6 +14,9 @@ from connectors.sandbox.mastodon import Mastodon
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 _GRAPH_VERSION: Final = re.compile(r"/v\d+\.\d+(?=/)")
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
-
-from starlette.routing import Route
+from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.accounts import SandboxAccount, TokenKind
 from connectors.sandbox.bluesky_appview import BlueskyAppView
 from connectors.sandbox.bluesky_records import RecordError, RecordStore, StoredRecord, build_cid
 from connectors.sandbox.identifiers import build_tid
-from connectors.sandbox.limits import LimitState
 from connectors.sandbox.tokens import judge_token, revoke_tokens, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, bearer_token, route
-from connectors.sandbox.world import SandboxWorld
 from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from connectors.sandbox.limits import LimitState
+    from connectors.sandbox.world import SandboxWorld
 
 _BLOB_LIMIT: Final = 100_000_000
 
@@ -108,16 +110,15 @@ class Bluesky:
             return xrpc_error(error.status, error.error, str(error))
         body, collection, rkey, record = target
         current = self._records.get(call.owner, collection, rkey)
-        cid = build_cid(record)
-        if current is not None and current.cid == cid:
+        if current is not None and current.cid == build_cid(record):
             # A real PDS looks for this before it looks at swapRecord.
             return self._written(current, commit=None)
         if "swapRecord" in body and body["swapRecord"] != (None if current is None else current.cid):
             return xrpc_error(
                 400, "InvalidSwap", f"Record was at {'null' if current is None else current.cid}"
             )
-        stored = self._records.put(call.owner, collection, rkey, record, cid, call.at)
-        return self._written(stored, commit=self._commit(cid, call.at))
+        stored = self._records.put(call.owner, collection, rkey, value=record, at=call.at)
+        return self._written(stored, commit=self._commit(stored.cid, call.at))
 
     def create_record(self, call: Call) -> Answer:
         """createRecord: a key that is in use makes a real PDS fail with a 500."""
@@ -128,9 +129,8 @@ class Bluesky:
         rkey = rkey or build_tid(self._world.next_number(Platform.BLUESKY, call.at))
         if self._records.get(call.owner, collection, rkey) is not None:
             return self._dialect.refuse("server_error", reset=call.at, at=call.at)
-        cid = build_cid(record)
-        stored = self._records.put(call.owner, collection, rkey, record, cid, call.at)
-        return self._written(stored, commit=self._commit(cid, call.at))
+        stored = self._records.put(call.owner, collection, rkey, value=record, at=call.at)
+        return self._written(stored, commit=self._commit(stored.cid, call.at))
 
     def get_record(self, call: Call) -> Answer:
         """GetRecord."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from starlette.routing import Route
-
-from connectors.sandbox.accounts import SandboxAccount
-from connectors.sandbox.bluesky_records import RecordStore
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, iso_millis, route
-from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.routing import Route
+
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.sandbox.bluesky_records import RecordStore
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
 
 _BATCH: Final = 25
 _BORN: Final = "2023-01-01T00:00:00.000Z"

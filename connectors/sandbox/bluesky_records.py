@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-import regex
+import regex  # type: ignore[import-untyped]  # ships no type information
 
-from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.wire import iso_millis
-from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.types import ContentKind, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
 
 POSTS: Final = "app.bsky.feed.post"
 _MAX_GRAPHEMES: Final = 300
@@ -92,9 +95,10 @@ class RecordStore:
         return sorted(records, key=lambda record: record.rkey, reverse=not reverse)
 
     def put(
-        self, account: SandboxAccount, collection: str, rkey: str, value: dict[str, Any], cid: str, at: float
+        self, account: SandboxAccount, collection: str, rkey: str, *, value: dict[str, Any], at: float
     ) -> StoredRecord:
         """Write the record, over an earlier one if there is one."""
+        cid = build_cid(value)
         uri = f"at://{account.external_id}/{collection}/{rkey}"
         if collection != POSTS:
             record = StoredRecord(uri, collection, rkey, cid, value)
@@ -138,17 +142,21 @@ class RecordStore:
             return
         if record.get("$type", POSTS) != POSTS:
             raise RecordError("InvalidRequest", f"Invalid $type: expected {POSTS}, got {record['$type']}")
-        for name in ("text", "createdAt"):
-            if not isinstance(record.get(name), str):
-                raise RecordError(
-                    "InvalidRecord", f'Invalid {POSTS} record: Record must have the property "{name}"'
-                )
+        missing = next(
+            (name for name in ("text", "createdAt") if not isinstance(record.get(name), str)), None
+        )
+        if missing is not None:
+            message = f'Invalid {POSTS} record: Record must have the property "{missing}"'
+            raise RecordError("InvalidRecord", message)
         text = record["text"]
         if len(text.encode()) > _MAX_BYTES:
             raise _too_long(f"text must not be longer than {_MAX_BYTES} bytes")
         # There are never more graphemes than code points.
         if len(text) > _MAX_GRAPHEMES and len(regex.findall(r"\X", text)) > _MAX_GRAPHEMES:
             raise _too_long(f"text must not be longer than {_MAX_GRAPHEMES} graphemes")
+        self._validate_embed(record)
+
+    def _validate_embed(self, record: dict[str, Any]) -> None:
         images = (record.get("embed") or {}).get("images", [])
         if len(images) > _MAX_IMAGES:
             raise _too_long(f"embed/images must not have more than {_MAX_IMAGES} elements")
@@ -156,8 +164,9 @@ class RecordStore:
             link = blob["ref"]["$link"]
             if link not in self.blobs:
                 raise RecordError("BlobNotFound", f"Could not find blob: {link}")
-            if blob.get("mimeType", "").startswith("image/") and self.blobs[link] > _IMAGE_LIMIT:
-                detail = f"This file is too large. It is {self.blobs[link]} bytes but the maximum is {_IMAGE_LIMIT}."
+            size = self.blobs[link]
+            if blob.get("mimeType", "").startswith("image/") and size > _IMAGE_LIMIT:
+                detail = f"This file is too large. It is {size} bytes but the maximum is {_IMAGE_LIMIT}."
                 raise RecordError("BlobTooLarge", detail)
 
 

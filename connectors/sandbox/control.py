@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.engagement import SLOTS
 from connectors.sandbox.faults import parse_rule
 from connectors.sandbox.tokens import expire_tokens, revoke_tokens
 from connectors.sandbox.wire import Answer
-from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
 
 # A picture of one pixel, and the first bytes of an MP4, for posts with media.
 _PICTURE: Final = base64.b64decode(

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from connectors.types import ContentKind
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from connectors.types import ContentKind
 
 SLOTS: Final = 168
 COMPLETE_AFTER_S: Final = 48 * 3600.0

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Operation = Literal["publish", "prepare", "read", "metrics", "followers", "refresh", "delete"]
 FaultKind = Literal[
@@ -131,7 +133,7 @@ def parse_rule(body: Mapping[str, object]) -> FaultRule:
         if name not in allowed:
             raise ValueError(f"unknown field {name!r} of a fault: use {', '.join(allowed)}")
     kind = body.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     operation = body.get("operation", "any")
     if operation not in (*OPERATIONS, "any"):
@@ -144,9 +146,9 @@ def parse_rule(body: Mapping[str, object]) -> FaultRule:
     if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
         raise ValueError(f"count must be a whole number of at least 1, or null for no end, not {times!r}")
     return FaultRule(
-        kind=kind,
+        kind=cast("FaultKind", kind),
         platform=None if platform in (None, "any") else Platform.parse(str(platform)),
-        operation=operation,
+        operation=cast("Operation", operation),
         account=account,
         count=times,
         probability=_number(body, "probability", 1.0, high=1.0),

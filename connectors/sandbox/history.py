@@ -6,14 +6,18 @@ same past as one started today.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.engagement import hash_uniforms
 from connectors.types import ContentKind, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # How an account without advice posts: mostly in its office hours, sometimes at any other hour of the day.
 _HABIT: Final = tuple([1] * 6 + [2] * 2 + [4] * 9 + [3] * 4 + [1] * 3)
@@ -98,11 +102,8 @@ def _pick_hours(how_many: int, draws: list[float]) -> list[int]:
     weights = list(_HABIT)
     hours = []
     for draw in draws[:how_many]:
-        target = draw * sum(weights)
-        for hour, weight in enumerate(weights):
-            target -= weight
-            if target < 0:
-                break
+        reached = list(accumulate(weights))
+        hour = bisect_right(reached, draw * reached[-1])
         hours.append(hour)
         weights[hour] = 0
     return sorted(hours)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from connectors.sandbox.engagement import Counters
-from connectors.sandbox.world import SandboxPost, SandboxWorld
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from connectors.sandbox.engagement import Counters
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
 
 _TITLES: Final[Mapping[str, str]] = {
     "views": "Views",

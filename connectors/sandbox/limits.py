@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from connectors.sandbox.settings import SandboxSettings
 from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from connectors.sandbox.settings import SandboxSettings
 
 _GENEROUS: Final = 1_000_000
 _DEFAULT_WINDOW_S: Final = 900.0

@@ -7,30 +7,21 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from starlette.datastructures import UploadFile
-from starlette.routing import Route
-
-from connectors.sandbox.accounts import SandboxAccount, TokenKind
-from connectors.sandbox.limits import LimitState
+from connectors.sandbox.mastodon_dialect import MastodonDialect, read_body
 from connectors.sandbox.mastodon_entities import show_account, show_instance, show_status
-from connectors.sandbox.tokens import judge_token
-from connectors.sandbox.wire import (
-    Answer,
-    Auth,
-    Call,
-    Endpoint,
-    Handler,
-    bearer_token,
-    iso_millis,
-    route,
-)
-from connectors.sandbox.world import SandboxPost, SandboxWorld
+from connectors.sandbox.mastodon_media import MastodonMedia
+from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import ContentKind, Platform
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
 
 _TEXT_LIMIT: Final = 500
 _URL_LENGTH: Final = 23
@@ -42,61 +33,13 @@ _URL: Final = re.compile(r"https?://\S+")
 _VISIBILITIES: Final = frozenset({"public", "unlisted", "private", "direct"})
 
 
-@dataclass(slots=True)
-class _Media:
-    owner: SandboxAccount
-    kind: ContentKind
-    description: str | None
-    ready_at: float
-
-
-class MastodonDialect:
-    """Tokens, refusals and headers of Mastodon."""
-
-    platform = Platform.MASTODON
-
-    def __init__(self, world: SandboxWorld) -> None:
-        self._world = world
-
-    def error(self, status: int, message: str) -> Answer:
-        """Return {"error": ...}, or plain text where a compatible server is imitated."""
-        if self._world.settings.mastodon_plain_errors:
-            return Answer(status=status, raw=message.encode(), media_type="text/plain; charset=utf-8")
-        return Answer({"error": message}, status)
-
-    def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is."""
-        who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
-        if isinstance(who, SandboxAccount):
-            return who
-        said = {"unknown": "is invalid", "expired": "expired", "revoked": "was revoked"}[who]
-        return self.error(401, f"The access token {said}")
-
-    def refuse(self, kind: str, *, reset: float, at: float) -> Answer:  # noqa: ARG002  the protocol's form
-        """Word a refusal."""
-        status, message = {
-            "rate_limited": (429, "Too many requests"),
-            "unauthorized": (401, "The access token was revoked"),
-            "forbidden": (403, "This action is outside the authorized scopes"),
-        }.get(kind, (500, "Internal Server Error"))
-        return self.error(status, message)
-
-    def limit_headers(self, state: LimitState) -> dict[str, str]:
-        """Return X-RateLimit-*; the reset is an ISO time."""
-        return {
-            "x-ratelimit-limit": str(state.limit),
-            "x-ratelimit-remaining": str(state.remaining),
-            "x-ratelimit-reset": iso_millis(state.reset),
-        }
-
-
 class Mastodon:
     """The endpoints of one Mastodon instance over one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._dialect = MastodonDialect(world)
-        self._media: dict[str, _Media] = {}
+        self._media = MastodonMedia(world, self._dialect)
         self._keys: OrderedDict[tuple[str, str], tuple[SandboxPost, float]] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -110,9 +53,9 @@ class Mastodon:
             route("/api/v1/statuses", ["GET"], on("metrics", "calls", self.list_by_ids)),
             route("/api/v1/statuses/{id}", ["GET"], on("metrics", "calls", self.get)),
             route("/api/v1/statuses/{id}", ["DELETE"], on("delete", "delete", self.delete)),
-            route("/api/v2/media", ["POST"], on("prepare", "media", self.upload)),
-            route("/api/v1/media/{id}", ["GET"], on("prepare", "calls", self.get_media)),
-            route("/api/v1/media/{id}", ["PUT"], on("prepare", "calls", self.describe_media)),
+            route("/api/v2/media", ["POST"], on("prepare", "media", self._media.upload)),
+            route("/api/v1/media/{id}", ["GET"], on("prepare", "calls", self._media.get)),
+            route("/api/v1/media/{id}", ["PUT"], on("prepare", "calls", self._media.describe)),
             route("/api/v1/accounts/verify_credentials", ["GET"], on("followers", "calls", self.verify)),
             route("/api/v1/accounts/{id}", ["GET"], on("followers", "calls", self.get_account)),
             route("/api/v1/accounts/{id}/statuses", ["GET"], on("read", "calls", self.list_statuses)),
@@ -130,7 +73,7 @@ class Mastodon:
             if known is not None:
                 return Answer(self._show(known, call))
         try:
-            body = await _read_body(call)
+            body = await read_body(call)
         except ValueError:
             return self._dialect.error(400, "Error occurred while parsing request parameters")
         text = str(body.get("status") or "")
@@ -234,35 +177,6 @@ class Mastodon:
         link = f'<{address}?{older}>; rel="next", <{address}?{newer}>; rel="prev"'
         return Answer([self._show(post, call) for post in page], headers={"link": link})
 
-    async def upload(self, call: Call) -> Answer:
-        """POST /api/v2/media: 200 for a picture, 202 for a video that is still processed."""
-        async with call.request.form() as form:
-            file, description = form.get("file"), form.get("description")
-        if not isinstance(file, UploadFile) or not file.size:
-            return self._dialect.error(422, "Validation failed: File can't be blank")
-        kind: ContentKind = "video" if (file.content_type or "").startswith("video/") else "photo"
-        delay = self._world.settings.mastodon_video_delay_s if kind == "video" else 0.0
-        media_id = str(self._world.next_number(Platform.MASTODON, call.at))
-        text = description if isinstance(description, str) else None
-        media = self._media[media_id] = _Media(call.owner, kind, text, call.at + delay)
-        is_ready = media.ready_at <= call.at
-        return Answer(self._show_media(media_id, call), 200 if is_ready else 202)
-
-    def get_media(self, call: Call) -> Answer:
-        """GET /api/v1/media/{id}: 206 while it is processed."""
-        media = self._media.get(call.path["id"])
-        if media is None or media.owner is not call.owner:
-            return self._dialect.error(404, "Record not found")
-        return Answer(self._show_media(call.path["id"], call), 200 if media.ready_at <= call.at else 206)
-
-    async def describe_media(self, call: Call) -> Answer:
-        """PUT /api/v1/media/{id}: the alt text."""
-        media = self._media.get(call.path["id"])
-        if media is None or media.owner is not call.owner:
-            return self._dialect.error(404, "Record not found")
-        media.description = str((await _read_body(call)).get("description") or "")
-        return Answer(self._show_media(call.path["id"], call))
-
     def instance(self, call: Call) -> Answer:
         """GET /api/v2/instance."""
         return Answer(show_instance(call.base_url, text_limit=_TEXT_LIMIT, url_length=_URL_LENGTH))
@@ -279,16 +193,7 @@ class Mastodon:
             )
         if (body.get("visibility") or "public") not in _VISIBILITIES:
             return self._dialect.error(422, "Validation failed: Visibility is not included in the list")
-        if len(media_ids) > 4:
-            return self._dialect.error(422, "Validation failed: Cannot attach more than 4 files")
-        for media_id in media_ids:
-            media = self._media.get(media_id)
-            if media is None or media.owner is not call.owner:
-                return self._dialect.error(422, f"Validation failed: Media {media_id} not found")
-            if media.ready_at > call.at:
-                message = "Cannot attach files that have not finished processing. Try again in a moment!"
-                return self._dialect.error(422, message)
-        return None
+        return self._media.refuse(media_ids, call)
 
     def _recall(self, account: SandboxAccount, key: str, at: float) -> SandboxPost | None:
         while self._keys and at - next(iter(self._keys.values()))[1] > _KEY_LIFETIME_S:
@@ -298,35 +203,9 @@ class Mastodon:
 
     def _kind_of(self, text: str, media_ids: list[str]) -> ContentKind:
         if media_ids:
-            return self._media[media_ids[0]].kind
+            return self._media.kind_of(media_ids[0])
         return "link" if _URL.search(text) else "text"
 
     def _show(self, post: SandboxPost, call: Call) -> dict[str, Any]:
-        media = [self._show_media(media_id, call) for media_id in post.detail("media_ids") or ()]
+        media = [self._media.show(media_id, call) for media_id in post.detail("media_ids") or ()]
         return show_status(self._world, post, call.base_url, call.at, media=media)
-
-    def _show_media(self, media_id: str, call: Call) -> dict[str, Any]:
-        media = self._media[media_id]
-        is_video = media.kind == "video"
-        address = f"{call.base_url}/_sandbox/media/{'video.mp4' if is_video else 'photo.png'}"
-        return {
-            "id": media_id,
-            "type": "video" if is_video else "image",
-            "url": address if media.ready_at <= call.at else None,
-            "preview_url": f"{call.base_url}/_sandbox/media/photo.png",
-            "remote_url": None,
-            "meta": None,
-            "description": media.description,
-            "blurhash": None,
-        }
-
-
-async def _read_body(call: Call) -> dict[str, Any]:
-    """Read JSON or a form; `media_ids[]` of a form becomes a list. Raises ValueError."""
-    kind = call.request.headers.get("content-type", "")
-    if kind.startswith("application/json"):
-        return call.json()
-    async with call.request.form() as form:
-        body: dict[str, Any] = dict(form.items())
-        body["media_ids"] = [*form.getlist("media_ids[]"), *form.getlist("media_ids")]
-        return body

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.wire import iso_millis
-from connectors.sandbox.world import SandboxPost, SandboxWorld
+
+if TYPE_CHECKING:
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
 
 _TOKEN: Final = re.compile(r"(https?://[^\s<]+)|(?<![\w/])#(\w*[^\W\d]\w*)")
 _BORN: Final = "2023-01-01T00:00:00.000Z"

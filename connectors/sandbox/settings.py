@@ -1,11 +1,15 @@
-"""What the sandbox imitates: limits, delays, and the weaknesses of compatible servers. All of it can be
-changed while it runs, through `PATCH /_sandbox/settings`.
+"""What the sandbox imitates: limits, delays, and the weaknesses of compatible servers.
+
+All of it can be changed while it runs, through `PATCH /_sandbox/settings`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from connectors.sandbox.accounts import SandboxAccount, TokenKind
-from connectors.sandbox.world import SandboxWorld
 from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from connectors.sandbox.accounts import SandboxAccount, TokenKind
+    from connectors.sandbox.world import SandboxWorld
 
 TokenFlaw = Literal["unknown", "expired", "revoked"]
 

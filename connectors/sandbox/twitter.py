@@ -1,86 +1,44 @@
-"""Simulated X: posts, lookups, the user, OAuth2 refresh. Media uploads are in `twitter_media`.
+"""Simulated X: posts, lookups, the user, OAuth2 refresh.
 
-Shapes follow X's OpenAPI 2.167, which calls a repost `repost_count` and fields `post.fields`; the names of
-before (`retweet_count`, `tweet.fields`, ...) are answered beside them, as clients of both ages exist.
+Media uploads are in `twitter_media`, the wording of answers in `twitter_views`.
 """
 
 from __future__ import annotations
 
-import base64
 import unicodedata
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from starlette.routing import Route
 from twitter_text import parse_tweet
 
-from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount, TokenKind
-from connectors.sandbox.limits import LimitState
+from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.twitter_media import TwitterMedia
-from connectors.sandbox.twitter_text_links import show_text
-from connectors.sandbox.wire import (
-    Answer,
-    Auth,
-    Call,
-    Endpoint,
-    Handler,
-    bearer_token,
-    iso_millis,
-    parse_iso,
-    route,
+from connectors.sandbox.twitter_views import (
+    TwitterDialect,
+    invalid_request,
+    not_found,
+    problem,
+    read_token,
+    show_created,
+    show_post,
+    write_token,
 )
-from connectors.sandbox.world import SandboxPost, SandboxWorld
+from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, parse_iso, route
 from connectors.types import ContentKind, Platform
 
-_PROBLEMS: Final = "https://api.x.com/2/problems/"
-_PRIVATE_METRICS_S: Final = 30 * 86_400.0
+if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
+    from starlette.routing import Route
+
+    from connectors.sandbox.world import SandboxPost, SandboxWorld
+
 _BATCH: Final = 100
 _CREATE_FIELDS: Final = frozenset({
     "card_uri", "community_id", "direct_message_deep_link", "edit_options", "for_super_followers_only", "geo",
     "made_with_ai", "media", "nullcast", "paid_partnership", "poll", "quote_tweet_id", "reply", "reply_settings",
     "share_with_followers", "text",
 })  # fmt: skip
-
-
-def problem(status: int, title: str, detail: str, kind: str = "about:blank", **more: object) -> Answer:
-    """Return an error as X words it."""
-    return Answer({**more, "title": title, "detail": detail, "type": kind, "status": status}, status)
-
-
-def invalid_request(message: str, parameters: dict[str, list[str]] | None = None) -> Answer:
-    """Return X's 400 for a bad parameter."""
-    detail = "One or more parameters to your request was invalid."
-    errors = [{"parameters": parameters or {}, "message": message}]
-    return problem(400, "Invalid Request", detail, f"{_PROBLEMS}invalid-request", errors=errors)
-
-
-class TwitterDialect:
-    """Tokens, refusals and headers of X."""
-
-    platform = Platform.TWITTER
-
-    def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is; X answers 401 for any bad one, whatever is wrong with it."""
-        who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
-        return who if isinstance(who, SandboxAccount) else self.refuse("unauthorized", reset=0, at=call.at)
-
-    def refuse(self, kind: str, *, reset: float, at: float) -> Answer:  # noqa: ARG002  the protocol's form
-        """Word a refusal."""
-        if kind == "rate_limited":
-            return problem(429, "Too Many Requests", "Too Many Requests")
-        if kind == "unauthorized":
-            return problem(401, "Unauthorized", "Unauthorized")
-        if kind == "forbidden":
-            return problem(403, "Forbidden", "You are not permitted to perform this action.")
-        return problem(500, "Internal Server Error", "Something is broken.", f"{_PROBLEMS}internal-error")
-
-    def limit_headers(self, state: LimitState) -> dict[str, str]:
-        """Return x-rate-limit-*; the reset is in Unix seconds."""
-        return {
-            "x-rate-limit-limit": str(state.limit),
-            "x-rate-limit-remaining": str(state.remaining),
-            "x-rate-limit-reset": str(int(-(-state.reset // 1))),
-        }
 
 
 class Twitter:
@@ -119,18 +77,19 @@ class Twitter:
         unknown = sorted(body.keys() - _CREATE_FIELDS)
         if unknown:
             return invalid_request(f"$.{unknown[0]}: is not defined in the schema", {f"$.{unknown[0]}": []})
-        text = body.get("text", "")
-        media = body.get("media")
-        media_ids = [] if media is None else media.get("media_ids", [])
+        text, media, reply = body.get("text", ""), body.get("media") or {}, body.get("reply") or {}
+        if not isinstance(media, dict) or not isinstance(reply, dict):
+            return invalid_request("$.media and $.reply must be objects")
+        media_ids = media.get("media_ids", [])
         if not isinstance(text, str) or (not text.strip() and not media_ids):
             return invalid_request("You must provide text or media.", {"text": [str(text)]})
-        if media is not None and not 1 <= len(media_ids) <= 4:
+        if media and not (isinstance(media_ids, list) and 1 <= len(media_ids) <= 4):
             return invalid_request("media_ids must hold 1 to 4 ids", {"media.media_ids": media_ids})
         if _is_too_long(text):
             return problem(403, "Forbidden", "Your Tweet text is too long.")
         if any(not self._media.is_ready(media_id, account, call.at) for media_id in media_ids):
             return invalid_request("Your media IDs are invalid.", {"media.media_ids": media_ids})
-        parent = (body.get("reply") or {}).get("in_reply_to_tweet_id")
+        parent = reply.get("in_reply_to_tweet_id")
         if parent is not None and self._world.find_post(Platform.TWITTER, parent, account) is None:
             detail = "You attempted to reply to a Tweet that is deleted or not visible to you."
             return problem(403, "Forbidden", detail)
@@ -139,15 +98,7 @@ class Twitter:
         kind = self._kind_of(text, media_ids)
         details = {"media_ids": media_ids, "reply_to": parent} if media_ids or parent else None
         post = self._world.add_post(account, text=text, kind=kind, at=call.at, details=details)
-        shown, _ = _shown(post)
-        ids = [post.external_id]
-        data = {
-            "id": post.external_id,
-            "text": shown,
-            "edit_history_post_ids": ids,
-            "edit_history_tweet_ids": ids,
-        }
-        return Answer({"data": data}, 201)
+        return Answer({"data": show_created(post)}, 201)
 
     def look_up(self, call: Call) -> Answer:
         """GET /2/tweets?ids=: what is missing is left out of `data` and named in `errors`."""
@@ -161,13 +112,12 @@ class Twitter:
         if bad:
             return invalid_request(f"The `ids` query parameter value [{bad[0]}] is not valid", {"ids": bad})
         data, errors = [], []
-        fields = _asked_fields(call)
         for external_id in dict.fromkeys(ids):
             post = self._world.find_post(Platform.TWITTER, external_id, call.owner)
             if post is None:
-                errors.append(_not_found("tweet", "ids", external_id))
+                errors.append(not_found("tweet", "ids", external_id))
                 continue
-            data.append(self._show(post, fields, call, errors))
+            data.append(show_post(post, call, errors))
         body: dict[str, object] = {}
         if data and call.page_fault != "empty_page":
             body["data"] = data
@@ -180,9 +130,9 @@ class Twitter:
         external_id = call.path["id"]
         post = self._world.find_post(Platform.TWITTER, external_id, call.owner)
         if post is None:
-            return Answer({"errors": [_not_found("tweet", "id", external_id)]})
+            return Answer({"errors": [not_found("tweet", "id", external_id)]})
         errors: list[dict[str, object]] = []
-        data = self._show(post, _asked_fields(call), call, errors)
+        data = show_post(post, call, errors)
         return Answer({"data": data, "errors": errors} if errors else {"data": data})
 
     def me(self, call: Call) -> Answer:
@@ -212,48 +162,37 @@ class Twitter:
         query = call.query
         account = self._world.find_account(Platform.TWITTER, call.path["id"])
         if account is None or account.external_id != call.path["id"]:
-            return Answer({"errors": [_not_found("user", "id", call.path["id"])]})
+            return Answer({"errors": [not_found("user", "id", call.path["id"])]})
         try:
-            size = int(query.get("max_results", "10"))
-            since = parse_iso(query["start_time"]) if "start_time" in query else 0.0
-            until = parse_iso(query["end_time"]) if "end_time" in query else float("inf")
-            below = _read_token(query["pagination_token"]) if "pagination_token" in query else None
-            above = int(query["since_id"]) if "since_id" in query else None
-            if "until_id" in query:
-                below = min(int(query["until_id"]), below if below is not None else int(query["until_id"]))
+            window = _read_window(query)
         except ValueError as error:
             return invalid_request(str(error), {name: [value] for name, value in query.items()})
-        if not 5 <= size <= _BATCH:
-            message = f"The `max_results` query parameter value [{size}] is not between 5 and 100"
-            return invalid_request(message, {"max_results": [str(size)]})
-        replies_too = "replies" not in query.get("exclude", "").split(",")
         found: list[SandboxPost] = []
-        for post in self._world.list_posts(account, below=below, above=above):
-            if post.created < since or len(found) > size:
+        for post in self._world.list_posts(account, below=window.below, above=window.above):
+            if post.created < window.since or len(found) > window.size:
                 break
-            if post.created < until and (replies_too or post.detail("reply_to") is None):
+            if post.created < window.until and (window.replies or post.detail("reply_to") is None):
                 found.append(post)
-        page, more = found[:size], len(found) > size
+        page, more = found[: window.size], len(found) > window.size
         if call.page_fault == "empty_page" or not page:
             return Answer({"meta": {"result_count": 0}})
         errors: list[dict[str, object]] = []
-        data = [self._show(post, _asked_fields(call), call, errors) for post in page]
+        data = [show_post(post, call, errors) for post in page]
         meta: dict[str, object] = {
             "result_count": len(page), "newest_id": page[0].external_id, "oldest_id": page[-1].external_id
         }  # fmt: skip
         if call.page_fault == "repeated_cursor":
-            meta["next_token"] = query.get("pagination_token") or _write_token(page[0].number + 1)
+            meta["next_token"] = query.get("pagination_token") or write_token(page[0].number + 1)
         elif more:
-            meta["next_token"] = _write_token(page[-1].number)
-        return Answer(
-            {"data": data, "meta": meta, "errors": errors} if errors else {"data": data, "meta": meta}
-        )
+            meta["next_token"] = write_token(page[-1].number)
+        body = {"data": data, "meta": meta}
+        return Answer({**body, "errors": errors} if errors else body)
 
     def delete(self, call: Call) -> Answer:
         """DELETE /2/tweets/{id}."""
         post = self._world.find_post(Platform.TWITTER, call.path["id"], call.owner)
         if post is None:
-            return Answer({"errors": [_not_found("tweet", "id", call.path["id"])]}, 404)
+            return Answer({"errors": [not_found("tweet", "id", call.path["id"])]}, 404)
         if post.account is not call.owner:
             return problem(403, "Forbidden", "You are not authorized to delete this Tweet.")
         self._world.delete_post(post, call.at)
@@ -299,66 +238,35 @@ class Twitter:
             return self._media.kind_of(media_ids[0])
         return "link" if "https://" in text or "http://" in text else "text"
 
-    def _show(
-        self, post: SandboxPost, fields: frozenset[str], call: Call, errors: list[dict[str, object]]
-    ) -> dict[str, object]:
-        text, entities = _shown(post)
-        ids = [post.external_id]
-        shown: dict[str, object] = {
-            "id": post.external_id, "text": text, "edit_history_post_ids": ids, "edit_history_tweet_ids": ids
-        }  # fmt: skip
-        if "created_at" in fields:
-            shown["created_at"] = iso_millis(post.created)
-        if "author_id" in fields:
-            shown["author_id"] = post.account.external_id
-        if "conversation_id" in fields:
-            shown["conversation_id"] = post.detail("reply_to") or post.external_id
-        if "entities" in fields and entities:
-            shown["entities"] = entities
-        if fields & {"referenced_tweets", "referenced_posts"} and post.detail("reply_to"):
-            for name in ("referenced_posts", "referenced_tweets"):
-                shown[name] = [{"type": "replied_to", "id": post.detail("reply_to")}]
-        if "attachments" in fields and post.kind in ("photo", "video"):
-            shown["attachments"] = {
-                "media_keys": [f"{'7' if post.kind == 'video' else '3'}_{post.external_id}"]
-            }
-        if not fields & {"public_metrics", "non_public_metrics"}:
-            return shown
-        now = self._world.counters(post, call.at)
-        if "public_metrics" in fields:
-            shown["public_metrics"] = {
-                "impression_count": now.impressions,
-                "like_count": now.likes,
-                "reply_count": now.comments,
-                "repost_count": now.reposts,
-                "retweet_count": now.reposts,
-                "quote_count": now.quotes,
-                "bookmark_count": now.saves,
-            }
-        if "non_public_metrics" in fields:
-            if post.account is call.owner and call.at - post.created <= _PRIVATE_METRICS_S:
-                shown["non_public_metrics"] = {
-                    "impression_count": now.impressions,
-                    "url_link_clicks": now.clicks,
-                    "user_profile_clicks": now.reach // 90,
-                }
-            else:
-                errors.append(_not_authorized_field(post.external_id))
-        return shown
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Which part of a timeline is asked for: Unix seconds, and post numbers (exclusive)."""
+
+    size: int
+    since: float
+    until: float
+    below: int | None
+    above: int | None
+    replies: bool
 
 
-def _shown(post: SandboxPost) -> tuple[str, dict[str, Any]]:
-    if post.kind not in ("photo", "video"):
-        return show_text(post.text)
-    part = "video" if post.kind == "video" else "photo"
-    address = f"https://x.com/{post.account.handle}/status/{post.external_id}/{part}/1"
-    return show_text(post.text, media_address=address)
-
-
-def _asked_fields(call: Call) -> frozenset[str]:
-    query = call.query
-    asked = f"{query.get('tweet.fields', '')},{query.get('post.fields', '')},{query.get('expansions', '')}"
-    return frozenset(asked.split(","))
+def _read_window(query: QueryParams) -> _Window:
+    """Read the parameters of a listing. Raises ValueError in X's words."""
+    size = int(query.get("max_results", "10"))
+    if not 5 <= size <= _BATCH:
+        raise ValueError(f"The `max_results` query parameter value [{size}] is not between 5 and 100")
+    bounds = [int(query["until_id"])] if "until_id" in query else []
+    if "pagination_token" in query:
+        bounds.append(read_token(query["pagination_token"]))
+    return _Window(
+        size=size,
+        since=parse_iso(query["start_time"]) if "start_time" in query else 0.0,
+        until=parse_iso(query["end_time"]) if "end_time" in query else float("inf"),
+        below=min(bounds, default=None),
+        above=int(query["since_id"]) if "since_id" in query else None,
+        replies="replies" not in query.get("exclude", "").split(","),
+    )
 
 
 def _is_too_long(text: str) -> bool:
@@ -368,44 +276,5 @@ def _is_too_long(text: str) -> bool:
     return bool(parse_tweet(unicodedata.normalize("NFC", text)).weightedLength > 280)
 
 
-def _not_found(resource: str, parameter: str, value: str) -> dict[str, object]:
-    return {
-        "value": value,
-        "detail": f"Could not find {resource} with {parameter}: [{value}].",
-        "title": "Not Found Error",
-        "resource_type": resource,
-        "parameter": parameter,
-        "resource_id": value,
-        "type": f"{_PROBLEMS}resource-not-found",
-    }
-
-
-def _not_authorized_field(external_id: str) -> dict[str, object]:
-    return {
-        "resource_id": external_id,
-        "detail": "Sorry, you are not authorized to access 'non_public_metrics' on this Tweet: it is older than "
-        "30 days or not your own.",
-        "title": "Field Authorization Error",
-        "resource_type": "tweet",
-        "field": "non_public_metrics",
-        "parameter": "tweet.fields",
-        "section": "data",
-        "type": f"{_PROBLEMS}not-authorized-for-field",
-    }
-
-
 def _oauth_error(code: str, description: str, status: int = 400) -> Answer:
     return Answer({"error": code, "error_description": description}, status)
-
-
-def _write_token(number: int) -> str:
-    """Write a position as X does, in lower-case base32hex."""
-    return base64.b32hexencode(str(number).encode()).rstrip(b"=").decode().lower()
-
-
-def _read_token(token: str) -> int:
-    try:
-        raw = base64.b32hexdecode(token.upper() + "=" * (-len(token) % 8))
-        return int(raw)
-    except ValueError:
-        raise ValueError(f"The `pagination_token` query parameter value [{token}] is not valid") from None

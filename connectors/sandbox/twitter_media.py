@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import UploadFile
-from starlette.routing import Route
 
-from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, route
-from connectors.sandbox.world import SandboxWorld
 from connectors.types import ContentKind, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.routing import Route
+
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.sandbox.world import SandboxWorld
 
 _LIFETIME_S: Final = 86_400
 _PROBLEM: Final = "https://api.x.com/2/problems/invalid-request"

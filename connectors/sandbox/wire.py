@@ -11,26 +11,31 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import parse_qsl
 
 import httpx
 import orjson
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from connectors.sandbox.accounts import SandboxAccount, TokenKind
-from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.limits import LimitState
-from connectors.sandbox.world import SandboxWorld
-from connectors.types import Platform
+
+if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
+    from starlette.types import Receive, Scope, Send
+
+    from connectors.sandbox.faults import FaultRule
+    from connectors.sandbox.world import SandboxWorld
+    from connectors.types import Platform
 
 RAW_SEND = "connectors.sandbox.send"
 """Key in the ASGI scope under which the server's own send callable is kept."""
 
-_HTML_ERROR = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_HTML_ERROR = (
+    b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
+)
 
 
 class Answer:
@@ -53,7 +58,7 @@ class Answer:
         if headers:
             self.headers.update(headers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's form
         """Send it."""
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
         encoded.append((b"content-length", b"%d" % len(self.body)))
@@ -66,7 +71,7 @@ class DroppedConnection(Answer):
 
     __slots__ = ()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's form
         """Abort the transport under uvicorn; raise what httpx would see where there is no connection."""
         # uvicorn's send callable is a method of the request's cycle, and that owns the transport.
         owner = getattr(scope.get(RAW_SEND), "__self__", None)

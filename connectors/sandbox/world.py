@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.accounts import SANDBOX_PLATFORMS, SandboxAccount, TokenIssuer, build_account
@@ -21,6 +20,9 @@ from connectors.sandbox.identifiers import IdSequence, build_number, build_tid
 from connectors.sandbox.limits import RateLimiter
 from connectors.sandbox.settings import SandboxSettings
 from connectors.types import ContentKind, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 Via = Literal["history", "api"]
 
@@ -58,7 +60,7 @@ class SandboxPost:
         """When it went out (UTC)."""
         return datetime.fromtimestamp(self.created, UTC)
 
-    def detail(self, name: str) -> Any:
+    def detail(self, name: str) -> Any:  # noqa: ANN401  each platform keeps its own JSON here
         """Return one of `details`, or None."""
         return None if self.details is None else self.details.get(name)
 
