@@ -88,7 +88,7 @@ def create_post(session: Session, workspace_id: str, draft: PostDraft, now: date
         created_at=now,
         updated_at=now,
     )
-    _refuse_duplicates(session, draft)
+    refuse_duplicates_of(session, draft)
     session.add(post)
     session.flush()
     for target in draft.targets:
@@ -121,7 +121,7 @@ def update_post(
         raise ConflictError("the post is canceled: create a new one", code="final_status")
     for publication in publications.values():
         require_editable(publication)
-    _refuse_duplicates(session, draft, except_post_id=post.id)
+    refuse_duplicates_of(session, draft, except_post_id=post.id)
     wanted = {target.account.id: target for target in draft.targets}
     for account_id, publication in publications.items():
         if account_id not in wanted:
@@ -310,7 +310,7 @@ def _require_plan(draft: PostDraft) -> None:
         raise InvalidInputError("a post that is no draft needs a time", field="scheduled_at")
 
 
-def _refuse_duplicates(session: Session, draft: PostDraft, *, except_post_id: str | None = None) -> None:
+def refuse_duplicates_of(session: Session, draft: PostDraft, *, except_post_id: str | None = None) -> None:
     """Drafts may say what they like: nothing of them goes out."""
     if not draft.allow_duplicate and not draft.is_draft and draft.scheduled_at is not None:
         refuse_duplicates(session, draft.targets, draft.scheduled_at, except_post_id=except_post_id)

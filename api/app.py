@@ -1,0 +1,103 @@
+"""The application: `uvicorn --factory api.app:create_app`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from api.answer_cache import AnswerCache
+from api.auth import derive_signing_key
+from api.dependencies import refuse_unknown_parameters
+from api.errors import install_error_handlers
+from api.middleware import RequestEnvelope
+from api.openapi import build_openapi
+from api.rate_limits import RateLimiter
+from api.request_metrics import RequestMetrics
+from api.routers import accounts, analytics, auth, health, pages, posts, schedules
+from api.services import Clock, Services, utc_now
+from api.settings import ApiSettings
+from connectors.platforms.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from warehouse.lake.connect import Lake
+from warehouse.settings import WarehouseSettings
+from warehouse.store.database import Store
+from warehouse.store.workspaces import ensure_default_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+VERSION = "1.0.0"
+"""Of the HTTP API, not of the product: it grows by the rules of semantic versioning."""
+
+
+def create_app(
+    settings: ApiSettings | None = None,
+    *,
+    warehouse: WarehouseSettings | None = None,
+    connectors: ConnectorSettings | None = None,
+    clock: Clock = utc_now,
+    platform_transport: httpx.AsyncBaseTransport | None = None,
+) -> FastAPI:
+    """Return the application. Settings not given come from the environment.
+
+    The stores are opened when the server starts (lifespan), once in a process; that raises SetupError.
+    `clock` and `platform_transport` (instead of the network to the platforms) are for tests.
+    """
+    settings = settings or ApiSettings()
+    request_metrics = RequestMetrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warehouse_settings = warehouse or WarehouseSettings()
+        pool = ConnectorPool(connectors or ConnectorSettings(), clock=clock, transport=platform_transport)
+        with Store.open(warehouse_settings) as store, Lake.open(warehouse_settings) as lake:
+            with store.write() as session:
+                ensure_default_workspace(session, clock())
+            async with pool:
+                app.state.services = Services(
+                    settings=settings,
+                    store=store,
+                    lake=lake,
+                    connectors=pool,
+                    signing_key=derive_signing_key(store.cipher),
+                    key_limiter=RateLimiter(settings.rate_limit),
+                    auth_limiter=RateLimiter(settings.auth_failures),
+                    answers=AnswerCache(),
+                    request_metrics=request_metrics,
+                    clock=clock,
+                )
+                yield
+
+    app = FastAPI(
+        title="SocialFlow",
+        version=VERSION,
+        lifespan=lifespan,
+        # Our own page at /docs: the usual ones load their scripts from a stranger's server.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # The envelope decides what counts as JSON.
+        strict_content_type=False,
+    )
+    install_error_handlers(app)
+    app.add_middleware(RequestEnvelope, max_body_bytes=settings.max_body_bytes, metrics=request_metrics)
+    strict = [Depends(refuse_unknown_parameters)]
+    v1 = APIRouter(prefix="/api/v1")
+    for module in (auth, posts, schedules, analytics, accounts):
+        v1.include_router(module.router)
+    app.include_router(v1, dependencies=strict)
+    app.include_router(health.router, dependencies=strict)
+    app.include_router(pages.router)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build_openapi(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    return app

@@ -1,0 +1,181 @@
+"""What routes declare that they need: the services, a caller with a scope, no unknown parameter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Literal
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.auth import InvalidTokenError, read_token
+from api.errors import ApiError
+from api.services import Services
+from warehouse.store.api_keys import get_usable_api_key
+
+Scope = Literal["read", "write", "analytics", "accounts", "admin"]
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT",
+    scheme_name="accessToken",
+    description="The access_token of POST /api/v1/auth/token.",
+)
+
+
+def get_services(request: Request) -> Services:
+    """Return the services that the process opened at its start."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(get_services, scope="function")]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The program that asks: its key, its one workspace, what it may do."""
+
+    key_id: str
+    workspace_id: str
+    scopes: frozenset[str]
+
+
+def require_scope(*accepted: Scope) -> Callable[..., Caller]:
+    """Return a dependency that lets callers pass who hold one of these scopes (admin holds all)."""
+
+    def dependency(
+        request: Request,
+        services: ServicesDep,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Caller:
+        caller = _authenticate(request, services, credentials)
+        if not caller.scopes & {*accepted, "admin"}:
+            needed = " or ".join(accepted)
+            raise ApiError(
+                403,
+                "missing_scope",
+                f"this needs the scope {needed}; the token has {' '.join(sorted(caller.scopes)) or 'none'}",
+                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{accepted[0]}"'},
+            )
+        return caller
+
+    dependency.__name__ = f"require_{'_or_'.join(accepted)}"
+    return dependency
+
+
+def _authenticate(
+    request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None
+) -> Caller:
+    now = services.clock()
+    if credentials is None:
+        raise _unauthenticated("missing_token", "send the header Authorization: Bearer <access_token>")
+    try:
+        claims = read_token(services.signing_key, credentials.credentials, now)
+    except InvalidTokenError as error:
+        raise _unauthenticated("invalid_token", str(error)) from None
+    with services.store.read() as session:
+        key = get_usable_api_key(session, claims.key_id, now)
+        if key is None:
+            raise _unauthenticated("revoked_key", "the API key of this token was revoked or has expired")
+        # A token never holds more than its key does now.
+        caller = Caller(key.id, key.workspace_id, claims.scopes & frozenset(key.scopes))
+    state = services.key_limiter.take(caller.key_id, now)
+    request.scope["socialflow.rate_limit"] = state
+    if not state.allowed:
+        raise ApiError(
+            429,
+            "rate_limited",
+            f"more than {state.limit} requests a minute with this key",
+            headers={"Retry-After": str(state.retry_after_seconds)},
+            retryable=True,
+        )
+    return caller
+
+
+def _unauthenticated(code: str, detail: str) -> ApiError:
+    challenge = (
+        "Bearer" if code == "missing_token" else f'Bearer error="invalid_token", error_description="{code}"'
+    )
+    return ApiError(401, code, detail, headers={"WWW-Authenticate": challenge})
+
+
+Reader = Annotated[Caller, Depends(require_scope("read"))]
+Writer = Annotated[Caller, Depends(require_scope("write"))]
+Analyst = Annotated[Caller, Depends(require_scope("analytics"))]
+AccountReader = Annotated[Caller, Depends(require_scope("read", "accounts"))]
+AccountKeeper = Annotated[Caller, Depends(require_scope("accounts"))]
+Administrator = Annotated[Caller, Depends(require_scope("admin"))]
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Raise a 422 for a query parameter that the route does not have: a typing error is not a filter."""
+    known = _query_names(request.scope["route"].dependant)
+    for name in request.query_params:
+        if name not in known:
+            remedy = f"use {', '.join(sorted(known))}" if known else "this address takes none"
+            detail = f"unknown query parameter {name!r}: {remedy}"
+            raise ApiError(
+                422,
+                "unknown_parameter",
+                detail,
+                errors=[{"pointer": name, "code": "unknown_parameter", "detail": detail, "in": "query"}],
+            )
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    return _query_names_of(_Identity(dependant))
+
+
+class _Identity:
+    """Lets the cache below tell dependants apart by being the same object: they are not hashable."""
+
+    def __init__(self, dependant: Dependant) -> None:
+        self.dependant = dependant
+
+    def __hash__(self) -> int:
+        return id(self.dependant)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.dependant is self.dependant
+
+
+@cache
+def _query_names_of(identity: _Identity) -> frozenset[str]:
+    names: set[str] = set()
+    waiting = [identity.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        names.update(field.alias for field in dependant.query_params)
+        waiting.extend(dependant.dependencies)
+    return frozenset(names)
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match", description="The post's ETag as read: refuses the change (412) if it was changed."
+    ),
+]
+
+
+def parse_if_match(header: str | None) -> int | None:
+    """Return the version that an If-Match header demands; None = any. Raises a 412 for a foreign ETag."""
+    if header is None or header.strip() == "*":
+        return None
+    value = header.strip().removeprefix("W/").strip('"')
+    if not value.isdecimal() or len(value) > 9:
+        raise ApiError(412, "stale", "the If-Match header holds no ETag of this post: read the post again")
+    return int(value)
+
+
+def post_etag(version: int) -> str:
+    """Return a post's ETag."""
+    return f'"{version}"'
+
+
+def set_headers(response: Response, headers: dict[str, str]) -> None:
+    """Add headers to the answer that FastAPI is going to build."""
+    for name, value in headers.items():
+        response.headers[name] = value

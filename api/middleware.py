@@ -1,0 +1,160 @@
+"""What happens around every request: its id, its body's limit, the headers every answer has, its log line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from api.errors import ApiError, render_problem
+from warehouse.store.database import new_id
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.rate_limits import RateLimitState
+    from api.request_metrics import RequestMetrics
+
+logger = logging.getLogger("api.access")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Our own pages carry their style inline and load nothing.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'",
+}
+
+
+class RequestEnvelope:
+    """Pure ASGI, the outermost layer of ours: also an error that nobody foresaw leaves as a problem document."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; other kinds of scope pass untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        started = time.perf_counter()
+        try:
+            body = await self._read_body(scope, receive)
+            _accept_json_by_any_name(scope)
+            await self._app(scope, _replay(body, receive), exchange.send)
+        except ApiError as error:
+            await exchange.send_problem(error)
+        except Exception:
+            logger.exception("request %s failed: %s %s", exchange.request_id, scope["method"], scope["path"])
+            if exchange.status is not None:
+                raise  # the answer has begun: only breaking the connection tells that it is not whole
+            await exchange.send_problem(
+                ApiError(500, "internal_error", "this is our fault: the log has more under the request id")
+            )
+        finally:
+            seconds = time.perf_counter() - started
+            route = scope.get("route")
+            template = getattr(route, "path", "(none)")
+            self._metrics.observe(scope["method"], template, exchange.status or 0, seconds)
+            logger.info(
+                "%s %s -> %s in %.1f ms, request %s",
+                scope["method"],
+                scope["path"],
+                exchange.status,
+                seconds * 1000,
+                exchange.request_id,
+            )
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > self._max_body_bytes:
+            raise self._too_large()
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return b"".join(parts)  # the client is gone: what follows finds an incomplete body
+            size += len(message.get("body", b""))
+            if size > self._max_body_bytes:
+                raise self._too_large()
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    def _too_large(self) -> ApiError:
+        return ApiError(
+            413, "body_too_large", f"the body is longer than {self._max_body_bytes} bytes: send less at once"
+        )
+
+
+class _Exchange:
+    """One answer on its way out: notes its status and adds what every answer has."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else _new_request_id()
+        scope["socialflow.request_id"] = self.request_id
+        self.status: int | None = None
+        self._scope = scope
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            limit: RateLimitState | None = self._scope.get("socialflow.rate_limit")
+            if limit is not None:
+                headers["RateLimit-Limit"] = str(limit.limit)
+                headers["RateLimit-Remaining"] = str(limit.remaining)
+                headers["RateLimit-Reset"] = str(limit.reset_seconds)
+        await self._send(message)
+
+    async def send_problem(self, error: ApiError) -> None:
+        response = render_problem(error, path=self._scope["path"], request_id=self.request_id)
+        await response(self._scope, _no_more_body, self.send)
+
+
+def _new_request_id() -> str:
+    return new_id("req")
+
+
+def _accept_json_by_any_name(scope: Scope) -> None:
+    """Read a body as JSON also where the client did not say so.
+
+    `curl -d '{...}'` without a header declares a form. No endpoint takes a form, and no cookie
+    authenticates anyone, so nothing is gained by being strict.
+    """
+    headers = MutableHeaders(scope=scope)
+    declared = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared in {"", "application/x-www-form-urlencoded", "text/plain"}:
+        headers["content-type"] = "application/json"
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()  # tells when the client goes away
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _no_more_body() -> Message:
+    return {"type": "http.disconnect"}

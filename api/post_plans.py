@@ -1,0 +1,223 @@
+"""Plan a post: bring a request, its accounts, its time and the platforms' limits together into a PostDraft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from api.optimal_slots import HORIZON, choose_free_time
+from api.post_requests import (
+    Wording,
+    has_time,
+    make_targets,
+    parse_platforms,
+    parse_variants,
+    require_length,
+    wording_of,
+)
+from api.post_views import scheduling_details
+from api.times import ResolvedTime, require_future, resolve_time
+from warehouse.errors import InvalidInputError
+from warehouse.lake.timing import get_optimal_times
+from warehouse.store.accounts import list_target_accounts
+from warehouse.store.post_reads import list_busy_times
+from warehouse.store.posts import PostDraft
+from warehouse.store.workspaces import get_workspace, parse_timezone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from api.dependencies import Caller
+    from api.schemas_posts import PostCreate, PostFields, PostPatch
+    from api.services import Services
+    from connectors.types import Platform
+    from warehouse.store.idempotency import StoreSession
+    from warehouse.store.models import Post, Publication
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked request. `warnings` tell what has to change before the post can go out."""
+
+    draft: PostDraft
+    resolved: ResolvedTime | None
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Whom a request names."""
+
+    platforms: Sequence[Platform] = field(default_factory=tuple)
+    account_ids: Sequence[str] = field(default_factory=tuple)
+
+
+def plan_new_post(services: Services, caller: Caller, body: PostCreate, session: StoreSession) -> Plan:
+    """Return what a new post will be. Raises InvalidInputError or an ApiError that names what is wrong."""
+    require_length(body.content)
+    wording = _wording_from(body, body.content)
+    recipients = Recipients(parse_platforms(body.platforms), body.account_ids)
+    is_draft = body.status == "draft"
+    if not is_draft and not recipients.platforms and not recipients.account_ids:
+        raise InvalidInputError(
+            "name at least one platform (or account_ids), or save a draft",
+            field="platforms",
+            code="no_target",
+        )
+    resolved = resolve_when(services, caller, session, body.scheduled_at, body.timezone, recipients)
+    if resolved is None and not is_draft:
+        resolved = _at_once(services, caller, session)
+    return _plan(
+        services,
+        caller,
+        session,
+        wording=wording,
+        recipients=recipients,
+        resolved=resolved,
+        scheduled_at=resolved.at if resolved else None,
+        details={"scheduling": scheduling_details(resolved)},
+        is_draft=is_draft,
+        client_ref=body.client_ref,
+        allow_duplicate=body.allow_duplicate,
+    )
+
+
+def plan_changes(  # noqa: PLR0917 (what a change is made of)
+    services: Services,
+    caller: Caller,
+    session: StoreSession,
+    post: Post,
+    publications: Sequence[Publication],
+    patch: PostPatch,
+) -> Plan:
+    """Return what a post will be once the fields given in `patch` have replaced its own."""
+    given = patch.model_fields_set
+    content = post.content if patch.content is None else patch.content
+    if "content" in given:
+        require_length(content)
+    wording = _wording_from(patch, content, wording_of(post))
+    alive = [row for row in publications if row.status != "canceled"]
+    if given & {"platforms", "account_ids"}:
+        recipients = Recipients(parse_platforms(patch.platforms), patch.account_ids)
+    else:
+        recipients = Recipients((), [row.account_id for row in alive])
+    was_draft = post.status == "draft"
+    is_draft = patch.status == "draft" or (was_draft and patch.status is None)
+    resolved = None
+    scheduled_at = post.scheduled_at
+    scheduling = post.details.get("scheduling")
+    if "scheduled_at" in given:
+        if patch.scheduled_at is None and not is_draft:
+            raise InvalidInputError(
+                "a post that is no draft keeps a time: give another one, or cancel it with DELETE",
+                field="scheduled_at",
+                code="null_time",
+            )
+        resolved = resolve_when(services, caller, session, patch.scheduled_at, patch.timezone, recipients)
+        scheduled_at = resolved.at if resolved else None
+        scheduling = scheduling_details(resolved)
+    elif was_draft and not is_draft:
+        if scheduled_at is None:
+            resolved = _at_once(services, caller, session)
+            scheduled_at, scheduling = resolved.at, scheduling_details(resolved)
+        else:
+            require_future(ResolvedTime(scheduled_at, "", "UTC", "exact"), services.clock())
+    return _plan(
+        services,
+        caller,
+        session,
+        wording=wording,
+        recipients=recipients,
+        resolved=resolved,
+        scheduled_at=scheduled_at,
+        details={**post.details, "scheduling": scheduling},
+        is_draft=is_draft,
+        client_ref=patch.client_ref if "client_ref" in given else post.client_ref,
+        allow_duplicate=patch.allow_duplicate,
+    )
+
+
+def resolve_when(  # noqa: PLR0917 (what a time may depend on)
+    services: Services,
+    caller: Caller,
+    session: StoreSession,
+    value: str | None,
+    timezone: str | None,
+    recipients: Recipients,
+) -> ResolvedTime | None:
+    """Return the instant that `scheduled_at` names, or None where there is none. Raises InvalidInputError."""
+    zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
+    if value is None:
+        return None
+    now = services.clock()
+    if value.strip().lower() == "optimal":
+        at = _next_free_time(services, caller, session, recipients, now)
+        return ResolvedTime(at, value, zone.key, "optimal", "the best advised time that is free")
+    resolved = resolve_time(value, zone)
+    require_future(resolved, now)
+    return resolved
+
+
+def _plan(
+    services: Services,
+    caller: Caller,
+    session: StoreSession,
+    *,
+    wording: Wording,
+    recipients: Recipients,
+    resolved: ResolvedTime | None,
+    scheduled_at: datetime | None,
+    details: dict[str, Any],
+    is_draft: bool,
+    client_ref: str | None,
+    allow_duplicate: bool,
+) -> Plan:
+    accounts = list_target_accounts(
+        session, caller.workspace_id, platforms=recipients.platforms, account_ids=recipients.account_ids
+    )
+    due_later = has_time(scheduled_at, services.clock(), is_draft=is_draft)
+    targets, warnings = make_targets(accounts, wording, due_later=due_later)
+    draft = PostDraft(
+        content=wording.content,
+        targets=targets,
+        scheduled_at=scheduled_at,
+        is_draft=is_draft,
+        details={**details, **wording.as_details()},
+        client_ref=client_ref,
+        allow_duplicate=allow_duplicate,
+    )
+    return Plan(draft, resolved, warnings)
+
+
+def _wording_from(body: PostFields, content: str, known: Wording | None = None) -> Wording:
+    """Return the wording of a request; with `known`, a field that is not given stays as it was."""
+    fresh = Wording(
+        content=content,
+        media=body.media,
+        link=body.link,
+        thread=body.thread,
+        first_comment=body.first_comment,
+        variants=parse_variants(body.variants),
+    )
+    if known is None:
+        return fresh
+    given = body.model_fields_set & {"media", "link", "thread", "first_comment", "variants"}
+    return replace(known, content=content, **{name: getattr(fresh, name) for name in given})
+
+
+def _at_once(services: Services, caller: Caller, session: StoreSession) -> ResolvedTime:
+    zone = get_workspace(session, caller.workspace_id).timezone
+    return ResolvedTime(services.clock(), "", zone, "now")
+
+
+def _next_free_time(
+    services: Services, caller: Caller, session: StoreSession, recipients: Recipients, now: datetime
+) -> datetime:
+    accounts = list_target_accounts(
+        session, caller.workspace_id, platforms=recipients.platforms, account_ids=recipients.account_ids
+    )
+    account_ids = [row.id for row in accounts]
+    rows = get_optimal_times(services.lake, workspace_id=caller.workspace_id)
+    busy = list_busy_times(session, account_ids, start=now, end=now + HORIZON)
+    return choose_free_time(rows, account_ids, busy, now)

@@ -1,0 +1,103 @@
+"""From the store's rows of a post to the shapes of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from api.schemas_posts import Attempt, PostDetail, PostOut, PublicationDetail, PublicationOut, Scheduling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from api.times import ResolvedTime
+    from warehouse.store.models import Post, Publication, PublicationAttempt
+
+
+def render_post(post: Post, publications: Sequence[Publication], warnings: Sequence[str] = ()) -> PostOut:
+    """Return the view of a post in lists and as the answer to a change."""
+    return PostOut(
+        **_common(post, publications),
+        publications=[PublicationOut(**_publication(row)) for row in publications],
+        warnings=list(warnings),
+    )
+
+
+def render_post_detail(
+    post: Post, publications: Sequence[Publication], attempts: Mapping[str, Sequence[PublicationAttempt]]
+) -> PostDetail:
+    """Return the view of one post with each publication's story."""
+    return PostDetail(
+        **_common(post, publications),
+        publications=[
+            PublicationDetail(
+                **_publication(row),
+                content=row.content,
+                attempts=[
+                    Attempt(
+                        seq=event.seq,
+                        attempt=event.attempt,
+                        event=event.event,
+                        at=event.at,
+                        detail=event.detail,
+                    )
+                    for event in attempts.get(row.id, ())
+                ],
+            )
+            for row in publications
+        ],
+    )
+
+
+def scheduling_details(resolved: ResolvedTime | None) -> dict[str, Any] | None:
+    """Return how a time was found, as kept in `posts.details`."""
+    if resolved is None:
+        return None
+    return {
+        "requested": resolved.requested or None,
+        "timezone": resolved.timezone,
+        "resolution": resolved.resolution,
+        "note": resolved.note,
+    }
+
+
+def _common(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
+    details = post.details
+    scheduling = details.get("scheduling")
+    # A canceled publication no longer is a target, unless the whole post was canceled.
+    targets = [row for row in publications if row.status != "canceled"] or publications
+    return {
+        "id": post.id,
+        "status": post.status,
+        "content": post.content,
+        "platforms": list(dict.fromkeys(row.platform for row in targets)),
+        "account_ids": [row.account_id for row in targets],
+        "scheduled_at": post.scheduled_at,
+        "scheduling": Scheduling(**scheduling) if scheduling else None,
+        "media": details.get("media", []),
+        "link": details.get("link"),
+        "thread": details.get("thread", []),
+        "first_comment": details.get("first_comment"),
+        "variants": details.get("variants", {}),
+        "client_ref": post.client_ref,
+        "origin": post.origin,
+        "created_at": post.created_at,
+        "updated_at": post.updated_at,
+        "version": post.version,
+    }
+
+
+def _publication(row: Publication) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "platform": row.platform,
+        "status": row.status,
+        "reason_code": row.reason_code,
+        "reason": row.reason,
+        "scheduled_at": row.scheduled_at,
+        "next_attempt_at": row.due_at if row.status == "scheduled" else None,
+        "published_at": row.published_at,
+        "external_id": row.external_id,
+        "permalink": row.permalink,
+        "attempt_count": row.attempts,
+    }

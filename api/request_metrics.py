@@ -1,0 +1,29 @@
+"""Counts and durations of this process's own requests, for /metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+
+class RequestMetrics:
+    """One registry for each app, so that two apps in one process never share counters."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "socialflow_http_requests",
+            "Answers given.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "socialflow_http_request_seconds",
+            "Seconds from request to answer.",
+            ("method", "route"),
+            registry=self.registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note one answer. `route` is the template, never the address: ids would make endless series."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)

@@ -1,0 +1,328 @@
+"""Create, read, change, cancel and send again."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, post_etag
+from api.errors import problem_at
+from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.post_plans import Plan, Recipients, plan_changes, plan_new_post, resolve_when
+from api.post_requests import count_text, parse_platform
+from api.post_views import render_post, render_post_detail, scheduling_details
+from api.schemas_common import Page, problems
+from api.schemas_posts import (
+    DryRunOut,
+    DryRunTarget,
+    PostCreate,
+    PostDetail,
+    PostOut,
+    PostPatch,
+    PostStatus,
+    RescheduleRequest,
+    ResolveRequest,
+    RetryRequest,
+    Scheduling,
+)
+from api.times import resolve_time
+from connectors.platforms.registry import get_capabilities
+from connectors.types import Platform
+from warehouse.store import posts as store_posts
+from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.models import Post
+from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+from warehouse.store.workspaces import get_workspace, parse_timezone
+
+router = APIRouter(prefix="/posts", tags=["Posts"])
+
+PostId = Annotated[str, Path(max_length=40, examples=["post_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
+DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
+
+
+async def repeatable(
+    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
+) -> RepeatableRequest | None:
+    """Return what makes this POST repeatable, from its Idempotency-Key."""
+    return await identify_request(request, caller, idempotency_key)
+
+
+Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
+
+
+@router.post(
+    "",
+    operation_id="create_post",
+    status_code=201,
+    response_model=PostOut | DryRunOut,
+    responses=problems(401, 403, 409, 413, 422, 429),
+)
+def create_post(
+    body: PostCreate, services: ServicesDep, caller: Writer, repeat: Repeatable, *, dry_run: DryRun = False
+) -> Response:
+    """Create a post: one publication a target account, sent at `scheduled_at`, or at once without it.
+
+    With `dry_run=true` the answer is 200 and says what would be sent.
+    """
+    if dry_run:
+        with services.store.read() as session:
+            plan = plan_new_post(services, caller, body, session)
+            store_posts.refuse_duplicates_of(session, plan.draft)
+        return Response(_render_dry_run(plan).model_dump_json(), media_type="application/json")
+
+    def work(session: StoreSession) -> StoredAnswer:
+        plan = plan_new_post(services, caller, body, session)
+        post = store_posts.create_post(session, caller.workspace_id, plan.draft, services.clock())
+        return _answer(session, post, 201, plan.warnings, {"Location": f"/api/v1/posts/{post.id}"})
+
+    return answer_once(services, repeat, work)
+
+
+@router.get("", operation_id="list_posts", responses=problems(401, 403, 404, 422, 429))
+def list_posts_page(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    caller: Reader,
+    *,
+    status: Annotated[list[PostStatus] | None, Query(description="Repeat it for several.")] = None,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    account_id: Annotated[str | None, Query(max_length=40)] = None,
+    from_: Annotated[
+        str | None, Query(alias="from", max_length=64, description="scheduled_at from here.")
+    ] = None,
+    to: Annotated[str | None, Query(max_length=64, description="scheduled_at before here.")] = None,
+    origin: Annotated[
+        str,
+        Query(pattern="^(socialflow|external|any)$", description="external = found in an account's history."),
+    ] = "socialflow",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[PostOut]:
+    """List posts, newest first."""
+    with services.store.read() as session:
+        zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
+        wanted = PostFilter(
+            statuses=tuple(status or ()),
+            platform=None if platform is None else parse_platform(platform),
+            account_id=account_id,
+            scheduled_from=resolve_time(from_, zone, field="from").at if from_ else None,
+            scheduled_to=resolve_time(to, zone, field="to").at if to else None,
+            origin=None if origin == "any" else origin,
+        )
+        bound_to = {
+            "list": "posts",
+            "workspace": caller.workspace_id,
+            "filter": repr(wanted),
+        }
+        rows, has_more = list_posts(
+            session,
+            caller.workspace_id,
+            wanted,
+            before_id=decode_cursor(cursor, bound_to),
+            limit=limit,
+        )
+        publications = list_publications(session, [post.id for post in rows])
+    next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
+    if next_cursor is not None:
+        response.headers["Link"] = next_link(request, next_cursor)
+    return Page(
+        data=[render_post(post, publications[post.id]) for post in rows],
+        has_more=has_more,
+        next_cursor=next_cursor,
+    )
+
+
+@router.get("/{post_id}", operation_id="get_post", responses=problems(401, 403, 404, 422, 429))
+def read_post(post_id: PostId, response: Response, services: ServicesDep, caller: Reader) -> PostDetail:
+    """Read a post with the whole story of each publication: nobody has to guess why something was not sent."""
+    with services.store.read() as session:
+        post = get_post(session, caller.workspace_id, post_id)
+        publications = list_publications(session, [post.id])[post.id]
+        attempts = list_attempts(session, [row.id for row in publications])
+    response.headers["ETag"] = post_etag(post.version)
+    return render_post_detail(post, publications, attempts)
+
+
+@router.patch(
+    "/{post_id}",
+    operation_id="update_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
+)
+def update_post(
+    post_id: PostId, body: PostPatch, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
+) -> Response:
+    """Change what has not been sent. Once a publication is being sent or is out, the answer is 409."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = get_post(session, caller.workspace_id, post_id)
+        publications = list_publications(session, [post.id])[post.id]
+        plan = plan_changes(services, caller, session, post, publications, body)
+        post = store_posts.update_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            plan.draft,
+            services.clock(),
+            expected_version=parse_if_match(if_match),
+        )
+        return _answer(session, post, 200, plan.warnings)
+
+    return answer_once(services, None, work)
+
+
+@router.delete(
+    "/{post_id}",
+    operation_id="cancel_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 422, 429),
+)
+def cancel_post(
+    post_id: PostId, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
+) -> Response:
+    """Cancel all of the post that has not been sent. A second time changes nothing."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_posts.cancel_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            services.clock(),
+            expected_version=parse_if_match(if_match),
+        )
+        return _answer(session, post, 200)
+
+    return answer_once(services, None, work)
+
+
+@router.post(
+    "/{post_id}/reschedule",
+    operation_id="reschedule_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
+)
+def reschedule_post(
+    post_id: PostId,
+    body: RescheduleRequest,
+    services: ServicesDep,
+    caller: Writer,
+    repeat: Repeatable,
+    *,
+    if_match: IfMatch = None,
+) -> Response:
+    """Move all that has not been sent to another time; a draft becomes scheduled."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = get_post(session, caller.workspace_id, post_id)
+        alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
+        recipients = Recipients((), [row.account_id for row in alive])
+        resolved = resolve_when(services, caller, session, body.scheduled_at, body.timezone, recipients)
+        if resolved is None:
+            raise problem_at("/scheduled_at", "invalid_time", "give a time")
+        post = store_posts.reschedule_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            resolved.at,
+            services.clock(),
+            details={"scheduling": scheduling_details(resolved)},
+            expected_version=parse_if_match(if_match),
+        )
+        return _answer(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/retry",
+    operation_id="retry_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 413, 422, 429),
+)
+def retry_post(
+    post_id: PostId,
+    services: ServicesDep,
+    caller: Writer,
+    repeat: Repeatable,
+    body: RetryRequest | None = None,
+) -> Response:
+    """Send failed publications again, at once. What may be out already is never sent again by this."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        publication_ids = body.publication_ids if body else ()
+        post = store_posts.retry_post(
+            session, caller.workspace_id, post_id, services.clock(), publication_ids=publication_ids
+        )
+        return _answer(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/publications/{publication_id}/resolve",
+    operation_id="resolve_publication",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 413, 422, 429),
+)
+def resolve_publication(  # noqa: PLR0917 (dependencies)
+    post_id: PostId,
+    publication_id: Annotated[str, Path(max_length=40)],
+    body: ResolveRequest,
+    services: ServicesDep,
+    caller: Writer,
+    repeat: Repeatable,
+) -> Response:
+    """Decide on a publication in `needs_review`: it is out, send it now, or leave it unsent."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_posts.resolve_publication(
+            session,
+            caller.workspace_id,
+            post_id,
+            publication_id,
+            body.decision,
+            services.clock(),
+            external_id=body.external_id,
+        )
+        return _answer(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+def _answer(
+    session: StoreSession,
+    post: Post,
+    status: int,
+    warnings: Sequence[str] = (),
+    headers: dict[str, str] | None = None,
+) -> StoredAnswer:
+    publications = list_publications(session, [post.id])[post.id]
+    all_headers: dict[str, Any] = {"ETag": post_etag(post.version), **(headers or {})}
+    return make_answer(status, render_post(post, publications, warnings), all_headers)
+
+
+def _render_dry_run(plan: Plan) -> DryRunOut:
+    scheduling = scheduling_details(plan.resolved)
+    targets = []
+    for target in plan.draft.targets:
+        platform = Platform(target.account.platform)
+        capabilities = get_capabilities(platform)
+        targets.append(
+            DryRunTarget(
+                account_id=target.account.id,
+                platform=platform,
+                handle=target.account.handle,
+                content=target.content.model_dump(mode="json"),
+                length=count_text(platform, target.content),
+                limit=capabilities.text_limit,
+                unit=capabilities.text_unit,
+            )
+        )
+    return DryRunOut(
+        scheduled_at=plan.draft.scheduled_at,
+        scheduling=Scheduling(**scheduling) if scheduling else None,
+        publications=targets,
+        warnings=list(plan.warnings),
+    )

@@ -1,0 +1,166 @@
+"""The content calendar and the advised times."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+
+from api.dependencies import Reader, ServicesDep
+from api.errors import problem_at
+from api.optimal_slots import CAVEATS, HARD_GAP, rank_across_accounts, render_optimal_time, render_subjects
+from api.pagination import Limit
+from api.post_requests import parse_platform
+from api.schemas_common import problems
+from api.schemas_schedules import CalendarDay, CalendarEntry, CalendarOut, OptimalTimesOut
+from api.times import resolve_time
+from warehouse.lake.timing import get_optimal_times
+from warehouse.store.accounts import get_account
+from warehouse.store.models import Post, Publication
+from warehouse.store.post_reads import list_calendar
+from warehouse.store.workspaces import get_workspace, parse_timezone
+
+router = APIRouter(prefix="/schedules", tags=["Schedules"])
+
+DEFAULT_SPAN = timedelta(days=30)
+LONGEST_SPAN = timedelta(days=366)
+MOST_ENTRIES = 5000
+
+
+@router.get("", operation_id="get_calendar", responses=problems(401, 403, 404, 422, 429))
+def get_calendar(
+    services: ServicesDep,
+    caller: Reader,
+    *,
+    from_: Annotated[
+        str | None, Query(alias="from", max_length=64, description="Default: today, local.")
+    ] = None,
+    to: Annotated[str | None, Query(max_length=64, description="Default: 30 days later; excluded.")] = None,
+    timezone: Annotated[
+        str | None, Query(max_length=64, description="IANA zone of the local days; default: the workspace's.")
+    ] = None,
+    account_id: Annotated[str | None, Query(max_length=40)] = None,
+) -> CalendarOut:
+    """Show what is planned, by local day, with status and conflicts."""
+    with services.store.read() as session:
+        zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
+        start, end = _resolve_span(from_, to, zone, services.clock())
+        if account_id is not None:
+            get_account(session, caller.workspace_id, account_id)
+        planned = list_calendar(
+            session,
+            caller.workspace_id,
+            # A little beyond both ends, so that conflicts across them show.
+            start=start - HARD_GAP,
+            end=end + HARD_GAP,
+            account_id=account_id,
+            limit=MOST_ENTRIES + 1,
+        )
+    if len(planned) > MOST_ENTRIES:
+        raise problem_at("to", "span_too_long", f"more than {MOST_ENTRIES} entries: ask for a shorter span")
+    return CalendarOut(timezone=zone.key, from_=start, to=end, data=_by_day(planned, zone, start, end))
+
+
+@router.get("/optimal-times", operation_id="get_optimal_times", responses=problems(401, 403, 404, 422, 429))
+def read_optimal_times(
+    services: ServicesDep,
+    caller: Reader,
+    *,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    account_id: Annotated[str | None, Query(max_length=40)] = None,
+    timezone: Annotated[
+        str | None,
+        Query(max_length=64, description="IANA zone to tell times in; default: each account's own."),
+    ] = None,
+    limit: Limit = 10,
+) -> OptimalTimesOut:
+    """Advise when to post, from the accounts' own history: best first, with ranges and the evidence.
+
+    With several accounts, the best time of each comes before the second best of any. "No reliable timing
+    effect" is a valid answer. Empty until there is a measured history.
+    """
+    now = services.clock()
+    zone = parse_timezone(timezone) if timezone else None
+    wanted = parse_platform(platform) if platform else None
+    if account_id is not None:
+        with services.store.read() as session:
+            get_account(session, caller.workspace_id, account_id)
+    rows = get_optimal_times(
+        services.lake,
+        workspace_id=caller.workspace_id,
+        platform=wanted,
+        account_id=account_id,
+        limit=limit,
+    )
+    return OptimalTimesOut(
+        data=[render_optimal_time(row, zone, now) for row in rank_across_accounts(rows, limit)],
+        accounts=render_subjects(rows),
+        caveats=CAVEATS,
+    )
+
+
+def _resolve_span(
+    from_: str | None, to: str | None, zone: ZoneInfo, now: datetime
+) -> tuple[datetime, datetime]:
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    start = resolve_time(from_, zone, field="from").at if from_ else midnight.astimezone(UTC)
+    try:
+        end = resolve_time(to, zone, field="to").at if to else start + DEFAULT_SPAN
+        too_long = end - start > LONGEST_SPAN
+    except OverflowError:
+        raise problem_at("from", "invalid_time", "the calendar ends before that") from None
+    if end <= start:
+        raise problem_at("to", "empty_span", "'to' must be after 'from'")
+    if too_long:
+        raise problem_at("to", "span_too_long", f"ask for at most {LONGEST_SPAN.days} days")
+    return start, end
+
+
+def _by_day(
+    planned: Sequence[tuple[Publication, Post]], zone: ZoneInfo, start: datetime, end: datetime
+) -> list[CalendarDay]:
+    conflicts = _find_conflicts(planned)
+    days: dict[str, CalendarDay] = {}
+    for publication, post in planned:
+        at = post.scheduled_at
+        if at is None or not start <= at < end:
+            continue
+        local = at.astimezone(zone)
+        day = days.setdefault(
+            local.date().isoformat(), CalendarDay(date=local.date(), weekday=local.weekday(), entries=[])
+        )
+        day.entries.append(
+            CalendarEntry(
+                post_id=post.id,
+                publication_id=publication.id,
+                account_id=publication.account_id,
+                platform=publication.platform,
+                status=publication.status,
+                reason=publication.reason,
+                content=str(publication.content.get("text", "")),
+                scheduled_at=at,
+                local_time=local,
+                published_at=publication.published_at,
+                permalink=publication.permalink,
+                conflicts=conflicts.get(publication.id, []),
+            )
+        )
+    return list(days.values())
+
+
+def _find_conflicts(planned: Sequence[tuple[Publication, Post]]) -> dict[str, list[str]]:
+    """Return, by publication, the neighbours on the same account that are too close. `planned` is in order."""
+    conflicts: dict[str, list[str]] = {}
+    by_account: dict[str, list[tuple[datetime, str]]] = {}
+    for publication, post in planned:
+        if post.scheduled_at is not None:
+            by_account.setdefault(publication.account_id, []).append((post.scheduled_at, publication.id))
+    for entries in by_account.values():
+        for position, (at, publication_id) in enumerate(entries):
+            for later_at, later_id in entries[position + 1 :]:
+                if later_at - at >= HARD_GAP:
+                    break
+                conflicts.setdefault(publication_id, []).append(later_id)
+                conflicts.setdefault(later_id, []).append(publication_id)
+    return conflicts

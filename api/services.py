@@ -1,0 +1,40 @@
+"""What the routes work with: opened once in a process, at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from api.answer_cache import AnswerCache
+    from api.rate_limits import RateLimiter
+    from api.request_metrics import RequestMetrics
+    from api.settings import ApiSettings
+    from connectors.platforms.registry import ConnectorPool
+    from warehouse.lake.connect import Lake
+    from warehouse.store.database import Store
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The stores, the way to the platforms, and the limits of one process."""
+
+    settings: ApiSettings
+    store: Store
+    lake: Lake
+    connectors: ConnectorPool
+    signing_key: bytes
+    key_limiter: RateLimiter
+    auth_limiter: RateLimiter
+    answers: AnswerCache
+    request_metrics: RequestMetrics
+    clock: Clock = utc_now

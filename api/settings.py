@@ -1,0 +1,21 @@
+"""Settings of the HTTP API. Built at the entry points and passed down; no module-level instance."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ApiSettings(BaseSettings):
+    """Limits that protect the API, and where it asks for the orchestrator's health."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_API_", env_ignore_empty=True, extra="ignore")
+
+    rate_limit: int = Field(default=600, ge=1, description="Requests a minute for each API key.")
+    auth_failures: int = Field(
+        default=10, ge=1, description="Wrong credentials a minute, for each key and address, before a pause."
+    )
+    max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
+    orchestrator_url: str | None = Field(
+        default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
+    )

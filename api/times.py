@@ -1,0 +1,84 @@
+"""Times of a request: ISO 8601, with an offset or in the caller's zone, resolved to one instant and told back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from warehouse.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+Resolution = Literal["exact", "shifted_forward", "first_of_two", "optimal", "now"]
+
+_ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}(:?\d{2})?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTime:
+    """An instant, and how it was found from what the caller wrote."""
+
+    at: datetime
+    """UTC."""
+    requested: str
+    timezone: str
+    """IANA zone in which a time without offset was read."""
+    resolution: Resolution
+    note: str | None = None
+
+
+def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> ResolvedTime:
+    """Return the instant that `value` names.
+
+    A local time that the clocks skip is moved forward by the gap; of one that they show twice, the first
+    is taken; `note` says so. Raises InvalidInputError.
+    """
+    text = value.strip()
+    if not _ISO_8601.fullmatch(text):
+        raise InvalidInputError(
+            f"{value!r} is no time: write ISO 8601 such as 2026-04-15T14:30:00Z",
+            field=field,
+            code="invalid_time",
+        )
+    try:
+        written = datetime.fromisoformat(text.upper())
+        if written.tzinfo is not None:
+            return ResolvedTime(written.astimezone(UTC), value, zone.key, "exact")
+        return _resolve_local(written, value, zone)
+    except (ValueError, OverflowError):
+        raise InvalidInputError(
+            f"{value!r} is no time of the calendar: check day, hour and offset",
+            field=field,
+            code="invalid_time",
+        ) from None
+
+
+def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "scheduled_at") -> None:
+    """Raise InvalidInputError for a time in the past (clocks of clients may be a few seconds off)."""
+    if resolved.at < now - CLOCK_TOLERANCE:
+        raise InvalidInputError(
+            f"{resolved.at.isoformat()} is in the past: choose a later time, or leave it out to publish at once",
+            field=field,
+            code="in_the_past",
+        )
+
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+
+
+def _resolve_local(written: datetime, value: str, zone: ZoneInfo) -> ResolvedTime:
+    first = written.replace(tzinfo=zone, fold=0)
+    second = written.replace(tzinfo=zone, fold=1)
+    # fold=0 reads a skipped time with the offset before the change: that moves it forward by the gap.
+    at = first.astimezone(UTC)
+    shown = at.astimezone(zone).replace(tzinfo=None)
+    if shown != written:
+        note = f"{value} does not exist in {zone.key} (the clocks go forward): taken as {shown.isoformat()}"
+        return ResolvedTime(at, value, zone.key, "shifted_forward", note)
+    if first.utcoffset() != second.utcoffset():
+        note = f"{value} happens twice in {zone.key} (the clocks go back): taken as the first"
+        return ResolvedTime(at, value, zone.key, "first_of_two", note)
+    return ResolvedTime(at, value, zone.key, "exact")
