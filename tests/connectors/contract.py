@@ -5,10 +5,10 @@ decides, never the connector's word.
 """
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import httpx
 import pytest
@@ -26,15 +26,16 @@ from connectors.errors import (
 )
 from connectors.platforms.registry import CONNECTORS, ConnectorPool, validate_content
 from connectors.sandbox.accounts import SandboxAccount
-from connectors.sandbox.faults import FaultRule
+from connectors.sandbox.faults import FaultKind, FaultRule, Operation
 from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import METRIC_NAMES, Account, Credentials, ListedPost, Media, Platform, PostContent
+from tests.connectors.surroundings import Clock, SavedState
 
 PICTURE = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 
 # After each of these, the caller cannot know whether the post is out.
-DOUBTS = (
+DOUBTS: tuple[FaultKind, ...] = (
     "error_500_before",
     "error_500_after",
     "reset_before",
@@ -43,6 +44,14 @@ DOUBTS = (
     "hang_after",
     "malformed",
     "html_error",
+)
+BODIES = (
+    "plain text: {token}",
+    "<html><p>{token}</p></html>",
+    '{{"error": "{token}"}}',
+    "[]",
+    "null",
+    '"{token}"',
 )
 OUT_AFTER = {"error_500_after", "reset_after", "hang_after", "malformed"}
 
@@ -62,9 +71,21 @@ class ConnectorContract:
         """What went out through the API, in order."""
         return world.published(self.platform, via="api")
 
-    def fail(self, world: SandboxWorld, kind: Any, operation: Any = "publish", **more: Any) -> FaultRule:
-        """Make the next matching request go wrong."""
-        return world.faults.add(FaultRule(kind=kind, platform=self.platform, operation=operation, **more))
+    def fail(
+        self,
+        world: SandboxWorld,
+        kind: FaultKind,
+        operation: Operation | Literal["any"] = "publish",
+        *,
+        count: int | None = 1,
+        retry_after: float = 60.0,
+    ) -> None:
+        """Make the next matching requests go wrong; count None = all of them."""
+        world.faults.add(
+            FaultRule(
+                kind=kind, platform=self.platform, operation=operation, count=count, retry_after=retry_after
+            )
+        )
 
     def hide(self, error: BaseException, account: Account) -> None:
         """Fail if a secret of the account shows anywhere in the error."""
@@ -76,7 +97,7 @@ class ConnectorContract:
     # -- who is it
 
     async def test_verify_names_the_account(
-        self, connector: Connector, owner: SandboxAccount, clock: Any
+        self, connector: Connector, owner: SandboxAccount, clock: Clock
     ) -> None:
         verified = await connector.verify()
         assert verified.external_id == owner.external_id
@@ -85,7 +106,7 @@ class ConnectorContract:
         assert verified.followers == owner.followers(clock().timestamp())
 
     async def test_an_account_without_an_id_finds_its_own(
-        self, pool: ConnectorPool, account: Account, saved: Any, clock: Any, world: SandboxWorld
+        self, pool: ConnectorPool, account: Account, saved: SavedState, clock: Clock, world: SandboxWorld
     ) -> None:
         connector = pool.open(replace(account, external_id=""))
         await connector.publish(saved.request(self.content, clock()))
@@ -97,7 +118,7 @@ class ConnectorContract:
         assert validate_content(self.platform, self.content) == []
 
     async def test_publish_puts_the_post_out_once(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         receipt = await connector.publish(saved.request(self.content, clock()))
         (post,) = self.live(world)
@@ -111,12 +132,13 @@ class ConnectorContract:
     @pytest.mark.parametrize("kind", DOUBTS)
     async def test_a_doubtful_publish_ends_in_exactly_one_post(
         self,
-        kind: str,
+        *,
+        kind: FaultKind,
         connector: Connector,
         account: Account,
         world: SandboxWorld,
-        saved: Any,
-        clock: Any,
+        saved: SavedState,
+        clock: Clock,
     ) -> None:
         first = clock()
         self.fail(world, kind)
@@ -133,7 +155,7 @@ class ConnectorContract:
         assert [post.external_id for post in self.live(world)] == [receipt.external_id]
 
     async def test_a_doubtful_publish_of_media_ends_in_exactly_one_post(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         content, first = PostContent(text="With a photo", media=(PICTURE, PICTURE)), clock()
         self.fail(world, "reset_after")
@@ -146,7 +168,7 @@ class ConnectorContract:
         assert self.live(world)[0].kind == "photo"
 
     async def test_find_takes_neither_an_older_post_nor_another_publication(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         earlier = await connector.publish(saved.request(self.content, clock(), key="pub_0"))
         clock.advance(minutes=90)
@@ -163,7 +185,7 @@ class ConnectorContract:
         assert again.external_id == second.external_id != earlier.external_id
 
     async def test_find_skips_the_posts_of_other_publications(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         # Two publications of the same text at the same second: the one that is out must not stand for both.
         other = await connector.publish(saved.request(self.content, clock(), key="pub_0"))
@@ -177,7 +199,7 @@ class ConnectorContract:
         assert await connector.find_publication(saved.request(self.content, first, taken=taken)) is None
 
     async def test_find_fails_loudly_when_the_platform_cannot_be_read(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         self.fail(world, "reset_after")
         with pytest.raises(OutcomeUnknownError):
@@ -186,7 +208,9 @@ class ConnectorContract:
         with pytest.raises(UnavailableError):
             await connector.find_publication(saved.request(self.content, clock()))
 
-    async def test_nothing_listens(self, account: Account, connector_settings: ConnectorSettings, saved: Any, clock: Any) -> None:  # fmt: skip
+    async def test_nothing_listens(
+        self, account: Account, connector_settings: ConnectorSettings, saved: SavedState, clock: Clock
+    ) -> None:
         def refuse(request: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("refused", request=request)
 
@@ -201,21 +225,25 @@ class ConnectorContract:
 
     # -- refusals
 
-    async def test_401(self, connector: Connector, account: Account, world: SandboxWorld, saved: Any, clock: Any) -> None:  # fmt: skip
+    async def test_401(
+        self, connector: Connector, account: Account, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
         self.fail(world, "unauthorized")
         with pytest.raises(ReauthenticateError) as caught:
             await connector.publish(saved.request(self.content, clock()))
         self.hide(caught.value, account)
         assert self.live(world) == []
 
-    async def test_403(self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any) -> None:
+    async def test_403(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
         self.fail(world, "forbidden")
         with pytest.raises((ReauthenticateError, GiveUpError)):
             await connector.publish(saved.request(self.content, clock()))
         assert self.live(world) == []
 
     async def test_429_names_the_time(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         first = clock()
         self.fail(world, "rate_limited", retry_after=600)
@@ -243,7 +271,7 @@ class ConnectorContract:
 
     @pytest.mark.parametrize("kind", ["malformed", "html_error", "hang_before"])
     async def test_an_unreadable_answer_is_one_clear_sentence(
-        self, kind: str, connector: Connector, account: Account, world: SandboxWorld
+        self, kind: FaultKind, connector: Connector, account: Account, world: SandboxWorld
     ) -> None:
         self.fail(world, kind, "followers", count=None)
         with pytest.raises(UnavailableError) as caught:
@@ -253,16 +281,17 @@ class ConnectorContract:
         assert "<" not in caught.value.message
         assert "\n" not in caught.value.message
 
-    @pytest.mark.parametrize("body", ["plain text: {token}", "<html><p>{token}</p></html>", '{{"error": "{token}"}}', "[]", "null", '"{token}"'])  # fmt: skip
+    @pytest.mark.parametrize("body", BODIES)
     @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418, 429, 500, 503])
     async def test_any_body_is_an_error_without_the_token(
         self,
+        *,
         status: int,
         body: str,
         account: Account,
         connector_settings: ConnectorSettings,
-        saved: Any,
-        clock: Any,
+        saved: SavedState,
+        clock: Clock,
     ) -> None:
         text = body.format(token=account.credentials.access_token.get_secret_value())
         answer = httpx.MockTransport(
@@ -301,7 +330,7 @@ class ConnectorContract:
 
     @pytest.mark.parametrize("extra", [0, 1])
     async def test_metrics_of_a_full_batch_and_one_more(
-        self, extra: int, connector: Connector, world: SandboxWorld, clock: Any
+        self, extra: int, connector: Connector, world: SandboxWorld, clock: Clock
     ) -> None:
         batch = connector.capabilities.metrics_batch
         ids = (await self.published_ids(connector, clock() - timedelta(days=60)))[: batch + extra]
@@ -317,7 +346,7 @@ class ConnectorContract:
         assert world.requests[f"{self.platform}:metrics"] - before <= most
 
     async def test_metrics_hold_what_the_platform_reports_and_nothing_else(
-        self, connector: Connector, clock: Any
+        self, connector: Connector, clock: Clock
     ) -> None:
         (post_id, *_) = await self.published_ids(connector, clock() - timedelta(days=20))
         (metrics,) = (await connector.fetch_metrics([post_id])).metrics
@@ -327,7 +356,7 @@ class ConnectorContract:
         assert reported == connector.capabilities.metrics
 
     async def test_a_deleted_post_is_told_apart(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         kept = (await self.published_ids(connector, clock() - timedelta(days=60)))[:2]
         gone = await connector.publish(saved.request(self.content, clock()))
@@ -339,7 +368,7 @@ class ConnectorContract:
         assert not result.missing
 
     async def test_every_asked_id_is_in_exactly_one_set(
-        self, connector: Connector, world: SandboxWorld, clock: Any
+        self, connector: Connector, world: SandboxWorld, clock: Clock
     ) -> None:
         ids = (await self.published_ids(connector, clock() - timedelta(days=60)))[:3]
         self.fail(world, "empty_page", "metrics")
@@ -355,7 +384,7 @@ class ConnectorContract:
         assert (result.metrics, result.deleted, result.missing) == ((), frozenset(), frozenset())
         assert world.requests[f"{self.platform}:metrics"] == 0
 
-    async def test_followers(self, connector: Connector, owner: SandboxAccount, clock: Any) -> None:
+    async def test_followers(self, connector: Connector, owner: SandboxAccount, clock: Clock) -> None:
         metrics = await connector.fetch_followers()
         assert metrics.followers == owner.followers(clock().timestamp())
         assert metrics.captured_at == clock()
@@ -365,7 +394,7 @@ class ConnectorContract:
     # -- history
 
     async def test_history_is_whole_and_newest_first(
-        self, connector: Connector, owner: SandboxAccount, world: SandboxWorld, clock: Any
+        self, connector: Connector, owner: SandboxAccount, world: SandboxWorld, clock: Clock
     ) -> None:
         since = clock() - timedelta(days=50)
         posts = await self.history(connector, since)
@@ -381,14 +410,14 @@ class ConnectorContract:
         )
 
     async def test_history_shows_the_words_of_the_author(
-        self, connector: Connector, saved: Any, clock: Any
+        self, connector: Connector, saved: SavedState, clock: Clock
     ) -> None:
         await connector.publish(saved.request(self.content, clock()))
         page = await connector.list_publications(since=clock() - timedelta(minutes=1))
         assert page.posts[0].text == self.content.text
 
     async def test_an_empty_page_is_the_end(
-        self, connector: Connector, world: SandboxWorld, clock: Any
+        self, connector: Connector, world: SandboxWorld, clock: Clock
     ) -> None:
         self.fail(world, "empty_page", "read", count=None)
         page = await connector.list_publications(since=clock() - timedelta(days=50))
@@ -396,7 +425,7 @@ class ConnectorContract:
         assert page.next_cursor is None
 
     async def test_a_repeated_cursor_is_no_endless_loop(
-        self, connector: Connector, world: SandboxWorld, clock: Any
+        self, connector: Connector, world: SandboxWorld, clock: Clock
     ) -> None:
         self.fail(world, "repeated_cursor", "read", count=None)
         try:
@@ -408,7 +437,7 @@ class ConnectorContract:
     # -- tokens
 
     async def test_refresh_carries_everything_over(
-        self, connector: Connector, account: Account, world: SandboxWorld, clock: Any
+        self, connector: Connector, account: Account, clock: Clock
     ) -> None:
         old = account.credentials
         new = await connector.refresh_token()
@@ -456,13 +485,13 @@ class ConnectorContract:
     # -- several posts in one publication
 
     async def test_a_first_comment_goes_out_once(
-        self, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         assert connector.capabilities.supports_first_comment
         content = self.content.model_copy(update={"first_comment": "The recipe is in our story."})
         first = clock()
 
-        async def fail_next(state: Any) -> None:
+        async def fail_next(state: Mapping[str, Any]) -> None:
             if len(state.get("sent_parts", ())) == 1 and not world.faults.rules:
                 self.fail(world, "reset_after")
 
@@ -473,14 +502,16 @@ class ConnectorContract:
         found = await connector.find_publication(saved.request(content, first))
         assert found is not None
         assert found.external_id == self.live(world)[0].external_id
-        assert await self.count_comments(connector, world, found.external_id) == 1
+        comments = await self.list_comments(connector, world, found.external_id)
+        assert comments == ["The recipe is in our story."]
 
-    async def count_comments(self, connector: Connector, world: SandboxWorld, post_id: str) -> int:
-        return len(self.live(world)) - 1
+    async def list_comments(self, _connector: Connector, world: SandboxWorld, post_id: str) -> list[str]:
+        """The texts below a post. Where a comment is a post of its own, it is among what went out."""
+        return [post.text for post in self.live(world) if post.external_id != post_id]
 
     @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "rate_limited", "error_500_after"])
     async def test_a_thread_that_breaks_midway_goes_on_where_it_broke(
-        self, kind: str, connector: Connector, world: SandboxWorld, saved: Any, clock: Any
+        self, kind: FaultKind, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         content = PostContent(text="one", thread=("two", "three"), media=self.content.media)
         if not connector.capabilities.supports_thread:
@@ -490,7 +521,7 @@ class ConnectorContract:
             return
         first = clock()
 
-        async def fail_next(state: Any) -> None:
+        async def fail_next(state: Mapping[str, Any]) -> None:
             if len(state.get("sent_parts", ())) == 1 and not world.faults.rules:
                 self.fail(world, kind)
 

@@ -1,5 +1,6 @@
-from typing import Any
-
+from connectors.base import Connector
+from connectors.platforms.instagram import InstagramConnector
+from connectors.sandbox.world import SandboxWorld
 from connectors.types import Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
 
@@ -10,6 +11,10 @@ class TestInstagram(ConnectorContract):
         text="Opening at nine & closing <late> https://example.com/a?b=1&c=2", media=(PICTURE,)
     )
 
-    async def count_comments(self, connector: Any, world: Any, post_id: str) -> int:
-        listed = await connector._api.read(f"/v23.0/{post_id}/comments", lambda body: body["data"])
-        return len(listed)
+    async def list_comments(self, connector: Connector, _world: SandboxWorld, post_id: str) -> list[str]:
+        assert isinstance(connector, InstagramConnector)
+        return await connector._api.read(
+            f"/v23.0/{post_id}/comments",
+            lambda body: [item["text"] for item in body["data"]],
+            params={"fields": "text"},
+        )
