@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from flows.publisher import run_publisher
 from flows.resources import open_resources
+
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+logger = logging.getLogger(__name__)
 
 HORIZON = timedelta(seconds=70)
 """A minute, the second or two that a run takes to start, and a margin: some publisher is always awake."""
@@ -24,5 +28,5 @@ async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) ->
             horizon=timedelta(seconds=horizon_seconds),
             max_lateness=resources.warehouse.max_lateness,
         )
-    get_run_logger().info("publisher: %s", report.as_dict())
+    logger.info("publisher: %s", report.as_dict())
     return report.as_dict()
