@@ -1,0 +1,201 @@
+"""Load rows into the lake: each row once by its natural key, the marts kept up in the same transaction.
+
+DuckLake has no unique keys, so each load inserts what an anti-join does not find. That is safe only behind
+the lake's lock, and makes each load safe to repeat: after any error the same call can simply be made again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from warehouse.errors import InvalidInputError
+from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
+from warehouse.sql import load_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.lake.connect import Lake
+
+    Row = AccountDim | PublicationDim | PostSnapshot | AccountSnapshot
+
+Source = Literal["platform", "import"]
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+_TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT} | dict.fromkeys(
+    (
+        *("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views"),
+        *("followers", "following", "posts"),
+    ),
+    pa.int64(),
+)
+_PUBLICATION_MARTS = ("publication_latest", "engagement_daily")
+
+
+def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
+    """Bring accounts up to date by account_id; returns how many are new."""
+    batch = to_batch(rows, AccountDim)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        return _replace_changed(cursor, batch, "accounts")
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> int:
+    """Bring publications and their marts up to date by publication_id; returns how many are new."""
+    batch = to_batch(rows, PublicationDim)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        inserted = _replace_changed(cursor, batch, "publications")
+        cursor.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT publication_id FROM changed")
+        _refresh_marts(cursor, ("publication_latest",))
+        return inserted
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def load_post_snapshots(
+    lake: Lake, rows: Sequence[PostSnapshot] | pa.Table, run_id: str, *, source: Source = "platform"
+) -> int:
+    """Append snapshots by (publication_id, captured_at); returns how many were not there yet.
+
+    A later snapshot of a publication restates it: both are kept, and the marts use the newest. A table has
+    the columns of PostSnapshot. Raises InvalidInputError for a naive time.
+    """
+    batch = to_batch(rows, PostSnapshot)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        return insert_post_snapshots(cursor, batch, run_id, source=source)
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source) -> int:
+    """Do the work of `load_post_snapshots` inside a transaction of `Lake.write`."""
+    params = _provenance(batch, run_id) | {"source": source}
+    inserted = _with_batch(cursor, batch, "load/insert_post_snapshots", params)
+    if inserted:
+        _touch(cursor, batch, "publication_id")
+        _refresh_marts(cursor, _PUBLICATION_MARTS)
+    return inserted
+
+
+def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Table, run_id: str) -> int:
+    """Append account counts by (account_id, captured_at); returns how many were not there yet."""
+    batch = to_batch(rows, AccountSnapshot)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        inserted = _with_batch(cursor, batch, "load/insert_account_snapshots", _provenance(batch, run_id))
+        if inserted:
+            _touch(cursor, batch, "account_id")
+            _refresh_marts(cursor, ("account_daily",))
+        return inserted
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def rebuild_marts(lake: Lake) -> dict[str, int]:
+    """Make every mart that is kept up at load time again from raw; returns rows per mart."""
+
+    def work(cursor: DuckDBPyConnection) -> dict[str, int]:
+        sources = {
+            "publication_latest": "SELECT publication_id FROM dims.publications",
+            "engagement_daily": "SELECT DISTINCT publication_id FROM raw.post_snapshots",
+            "account_daily": "SELECT DISTINCT account_id FROM raw.account_snapshots",
+        }
+        counts = {}
+        for mart, keys in sources.items():
+            cursor.execute(f"DELETE FROM marts.{mart}")  # noqa: S608 (a name from the lines above)
+            cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {keys}")
+            counts[mart] = _count(cursor.execute(load_sql(f"marts/insert_{mart}")))
+        return counts
+
+    return lake.run_write(work)
+
+
+def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:
+    """Return the rows as an Arrow table with just the columns and types of `kind`.
+
+    Raises InvalidInputError for a naive time: taken for UTC it would be silently wrong.
+    """
+    names = [field.name for field in fields(kind)]
+    schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in names])
+    if isinstance(rows, pa.Table):
+        for name in ("captured_at", "published_at"):
+            if name in rows.column_names and rows.schema.field(name).type.tz is None:
+                raise InvalidInputError(f"{name} has no time zone: give aware UTC instants", field=name)
+        columns = [
+            rows[name] if name in rows.column_names else pa.nulls(len(rows), schema.field(name).type)
+            for name in names
+        ]
+        return pa.table(columns, names=names).cast(schema)
+    return pa.table([_column(rows, name, schema.field(name).type) for name in names], schema=schema)
+
+
+def _column(rows: Sequence[Row], name: str, kind: pa.DataType) -> pa.Array:
+    values: list[Any] = [getattr(row, name) for row in rows]
+    if kind == _INSTANT:
+        for value in values:
+            if value.tzinfo is None:
+                raise InvalidInputError(
+                    f"{name}={value} has no time zone: give aware UTC instants", field=name
+                )
+    elif name == "raw":
+        values = [None if value is None else orjson.dumps(value).decode() for value in values]
+    return pa.array(values, kind)
+
+
+def _provenance(batch: pa.Table, run_id: str) -> dict[str, Any]:
+    extent = pc.min_max(batch["captured_at"])
+    return {
+        "run_id": run_id,
+        "loaded_at": datetime.now(UTC),
+        "first": extent["min"].as_py(),
+        "last": extent["max"].as_py(),
+    }
+
+
+def _with_batch(cursor: DuckDBPyConnection, batch: pa.Table, statement: str, params: dict[str, Any]) -> int:
+    cursor.register("batch", batch)
+    try:
+        return _count(cursor.execute(load_sql(statement), params))
+    finally:
+        cursor.unregister("batch")
+
+
+def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str) -> int:
+    """Replace the rows that differ from the lake's; returns how many have a new key."""
+    changed = _with_batch(cursor, batch, f"load/changed_{dimension}", {})
+    if not changed:
+        return 0
+    deleted = _count(cursor.execute(load_sql(f"load/delete_{dimension}")))
+    return _count(cursor.execute(load_sql(f"load/insert_{dimension}"))) - deleted
+
+
+def _touch(cursor: DuckDBPyConnection, batch: pa.Table, key: str) -> None:
+    cursor.register("batch", batch.select([key]))
+    try:
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT {key} FROM batch")  # noqa: S608 (key is one of two names of ours)
+    finally:
+        cursor.unregister("batch")
+
+
+def _refresh_marts(cursor: DuckDBPyConnection, marts: tuple[str, ...]) -> None:
+    """Make the rows of everything in `touched` again from raw: right in whatever order rows arrived."""
+    for mart in marts:
+        cursor.execute(load_sql(f"marts/delete_{mart}"))
+        cursor.execute(load_sql(f"marts/insert_{mart}"))
+
+
+def _count(cursor: DuckDBPyConnection) -> int:
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0

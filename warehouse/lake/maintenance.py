@@ -1,0 +1,57 @@
+"""Keep the lake quick: one Parquet file a commit makes many small ones, which a nightly run merges."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from warehouse.sql import load_sql
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.lake.connect import Lake
+
+KEEP_SNAPSHOTS = timedelta(days=30)
+"""How far back the lake's own time travel reaches."""
+GRACE = timedelta(days=1)
+"""A file stays this long after it was last needed: far beyond any reading that may still use it."""
+ORPHAN_AGE = timedelta(days=3)
+"""A file that no commit knows may belong to an open transaction; none lasts for days."""
+
+
+def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:
+    """Merge small files, expire old snapshots, delete the files nobody needs. Safe beside readers and writers.
+
+    Returns {before, after: {tables, files, delete_files, bytes}, snapshots_expired, files_deleted,
+    orphans_deleted}.
+    """
+    before = measure_files(lake)
+    # Each step has the lock to itself for a moment only, so that loads get their turn in between.
+    _run(lake, "rewrite_data_files")
+    _run(lake, "merge_adjacent_files")
+    expired = _run(lake, "expire_snapshots", older_than=now - keep_snapshots)
+    deleted = _run(lake, "cleanup_old_files", older_than=now - GRACE)
+    orphans = _run(lake, "delete_orphaned_files", older_than=now - ORPHAN_AGE)
+    return {
+        "before": before,
+        "after": measure_files(lake),
+        "snapshots_expired": expired,
+        "files_deleted": deleted,
+        "orphans_deleted": orphans,
+    }
+
+
+def measure_files(lake: Lake) -> dict[str, int]:
+    """Return {tables, files, delete_files, bytes} of what the newest snapshot uses."""
+    (row,) = lake.query(load_sql("maintenance/files"))
+    return row
+
+
+def _run(lake: Lake, name: str, **params: datetime) -> int:
+    def work(cursor: DuckDBPyConnection) -> int:
+        return len(cursor.execute(load_sql(f"maintenance/{name}"), params).fetchall())
+
+    return lake.run_write(work)

@@ -1,0 +1,38 @@
+-- grain: one row per publication in `touched` that has a dimension row; the newest snapshot wins
+-- params: none
+INSERT INTO marts.publication_latest BY NAME
+WITH newest AS (
+  SELECT
+    publication_id,
+    max(captured_at) AS captured_at,
+    arg_max(
+      struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views), captured_at
+    ) AS counted
+  FROM raw.post_snapshots
+  WHERE publication_id IN (SELECT publication_id FROM touched)
+  GROUP BY publication_id
+)
+SELECT
+  publications.workspace_id,
+  publications.publication_id,
+  publications.post_id,
+  publications.account_id,
+  publications.platform,
+  publications.origin,
+  publications.kind,
+  publications.published_at,
+  newest.captured_at,
+  (epoch(newest.captured_at) - epoch(publications.published_at)) / 3600 AS age_hours,
+  newest.counted.impressions,
+  newest.counted.reach,
+  newest.counted.likes,
+  newest.counted.comments,
+  newest.counted.shares,
+  newest.counted.saves,
+  newest.counted.clicks,
+  newest.counted.video_views,
+  engagement(newest.counted.likes, newest.counted.comments, newest.counted.shares, newest.counted.saves)
+    AS engagement
+FROM dims.publications
+LEFT JOIN newest USING (publication_id)
+WHERE publications.publication_id IN (SELECT publication_id FROM touched)
