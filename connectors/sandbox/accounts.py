@@ -172,7 +172,7 @@ def build_account(
             timezone=_ZONES[int(pick * len(_ZONES))],
             curve=compute_curve(seed, key, sd=curve_sd),
             followers_at_epoch=followers,
-            followers_per_day=followers * (0.0004 + 0.0012 * growth),
+            daily_growth=0.0004 + 0.0008 * growth,
             engagement_rate=0.004 + 0.012 * rate,
             noise_sd=noise_sd,
         ),

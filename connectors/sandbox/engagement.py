@@ -47,7 +47,8 @@ class Audience:
     """168 log effects, index = weekday * 24 + hour (Monday 0), mean 0."""
     followers_at_epoch: float
     """Followers on 2023-01-01."""
-    followers_per_day: float
+    daily_growth: float
+    """By which share the followers grow in a day."""
     engagement_rate: float
     """Engagements of a median text post per follower."""
     noise_sd: float
@@ -124,10 +125,10 @@ def compute_followers(audience: Audience, days: float) -> int:
     def at(day: int) -> float:
         # Less than a day's gain, so that a bad day still ends above the one before.
         luck = 0.8 * hash_uniforms(audience.seed, "followers", day)[0]
-        return audience.followers_at_epoch + audience.followers_per_day * (day + luck)
+        return audience.followers_at_epoch * math.exp(audience.daily_growth * (day + luck))
 
     start = at(whole)
-    return max(0, int(start + (at(whole + 1) - start) * (days - whole)))
+    return int(start + (at(whole + 1) - start) * (days - whole))
 
 
 def compute_final_engagement(
