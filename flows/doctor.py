@@ -17,8 +17,8 @@ from flows.launcher import PROCESSES_FILE
 from warehouse.errors import WarehouseError
 from warehouse.lake.connect import Lake
 from warehouse.store.accounts import account_health, list_accounts
-from warehouse.store.backlog import measure_backlog
 from warehouse.store.database import Store
+from warehouse.store.queue_state import get_queue_state
 from warehouse.store.workspaces import list_workspaces
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _check_store(settings: WarehouseSettings, now: datetime) -> list[Finding]:
             return [
                 Finding("store", "ok", f"{store.dialect}, the secret key fits"),
                 *_check_accounts(session, now),
-                *_check_backlog(session, now),
+                *_check_queue(session, now),
             ]
     except WarehouseError as error:
         return [Finding("store", "failed", error.message)]
@@ -125,24 +125,24 @@ def _check_accounts(session: Session, now: datetime) -> Iterator[Finding]:
                 yield Finding(name, "ok", health.status)
 
 
-def _check_backlog(session: Session, now: datetime) -> Iterator[Finding]:
-    backlog = measure_backlog(session, now)
-    if backlog.late and backlog.late_since:
-        minutes = (now - backlog.late_since).total_seconds() / 60
-        detail = f"{backlog.late} due posts are not out, the oldest for {minutes:.0f} min: is `socialflow up` running?"
+def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
+    state = get_queue_state(session, now)
+    if state.late:
+        minutes = state.oldest_late_seconds / 60
+        detail = f"{state.late} due posts are not out, the oldest for {minutes:.0f} min: is `socialflow up` running?"
         yield Finding("due posts", "failed", detail)
     else:
         yield Finding("due posts", "ok", "none is late")
-    if backlog.unknown:
-        detail = f"{backlog.unknown} posts may or may not be out for over 10 min (`socialflow posts list`)"
-        yield Finding("unknown outcomes", "failed", detail)
-    if backlog.needs_review:
+    if state.stale_unknown:
         detail = (
-            f"{backlog.needs_review} posts wait for a person: `socialflow posts list --json` names the reason"
+            f"{state.stale_unknown} posts may or may not be out for over 10 min (`socialflow posts list`)"
         )
+        yield Finding("unknown outcomes", "failed", detail)
+    if review := state.by_status.get("needs_review"):
+        detail = f"{review} posts wait for a person: `socialflow posts show ID` tells why"
         yield Finding("posts to review", "failed", detail)
-    if backlog.unread:
-        yield Finding("metrics", "warning", f"{backlog.unread} snapshots are due for over an hour")
+    if state.unread:
+        yield Finding("metrics", "warning", f"{state.unread} snapshots have been due for over an hour")
 
 
 def _check_lake(settings: WarehouseSettings) -> Finding:

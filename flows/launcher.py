@@ -103,6 +103,8 @@ def prepare(environment: Mapping[str, str]) -> None:
 def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:
     """Return the children in the order in which they start."""
     environment = child_environment(home, settings)
+    if with_sandbox:
+        environment |= sandbox_environment(settings)
     python = [sys.executable, "-m"]
     sandbox = ChildSpec(
         name="sandbox",
@@ -136,6 +138,15 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
         stop_seconds=5.0,
     )
     return [*([sandbox] if with_sandbox else []), api, server, runner]
+
+
+def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
+    """Return the variables that lead every connector to the simulated platforms."""
+    return {
+        "SOCIALFLOW_TWITTER_BASE_URL": settings.sandbox_url,
+        "SOCIALFLOW_INSTAGRAM_BASE_URL": settings.sandbox_url,
+        "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES": "true",
+    }
 
 
 def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:

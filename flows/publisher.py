@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from connectors.base import PublishRequest
 from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
-from flows.delivery import find_out, send
+from flows.delivery import compute_backoff, find_out, send
 from flows.publish_report import PublishReport
 from flows.publisher_settings import PublisherSettings
 from flows.store_writer import StoreWriter
@@ -43,9 +43,8 @@ from warehouse.store.outcomes import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from connectors.platforms.registry import ConnectorPool
-
     from connectors.base import Connector
+    from connectors.platforms.registry import ConnectorPool
     from connectors.types import Account
     from warehouse.store.claims import ClaimedPublication
     from warehouse.store.database import Store
@@ -225,7 +224,8 @@ class Publisher:
                 self._store, self._pool, connector.account, error, clock=self._clock
             )
         except ConnectorError as refresh_error:
-            return Outcome(publication.id, kind, "token_refresh_failed", refresh_error.message, next_at)
+            later = self._clock() + compute_backoff(publication.attempts + 1)
+            return Outcome(publication.id, kind, "token_refresh_failed", refresh_error.message, later)
         if recovered:
             return Outcome(publication.id, kind, "token_refreshed", "the access token was renewed", next_at)
         if kind == "retry":

@@ -10,7 +10,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from connectors.errors import ConnectorError, ReauthenticateError
+from connectors.errors import ConnectorError, GiveUpError, ReauthenticateError
 from warehouse.store.accounts import (
     mark_revoked,
     open_account,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connectors.platforms.registry import ConnectorPool
-
     from connectors.types import Account, Credentials
     from warehouse.store.database import Store
 
@@ -79,9 +78,14 @@ async def recover_account(
     """After the platform refused `account`'s token: True = there are credentials to try again with.
 
     False = its owner must connect it again; the account is marked, with the platform's reason.
-    Raises ConnectorError where the refresh could not be tried.
+    Raises ConnectorError where the refresh could not be tried now.
     """
-    result = await refresh_account(store, pool, account.id, clock=clock, seen=account.credentials)
+    try:
+        result = await refresh_account(store, pool, account.id, clock=clock, seen=account.credentials)
+    except GiveUpError as refusal:  # a missing client id, say: trying again changes nothing
+        reason = f"{error.message}; it was not refreshed: {refusal.message}"
+        await asyncio.to_thread(_revoke, store, account.id, reason, clock())
+        return False
     if result in {"refreshed", "already_new", "busy"}:
         return True
     if result == "unsupported":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from warehouse.store.models import AccountRow, Publication
+from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 LATE_AFTER = timedelta(minutes=1)
+STALE_UNKNOWN_AFTER = timedelta(minutes=10)
+UNREAD_AFTER = timedelta(hours=1)
+"""How long a due snapshot may wait for the ingest, which runs every five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +27,49 @@ class QueueState:
 
     by_status: dict[str, int]
     late: int
-    """Scheduled publications that have been due for longer than LATE_AFTER."""
+    """Publications due for longer than LATE_AFTER that neither a person nor a platform's limit holds back."""
     oldest_late_seconds: float
     revoked: int
     """Accounts whose token the platform refuses."""
+    stale_unknown: int
+    """Publications of which nobody has found out for STALE_UNKNOWN_AFTER whether they are out."""
+    unread: int
+    """Snapshots of connected accounts that have been due for longer than UNREAD_AFTER."""
 
 
 def get_queue_state(session: Session, now: datetime) -> QueueState:
     """Return the queue's state at `now`."""
     by_status = select(Publication.status, func.count()).group_by(Publication.status)
     late, oldest = session.execute(
-        select(func.count(), func.min(Publication.due_at)).where(
-            Publication.status == "scheduled", Publication.due_at < now - LATE_AFTER
+        select(func.count(), func.min(Publication.due_at))
+        .select_from(Publication)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .join(Workspace, Workspace.id == Publication.workspace_id)
+        .outerjoin(PlatformLimit, PlatformLimit.platform == Publication.platform)
+        .where(
+            Publication.status.in_(("scheduled", "claimed")),
+            Publication.due_at < now - LATE_AFTER,
+            AccountRow.paused_at.is_(None),
+            Workspace.publishing_paused_at.is_(None),
+            func.coalesce(AccountRow.rate_limited_until, now) <= now,
+            func.coalesce(PlatformLimit.paused_until, now) <= now,
         )
     ).one()
+    stale_unknown = select(func.count()).where(
+        Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
+    )
+    unread = (
+        select(func.count())
+        .select_from(Publication)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .where(Publication.next_snapshot_at < now - UNREAD_AFTER, AccountRow.status == "active")
+    )
     revoked = select(func.count()).where(AccountRow.status == "revoked")
     return QueueState(
         by_status=dict(session.execute(by_status).tuples().all()),
         late=late,
         oldest_late_seconds=(now - oldest).total_seconds() if oldest is not None else 0.0,
         revoked=session.scalar(revoked) or 0,
+        stale_unknown=session.scalar(stale_unknown) or 0,
+        unread=session.scalar(unread) or 0,
     )
