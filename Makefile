@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench test-pds lock clean
+.PHONY: help demo up test check format bench bench-publish eval-optimal-times chaos test-pds lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -33,6 +33,13 @@ bench: $(READY) ## Run the benchmarks (ratios, each within one run)
 
 eval-optimal-times: $(READY) ## Measure the timing model (HISTORY=file.parquet to add a real one)
 	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(HISTORY),--history $(HISTORY))
+
+bench-publish: $(READY) ## Punctuality and throughput of the publisher beside a bare httpx loop
+	@$(BIN)/python benchmarks/bench_publish.py
+
+chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and PostgreSQL (SEEDS=10 for more)
+	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3)
+	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3) --postgres
 
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
