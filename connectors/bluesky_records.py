@@ -23,12 +23,13 @@ _TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 def build_record_key(request: PublishRequest, part: Part) -> str:
     """Return the TID of a part: the same for every attempt, so that a repetition meets its own record.
 
-    13 characters of base 32: 53 bits of microseconds, 10 bits that tell writers apart. The millisecond is the
-    first attempt's; the rest comes from the publication's key, so that two of them never meet.
+    13 characters of base 32: 53 bits of microseconds, 10 bits that tell writers apart. The second is the first
+    attempt's; the rest comes from the publication's key, so that two of one second do not meet, and grows
+    from part to part, so that a thread sorts in order.
     """
-    digest = int.from_bytes(hashlib.sha256(f"{request.key}/{part.index}".encode()).digest()[:8], "big")
-    millisecond = int(request.first_attempt_at.timestamp() * 1000) + part.index
-    number = ((millisecond * 1000 + digest % 1000) << 10) | (digest >> 32) & 0x3FF
+    digest = int.from_bytes(hashlib.sha256(request.key.encode()).digest()[:8], "big")
+    microsecond = int(request.first_attempt_at.timestamp()) * 1_000_000 + digest % 900_000 + part.index
+    number = microsecond << 10 | (digest >> 32) & 0x3FF
     return "".join(_TID_ALPHABET[(number >> shift) & 31] for shift in range(60, -1, -5))
 
 
