@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 
 import uvicorn
@@ -30,14 +31,21 @@ def main(arguments: list[str] | None = None) -> int:
         accounts_per_platform=given.accounts_per_platform,
         settings=SandboxSettings(enforce_rate_limits=given.enforce_rate_limits),
     )
-    address = f"http://{given.host}:{given.port}"
+    config = uvicorn.Config(create_sandbox_app(world), log_level="warning", access_log=False)
+    try:
+        # Bound here rather than by the server, so that port 0 can be told by its real number.
+        listener = socket.create_server((given.host, given.port))
+    except OSError as error:
+        sys.stderr.write(
+            f"Cannot listen on {given.host}:{given.port} ({error.strerror}): choose another --port\n"
+        )
+        return 1
+    address = f"http://{given.host}:{listener.getsockname()[1]}"
     sys.stderr.write(
-        f"Simulated platforms on {address} - what to connect with: {address}/_sandbox/accounts\n"
+        f"Simulated platforms on {address} (what to connect with: {address}/_sandbox/accounts)\n"
     )
     sys.stderr.flush()
-    uvicorn.run(
-        create_sandbox_app(world), host=given.host, port=given.port, log_level="warning", access_log=False
-    )
+    uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

@@ -75,10 +75,10 @@ class DroppedConnection(Answer):
         """Abort the transport under uvicorn; raise what httpx would see where there is no connection."""
         # uvicorn's send callable is a method of the request's cycle, and that owns the transport.
         owner = getattr(scope.get(RAW_SEND), "__self__", None)
-        transport = getattr(owner, "transport", None)
-        if not isinstance(transport, asyncio.Transport):
+        abort = getattr(getattr(owner, "transport", None), "abort", None)
+        if abort is None:
             raise httpx.ReadError("the sandbox reset the connection")
-        transport.abort()
+        abort()
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
-from connectors.types import Platform
+from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
-@dataclass
-class Clock:
-    moment: datetime = field(default=datetime(2026, 3, 4, 12, 0, tzinfo=UTC))
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def advance(self, **by: float) -> None:
-        self.moment += timedelta(**by)
+    from connectors.sandbox.accounts import SandboxAccount
+    from connectors.types import Platform
 
 
 @pytest.fixture
@@ -44,7 +36,7 @@ async def client(world: SandboxWorld) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def account_of(world: SandboxWorld) -> Callable[..., SandboxAccount]:
+def account_of(world: SandboxWorld) -> AccountOf:
     def find(platform: Platform, index: int = 0) -> SandboxAccount:
         account = world.account_of_key(f"{platform}:{index}")
         assert account is not None
@@ -54,7 +46,7 @@ def account_of(world: SandboxWorld) -> Callable[..., SandboxAccount]:
 
 
 @pytest.fixture
-def auth(account_of: Callable[..., SandboxAccount]) -> Callable[..., dict[str, str]]:
+def auth(account_of: AccountOf) -> Auth:
     def headers(platform: Platform, index: int = 0) -> dict[str, str]:
         return {"authorization": f"Bearer {account_of(platform, index).access_token}"}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
+from itertools import pairwise
 from statistics import correlation, fmean, pstdev
 
 import pytest
@@ -36,7 +37,9 @@ def audience(*, noise_sd: float = 0.7, seed: int = 3) -> Audience:
 
 
 @given(final=st.floats(min_value=0, max_value=1e7), key=st.text(), kind=KINDS, first=AGES, second=AGES)
-def test_counters_never_fall_and_never_contradict_each_other(final, key, kind, first, second):
+def test_counters_never_fall_and_never_contradict_each_other(
+    final: float, key: str, kind: str, first: float, second: float
+) -> None:
     younger, older = sorted((first, second))
     before = compute_counters(final, seed=1, post_key=key, kind=kind, age_seconds=younger)
     after = compute_counters(final, seed=1, post_key=key, kind=kind, age_seconds=older)
@@ -47,39 +50,39 @@ def test_counters_never_fall_and_never_contradict_each_other(final, key, kind, f
 
 
 @given(age=st.floats(min_value=COMPLETE_AFTER_S, max_value=1e9))
-def test_counters_stand_still_after_two_days(age):
+def test_counters_stand_still_after_two_days(age: float) -> None:
     at_two_days = compute_counters(800, seed=1, post_key="p", kind="text", age_seconds=COMPLETE_AFTER_S)
     assert compute_counters(800, seed=1, post_key="p", kind="text", age_seconds=age) == at_two_days
 
 
-def test_the_age_curve_is_about_half_at_two_hours_and_has_no_step():
+def test_the_age_curve_is_about_half_at_two_hours_and_has_no_step() -> None:
     assert compute_age_share(0) == 0
     assert 0.45 < compute_age_share(2 * 3600) < 0.6
     assert 0.95 < compute_age_share(COMPLETE_AFTER_S - 1) <= 1
     minutes = [compute_age_share(60.0 * minute) for minute in range(60, 2881)]
-    assert max(b - a for a, b in zip(minutes, minutes[1:], strict=False)) < 0.01
+    assert max(b - a for a, b in pairwise(minutes)) < 0.01
 
 
-def test_a_post_of_no_age_has_nothing():
+def test_a_post_of_no_age_has_nothing() -> None:
     assert compute_counters(5000, seed=1, post_key="p", kind="video", age_seconds=0).engagement == 0
 
 
 @given(seed=st.integers(0, 2**32), sd=st.floats(min_value=0.05, max_value=1.0))
-def test_a_curve_has_168_slots_mean_zero_and_the_spread_asked_for(seed, sd):
+def test_a_curve_has_168_slots_mean_zero_and_the_spread_asked_for(seed: int, sd: float) -> None:
     curve = compute_curve(seed, "account", sd=sd)
     assert len(curve) == SLOTS
     assert fmean(curve) == pytest.approx(0, abs=1e-9)
     assert pstdev(curve) == pytest.approx(sd)
 
 
-def test_curves_differ_between_accounts_and_neighbouring_hours_are_alike():
+def test_curves_differ_between_accounts_and_neighbouring_hours_are_alike() -> None:
     curve, other = compute_curve(1, "a", sd=0.35), compute_curve(1, "b", sd=0.35)
     assert curve != other
-    neighbours = [abs(curve[slot] - curve[slot + 1]) for slot in range(0, 23)]
+    neighbours = [abs(curve[slot] - curve[slot + 1]) for slot in range(23)]
     assert max(neighbours) < 0.6
 
 
-def test_the_hidden_curve_comes_out_of_many_posts():
+def test_the_hidden_curve_comes_out_of_many_posts() -> None:
     who = audience(noise_sd=0.7)
     estimates = [
         fmean(
@@ -93,7 +96,7 @@ def test_the_hidden_curve_comes_out_of_many_posts():
     assert correlation(estimates, who.curve) > 0.97
 
 
-def test_the_noise_has_the_spread_asked_for():
+def test_the_noise_has_the_spread_asked_for() -> None:
     who = audience(noise_sd=1.1)
     logs = [
         math.log(compute_final_engagement(who, post_key=str(n), slot=0, kind="text", followers=5000))
@@ -103,7 +106,7 @@ def test_the_noise_has_the_spread_asked_for():
 
 
 @given(day=st.integers(0, 4000), start=st.floats(0, 1), end=st.floats(0, 1))
-def test_followers_grow_every_day_and_within_each(day, start, end):
+def test_followers_grow_every_day_and_within_each(day: int, start: float, end: float) -> None:
     who = audience()
     early, late = sorted((start, end))
     assert compute_followers(who, day + early) <= compute_followers(who, day + late)

@@ -1,19 +1,30 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import pytest
 
 from connectors.types import Platform
 
+if TYPE_CHECKING:
+    import httpx
+
+    from connectors.sandbox.world import SandboxWorld
+    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock, Json
+
 X = Platform.TWITTER
 
 
-async def publish(client, auth, text="hello", **body):
+async def publish(
+    client: httpx.AsyncClient, auth: Auth, text: str = "hello", **body: object
+) -> httpx.Response:
     return await client.post("/2/tweets", headers=auth(X), json={"text": text, **body})
 
 
-async def test_the_user_shows_followers_that_grow(client, auth, clock):
+async def test_the_user_shows_followers_that_grow(
+    client: httpx.AsyncClient, auth: Auth, clock: Clock
+) -> None:
     path = "/2/users/me?user.fields=public_metrics"
     first = (await client.get(path, headers=auth(X))).json()["data"]["public_metrics"]
     clock.advance(minutes=90)
@@ -22,7 +33,9 @@ async def test_the_user_shows_followers_that_grow(client, auth, clock):
     assert first["tweet_count"] == first["post_count"] > 20
 
 
-async def test_a_post_goes_out_and_is_in_the_record(client, auth, world):
+async def test_a_post_goes_out_and_is_in_the_record(
+    client: httpx.AsyncClient, auth: Auth, world: SandboxWorld
+) -> None:
     response = await publish(client, auth, "first")
     assert response.status_code == 201
     assert response.json()["data"]["text"] == "first"
@@ -30,7 +43,9 @@ async def test_a_post_goes_out_and_is_in_the_record(client, auth, world):
     assert (post.external_id, post.text) == (response.json()["data"]["id"], "first")
 
 
-async def test_a_duplicate_is_refused_for_a_while_and_only_for_its_own_account(client, auth, world, clock):
+async def test_a_duplicate_is_refused_for_a_while_and_only_for_its_own_account(
+    client: httpx.AsyncClient, auth: Auth, world: SandboxWorld, clock: Clock
+) -> None:
     assert (await publish(client, auth, "same")).status_code == 201
     again = await publish(client, auth, "same")
     assert again.status_code == 403
@@ -60,7 +75,9 @@ async def test_a_duplicate_is_refused_for_a_while_and_only_for_its_own_account(c
         ({"text": "語" * 141}, 403),
     ],
 )
-async def test_a_bad_post_is_refused_and_nothing_goes_out(client, auth, world, body, status):
+async def test_a_bad_post_is_refused_and_nothing_goes_out(
+    client: httpx.AsyncClient, auth: Auth, world: SandboxWorld, body: Json, status: int
+) -> None:
     response = await client.post("/2/tweets", headers=auth(X), json=body)
     assert response.status_code == status
     assert response.json()["title"] in {"Invalid Request", "Forbidden"}
@@ -68,16 +85,18 @@ async def test_a_bad_post_is_refused_and_nothing_goes_out(client, auth, world, b
 
 
 @pytest.mark.parametrize("text", ["x" * 280, "語" * 140, "https://example.com/" + "a" * 400])
-async def test_a_text_at_the_weighted_limit_goes_out(client, auth, text):
+async def test_a_text_at_the_weighted_limit_goes_out(
+    client: httpx.AsyncClient, auth: Auth, text: str
+) -> None:
     assert (await publish(client, auth, text)).status_code == 201
 
 
-async def test_a_body_that_is_no_json_is_a_400(client, auth):
+async def test_a_body_that_is_no_json_is_a_400(client: httpx.AsyncClient, auth: Auth) -> None:
     response = await client.post("/2/tweets", headers=auth(X), content=b"{")
     assert response.status_code == 400
 
 
-async def test_addresses_are_wrapped_and_characters_escaped(client, auth):
+async def test_addresses_are_wrapped_and_characters_escaped(client: httpx.AsyncClient, auth: Auth) -> None:
     text = "A & B <see> https://shop.example/a?b=1&c=2. Bye #Tea"
     created = (await publish(client, auth, text)).json()["data"]
     found = await client.get(
@@ -93,7 +112,7 @@ async def test_addresses_are_wrapped_and_characters_escaped(client, auth):
     assert post["text"][tag["start"] : tag["end"]] == "#Tea"
 
 
-async def test_a_reply_names_its_parent(client, auth):
+async def test_a_reply_names_its_parent(client: httpx.AsyncClient, auth: Auth) -> None:
     parent = (await publish(client, auth, "parent")).json()["data"]["id"]
     reply = (await publish(client, auth, "child", reply={"in_reply_to_tweet_id": parent})).json()["data"][
         "id"
@@ -102,7 +121,9 @@ async def test_a_reply_names_its_parent(client, auth):
     assert found.json()["data"][0]["referenced_tweets"] == [{"type": "replied_to", "id": parent}]
 
 
-async def test_a_lookup_takes_a_hundred_ids_and_names_the_missing(client, auth, world, account_of):
+async def test_a_lookup_takes_a_hundred_ids_and_names_the_missing(
+    client: httpx.AsyncClient, auth: Auth, world: SandboxWorld, account_of: AccountOf
+) -> None:
     ids = [post.external_id for post in world.timeline(account_of(X))][:30]
     asked = [*ids, *(str(n) for n in range(1, 71))]
     body = (await client.get(f"/2/tweets?ids={','.join(asked)}", headers=auth(X))).json()
@@ -113,7 +134,9 @@ async def test_a_lookup_takes_a_hundred_ids_and_names_the_missing(client, auth, 
     assert too_many.status_code == 400
 
 
-async def test_private_metrics_end_after_thirty_days(client, auth, clock):
+async def test_private_metrics_end_after_thirty_days(
+    client: httpx.AsyncClient, auth: Auth, clock: Clock
+) -> None:
     post_id = (await publish(client, auth)).json()["data"]["id"]
     path = f"/2/tweets?ids={post_id}&tweet.fields=public_metrics,non_public_metrics"
     clock.advance(minutes=100)
@@ -130,7 +153,9 @@ async def test_private_metrics_end_after_thirty_days(client, auth, clock):
     assert "public_metrics" in other["data"][0]
 
 
-async def test_paging_gives_every_post_once_newest_first(client, auth, world, account_of):
+async def test_paging_gives_every_post_once_newest_first(
+    client: httpx.AsyncClient, auth: Auth, world: SandboxWorld, account_of: AccountOf
+) -> None:
     account, seen, token = account_of(X), [], None
     while True:
         params = {"max_results": "7", **({"pagination_token": token} if token else {})}
@@ -143,7 +168,9 @@ async def test_paging_gives_every_post_once_newest_first(client, auth, world, ac
     assert seen == [post.external_id for post in reversed(world.timeline(account))]
 
 
-async def test_a_listing_keeps_to_its_times_and_leaves_out_the_deleted(client, auth, clock, account_of):
+async def test_a_listing_keeps_to_its_times_and_leaves_out_the_deleted(
+    client: httpx.AsyncClient, auth: Auth, clock: Clock, account_of: AccountOf
+) -> None:
     start = clock().isoformat()
     first = (await publish(client, auth, "one")).json()["data"]["id"]
     clock.advance(seconds=5)
@@ -160,20 +187,22 @@ async def test_a_listing_keeps_to_its_times_and_leaves_out_the_deleted(client, a
 
 
 @pytest.mark.parametrize("params", [{"max_results": "4"}, {"max_results": "101"}, {"pagination_token": "!!"}])
-async def test_a_bad_listing_parameter_is_a_400(client, auth, account_of, params):
+async def test_a_bad_listing_parameter_is_a_400(
+    client: httpx.AsyncClient, auth: Auth, account_of: AccountOf, params: dict[str, str]
+) -> None:
     path = f"/2/users/{account_of(X).external_id}/tweets"
     response = await client.get(path, headers=auth(X), params=params)
     assert response.status_code == 400
     assert response.json()["title"] == "Invalid Request"
 
 
-async def test_only_the_author_deletes(client, auth):
+async def test_only_the_author_deletes(client: httpx.AsyncClient, auth: Auth) -> None:
     post_id = (await publish(client, auth)).json()["data"]["id"]
     assert (await client.delete(f"/2/tweets/{post_id}", headers=auth(X, 1))).status_code == 403
     assert (await client.delete("/2/tweets/12", headers=auth(X))).status_code == 404
 
 
-async def test_media_are_uploaded_in_three_steps_and_attached(client, auth):
+async def test_media_are_uploaded_in_three_steps_and_attached(client: httpx.AsyncClient, auth: Auth) -> None:
     headers, data = auth(X), b"abcdefgh"
     start = {"media_type": "video/mp4", "media_category": "tweet_video", "total_bytes": len(data)}
     media_id = (await client.post("/2/media/upload/initialize", headers=headers, json=start)).json()["data"][
@@ -196,7 +225,9 @@ async def test_media_are_uploaded_in_three_steps_and_attached(client, auth):
     assert final["processing_info"]["state"] == "pending"
 
 
-async def test_a_video_can_be_posted_once_it_is_processed(client, auth, clock):
+async def test_a_video_can_be_posted_once_it_is_processed(
+    client: httpx.AsyncClient, auth: Auth, clock: Clock
+) -> None:
     headers = auth(X)
     start = {"media_type": "video/mp4", "media_category": "tweet_video", "total_bytes": 3}
     media_id = (await client.post("/2/media/upload/initialize", headers=headers, json=start)).json()["data"][
@@ -221,7 +252,9 @@ async def test_a_video_can_be_posted_once_it_is_processed(client, auth, clock):
     assert foreign.status_code == 400
 
 
-async def test_a_refresh_token_works_once(client, account_of, clock):
+async def test_a_refresh_token_works_once(
+    client: httpx.AsyncClient, account_of: AccountOf, clock: Clock
+) -> None:
     account = account_of(X)
     old = account.refresh_token
     form = {"grant_type": "refresh_token", "refresh_token": old, "client_id": "app"}
@@ -240,11 +273,13 @@ async def test_a_refresh_token_works_once(client, account_of, clock):
 
 
 @pytest.mark.parametrize("header", [{}, {"authorization": "Bearer nonsense"}, {"authorization": "Basic abc"}])
-async def test_without_a_good_token_everything_is_a_401(client, header):
+async def test_without_a_good_token_everything_is_a_401(
+    client: httpx.AsyncClient, header: dict[str, str]
+) -> None:
     response = await client.get("/2/users/me", headers=header)
     assert response.status_code == 401
     assert response.json()["title"] == "Unauthorized"
 
 
-async def test_an_access_token_of_another_platform_is_no_token(client, auth):
+async def test_an_access_token_of_another_platform_is_no_token(client: httpx.AsyncClient, auth: Auth) -> None:
     assert (await client.get("/2/users/me", headers=auth(Platform.MASTODON))).status_code == 401
