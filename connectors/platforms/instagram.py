@@ -57,6 +57,8 @@ from connectors.types import (
 )
 
 _PAGE = 100
+_REFRESH_BEFORE = timedelta(days=10)
+_YOUNGEST = timedelta(days=1)  # Instagram renews no token younger than that
 _CLOCK_MARGIN = timedelta(seconds=10)
 _POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp"
 
@@ -77,7 +79,7 @@ class InstagramConnector:
         supports_first_comment=True,
         metrics_batch=1,
         metrics=frozenset(COLUMNS.values()),
-        refresh_before=timedelta(days=10),
+        refresh_before=_REFRESH_BEFORE,
         reconciliation="The stored container is asked whether it was published; the account's media name the post.",
     )
 
@@ -97,13 +99,16 @@ class InstagramConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """GET /me."""
+        """GET /me. A token whose end is not known is planned for renewal in a day: only that tells its end."""
         user = await self._read_user()
+        credentials = self.account.credentials
+        if credentials.expires_at is None:
+            credentials = replace(credentials, expires_at=self._context.clock() + _REFRESH_BEFORE + _YOUNGEST)
         return VerifiedAccount(
             external_id=str(user.get("user_id") or user["id"]),
             handle=str(user["username"]),
             display_name=str(user.get("name") or user["username"]),
-            credentials=self.account.credentials,
+            credentials=credentials,
             followers=user.get("followers_count"),
         )
 

@@ -55,6 +55,7 @@ from connectors.types import (
 
 LABEL = "X (Twitter)"
 _POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
+_TOKEN_LIFETIME = timedelta(hours=2)
 # How far X's clock may be behind ours before a post of ours seems older than its own attempt.
 _CLOCK_MARGIN = timedelta(seconds=10)
 # X answers 403 for most of what it dislikes; these words of `detail` mean the post itself.
@@ -98,9 +99,12 @@ class TwitterConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """GET /2/users/me."""
+        """GET /2/users/me. A token whose end is not known ends within two hours, X's lifetime."""
         user = await self._api.read("/2/users/me", parse_user, params={"user.fields": "public_metrics"})
-        return replace(user, credentials=self.account.credentials)
+        credentials = self.account.credentials
+        if credentials.expires_at is None and credentials.refresh_token is not None:
+            credentials = replace(credentials, expires_at=self._context.clock() + _TOKEN_LIFETIME)
+        return replace(user, credentials=credentials)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
         """POST /2/tweets for each part; the media go with the first."""

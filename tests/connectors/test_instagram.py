@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -35,6 +36,16 @@ class TestInstagram(ConnectorContract):
         return await connector._api.read(
             path, lambda body: [item["text"] for item in body["data"]], params=params
         )
+
+    async def test_a_token_of_unknown_age_is_renewed_after_a_day(
+        self, pool: ConnectorPool, account: Account, clock: Clock
+    ) -> None:
+        unknown = replace(account, credentials=replace(account.credentials, expires_at=None))
+        connector = pool.open(unknown)
+        planned = (await connector.verify()).credentials.expires_at
+        assert planned is not None
+        assert connector.capabilities.refresh_before is not None
+        assert planned - connector.capabilities.refresh_before == clock() + timedelta(days=1)
 
     async def test_the_container_is_saved_before_it_is_published(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock

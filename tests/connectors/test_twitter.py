@@ -38,6 +38,15 @@ PICTURE = Media(url=f"{SANDBOX}/_sandbox/media/photo.png", alt_text="Two cups")
 class TestTwitter(ConnectorContract):
     platform = Platform.TWITTER
 
+    async def test_a_token_of_unknown_age_is_refreshed_in_time(
+        self, pool: ConnectorPool, account: Account, clock: Clock
+    ) -> None:
+        known = account.credentials
+        unknown = replace(account, credentials=replace(known, expires_at=None))
+        assert (await pool.open(unknown).verify()).credentials.expires_at == clock() + timedelta(hours=2)
+        final = replace(account, credentials=replace(known, expires_at=None, refresh_token=None))
+        assert (await pool.open(final).verify()).credentials.expires_at is None
+
     async def test_a_duplicate_may_be_our_own_post(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
