@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -24,11 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--enforce-rate-limits", action="store_true", help="answer 429 at the platforms' numbers"
     )
+    parser.add_argument("--journal", type=Path, help="file that keeps what went out over a restart")
     given = parser.parse_args(arguments)
     world = SandboxWorld(
         given.seed,
         history_days=given.history_days,
         accounts_per_platform=given.accounts_per_platform,
+        journal=given.journal,
         settings=SandboxSettings(enforce_rate_limits=given.enforce_rate_limits),
     )
     config = uvicorn.Config(create_sandbox_app(world), log_level="warning", access_log=False)

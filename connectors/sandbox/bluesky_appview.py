@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from connectors.sandbox.accounts import SandboxAccount
     from connectors.sandbox.bluesky_records import RecordStore
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 _BATCH: Final = 25
 _BORN: Final = "2023-01-01T00:00:00.000Z"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from connectors.sandbox.accounts import SandboxAccount
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 POSTS: Final = "app.bsky.feed.post"
 _MAX_GRAPHEMES: Final = 300
@@ -118,8 +119,7 @@ class RecordStore:
                 details={**details, "reply_to": parent},
             )
         else:
-            post.text = value["text"]
-            post.details = {**(post.details or {}), **details}
+            self._world.edit_post(post, text=value["text"], details=details)
         return self.describe(post)
 
     def delete(self, account: SandboxAccount, record: StoredRecord, at: float) -> None:

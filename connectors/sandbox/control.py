@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from connectors.sandbox.accounts import SandboxAccount
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 # A picture of one pixel, and the first bytes of an MP4, for posts with media.
 _PICTURE: Final = base64.b64decode(

@@ -45,16 +45,13 @@ class IdSequence:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._half = _LOW_PARTS[platform] // 2
-        self._millis = 0
-        self._used = 0
+        self._last = 0
 
     def next(self, at: float) -> int:
         """Return the next number for a post made at this moment (Unix seconds)."""
-        millis = int(at * 1000)
-        if millis > self._millis:
-            self._millis, self._used = millis, 0
-        else:
-            self._used += 1
-            if self._used >= self._half:
-                self._millis, self._used = self._millis + 1, 0
-        return build_number(self._platform, self._millis, self._half + self._used)
+        self._last = max(build_number(self._platform, int(at * 1000), self._half), self._last + 1)
+        return self._last
+
+    def skip(self, number: int) -> None:
+        """Give out only numbers above this one from now on."""
+        self._last = max(self._last, number)

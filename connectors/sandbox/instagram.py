@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 _PERMISSIONS: Final = ",".join(
     f"instagram_business_{name}"

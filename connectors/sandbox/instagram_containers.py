@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from connectors.sandbox.accounts import SandboxAccount
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 _CAPTION_LIMIT: Final = 2200
 _CONTAINER_LIFETIME_S: Final = 86_400.0
@@ -54,6 +55,8 @@ class InstagramContainers:
         self._world = world
         self._containers: dict[str, Container] = {}
         self._published: dict[str, deque[float]] = {}
+        for post in world.published(Platform.INSTAGRAM, via="api"):
+            self._restore(post)
 
     def __contains__(self, node: str) -> bool:
         return node in self._containers
@@ -138,6 +141,21 @@ class InstagramContainers:
         return Answer(
             {"data": [pick_fields({"quota_usage": usage, "config": config}, call, default=("quota_usage",))]}
         )
+
+    def _restore(self, post: SandboxPost) -> None:
+        """Know the container again that the post was published from."""
+        if post.idempotency_key is not None:
+            self._containers[post.idempotency_key] = Container(
+                owner=post.account,
+                caption=post.text,
+                kind=post.kind,
+                created=post.created,
+                ready_at=post.created,
+                children=tuple(post.detail("children") or ()),
+                media_url=post.detail("media_url") or "",
+                media=post,
+            )
+            self._published.setdefault(post.account.key, deque()).append(post.created)
 
     def _create_album(self, call: Call, given: Mapping[str, str], caption: str) -> Answer:
         children = read_list(given.get("children", ""))

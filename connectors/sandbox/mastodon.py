@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from connectors.sandbox.accounts import SandboxAccount
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 _TEXT_LIMIT: Final = 500
 _URL_LENGTH: Final = 23
@@ -41,6 +42,10 @@ class Mastodon:
         self._dialect = MastodonDialect(world)
         self._media = MastodonMedia(world, self._dialect)
         self._keys: OrderedDict[tuple[str, str], tuple[SandboxPost, float]] = OrderedDict()
+
+        for post in world.published(Platform.MASTODON, via="api"):
+            if post.idempotency_key:
+                self._keys[post.account.key, post.idempotency_key] = (post, post.created)
 
     def routes(self) -> list[Route]:
         """Return the routes, the hottest first."""

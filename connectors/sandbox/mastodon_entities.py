@@ -10,7 +10,8 @@ from connectors.sandbox.wire import iso_millis
 
 if TYPE_CHECKING:
     from connectors.sandbox.accounts import SandboxAccount
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 _TOKEN: Final = re.compile(r"(https?://[^\s<]+)|(?<![\w/])#(\w*[^\W\d]\w*)")
 _BORN: Final = "2023-01-01T00:00:00.000Z"

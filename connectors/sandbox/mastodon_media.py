@@ -79,8 +79,8 @@ class MastodonMedia:
         return Answer(self.show(call.path["id"], call))
 
     def show(self, media_id: str, call: Call) -> dict[str, Any]:
-        """Return the MediaAttachment."""
-        media = self._media[media_id]
+        """Return the MediaAttachment; of an upload from before a restart only the id is known."""
+        media = self._media.get(media_id) or _Media(call.owner, "photo", None, call.at)
         is_video = media.kind == "video"
         address = f"{call.base_url}/_sandbox/media/{'video.mp4' if is_video else 'photo.png'}"
         return {

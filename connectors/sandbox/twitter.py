@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.routing import Route
 
-    from connectors.sandbox.world import SandboxPost, SandboxWorld
+    from connectors.sandbox.posts import SandboxPost
+    from connectors.sandbox.world import SandboxWorld
 
 _BATCH: Final = 100
 _CREATE_FIELDS: Final = frozenset({
@@ -48,6 +49,10 @@ class Twitter:
         self._world = world
         self._media = TwitterMedia(world)
         self._recent: dict[str, dict[tuple[str, str | None], float]] = {}
+
+        for post in world.published(Platform.TWITTER, via="api"):
+            said = (post.text, post.detail("reply_to"))
+            self._recent.setdefault(post.account.key, {})[said] = post.created
 
     def routes(self) -> list[Route]:
         """Return the routes, the hottest first."""

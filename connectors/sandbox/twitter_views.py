@@ -17,7 +17,7 @@ from connectors.types import Platform
 
 if TYPE_CHECKING:
     from connectors.sandbox.limits import LimitState
-    from connectors.sandbox.world import SandboxPost
+    from connectors.sandbox.posts import SandboxPost
 
 _PROBLEMS: Final = "https://api.x.com/2/problems/"
 _PRIVATE_METRICS_S: Final = 30 * 86_400.0

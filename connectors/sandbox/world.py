@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox.accounts import SANDBOX_PLATFORMS, SandboxAccount, TokenIssuer, build_account
@@ -17,52 +16,19 @@ from connectors.sandbox.engagement import Counters, compute_counters, compute_fi
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.history import build_history
 from connectors.sandbox.identifiers import IdSequence, build_number, build_tid
+from connectors.sandbox.journal import Journal
 from connectors.sandbox.limits import RateLimiter
+from connectors.sandbox.posts import SandboxPost, Via, restore_post
 from connectors.sandbox.settings import SandboxSettings
 from connectors.types import ContentKind, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-Via = Literal["history", "api"]
+    from pathlib import Path
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(slots=True, eq=False)
-class SandboxPost:
-    """One post that is, or was, out. `number` sorts the posts of an account by time."""
-
-    account: SandboxAccount
-    external_id: str
-    number: int
-    created: float
-    text: str
-    kind: ContentKind
-    via: Via
-    idempotency_key: str | None = None
-    """What the client sent to make a repetition recognisable: a header, a record key, a container id."""
-    details: dict[str, Any] | None = None
-    """What only its own platform asks for: the record, media ids, the post it answers."""
-    deleted: float | None = None
-    final: float | None = None
-    """Engagements at 48 h, once computed."""
-
-    @property
-    def platform(self) -> Platform:
-        """The platform it is on."""
-        return self.account.platform
-
-    @property
-    def published_at(self) -> datetime:
-        """When it went out (UTC)."""
-        return datetime.fromtimestamp(self.created, UTC)
-
-    def detail(self, name: str) -> Any:  # noqa: ANN401  each platform keeps its own JSON here
-        """Return one of `details`, or None."""
-        return None if self.details is None else self.details.get(name)
 
 
 class SandboxWorld:
@@ -71,6 +37,7 @@ class SandboxWorld:
     `now` returns an aware UTC datetime; followers and counters can be asked for any moment. `curve_sd` and
     `noise_sd` are the standard deviations, in log units, of the hidden slot effects and of what nothing
     explains in a post (real pages: about 0.19 and 1.1; the defaults make a demo's half year say something).
+    `journal` is a file that keeps what went out, so that a world started again with it goes on where it was.
     """
 
     def __init__(
@@ -83,6 +50,7 @@ class SandboxWorld:
         curve_sd: float = 0.35,
         noise_sd: float = 0.7,
         settings: SandboxSettings | None = None,
+        journal: Path | None = None,
     ) -> None:
         self.seed = seed
         self.history_days = history_days
@@ -115,6 +83,9 @@ class SandboxWorld:
         self._live: list[SandboxPost] = []
         self._deleted: Counter[str] = Counter()
         self._sequences = {platform: IdSequence(platform) for platform in SANDBOX_PLATFORMS}
+        self._journal = None if journal is None else Journal(journal)
+        if self._journal is not None:
+            self._restore(self._journal)
 
     def now(self) -> datetime:
         """The world's clock (aware UTC)."""
@@ -160,19 +131,22 @@ class SandboxWorld:
             idempotency_key=idempotency_key,
             details=details,
         )
-        timeline = self._timelines.get(account.key)
-        if timeline is None:
-            timeline = self._early.setdefault(account.key, [])
-        timeline.append(post)
-        self._posts[account.platform, post.external_id] = post
-        self._live.append(post)
+        self._keep(post)
+        self._note("post", **post.describe())
         return post
+
+    def edit_post(self, post: SandboxPost, *, text: str, details: dict[str, Any]) -> None:
+        """Change what a post says, and some of its details."""
+        post.text = text
+        post.details = {**(post.details or {}), **details}
+        self._note("edit", account=post.account.key, external_id=post.external_id, text=text, details=details)
 
     def delete_post(self, post: SandboxPost, at: float) -> None:
         """Take the post down; the record keeps that it was out."""
         if post.deleted is None:
             post.deleted = at
             self._deleted[post.account.key] += 1
+            self._note("delete", account=post.account.key, external_id=post.external_id, at=at)
 
     def find_post(
         self, platform: Platform, external_id: str, reader: SandboxAccount | None = None
@@ -262,6 +236,45 @@ class SandboxWorld:
             if account in candidate.names:
                 return candidate.audience.curve
         raise KeyError(account)
+
+    def _keep(self, post: SandboxPost) -> None:
+        key = post.account.key
+        timeline = self._timelines.get(key)
+        if timeline is None:
+            timeline = self._early.setdefault(key, [])
+        timeline.append(post)
+        self._posts[post.platform, post.external_id] = post
+        self._live.append(post)
+
+    def _note(self, event: str, **content: object) -> None:
+        if self._journal is not None:
+            self._journal.append({"event": event, **content})
+
+    def _restore(self, journal: Journal) -> None:
+        """Do again what the journal tells; the invented past ends where the first start was."""
+        events = list(journal.read())
+        if not events:
+            self._note("start", at=self.started)
+        for event in events:
+            account = self._by_key.get(event.get("account", ""))
+            if event["event"] == "start":
+                self.started = event["at"]
+            elif account is not None and event["event"] == "post":
+                post = restore_post(account, event)
+                self._keep(post)
+                self._sequences[account.platform].skip(post.number)
+            elif account is not None:
+                self._restore_change(account, event)
+
+    def _restore_change(self, account: SandboxAccount, event: dict[str, Any]) -> None:
+        post = self.find_post(account.platform, event["external_id"], account)
+        if post is None:
+            return
+        if event["event"] == "delete":
+            post.deleted = event["at"]
+            self._deleted[account.key] += 1
+        else:
+            post.text, post.details = event["text"], {**(post.details or {}), **event["details"]}
 
     def _invent_history(self, account: SandboxAccount) -> Iterator[SandboxPost]:
         platform = account.platform

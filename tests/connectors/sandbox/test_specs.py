@@ -27,7 +27,7 @@ X, IG, M, B = Platform.TWITTER, Platform.INSTAGRAM, Platform.MASTODON, Platform.
 
 
 @cache
-def load(name: str) -> Any:  # noqa: ANN401  JSON of any shape
+def load(name: str) -> Any:
     return json.loads((SPECS / name).read_text())
 
 
