@@ -1,7 +1,5 @@
 """What every platform module offers: the `Connector` protocol, and its limits as data (`Capabilities`)."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -16,8 +16,6 @@ Only errors on the RetryLaterError branch prove that a publish was not accepted.
 A message never holds a token: `connectors.http` redacts what it quotes.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

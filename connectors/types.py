@@ -3,13 +3,11 @@
 Times are aware UTC datetimes. A metric that a platform does not report is None, never 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -48,7 +46,7 @@ class Platform(StrEnum):
     BLUESKY = "bluesky"
 
     @classmethod
-    def parse(cls, name: str) -> Platform:
+    def parse(cls, name: str) -> Self:
         """Return the platform called `name` in any case; `x` is an alias of twitter.
 
         Raises ValueError that lists the known names.
