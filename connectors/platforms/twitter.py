@@ -55,6 +55,7 @@ from connectors.types import (
 
 LABEL = "X (Twitter)"
 _POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
+_DUPLICATE = "duplicate"
 _TOKEN_LIFETIME = timedelta(hours=2)
 # How far X's clock may be behind ours before a post of ours seems older than its own attempt.
 _CLOCK_MARGIN = timedelta(seconds=10)
@@ -118,7 +119,12 @@ class TwitterConnector:
         elif progress.request.content.media:
             ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
             body["media"] = {"media_ids": ids}
-        post_id = await self._api.publish("/2/tweets", parse_created, json=body)
+        try:
+            post_id = await self._api.publish("/2/tweets", parse_created, json=body)
+        except OutcomeUnknownError as error:
+            if error.platform_code == _DUPLICATE:
+                await progress.save(duplicate=part.index)
+            raise
         return SentPart(post_id, self._permalink(post_id), self._context.clock())
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
@@ -132,6 +138,12 @@ class TwitterConnector:
             for post in posts:
                 if post["id"] not in taken and says(post, part.text) and answers(post, parent):
                     return SentPart(post["id"], self._permalink(post["id"]), parse_time(post["created_at"]))
+            if progress.extra.get("duplicate") == part.index:
+                # Sending again would meet the same refusal: better keep looking, and let a person decide.
+                raise UnavailableError(
+                    f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                    "words went out before or by another publication"
+                )
             return None
 
         return await find_parts(request, look)
@@ -264,7 +276,7 @@ class TwitterConnector:
             return ReauthenticateError(refusal.message, expired=may_mend, status=401)
         if refusal.status == 403 and "duplicate content" in words and refusal.purpose == "publish":
             # An identical post of ours may be out already, perhaps from this very attempt.
-            return OutcomeUnknownError(refusal.message, status=403, platform_code="duplicate")
+            return OutcomeUnknownError(refusal.message, status=403, platform_code=_DUPLICATE)
         if refusal.status == 403 and ("scope" in words or problem.endswith("/unsupported-authentication")):
             return ReauthenticateError(refusal.message, status=403)
         if (

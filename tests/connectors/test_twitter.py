@@ -12,6 +12,7 @@ from connectors.errors import (
     OutcomeUnknownError,
     RateLimitedError,
     ReauthenticateError,
+    UnavailableError,
 )
 from connectors.parts import SentPart
 from connectors.platforms.registry import ConnectorPool
@@ -56,6 +57,18 @@ class TestTwitter(ConnectorContract):
         found = await connector.find_publication(saved.request(self.content, clock()))
         assert found is not None
         assert found.external_id == first.external_id
+        assert len(self.live(world)) == 1
+
+    async def test_a_duplicate_of_another_publication_is_not_sent_over_and_over(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        other = await connector.publish(saved.request(self.content, clock(), key="pub_0"))
+        saved.state = {}
+        with pytest.raises(OutcomeUnknownError, match="duplicate"):
+            await connector.publish(saved.request(self.content, clock()))
+        taken = frozenset({other.external_id})
+        with pytest.raises(UnavailableError, match="another publication"):
+            await connector.find_publication(saved.request(self.content, clock(), taken=taken))
         assert len(self.live(world)) == 1
 
     async def test_pictures_are_uploaded_with_their_words(
