@@ -6,7 +6,6 @@ This process stays small: it imports neither Prefect nor a database nor the API,
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from flows.errors import AlreadyRunningError, PortInUseError
+from flows.errors import AlreadyRunningError
 from flows.prefect_environment import SERVER_ENVIRONMENT, child_environment, server_command
 from flows.supervisor import ChildSpec, Supervisor
 from warehouse.errors import SetupError
@@ -49,39 +48,6 @@ def hold_home(home: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def check_ports(settings: FlowSettings, *, with_sandbox: bool) -> None:
-    """Raise PortInUseError for the first port that another program has, InvalidInputError-like for a bad host."""
-    wanted = [
-        ("API", settings.api_host, settings.api_port, "SOCIALFLOW_API_PORT (or --port)"),
-        ("Prefect server", "127.0.0.1", settings.prefect_port, "SOCIALFLOW_PREFECT_PORT"),
-    ]
-    if with_sandbox:
-        wanted.append(("sandbox", "127.0.0.1", settings.sandbox_port, "SOCIALFLOW_SANDBOX_PORT"))
-    for part, host, port, setting in wanted:
-        if not is_free(host, port):
-            raise PortInUseError(part, host, port, setting)
-
-
-def is_free(host: str, port: int) -> bool:
-    """True if this process could listen there. Raises SetupError for an address this machine does not have."""
-    try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except socket.gaierror:
-        raise SetupError(
-            f"{host!r} is no address to listen on: use 127.0.0.1, or a name of this machine"
-        ) from None
-    except PermissionError:
-        raise SetupError(f"not allowed to listen on port {port}: choose one above 1023") from None
-    except OSError as error:
-        if error.errno in {98, 48, 10048}:  # EADDRINUSE on Linux, macOS, Windows
-            return False
-        raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return True
 
 
 def prepare(environment: Mapping[str, str]) -> None:

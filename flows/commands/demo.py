@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -17,7 +16,8 @@ import typer
 
 from flows.commands.output import JsonOption, print_json, say
 from flows.errors import DemoError
-from flows.launcher import build_specs, build_supervisor, hold_home, is_free, prepare
+from flows.launcher import build_specs, build_supervisor, hold_home, prepare
+from flows.ports import Ports
 from flows.settings import FlowSettings
 from flows.supervisor import ChildSpec
 
@@ -42,13 +42,13 @@ def demo(
 ) -> None:
     """Start everything, connect four accounts, read half a year, publish, measure, and say when to post next."""
     started = time.time()
-    settings = _choose_ports(FlowSettings())
+    wanted = FlowSettings()
     _forget_own_installation()
     home = Path(tempfile.mkdtemp(prefix="socialflow-demo-")).resolve()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
-        with hold_home(home):
-            result = _run(home, settings, started, once=once)
+        with hold_home(home), Ports() as ports:
+            result = _run(home, _choose_ports(ports, wanted), started, once=once)
         if as_json:
             print_json(result)
         elif once:
@@ -141,20 +141,13 @@ curl -s -X POST "{api}/posts" {bearer} -H "Content-Type: application/json" -d '{
 {len(supervisor.pids)} processes run. Ctrl-C stops them and removes everything."""
 
 
-def _choose_ports(settings: FlowSettings) -> FlowSettings:
+def _choose_ports(ports: Ports, settings: FlowSettings) -> FlowSettings:
     """Return the settings with free ports in place of taken ones, and everything on loopback."""
-    ports: dict[str, Any] = {"api_host": "127.0.0.1"}
+    chosen: dict[str, Any] = {"api_host": "127.0.0.1"}
     for name in ("api_port", "prefect_port", "sandbox_port"):
         wanted = getattr(settings, name)
-        taken = wanted in ports.values() or not is_free("127.0.0.1", wanted)
-        ports[name] = _free_port() if taken else wanted
-    return FlowSettings.model_validate(settings.model_dump() | ports)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        chosen[name] = wanted if ports.take("127.0.0.1", wanted) else ports.take_any()
+    return FlowSettings.model_validate(settings.model_dump() | chosen)
 
 
 def _forget_own_installation() -> None:

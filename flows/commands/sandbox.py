@@ -10,7 +10,7 @@ import typer
 
 from flows.commands.output import say
 from flows.errors import PortInUseError
-from flows.launcher import is_free
+from flows.ports import is_free
 from flows.settings import FlowSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

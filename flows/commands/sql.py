@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from warehouse.lake.console import run_sql
 
 from flows.commands.output import print_json, print_rows, say
+from warehouse.lake.console import run_sql
 from warehouse.settings import WarehouseSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from flows.commands.output import say
-from flows.launcher import build_specs, build_supervisor, check_ports, hold_home, prepare
+from flows.launcher import build_specs, build_supervisor, hold_home, prepare
+from flows.ports import Ports, take_ports
 from flows.prefect_environment import child_environment
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
@@ -35,8 +36,8 @@ def up(
     settings = FlowSettings.model_validate(FlowSettings().model_dump() | chosen)
     home = WarehouseSettings().home
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    with hold_home(home):
-        check_ports(settings, with_sandbox=False)
+    with hold_home(home), Ports() as ports:
+        take_ports(ports, settings)
         prepare(child_environment(home, settings))
         supervisor = build_supervisor(home, settings, build_specs(home, settings))
         supervisor.catch_signals()
