@@ -64,6 +64,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 asyncio.run(main())
 """
+PLATFORMS = (Platform.TWITTER, Platform.INSTAGRAM, Platform.MASTODON, Platform.BLUESKY)
 OPEN = ("scheduled", "claimed", "sending", "unknown")
 
 
@@ -184,6 +185,8 @@ async def connect_all(store: Store, url: str, now: datetime) -> list[AccountRow]
     async with ConnectorPool(settings) as pool:
         for item in offered:
             platform = Platform(item["platform"])
+            if platform not in PLATFORMS:
+                continue
             hosted = platform in {Platform.MASTODON, Platform.BLUESKY}
             account = Account(
                 id="new",
