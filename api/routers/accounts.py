@@ -75,7 +75,7 @@ async def connect_account(
 ) -> Response:
     """Connect an account. The token is verified with the platform before anything is saved.
 
-    A known account is brought up to date (200).
+    A known account is brought up to date: its id stays, and a refresh token is kept where none is given.
     """
 
     async def work() -> StoredAnswer:
@@ -187,5 +187,4 @@ def _save(
             now,
             timezone=body.timezone,
         )
-    status = 201 if row.connected_at == now else 200
-    return make_answer(status, render_account(row, now), {"Location": f"/api/v1/accounts/{row.id}"})
+    return make_answer(201, render_account(row, now), {"Location": f"/api/v1/accounts/{row.id}"})

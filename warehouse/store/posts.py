@@ -113,12 +113,12 @@ def update_post(
     """
     post = get_post(session, workspace_id, post_id)
     _require_version(post, expected_version)
+    if post.status == "canceled":
+        raise ConflictError("the post is canceled: create a new one", code="final_status")
     _require_plan(draft)
     publications = {
         row.account_id: row for row in _lock_publications(session, post) if row.status != "canceled"
     }
-    if post.status == "canceled" and not publications and post.origin == "socialflow":
-        raise ConflictError("the post is canceled: create a new one", code="final_status")
     for publication in publications.values():
         require_editable(publication)
     refuse_duplicates_of(session, draft, except_post_id=post.id)
