@@ -62,7 +62,6 @@ def attach_lake(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "allow_persistent_secrets": "false",
             # A query never picks up a Python variable that happens to have a table's name.
             "python_enable_replacements": "false",
         },
@@ -112,6 +111,8 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSetting
     connection.execute(f"SET threads = {min(_MAX_THREADS, os.cpu_count() or 1)}")
     # Else DuckDB spills into the current folder.
     connection.execute(f"SET temp_directory = {_quote(str(settings.home / 'lake' / 'tmp'))}")
+    # Keys that someone keeps for DuckDB in their own home folder are not ours to use.
+    connection.execute(f"SET secret_directory = {_quote(str(settings.home / 'lake' / 'secrets'))}")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")

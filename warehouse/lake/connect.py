@@ -74,7 +74,9 @@ class Lake:
 
     def frame(self, sql: str, params: Parameters | None = None) -> pd.DataFrame:
         """Return the rows of a statement as a DataFrame."""
-        return self._cursor().execute(sql, params or {}).df()
+        # By way of Arrow: DuckDB's own .df() calls what pandas 3.1 has deprecated.
+        frame: pd.DataFrame = self._cursor().execute(sql, params or {}).to_arrow_table().to_pandas()
+        return frame
 
     def snapshot_id(self) -> int:
         """Return the number of the lake's newest commit: it grows with each write, whoever wrote."""

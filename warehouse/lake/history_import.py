@@ -201,7 +201,7 @@ def _to_account_dim(account: AccountRow) -> AccountDim:
         workspace_id=account.workspace_id,
         platform=account.platform,
         handle=account.handle,
-        display_name=account.display_name,
+        display_name=account.display_name or None,
         timezone=account.timezone,
     )
 
@@ -221,7 +221,7 @@ def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) ->
         "kind": [row.content_kind for row in found],
         "published_at": pa.array([row.published_at for row in found], pa.timestamp("us", tz="UTC")),
         "permalink": [row.permalink for row in found],
-        "text": [row.text or None for row in found],
+        "text": [row.text for row in found],
     }
     shared = {
         name: publications[name] for name in ("publication_id", "workspace_id", "account_id", "published_at")

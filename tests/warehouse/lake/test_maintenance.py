@@ -1,0 +1,82 @@
+"""Maintenance: fewer files, the same rows, beside readers; nothing deleted that somebody may still need."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warehouse.lake.connect import Lake
+from warehouse.lake.load import load_post_snapshots, load_publications, rebuild_marts
+from warehouse.lake.maintenance import KEEP_SNAPSHOTS, maintain_lake, measure_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.settings import WarehouseSettings
+
+    Make = Callable[..., Any]
+
+
+def files_on_disk(settings: WarehouseSettings) -> set[Path]:
+    return set(Path(settings.resolved_lake_data_path).rglob("*.parquet"))
+
+
+def test_small_files_are_merged_old_ones_go_later_and_no_row_changes(
+    lake: Lake,
+    lake_settings: WarehouseSettings,
+    make_publication: Make,
+    make_snapshot: Make,
+    read_marts: Make,
+) -> None:
+    load_publications(lake, [make_publication(name) for name in "12"])
+    for hours in range(1, 7):
+        load_post_snapshots(
+            lake, [make_snapshot(name, hours=hours, likes=hours) for name in "12"], f"run_{hours}"
+        )
+    marts = read_marts(lake)
+    old_files = files_on_disk(lake_settings)
+    # The clock of the files is the machine's own, so "now" is real here.
+    now = datetime.now(UTC)
+
+    with Lake.open(lake_settings, read_only=True) as reader:
+        first = maintain_lake(lake, now)
+        assert first["after"]["files"] < first["before"]["files"]
+        assert first["snapshots_expired"] == first["files_deleted"] == first["orphans_deleted"] == 0
+        assert old_files <= files_on_disk(lake_settings), "a reader may be in the middle of these files"
+        assert read_marts(lake) == read_marts(reader) == marts
+
+        much_later = now + KEEP_SNAPSHOTS + timedelta(days=2)
+        second = maintain_lake(lake, much_later)
+        assert second["snapshots_expired"] > 0
+        assert second["files_deleted"] > 0
+        assert len(files_on_disk(lake_settings)) < len(old_files)
+        assert read_marts(lake) == read_marts(reader) == marts
+    assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 12}]
+    rebuild_marts(lake)
+    assert read_marts(lake) == marts
+
+
+def test_rewritten_marts_do_not_pile_up_deletions(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_publications(lake, [make_publication(str(number)) for number in range(3)])
+    for hours in range(1, 5):
+        load_post_snapshots(lake, [make_snapshot("1", hours=hours, likes=1)], "run_1")
+    maintain_lake(lake, datetime.now(UTC))
+    tables = lake.query("SELECT table_name, file_count FROM ducklake_table_info('lake') WHERE file_count > 1")
+    assert tables == []
+    assert measure_files(lake)["tables"] == 9
+
+
+def test_a_file_of_an_open_transaction_is_left_alone(
+    lake: Lake, lake_settings: WarehouseSettings, make_snapshot: Make
+) -> None:
+    load_post_snapshots(lake, [make_snapshot(likes=1)], "run_1")
+    stray = Path(lake_settings.resolved_lake_data_path) / "raw" / "post_snapshots" / "ducklake-stray.parquet"
+    stray.write_bytes(b"of a transaction that has not committed yet")
+    maintain_lake(lake, datetime.now(UTC))
+    assert stray.exists()
+    report = maintain_lake(lake, datetime.now(UTC) + timedelta(days=4))
+    assert report["orphans_deleted"] == 1
+    assert not stray.exists()
