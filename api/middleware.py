@@ -62,9 +62,8 @@ class RequestEnvelope:
             )
         finally:
             seconds = time.perf_counter() - started
-            route = scope.get("route")
-            template = getattr(route, "path", "(none)")
-            self._metrics.observe(scope["method"], template, exchange.status or 0, seconds)
+            operation = getattr(scope.get("route"), "operation_id", None) or "none"
+            self._metrics.observe(operation, exchange.status or 0, seconds)
             logger.info(
                 "%s %s -> %s in %.1f ms, request %s",
                 scope["method"],

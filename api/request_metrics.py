@@ -11,19 +11,16 @@ class RequestMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "socialflow_http_requests",
-            "Answers given.",
-            ("method", "route", "status"),
-            registry=self.registry,
+            "socialflow_http_requests", "Answers given.", ("operation", "status"), registry=self.registry
         )
         self._seconds = Histogram(
             "socialflow_http_request_seconds",
             "Seconds from request to answer.",
-            ("method", "route"),
+            ("operation",),
             registry=self.registry,
         )
 
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Note one answer. `route` is the template, never the address: ids would make endless series."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+    def observe(self, operation: str, status: int, seconds: float) -> None:
+        """Note one answer. `operation` is an operationId, never an address: ids would make endless series."""
+        self._requests.labels(operation, str(status)).inc()
+        self._seconds.labels(operation).observe(seconds)

@@ -131,12 +131,19 @@ def open_anonymous(server: Server) -> httpx.Client:
 class RunningServer:
     """Run the API in a thread of this process until the end of the `with` block."""
 
-    def __init__(self, home: Path, clock: SettableClock, settings: ApiSettings | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: SettableClock,
+        settings: ApiSettings | None = None,
+        *,
+        allow_private: bool = True,
+    ) -> None:
         world = SandboxWorld(seed=7, now=clock, history_days=1)
         app = create_app(
             settings or ApiSettings(),
             warehouse=WarehouseSettings(home=home),
-            connectors=ConnectorSettings(allow_private_instances=True),
+            connectors=ConnectorSettings(allow_private_instances=allow_private),
             clock=clock,
             platform_transport=httpx.ASGITransport(create_sandbox_app(world)),
         )
