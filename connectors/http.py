@@ -21,7 +21,7 @@ import asyncio
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 import httpx
 import orjson
@@ -46,7 +46,6 @@ from connectors.settings import ConnectorSettings
 
 T = TypeVar("T")
 Purpose = Literal["read", "prepare", "publish"]
-Parse = Callable[[Any], T]
 Clock = Callable[[], datetime]
 
 USER_AGENT = "SocialFlow/0.1 (self-hosted scheduler)"
@@ -56,6 +55,17 @@ _KEEPALIVE_SECONDS = 4.0
 _PUBLISH_IN_DOUBT = frozenset({303, 408})
 _CONTENT_STATUSES = frozenset({400, 409, 413, 415, 422})
 _SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderParse(Generic[T]):
+    """For answers that say it in a header: `parse` gets the headers and the body as it came."""
+
+    parse: Callable[[httpx.Headers, bytes], T]
+
+
+Parse = Callable[[Any], T] | HeaderParse[T]
+"""How an answer is read: from its JSON, or from its headers."""
 
 
 class BearerAuth(httpx.Auth):
@@ -214,7 +224,7 @@ class PlatformApi:
                 purpose, self._clean("answered far more than it should"), response.status_code
             )
         if response.is_success:
-            return self._parse(purpose, response.status_code, content, parse)
+            return self._parse(purpose, response, content, parse)
         raise self._refuse(purpose, response, content)
 
     async def _read_body(self, response: httpx.Response) -> bytes | None:
@@ -226,8 +236,10 @@ class PlatformApi:
                 return None
         return bytes(content)
 
-    def _parse(self, purpose: Purpose, status: int, content: bytes, parse: Parse[T]) -> T:
+    def _parse(self, purpose: Purpose, response: httpx.Response, content: bytes, parse: Parse[T]) -> T:
         try:
+            if isinstance(parse, HeaderParse):
+                return parse.parse(response.headers, content)
             return parse(orjson.loads(content) if content else None)
         except ConnectorError as error:
             # The platform module read a refusal in a 2xx: its word counts, less the secrets it may quote.
@@ -236,6 +248,7 @@ class PlatformApi:
             raise
         except _SHAPE_ERRORS as error:
             # Neither the answer's JSON nor a decoder's context is kept as a cause: both may hold tokens.
+            status = response.status_code
             words = f"answered {status} in a form we do not know ({type(error).__name__}): {excerpt(content)}"
             raise self._in_doubt(purpose, self._clean(words), status) from None
 
