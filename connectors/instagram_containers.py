@@ -4,13 +4,13 @@ Sources: meta/IGUserForIGOnlyAPI.json (edge media), developers.facebook.com, "IG
 Creating a container puts nothing before the world.
 """
 
-import asyncio
-from datetime import timedelta
-
+from connectors import graph_containers
 from connectors.context import ConnectorContext
-from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
+from connectors.errors import ContentRejectedError
+from connectors.graph_api import parse_id
+from connectors.graph_containers import wait_until_processed
 from connectors.http import PlatformApi
-from connectors.instagram_media import GONE, LABEL, VERSION, parse_id
+from connectors.instagram_media import LABEL, VERSION
 from connectors.text import compose_text
 from connectors.types import Media, PostContent
 
@@ -35,14 +35,7 @@ async def create_container(
 
 async def read_status(api: PlatformApi, container: str) -> str:
     """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also where it is gone."""
-    try:
-        return await api.read(
-            f"{VERSION}/{container}", lambda body: str(body["status_code"]), params={"fields": "status_code"}
-        )
-    except GiveUpError as error:
-        if error.platform_code != GONE:
-            raise
-        return "EXPIRED"
+    return await graph_containers.read_status(api, f"{VERSION}/{container}", "status_code")
 
 
 async def wait_for_container(api: PlatformApi, context: ConnectorContext, container: str) -> str:
@@ -50,14 +43,7 @@ async def wait_for_container(api: PlatformApi, context: ConnectorContext, contai
 
     Raises UnavailableError after `processing_timeout`; the container stays good for 24 hours.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + context.settings.processing_timeout
-    while (status := await read_status(api, container)) == "IN_PROGRESS":
-        if loop.time() > deadline:
-            retry_at = context.clock() + timedelta(minutes=1)
-            raise UnavailableError(f"{LABEL} is still processing the media", retry_at=retry_at)
-        await asyncio.sleep(context.settings.poll_interval)
-    return status
+    return await wait_until_processed(lambda: read_status(api, container), context, LABEL)
 
 
 def _form(item: Media) -> dict[str, str]:

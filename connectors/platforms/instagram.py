@@ -11,35 +11,35 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-import httpx
-
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
-    GiveUpError,
     OutcomeUnknownError,
-    RateLimitedError,
     UnavailableError,
+)
+from connectors.graph_api import (
+    REFRESH_BEFORE,
+    InsightsReader,
+    measure_each,
+    parse_id,
+    parse_time,
+    plan_renewal,
+    renew_token,
 )
 from connectors.http import BearerAuth
 from connectors.instagram_containers import create_container, read_status, wait_for_container
 from connectors.instagram_media import (
     COLUMNS,
-    GONE,
     INSIGHTS,
     LABEL,
     VERSION,
     explain,
     parse_account_metrics,
-    parse_id,
-    parse_insights,
     parse_listed,
     parse_metrics,
     parse_page,
-    parse_time,
-    parse_token,
     parse_user,
 )
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
@@ -57,8 +57,6 @@ from connectors.types import (
 )
 
 _PAGE = 100
-_REFRESH_BEFORE = timedelta(days=10)
-_YOUNGEST = timedelta(days=1)  # Instagram renews no token younger than that
 _CLOCK_MARGIN = timedelta(seconds=10)
 _POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp"
 
@@ -79,13 +77,13 @@ class InstagramConnector:
         supports_first_comment=True,
         metrics_batch=1,
         metrics=frozenset(COLUMNS.values()),
-        refresh_before=_REFRESH_BEFORE,
+        refresh_before=REFRESH_BEFORE,
         reconciliation="The stored container is asked whether it was published; the account's media name the post.",
     )
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
-        self._refused: set[str] = set()
+        self._insights = InsightsReader(VERSION, INSIGHTS)
         self._use(account)
 
     def _use(self, account: Account) -> None:
@@ -101,9 +99,7 @@ class InstagramConnector:
     async def verify(self) -> VerifiedAccount:
         """GET /me. A token whose end is not known is planned for renewal in a day: only that tells its end."""
         user = await self._read_user()
-        credentials = self.account.credentials
-        if credentials.expires_at is None:
-            credentials = replace(credentials, expires_at=self._context.clock() + _REFRESH_BEFORE + _YOUNGEST)
+        credentials = plan_renewal(self.account.credentials, self._context.clock())
         return VerifiedAccount(
             external_id=str(user.get("user_id") or user["id"]),
             handle=str(user["username"]),
@@ -213,49 +209,12 @@ class InstagramConnector:
         return items, following
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """GET /{media}/insights for each; a rate limit midway keeps what was read and leaves the rest missing."""
-        metrics: list[PostMetrics] = []
-        deleted: set[str] = set()
-        for media_id in external_ids:
-            try:
-                metrics.append(await self._fetch_insights(media_id))
-            except RateLimitedError:
-                if not metrics and not deleted:
-                    raise
-                break  # the rest is reported as missing, so it is asked for again, and meets the limit itself
-            except GiveUpError as error:
-                if error.platform_code != GONE:
-                    raise
-                deleted.add(media_id)
-        known = {item.external_id for item in metrics}
-        return MetricsBatch(tuple(metrics), frozenset(deleted), frozenset(external_ids) - known - deleted)
+        """GET /{media}/insights for each."""
+        return await measure_each(external_ids, self._measure)
 
-    async def _fetch_insights(self, media_id: str) -> PostMetrics:
-        """Ask for all metrics at once; where that is refused, for each alone, and do without the refused."""
+    async def _measure(self, media_id: str) -> PostMetrics:
         captured_at = self._context.clock()
-        names = [name for name in INSIGHTS if name not in self._refused]
-        try:
-            values = await self._read_insights(media_id, names)
-        except GiveUpError as error:
-            if error.platform_code == GONE:
-                raise
-            values = {}
-            for name in names:
-                try:
-                    values |= await self._read_insights(media_id, [name])
-                except GiveUpError as refused:
-                    if refused.platform_code == GONE:
-                        raise
-                    self._refused.add(name)
-            if not values:
-                self._refused.clear()  # this post has no insights at all: the names may be fine
-                raise
-        return parse_metrics(media_id, values, captured_at)
-
-    async def _read_insights(self, media_id: str, names: Sequence[str]) -> dict[str, int]:
-        return await self._api.read(
-            f"{VERSION}/{media_id}/insights", parse_insights, params={"metric": ",".join(names)}
-        )
+        return parse_metrics(media_id, await self._insights.fetch(self._api, media_id), captured_at)
 
     async def fetch_followers(self) -> AccountMetrics:
         """GET /me."""
@@ -273,13 +232,7 @@ class InstagramConnector:
     async def refresh_token(self) -> Credentials | None:
         """GET /refresh_access_token. The token itself is renewed for 60 days; one past its end cannot be."""
         old, now = self.account.credentials, self._context.clock()
-        new = await self._api.prepare(
-            "GET",
-            "/refresh_access_token",
-            lambda body: parse_token(body, old, now),
-            params={"grant_type": "ig_refresh_token", "access_token": old.access_token.get_secret_value()},
-            auth=httpx.Auth(),
-        )
+        new = await renew_token(self._api, "ig_refresh_token", old, now)
         self._use(replace(self.account, credentials=new))
         return new
 
