@@ -35,6 +35,8 @@ class Capabilities:
     max_videos: int
     media_required: bool = False
     text_byte_limit: int | None = None
+    link_in_text: bool = True
+    """Whether the link stands below the text and counts as text; False = it has a field of its own."""
     supports_thread: bool = False
     supports_first_comment: bool = False
     needs_instance_url: bool = False

@@ -38,7 +38,7 @@ class ConnectorContext:
             label=label,
             base_url=base_url,
             auth=auth,
-            secrets=[*_secrets(account.credentials), self.settings.twitter_client_secret],
+            secrets=[*_secrets(account.credentials), *self.settings.secrets],
             explain=explain,
             clock=self.clock,
         )

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,6 +24,16 @@ class ConnectorSettings(BaseSettings):
     twitter_client_secret: SecretStr | None = Field(
         default=None, description="Its secret, for confidential X apps only."
     )
+    pinterest_base_url: str = Field(
+        default="https://api.pinterest.com",
+        description="Replaces scheme, host and port of Pinterest; its paths stay.",
+    )
+    pinterest_client_id: str | None = Field(
+        default=None, description="App id of your Pinterest app; needed to refresh Pinterest tokens."
+    )
+    pinterest_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret key; needed with the app id."
+    )
     allow_private_instances: bool = Field(
         default=False,
         description="Let Mastodon and Bluesky instances and media addresses be on loopback or private nets.",
@@ -44,9 +54,11 @@ class ConnectorSettings(BaseSettings):
         default=120.0, gt=0, description="Seconds to wait for a platform to process media, per attempt."
     )
 
-    @field_validator("twitter_base_url", "instagram_base_url")
+    @field_validator("*")
     @classmethod
-    def _check_base_url(cls, value: str) -> str:
+    def _check_base_url(cls, value: object, info: ValidationInfo) -> object:
+        if not (info.field_name or "").endswith("_base_url") or not isinstance(value, str):
+            return value
         parts = urlsplit(value)
         if (
             parts.scheme not in {"http", "https"}
@@ -58,3 +70,8 @@ class ConnectorSettings(BaseSettings):
                 f"{value!r} is no base address: give scheme, host and port, as in https://host:8443"
             )
         return value.rstrip("/")
+
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Every secret among the settings, for the redaction."""
+        return tuple(value for _name, value in self if isinstance(value, SecretStr))

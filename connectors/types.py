@@ -44,6 +44,7 @@ class Platform(StrEnum):
     PINTEREST = "pinterest"
     MASTODON = "mastodon"
     BLUESKY = "bluesky"
+    TELEGRAM = "telegram"
 
     @classmethod
     def parse(cls, name: str) -> Self:

@@ -7,6 +7,8 @@ from connectors.base import Capabilities, ContentProblem
 from connectors.text import compose_text, count_utf8_bytes, has_broken_unicode
 from connectors.types import PostContent
 
+_ARTICLES = {"image": "an", "video": "a"}
+
 
 def find_problems(capabilities: Capabilities, content: PostContent) -> list[ContentProblem]:
     """Return everything that the platform would refuse, each with its field and remedy; [] = fine."""
@@ -19,14 +21,14 @@ def find_problems(capabilities: Capabilities, content: PostContent) -> list[Cont
 
 
 def _check_first_text(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
-    text = compose_text(content)
+    text = compose_text(content) if capabilities.link_in_text else content.text
     if not text.strip() and not content.media:
         yield ContentProblem("empty", "the post says nothing: give it a text or media", "text")
     if content.link and not _is_web_address(content.link):
         yield ContentProblem(
             "invalid_link", f"{content.link!r} is no web address: start it with https://", "link"
         )
-    what = "the text with its link" if content.link else "the text"
+    what = "the text with its link" if text != content.text else "the text"
     yield from _check_text(capabilities, text, "text", what)
 
 
@@ -81,9 +83,8 @@ def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[C
     images = sum(item.kind == "image" for item in content.media)
     videos = sum(item.kind == "video" for item in content.media)
     if capabilities.media_required and not content.media:
-        yield ContentProblem(
-            "media_required", f"{capabilities.label} posts need an image or a video: add one", "media"
-        )
+        wanted = " or ".join(f"{_ARTICLES[kind]} {kind}" for kind in sorted(capabilities.media_kinds))
+        yield ContentProblem("media_required", f"{capabilities.label} posts need {wanted}: add one", "media")
     for kind in sorted({item.kind for item in content.media} - capabilities.media_kinds):
         detail = f"{kind}s cannot be posted to {capabilities.label} here: leave them out"
         yield ContentProblem("media_unsupported", detail, "media")

@@ -18,7 +18,13 @@ import orjson
 from connectors.sandbox.engagement import Audience, compute_curve, compute_followers, hash_uniforms
 from connectors.types import Platform
 
-SANDBOX_PLATFORMS: Final = (Platform.TWITTER, Platform.INSTAGRAM, Platform.MASTODON, Platform.BLUESKY)
+SANDBOX_PLATFORMS: Final = (
+    Platform.TWITTER,
+    Platform.INSTAGRAM,
+    Platform.MASTODON,
+    Platform.BLUESKY,
+)
+"""In this order the accounts are listed: new platforms come last."""
 FOLLOWERS_EPOCH: Final = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
 
 TokenKind = Literal["access", "refresh"]
@@ -30,6 +36,8 @@ TOKEN_LIFETIMES: Final[dict[tuple[Platform, TokenKind], float | None]] = {
     (Platform.MASTODON, "access"): None,
     (Platform.BLUESKY, "access"): 7200.0,
     (Platform.BLUESKY, "refresh"): 90 * 86_400.0,
+    (Platform.PINTEREST, "access"): 30 * 86_400.0,
+    (Platform.PINTEREST, "refresh"): 60 * 86_400.0,
 }
 _BLUESKY_SCOPES: Final = {"access": "com.atproto.access", "refresh": "com.atproto.refresh"}
 _BRANDS: Final = (

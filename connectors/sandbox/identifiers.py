@@ -15,6 +15,7 @@ _LOW_PARTS: Final = {
     Platform.MASTODON: 1 << 16,
     Platform.INSTAGRAM: 2000,
     Platform.BLUESKY: 1 << 10,
+    Platform.PINTEREST: 100_000,
 }
 
 
@@ -27,7 +28,16 @@ def build_number(platform: Platform, millis: int, low: int) -> int:
         return (millis << 16) | low
     if platform is Platform.INSTAGRAM:
         return 17_000_000_000_000_000 + (millis - _INSTAGRAM_EPOCH_MS) * 2000 + low
-    return (millis * 1000 << 10) | low
+    if platform is Platform.BLUESKY:
+        return (millis * 1000 << 10) | low
+    return millis * _LOW_PARTS[platform] + low
+
+
+def build_post_id(platform: Platform, owner_id: str, number: int) -> str:
+    """Return how the platform calls the post with this number, unless the client chose its name."""
+    if platform is Platform.BLUESKY:
+        return f"at://{owner_id}/app.bsky.feed.post/{build_tid(number)}"
+    return str(number)
 
 
 def build_tid(number: int) -> str:

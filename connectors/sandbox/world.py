@@ -15,16 +15,17 @@ from connectors.sandbox.accounts import SANDBOX_PLATFORMS, SandboxAccount, Token
 from connectors.sandbox.engagement import Counters, compute_counters, compute_final_engagement
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.history import build_history
-from connectors.sandbox.identifiers import IdSequence, build_number, build_tid
+from connectors.sandbox.identifiers import IdSequence, build_number, build_post_id
 from connectors.sandbox.journal import Journal
 from connectors.sandbox.limits import RateLimiter
 from connectors.sandbox.posts import SandboxPost, Via, restore_post
 from connectors.sandbox.settings import SandboxSettings
-from connectors.types import ContentKind, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from connectors.types import ContentKind, Platform
 
 
 def _utc_now() -> datetime:
@@ -122,7 +123,7 @@ class SandboxWorld:
         number = self.next_number(account.platform, at)
         post = SandboxPost(
             account=account,
-            external_id=external_id or str(number),
+            external_id=external_id or build_post_id(account.platform, account.external_id, number),
             number=number,
             created=at,
             text=text,
@@ -288,10 +289,9 @@ class SandboxWorld:
         )
         for item in past:
             number = build_number(platform, round(item.created * 1000), account.index)
-            bluesky_uri = f"at://{account.external_id}/app.bsky.feed.post/{build_tid(number)}"
             yield SandboxPost(
                 account=account,
-                external_id=bluesky_uri if platform is Platform.BLUESKY else str(number),
+                external_id=build_post_id(platform, account.external_id, number),
                 number=number,
                 created=item.created,
                 text=item.text,

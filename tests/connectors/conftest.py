@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 import stamina
+from pydantic import SecretStr
 
 from connectors.base import Connector
 from connectors.platforms.registry import ConnectorPool
@@ -46,6 +47,9 @@ def connector_settings() -> ConnectorSettings:
     return ConnectorSettings(
         twitter_base_url=SANDBOX,
         instagram_base_url=SANDBOX,
+        pinterest_base_url=SANDBOX,
+        pinterest_client_id="client-of-the-tests",
+        pinterest_client_secret=SecretStr("secret-of-the-test-client"),
         twitter_client_id="client-of-the-tests",
         allow_private_instances=True,
         request_timeout=0.5,

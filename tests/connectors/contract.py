@@ -64,6 +64,11 @@ class ConnectorContract:
         text="Opening at nine & closing <late> https://example.com/a?b=1&c=2"
     )
 
+    media_content: ClassVar[PostContent] = PostContent(text="With a photo", media=(PICTURE, PICTURE))
+
+    account_counters: ClassVar[frozenset[str]] = frozenset({"followers", "following", "posts"})
+    """What the platform says of an account."""
+
     empty_listing: ClassVar[str] = ""
     """What this platform answers for an account without posts, where it is one of the bodies tried below."""
 
@@ -157,7 +162,7 @@ class ConnectorContract:
     async def test_a_doubtful_publish_of_media_ends_in_exactly_one_post(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
-        content, first = PostContent(text="With a photo", media=(PICTURE, PICTURE)), clock()
+        content, first = self.media_content, clock()
         self.fail(world, "reset_after")
         with pytest.raises(OutcomeUnknownError):
             await connector.publish(saved.request(content, first))
@@ -165,7 +170,7 @@ class ConnectorContract:
         found = await connector.find_publication(saved.request(content, first))
         assert found is not None
         assert [post.external_id for post in self.live(world)] == [found.external_id]
-        assert self.live(world)[0].kind == "photo"
+        assert self.live(world)[0].kind == self.media_content.kind
 
     async def test_find_takes_neither_an_older_post_nor_another_publication(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
@@ -388,8 +393,8 @@ class ConnectorContract:
         metrics = await connector.fetch_followers()
         assert metrics.followers == owner.followers(clock().timestamp())
         assert metrics.captured_at == clock()
-        assert metrics.following is not None
-        assert metrics.posts is not None
+        counters = {name: getattr(metrics, name) for name in ("followers", "following", "posts")}
+        assert {name for name, value in counters.items() if value is not None} == self.account_counters
 
     # -- history
 
@@ -487,8 +492,11 @@ class ConnectorContract:
     async def test_a_first_comment_goes_out_once(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
-        assert connector.capabilities.supports_first_comment
         content = self.content.model_copy(update={"first_comment": "The recipe is in our story."})
+        if not connector.capabilities.supports_first_comment:
+            codes = [problem.code for problem in validate_content(self.platform, content)]
+            assert codes == ["first_comment_unsupported"]
+            return
         first = clock()
 
         async def fail_next(state: Mapping[str, Any]) -> None:

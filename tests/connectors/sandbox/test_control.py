@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from connectors.sandbox.accounts import SANDBOX_PLATFORMS
 from connectors.sandbox.limits import LIMITS
 from connectors.sandbox.settings import SandboxSettings
 from connectors.types import Platform
@@ -21,7 +22,7 @@ async def test_the_accounts_come_with_all_one_needs_to_connect(
     listed = (await client.get("/_sandbox/accounts")).json()
     assert [item["access_token"] for item in listed] == [account.access_token for account in world.accounts]
     by_platform = {item["platform"]: item for item in listed}
-    assert set(by_platform) == {"twitter", "instagram", "mastodon", "bluesky"}
+    assert list(by_platform) == list(SANDBOX_PLATFORMS)
     assert (
         by_platform["mastodon"]["instance_url"]
         == by_platform["bluesky"]["instance_url"]
