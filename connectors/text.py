@@ -3,11 +3,12 @@
 import hashlib
 import html
 import unicodedata
+from functools import cache
 from html.parser import HTMLParser
+from types import ModuleType
 from typing import Any
 
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
-from twitter_text import extract_urls_with_indices, parse_tweet
 
 from connectors.types import PostContent
 
@@ -16,6 +17,15 @@ _SPACE = regex.compile(r"\s+")
 # Mastodon's own rule (app/models/account.rb, lib/mastodon): a local part, then perhaps @domain.
 _MASTODON_MENTION = regex.compile(r"(?<![=/\w])@(\w+(?:[\w.-]+\w+)?)(?:@[\w.-]+[\w]+)?", regex.IGNORECASE)
 _MASTODON_URL_LENGTH = 23
+
+
+@cache
+def load_twitter_text() -> ModuleType:
+    """Return X's text rules, loaded on first use: 12 MB and a third of a second that an idle process spares."""
+    import twitter_text  # noqa: PLC0415 (that is the point)
+
+    module: ModuleType = twitter_text
+    return module
 
 
 def has_broken_unicode(text: str) -> bool:
@@ -28,7 +38,7 @@ def count_weighted(text: str) -> int:
 
     Source: docs.x.com, "Counting characters"; twitter-text configuration v3.
     """
-    return int(parse_tweet(_mend(text)).weightedLength)
+    return int(load_twitter_text().parse_tweet(_mend(text)).weightedLength)
 
 
 def count_graphemes(text: str) -> int:
@@ -62,7 +72,9 @@ def count_mastodon(text: str) -> int:
 
 def find_urls(text: str, *, with_scheme_only: bool) -> list[tuple[int, int, str]]:
     """Return (start, end, url) of each web address, in code points, by the rules of twitter-text."""
-    found: list[dict[str, Any]] = extract_urls_with_indices(_mend(text), not with_scheme_only)
+    found: list[dict[str, Any]] = load_twitter_text().extract_urls_with_indices(
+        _mend(text), not with_scheme_only
+    )
     return [(item["indices"][0], item["indices"][1], item["url"]) for item in found]
 
 

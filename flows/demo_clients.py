@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT = 75.0
 """Seconds for a server to answer for the first time, on a machine that starts all of them at once."""
-_RUN_STATES = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+_RUNNING = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
 
 
 class Servers:
@@ -98,16 +99,23 @@ class Servers:
         deadline = time.monotonic() + START_TIMEOUT
         asked = False
         while time.monotonic() < deadline:
-            running = await _call(self._prefect, "POST", "/flow_runs/filter", json=_RUN_STATES | wanted)
-            if running:
-                return
-            if not asked:
-                found = await _call(self._prefect, "POST", "/deployments/filter", json=wanted)
-                for row in found:
-                    await _call(self._prefect, "POST", f"/deployments/{row['id']}/create_flow_run", json={})
-                    asked = True
+            # While it starts, Prefect's server answers 503 now and then: its database is busy.
+            with suppress(_BusyError):
+                if await _call(self._prefect, "POST", "/flow_runs/filter", json=_RUNNING | wanted):
+                    return
+                asked = asked or await self._start_run(wanted)
             await asyncio.sleep(0.5)
         raise DemoError(f"no run of {deployment} began within {START_TIMEOUT:.0f} s: see runner.log")
+
+    async def _start_run(self, wanted: dict[str, Any]) -> bool:
+        found = await _call(self._prefect, "POST", "/deployments/filter", json=wanted)
+        for row in found:
+            await _call(self._prefect, "POST", f"/deployments/{row['id']}/create_flow_run", json={})
+        return bool(found)
+
+
+class _BusyError(DemoError):
+    """The server asks to come again."""
 
 
 async def _wait_for(client: httpx.AsyncClient, path: str, what: str) -> None:
@@ -124,6 +132,8 @@ async def _wait_for(client: httpx.AsyncClient, path: str, what: str) -> None:
 
 async def _call(client: httpx.AsyncClient, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401 (JSON)
     answer = await client.request(method, path, **content)
+    if answer.status_code == 503:
+        raise _BusyError(f"{method} {answer.request.url.path} is not available now")
     if answer.is_error:
         raise DemoError(
             f"{method} {answer.request.url.path} was answered {answer.status_code}: {answer.text[:500]}"

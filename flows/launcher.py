@@ -88,11 +88,7 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
     )
     api = ChildSpec(
         name="api",
-        command=[
-            *python, "uvicorn", "--factory", "api.app:create_app",
-            "--host", settings.api_host, "--port", str(settings.api_port),
-            "--no-access-log", "--timeout-graceful-shutdown", "2",
-        ],
+        command=[*python, "flows.api_process"],
         env=environment,
         ready_url=f"{settings.api_url}/healthz",
     )  # fmt: skip

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from connectors.base import PublishRequest
 from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
+from connectors.platforms.registry import warm_up
 from flows.delivery import compute_backoff, find_out, send
 from flows.publish_report import PublishReport
 from flows.publisher_settings import PublisherSettings
@@ -94,6 +95,7 @@ class Publisher:
         )
         self._connectors: dict[str, tuple[datetime, Connector]] = {}
         self._stopping = asyncio.Event()
+        self._warm = False
 
     def stop(self) -> None:
         """Claim no more; what is being sent is finished, what only waits is given back."""
@@ -137,6 +139,10 @@ class Publisher:
         claimed = await asyncio.to_thread(self._claim_in_store, now, horizon, room)
         for publication in claimed:
             self._start(publication, self._send_at_its_second(publication))
+        if claimed and not self._warm:
+            # Claimed ahead of their time: what the connectors load late is loaded before the first is due.
+            self._warm = True
+            await asyncio.to_thread(warm_up)
 
     def _claim_in_store(self, now: datetime, horizon: datetime, room: int) -> list[ClaimedPublication]:
         with self._store.write() as session:

@@ -17,6 +17,7 @@ from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.twitter import TwitterConnector
 from connectors.settings import ConnectorSettings
+from connectors.text import load_twitter_text
 from connectors.types import Account, Platform, PostContent
 from connectors.validation import find_problems
 
@@ -47,6 +48,11 @@ def get_capabilities(platform: Platform) -> Capabilities:
 def validate_content(platform: Platform, content: PostContent) -> list[ContentProblem]:
     """Return everything the platform would refuse about `content`; [] = fine. No network."""
     return find_problems(get_capabilities(platform), content)
+
+
+def warm_up() -> None:
+    """Load what is otherwise loaded with the first post: for whoever must not be late with it. Not quick."""
+    load_twitter_text()
 
 
 def _utc_now() -> datetime:

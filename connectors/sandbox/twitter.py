@@ -9,8 +9,6 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from twitter_text import parse_tweet
-
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.twitter_media import TwitterMedia
@@ -278,6 +276,9 @@ def _is_too_long(text: str) -> bool:
     # A character weighs 2 at most and an address 23, so most texts need no real counting.
     if 2 * len(text) + 23 * text.count(".") <= 280:
         return False
+    # X's own counting, imported for the few long texts alone: 12 MB.
+    from twitter_text import parse_tweet  # noqa: PLC0415 (see above)
+
     return bool(parse_tweet(unicodedata.normalize("NFC", text)).weightedLength > 280)
 
 
