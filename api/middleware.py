@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("api.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+_NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -49,6 +50,7 @@ class RequestEnvelope:
         started = time.perf_counter()
         try:
             body = await self._read_body(scope, receive)
+            _refuse_nul(scope, body)
             _accept_json_by_any_name(scope)
             await self._app(scope, _replay(body, receive), exchange.send)
         except ApiError as error:
@@ -128,6 +130,12 @@ class _Exchange:
 
 def _new_request_id() -> str:
     return new_id("req")
+
+
+def _refuse_nul(scope: Scope, body: bytes) -> None:
+    """Refuse NUL characters, which no text needs and PostgreSQL cannot hold."""
+    if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
+        raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
 
 
 def _accept_json_by_any_name(scope: Scope) -> None:

@@ -17,6 +17,13 @@ Resolution = Literal["exact", "shifted_forward", "first_of_two", "optimal", "now
 _ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}(:?\d{2})?)?")
 
 
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Bounds that leave room for sums of times on either side."""
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""A time this little in the past is taken as now: clients' clocks are a little off."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedTime:
     """An instant, and how it was found from what the caller wrote."""
@@ -45,28 +52,33 @@ def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> 
         )
     try:
         written = datetime.fromisoformat(text.upper())
-        if written.tzinfo is not None:
-            return ResolvedTime(written.astimezone(UTC), value, zone.key, "exact")
-        return _resolve_local(written, value, zone)
+        if written.tzinfo is None:
+            resolved = _resolve_local(written, value, zone)
+        else:
+            resolved = ResolvedTime(written.astimezone(UTC), value, zone.key, "exact")
     except (ValueError, OverflowError):
         raise InvalidInputError(
             f"{value!r} is no time of the calendar: check day, hour and offset",
             field=field,
             code="invalid_time",
         ) from None
+    if not EARLIEST <= resolved.at < LATEST:
+        raise InvalidInputError(
+            f"{value!r} is out of range: use years {EARLIEST.year} to {LATEST.year - 1}",
+            field=field,
+            code="invalid_time",
+        )
+    return resolved
 
 
 def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "scheduled_at") -> None:
-    """Raise InvalidInputError for a time in the past (clocks of clients may be a few seconds off)."""
+    """Raise InvalidInputError for a time more than CLOCK_TOLERANCE in the past."""
     if resolved.at < now - CLOCK_TOLERANCE:
         raise InvalidInputError(
             f"{resolved.at.isoformat()} is in the past: choose a later time, or leave it out to publish at once",
             field=field,
             code="in_the_past",
         )
-
-
-CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 def _resolve_local(written: datetime, value: str, zone: ZoneInfo) -> ResolvedTime:

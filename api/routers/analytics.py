@@ -158,6 +158,4 @@ def _resolve_period(
         raise problem_at("to", "empty_period", "'to' must be after 'from'")
     if end - start > LONGEST_PERIOD + timedelta(days=1):
         raise problem_at("from", "period_too_long", "ask for at most 366 days")
-    if start.year < 1971:
-        raise problem_at("from", "invalid_time", "there are no figures before 1971")
     return start, end

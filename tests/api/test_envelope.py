@@ -49,6 +49,23 @@ def test_a_body_that_is_no_json(tenant: Tenant, body: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_nul_characters_are_refused_everywhere(tenant: Tenant) -> None:
+    for answer in (
+        tenant.client.post(POSTS, content=rb'{"content": "a\u0000b", "platforms": ["twitter"]}'),
+        tenant.client.get(f"{POSTS}/%00"),
+        tenant.client.get(f"{POSTS}?cursor=a%00b"),
+    ):
+        check_problem(answer, 422, "nul_character")
+    # An escaped backslash before u0000 is harmless text.
+    harmless = rb'{"content": "a\\u0000b", "platforms": ["twitter"]}'
+    assert tenant.client.post(POSTS, content=harmless).status_code == 201
+
+
+def test_half_a_character_pair_is_refused(tenant: Tenant) -> None:
+    answer = tenant.client.post(POSTS, content=rb'{"content": "\ud800", "platforms": ["twitter"]}')
+    check_problem(answer, 422, "invalid_request")
+
+
 def test_too_long_a_body(server: Server) -> None:
     long = json.dumps({"content": "x" * 1_100_000})
     with open_anonymous(server) as client:

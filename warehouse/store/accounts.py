@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
 from connectors.types import Account, Credentials, Platform
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.account_health import AccountHealth, account_health
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publications import cancel_publication, get_publication
@@ -24,22 +24,24 @@ if TYPE_CHECKING:
     from connectors.types import VerifiedAccount
     from warehouse.store.crypto import Cipher
 
-HealthStatus = Literal["ok", "expiring", "expired", "revoked", "disconnected", "imported"]
-
-EXPIRING_WITHIN = timedelta(days=7)
-"""Long-lived tokens (60 days) are called expiring this long before their end."""
-EXPIRING_SHARE = 0.1
-"""Short-lived tokens (2 h) are called expiring in the last tenth of their life: a refresh is overdue then."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountHealth:
-    """Whether the account can be used, since or until when, and why."""
-
-    status: HealthStatus
-    reason: str | None = None
-    at: datetime | None = None
-    """When it changed, or (expiring) when it will."""
+__all__ = [
+    "AccountHealth",
+    "account_health",
+    "connect_account",
+    "disconnect_account",
+    "find_or_create_imported_account",
+    "get_account",
+    "list_accounts",
+    "list_expiring_accounts",
+    "list_target_accounts",
+    "mark_revoked",
+    "open_account",
+    "pause_account",
+    "release_refresh",
+    "resume_account",
+    "save_credentials",
+    "take_refresh_lease",
+]
 
 
 def connect_account(  # noqa: PLR0917 (what a connection consists of)
@@ -258,33 +260,6 @@ def save_credentials(
     _store_credentials(row, cipher, credentials, now)
 
 
-def account_health(row: AccountRow, now: datetime) -> AccountHealth:
-    """Return whether the account can be used, with when and why."""
-    match row.status:
-        case "revoked":
-            return AccountHealth("revoked", row.status_reason, row.status_changed_at)
-        case "disconnected":
-            return AccountHealth("disconnected", row.status_reason, row.status_changed_at)
-        case "imported":
-            return AccountHealth(
-                "imported", "its history was imported; it is not connected", row.connected_at
-            )
-        case _:
-            return _token_health(row, now)
-
-
-def _token_health(row: AccountRow, now: datetime) -> AccountHealth:
-    end = row.token_expires_at
-    if end is None:
-        return AccountHealth("ok")
-    if end <= now:
-        return AccountHealth("expired", "the access token has run out and was not refreshed", end)
-    issued = row.last_verified_at or row.connected_at
-    if end - now <= min(EXPIRING_WITHIN, (end - issued) * EXPIRING_SHARE):
-        return AccountHealth("expiring", "the access token ends soon and was not refreshed yet", end)
-    return AccountHealth("ok", None, end)
-
-
 def find_or_create_imported_account(
     session: Session, workspace_id: str, platform: Platform, name: str, now: datetime
 ) -> AccountRow:
@@ -318,6 +293,16 @@ def find_or_create_imported_account(
     session.add(row)
     session.flush()
     return row
+
+
+def list_expiring_accounts(session: Session, expires_before: datetime) -> list[AccountRow]:
+    """Return all workspaces' connected accounts whose access token ends before then, the first to end first."""
+    query = select(AccountRow).where(
+        AccountRow.status == "active",
+        AccountRow.credentials.is_not(None),
+        AccountRow.token_expires_at < expires_before,
+    )
+    return list(session.scalars(query.order_by(AccountRow.token_expires_at, AccountRow.id)))
 
 
 def take_refresh_lease(
