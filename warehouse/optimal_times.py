@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from warehouse.errors import InvalidInputError
+from warehouse.timing_age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
 from warehouse.timing_history import HOURS, SLOTS, PostArrays, read_history
-from warehouse.timing_levels import DEFAULT_AGE_CURVE, AgeCurve, compute_residuals
-from warehouse.timing_posterior import compute_forecast
+from warehouse.timing_levels import compute_residuals
+from warehouse.timing_posterior import SlotPosts, compute_forecast, normal_cdf
 from warehouse.timing_prior import pool_profiles
 
 if TYPE_CHECKING:
@@ -28,13 +29,24 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-MODEL_VERSION = "gp168-1"
+__all__ = [
+    "MODEL_VERSION",
+    "AgeCurve",
+    "SlotSums",
+    "compute_age_curve",
+    "compute_from_sums",
+    "compute_optimal_times",
+    "compute_platform_prior",
+    "compute_prior_without_each",
+    "compute_slot_sums",
+]
 
-PRIOR_WEIGHT = 0.5  # how far an account follows its platform's profile, before its own posts
+MODEL_VERSION = "gp168-2"
+
 Z_80 = 1.2816
 UNSEEN_LIFT = 0.05  # a platform's table alone earned 2-4 %: nobody is promised more without own posts
 _BATCH_POSTS = 500_000
-_BATCH_ACCOUNTS = 1_000
+_BATCH_ACCOUNTS = 200
 _NEARBY_HOURS = 2
 
 
@@ -65,7 +77,7 @@ def compute_optimal_times(
             (account_id, published_at, engagement, kind) are counted and change no estimate.
         timezones: IANA zone per account, or one for all. Accounts named here without posts get rows too.
         prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per
-            account_id; see `compute_platform_prior`. The model gives it half weight. None or empty: flat.
+            account_id; see `compute_platform_prior`. None or empty: flat.
         as_of: posts after this instant are left out, and it gives a post's age where age_hours is missing.
             None: all posts are used and those without age_hours count as grown up.
         age_curve: how engagement grows with a post's age; see `compute_age_curve`.
@@ -130,7 +142,7 @@ def compute_slot_sums(
     """The first half of the model: from posts to residuals to sums per slot. Arguments as above."""
     names, zones, posts = read_history(history, timezones, as_of)
     size = (len(names), SLOTS)
-    sums = SlotSums(names, np.zeros(size), np.zeros(size), np.zeros(size), np.full(len(names), 1.3 * 1.2))
+    sums = SlotSums(names, np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(len(names)))
     for first, last, batch in _batches(posts, len(names)):
         accounts = last - first
         local = batch.account - first
@@ -185,10 +197,10 @@ def _score_slots(sums: SlotSums, part: slice, prior: FloatArray) -> dict[str, np
     n = count.sum(axis=1, keepdims=True)
     unseen = n == 0
     mix = np.where(unseen, 1.0 / SLOTS, count / np.maximum(n, 1.0))
-    mean = np.broadcast_to(PRIOR_WEIGHT * prior, count.shape)
-    forecast = compute_forecast(count, sums.mean[part], sums.noise[part], mean, mix)
+    posts = SlotPosts(count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix)
+    forecast = compute_forecast(posts)
     lift = np.where(unseen, _lift_of_unseen(forecast.lift), forecast.lift)
-    p_better = normal_cdf(lift / forecast.sd)
+    p_better = np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
     low, high = lift.min(axis=1, keepdims=True), lift.max(axis=1, keepdims=True)
     spread = high - low
     by_hour = rows.reshape(-1, 7, HOURS).sum(axis=1)
@@ -210,16 +222,7 @@ def _score_slots(sums: SlotSums, part: slice, prior: FloatArray) -> dict[str, np
 def _lift_of_unseen(lift: FloatArray) -> FloatArray:
     """Without own posts there is no habit to fall short of, and little to promise: between 0 and 5 %."""
     highest = np.maximum(lift.max(axis=1, keepdims=True), 1e-12)
-    return np.clip(lift * np.minimum(1.0, np.log1p(UNSEEN_LIFT) / highest), 0.0, None)
-
-
-def normal_cdf(z: FloatArray) -> FloatArray:
-    """Standard normal distribution function (Abramowitz and Stegun 26.2.17, error below 1e-7)."""
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
-    series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-    tail = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) * series
-    cdf: FloatArray = np.where(z >= 0, 1.0 - tail, tail)
-    return cdf
+    return np.maximum(lift * np.minimum(1.0, np.log1p(UNSEEN_LIFT) / highest), 0.0)
 
 
 def _batches(posts: PostArrays, accounts: int) -> Iterator[tuple[int, int, PostArrays]]:

@@ -1,6 +1,9 @@
 """Takes a post's age, its account's level over time and its kind out of its engagement. Pure.
 
 Working scale: y = ln(1 + engagement). What is left, the residual, is what the posting time may explain.
+
+Level and kind are solved for together. One after the other, a page that moves from photos to live video
+puts the kinds' difference into the level, and with it what the videos' hours are worth.
 """
 
 from __future__ import annotations
@@ -13,35 +16,22 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from warehouse.timing_age import AgeCurve
     from warehouse.timing_history import PostArrays
 
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
-# Log share of its final engagement that a post has at an age in hours, where own snapshots say nothing yet.
-AGE_HOURS = np.array([0.0, 4.0, 8.0, 16.0, 24.0, 48.0])
-AGE_LOG_SHARE = np.array([-0.6, -0.6, -0.45, -0.2, -0.1, 0.0])
-
 MICROSECONDS_PER_DAY = 86_400_000_000
 LEVEL_DAYS = 10.0
 LEVEL_POSTS = 40.0
 BINS_PER_BANDWIDTH = 4
-KIND_SHRINKAGE = 10.0
+KIND_SHRINKAGE = 5.0  # posts that a kind needs before its own mean counts half
 CLIP_SD = 2.5
+_ROUNDS = 2  # of clipping viral posts and solving again
 _TAPS = 3 * BINS_PER_BANDWIDTH
 _HISTOGRAM_STEP = 0.02
 _HISTOGRAM_BINS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class AgeCurve:
-    """Log share of the final engagement by age: rising, 0 from the last age on."""
-
-    hours: FloatArray
-    log_share: FloatArray
-
-
-DEFAULT_AGE_CURVE = AgeCurve(AGE_HOURS, AGE_LOG_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,75 +40,93 @@ class Grid:
 
     bin: IntArray  # per post: the bin left of it
     share: FloatArray  # per post: how far it is towards the next bin
+    weight: FloatArray  # per post: 1, or 0 for a repeated row
+    number: FloatArray  # per bin: posts around it, by the kernel's weight
     size: int
 
 
 def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tuple[FloatArray, FloatArray]:
-    """Residual of each post (log units, clipped) and the noise variance of each account.
+    """Residual of each post (log units, viral posts clipped) and each account's noise variance per post.
 
     Shapes: (posts,) and (accounts,).
     """
-    y = np.log1p(posts.engagement * np.exp(-np.interp(posts.age_hours, curve.hours, curve.log_share)))
-    weight = posts.weight
-    count = np.bincount(posts.account, weight, accounts)
+    if not len(posts):
+        return np.zeros(0), noise_variance(np.zeros(accounts), np.zeros(accounts))
+    y = np.log1p(posts.engagement * np.exp(-curve.at(posts.age_hours)))
+    count = np.bincount(posts.account, posts.weight, accounts)
     grid = build_grid(posts, accounts, count)
-    kinds = int(posts.kind.max(initial=0)) + 1
+    kinds = int(posts.kind.max()) + 1
     kind_of = posts.account * kinds + posts.kind
-    kind_count = np.bincount(kind_of, weight, accounts * kinds)
-    kind = np.zeros(len(y))
-    level = smooth_level(grid, y, weight)
-    for _ in range(2):
-        limit = robust_sd(y - level - kind, posts.account, weight, accounts)[posts.account] * CLIP_SD
-        left = np.clip(y - level, kind - limit, kind + limit)
-        kind = (np.bincount(kind_of, left * weight, accounts * kinds) / (kind_count + KIND_SHRINKAGE))[
+
+    def kind_sums(values: FloatArray) -> FloatArray:
+        return np.bincount(kind_of, values * posts.weight, accounts * kinds).reshape(accounts, kinds)
+
+    # Normal equations of y = level + kind with the level smoothed away: what a kind's posts have beyond
+    # the posts around them. A kind that never stood beside another one gets no effect of its own.
+    normal = np.zeros((accounts, kinds, kinds))
+    for kind in range(kinds if kinds > 1 else 0):
+        of_kind = (posts.kind == kind).astype(np.float64)
+        normal[:, :, kind] = kind_sums(of_kind - smooth_level(grid, of_kind))
+    normal += KIND_SHRINKAGE * np.eye(kinds)
+
+    robust, fitted, limit = y, y, y
+    for _ in range(_ROUNDS):
+        level = smooth_level(grid, robust)
+        kind_effect = np.linalg.solve(normal, kind_sums(robust - level)[:, :, None])[:, :, 0].reshape(-1)[
             kind_of
         ]
-        level = smooth_level(grid, level + np.clip(y - level - kind, -limit, limit), weight)
-    limit = robust_sd(y - level - kind, posts.account, weight, accounts)[posts.account] * CLIP_SD
-    residual = np.clip(y - level - kind, -limit, limit)
-    mean = np.bincount(posts.account, residual * weight, accounts) / np.maximum(count, 1.0)
+        fitted = kind_effect + (smooth_level(grid, robust - kind_effect) if kinds > 1 else level)
+        limit = CLIP_SD * robust_sd(y - fitted, posts, accounts)[posts.account]
+        robust = fitted + np.clip(y - fitted, -limit, limit)
+    residual = robust - fitted
+    mean = np.bincount(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
     residual -= mean[posts.account]
-    squares = np.bincount(posts.account, residual**2 * weight, accounts)
-    return residual, 1.3 * (squares + 12.0) / (count + 10.0)
+    squares = np.bincount(posts.account, residual**2 * posts.weight, accounts)
+    return residual, noise_variance(squares, count)
+
+
+def noise_variance(squares: FloatArray, count: FloatArray) -> FloatArray:
+    """Variance of one post: pulled to 1.2 like ten posts would; a tenth more, as posts share their days."""
+    return 1.1 * (squares + 12.0) / (count + 10.0)
 
 
 def build_grid(posts: PostArrays, accounts: int, count: FloatArray) -> Grid:
     """Bins of a quarter of the account's bandwidth: 10 days, or 40 posts where that is longer."""
     days = posts.published / MICROSECONDS_PER_DAY
-    first, last = np.full(accounts, np.inf), np.full(accounts, -np.inf)
-    np.minimum.at(first, posts.account, days)
-    np.maximum.at(last, posts.account, days)
-    first = np.where(count > 0, first, 0.0)
-    span = np.where(count > 0, last - first, 0.0)
+    starts = np.flatnonzero(np.diff(posts.account, prepend=-1))  # posts are sorted by account, then time
+    first, span = np.zeros(accounts), np.zeros(accounts)
+    present = posts.account[starts]
+    first[present] = days[starts]
+    span[present] = days[np.append(starts[1:], len(days)) - 1] - days[starts]
     width = np.maximum(LEVEL_DAYS, LEVEL_POSTS * span / np.maximum(count, 1.0)) / BINS_PER_BANDWIDTH
     bins = np.floor(span / width).astype(np.int64) + 2 + _TAPS
-    start = np.concatenate(([0], np.cumsum(bins)))
+    offset = np.concatenate(([0], np.cumsum(bins)))
     position = (days - first[posts.account]) / width[posts.account]
-    left = np.floor(position)
-    return Grid(start[posts.account] + left.astype(np.int64), position - left, int(start[-1]) + 1)
+    left = position.astype(np.int64)
+    grid = Grid(offset[posts.account] + left, position - left, posts.weight, np.zeros(0), int(offset[-1]) + 1)
+    number = np.maximum(_spread(grid, posts.weight), 1e-9)
+    return Grid(grid.bin, grid.share, grid.weight, number, grid.size)
 
 
-def smooth_level(grid: Grid, values: FloatArray, weight: FloatArray) -> FloatArray:
-    """Local weighted mean around each post, with a Gaussian kernel, on the grid."""
+def smooth_level(grid: Grid, values: FloatArray) -> FloatArray:
+    """Local mean around each post, with a Gaussian kernel, on the grid."""
+    level = _spread(grid, values * grid.weight) / grid.number
+    left = level[grid.bin]
+    return left + grid.share * (level[grid.bin + 1] - left)
+
+
+def _spread(grid: Grid, weights: FloatArray) -> FloatArray:
+    right = weights * grid.share
+    sums = np.bincount(grid.bin, weights - right, grid.size) + np.bincount(grid.bin + 1, right, grid.size)
     taps = np.arange(-_TAPS, _TAPS + 1)
-    kernel = np.exp(-0.5 * (taps / BINS_PER_BANDWIDTH) ** 2)
-
-    def spread(weights: FloatArray) -> FloatArray:
-        sums = np.bincount(grid.bin, weights * (1 - grid.share), grid.size)
-        sums += np.bincount(grid.bin + 1, weights * grid.share, grid.size)
-        return np.convolve(sums, kernel, "same")
-
-    if not len(values):
-        return values
-    number = spread(weight)
-    level = spread(values * weight) / np.maximum(number, 1e-9)
-    return level[grid.bin] * (1 - grid.share) + level[grid.bin + 1] * grid.share
+    return np.convolve(sums, np.exp(-0.5 * (taps / BINS_PER_BANDWIDTH) ** 2), "same")
 
 
-def robust_sd(residual: FloatArray, account: IntArray, weight: FloatArray, accounts: int) -> FloatArray:
+def robust_sd(residual: FloatArray, posts: PostArrays, accounts: int) -> FloatArray:
     """1.48 x the median absolute residual of each account, from a histogram (no sort), at least 0.1."""
     cell = np.minimum(np.abs(residual) / _HISTOGRAM_STEP, _HISTOGRAM_BINS - 1).astype(np.int64)
-    counts = np.bincount(account * _HISTOGRAM_BINS + cell, weight, accounts * _HISTOGRAM_BINS)
+    cell += posts.account * _HISTOGRAM_BINS
+    counts = np.bincount(cell, posts.weight, accounts * _HISTOGRAM_BINS)
     below = counts.reshape(accounts, _HISTOGRAM_BINS).cumsum(axis=1)
     median = (below < below[:, -1:] / 2).sum(axis=1) + 0.5
-    return np.asarray(np.maximum(1.4826 * _HISTOGRAM_STEP * median, 0.1))
+    return np.maximum(1.4826 * _HISTOGRAM_STEP * median, 0.1)

@@ -1,0 +1,125 @@
+"""Post histories whose true timing effects are known: for measuring the timing model and for its tests.
+
+Accounts post by habit (some hours often, most hardly ever), their level drifts, their kinds of content
+differ in engagement and in the hours they are posted at, and a post's own luck has sd 1.1 in log units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Slots = np.ndarray[Any, np.dtype[np.int64]]
+KINDS = np.array(["link", "photo", "text", "video"])
+START = pd.Timestamp("2024-01-01", tz="UTC")  # a Monday
+
+
+@dataclass(frozen=True)
+class World:
+    """Posts (account_id, published_at UTC, engagement, kind, slot) and the truth behind them."""
+
+    posts: pd.DataFrame
+    effect: Array  # (accounts, 168) log units
+    true_lift: Array  # (accounts, 168) log units against the account's own mix of posts
+
+
+def make_world(
+    seed: int,
+    *,
+    accounts: int,
+    posts: int,
+    effect_sd: float = 0.19,
+    shared: float = 0.15,
+    noise_sd: float = 1.1,
+    tails: float | None = None,
+    weeks: int = 52,
+) -> World:
+    """Draw a world.
+
+    Args:
+        seed: same seed, same world.
+        accounts: how many.
+        posts: posts an account.
+        effect_sd: sd of the true slot effect over the week; 0 = timing does nothing.
+        shared: share of that variance which all accounts have in common.
+        noise_sd: sd of a post's own luck.
+        tails: degrees of freedom of Student noise; None = normal.
+        weeks: length of the history.
+    """
+    rng = np.random.default_rng(seed)
+    common, own = _week_shapes(rng, 1), _week_shapes(rng, accounts)
+    effect = _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own) * effect_sd
+    effect *= np.exp(rng.normal(0, 0.25, (accounts, 1)))
+    habit = _habits(rng, accounts)
+    parts, lifts = [], []
+    for account in range(accounts):
+        slot = rng.choice(168, size=posts, p=habit[account])
+        hours = rng.integers(0, weeks, posts) * 168 + slot + rng.random(posts)
+        kind, kind_effect = _kinds(rng, slot)
+        elapsed = hours / (weeks * 168)
+        wave = np.sin(2 * np.pi * (elapsed * rng.uniform(0.5, 3) + rng.random()))
+        level = rng.normal(5, 1) + 0.5 * (rng.normal() * elapsed + rng.normal() * wave)
+        luck = rng.normal(size=posts)
+        if tails is not None:
+            luck = rng.standard_t(tails, posts) / np.sqrt(tails / (tails - 2))
+        y = level + kind_effect + effect[account, slot] + noise_sd * luck
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": f"account-{account:05d}",
+                    "published_at": START + pd.to_timedelta((hours * 3.6e9).astype(np.int64), unit="us"),
+                    "engagement": np.round(np.expm1(y).clip(0)),
+                    "kind": KINDS[kind],
+                    "slot": slot,
+                }
+            )
+        )
+        mix = np.bincount(slot, minlength=168) / posts
+        lifts.append(effect[account] - mix @ effect[account])
+    return World(pd.concat(parts, ignore_index=True), effect, np.array(lifts))
+
+
+def _standard(values: Array) -> Array:
+    return (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, keepdims=True)
+
+
+def _week_shapes(rng: np.random.Generator, number: int) -> Array:
+    """Smooth weeks: one to three bumps of the day on all, working or free days, day levels, a little grain."""
+    hour = np.arange(24)
+    shapes = np.zeros((number, 168))
+    for row in range(number):
+        week = rng.normal(0, 0.3, (7, 1)) + rng.normal(0, 0.15, (7, 24))
+        for _ in range(rng.integers(1, 4)):
+            distance = np.abs(hour - rng.uniform(0, 24))
+            distance = np.minimum(distance, 24 - distance)
+            bump = rng.normal() * np.exp(-0.5 * (distance / rng.uniform(1.5, 4)) ** 2)
+            days = (np.ones(7), np.arange(7) < 5, np.arange(7) >= 5)[rng.choice(3)]
+            week += np.outer(days, bump)
+        shapes[row] = week.reshape(-1)
+    return _standard(shapes)
+
+
+def _habits(rng: np.random.Generator, accounts: int) -> Array:
+    """Chance of each slot: mostly by day, a few favourite hours, uneven days."""
+    hour = np.arange(24)
+    gap = np.sin(np.pi * (hour[:, None] - hour) / 24)
+    smooth = np.exp(-4 * gap**2 / (2 * np.pi * 3 / 24) ** 2) + 1e-6 * np.eye(24)
+    curve = 1.5 * rng.normal(size=(accounts, 24)) @ np.linalg.cholesky(smooth).T
+    curve += 1.2 * np.cos((hour - 14) / 24 * 2 * np.pi)
+    days = rng.normal(0, 0.3, (accounts, 7, 1)) + rng.normal(0, 0.5, (accounts, 7, 24))
+    chance = np.exp(curve[:, None, :] + days).reshape(accounts, 168)
+    return np.asarray(chance / chance.sum(axis=1, keepdims=True))
+
+
+def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:
+    """Each post's kind, which depends on the hour a little, and what the kind adds."""
+    taste = np.log(rng.dirichlet(np.full(len(KINDS), 1.5))) + 0.5 * rng.normal(size=(24, len(KINDS)))
+    chance = np.exp(taste)
+    chance /= chance.sum(axis=1, keepdims=True)
+    kind = (rng.random(len(slot))[:, None] > np.cumsum(chance[slot % 24], axis=1)).sum(axis=1)
+    kind = np.minimum(kind, len(KINDS) - 1)
+    return kind, rng.normal(0, 0.4, len(KINDS))[kind]
