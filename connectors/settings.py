@@ -34,6 +34,31 @@ class ConnectorSettings(BaseSettings):
     pinterest_client_secret: SecretStr | None = Field(
         default=None, description="Its secret key; needed with the app id."
     )
+    linkedin_base_url: str = Field(
+        default="https://api.linkedin.com",
+        description="Replaces scheme, host and port of LinkedIn; its paths stay.",
+    )
+    linkedin_version: str = Field(
+        default="202603",
+        pattern=r"^20\d{4}$",
+        description="Version of LinkedIn's API, YYYYMM; each is kept for about a year.",
+    )
+    linkedin_client_id: str | None = Field(
+        default=None, description="Client id of your LinkedIn app; needed to refresh LinkedIn tokens."
+    )
+    linkedin_client_secret: SecretStr | None = Field(
+        default=None, description="Its client secret; needed with the client id."
+    )
+    tiktok_base_url: str = Field(
+        default="https://open.tiktokapis.com",
+        description="Replaces scheme, host and port of TikTok; its paths stay.",
+    )
+    tiktok_client_key: str | None = Field(
+        default=None, description="Client key of your TikTok app; needed to refresh TikTok tokens."
+    )
+    tiktok_client_secret: SecretStr | None = Field(
+        default=None, description="Its client secret; needed with the client key."
+    )
     allow_private_instances: bool = Field(
         default=False,
         description="Let Mastodon and Bluesky instances and media addresses be on loopback or private nets.",

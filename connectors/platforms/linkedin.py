@@ -1,0 +1,378 @@
+"""LinkedIn: members and organization pages through the versioned REST API; posts, a first comment, statistics.
+
+Sources: learn.microsoft.com/linkedin (Posts, Images, Videos, Comments, Organization Share Statistics, Member Post
+Statistics, refresh tokens), read as published for versions 2025-01 to 2026-03; LinkedIn has no machine-readable
+contract. There is no idempotency key. Reading a member's own posts needs a scope that few apps are granted: where
+it is missing, an ambiguous publish cannot be found out, and statistics stay None.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import httpx
+
+from connectors.base import Capabilities, PublishRequest
+from connectors.context import ConnectorContext
+from connectors.errors import (
+    CannotFindOutError,
+    ContentRejectedError,
+    GiveUpError,
+    OutcomeUnknownError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.linkedin_answers import (
+    DENIED,
+    DUPLICATE,
+    GONE,
+    LABEL,
+    MEMBER_COUNTS,
+    ORGANIZATION,
+    ORGANIZATION_COUNTS,
+    PERSON,
+    LinkedInAuth,
+    build_permalink,
+    count_media,
+    explain,
+    find_post_urn,
+    is_own_words,
+    parse_created,
+    parse_elements,
+    parse_followers,
+    parse_listed,
+    parse_page,
+    parse_token,
+    published_at,
+    time_of,
+)
+from connectors.linkedin_media import LinkedInUploads
+from connectors.linkedin_statistics import fetch_member_statistics, fetch_page_statistics
+from connectors.linkedin_text import escape_little, says
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.text import count_utf16_units, normalise
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    Platform,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_API, _OAUTH = "https://api.linkedin.com", "https://www.linkedin.com"
+_PAGE = 100
+_REFRESH_BEFORE = timedelta(days=10)
+_CLOCK_MARGIN = timedelta(seconds=10)
+_DISTRIBUTION = {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []}
+
+
+class LinkedInConnector:
+    """One member or one organization page. External ids are URNs: urn:li:organization:7, urn:li:share:9."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform=Platform.LINKEDIN,
+        label=LABEL,
+        text_limit=3000,
+        text_unit="characters",
+        count_text=count_utf16_units,
+        media_kinds=frozenset({"image", "video"}),
+        max_images=20,
+        max_videos=1,
+        supports_first_comment=True,
+        metrics_batch=20,
+        metrics=frozenset(ORGANIZATION_COUNTS.values()) | frozenset(MEMBER_COUNTS.values()),
+        refresh_before=_REFRESH_BEFORE,
+        reconciliation="The author's posts since the first attempt are read and compared; a duplicate names the post.",
+    )
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._refused: set[str] = set()
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        settings = self._context.settings
+        auth = LinkedInAuth(account.credentials.access_token, settings.linkedin_version)
+        # LinkedIn tells an expired token from a revoked one; only a refresh token can mend it.
+        may_mend = account.credentials.refresh_token is not None
+        self.account = account
+        self._api, bare = (
+            self._context.api(
+                account, label=LABEL, base_url=address, auth=auth, explain=partial(explain, may_mend=may_mend)
+            )
+            for address in (settings.linkedin_base_url, "")
+        )
+        self._uploads = LinkedInUploads(self._api, bare, self._context)
+
+    # -- who is it
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /rest/organizations/{id} for the handle urn:li:organization:{id}, else GET /v2/userinfo.
+
+        A refresh token whose access token's end is not known is planned to be used in a day.
+        """
+        named = self.account.external_id or self.account.handle or ""
+        if named.startswith(ORGANIZATION):
+            number = named.removeprefix(ORGANIZATION)
+            page = await self._api.read(f"/rest/organizations/{number}", _read_page)
+            external_id, handle, name = f"{ORGANIZATION}{number}", *page
+        else:
+            subject, name = await self._api.read("/v2/userinfo", _read_subject)
+            external_id, handle = f"{PERSON}{subject}", self.account.handle or name
+        credentials = self.account.credentials
+        if credentials.expires_at is None and credentials.refresh_token is not None:
+            planned = self._context.clock() + _REFRESH_BEFORE + timedelta(days=1)
+            credentials = replace(credentials, expires_at=planned)
+        self.account = replace(self.account, external_id=external_id, handle=handle)
+        followers = (await self.fetch_followers()).followers
+        return VerifiedAccount(external_id, handle, name, credentials, followers=followers)
+
+    async def _author(self) -> str:
+        if not self.account.external_id:
+            await self.verify()
+        return self.account.external_id
+
+    # -- publishing
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """POST /rest/posts, then /rest/socialActions/{post}/comments for the first comment."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        author, post = await self._author(), progress.parent_of(part)
+        if post is not None:
+            path = f"/rest/socialActions/{quote(post.id, safe='')}/comments"
+            comment = {"actor": author, "object": post.id, "message": {"text": part.text}}
+            urn = await self._api.publish(path, parse_created, json=comment)
+            return SentPart(urn, None, self._context.clock())
+        body: dict[str, Any] = {
+            "author": author,
+            "commentary": escape_little(part.text),
+            "visibility": "PUBLIC",
+            "distribution": _DISTRIBUTION,
+            "lifecycleState": "PUBLISHED",
+            "isReshareDisabledByAuthor": False,
+        }
+        if progress.request.content.media:
+            media = await self._upload_media(progress, author)
+            body["content"] = {"media": media[0]} if len(media) == 1 else {"multiImage": {"images": media}}
+        try:
+            urn = await self._api.publish("/rest/posts", parse_created, json=body)
+        except OutcomeUnknownError as error:
+            if error.platform_code != DUPLICATE:
+                raise
+            return await self._judge_duplicate(error, progress)
+        return self._sent(urn, self._context.clock())
+
+    async def _upload_media(self, progress: Progress, author: str) -> list[dict[str, str]]:
+        """Upload once: what is uploaded already serves every further attempt."""
+        media: list[dict[str, str]] | None = progress.extra.get("media")
+        if media is None:
+            media = [await self._uploads.upload(item, author) for item in progress.request.content.media]
+            await progress.save(media=media)
+        return media
+
+    async def _judge_duplicate(self, error: OutcomeUnknownError, progress: Progress) -> SentPart:
+        """Tell our own post from an older one with the same words, by the URN that LinkedIn names.
+
+        Its number tells when it was made. LinkedIn is known to name posts that nobody can see: such a one is
+        looked for again, and in the end left to a person.
+        """
+        request = progress.request
+        urn = find_post_urn(error.message)
+        made = time_of(urn) if urn else None
+        if urn is None or made is None:
+            await progress.save(duplicate=True)
+            raise error
+        if urn in request.taken or made < request.first_attempt_at - _CLOCK_MARGIN:
+            raise ContentRejectedError(
+                f"{LABEL} refuses words that it has shown already, at {build_permalink(urn)}: change the text",
+                status=error.status,
+                platform_code=DUPLICATE,
+            )
+        if await self._is_gone(urn):
+            await progress.save(duplicate=True)
+            raise error
+        return self._sent(urn, made)
+
+    async def _is_gone(self, urn: str) -> bool:
+        """Tell whether LinkedIn knows no such post (any more); a post that we may not read is there."""
+        try:
+            await self._api.read(f"/rest/posts/{quote(urn, safe='')}", lambda body: str(body["id"]))
+        except GiveUpError as error:
+            if error.platform_code == GONE:
+                return True
+            if error.platform_code != DENIED:
+                raise
+        return False
+
+    def _sent(self, urn: str, moment: datetime) -> SentPart:
+        return SentPart(urn, build_permalink(urn), moment)
+
+    # -- finding out
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the author's posts since the first attempt, and the comments below the post."""
+        try:
+            return await find_parts(request, self._look)
+        except GiveUpError as error:
+            if error.platform_code != DENIED:
+                raise
+            raise CannotFindOutError(
+                f"{LABEL} lets this app publish but not read posts (scope r_member_social or "
+                f"r_organization_social), so look at the profile: {error.message}",
+                status=error.status,
+                platform_code=DENIED,
+            ) from None
+
+    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        request, post = progress.request, progress.parent_of(part)
+        if post is not None:
+            return await self._find_comment(part, post)
+        since = request.first_attempt_at - _CLOCK_MARGIN
+        async for found in self._list_since(since):
+            urn = str(found["id"])
+            same_media = count_media(found) == len(request.content.media)
+            if (
+                urn not in request.taken
+                and same_media
+                and says(str(found.get("commentary") or ""), part.text)
+            ):
+                return self._sent(urn, published_at(found))
+        if progress.extra.get("duplicate"):
+            # Sending again would meet the same refusal: better keep looking, and let a person decide.
+            raise UnavailableError(f"{LABEL} refuses this text as a duplicate, yet lists no such post so far")
+        return None
+
+    async def _find_comment(self, part: Part, post: SentPart) -> SentPart | None:
+        path = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}"
+        for comment in await self._api.read(path, parse_elements):
+            own = comment.get("actor") == self.account.external_id
+            if own and normalise(str((comment.get("message") or {}).get("text", ""))) == normalise(part.text):
+                return SentPart(str(comment["id"]), None, self._context.clock())
+        return None
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        start: int | None = 0
+        before = ""
+        while start is not None:
+            posts, start = await self._list_page(start, before)
+            before = str(posts[0]["id"]) if posts else ""
+            for post in posts:
+                if published_at(post) >= since:
+                    yield post
+            if posts and published_at(posts[-1]) < since:
+                return
+
+    async def _list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
+        author = quote(await self._author(), safe="")
+        path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=CREATED"
+        posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
+        if posts and str(posts[0]["id"]) == before:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return posts, following
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 posts. Without metrics: the listing carries none."""
+        start, _, before = (cursor or "0").partition(" ")
+        posts, following = await self._list_page(int(start), before)
+        listed = tuple(parse_listed(post) for post in posts if is_own_words(post))
+        if posts and published_at(posts[-1]) < since:
+            following = None
+        return HistoryPage(
+            tuple(post for post in listed if post.published_at >= since),
+            None if following is None else f"{following} {posts[0]['id']}",
+        )
+
+    # -- numbers
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """Read organizationalEntityShareStatistics in batches, or memberCreatorPostAnalytics number by number.
+
+        What is left out of an answer is looked up: only a post that LinkedIn calls unknown counts as deleted.
+        """
+        if not external_ids:
+            return MetricsBatch(())
+        if (await self._author()).startswith(ORGANIZATION):
+            metrics = await fetch_page_statistics(
+                self._api,
+                self.account.external_id,
+                external_ids,
+                batch=self.capabilities.metrics_batch,
+                captured_at=self._context.clock(),
+            )
+        else:
+            metrics = [item for urn in external_ids if (item := await self._fetch_analytics(urn)) is not None]
+        found = {item.external_id: item for item in metrics}
+        absent = [urn for urn in external_ids if urn not in found]
+        deleted = frozenset([urn for urn in absent if await self._is_gone(urn)])
+        return MetricsBatch(tuple(found.values()), deleted, frozenset(absent) - deleted)
+
+    async def _fetch_analytics(self, urn: str) -> PostMetrics | None:
+        return await fetch_member_statistics(self._api, urn, self._refused, captured_at=self._context.clock())
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /rest/networkSizes of a page, /rest/memberFollowersCount of a member (None without the scope)."""
+        captured_at, author = self._context.clock(), await self._author()
+        path = "/rest/memberFollowersCount?q=me"
+        if author.startswith(ORGANIZATION):
+            path = f"/rest/networkSizes/{quote(author, safe='')}?edgeType=COMPANY_FOLLOWED_BY_MEMBER"
+        try:
+            followers = await self._api.read(path, parse_followers)
+        except GiveUpError as error:
+            if error.platform_code != DENIED or author.startswith(ORGANIZATION):
+                raise
+            return AccountMetrics(captured_at)
+        return AccountMetrics(captured_at, followers, raw={"followers": followers})
+
+    # -- tokens
+
+    async def refresh_token(self) -> Credentials | None:
+        """POST /oauth/v2/accessToken at www.linkedin.com. None where LinkedIn granted no refresh token."""
+        old, settings = self.account.credentials, self._context.settings
+        if old.refresh_token is None:
+            return None
+        if not settings.linkedin_client_id or settings.linkedin_client_secret is None:
+            raise GiveUpError(
+                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_LINKEDIN_CLIENT_ID and "
+                "SOCIALFLOW_LINKEDIN_CLIENT_SECRET"
+            )
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": old.refresh_token.get_secret_value(),
+            "client_id": settings.linkedin_client_id,
+            "client_secret": settings.linkedin_client_secret.get_secret_value(),
+        }
+        address = _OAUTH if settings.linkedin_base_url == _API else settings.linkedin_base_url
+        door = self._context.api(
+            self.account, label=LABEL, base_url=address, auth=httpx.Auth(), explain=explain
+        )
+        now = self._context.clock()
+        try:
+            new = await door.prepare(
+                "POST", "/oauth/v2/accessToken", lambda body: parse_token(body, old, now), data=form
+            )
+        except (ContentRejectedError, ReauthenticateError) as error:
+            raise ReauthenticateError(
+                f"the refresh token no longer works, connect the account again: {error.message}",
+                status=error.status,
+            ) from None
+        self._use(replace(self.account, credentials=new))
+        return new
+
+
+def _read_page(body: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
+    """Read handle and name of an organization."""
+    return str(body.get("vanityName") or body["localizedName"]), str(body["localizedName"])
+
+
+def _read_subject(body: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
+    """Read id and name of a member, in OpenID Connect's form."""
+    return str(body["sub"]), str(body.get("name") or body["sub"])
