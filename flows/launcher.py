@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from connectors.settings import ConnectorSettings
 from flows.errors import AlreadyRunningError
 from flows.prefect_environment import SERVER_ENVIRONMENT, child_environment, server_command
 from flows.supervisor import ChildSpec, Supervisor
@@ -104,9 +105,10 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
 
 def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
     """Return the variables that lead every connector to the simulated platforms."""
+    addresses = [name for name in ConnectorSettings.model_fields if name.endswith("_base_url")]
     return {
-        "SOCIALFLOW_TWITTER_BASE_URL": settings.sandbox_url,
-        "SOCIALFLOW_INSTAGRAM_BASE_URL": settings.sandbox_url,
+        **{f"SOCIALFLOW_{name.upper()}": settings.sandbox_url for name in addresses},
+        "SOCIALFLOW_TWITTER_CLIENT_ID": "sandbox",
         "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES": "true",
     }
 

@@ -13,8 +13,10 @@ from connectors.errors import UnsupportedError
 from connectors.http import Clock, open_client
 from connectors.media import MediaFetcher
 from connectors.platforms.bluesky import BlueskyConnector
+from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.mastodon import MastodonConnector
+from connectors.platforms.pinterest import PinterestConnector
 from connectors.platforms.twitter import TwitterConnector
 from connectors.settings import ConnectorSettings
 from connectors.text import load_twitter_text
@@ -24,14 +26,18 @@ from connectors.validation import find_problems
 CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
+    Platform.FACEBOOK: FacebookConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
+    Platform.PINTEREST: PinterestConnector,
 }
 _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
+    Platform.FACEBOOK: FacebookConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
+    Platform.PINTEREST: PinterestConnector,
 }
 # Their address comes from whoever connects the account, so it must not lead into our own network.
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})

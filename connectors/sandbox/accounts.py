@@ -23,6 +23,9 @@ SANDBOX_PLATFORMS: Final = (
     Platform.INSTAGRAM,
     Platform.MASTODON,
     Platform.BLUESKY,
+    Platform.LINKEDIN,
+    Platform.PINTEREST,
+    Platform.FACEBOOK,
 )
 """In this order the accounts are listed: new platforms come last."""
 FOLLOWERS_EPOCH: Final = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
@@ -36,8 +39,12 @@ TOKEN_LIFETIMES: Final[dict[tuple[Platform, TokenKind], float | None]] = {
     (Platform.MASTODON, "access"): None,
     (Platform.BLUESKY, "access"): 7200.0,
     (Platform.BLUESKY, "refresh"): 90 * 86_400.0,
+    (Platform.LINKEDIN, "access"): 60 * 86_400.0,
+    (Platform.LINKEDIN, "refresh"): 365 * 86_400.0,
     (Platform.PINTEREST, "access"): 30 * 86_400.0,
     (Platform.PINTEREST, "refresh"): 60 * 86_400.0,
+    (Platform.FACEBOOK, "access"): None,
+    (Platform.THREADS, "access"): 60 * 86_400.0,
 }
 _BLUESKY_SCOPES: Final = {"access": "com.atproto.access", "refresh": "com.atproto.refresh"}
 _BRANDS: Final = (
@@ -194,6 +201,12 @@ def _external_id(platform: Platform, index: int, seed: int) -> str:
         return "did:plc:" + "".join(_BASE32[byte & 31] for byte in digest[:24])
     if platform is Platform.INSTAGRAM:
         return f"17841{number % 10**12:012d}"
+    if platform is Platform.LINKEDIN:
+        # Accounts with an even number are pages, the others members.
+        kind = "person" if index % 2 else "organization"
+        return f"urn:li:{kind}:{number % 10**8:08d}"
+    if platform is Platform.FACEBOOK:
+        return f"1{number % 10**14:014d}"
     return f"1{number % 10**17:017d}"
 
 

@@ -9,8 +9,12 @@ from starlette.routing import Router
 
 from connectors.sandbox.bluesky import Bluesky
 from connectors.sandbox.control import Control
+from connectors.sandbox.facebook import Facebook
+from connectors.sandbox.graph_routes import merge_routes
 from connectors.sandbox.instagram import Instagram
+from connectors.sandbox.linkedin import LinkedIn
 from connectors.sandbox.mastodon import Mastodon
+from connectors.sandbox.pinterest import Pinterest
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
@@ -32,8 +36,10 @@ class SandboxApp:
                 *Twitter(world).routes(),
                 *Mastodon(world).routes(),
                 *Bluesky(world).routes(),
+                *LinkedIn(world).routes(),
                 *Control(world).routes(),
-                *Instagram(world).routes(),
+                *Pinterest(world).routes(),
+                *merge_routes(world, [Facebook(world), Instagram(world)]),
             ],
             redirect_slashes=False,
         )
@@ -42,7 +48,7 @@ class SandboxApp:
         """Serve one request, or the server's start and end."""
         if scope["type"] == "http":
             scope[RAW_SEND] = send
-            # Instagram's paths work with and without a version; no other platform has such a prefix.
+            # The Graph API's paths work with and without a version; no other platform has such a prefix.
             path: str = scope["path"]
             if path.startswith("/v"):
                 scope["path"] = _GRAPH_VERSION.sub("", path, count=1)

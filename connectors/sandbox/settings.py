@@ -34,10 +34,26 @@ class SandboxSettings:
     """Off: a compatible server without GET /api/v1/statuses?id[]= (answers 405 in plain text)."""
     mastodon_plain_errors: bool = False
     """On: a compatible server whose errors are plain text."""
+    pinterest_video_delay_s: float = 1.0
+    """Pinterest: how long an uploaded video is processed."""
+    pinterest_lifetime_metrics: bool = True
+    """Off: a pin from before Pinterest counted lifetime values: analytics know the last ninety days only."""
+    facebook_video_delay_s: float = 1.0
+    """Facebook: how long a video is processed."""
+    facebook_duplicate_window_s: float = 600.0
+    """Facebook: for how long the text of the Page's last post is refused. Facebook publishes no number."""
+    linkedin_duplicate_window_s: float = 3600.0
+    """LinkedIn: for how long the same text by the same author is refused. Its own number is not known."""
+    linkedin_member_reads: bool = True
+    """Off: a member's app without the scope r_member_social, which reads no posts."""
+    linkedin_member_statistics: bool = True
+    """Off: a member's app without the scopes for post and profile analytics."""
+    linkedin_video_delay_s: float = 1.0
+    """LinkedIn: how long an uploaded video is processed."""
     bluesky_appview: bool = True
     """Off: a PDS without an AppView: app.bsky.* answers 502."""
     retired_insights: tuple[str, ...] = ("impressions", "plays", "video_views")
-    """Instagram: metric names that make an insights request fail, whatever else it asks for."""
+    """Instagram, Facebook, Threads: metric names that make an insights request fail, whatever else it asks for."""
 
     def update(self, changes: Mapping[str, object]) -> None:
         """Set the named fields.

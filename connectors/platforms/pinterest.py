@@ -1,0 +1,297 @@
+"""Pinterest: pins on a board; images by address, videos uploaded first; OAuth tokens of 30 days.
+
+Sources: pinterest/openapi.json 5.23.0 (paths, limits, metrics), developers.pinterest.com. A pin needs a board, and a
+post names none: it goes on the first public board that Pinterest lists, the account's own before shared ones.
+Pinterest knows no idempotency key and no reach, shares or views of a picture.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx
+
+from connectors.base import Capabilities, PublishRequest
+from connectors.context import ConnectorContext
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.http import BearerAuth, Refusal
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.pinterest_media import upload_video, wait_for_media
+from connectors.pinterest_pins import (
+    METRICS,
+    Page,
+    merge_metrics,
+    parse_account,
+    parse_account_metrics,
+    parse_board,
+    parse_listed,
+    parse_metrics,
+    parse_pins,
+    parse_sent,
+    parse_time,
+    parse_token,
+    says,
+    write_images,
+    write_pin,
+)
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    Platform,
+    PostContent,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+LABEL = "Pinterest"
+_PAGE = 100
+_BOARDS = 250  # the most that one page of /v5/boards holds
+_TOKEN_LIFETIME = timedelta(days=30)
+_CLOCK_MARGIN = timedelta(seconds=10)
+_WINDOW = timedelta(days=89)  # analytics reach back 90 days, today included
+_COVER_SECOND = 1  # a video needs a cover; its very first frame is often black
+
+
+class PinterestConnector:
+    """One Pinterest account."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform=Platform.PINTEREST,
+        label=LABEL,
+        text_limit=800,
+        text_unit="characters",
+        count_text=len,
+        media_kinds=frozenset({"image", "video"}),
+        max_images=5,
+        max_videos=1,
+        media_required=True,
+        link_in_text=False,
+        metrics_batch=1,
+        metrics=frozenset(column for column in METRICS.values() if column is not None),
+        refresh_before=timedelta(days=5),
+        reconciliation="The account's pins since the first attempt are read and compared by description and media.",
+    )
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._refused: set[str] = set()
+        self._board: str | None = None
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.pinterest_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=self._explain,
+        )
+        self._storage = self._context.api(
+            account, label=f"{LABEL}'s storage", base_url="", auth=None, explain=lambda _refusal: None
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /v5/user_account. A token whose end is not known ends within 30 days, Pinterest's lifetime."""
+        user = await self._api.read("/v5/user_account", parse_account)
+        credentials = self.account.credentials
+        if credentials.expires_at is None and credentials.refresh_token is not None:
+            credentials = replace(credentials, expires_at=self._context.clock() + _TOKEN_LIFETIME)
+        return VerifiedAccount(
+            external_id=str(user.get("id") or user["username"]),
+            handle=str(user["username"]),
+            display_name=str(user.get("business_name") or user["username"]),
+            credentials=credentials,
+            followers=user.get("follower_count"),
+        )
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """POST /v5/pins; a video is uploaded before, and kept in the state so that it is uploaded once."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, _part: Part, progress: Progress) -> SentPart:
+        content = progress.request.content
+        board = await self._find_board()
+        source = await self._prepare_media(content, progress)
+        now = self._context.clock()
+        return await self._api.publish(
+            "/v5/pins", lambda body: parse_sent(body, now), json=write_pin(content, board, source)
+        )
+
+    async def _find_board(self) -> str:
+        if self._board is None:
+            self._board = await self._api.read(
+                "/v5/boards",
+                lambda body: parse_board(body, self.account.handle),
+                params={"page_size": str(_BOARDS)},
+            )
+        if self._board is None:
+            raise GiveUpError(
+                f"{LABEL} lists no public board of this account: create one there, then try again"
+            )
+        return self._board
+
+    async def _prepare_media(self, content: PostContent, progress: Progress) -> dict[str, Any]:
+        if content.kind != "video":
+            return write_images(content)
+        media_id = progress.extra.get("media_id")
+        if media_id is None:
+            media_id = await upload_video(self._api, self._storage, self._context, content.media[0])
+            await progress.save(media_id=media_id)
+        if not await wait_for_media(self._api, self._context, media_id):
+            raise ContentRejectedError(f"{LABEL} could not process the video: try another file or format")
+        return {
+            "source_type": "video_id",
+            "media_id": media_id,
+            "cover_image_key_frame_time": _COVER_SECOND,
+        }
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the account's pins since the first attempt."""
+        since = request.first_attempt_at - _CLOCK_MARGIN
+
+        async def look(_part: Part, _progress: Progress) -> SentPart | None:
+            async for pin in self._list_since(since):
+                if pin["id"] not in request.taken and says(pin, request.content):
+                    return parse_sent(pin, since)
+            return None
+
+        return await find_parts(request, look)
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        bookmark: str | None = None
+        while True:
+            page = await self._list_page(bookmark)
+            recent = [pin for pin in page.items if parse_time(pin["created_at"]) >= since]
+            for pin in recent:
+                yield pin
+            # The order is nowhere promised: only a page without any recent pin is taken for the end.
+            if page.bookmark is None or not recent:
+                return
+            bookmark = page.bookmark
+
+    async def _list_page(self, bookmark: str | None, **query: str) -> Page:
+        params = {"page_size": str(_PAGE), **query, **({"bookmark": bookmark} if bookmark else {})}
+        page = await self._api.read("/v5/pins", parse_pins, params=params)
+        if page.bookmark is not None and page.bookmark == bookmark:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return page
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /v5/pins/{id}/analytics for each; a rate limit midway keeps what was read, the rest is missing."""
+        metrics: list[PostMetrics] = []
+        deleted: set[str] = set()
+        for pin_id in external_ids:
+            try:
+                metrics.append(await self._fetch_analytics(pin_id))
+            except RateLimitedError:
+                if not metrics and not deleted:
+                    raise
+                break  # what is missing is asked for again, and meets the limit itself
+            except GiveUpError as error:
+                if error.status != 404 or error.platform_code is None:
+                    raise  # without Pinterest's own code it is a proxy that does not know the address
+                deleted.add(pin_id)
+        known = {item.external_id for item in metrics}
+        return MetricsBatch(tuple(metrics), frozenset(deleted), frozenset(external_ids) - known - deleted)
+
+    async def _fetch_analytics(self, pin_id: str) -> PostMetrics:
+        """Ask for all metrics at once; where that is refused, for each alone, and do without the refused."""
+        names = [name for name in METRICS if name not in self._refused]
+        try:
+            return await self._read_analytics(pin_id, names)
+        except GiveUpError as error:
+            if error.status != 400:
+                raise
+            found: PostMetrics | None = None
+            for name in names:
+                try:
+                    one = await self._read_analytics(pin_id, [name])
+                except GiveUpError as refused:
+                    if refused.status != 400:
+                        raise
+                    self._refused.add(name)
+                else:
+                    found = one if found is None else merge_metrics(found, one)
+            if found is None:
+                self._refused.clear()  # this pin has no analytics at all: the names may be fine
+                raise
+            return found
+
+    async def _read_analytics(self, pin_id: str, names: Sequence[str]) -> PostMetrics:
+        captured_at = self._context.clock()
+        params = {
+            "start_date": (captured_at - _WINDOW).date().isoformat(),
+            "end_date": captured_at.date().isoformat(),
+            "metric_types": ",".join(names),
+        }
+        return await self._api.read(
+            f"/v5/pins/{pin_id}/analytics",
+            lambda body: parse_metrics(pin_id, body, captured_at),
+            params=params,
+        )
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /v5/user_account."""
+        captured_at = self._context.clock()
+        return await self._api.read("/v5/user_account", lambda body: parse_account_metrics(body, captured_at))
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 pins that the account made; pins saved from others are left out."""
+        page = await self._list_page(cursor, pin_filter="exclude_repins")
+        posts = tuple(parse_listed(pin) for pin in page.items)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, page.bookmark if recent else None)
+
+    async def refresh_token(self) -> Credentials | None:
+        """POST /v5/oauth/token. Continuous refresh tokens last 60 days and come anew with each answer."""
+        old, settings = self.account.credentials, self._context.settings
+        if old.refresh_token is None:
+            return None
+        if not settings.pinterest_client_id or settings.pinterest_client_secret is None:
+            raise GiveUpError(
+                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_PINTEREST_CLIENT_ID and "
+                "SOCIALFLOW_PINTEREST_CLIENT_SECRET"
+            )
+        now = self._context.clock()
+        form = {"grant_type": "refresh_token", "refresh_token": old.refresh_token.get_secret_value()}
+        auth = httpx.BasicAuth(
+            settings.pinterest_client_id, settings.pinterest_client_secret.get_secret_value()
+        )
+        try:
+            new = await self._api.prepare(
+                "POST", "/v5/oauth/token", lambda body: parse_token(body, old, now), data=form, auth=auth
+            )
+        except (ContentRejectedError, ReauthenticateError) as error:
+            raise ReauthenticateError(
+                f"the refresh token no longer works, connect the account again: {error.message}",
+                status=error.status,
+            ) from None
+        self._use(replace(self.account, credentials=new))
+        return new
+
+    def _explain(self, refusal: Refusal) -> ConnectorError | None:
+        """Read {code, message}."""
+        body = refusal.body if isinstance(refusal.body, dict) else {}
+        code = str(body["code"]) if "code" in body else None
+        if refusal.status == 401:
+            # The same words for an expired and a revoked token; only a refresh can tell.
+            may_mend = self.account.credentials.refresh_token is not None
+            return ReauthenticateError(refusal.message, expired=may_mend, status=401, platform_code=code)
+        if refusal.status == 403 and "scope" in refusal.message.lower():
+            return ReauthenticateError(refusal.message, status=403, platform_code=code)
+        if refusal.status == 404:
+            return GiveUpError(refusal.message, status=404, platform_code=code)
+        return None
