@@ -112,7 +112,7 @@ def _habits(rng: np.random.Generator, accounts: int) -> Array:
     curve += 1.2 * np.cos((hour - 14) / 24 * 2 * np.pi)
     days = rng.normal(0, 0.3, (accounts, 7, 1)) + rng.normal(0, 0.5, (accounts, 7, 24))
     chance = np.exp(curve[:, None, :] + days).reshape(accounts, 168)
-    return np.asarray(chance / chance.sum(axis=1, keepdims=True))
+    return np.divide(chance, chance.sum(axis=1, keepdims=True))
 
 
 def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:

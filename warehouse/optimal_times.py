@@ -16,7 +16,7 @@ import pandas as pd
 
 from warehouse.errors import InvalidInputError
 from warehouse.timing_age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
-from warehouse.timing_history import HOURS, SLOTS, PostArrays, read_history
+from warehouse.timing_history import HOURS, MICROSECONDS_PER_HOUR, SLOTS, PostArrays, read_history
 from warehouse.timing_levels import compute_residuals
 from warehouse.timing_posterior import SlotPosts, compute_forecast, normal_cdf
 from warehouse.timing_prior import pool_profiles
@@ -215,14 +215,17 @@ def _score_slots(sums: SlotSums, part: slice, prior: FloatArray) -> dict[str, np
         "n_nearby": (np.tile(nearby, (1, 7)) - rows).astype(np.int64),
         "basis": np.where(unseen, 0, 1 + (forecast.learned >= 0.5)),
         "confidence": np.where(unseen, np.minimum(confidence, 1), confidence),
-        "score": np.where(spread > 1e-9, 100 * (lift - low) / np.maximum(spread, 1e-9), 50.0),
+        "score": np.where(
+            spread > 1e-9, np.clip(100 * (lift - low) / np.maximum(spread, 1e-9), 0, 100), 50.0
+        ),
     }
 
 
 def _lift_of_unseen(lift: FloatArray) -> FloatArray:
     """Without own posts there is no habit to fall short of, and little to promise: between 0 and 5 %."""
     highest = np.maximum(lift.max(axis=1, keepdims=True), 1e-12)
-    return np.maximum(lift * np.minimum(1.0, np.log1p(UNSEEN_LIFT) / highest), 0.0)
+    promised: FloatArray = np.maximum(lift * np.minimum(1.0, np.log1p(UNSEEN_LIFT) / highest), 0.0)
+    return promised
 
 
 def _batches(posts: PostArrays, accounts: int) -> Iterator[tuple[int, int, PostArrays]]:
@@ -243,14 +246,16 @@ def _renumber(batch: PostArrays, account: npt.NDArray[np.int64]) -> PostArrays:
 def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
     """Slot 0-167 (Monday 00:00 first) of each post by its account's clock at the post's own instant."""
     slots = np.empty(len(batch), dtype=np.int64)
-    by_zone: dict[str, list[int]] = {}
-    for account in np.unique(batch.account):
-        by_zone.setdefault(zones[account], []).append(account)
-    for zone, accounts in by_zone.items():
-        rows: Any = slice(None) if len(by_zone) == 1 else np.isin(batch.account, accounts)
+    if not len(batch):
+        return slots
+    first, last = int(batch.account[0]), int(batch.account[-1])
+    zone_codes, names = pd.factorize(np.array(zones[first : last + 1], dtype=object))
+    zone = zone_codes[batch.account - first]
+    for code, name in enumerate(names):
+        rows: Any = slice(None) if len(names) == 1 else np.flatnonzero(zone == code)
         utc = pd.DatetimeIndex(batch.published[rows].view("datetime64[us]")).tz_localize("UTC")
-        local = utc.tz_convert(zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
-        slots[rows] = (local // 3_600_000_000 + 72) % SLOTS  # 1970 began on a Thursday
+        local = utc.tz_convert(name).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+        slots[rows] = (local // MICROSECONDS_PER_HOUR + 72) % SLOTS  # 1970 began on a Thursday
     return slots
 
 
@@ -281,9 +286,8 @@ def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArra
     if "account_id" in prior.columns:
         rows, size = pd.Index(account_ids).get_indexer(pd.Index(prior["account_id"])), len(account_ids)
     known = rows >= 0
-    if len(np.unique(rows[known] * SLOTS + slot[known])) != known.sum() or (
-        size == 1 and len(prior) != SLOTS
-    ):
+    times = np.bincount(rows[known] * SLOTS + slot[known], minlength=size * SLOTS)
+    if times.max(initial=0) > 1 or (size == 1 and times.min() == 0):
         raise InvalidInputError("prior must have each of the 168 slots once", field="prior")
     mu = np.zeros((size, SLOTS))
     mu[rows[known], slot[known]] = effect[known]

@@ -119,7 +119,7 @@ def read_history(
         age = _read_numbers(history["age_hours"], "age_hours")
     keep = ~np.isnan(engagement)
     if as_of is not None:
-        now = pd.Timestamp(as_of).tz_convert("UTC").as_unit("us").value
+        now = pd.Timestamp(as_of).value // 1000  # nanoseconds
         keep &= published <= now
         age = np.where(np.isnan(age), (now - published) / MICROSECONDS_PER_HOUR, age)
     kind = np.zeros(len(history), dtype=np.int64)
@@ -173,26 +173,21 @@ def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
 
 def _sort(posts: PostArrays, keep: npt.NDArray[np.bool_]) -> PostArrays:
     """Kept rows by account, time, engagement, kind (so that row order cannot matter), repeats marked."""
-    keys = (-posts.age_hours, posts.kind, posts.engagement, posts.published, posts.account)
-    order = np.flatnonzero(keep)
-    step = [np.diff(key[order]) for key in keys[:0:-1]]  # account first, then time, ...
-    if not _is_sorted(step):
-        order = order[np.lexsort([key[order] for key in keys])]
-        step = [np.diff(key[order]) for key in keys[:0:-1]]
-    repeated = np.logical_and.reduce([difference == 0 for difference in step])
-    weight = np.ones(len(order))
-    weight[1:][repeated] = 0.0
-    return PostArrays(
-        posts.account[order],
-        posts.published[order],
-        posts.engagement[order],
-        posts.kind[order],
-        posts.age_hours[order],
-        weight,
-    )
+    columns = [posts.account, posts.published, posts.engagement, posts.kind, -posts.age_hours]
+    if not keep.all():
+        columns = [column[keep] for column in columns]
+    if not _is_strictly_sorted(columns[0], columns[1]):
+        order = np.lexsort(columns[::-1])
+        columns = [column[order] for column in columns]
+    account, published, engagement, kind, age = columns
+    weight = np.ones(len(account))
+    same_time = np.flatnonzero((np.diff(account) == 0) & (np.diff(published) == 0))
+    same = (engagement[same_time] == engagement[same_time + 1]) & (kind[same_time] == kind[same_time + 1])
+    weight[same_time[same] + 1] = 0.0
+    return PostArrays(account, published, engagement, kind, -age, weight)
 
 
-def _is_sorted(step: list[npt.NDArray[Any]]) -> bool:
-    """Whether rows are strictly ordered by account and time already, as the lake returns them."""
-    account, published = step[0], step[1]
-    return bool(np.all((account > 0) | ((account == 0) & (published > 0))))
+def _is_strictly_sorted(account: npt.NDArray[Any], published: npt.NDArray[Any]) -> bool:
+    """Whether rows are in order of account and time already, as a database may return them."""
+    step = np.diff(account)
+    return bool(np.all((step > 0) | ((step == 0) & (np.diff(published) > 0))))

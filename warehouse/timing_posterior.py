@@ -5,7 +5,7 @@ each and averaged by how well each explains the account's posts: an account whos
 not promised a lift.
 
 The kernel's smooth part is kept as its leading eigenvectors (what they leave out joins the slot's own
-independent part), so that one fit costs a 60 x 60 inverse in place of a 168 x 168 one.
+independent part), so that one fit costs a 50 x 50 inverse in place of a 168 x 168 one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STRENGTHS = ((0.1, 0.1), (0.7, 0.7), (2.0, 0.2))  # factor on the kernel, probab
 PROFILE_WEIGHT = 0.75  # how far an account follows its platform's profile, beforehand ...
 PROFILE_WEIGHT_VARIANCE = 0.25  # ... and how far accounts differ in that
 RHO = 0.97  # how much of a slot's effect lasts into the future
-_DROPPED_EIGENVALUE = 5e-3
+_DROPPED_EIGENVALUE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class Forecast:
     learned: FloatArray  # share of the variance beforehand that the account's own posts took away
 
 
-@lru_cache(maxsize=8)
-def slot_kernel(strength: float = 1.0, offset: float = OFFSET_VARIANCE) -> Kernel:
-    """The kernel as measured on real pages: hours alike, days alike, weekend alike, the slot itself."""
+@lru_cache(maxsize=1)
+def smooth_covariance() -> FloatArray:
+    """The smooth part of the kernel as measured on real pages: hours alike, days alike, weekends alike."""
     slot = np.arange(SLOTS)
     hour, day = slot % HOURS, slot // HOURS
     same_day = day[:, None] == day
@@ -79,14 +79,20 @@ def slot_kernel(strength: float = 1.0, offset: float = OFFSET_VARIANCE) -> Kerne
         return np.asarray(np.exp(-4 * np.sin(angle) ** 2 / (2 * np.pi * length / HOURS) ** 2))
 
     smooth = 0.042 * circular(2.1) + 0.0024 * same_day
-    smooth += 0.014 * circular(2.1) * same_class + 0.007 * circular(5.6) * same_day
-    values, vectors = np.linalg.eigh(strength * smooth + offset)
-    kept = values > _DROPPED_EIGENVALUE * strength
+    return np.asarray(smooth + 0.014 * circular(2.1) * same_class + 0.007 * circular(5.6) * same_day)
+
+
+@lru_cache(maxsize=8)
+def slot_kernel(strength: float) -> Kernel:
+    """The kernel at one strength; the offset is the last basis vector."""
+    values, vectors = np.linalg.eigh(smooth_covariance())
+    kept = values > _DROPPED_EIGENVALUE
     lost = float(values[~kept].clip(0).sum()) / SLOTS
-    basis = vectors[:, kept] * np.sqrt(values[kept])
+    offset = np.full((SLOTS, 1), np.sqrt(OFFSET_VARIANCE))
+    basis = np.hstack((vectors[:, kept] * np.sqrt(strength * values[kept]), offset))
     rows, columns = np.tril_indices(basis.shape[1])
     pairs = np.ascontiguousarray(basis[:, rows] * basis[:, columns])
-    return Kernel(basis, strength * SLOT_VARIANCE + lost, rows, columns, pairs)
+    return Kernel(basis, strength * (SLOT_VARIANCE + lost), rows, columns, pairs)
 
 
 def compute_forecast(posts: SlotPosts) -> Forecast:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from warehouse.timing_history import SLOTS
-from warehouse.timing_posterior import slot_kernel
+from warehouse.timing_posterior import SLOT_VARIANCE, smooth_covariance
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,8 +61,7 @@ class _Smoother:
     """Takes weighted sums per slot to the posterior mean of a profile of one strength."""
 
     def __init__(self, strength: float, total: FloatArray) -> None:
-        kernel = slot_kernel(strength, 0.0)
-        covariance = kernel.basis @ kernel.basis.T + kernel.slot_variance * np.eye(SLOTS)
+        covariance = strength * (smooth_covariance() + SLOT_VARIANCE * np.eye(SLOTS))
         self._root = np.sqrt(total)
         scaled = self._root[:, None] * covariance
         self._whitened = np.eye(SLOTS) + scaled * self._root
