@@ -18,6 +18,10 @@ class ConnectorSettings(BaseSettings):
         default="https://graph.instagram.com",
         description="Replaces scheme, host and port of Instagram; its paths stay.",
     )
+    facebook_base_url: str = Field(
+        default="https://graph.facebook.com",
+        description="Replaces scheme, host and port of Facebook; its paths stay.",
+    )
     twitter_client_id: str | None = Field(
         default=None, description="OAuth 2.0 client id of your X app; needed to refresh X tokens."
     )

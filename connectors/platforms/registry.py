@@ -15,6 +15,7 @@ from connectors.media import MediaFetcher
 from connectors.platforms.bluesky import BlueskyConnector
 from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector
+from connectors.platforms.linkedin import LinkedInConnector
 from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector
 from connectors.platforms.twitter import TwitterConnector
@@ -27,6 +28,7 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
     Platform.FACEBOOK: FacebookConnector,
+    Platform.LINKEDIN: LinkedInConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,
@@ -35,6 +37,7 @@ _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
     Platform.FACEBOOK: FacebookConnector,
+    Platform.LINKEDIN: LinkedInConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,

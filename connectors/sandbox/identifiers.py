@@ -15,7 +15,10 @@ _LOW_PARTS: Final = {
     Platform.MASTODON: 1 << 16,
     Platform.INSTAGRAM: 2000,
     Platform.BLUESKY: 1 << 10,
+    Platform.LINKEDIN: 1 << 22,
     Platform.PINTEREST: 100_000,
+    Platform.FACEBOOK: 100_000,
+    Platform.THREADS: 10_000,
 }
 
 
@@ -37,7 +40,9 @@ def build_post_id(platform: Platform, owner_id: str, number: int) -> str:
     """Return how the platform calls the post with this number, unless the client chose its name."""
     if platform is Platform.BLUESKY:
         return f"at://{owner_id}/app.bsky.feed.post/{build_tid(number)}"
-    return str(number)
+    if platform is Platform.LINKEDIN:
+        return f"urn:li:share:{number}"
+    return f"{owner_id}_{number}" if platform is Platform.FACEBOOK else str(number)
 
 
 def build_tid(number: int) -> str:

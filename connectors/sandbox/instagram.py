@@ -1,6 +1,7 @@
 """Simulated Instagram (API with Instagram login): containers, publishing, media, insights, comments, the user.
 
-Every path also works behind a version prefix such as /v23.0, which `app` strips. The token comes as a
+Every path also works behind a version prefix such as /v23.0, which `app` strips; `graph_routes` tells apart
+what Facebook and Threads call the same. The token comes as a
 parameter or in the Authorization header, parameters come in the query, a form or JSON.
 """
 
@@ -8,24 +9,22 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
 
 from starlette.routing import Route
 
-from connectors.sandbox.instagram_containers import InstagramContainers
-from connectors.sandbox.instagram_graph import (
-    InstagramDialect,
+from connectors.sandbox.graph_insights import answer_insights
+from connectors.sandbox.graph_manners import (
+    GraphDialect,
     graph_error,
     is_own,
     no_object,
     pick_fields,
-    read_cursor,
     read_list,
-    read_time,
-    write_cursor,
+    read_page,
+    write_paging,
     write_time,
 )
-from connectors.sandbox.instagram_insights import answer_insights
+from connectors.sandbox.instagram_containers import InstagramContainers
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, route
 from connectors.types import Platform
 
@@ -47,14 +46,16 @@ _MEDIA_TYPES: Final[dict[str, str]] = {"photo": "IMAGE", "video": "VIDEO", "text
 class Instagram:
     """The endpoints of Instagram over one world."""
 
+    platform = Platform.INSTAGRAM
+
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._containers = InstagramContainers(world)
         self._comments: dict[str, list[dict[str, object]]] = {}
 
     def routes(self) -> list[Route]:
-        """Return the routes. They must come last: their first part may be any id."""
-        dialect = InstagramDialect()
+        """Return the routes; some paths are those of Facebook and Threads too."""
+        dialect = GraphDialect(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
             return Endpoint(self._world, dialect, operation, bucket, handler)
@@ -80,32 +81,13 @@ class Instagram:
         """GET /{ig}/media, newest first."""
         if not is_own(call):
             return no_object(call.path["node"])
-        given = call.parameters()
         try:
-            size = min(100, max(1, int(given.get("limit", "25"))))
-            below = read_cursor(given["after"]) if given.get("after") else None
-            above = read_cursor(given["before"]) if given.get("before") else None
-            since = read_time(given["since"]) if given.get("since") else 0.0
-            until = read_time(given["until"]) if given.get("until") else float("inf")
+            page, more = read_page(call)
         except ValueError as error:
             return graph_error(f"(#100) {error}", 100)
-        found: list[SandboxPost] = []
-        for post in self._world.list_posts(call.owner, below=below, above=above):
-            if post.created < since or len(found) > size:
-                break
-            if post.created <= until:
-                found.append(post)
-        page, more = found[:size], len(found) > size
         if call.page_fault == "empty_page" or not page:
             return Answer({"data": []})
-        after = write_cursor(page[-1].number)
-        if call.page_fault == "repeated_cursor":
-            after, more = given.get("after") or write_cursor(page[0].number + 1), True
-        paging: dict[str, object] = {"cursors": {"before": write_cursor(page[0].number), "after": after}}
-        if more:
-            # As in the Graph API the address repeats every parameter, the token included.
-            address = f"{call.base_url}{call.request.url.path}"
-            paging["next"] = f"{address}?{urlencode({**call.query, 'after': after})}"
+        paging = write_paging(call, page[0].number, page[-1].number, more=more)
         return Answer(
             {"data": [pick_fields(self._show(post, call), call) for post in page], "paging": paging}
         )
@@ -146,7 +128,7 @@ class Instagram:
             return no_object(node)
         names = read_list(call.parameters().get("metric", ""))
         answer = answer_insights(self._world, post, names, call.at)
-        return graph_error(answer, 100) if isinstance(answer, str) else Answer(answer)
+        return answer if isinstance(answer, Answer) else Answer(answer)
 
     def comment(self, call: Call) -> Answer:
         """POST /{media}/comments."""

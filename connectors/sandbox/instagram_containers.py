@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from connectors.sandbox.instagram_graph import graph_error, is_own, no_object, pick_fields, read_list
+from connectors.sandbox.graph_manners import graph_error, is_own, no_object, pick_fields, read_list
 from connectors.sandbox.wire import Answer, Call
 from connectors.types import ContentKind, Platform
 

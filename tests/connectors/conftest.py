@@ -47,9 +47,13 @@ def connector_settings() -> ConnectorSettings:
     return ConnectorSettings(
         twitter_base_url=SANDBOX,
         instagram_base_url=SANDBOX,
+        facebook_base_url=SANDBOX,
         pinterest_base_url=SANDBOX,
         pinterest_client_id="client-of-the-tests",
         pinterest_client_secret=SecretStr("secret-of-the-test-client"),
+        linkedin_base_url=SANDBOX,
+        linkedin_client_id="client-of-the-tests",
+        linkedin_client_secret=SecretStr("secret-of-the-test-client"),
         twitter_client_id="client-of-the-tests",
         allow_private_instances=True,
         request_timeout=0.5,

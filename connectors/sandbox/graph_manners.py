@@ -1,11 +1,13 @@
-"""Simulated Instagram: the Graph API's manners: errors, tokens, chosen fields, times and cursors."""
+"""The manners of the Graph API, which Instagram, Facebook and Threads share: errors, tokens, fields, times, cursors."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connectors.sandbox.limits import LimitState
+    from connectors.sandbox.posts import SandboxPost
 
 
 def graph_error(
@@ -45,10 +48,11 @@ def no_object(node: str) -> Answer:
     return graph_error(message, 100, subcode=33)
 
 
-class InstagramDialect:
-    """Tokens, refusals and headers of Instagram."""
+@dataclass(slots=True)
+class GraphDialect:
+    """Tokens, refusals and headers of one platform of the Graph API."""
 
-    platform = Platform.INSTAGRAM
+    platform: Platform
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
         """Return whose token it is; a bad one is a 400 with code 190, as in the Graph API."""
@@ -74,9 +78,13 @@ class InstagramDialect:
         """Word a refusal. A limit names the minutes to wait; Retry-After is the sandbox's own addition."""
         if kind == "rate_limited":
             wait = max(0, int(-(-(reset - at) // 1)))
-            usage = {"call_count": 100, "total_cputime": 25, "total_time": 25, "type": "instagram"}
+            usage = {"call_count": 100, "total_cputime": 25, "total_time": 25, "type": str(self.platform)}
             usage["estimated_time_to_regain_access"] = -(-wait // 60)
-            answer = graph_error("(#4) Application request limit reached", 4, status=429, transient=True)
+            # A Page's own limit comes as a 400; the app's as a 429.
+            if self.platform is Platform.FACEBOOK:
+                answer = graph_error("(#32) Page request limit reached", 32)
+            else:
+                answer = graph_error("(#4) Application request limit reached", 4, status=429, transient=True)
             answer.headers["x-business-use-case-usage"] = orjson.dumps(
                 {"17841400000000000": [usage]}
             ).decode()
@@ -107,10 +115,10 @@ def pick_fields(
     values: dict[str, Any], call: Call, *, always: Iterable[str] = (), default: Iterable[str] = ("id",)
 ) -> dict[str, Any]:
     """Return the fields that were asked for; an unknown field is left out."""
-    asked = read_list(call.parameters().get("fields", ""))
+    asked = read_fields(call.parameters().get("fields", ""))
     if not asked:
         asked = tuple(default)
-    names = dict.fromkeys((*always, *(name.partition("{")[0] for name in asked)))
+    names = dict.fromkeys((*always, *(name_field(item) for item in asked)))
     # Every node of the Graph API carries its id, asked or not.
     if "id" in values:
         names["id"] = None
@@ -122,6 +130,53 @@ def read_list(text: str) -> tuple[str, ...]:
     if text.startswith("["):
         return tuple(str(item) for item in orjson.loads(text))
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def read_fields(text: str) -> tuple[str, ...]:
+    """Read "a,b.limit(0){c,d}" as its two fields, each with what is asked of it."""
+    fields, depth = [""], 0
+    for letter in text:
+        depth += (letter in "({") - (letter in ")}")
+        if letter == "," and depth == 0:
+            fields.append("")
+        else:
+            fields[-1] += letter
+    return tuple(field.strip() for field in fields if field.strip())
+
+
+def name_field(field: str) -> str:
+    """Return the bare name of a field such as b.limit(0){c,d}."""
+    return field.partition("{")[0].partition(".")[0]
+
+
+def read_page(call: Call) -> tuple[list[SandboxPost], bool]:
+    """Return one page of the caller's posts, newest first, and whether there are more. Raises ValueError."""
+    given = call.parameters()
+    size = min(100, max(1, int(given.get("limit", "25"))))
+    below = read_cursor(given["after"]) if given.get("after") else None
+    above = read_cursor(given["before"]) if given.get("before") else None
+    since = read_time(given["since"]) if given.get("since") else 0.0
+    until = read_time(given["until"]) if given.get("until") else float("inf")
+    found: list[SandboxPost] = []
+    for post in call.world.list_posts(call.owner, below=below, above=above):
+        if post.created < since or len(found) > size:
+            break
+        if post.created <= until:
+            found.append(post)
+    return found[:size], len(found) > size
+
+
+def write_paging(call: Call, first: int, last: int, *, more: bool) -> dict[str, object]:
+    """Return the `paging` beside a page whose first and last posts have these numbers."""
+    after = write_cursor(last)
+    if call.page_fault == "repeated_cursor":
+        after, more = call.parameters().get("after") or write_cursor(first + 1), True
+    paging: dict[str, object] = {"cursors": {"before": write_cursor(first), "after": after}}
+    if more:
+        # As in the Graph API the address repeats every parameter, the token included.
+        address = f"{call.base_url}{call.request.url.path}"
+        paging["next"] = f"{address}?{urlencode({**call.query, 'after': after})}"
+    return paging
 
 
 def read_time(text: str) -> float:

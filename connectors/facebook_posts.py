@@ -1,0 +1,137 @@
+"""What Facebook answers about a Page and its posts, read from plain JSON, and how a post is recognised as ours.
+
+Sources: meta/Page.json, meta/PagePost.json, meta/AdVideo.json, meta/InsightsResult.json (fields, edges);
+developers.facebook.com, "Field Expansion" (one request for a post's counters and its insights).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors import graph_api
+from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
+from connectors.graph_api import parse_cursor, parse_id, parse_insights, parse_time, read_error
+from connectors.http import Refusal
+from connectors.parts import SentPart
+from connectors.text import normalise
+from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent, PostMetrics
+
+LABEL = "Facebook"
+VERSION = "/v25.0"
+INSIGHTS = ("post_media_view", "post_total_media_view_unique", "post_clicks")
+COLUMNS = {"post_total_media_view_unique": "reach", "post_clicks": "clicks"}
+"""Which of the insights are metrics of ours; views count displays and plays alike and stay in `raw`."""
+COUNTERS = (
+    "shares,reactions.limit(0).summary(total_count),comments.filter(stream).limit(0).summary(total_count)"
+)
+POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type}"
+VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
+NO_SUCH_FIELD = "100"
+"""Platform code of a field or metric that the object does not have."""
+DUPLICATE = "duplicate"
+"""Platform code of a text that the Page's last post has already."""
+_DUPLICATE, _BLOCKED = 506, 368
+_KINDS: dict[str, ContentKind] = {
+    "photo": "photo", "album": "photo", "video": "video", "reel": "video", "link": "link", "share": "link",
+}  # fmt: skip
+
+
+def explain(refusal: Refusal) -> ConnectorError | None:
+    """Say what an error object means for the caller."""
+    code, name = read_error(refusal)
+    if refusal.purpose == "publish" and code == _DUPLICATE:
+        # The Page's last post says the same: it may be this very publication, out by an earlier attempt.
+        return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=DUPLICATE)
+    if code == _BLOCKED:
+        return RateLimitedError(
+            refusal.message, retry_at=refusal.retry_at, status=refusal.status, platform_code=name
+        )
+    return graph_api.explain(refusal)
+
+
+def parse_page(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Read a Page."""
+    return {**body, "id": str(body["id"]), "name": str(body["name"])}
+
+
+def parse_account_metrics(page: Mapping[str, Any], captured_at: datetime) -> AccountMetrics:
+    """Read a Page's counters; Facebook tells neither whom a Page follows nor how many posts it has."""
+    raw = {name: page[name] for name in ("followers_count", "fan_count") if name in page}
+    return AccountMetrics(captured_at, followers=raw.get("followers_count"), raw=raw)
+
+
+def parse_listing(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts or videos and the cursor of the next."""
+    items = [{**item, "id": str(item["id"])} for item in body["data"]]
+    for item in items:
+        parse_time(item["created_time"])
+    return items, parse_cursor(body)
+
+
+def parse_listed(post: dict[str, Any]) -> ListedPost:
+    """Read one post of a listing."""
+    return ListedPost(
+        post["id"],
+        parse_time(post["created_time"]),
+        post.get("message") or "",
+        read_kind(post),
+        permalink=post.get("permalink_url"),
+    )
+
+
+def parse_sent(post: dict[str, Any]) -> SentPart:
+    """Read the receipt of a listed post."""
+    return SentPart(
+        post["id"], post.get("permalink_url") or build_permalink(post["id"]), parse_time(post["created_time"])
+    )
+
+
+def parse_counters(post: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
+    """Read a post's counters. `shares` is left out by Facebook while nobody has shared: then it is unknown."""
+    parse_id(post)
+    found = {
+        name: int(post[name]["summary"]["total_count"]) for name in ("reactions", "comments") if name in post
+    }
+    if "shares" in post:
+        found["shares"] = int(post["shares"]["count"])
+    return found
+
+
+def parse_measured(body: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
+    """Read counters and insights of a post that came with its insights."""
+    insights = parse_insights(body["insights"]) if "insights" in body else {}
+    return build_metrics(str(body["id"]), parse_counters(body), insights, captured_at)
+
+
+def build_metrics(
+    post_id: str, counters: Mapping[str, int], insights: Mapping[str, int], captured_at: datetime
+) -> PostMetrics:
+    """Put counters and insights into our columns; likes are all reactions, comments count replies too."""
+    columns = {column: insights.get(name) for name, column in COLUMNS.items()}
+    return PostMetrics(
+        post_id,
+        captured_at,
+        likes=counters.get("reactions"),
+        comments=counters.get("comments"),
+        shares=counters.get("shares"),
+        raw={**counters, **insights},
+        **columns,
+    )
+
+
+def read_kind(post: Mapping[str, Any]) -> ContentKind:
+    """Return what the post shows, by its first attachment."""
+    attachments = (post.get("attachments") or {}).get("data") or [{}]
+    return _KINDS.get(attachments[0].get("media_type") or "", "text")
+
+
+def says(post: Mapping[str, Any], text: str, content: PostContent) -> bool:
+    """Tell whether a listed post has this text and the same sort of media."""
+    shown, wanted = read_kind(post), content.kind
+    same_media = shown == wanted if wanted in {"photo", "video"} else shown not in {"photo", "video"}
+    return same_media and normalise(post.get("message") or "") == normalise(text)
+
+
+def build_permalink(post_id: str) -> str:
+    """Return an address that Facebook leads to the post."""
+    return f"https://www.facebook.com/{post_id}"

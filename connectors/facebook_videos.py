@@ -1,0 +1,68 @@
+"""Videos on Facebook: accepted at once, processed for a while, and only then a post of the Page.
+
+Source: meta/AdVideo.json, meta/VideoStatus.json. The id of the video is known long before its post.
+"""
+
+import asyncio
+from typing import Any
+
+from connectors.context import ConnectorContext
+from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError
+from connectors.facebook_posts import LABEL, VERSION, VIDEO_FIELDS, build_permalink
+from connectors.graph_api import parse_time
+from connectors.http import PlatformApi
+from connectors.parts import SentPart
+
+_FAILED = frozenset({"error", "expired", "upload_failed"})
+
+
+class VideoFailedError(ContentRejectedError):
+    """Facebook could not make anything of the file: nothing is out."""
+
+
+def parse_video(video: Any, page_id: str) -> SentPart | None:  # noqa: ANN401 - JSON
+    """Read a video: its post, or None while it is processed. Raises VideoFailedError."""
+    status = str((video.get("status") or {}).get("video_status", ""))
+    if status in _FAILED:
+        raise VideoFailedError(f"{LABEL} could not process the video: try another file or format")
+    published_at = parse_time(video["created_time"])
+    if status != "ready" or not video.get("post_id"):
+        return None
+    number = str(video["post_id"])
+    post_id = number if "_" in number else f"{page_id}_{number}"
+    return SentPart(post_id, build_permalink(post_id), published_at)
+
+
+async def read_video(api: PlatformApi, video_id: str, page_id: str) -> SentPart | None:
+    """Ask for one video; as `parse_video`."""
+    return await api.read(
+        f"{VERSION}/{video_id}", lambda body: parse_video(body, page_id), params={"fields": VIDEO_FIELDS}
+    )
+
+
+async def wait_for_video(
+    api: PlatformApi, context: ConnectorContext, video_id: str, page_id: str
+) -> SentPart:
+    """Return the post that an accepted video has become.
+
+    Raises VideoFailedError, and OutcomeUnknownError where it is not out within `processing_timeout` or cannot
+    be asked for: it was accepted, so it may yet go out by itself.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + context.settings.processing_timeout
+    while True:
+        try:
+            post = await read_video(api, video_id, page_id)
+        except VideoFailedError:
+            raise
+        except ConnectorError as error:
+            raise OutcomeUnknownError(
+                f"{LABEL} accepted the video; what became of it is not known: {error.message}",
+                status=error.status,
+                platform_code=error.platform_code,
+            ) from error
+        if post is not None:
+            return post
+        if loop.time() > deadline:
+            raise OutcomeUnknownError(f"{LABEL} accepted the video and is still processing it")
+        await asyncio.sleep(context.settings.poll_interval)

@@ -1,0 +1,342 @@
+"""Facebook Pages: text, links, photos and videos through the Graph API, by the Page's own token.
+
+Sources: meta/Page.json, PagePost.json, Photo.json, AdVideo.json (edges, parameters, fields),
+developers.facebook.com (error codes, field expansion, reads of many ids). Nothing makes a repeated send
+recognisable, so an ambiguous publish is found out by reading the Page. A person's profile cannot be posted
+to at all. Since November 2025 Facebook counts views (displays and plays alike) in place of impressions:
+those stay None, and views stay in `raw`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import orjson
+
+from connectors.base import Capabilities, PublishRequest
+from connectors.context import ConnectorContext
+from connectors.errors import GiveUpError, OutcomeUnknownError, ReauthenticateError, UnavailableError
+from connectors.facebook_posts import (
+    COUNTERS,
+    DUPLICATE,
+    INSIGHTS,
+    LABEL,
+    NO_SUCH_FIELD,
+    POST_FIELDS,
+    VERSION,
+    VIDEO_FIELDS,
+    build_metrics,
+    build_permalink,
+    explain,
+    parse_account_metrics,
+    parse_counters,
+    parse_listed,
+    parse_listing,
+    parse_measured,
+    parse_page,
+    parse_sent,
+    says,
+)
+from connectors.facebook_videos import VideoFailedError, parse_video, read_video, wait_for_video
+from connectors.graph_api import InsightsReader, measure_each, parse_id, parse_time
+from connectors.http import BearerAuth
+from connectors.messages import read_secret
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.text import count_utf16_units, normalise
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    Media,
+    MetricsBatch,
+    Platform,
+    PostContent,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_PAGE = 100
+_CLOCK_MARGIN = timedelta(seconds=10)
+_PAGE_FIELDS = "id,name,username,followers_count,fan_count"
+
+
+class FacebookConnector:
+    """One Facebook Page. A post's id is {page}_{post}."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform=Platform.FACEBOOK,
+        label=LABEL,
+        text_limit=63_206,
+        text_unit="characters",
+        count_text=count_utf16_units,
+        media_kinds=frozenset({"image", "video"}),
+        max_images=10,
+        max_videos=1,
+        supports_first_comment=True,
+        metrics_batch=50,
+        metrics=frozenset({"likes", "comments", "shares", "reach", "clicks"}),
+        reconciliation="The Page's posts and videos since the first attempt are read and compared.",
+    )
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._insights = InsightsReader(VERSION, INSIGHTS)
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.facebook_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=explain,
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /me, which is the Page; a person's token is exchanged for that of the one Page meant."""
+        try:
+            page = await self._read_page()
+        except GiveUpError as error:
+            if error.platform_code != NO_SUCH_FIELD:
+                raise
+            await self._take_page_token()
+            page = await self._read_page()
+        return VerifiedAccount(
+            external_id=page["id"],
+            handle=str(page.get("username") or page["id"]),
+            display_name=page["name"],
+            credentials=self.account.credentials,
+            followers=page.get("followers_count"),
+        )
+
+    async def _read_page(self) -> dict[str, Any]:
+        return await self._api.read(f"{VERSION}/me", parse_page, params={"fields": _PAGE_FIELDS})
+
+    async def _take_page_token(self) -> None:
+        """GET /me/accounts: the Pages that a person manages, each with its token."""
+        params = {"fields": "id,name,username,access_token", "limit": str(_PAGE)}
+        pages = await self._api.read(
+            f"{VERSION}/me/accounts",
+            lambda body: [
+                (parse_page({**page, "access_token": None}), read_secret(page["access_token"]))
+                for page in body["data"]
+            ],
+            params=params,
+        )
+        wanted = {name for name in (self.account.handle, self.account.external_id) if name}
+        fitting = [
+            (page, token)
+            for page, token in pages
+            if not wanted or wanted & {page["id"], page["name"], page.get("username")}
+        ]
+        if len(fitting) != 1:
+            names = ", ".join(str(page.get("username") or page["id"]) for page, _ in pages) or "none"
+            raise ReauthenticateError(
+                f"{LABEL}: this is a person's token, which manages these Pages: {names}. Give the token of one "
+                "Page, or its handle beside this token",
+                status=400,
+            )
+        ((_, token),) = fitting
+        self._use(replace(self.account, credentials=Credentials(token)))
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """Put out the post, then its first comment."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        post, content, now = progress.parent_of(part), progress.request.content, self._context.clock()
+        if post is not None:
+            path, form = f"{VERSION}/{post.id}/comments", {"message": part.text}
+            return SentPart(await self._api.publish(path, parse_id, data=form), None, now)
+        if content.kind == "video":
+            return await self._send_video(content.media[0], part, progress)
+        page = f"{VERSION}/{await self._page_id()}"
+        form = await self._build_form(page, part, content)
+        try:
+            post_id = await self._api.publish(f"{page}/feed", parse_id, data=form)
+        except OutcomeUnknownError as error:
+            if error.platform_code == DUPLICATE:
+                await progress.save(duplicate=part.index)
+            raise
+        return SentPart(post_id, build_permalink(post_id), self._context.clock())
+
+    async def _build_form(self, page: str, part: Part, content: PostContent) -> dict[str, str]:
+        """Upload the photos unpublished, which puts nothing before the world, and attach them."""
+        photos = [
+            await self._api.prepare("POST", f"{page}/photos", parse_id, data=_photo_form(item))
+            for item in content.media
+        ]
+        form = {"message": part.text} if part.text else {}
+        if photos:
+            form["attached_media"] = orjson.dumps([{"media_fbid": photo} for photo in photos]).decode()
+        elif content.link:
+            form["link"] = content.link
+        return form
+
+    async def _send_video(self, item: Media, part: Part, progress: Progress) -> SentPart:
+        page_id, video_id = await self._page_id(), progress.extra.get("video_id")
+        if video_id is None:
+            form = {"file_url": item.url, "description": part.text}
+            video_id = await self._api.publish(f"{VERSION}/{page_id}/videos", parse_id, data=form)
+            # Accepted: it goes out by itself, so no attempt may send it again.
+            await progress.save(video_id=video_id)
+        try:
+            return await wait_for_video(self._api, self._context, str(video_id), page_id)
+        except VideoFailedError:
+            await progress.save(video_id=None)
+            raise
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the Page's posts since the first attempt; for a video, first what became of it."""
+        return await find_parts(request, self._look)
+
+    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        post, request = progress.parent_of(part), progress.request
+        if post is not None:
+            return await self._find_comment(part, post)
+        if request.content.kind == "video" and (found := await self._find_video(part, progress)):
+            return found
+        async for listed in self._list_since("published_posts", POST_FIELDS, request.first_attempt_at):
+            if listed["id"] not in request.taken and says(listed, part.text, request.content):
+                return parse_sent(listed)
+        if progress.extra.get("duplicate") == part.index:
+            # Sending again would meet the same refusal: better keep looking, and let a person decide.
+            raise UnavailableError(
+                f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                "words went out before or by another publication"
+            )
+        return None
+
+    async def _find_video(self, part: Part, progress: Progress) -> SentPart | None:
+        """Return the post of our video. Raises UnavailableError while it is processed: it may yet go out."""
+        page_id, video_id = await self._page_id(), progress.extra.get("video_id")
+        try:
+            if video_id is not None:
+                return _settled(await read_video(self._api, str(video_id), page_id))
+            since = progress.request.first_attempt_at
+            async for video in self._list_since("videos", VIDEO_FIELDS, since, type="uploaded"):
+                if normalise(video.get("description") or "") == normalise(part.text):
+                    found = _settled(parse_video(video, page_id))
+                    if found.id not in progress.request.taken:
+                        return found
+        except VideoFailedError:
+            await progress.save(video_id=None)
+        return None
+
+    async def _find_comment(self, part: Part, post: SentPart) -> SentPart | None:
+        page_id = await self._page_id()
+        comments = await self._api.read(
+            f"{VERSION}/{post.id}/comments",
+            lambda body: [item for item in body["data"] if str(item["id"])],
+            params={"fields": "id,message,from,created_time", "filter": "stream", "limit": str(_PAGE)},
+        )
+        for comment in comments:
+            author = (comment.get("from") or {}).get("id")
+            if author in {None, page_id} and normalise(comment.get("message") or "") == normalise(part.text):
+                return SentPart(str(comment["id"]), None, parse_time(comment["created_time"]))
+        return None
+
+    async def _list_since(
+        self, edge: str, fields: str, first_attempt_at: datetime, **more: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        since, cursor = first_attempt_at - _CLOCK_MARGIN, None
+        while True:
+            items, cursor = await self._list_page(edge, fields, cursor, **more)
+            for item in items:
+                if parse_time(item["created_time"]) >= since:
+                    yield item
+            if cursor is None or (items and parse_time(items[-1]["created_time"]) < since):
+                return
+
+    async def _list_page(
+        self, edge: str, fields: str, cursor: str | None, **more: str
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        params = {"fields": fields, "limit": str(_PAGE), **more}
+        if cursor:
+            params["after"] = cursor
+        items, following = await self._api.read(
+            f"{VERSION}/{await self._page_id()}/{edge}", parse_listing, params=params
+        )
+        if following is not None and following == cursor:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return items, following
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /?ids=, 50 a request, insights included; where one post spoils a request, each post alone."""
+        measured: dict[str, PostMetrics] = {}
+        deleted: set[str] = set()
+        missing: set[str] = set()
+        for start in range(0, len(external_ids), self.capabilities.metrics_batch):
+            ids = external_ids[start : start + self.capabilities.metrics_batch]
+            try:
+                found = await self._measure_many(ids)
+            except GiveUpError:
+                batch = await measure_each(ids, self._measure_one)
+                found, deleted = list(batch.metrics), deleted | batch.deleted
+            measured |= {item.external_id: item for item in found}
+            missing |= set(ids) - set(measured) - deleted
+        if deleted:
+            # "Does not exist" may also mean "not for you": only a token that still reads its Page is believed.
+            await self._read_page()
+        return MetricsBatch(tuple(measured.values()), frozenset(deleted), frozenset(missing))
+
+    async def _measure_many(self, ids: Sequence[str]) -> list[PostMetrics]:
+        captured_at, names = self._context.clock(), self._insights.names
+        fields = f"id,{COUNTERS},insights.metric({','.join(names)}){{name,values}}"
+
+        def parse(body: dict[str, Any]) -> list[PostMetrics]:
+            if not set(body) <= set(ids):
+                raise ValueError("the answer names posts that were not asked for")
+            return [parse_measured({**post, "id": post_id}, captured_at) for post_id, post in body.items()]
+
+        return await self._api.read(f"{VERSION}/", parse, params={"ids": ",".join(ids), "fields": fields})
+
+    async def _measure_one(self, post_id: str) -> PostMetrics:
+        captured_at = self._context.clock()
+        counters = await self._api.read(
+            f"{VERSION}/{post_id}",
+            parse_counters,
+            params={"fields": f"id,{COUNTERS}"},
+        )
+        try:
+            insights = await self._insights.fetch(self._api, post_id)
+        except GiveUpError:
+            insights = {}  # a reel has none under this address; its counters stand alone
+        return build_metrics(post_id, counters, insights, captured_at)
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /me."""
+        captured_at = self._context.clock()
+        return parse_account_metrics(await self._read_page(), captured_at)
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 posts, without metrics."""
+        items, following = await self._list_page("published_posts", POST_FIELDS, cursor)
+        posts = tuple(parse_listed(item) for item in items)
+        if posts and posts[-1].published_at < since:
+            following = None
+        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+
+    async def refresh_token(self) -> Credentials | None:
+        """A Page's token that came from a long-lived one has no end."""
+        return None
+
+    async def _page_id(self) -> str:
+        if not self.account.external_id:
+            self.account = replace(self.account, external_id=(await self.verify()).external_id)
+        return self.account.external_id
+
+
+def _photo_form(item: Media) -> dict[str, str]:
+    alt_text = {"alt_text_custom": item.alt_text} if item.alt_text else {}
+    return {"url": item.url, "published": "false", **alt_text}
+
+
+def _settled(post: SentPart | None) -> SentPart:
+    if post is None:
+        raise UnavailableError(f"{LABEL} accepted the video and is still processing it")
+    return post
