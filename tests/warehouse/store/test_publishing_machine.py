@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -59,6 +59,11 @@ class PublishingMachine(RuleBasedStateMachine):
                 session, self.store.cipher, workspace.id, verified, Platform.MASTODON, self.now
             )
 
+    @initialize()
+    def two_posts(self) -> None:
+        self.schedule(0)
+        self.schedule(0)
+
     def teardown(self) -> None:
         self.store.close()
         self.folder.cleanup()
@@ -75,9 +80,11 @@ class PublishingMachine(RuleBasedStateMachine):
         with self.store.write() as session:
             create_post(session, self.workspace_id, draft, self.now)
 
-    @rule(seconds=st.sampled_from([1, 10, 100, 2000]))
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([1, 10, 100, 100, 100, 2000]), house=st.booleans())
+    def time_passes(self, seconds: int, house: bool) -> None:  # noqa: FBT001 (hypothesis passes by name)
         self.now += timedelta(seconds=seconds)
+        if house:
+            self.keep_house()
 
     @rule(owner=OWNERS)
     def claim(self, owner: str) -> None:
@@ -95,9 +102,11 @@ class PublishingMachine(RuleBasedStateMachine):
     @rule(
         owner=OWNERS,
         accepts=st.booleans(),
-        answer=st.sampled_from(["receipt", "lost", "refused", "death"]),
+        answer=st.sampled_from(["receipt", "lost", "refused", "death", "death"]),
     )
     def send(self, owner: str, accepts: bool, answer: str) -> None:  # noqa: FBT001 (hypothesis passes by name)
+        if not self.claimed[owner]:
+            self.claim(owner)
         if not self.claimed[owner]:
             return
         publication = min(self.claimed[owner])
@@ -126,6 +135,8 @@ class PublishingMachine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, dies=st.booleans())
     def find_out(self, owner: str, dies: bool) -> None:  # noqa: FBT001 (hypothesis passes by name)
+        if not self.looking[owner]:
+            self.look_up(owner)
         if not self.looking[owner]:
             return
         publication = min(self.looking[owner])
@@ -194,8 +205,8 @@ class PublishingMachine(RuleBasedStateMachine):
 
 TestPublishing = PublishingMachine.TestCase
 TestPublishing.settings = settings(
-    max_examples=25,
-    stateful_step_count=40,
+    max_examples=40,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
