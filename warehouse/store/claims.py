@@ -169,17 +169,27 @@ def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) 
         f"not sent within {_words(max_lateness)} of its time (SOCIALFLOW_MAX_LATENESS): "
         "send it now, set a new time, or discard it"
     )
-    rows = _take(
-        session,
-        _ids(session, overdue, order=Publication.scheduled_at),
-        overdue,
-        status="needs_review",
-        reason_code="too_late",
-        reason=message,
-        updated_at=now,
-    )
+    found = session.execute(
+        select(Publication.id, Publication.reason)
+        .where(overdue)
+        .order_by(Publication.scheduled_at)
+        .limit(BATCH)
+    ).all()
+    rows = []
+    for publication_id, why in found:
+        # What held it up is the first thing its author will ask.
+        reason = f"{message}. Before that: {why}" if why else message
+        rows += _take(
+            session,
+            [publication_id],
+            overdue,
+            status="needs_review",
+            reason_code="too_late",
+            reason=reason,
+            updated_at=now,
+        )
     append_events(
-        session, [LedgerEvent(row.id, "needs_review", {"message": message}) for row in rows], now=now
+        session, [LedgerEvent(row.id, "needs_review", {"message": row.reason}) for row in rows], now=now
     )
     refresh_post_status(session, {row.post_id for row in rows}, now)
     return len(rows)
@@ -291,9 +301,8 @@ def may_call(now: datetime, *, for_reading: bool = False) -> list[ColumnElement[
     return conditions
 
 
-def _ids(session: Session, condition: ColumnElement[bool], *, order: Any = None) -> list[str]:  # noqa: ANN401 (any column)
-    query = select(Publication.id).where(condition).limit(BATCH)
-    return list(session.scalars(query if order is None else query.order_by(order)))
+def _ids(session: Session, condition: ColumnElement[bool]) -> list[str]:
+    return list(session.scalars(select(Publication.id).where(condition).limit(BATCH)))
 
 
 def _take(
