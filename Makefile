@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-publish eval-optimal-times chaos test-pds lock clean
+.PHONY: help demo up test check format bench bench-publish eval-optimal-times chaos test-pds test-specs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -43,6 +43,9 @@ chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and Post
 
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
+
+test-specs: $(READY) ## Hold connectors and sandbox to the platforms' specifications (SOCIALFLOW_SPECS=folder)
+	$(BIN)/pytest tests/specs -m specs -rs
 
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -153,7 +153,6 @@ class Twitter:
                 "followers_count": account.followers(call.at),
                 "following_count": 180 + account.index,
                 "post_count": posts,
-                "tweet_count": posts,
                 "listed_count": 12,
                 "like_count": 640,
                 "media_count": posts // 3,
@@ -195,7 +194,10 @@ class Twitter:
         """DELETE /2/tweets/{id}."""
         post = self._world.find_post(Platform.TWITTER, call.path["id"], call.owner)
         if post is None:
-            return Answer({"errors": [not_found("tweet", "id", call.path["id"])]}, 404)
+            missing = not_found("tweet", "id", call.path["id"])
+            return Answer(
+                {**missing, "status": 404}, 404, media_type="application/problem+json; charset=utf-8"
+            )
         if post.account is not call.owner:
             return problem(403, "Forbidden", "You are not authorized to delete this Tweet.")
         self._world.delete_post(post, call.at)

@@ -1,7 +1,8 @@
 """Simulated X: how it words posts, errors and positions in a listing, and its dialect around each request.
 
 Shapes follow X's OpenAPI 2.167, which calls a repost `repost_count` and fields `post.fields`; the names of
-before (`retweet_count`, `tweet.fields`, ...) are answered beside them, as clients of both ages exist.
+before (`retweet_count`, ...) are answered beside them only to clients that ask in the words of before
+(`tweet.fields`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _PRIVATE_METRICS_S: Final = 30 * 86_400.0
 
 def problem(status: int, title: str, detail: str, kind: str = "about:blank", **more: object) -> Answer:
     """Return an error as X words it."""
-    return Answer({**more, "title": title, "detail": detail, "type": kind, "status": status}, status)
+    content = {**more, "title": title, "detail": detail, "type": kind, "status": status}
+    return Answer(content, status, media_type="application/problem+json; charset=utf-8")
 
 
 def invalid_request(message: str, parameters: dict[str, list[str]] | None = None) -> Answer:
@@ -78,8 +80,10 @@ def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) ->
         "attachments": {"media_keys": keys} if keys else None,
     }
     shown.update({name: value for name, value in optional.items() if name in fields and value is not None})
-    if fields & {"referenced_tweets", "referenced_posts"} and post.detail("reply_to"):
-        for name in ("referenced_posts", "referenced_tweets"):
+    if _speaks_of_tweets(call):
+        shown["edit_history_tweet_ids"] = shown["edit_history_post_ids"]
+    for name in fields & {"referenced_tweets", "referenced_posts"}:
+        if post.detail("reply_to"):
             shown[name] = [{"type": "replied_to", "id": post.detail("reply_to")}]
     if fields & {"public_metrics", "non_public_metrics"}:
         _add_metrics(shown, post, fields, call, errors)
@@ -89,13 +93,7 @@ def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) ->
 def show_created(post: SandboxPost) -> dict[str, object]:
     """Return what every answer about a post holds."""
     text, _ = _text_of(post)
-    ids = [post.external_id]
-    return {
-        "id": post.external_id,
-        "text": text,
-        "edit_history_post_ids": ids,
-        "edit_history_tweet_ids": ids,
-    }
+    return {"id": post.external_id, "text": text, "edit_history_post_ids": [post.external_id]}
 
 
 def _add_metrics(
@@ -112,7 +110,7 @@ def _add_metrics(
             "like_count": now.likes,
             "reply_count": now.comments,
             "repost_count": now.reposts,
-            "retweet_count": now.reposts,
+            **({"retweet_count": now.reposts} if _speaks_of_tweets(call) else {}),
             "quote_count": now.quotes,
             "bookmark_count": now.saves,
         }
@@ -141,6 +139,10 @@ def _text_of(post: SandboxPost) -> tuple[str, dict[str, Any]]:
     part = "video" if post.kind == "video" else "photo"
     address = f"https://x.com/{post.account.handle}/status/{post.external_id}/{part}/1"
     return show_text(post.text, media_address=address)
+
+
+def _speaks_of_tweets(call: Call) -> bool:
+    return "tweet.fields" in call.query
 
 
 def _asked_fields(call: Call) -> frozenset[str]:

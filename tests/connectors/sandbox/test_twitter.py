@@ -30,7 +30,7 @@ async def test_the_user_shows_followers_that_grow(
     clock.advance(minutes=90)
     second = (await client.get(path, headers=auth(X))).json()["data"]["public_metrics"]
     assert 0 < first["followers_count"] <= second["followers_count"]
-    assert first["tweet_count"] == first["post_count"] > 20
+    assert first["post_count"] > 20
 
 
 async def test_a_post_goes_out_and_is_in_the_record(
