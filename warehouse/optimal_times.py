@@ -46,7 +46,7 @@ MODEL_VERSION = "gp168-2"
 Z_80 = 1.2816
 UNSEEN_LIFT = 0.05  # a platform's table alone earned 2-4 %: nobody is promised more without own posts
 _BATCH_POSTS = 500_000
-_BATCH_ACCOUNTS = 200
+_BATCH_ACCOUNTS = 1_000
 _NEARBY_HOURS = 2
 
 
