@@ -35,6 +35,8 @@ class Capabilities:
     max_videos: int
     media_required: bool = False
     text_byte_limit: int | None = None
+    text_limit_with_media: int | None = None
+    """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
     link_in_text: bool = True
     """Whether the link stands below the text and counts as text; False = it has a field of its own."""
     supports_thread: bool = False
@@ -45,6 +47,10 @@ class Capabilities:
     """How many posts one metrics request may name."""
     metrics: frozenset[str] = frozenset()
     """The names of connectors.types.METRIC_NAMES that the platform reports; all others are always None."""
+    lists_posts: bool = True
+    """Whether an account's history can be read; False = `list_publications` gives one empty page."""
+    finds_out: bool = True
+    """Whether `find_publication` can tell; False = it raises CannotFindOutError, and a person decides."""
     refresh_before: timedelta | None = None
     """How long before `expires_at` a token should be refreshed; None = tokens are never refreshed."""
     reconciliation: str = ""

@@ -9,14 +9,14 @@ from pydantic import SecretStr
 _LONGEST = 300
 _UNSEEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
-_NAMES = ("detail", "message", "error_description", "error_user_msg", "error", "title")
+_NAMES = ("detail", "message", "error_description", "error_user_msg", "error", "title", "description")
 
 
 def platform_message(body: Any) -> str:  # noqa: ANN401 - any JSON
     """Return the sentence in an error body of any of the platforms, "" where there is none.
 
     X: {title, detail, type} or {errors: [{message}]}. Meta: {error: {message, code}}. Mastodon: {error,
-    error_description}. Bluesky: {error, message}.
+    error_description}. Bluesky: {error, message}. Telegram: {description}.
     """
     if not isinstance(body, dict):
         return ""

@@ -22,6 +22,10 @@ class ConnectorSettings(BaseSettings):
         default="https://graph.facebook.com",
         description="Replaces scheme, host and port of Facebook; its paths stay.",
     )
+    threads_base_url: str = Field(
+        default="https://graph.threads.net",
+        description="Replaces scheme, host and port of Threads; its paths stay.",
+    )
     twitter_client_id: str | None = Field(
         default=None, description="OAuth 2.0 client id of your X app; needed to refresh X tokens."
     )
@@ -62,6 +66,10 @@ class ConnectorSettings(BaseSettings):
     )
     tiktok_client_secret: SecretStr | None = Field(
         default=None, description="Its client secret; needed with the client key."
+    )
+    telegram_base_url: str = Field(
+        default="https://api.telegram.org",
+        description="Replaces scheme, host and port of Telegram's Bot API; its paths stay.",
     )
     allow_private_instances: bool = Field(
         default=False,

@@ -30,6 +30,15 @@ def _check_first_text(capabilities: Capabilities, content: PostContent) -> Itera
         )
     what = "the text with its link" if text != content.text else "the text"
     yield from _check_text(capabilities, text, "text", what)
+    limit = capabilities.text_limit_with_media
+    if (
+        content.media
+        and limit is not None
+        and limit < capabilities.count_text(text) <= capabilities.text_limit
+    ):
+        over = capabilities.count_text(text) - limit
+        detail = f"{what} goes with media, where {capabilities.label} takes {limit} {capabilities.text_unit}"
+        yield ContentProblem("text_too_long", f"{detail}: shorten it by {over}", "text")
 
 
 def _check_thread(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:

@@ -18,6 +18,7 @@ from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.linkedin import LinkedInConnector
 from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector
+from connectors.platforms.telegram import TelegramConnector
 from connectors.platforms.twitter import TwitterConnector
 from connectors.settings import ConnectorSettings
 from connectors.text import load_twitter_text
@@ -32,6 +33,7 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,
+    Platform.TELEGRAM: TelegramConnector,
 }
 _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.TWITTER: TwitterConnector,
@@ -41,6 +43,7 @@ _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,
+    Platform.TELEGRAM: TelegramConnector,
 }
 # Their address comes from whoever connects the account, so it must not lead into our own network.
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})

@@ -25,6 +25,7 @@ SANDBOX_PLATFORMS: Final = (
     Platform.BLUESKY,
     Platform.LINKEDIN,
     Platform.PINTEREST,
+    Platform.TELEGRAM,
     Platform.FACEBOOK,
 )
 """In this order the accounts are listed: new platforms come last."""
@@ -43,6 +44,7 @@ TOKEN_LIFETIMES: Final[dict[tuple[Platform, TokenKind], float | None]] = {
     (Platform.LINKEDIN, "refresh"): 365 * 86_400.0,
     (Platform.PINTEREST, "access"): 30 * 86_400.0,
     (Platform.PINTEREST, "refresh"): 60 * 86_400.0,
+    (Platform.TELEGRAM, "access"): None,
     (Platform.FACEBOOK, "access"): None,
     (Platform.THREADS, "access"): 60 * 86_400.0,
 }
@@ -207,6 +209,8 @@ def _external_id(platform: Platform, index: int, seed: int) -> str:
         return f"urn:li:{kind}:{number % 10**8:08d}"
     if platform is Platform.FACEBOOK:
         return f"1{number % 10**14:014d}"
+    if platform is Platform.TELEGRAM:
+        return f"-100{number % 10**10:010d}"
     return f"1{number % 10**17:017d}"
 
 

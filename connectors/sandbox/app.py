@@ -15,6 +15,7 @@ from connectors.sandbox.instagram import Instagram
 from connectors.sandbox.linkedin import LinkedIn
 from connectors.sandbox.mastodon import Mastodon
 from connectors.sandbox.pinterest import Pinterest
+from connectors.sandbox.telegram import Telegram
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
@@ -39,6 +40,7 @@ class SandboxApp:
                 *LinkedIn(world).routes(),
                 *Control(world).routes(),
                 *Pinterest(world).routes(),
+                *Telegram(world).routes(),
                 *merge_routes(world, [Facebook(world), Instagram(world)]),
             ],
             redirect_slashes=False,

@@ -17,6 +17,7 @@ _LOW_PARTS: Final = {
     Platform.BLUESKY: 1 << 10,
     Platform.LINKEDIN: 1 << 22,
     Platform.PINTEREST: 100_000,
+    Platform.TELEGRAM: 1000,
     Platform.FACEBOOK: 100_000,
     Platform.THREADS: 10_000,
 }

@@ -50,6 +50,8 @@ class SandboxSettings:
     """Off: a member's app without the scopes for post and profile analytics."""
     linkedin_video_delay_s: float = 1.0
     """LinkedIn: how long an uploaded video is processed."""
+    telegram_may_post: bool = True
+    """Telegram: whether the bots are administrators with the right to post."""
     bluesky_appview: bool = True
     """Off: a PDS without an AppView: app.bsky.* answers 502."""
     retired_insights: tuple[str, ...] = ("impressions", "plays", "video_views")
