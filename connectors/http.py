@@ -187,10 +187,12 @@ class PlatformApi:
         self,
         path: str,
         parse: Parse[T],
-        **body: Any,  # noqa: ANN401 - httpx's own keywords: json, data, headers
+        *,
+        method: str = "POST",
+        **body: Any,  # noqa: ANN401 - httpx's own keywords: json, data, headers; and auth, timeout
     ) -> T:
-        """POST what puts a post before the world. OutcomeUnknownError means: find out before trying again."""
-        return await self._send("publish", "POST", path, parse, **body)
+        """Send what puts a post before the world. OutcomeUnknownError means: find out before trying again."""
+        return await self._send("publish", method, path, parse, **body)
 
     async def _send(
         self,

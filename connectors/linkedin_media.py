@@ -5,8 +5,7 @@ world by an upload. The address to PUT to is LinkedIn's choice; only its own ser
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from connectors.context import ConnectorContext
@@ -18,7 +17,6 @@ from connectors.types import Media
 
 _MAX_IMAGE = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes
 _MAX_VIDEO = 500_000_000
-_PIECE = 65_536
 _WAITING = frozenset({"PROCESSING", "WAITING_UPLOAD"})
 
 
@@ -48,7 +46,7 @@ class LinkedInUploads:
             lambda body: (str(body["value"]["uploadUrl"]), str(body["value"]["image"])),
             json={"initializeUploadRequest": {"owner": owner}},
         )
-        await self._put(url, media.file, media.size)
+        await self._put(url, media, 0, media.size)
         return urn
 
     async def _upload_video(self, media: FetchedMedia, owner: str) -> str:
@@ -66,8 +64,7 @@ class LinkedInUploads:
         )
         tags = []
         for url, first, last in parts:
-            media.file.seek(first)
-            tags.append(await self._put(url, media.file, last - first + 1))
+            tags.append(await self._put(url, media, first, last - first + 1))
         finished = {"video": urn, "uploadToken": token, "uploadedPartIds": tags}
         await self._api.prepare(
             "POST",
@@ -77,8 +74,8 @@ class LinkedInUploads:
         )
         return urn
 
-    async def _put(self, url: str, file: IO[bytes], size: int) -> str:
-        """PUT `size` bytes from where the file stands; return the tag that LinkedIn gives them."""
+    async def _put(self, url: str, media: FetchedMedia, start: int, size: int) -> str:
+        """PUT `size` bytes from `start` on; return the tag that LinkedIn gives them."""
         host = urlsplit(url).hostname or ""
         ours = urlsplit(self._context.settings.linkedin_base_url).hostname
         if host != ours and not host.endswith(".linkedin.com"):
@@ -89,7 +86,7 @@ class LinkedInUploads:
             "PUT",
             url,
             HeaderParse(lambda headers, _body: headers.get("etag", "").strip('"')),
-            content=_stream(file, size),
+            content=media.stream(start, size),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
             timeout=self._context.settings.upload_timeout,
         )
@@ -111,12 +108,6 @@ class LinkedInUploads:
             if loop.time() > deadline:
                 raise UnavailableError(f"{LABEL} is still processing the video {urn}")
             await asyncio.sleep(self._context.settings.poll_interval)
-
-
-async def _stream(file: IO[bytes], size: int) -> AsyncIterator[bytes]:
-    while size > 0 and (piece := file.read(min(_PIECE, size))):
-        size -= len(piece)
-        yield piece
 
 
 def _parse_status(body: Any) -> str:  # noqa: ANN401 - JSON

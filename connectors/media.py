@@ -18,6 +18,7 @@ from connectors.types import MediaKind
 
 _IN_MEMORY = 4_000_000  # larger files go to disk
 _HEAD = 16
+_PIECE = 65_536
 
 # First bytes of the formats that the platforms take; a server's Content-Type is often wrong or missing.
 _IMAGES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n", "image/png"), (b"GIF8", "image/gif"))
@@ -41,6 +42,13 @@ class FetchedMedia:
         """Yield the file in pieces of `size` bytes."""
         while chunk := self.file.read(size):
             yield chunk
+
+    async def stream(self, start: int, size: int) -> AsyncIterator[bytes]:
+        """Yield `size` bytes from `start` on in small pieces, as the body of one request."""
+        self.file.seek(start)
+        while size > 0 and (piece := self.file.read(min(_PIECE, size))):
+            size -= len(piece)
+            yield piece
 
 
 class MediaFetcher:

@@ -15,7 +15,8 @@ _PATTERNS = (
     re.compile(r"(?i)(?<=bearer )[^\s\"',]+"),
     re.compile(r"(?i)(?<=basic )[A-Za-z0-9+/=]{8,}"),
     re.compile(
-        r"(?i)(?:(?<=access_token=)|(?<=refresh_token=)|(?<=client_secret=)|(?<=password=))[^&\s\"']+"
+        r"(?i)(?:(?<=access_token=)|(?<=refresh_token=)|(?<=client_secret=)|(?<=password=)"
+        r"|(?<=upload_token=))[^&\s\"']+"
     ),
     re.compile(
         r'(?i)(?<="access_token":)\s*"[^"]*"|(?<="refresh_token":)\s*"[^"]*"'
