@@ -16,6 +16,8 @@ class PublishReport:
     released: int = 0
     overdue: int = 0
     unusable: int = 0
+    errors: int = 0
+    """Faults of ours or of the store; what they touched is taken over or looked up by the next publisher."""
 
     @property
     def published(self) -> int:
@@ -40,4 +42,5 @@ class PublishReport:
             "released": self.released,
             "overdue": self.overdue,
             "unusable": self.unusable,
+            "errors": self.errors,
         }

@@ -18,49 +18,39 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from connectors.base import PublishRequest
-from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
 from connectors.platforms.registry import warm_up
-from flows.delivery import compute_backoff, find_out, send
+from flows.courier import Courier
 from flows.publish_report import PublishReport
 from flows.publisher_settings import PublisherSettings
 from flows.store_writer import StoreWriter
-from flows.token_refresh import recover_account
-from warehouse.store.accounts import open_account
 from warehouse.store.claims import (
     claim_due,
     claim_unknown,
     expire_leases,
     fail_unusable,
-    list_taken_ids,
     release_claims,
     renew_leases,
     review_overdue,
     review_unaskable,
 )
-from warehouse.store.models import AccountRow
-from warehouse.store.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
-    from connectors.base import Connector
     from connectors.platforms.registry import ConnectorPool
-    from connectors.types import Account
     from warehouse.store.claims import ClaimedPublication
     from warehouse.store.database import Store
-    from warehouse.store.outcomes import OutcomeKind
+    from warehouse.store.outcomes import Granted, Outcome
 
 logger = logging.getLogger(__name__)
 
 HOUSEKEEPING = timedelta(seconds=5)
+FAILURE_LIMIT = 10
+"""Failed turns in a row after which a publisher gives up; the next run tries anew."""
+GRACE = timedelta(seconds=8)
+"""How long sends under way may take once the publisher is told to end."""
 EARLIEST_WAKE = 0.0005
 """Seconds: a sleep shorter than this is not worth a turn of the event loop."""
-CREDENTIALS_AGE = timedelta(seconds=5)
-"""How old credentials may be when used: another process may have refreshed them."""
-TOKEN_RETRY = timedelta(seconds=1)
-TAKEN_MARGIN = timedelta(minutes=5)
-"""Platforms' clocks and ours differ: other publications this much older than an attempt are excluded too."""
 
 
 def utc_now() -> datetime:
@@ -88,12 +78,14 @@ class Publisher:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:12]}"
         self.report = PublishReport()
         self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=clock)
+        self._courier = Courier(store, pool, self._writer, settings=settings, clock=clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._recording: set[str] = set()
+        """Publications whose outcome is being committed: nothing of them is on its way to a platform."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._account_slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.account_concurrency)
         )
-        self._connectors: dict[str, tuple[datetime, Connector]] = {}
         self._stopping = asyncio.Event()
         self._warm = False
 
@@ -102,35 +94,47 @@ class Publisher:
         self._stopping.set()
 
     async def run(self, until: datetime) -> PublishReport:
-        """Publish what falls due up to `until` (UTC), then return."""
+        """Publish what falls due up to `until` (UTC), then return.
+
+        Ended from outside, or by a store that cannot be used, it gives sends under way a moment to finish.
+        """
         async with self._writer:
             renewal = asyncio.create_task(self._renew_forever(), name="lease-renewal")
             try:
                 await self._loop(until)
                 if self._tasks:
-                    await asyncio.gather(*self._tasks.values())
+                    await asyncio.wait(self._tasks.values())
             finally:
+                self._stopping.set()
+                if self._tasks:
+                    await asyncio.wait(self._tasks.values(), timeout=GRACE.total_seconds())
                 renewal.cancel()
                 await self._give_back()
         return self.report
 
     async def _loop(self, until: datetime) -> None:
         next_housekeeping = self._clock()
+        failures = 0
         while not self._stopping.is_set():
             now = self._clock()
-            if now >= next_housekeeping:
-                await asyncio.to_thread(self._keep_house, now)
-                await self._look_up_unknown(now)
-                next_housekeeping = now + HOUSEKEEPING
-            await self._claim(now, min(now + self._settings.look_ahead, until))
+            try:
+                if now >= next_housekeeping:
+                    await asyncio.to_thread(self._keep_house, now)
+                    await self._look_up_unknown(now)
+                    next_housekeeping = now + HOUSEKEEPING
+                await self._claim(now, min(now + self._settings.look_ahead, until))
+                failures = 0
+            except Exception:
+                # A database that restarts must not end the sends under way; one that stays away must show.
+                failures += 1
+                self.report.errors += 1
+                logger.exception("the store could not be asked (%d of %d)", failures, FAILURE_LIMIT)
+                if failures >= FAILURE_LIMIT:
+                    raise
             now = self._clock()
             if now >= until:
                 return
-            pause = min(self._settings.poll, until - now).total_seconds()
-            try:
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            except TimeoutError:
-                continue
+            await self._stopped_within(min(self._settings.poll, until - now).total_seconds())
 
     async def _claim(self, now: datetime, horizon: datetime) -> None:
         room = self._settings.claim_limit - len(self._tasks)
@@ -171,115 +175,42 @@ class Publisher:
     def _start(self, publication: ClaimedPublication, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=publication.id)
         self._tasks[publication.id] = task
-        task.add_done_callback(lambda _task: self._tasks.pop(publication.id, None))
+        task.add_done_callback(lambda done: self._finish(publication.id, done))
+
+    def _finish(self, publication_id: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(publication_id, None)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        # Its lease runs out, and what was being sent is then looked up: nothing is lost, but the run says so.
+        self.report.errors += 1
+        logger.error("publication %s: %s", publication_id, error, exc_info=error)
 
     async def _send_at_its_second(self, publication: ClaimedPublication) -> None:
         wait = (publication.due_at - self._clock()).total_seconds()
         if wait > EARLIEST_WAKE and await self._stopped_within(wait):
             return  # given back by `run`
+
+        def on_leave(granted: Granted) -> None:
+            if granted.attempt == 1:
+                self.report.lateness.append((self._clock() - publication.scheduled_at).total_seconds())
+
         async with self._account_slots[publication.account_id], self._slots:
             if self._stopping.is_set():
                 return
-            connector = await self._open(publication.account_id)
-            granted = await self._writer.begin(publication.id)
-            if granted is None:
-                logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
-                return
-            if granted.attempt == 1:
-                self.report.lateness.append((self._clock() - publication.scheduled_at).total_seconds())
-            request = self._request(publication, granted.first_attempt_at)
-            try:
-                outcome = await send(
-                    connector,
-                    request,
-                    publication,
-                    attempt=granted.attempt,
-                    settings=self._settings,
-                    clock=self._clock,
-                )
-            except ReauthenticateError as error:
-                outcome = await self._recover(publication, connector, error, "retry")
-            await self._record(outcome)
+            outcome = await self._courier.send(publication, on_leave)
+            if outcome is not None:
+                await self._record(outcome)
 
     async def _find_out(self, publication: ClaimedPublication) -> None:
         async with self._account_slots[publication.account_id], self._slots:
-            connector = await self._open(publication.account_id)
-            first = publication.first_attempt_at or publication.scheduled_at
-            taken = await asyncio.to_thread(self._list_taken_ids, publication, first)
-            request = self._request(publication, first, taken=taken)
-            try:
-                outcome = await find_out(
-                    connector, request, publication, settings=self._settings, clock=self._clock
-                )
-            except ReauthenticateError as error:
-                outcome = await self._recover(publication, connector, error, "still_unknown")
-            await self._record(outcome)
-
-    async def _recover(
-        self,
-        publication: ClaimedPublication,
-        connector: Connector,
-        error: ReauthenticateError,
-        kind: OutcomeKind,
-    ) -> Outcome:
-        """The platform refused the token, so nothing was sent: refresh it, or fail with the reason."""
-        self._connectors.pop(publication.account_id, None)
-        next_at = self._clock() + TOKEN_RETRY
-        try:
-            recovered = await recover_account(
-                self._store, self._pool, connector.account, error, clock=self._clock
-            )
-        except ConnectorError as refresh_error:
-            later = self._clock() + compute_backoff(publication.attempts + 1)
-            return Outcome(publication.id, kind, "token_refresh_failed", refresh_error.message, later)
-        if recovered:
-            return Outcome(publication.id, kind, "token_refreshed", "the access token was renewed", next_at)
-        if kind == "retry":
-            return Outcome(
-                publication.id, "failed", error.code, f"{error.message}; connect the account again"
-            )
-        return Outcome(
-            publication.id, "needs_review", error.code, f"{error.message}: the platform cannot be asked"
-        )
-
-    async def _open(self, account_id: str) -> Connector:
-        """Return a connector with the account's credentials, at most CREDENTIALS_AGE old."""
-        known = self._connectors.get(account_id)
-        if known is not None and self._clock() - known[0] < CREDENTIALS_AGE:
-            return known[1]
-        connector = self._pool.open(await asyncio.to_thread(self._load_account, account_id))
-        self._connectors[account_id] = (self._clock(), connector)
-        return connector
-
-    def _load_account(self, account_id: str) -> Account:
-        with self._store.read() as session:
-            return open_account(session.get_one(AccountRow, account_id), self._store.cipher)
-
-    def _list_taken_ids(self, publication: ClaimedPublication, since: datetime) -> frozenset[str]:
-        with self._store.read() as session:
-            return list_taken_ids(
-                session, publication.account_id, since=since - TAKEN_MARGIN, except_id=publication.id
-            )
-
-    def _request(
-        self, publication: ClaimedPublication, first: datetime, *, taken: frozenset[str] = frozenset()
-    ) -> PublishRequest:
-        async def save_state(state: Mapping[str, Any]) -> None:
-            if not await self._writer.save_state(publication.id, state):
-                # The connector must not go on: another publisher owns this publication by now.
-                raise OutcomeUnknownError("the lease on this publication was lost while it was being sent")
-
-        return PublishRequest(
-            content=publication.content,
-            key=publication.id,
-            first_attempt_at=first,
-            state=publication.send_state,
-            save_state=save_state,
-            taken=taken,
-        )
+            await self._record(await self._courier.find_out(publication))
 
     async def _record(self, outcome: Outcome) -> None:
-        await self._writer.record(outcome)
+        self._recording.add(outcome.publication_id)
+        try:
+            await self._writer.record(outcome)
+        finally:
+            self._recording.discard(outcome.publication_id)
         self.report.outcomes[outcome.kind] += 1
         if outcome.kind in {"failed", "unknown", "needs_review"}:
             logger.warning("publication %s: %s: %s", outcome.publication_id, outcome.kind, outcome.message)
@@ -288,15 +219,23 @@ class Publisher:
         """Keep the leases of what is under way; a publisher that stops doing so counts as dead."""
         while True:
             await asyncio.sleep(self._settings.lease.total_seconds() / 4)
-            if self._tasks:
-                await asyncio.to_thread(self._renew, list(self._tasks))
+            ids = list(self._tasks)
+            if not ids:
+                continue
+            held = await asyncio.to_thread(self._renew, ids)
+            for publication_id in set(ids) - held:
+                task = self._tasks.get(publication_id)
+                if task is not None and publication_id not in self._recording:
+                    # Another publisher took it over: ours must not reach the platform after theirs has looked.
+                    logger.warning(
+                        "the lease on publication %s was lost; its send is broken off", publication_id
+                    )
+                    task.cancel()
 
-    def _renew(self, ids: list[str]) -> None:
+    def _renew(self, ids: list[str]) -> set[str]:
         until = self._clock() + self._settings.look_ahead + self._settings.lease
         with self._store.write() as session:
-            held = renew_leases(session, ids, owner=self.owner, until=until)
-        if len(held) < len(ids):
-            logger.info("%d of %d leases are no longer held", len(ids) - len(held), len(ids))
+            return renew_leases(session, ids, owner=self.owner, until=until)
 
     async def _give_back(self) -> None:
         """Release what was claimed and never begun, so that another publisher need not wait for the lease."""
