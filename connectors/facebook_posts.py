@@ -26,8 +26,6 @@ COUNTERS = (
 )
 POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type}"
 VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
-NO_SUCH_FIELD = "100"
-"""Platform code of a field or metric that the object does not have."""
 DUPLICATE = "duplicate"
 """Platform code of a text that the Page's last post has already."""
 _DUPLICATE, _BLOCKED = 506, 368

@@ -32,6 +32,8 @@ YOUNGEST = timedelta(days=1)
 """No token younger than that is renewed."""
 GONE = "100/33"
 """Platform code of an object that does not exist (any more)."""
+NO_SUCH_FIELD = "100"
+"""Platform code of a field or metric that the object does not have."""
 _APP_LIMITS = frozenset({4, 341})
 # 80000 and up: the limits of a business use case (Pages, Instagram, ...).
 _RATE_LIMITS = _APP_LIMITS | {9, 17, 32, 613, *range(80_000, 80_015)}

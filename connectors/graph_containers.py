@@ -1,4 +1,4 @@
-"""Containers, in which Instagram and Threads hold a post until it is published: how far is one?
+"""Containers, in which Instagram and Threads hold a post until it is published.
 
 Source: developers.facebook.com, "IG Container" and "Threads: Troubleshooting" (the same five statuses).
 Creating a container puts nothing before the world; it says for 24 hours whether it was published.
@@ -6,36 +6,74 @@ Creating a container puts nothing before the world; it says for 24 hours whether
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from connectors.context import ConnectorContext
-from connectors.errors import GiveUpError, UnavailableError
-from connectors.graph_api import GONE
+from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
+from connectors.graph_api import GONE, NO_SUCH_FIELD
 from connectors.http import PlatformApi
+from connectors.parts import Progress
 
 
-async def read_status(api: PlatformApi, path: str, field: str) -> str:
-    """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also where it is gone."""
-    try:
-        return await api.read(path, lambda body: str(body[field]), params={"fields": field})
-    except GiveUpError as error:
-        if error.platform_code != GONE:
-            raise
-        return "EXPIRED"
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """The containers of one account. `field` is what the platform calls a container's status."""
 
+    api: PlatformApi
+    context: ConnectorContext
+    label: str
+    version: str
+    field: str
 
-async def wait_until_processed(
-    read: Callable[[], Awaitable[str]], context: ConnectorContext, label: str
-) -> str:
-    """Return the status as soon as it is not IN_PROGRESS.
+    async def read_status(self, container: str) -> str:
+        """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also where it is gone."""
+        path, params = f"{self.version}/{container}", {"fields": self.field}
+        try:
+            return await self.api.read(path, lambda body: str(body[self.field]), params=params)
+        except GiveUpError as error:
+            if error.platform_code == NO_SUCH_FIELD:
+                return "PUBLISHED"  # what has no status is a container no more, but a post
+            if error.platform_code != GONE:
+                raise
+            return "EXPIRED"
 
-    Raises UnavailableError after `processing_timeout`; the container stays good for 24 hours.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + context.settings.processing_timeout
-    while (status := await read()) == "IN_PROGRESS":
-        if loop.time() > deadline:
-            retry_at = context.clock() + timedelta(minutes=1)
-            raise UnavailableError(f"{label} is still processing the media", retry_at=retry_at)
-        await asyncio.sleep(context.settings.poll_interval)
-    return status
+    async def wait(self, container: str) -> str:
+        """Return the container's status as soon as it is not IN_PROGRESS.
+
+        Raises UnavailableError after `processing_timeout`; the container stays good for 24 hours.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.context.settings.processing_timeout
+        while (status := await self.read_status(container)) == "IN_PROGRESS":
+            if loop.time() > deadline:
+                retry_at = self.context.clock() + timedelta(minutes=1)
+                raise UnavailableError(f"{self.label} is still processing the media", retry_at=retry_at)
+            await asyncio.sleep(self.context.settings.poll_interval)
+        return status
+
+    async def wait_for_all(self, containers: list[str]) -> None:
+        """Wait for the items of a carousel. Raises ContentRejectedError where one of them failed."""
+        for container in containers:
+            if await self.wait(container) != "FINISHED":
+                raise ContentRejectedError(
+                    f"{self.label} could not process a part of the carousel: try another file or format"
+                )
+
+    async def make_ready(self, progress: Progress, create: Callable[[], Awaitable[str]]) -> str | None:
+        """Return a container that waits to be published; None if the saved one is published already.
+
+        A container is created once and its id saved before anything is published.
+        """
+        container, status = progress.extra.get("container_id"), "EXPIRED"
+        if container is not None:
+            status = await self.read_status(str(container))
+        if container is None or status in {"ERROR", "EXPIRED"}:
+            container = await create()
+            await progress.save(container_id=container)
+        status = await self.wait(str(container))
+        if status == "ERROR":
+            raise ContentRejectedError(
+                f"{self.label} could not process the media: try another file or format"
+            )
+        return None if status == "PUBLISHED" else str(container)

@@ -13,6 +13,7 @@ import regex  # type: ignore[import-untyped]  # its stubs are a package of their
 from connectors.types import PostContent
 
 _GRAPHEME = regex.compile(r"\X")
+_EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3")
 _SPACE = regex.compile(r"\s+")
 # Mastodon's own rule (app/models/account.rb, lib/mastodon): a local part, then perhaps @domain.
 _MASTODON_MENTION = regex.compile(r"(?<![=/\w])@(\w+(?:[\w.-]+\w+)?)(?:@[\w.-]+[\w]+)?", regex.IGNORECASE)
@@ -68,6 +69,15 @@ def count_mastodon(text: str) -> int:
         end = stop
     rest.append(text[end:])
     return total + sum(count_graphemes(_MASTODON_MENTION.sub(r"@\1", piece)) for piece in rest)
+
+
+def count_threads(text: str) -> int:
+    """Count as Threads does: an emoji its UTF-8 bytes, every other character one.
+
+    Source: developers.facebook.com, "Threads: Publishing", `text`. What belongs to an emoji counts with it.
+    """
+    clusters = _GRAPHEME.findall(_mend(text))
+    return sum(len(item.encode()) if _EMOJI.search(item) else len(item) for item in clusters)
 
 
 def find_urls(text: str, *, with_scheme_only: bool) -> list[tuple[int, int, str]]:

@@ -22,7 +22,6 @@ from connectors.facebook_posts import (
     DUPLICATE,
     INSIGHTS,
     LABEL,
-    NO_SUCH_FIELD,
     POST_FIELDS,
     VERSION,
     VIDEO_FIELDS,
@@ -39,7 +38,7 @@ from connectors.facebook_posts import (
     says,
 )
 from connectors.facebook_videos import VideoFailedError, parse_video, read_video, wait_for_video
-from connectors.graph_api import InsightsReader, measure_each, parse_id, parse_time
+from connectors.graph_api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id, parse_time
 from connectors.http import BearerAuth
 from connectors.messages import read_secret
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts

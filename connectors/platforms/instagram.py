@@ -15,7 +15,6 @@ from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
-    ContentRejectedError,
     OutcomeUnknownError,
     UnavailableError,
 )
@@ -28,8 +27,9 @@ from connectors.graph_api import (
     plan_renewal,
     renew_token,
 )
+from connectors.graph_containers import Containers
 from connectors.http import BearerAuth
-from connectors.instagram_containers import create_container, read_status, wait_for_container
+from connectors.instagram_containers import create_container
 from connectors.instagram_media import (
     COLUMNS,
     INSIGHTS,
@@ -95,6 +95,7 @@ class InstagramConnector:
             auth=BearerAuth(account.credentials.access_token),
             explain=explain,
         )
+        self._containers = Containers(self._api, self._context, LABEL, VERSION, "status_code")
 
     async def verify(self) -> VerifiedAccount:
         """GET /me. A token whose end is not known is planned for renewal in a day: only that tells its end."""
@@ -121,7 +122,7 @@ class InstagramConnector:
         if media is not None:
             path, form = f"{VERSION}/{media.id}/comments", {"message": part.text}
             return SentPart(await self._api.publish(path, parse_id, data=form), None, self._context.clock())
-        container = await self._ready_container(progress)
+        container = await self._containers.make_ready(progress, lambda: self._create(progress))
         if container is None:
             found = await self._find_media(progress.request)
             if found is None:
@@ -130,19 +131,8 @@ class InstagramConnector:
         path, form = f"{VERSION}/{await self._user_id()}/media_publish", {"creation_id": container}
         return await self._read_receipt(await self._api.publish(path, parse_id, data=form))
 
-    async def _ready_container(self, progress: Progress) -> str | None:
-        """Return a container that waits to be published; None if the saved one is published already."""
-        container, status = progress.extra.get("container_id"), "EXPIRED"
-        if container is not None:
-            status = await read_status(self._api, container)
-        if container is None or status in {"ERROR", "EXPIRED"}:
-            content, user_id = progress.request.content, await self._user_id()
-            container = await create_container(self._api, self._context, user_id, content)
-            await progress.save(container_id=container)
-        status = await wait_for_container(self._api, self._context, container)
-        if status == "ERROR":
-            raise ContentRejectedError(f"{LABEL} could not process the media: try another file or format")
-        return None if status == "PUBLISHED" else str(container)
+    async def _create(self, progress: Progress) -> str:
+        return await create_container(self._containers, await self._user_id(), progress.request.content)
 
     async def _read_receipt(self, media_id: str) -> SentPart:
         """Read permalink and time; the post is out whether or not this works."""
@@ -168,7 +158,7 @@ class InstagramConnector:
         container = progress.extra.get("container_id")
         if container is None:
             return None  # the container is saved before it is published: none, so nothing was
-        status = await read_status(self._api, container)
+        status = await self._containers.read_status(container)
         found = await self._find_media(progress.request)
         if found is None and status == "PUBLISHED":
             raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")

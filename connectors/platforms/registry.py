@@ -19,6 +19,7 @@ from connectors.platforms.linkedin import LinkedInConnector
 from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector
 from connectors.platforms.telegram import TelegramConnector
+from connectors.platforms.threads import ThreadsConnector
 from connectors.platforms.twitter import TwitterConnector
 from connectors.settings import ConnectorSettings
 from connectors.text import load_twitter_text
@@ -29,6 +30,7 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
     Platform.FACEBOOK: FacebookConnector,
+    Platform.THREADS: ThreadsConnector,
     Platform.LINKEDIN: LinkedInConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
@@ -39,6 +41,7 @@ _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
     Platform.FACEBOOK: FacebookConnector,
+    Platform.THREADS: ThreadsConnector,
     Platform.LINKEDIN: LinkedInConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,

@@ -27,6 +27,7 @@ SANDBOX_PLATFORMS: Final = (
     Platform.PINTEREST,
     Platform.TELEGRAM,
     Platform.FACEBOOK,
+    Platform.THREADS,
 )
 """In this order the accounts are listed: new platforms come last."""
 FOLLOWERS_EPOCH: Final = datetime(2023, 1, 1, tzinfo=UTC).timestamp()

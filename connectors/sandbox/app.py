@@ -16,6 +16,7 @@ from connectors.sandbox.linkedin import LinkedIn
 from connectors.sandbox.mastodon import Mastodon
 from connectors.sandbox.pinterest import Pinterest
 from connectors.sandbox.telegram import Telegram
+from connectors.sandbox.threads import Threads
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
@@ -41,7 +42,7 @@ class SandboxApp:
                 *Control(world).routes(),
                 *Pinterest(world).routes(),
                 *Telegram(world).routes(),
-                *merge_routes(world, [Facebook(world), Instagram(world)]),
+                *merge_routes(world, [Facebook(world), Threads(world), Instagram(world)]),
             ],
             redirect_slashes=False,
         )

@@ -37,6 +37,7 @@ LIMITS: Final[dict[tuple[Platform, str], tuple[int, float]]] = {
     (Platform.INSTAGRAM, "calls"): (4800, 86_400.0),
     (Platform.INSTAGRAM, "publish"): (100, 86_400.0),
     (Platform.FACEBOOK, "calls"): (4800, 86_400.0),
+    (Platform.THREADS, "calls"): (4800, 86_400.0),
     (Platform.MASTODON, "calls"): (300, 300.0),
     (Platform.MASTODON, "statuses"): (300, 10_800.0),
     (Platform.MASTODON, "media"): (30, 1800.0),

@@ -38,6 +38,10 @@ class SandboxSettings:
     """Pinterest: how long an uploaded video is processed."""
     pinterest_lifetime_metrics: bool = True
     """Off: a pin from before Pinterest counted lifetime values: analytics know the last ninety days only."""
+    threads_image_delay_s: float = 0.0
+    """Threads: how long an image container stays IN_PROGRESS."""
+    threads_video_delay_s: float = 1.0
+    """Threads: the same for a video container."""
     facebook_video_delay_s: float = 1.0
     """Facebook: how long a video is processed."""
     facebook_duplicate_window_s: float = 600.0

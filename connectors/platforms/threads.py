@@ -1,0 +1,256 @@
+"""Threads (Threads API): texts in one step, media by containers, replies as threads; tokens of 60 days.
+
+Sources: threads/*.json (paths, parameters, metrics), developers.facebook.com (statuses of a container, limits,
+how emoji count). A text goes out with the one request that names it (`auto_publish_text`), so an ambiguous
+one is found out by reading the account; a container says itself whether it was published.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from connectors.base import Capabilities, PublishRequest
+from connectors.context import ConnectorContext
+from connectors.errors import (
+    ConnectorError,
+    GiveUpError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.graph_api import (
+    REFRESH_BEFORE,
+    InsightsReader,
+    measure_each,
+    parse_id,
+    parse_insights,
+    parse_time,
+    plan_renewal,
+    renew_token,
+)
+from connectors.graph_containers import Containers
+from connectors.http import BearerAuth
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.text import count_threads
+from connectors.threads_containers import build_text_form, create_container
+from connectors.threads_posts import (
+    INSIGHTS,
+    LABEL,
+    POST_FIELDS,
+    REPLY_FIELDS,
+    VERSION,
+    explain,
+    parse_exhausted,
+    parse_listed,
+    parse_metrics,
+    parse_page,
+    parse_profile,
+    parse_sent,
+    says,
+)
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    Platform,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_PAGE = 100
+_CLOCK_MARGIN = timedelta(seconds=10)
+# The quota is counted over a moving day, and nothing says when its oldest post leaves it.
+_QUOTA_PAUSE = timedelta(hours=1)
+
+
+class ThreadsConnector:
+    """One Threads profile."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform=Platform.THREADS,
+        label=LABEL,
+        text_limit=500,
+        text_unit="characters (an emoji counts its bytes)",
+        count_text=count_threads,
+        media_kinds=frozenset({"image", "video"}),
+        max_images=20,
+        max_videos=1,
+        supports_thread=True,
+        supports_first_comment=True,
+        metrics_batch=1,
+        metrics=frozenset({"likes", "comments", "shares"}),
+        refresh_before=REFRESH_BEFORE,
+        reconciliation=(
+            "The stored container is asked whether it was published; the account's posts and replies since the "
+            "first attempt name the post."
+        ),
+    )
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._insights = InsightsReader(VERSION, INSIGHTS)
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.threads_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=explain,
+        )
+        self._containers = Containers(self._api, self._context, LABEL, VERSION, "status")
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /me. A token whose end is not known is planned for renewal in a day: only that tells its end."""
+        profile = await self._api.read(
+            f"{VERSION}/me", parse_profile, params={"fields": "id,username,name,is_verified"}
+        )
+        try:
+            followers = (await self.fetch_followers()).followers
+        except (GiveUpError, ReauthenticateError):
+            followers = None  # without the insights permission one can still publish
+        return VerifiedAccount(
+            external_id=profile["id"],
+            handle=profile["username"],
+            display_name=str(profile.get("name") or profile["username"]),
+            credentials=plan_renewal(self.account.credentials, self._context.clock()),
+            followers=followers,
+        )
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """Put out the post, then what answers it: the thread, each below the one before, and the comment."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        content, parent = progress.request.content, progress.parent_of(part)
+        if parent is not None or not content.media:
+            link = content.link if parent is None else None
+            form = build_text_form(part.text, link=link, reply_to=parent.id if parent else None)
+            return await self._publish("threads", form)
+        container = await self._containers.make_ready(
+            progress, lambda: create_container(self._containers, content)
+        )
+        if container is None:
+            found = await self._find_post(part, progress)
+            if found is None:
+                raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
+            return found
+        return await self._publish("threads_publish", {"creation_id": container})
+
+    async def _publish(self, edge: str, form: dict[str, str]) -> SentPart:
+        try:
+            post_id = await self._api.publish(f"{VERSION}/me/{edge}", parse_id, data=form)
+        except RateLimitedError as error:
+            if error.retry_at is None and await self._is_quota_used_up():
+                error.retry_at = self._context.clock() + _QUOTA_PAUSE
+            raise
+        return await self._read_receipt(post_id)
+
+    async def _is_quota_used_up(self) -> bool:
+        """GET /me/threads_publishing_limit: 250 posts and 1000 replies in 24 hours."""
+        fields = "quota_usage,config,reply_quota_usage,reply_config"
+        try:
+            return await self._api.read(
+                f"{VERSION}/me/threads_publishing_limit",
+                parse_exhausted,
+                params={"fields": fields},
+                attempts=1,
+            )
+        except ConnectorError:
+            return False  # the refusal stands as it is, only without a time
+
+    async def _read_receipt(self, post_id: str) -> SentPart:
+        """Read permalink and time; the post is out whether or not this works."""
+        now = self._context.clock()
+        try:
+            return await self._api.read(
+                f"{VERSION}/{post_id}", parse_sent, params={"fields": "id,permalink,timestamp"}, attempts=1
+            )
+        except ConnectorError:
+            return SentPart(post_id, None, now)  # a missing permalink must not make a post seem unsent
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Ask the container, then the account's posts; for the rest of a thread, its replies."""
+        return await find_parts(request, self._look)
+
+    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        if progress.parent_of(part) is not None or not progress.request.content.media:
+            return await self._find_post(part, progress)
+        container = progress.extra.get("container_id")
+        if container is None:
+            return None  # the container is saved before it is published: none, so nothing was
+        status = await self._containers.read_status(str(container))
+        found = await self._find_post(part, progress)
+        if found is None and status == "PUBLISHED":
+            raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
+        return found
+
+    async def _find_post(self, part: Part, progress: Progress) -> SentPart | None:
+        request, parent = progress.request, progress.parent_of(part)
+        reply_to = parent.id if parent else None
+        edge, fields = ("threads", POST_FIELDS) if parent is None else ("replies", REPLY_FIELDS)
+        kind = request.content.kind if parent is None else "text"
+        taken = request.taken | {sent.id for sent in progress.sent}
+        since, cursor = request.first_attempt_at - _CLOCK_MARGIN, None
+        while True:
+            items, cursor = await self._list_page(edge, fields, since, cursor)
+            for item in items:
+                late_enough = parse_time(item["timestamp"]) >= since
+                if late_enough and item["id"] not in taken and says(item, part.text, kind=kind, reply_to=reply_to):
+                    return parse_sent(item)
+            if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
+                return None
+
+    async def _list_page(
+        self, edge: str, fields: str, since: datetime, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        params = {"fields": fields, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
+        if cursor:
+            params["after"] = cursor
+        items, following = await self._api.read(f"{VERSION}/me/{edge}", parse_page, params=params)
+        if following is not None and following == cursor:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return items, following
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /{post}/insights for each."""
+        return await measure_each(external_ids, self._measure)
+
+    async def _measure(self, post_id: str) -> PostMetrics:
+        captured_at = self._context.clock()
+        return parse_metrics(post_id, await self._insights.fetch(self._api, post_id), captured_at)
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /me/threads_insights?metric=followers_count; Threads tells nothing else of an account."""
+        captured_at = self._context.clock()
+        return await self._api.read(
+            f"{VERSION}/me/threads_insights",
+            lambda body: _parse_account_metrics(parse_insights(body), captured_at),
+            params={"metric": "followers_count"},
+        )
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 posts, without metrics; replies and reposts are left out."""
+        items, following = await self._list_page("threads", POST_FIELDS, since, cursor)
+        posts = tuple(parse_listed(item) for item in items)
+        if posts and posts[-1].published_at < since:
+            following = None
+        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+
+    async def refresh_token(self) -> Credentials | None:
+        """GET /refresh_access_token. The token itself is renewed for 60 days; one past its end cannot be."""
+        old, now = self.account.credentials, self._context.clock()
+        new = await renew_token(self._api, "th_refresh_token", old, now)
+        self._use(replace(self.account, credentials=new))
+        return new
+
+
+def _parse_account_metrics(values: dict[str, int], captured_at: datetime) -> AccountMetrics:
+    return AccountMetrics(captured_at, followers=values["followers_count"], raw=dict(values))

@@ -1,0 +1,111 @@
+"""What Threads answers, read from plain JSON: the profile, posts, insights, the quota, and its error object.
+
+Source: threads/*.json (fields, metrics); developers.facebook.com, "Threads: Troubleshooting".
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors import graph_api
+from connectors.errors import ConnectorError, OutcomeUnknownError
+from connectors.graph_api import parse_cursor, parse_time, read_error
+from connectors.http import Refusal
+from connectors.parts import SentPart
+from connectors.text import normalise
+from connectors.types import ContentKind, ListedPost, PostMetrics
+
+LABEL = "Threads"
+VERSION = "/v1.0"
+INSIGHTS = ("views", "likes", "replies", "reposts", "quotes", "shares")
+_SHARES = ("reposts", "quotes", "shares")
+POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url"
+REPLY_FIELDS = "id,media_type,permalink,text,timestamp,replied_to"
+_NOT_FOUND = 24
+_REPOST = "REPOST_FACADE"
+_KINDS: dict[str, ContentKind] = {"IMAGE": "photo", "CAROUSEL_ALBUM": "photo", "VIDEO": "video"}
+
+
+def explain(refusal: Refusal) -> ConnectorError | None:
+    """Say what an error object means for the caller."""
+    code, name = read_error(refusal)
+    if refusal.purpose == "publish" and code == _NOT_FOUND:
+        # The container is too young, expired, or published by an earlier attempt. Its status tells which.
+        return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=name)
+    return graph_api.explain(refusal)
+
+
+def parse_profile(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Read the profile."""
+    return {**body, "id": str(body["id"]), "username": str(body["username"])}
+
+
+def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts and the cursor of the next. Reposts of others' posts are left out."""
+    items = [
+        {**item, "id": str(item["id"]), "text": item.get("text") or ""}
+        for item in body["data"]
+        if item.get("media_type") != _REPOST
+    ]
+    for item in items:
+        parse_time(item["timestamp"])
+    return items, parse_cursor(body)
+
+
+def parse_listed(item: dict[str, Any]) -> ListedPost:
+    """Read one post of a listing."""
+    return ListedPost(
+        item["id"],
+        parse_time(item["timestamp"]),
+        item["text"],
+        read_kind(item),
+        permalink=item.get("permalink"),
+    )
+
+
+def parse_sent(item: dict[str, Any]) -> SentPart:
+    """Read the receipt of a post."""
+    return SentPart(str(item["id"]), item.get("permalink"), parse_time(item["timestamp"]))
+
+
+def parse_metrics(post_id: str, values: Mapping[str, int], captured_at: datetime) -> PostMetrics:
+    """Put insights into our columns; what was refused stays None.
+
+    Shares = reposts + quotes + shares: three ways of passing a post on, of which Threads counts each alone.
+    Views count every display and play: they are neither impressions nor video views, and stay in `raw`.
+    """
+    shared = [values[name] for name in _SHARES if name in values]
+    return PostMetrics(
+        post_id,
+        captured_at,
+        likes=values.get("likes"),
+        comments=values.get("replies"),
+        shares=sum(shared) if shared else None,
+        raw=dict(values),
+    )
+
+
+def parse_exhausted(body: Any) -> bool:  # noqa: ANN401 - JSON
+    """Read {data: [{quota_usage, config: {quota_total}}]}, and the same for replies: is one of them used up?"""
+    (quota,) = body["data"]
+    return any(
+        f"{name}config" in quota
+        and int(quota[f"{name}quota_usage"]) >= int(quota[f"{name}config"]["quota_total"])
+        for name in ("", "reply_")
+    )
+
+
+def read_kind(item: Mapping[str, Any]) -> ContentKind:
+    """Return what the post shows."""
+    kind = _KINDS.get(item.get("media_type") or "")
+    if kind is not None:
+        return kind
+    return "link" if item.get("link_attachment_url") or "http" in item["text"] else "text"
+
+
+def says(item: Mapping[str, Any], text: str, *, kind: ContentKind, reply_to: str | None) -> bool:
+    """Tell whether a listed post has this text, the same sort of media, and answers the same post."""
+    shown = read_kind(item)
+    same_media = shown == kind if {shown, kind} & {"photo", "video"} else True
+    same_place = reply_to is None or (item.get("replied_to") or {}).get("id") == reply_to
+    return same_media and same_place and normalise(item["text"]) == normalise(text)
