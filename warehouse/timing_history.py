@@ -173,7 +173,9 @@ def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
 
 def _sort(posts: PostArrays, keep: npt.NDArray[np.bool_]) -> PostArrays:
     """Kept rows by account, time, engagement, kind (so that row order cannot matter), repeats marked."""
-    columns = [posts.account, posts.published, posts.engagement, posts.kind, -posts.age_hours]
+    columns: list[npt.NDArray[Any]] = [
+        posts.account, posts.published, posts.engagement, posts.kind, -posts.age_hours
+    ]  # fmt: skip
     if not keep.all():
         columns = [column[keep] for column in columns]
     if not _is_strictly_sorted(columns[0], columns[1]):

@@ -45,6 +45,11 @@ class Grid:
     size: int
 
 
+def sum_by(group: IntArray, values: FloatArray, groups: int) -> FloatArray:
+    """Sum of `values` in each of `groups` groups; shape (groups,)."""
+    return np.asarray(np.bincount(group, values, groups), np.float64)
+
+
 def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tuple[FloatArray, FloatArray]:
     """Residual of each post (log units, viral posts clipped) and each account's noise variance per post.
 
@@ -53,13 +58,13 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
     if not len(posts):
         return np.zeros(0), noise_variance(np.zeros(accounts), np.zeros(accounts))
     y = np.log1p(posts.engagement * np.exp(-curve.at(posts.age_hours)))
-    count = np.bincount(posts.account, posts.weight, accounts)
+    count = sum_by(posts.account, posts.weight, accounts)
     grid = build_grid(posts, accounts, count)
     kinds = int(posts.kind.max()) + 1
     kind_of = posts.account * kinds + posts.kind
 
     def kind_sums(values: FloatArray) -> FloatArray:
-        return np.bincount(kind_of, values * posts.weight, accounts * kinds).reshape(accounts, kinds)
+        return sum_by(kind_of, values * posts.weight, accounts * kinds).reshape(accounts, kinds)
 
     # Normal equations of y = level + kind with the level smoothed away: what a kind's posts have beyond
     # the posts around them. A kind that never stood beside another one gets no effect of its own.
@@ -79,9 +84,9 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
         limit = CLIP_SD * robust_sd(y - fitted, posts, accounts)[posts.account]
         robust = fitted + np.clip(y - fitted, -limit, limit)
     residual = robust - fitted
-    mean = np.bincount(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
+    mean = sum_by(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
     residual -= mean[posts.account]
-    squares = np.bincount(posts.account, residual**2 * posts.weight, accounts)
+    squares = sum_by(posts.account, residual**2 * posts.weight, accounts)
     return residual, noise_variance(squares, count)
 
 
@@ -117,16 +122,17 @@ def smooth_level(grid: Grid, values: FloatArray) -> FloatArray:
 
 def _spread(grid: Grid, weights: FloatArray) -> FloatArray:
     right = weights * grid.share
-    sums = np.bincount(grid.bin, weights - right, grid.size) + np.bincount(grid.bin + 1, right, grid.size)
+    sums = sum_by(grid.bin, weights - right, grid.size) + sum_by(grid.bin + 1, right, grid.size)
     taps = np.arange(-_TAPS, _TAPS + 1)
-    return np.convolve(sums, np.exp(-0.5 * (taps / BINS_PER_BANDWIDTH) ** 2), "same")
+    kernel = np.exp(-0.5 * (taps / BINS_PER_BANDWIDTH) ** 2)
+    return np.asarray(np.convolve(sums, kernel, "same"), np.float64)
 
 
 def robust_sd(residual: FloatArray, posts: PostArrays, accounts: int) -> FloatArray:
     """1.48 x the median absolute residual of each account, from a histogram (no sort), at least 0.1."""
     cell = np.minimum(np.abs(residual) / _HISTOGRAM_STEP, _HISTOGRAM_BINS - 1).astype(np.int64)
     cell += posts.account * _HISTOGRAM_BINS
-    counts = np.bincount(cell, posts.weight, accounts * _HISTOGRAM_BINS)
+    counts = sum_by(cell, posts.weight, accounts * _HISTOGRAM_BINS)
     below = counts.reshape(accounts, _HISTOGRAM_BINS).cumsum(axis=1)
     median = (below < below[:, -1:] / 2).sum(axis=1) + 0.5
-    return np.maximum(1.4826 * _HISTOGRAM_STEP * median, 0.1)
+    return np.asarray(np.maximum(1.4826 * _HISTOGRAM_STEP * median, 0.1), np.float64)

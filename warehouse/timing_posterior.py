@@ -105,7 +105,7 @@ def compute_forecast(posts: SlotPosts) -> Forecast:
     weights /= weights.sum(axis=0)
 
     def average(values: list[FloatArray]) -> FloatArray:
-        return np.einsum("ka,kas->as", weights, np.array(values))
+        return np.asarray(np.einsum("ka,kas->as", weights, np.array(values)), np.float64)
 
     lift = average([fit.lift for fit in fits])
     square = average([fit.lift**2 + fit.variance for fit in fits])
@@ -207,4 +207,4 @@ _CDF = np.array([0.5 * erfc(-z / sqrt(2.0)) for z in _Z])
 
 def normal_cdf(z: FloatArray) -> FloatArray:
     """Standard normal distribution function, from a table (error below 1e-6)."""
-    return np.interp(z, _Z, _CDF)
+    return np.asarray(np.interp(z, _Z, _CDF), np.float64)
