@@ -104,7 +104,6 @@ def test_a_platform_that_asks_for_a_pause_is_not_the_callers_fault(empty: Tenant
     ("fields", "code"),
     [
         ({"platform": "myspace"}, "unknown_platform"),
-        ({"platform": "facebook"}, "unsupported"),
         ({"timezone": "Mars/Olympus"}, "unknown_timezone"),
         ({"expires_at": "soon"}, "invalid_time"),
         ({"expires_at": in_hours(-1)}, "in_the_past"),
