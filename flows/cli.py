@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 
     module: str
     help: str
+    app: str = "app"
 
 
 COMMANDS = {
@@ -26,6 +27,8 @@ COMMANDS = {
     "keys": Entry("flows.commands.keys", "Make, list and revoke API keys."),
     "accounts": Entry("flows.commands.accounts", "Connect, list and pause accounts."),
     "posts": Entry("flows.commands.posts", "Schedule posts, and see what became of them."),
+    "pause": Entry("flows.commands.pause", "Hold back everything that has not been sent.", "pause_app"),
+    "resume": Entry("flows.commands.pause", "Let posts go out again.", "resume_app"),
     "run": Entry("flows.commands.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.commands.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.commands.import_history", "Load a history from CSV or Parquet."),
@@ -40,8 +43,9 @@ class LazyCommand(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 (the types are Typer's private ones)
         """Import the command and let it read its arguments."""
-        module = import_module(COMMANDS[str(self.name)].module)
-        return typer.main.get_command(module.app).make_context(info_name, args, parent, **extra)
+        entry = COMMANDS[str(self.name)]
+        app = getattr(import_module(entry.module), entry.app)
+        return typer.main.get_command(app).make_context(info_name, args, parent, **extra)
 
 
 class TableOfContents(TyperGroup):

@@ -31,6 +31,7 @@ from warehouse.errors import WarehouseError
 from warehouse.store.api_keys import SCOPES, create_api_key
 from warehouse.store.workspaces import ensure_default_workspace
 
+PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
 PUBLISHER = "publish-due-posts"
 FIRST_DELAY = timedelta(seconds=4)
 SPACING = timedelta(seconds=2)
@@ -167,6 +168,8 @@ class Demo:
             self.access["api_key"], self.access["api_secret"]
         )
         for account in await self._servers.list_sandbox_accounts():
+            if account["platform"] not in PLATFORMS:
+                continue
             connected = await self._servers.connect(account)
             self.say(f"connected {connected['platform']} @{connected['handle']}")
 

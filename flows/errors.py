@@ -1,6 +1,7 @@
 """What can go wrong in running SocialFlow, named by what the caller should do.
 
 FlowError
+|-- PublishingBehindError posts are late or unresolved: the message counts them and says where to look
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
 '-- DemoError             the demo did not show what it must: the message says which step
 
@@ -30,6 +31,10 @@ class PartlyFailedError(FlowError):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(failures.items()))
         super().__init__(f"{what} failed for {len(failures)} of {of} accounts: {reasons}")
         self.failures = dict(failures)
+
+
+class PublishingBehindError(FlowError):
+    """The publisher did what it could, and still something is not as it should be."""
 
 
 class DemoError(FlowError):

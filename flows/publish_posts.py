@@ -8,8 +8,9 @@ from typing import Any
 
 from prefect import flow
 
-from flows.publisher import run_publisher
+from flows.publisher import run_publisher, utc_now
 from flows.resources import open_resources
+from flows.watchdog import raise_if_behind
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
 logger = logging.getLogger(__name__)
@@ -20,7 +21,10 @@ HORIZON = timedelta(seconds=70)
 
 @flow(name="publish-due-posts", log_prints=False, retries=0)
 async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) -> dict[str, Any]:
-    """Publish what is due now and within the horizon. Never retried as a whole: the store knows what is left."""
+    """Publish what is due now and within the horizon. Never retried as a whole: the store knows what is left.
+
+    Fails, after all else is done, where posts are late or of unknown outcome.
+    """
     async with open_resources() as (resources, pool):
         report = await run_publisher(
             resources.store,
@@ -28,5 +32,6 @@ async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) ->
             horizon=timedelta(seconds=horizon_seconds),
             max_lateness=resources.warehouse.max_lateness,
         )
-    logger.info("publisher: %s", report.as_dict())
+        logger.info("publisher: %s", report.as_dict())
+        raise_if_behind(resources.store, report, utc_now())
     return report.as_dict()

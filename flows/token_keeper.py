@@ -34,8 +34,10 @@ async def refresh_ending_tokens(
     report = RunReport("refreshing tokens", counts={"refreshed": 0})
     rows = await asyncio.to_thread(_list_due, resources, clock())
 
-    async def refresh(row: AccountRow, _connector: Connector) -> None:
-        result = await refresh_account(resources.store, pool, row.id, clock=clock)
+    async def refresh(row: AccountRow, connector: Connector) -> None:
+        # Where another process has refreshed it since it was listed, there is nothing left to do.
+        seen = connector.account.credentials
+        result = await refresh_account(resources.store, pool, row.id, clock=clock, seen=seen)
         if result == "refreshed":
             report.add(refreshed=1)
         elif result == "revoked":

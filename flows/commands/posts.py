@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
 from connectors.platforms.registry import validate_content
 from connectors.types import Media, Platform, PostContent
-from flows.commands.arguments import parse_platform
+from flows.commands import post_actions
+from flows.commands.arguments import parse_platform, parse_time
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
@@ -32,8 +32,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Schedule posts, list them, show one.",
+    help="Schedule posts, list them, tell one's story, and decide what becomes of it.",
 )
+
+for _action in (
+    post_actions.cancel,
+    post_actions.reschedule,
+    post_actions.retry,
+    post_actions.resolve,
+):
+    app.command()(_action)
 
 MAX_CONTENT = 2000
 """As the API has it; the platforms' own limits come on top."""
@@ -66,7 +74,7 @@ def create(
     said = PostContent(text=content, link=link, media=tuple(Media(url=url) for url in image or []))
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = ensure_default_workspace(session, now)
-        scheduled_at = _parse_time(at, workspace.timezone, now)
+        scheduled_at = parse_time(at, workspace.timezone, now) if at else now
         rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
         _require_valid(said, {Platform(row.platform) for row in rows})
         draft = PostDraft(
@@ -170,23 +178,6 @@ def _show(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
 
 def _show_attempt(row: PublicationAttempt) -> dict[str, Any]:
     return {"seq": row.seq, "attempt": row.attempt, "event": row.event, "at": row.at, "detail": row.detail}
-
-
-def _parse_time(text: str | None, zone: str, now: datetime) -> datetime:
-    if text is None:
-        return now
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInputError(
-            f"--at {text!r} is no time: write ISO 8601 such as 2026-04-15T14:30:00Z", field="at"
-        ) from None
-    at = (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
-    if at < now:
-        raise InvalidInputError(
-            f"--at {text} is in the past: choose a later time, or leave it out to publish at once", field="at"
-        )
-    return at
 
 
 def _require_valid(content: PostContent, platforms: set[Platform]) -> None:

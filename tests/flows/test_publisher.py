@@ -18,15 +18,17 @@ from connectors.sandbox.tokens import expire_tokens, revoke_tokens
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
+from flows.errors import PublishingBehindError
 from flows.publisher import Publisher, run_publisher
 from flows.publisher_settings import PublisherSettings
+from flows.watchdog import raise_if_behind
 from tests.connectors.surroundings import SANDBOX, account_of
 from warehouse.store.accounts import connect_account
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post
 from warehouse.store.publications import cancel_publication, get_publication
-from warehouse.store.workspaces import ensure_default_workspace
+from warehouse.store.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -256,3 +258,31 @@ async def test_too_late_is_not_sent(stage: Stage) -> None:
     assert report.overdue == 1
     assert stage.get(publication).status == "needs_review"
     assert stage.out("twitter") == []
+
+
+async def test_a_paused_workspace_sends_nothing_until_it_is_resumed(stage: Stage) -> None:
+    workspace_id = stage.accounts["mastodon"].workspace_id
+    with stage.store.write() as session:
+        pause_publishing(session, workspace_id, utc_now())
+    publication = stage.schedule("mastodon")
+    await stage.publish(0.2)
+    assert stage.out("mastodon") == []
+    with stage.store.write() as session:
+        resume_publishing(session, workspace_id)
+    await stage.publish(0.2)
+    assert stage.get(publication).status == "published"
+
+
+async def test_what_is_late_or_unresolved_fails_the_run(stage: Stage) -> None:
+    report = await stage.publish(0)
+    raise_if_behind(stage.store, report, utc_now())
+    publication = stage.schedule("twitter", in_seconds=3600)
+    raise_if_behind(stage.store, report, utc_now() + HOUR + timedelta(seconds=59))
+    with pytest.raises(PublishingBehindError, match="1 late, the longest by 61 s"):
+        raise_if_behind(stage.store, report, utc_now() + HOUR + timedelta(seconds=61.5))
+    with stage.store.write() as session:
+        row = session.get_one(Publication, publication)
+        row.status, row.unknown_since = "unknown", utc_now()
+    raise_if_behind(stage.store, report, utc_now() + timedelta(minutes=9))
+    with pytest.raises(PublishingBehindError, match="1 of unknown outcome"):
+        raise_if_behind(stage.store, report, utc_now() + timedelta(minutes=11))

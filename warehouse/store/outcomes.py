@@ -20,6 +20,7 @@ from warehouse.store.claims import (
     release_claims,
 )
 from warehouse.store.ledger import LedgerEvent, append_events
+from warehouse.store.measurements import next_snapshot_at
 from warehouse.store.models import Publication
 from warehouse.store.publications import refresh_post_status
 
@@ -180,7 +181,7 @@ def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> 
         row.permalink = receipt.permalink
         row.published_at = receipt.published_at
         row.due_at = row.unknown_since = None
-        row.next_snapshot_at = now
+        row.next_snapshot_at = next_snapshot_at(receipt.published_at, now)
     elif row.status == "unknown":
         row.unknown_since = row.unknown_since or now
         row.due_at = outcome.next_at or now

@@ -1,0 +1,80 @@
+"""`socialflow posts cancel|reschedule|retry|resolve`: what a person can do about a post."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.arguments import parse_time
+from flows.commands.output import JsonOption, print_json, say
+from warehouse.settings import WarehouseSettings
+from warehouse.store.database import Store
+from warehouse.store.posts import cancel_post, reschedule_post, resolve_publication, retry_post
+from warehouse.store.workspaces import ensure_default_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.models import Post, Workspace
+
+PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
+PublicationId = Annotated[str, typer.Argument(help="As `socialflow posts show` names it.")]
+
+
+def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
+    """Cancel what has not been sent. What is out stays out."""
+    _act(lambda session, workspace, now: cancel_post(session, workspace.id, post_id, now), as_json=as_json)
+
+
+def reschedule(
+    *,
+    post_id: PostId,
+    at: Annotated[str, typer.Option(help="ISO 8601; without offset in the workspace's zone.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Set another time for what has not been sent."""
+
+    def work(session: Session, workspace: Workspace, now: datetime) -> Post:
+        scheduled_at = parse_time(at, workspace.timezone, now)
+        return reschedule_post(session, workspace.id, post_id, scheduled_at, now)
+
+    _act(work, as_json=as_json)
+
+
+def retry(*, post_id: PostId, as_json: JsonOption = False) -> None:
+    """Send the failed publications of a post again, at once."""
+    _act(lambda session, workspace, now: retry_post(session, workspace.id, post_id, now), as_json=as_json)
+
+
+def resolve(
+    *,
+    post_id: PostId,
+    publication_id: PublicationId,
+    decision: Annotated[str, typer.Option(help="published (it is out), send (now), or discard.")],
+    external_id: Annotated[
+        str | None, typer.Option(help="With published: the platform's id, so that it can be measured.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide on a publication in needs_review, once you have looked on the platform."""
+    _act(
+        lambda session, workspace, now: resolve_publication(
+            session, workspace.id, post_id, publication_id, decision, now, external_id=external_id
+        ),
+        as_json=as_json,
+    )
+
+
+def _act(work: Callable[[Session, Workspace, datetime], Post], *, as_json: bool) -> None:
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        post = work(session, ensure_default_workspace(session, now), now)
+        shown = {"id": post.id, "status": post.status, "scheduled_at": post.scheduled_at}
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{shown['id']} is {shown['status']}")
