@@ -33,11 +33,18 @@ class PostmanContract:
 
     def check(self, exchange: Exchange) -> list[str]:
         path = tuple(re.sub(r"^/v\d+\.\d+", "", exchange.url.path).strip("/").split("/"))
+        fitting = [
+            template
+            for method, template in self._requests
+            if method == exchange.method and _matches(template, path)
+        ]
+        # A word that the collection names is meant; only what it does not name is an id.
+        most = max((_count_named(template, path) for template in fitting), default=0)
         items = [
             item
-            for (method, template), found in self._requests.items()
-            if method == exchange.method and _matches(template, path)
-            for item in found
+            for template in fitting
+            if _count_named(template, path) == most
+            for item in self._requests[exchange.method, template]
         ]
         if not items:
             return [f"{exchange.name}: no such request in the collection"]
@@ -102,6 +109,10 @@ def _matches(template: tuple[str, ...], path: tuple[str, ...]) -> bool:
         "{{" in wanted or wanted == given or (wanted == "me" and given.isdigit())
         for wanted, given in zip(template, path, strict=True)
     )
+
+
+def _count_named(template: tuple[str, ...], path: tuple[str, ...]) -> int:
+    return sum(wanted == given for wanted, given in zip(template, path, strict=True))
 
 
 def _read(response: Item) -> Iterable[Any]:

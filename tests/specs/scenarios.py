@@ -147,7 +147,7 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     publish_thread: lambda capabilities: capabilities.supports_thread,
     publish_first_comment: lambda capabilities: capabilities.supports_first_comment,
     find: _always,
-    history: _always,
+    history: lambda capabilities: capabilities.lists_posts,
     metrics: _always,
     followers: _always,
     refresh: lambda capabilities: capabilities.refresh_before is not None,

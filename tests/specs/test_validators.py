@@ -336,6 +336,8 @@ def postman(tmp_path: Path) -> PostmanContract:
     items = [
         item("POST", ["me", "threads"], {"media_type": "TEXT", "text": "Hi"}, {"id": "string"}),
         {"item": [item("GET", ["me", "threads"], {"fields": "{{fields}}"}, listed)]},
+        item("GET", ["{{thread_id}}"], {}, {"id": "string"}),
+        item("GET", ["refresh_access_token"], {}, {"access_token": "string"}),
         item("GET", ["{{thread_id}}", "insights"], {"metric": "{{metrics}}"}, {"data": []}),
     ]
     variables = [{"key": "fields", "value": "id,text"}, {"key": "metrics", "value": "views,likes"}]
@@ -356,6 +358,9 @@ def postman(tmp_path: Path) -> PostmanContract:
         ("where the example has False", "GET /me/threads", {"data": [{"id": "1", "is_quote_post": "no"}]}, {}),
         ("", "GET /99/insights", {"data": []}, {"params": {"metric": "views"}}),
         ("'reach' is none of", "GET /99/insights", {"data": []}, {"params": {"metric": "reach"}}),
+        ("", "GET /refresh_access_token", {"access_token": "a"}, {}),
+        ("has nothing of", "GET /refresh_access_token", {"id": "a"}, {}),
+        ("", "GET /99", {"id": "a"}, {}),
         ("no such request", "GET /99/likes", {"data": []}, {}),
     ],
 )  # fmt: skip
