@@ -88,17 +88,24 @@ class _QueueCollector:
             by_status.add_metric((status,), count)
         yield by_status
         yield GaugeMetricFamily(
-            "socialflow_publications_late", "Due for more than a minute and not sent.", self._state.late
+            "socialflow_publications_late",
+            "More than a minute past their own time and not out; paused ones aside.",
+            self._state.late,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_oldest_late_seconds",
-            "How long the longest waiting one has been due.",
+            "How long past its time the longest waiting one is.",
             self._state.oldest_late_seconds,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_unknown",
             "Sent with an outcome that is still being found out.",
             self._state.by_status.get("unknown", 0),
+        )
+        yield GaugeMetricFamily(
+            "socialflow_publications_unknown_stale",
+            "Of them, those that nobody has found out about for ten minutes.",
+            self._state.stale_unknown,
         )
         yield GaugeMetricFamily(
             "socialflow_accounts_revoked", "Accounts whose token the platform refuses.", self._state.revoked

@@ -38,6 +38,9 @@ ACCEPTED_SCOPES = {
     "disconnect_account": {"accounts"},
     "pause_account": {"accounts"},
     "resume_account": {"accounts"},
+    "get_workspace": {"read"},
+    "pause_workspace": {"write"},
+    "resume_workspace": {"write"},
 }
 DOCUMENT = create_app(ApiSettings()).openapi()
 

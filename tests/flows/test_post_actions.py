@@ -76,7 +76,8 @@ def test_resolve(post: dict[str, Any], store: Store) -> None:
     assert done["status"] == "published"
 
 
-def test_an_unknown_post_is_named(store: Store) -> None:
+@pytest.mark.usefixtures("store")
+def test_an_unknown_post_is_named() -> None:
     assert "post_none" in run("posts", "cancel", "post_none", code=1)
 
 

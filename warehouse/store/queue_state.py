@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
+from warehouse.store.models import AccountRow, Publication, Workspace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,7 +27,7 @@ class QueueState:
 
     by_status: dict[str, int]
     late: int
-    """Publications due for longer than LATE_AFTER that neither a person nor a platform's limit holds back."""
+    """Publications whose own time is more than LATE_AFTER ago, whatever holds them up but a person's pause."""
     oldest_late_seconds: float
     revoked: int
     """Accounts whose token the platform refuses."""
@@ -41,18 +41,15 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
     """Return the queue's state at `now`."""
     by_status = select(Publication.status, func.count()).group_by(Publication.status)
     late, oldest = session.execute(
-        select(func.count(), func.min(Publication.due_at))
+        select(func.count(), func.min(Publication.scheduled_at))
         .select_from(Publication)
         .join(AccountRow, AccountRow.id == Publication.account_id)
         .join(Workspace, Workspace.id == Publication.workspace_id)
-        .outerjoin(PlatformLimit, PlatformLimit.platform == Publication.platform)
         .where(
-            Publication.status.in_(("scheduled", "claimed")),
-            Publication.due_at < now - LATE_AFTER,
+            Publication.status.in_(("scheduled", "claimed", "sending")),
+            Publication.scheduled_at < now - LATE_AFTER,
             AccountRow.paused_at.is_(None),
             Workspace.publishing_paused_at.is_(None),
-            func.coalesce(AccountRow.rate_limited_until, now) <= now,
-            func.coalesce(PlatformLimit.paused_until, now) <= now,
         )
     ).one()
     stale_unknown = select(func.count()).where(

@@ -54,6 +54,20 @@ def list_workspaces(session: Session) -> list[Workspace]:
     return list(session.scalars(select(Workspace).order_by(Workspace.created_at, Workspace.id)))
 
 
+def pause_publishing(session: Session, workspace_id: str, now: datetime) -> Workspace:
+    """Send nothing of this workspace until it is resumed. An earlier pause keeps its time."""
+    workspace = get_workspace(session, workspace_id)
+    workspace.publishing_paused_at = workspace.publishing_paused_at or now
+    return workspace
+
+
+def resume_publishing(session: Session, workspace_id: str) -> Workspace:
+    """Let the workspace's posts go out again."""
+    workspace = get_workspace(session, workspace_id)
+    workspace.publishing_paused_at = None
+    return workspace
+
+
 def parse_timezone(name: str, *, field: str = "timezone") -> ZoneInfo:
     """Return the IANA zone called `name`.
 
