@@ -1,7 +1,6 @@
 """What Facebook answers about a Page and its posts, read from plain JSON, and how a post is recognised as ours.
 
-Sources: meta/Page.json, meta/PagePost.json, meta/AdVideo.json, meta/InsightsResult.json (fields, edges);
-developers.facebook.com, "Field Expansion" (one request for a post's counters and its insights).
+Sources: meta/Page.json, meta/PagePost.json, meta/AdVideo.json (fields); developers.facebook.com (error codes).
 """
 
 from collections.abc import Mapping
@@ -10,20 +9,14 @@ from typing import Any
 
 from connectors import graph_api
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
-from connectors.graph_api import parse_cursor, parse_id, parse_insights, parse_time, read_error
+from connectors.graph_api import parse_cursor, parse_time, read_error
 from connectors.http import Refusal
 from connectors.parts import SentPart
 from connectors.text import normalise
-from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent, PostMetrics
+from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent
 
 LABEL = "Facebook"
 VERSION = "/v25.0"
-INSIGHTS = ("post_media_view", "post_total_media_view_unique", "post_clicks")
-COLUMNS = {"post_total_media_view_unique": "reach", "post_clicks": "clicks"}
-"""Which of the insights are metrics of ours; views count displays and plays alike and stay in `raw`."""
-COUNTERS = (
-    "shares,reactions.limit(0).summary(total_count),comments.filter(stream).limit(0).summary(total_count)"
-)
 POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type}"
 VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
 DUPLICATE = "duplicate"
@@ -81,39 +74,6 @@ def parse_sent(post: dict[str, Any]) -> SentPart:
     """Read the receipt of a listed post."""
     return SentPart(
         post["id"], post.get("permalink_url") or build_permalink(post["id"]), parse_time(post["created_time"])
-    )
-
-
-def parse_counters(post: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
-    """Read a post's counters. `shares` is left out by Facebook while nobody has shared: then it is unknown."""
-    parse_id(post)
-    found = {
-        name: int(post[name]["summary"]["total_count"]) for name in ("reactions", "comments") if name in post
-    }
-    if "shares" in post:
-        found["shares"] = int(post["shares"]["count"])
-    return found
-
-
-def parse_measured(body: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
-    """Read counters and insights of a post that came with its insights."""
-    insights = parse_insights(body["insights"]) if "insights" in body else {}
-    return build_metrics(str(body["id"]), parse_counters(body), insights, captured_at)
-
-
-def build_metrics(
-    post_id: str, counters: Mapping[str, int], insights: Mapping[str, int], captured_at: datetime
-) -> PostMetrics:
-    """Put counters and insights into our columns; likes are all reactions, comments count replies too."""
-    columns = {column: insights.get(name) for name, column in COLUMNS.items()}
-    return PostMetrics(
-        post_id,
-        captured_at,
-        likes=counters.get("reactions"),
-        comments=counters.get("comments"),
-        shares=counters.get("shares"),
-        raw={**counters, **insights},
-        **columns,
     )
 
 

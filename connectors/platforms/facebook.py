@@ -16,23 +16,20 @@ import orjson
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
-from connectors.errors import GiveUpError, OutcomeUnknownError, ReauthenticateError, UnavailableError
+from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
+from connectors.facebook_metrics import INSIGHTS, measure_many, measure_one
+from connectors.facebook_pages import take_page_token
 from connectors.facebook_posts import (
-    COUNTERS,
     DUPLICATE,
-    INSIGHTS,
     LABEL,
     POST_FIELDS,
     VERSION,
     VIDEO_FIELDS,
-    build_metrics,
     build_permalink,
     explain,
     parse_account_metrics,
-    parse_counters,
     parse_listed,
     parse_listing,
-    parse_measured,
     parse_page,
     parse_sent,
     says,
@@ -40,7 +37,6 @@ from connectors.facebook_posts import (
 from connectors.facebook_videos import VideoFailedError, parse_video, read_video, wait_for_video
 from connectors.graph_api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id, parse_time
 from connectors.http import BearerAuth
-from connectors.messages import read_secret
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.text import count_utf16_units, normalise
 from connectors.types import (
@@ -102,7 +98,8 @@ class FacebookConnector:
         except GiveUpError as error:
             if error.platform_code != NO_SUCH_FIELD:
                 raise
-            await self._take_page_token()
+            token = await take_page_token(self._api, self.account)
+            self._use(replace(self.account, credentials=Credentials(token)))
             page = await self._read_page()
         return VerifiedAccount(
             external_id=page["id"],
@@ -114,33 +111,6 @@ class FacebookConnector:
 
     async def _read_page(self) -> dict[str, Any]:
         return await self._api.read(f"{VERSION}/me", parse_page, params={"fields": _PAGE_FIELDS})
-
-    async def _take_page_token(self) -> None:
-        """GET /me/accounts: the Pages that a person manages, each with its token."""
-        params = {"fields": "id,name,username,access_token", "limit": str(_PAGE)}
-        pages = await self._api.read(
-            f"{VERSION}/me/accounts",
-            lambda body: [
-                (parse_page({**page, "access_token": None}), read_secret(page["access_token"]))
-                for page in body["data"]
-            ],
-            params=params,
-        )
-        wanted = {name for name in (self.account.handle, self.account.external_id) if name}
-        fitting = [
-            (page, token)
-            for page, token in pages
-            if not wanted or wanted & {page["id"], page["name"], page.get("username")}
-        ]
-        if len(fitting) != 1:
-            names = ", ".join(str(page.get("username") or page["id"]) for page, _ in pages) or "none"
-            raise ReauthenticateError(
-                f"{LABEL}: this is a person's token, which manages these Pages: {names}. Give the token of one "
-                "Page, or its handle beside this token",
-                status=400,
-            )
-        ((_, token),) = fitting
-        self._use(replace(self.account, credentials=Credentials(token)))
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
         """Put out the post, then its first comment."""
@@ -231,7 +201,12 @@ class FacebookConnector:
         comments = await self._api.read(
             f"{VERSION}/{post.id}/comments",
             lambda body: [item for item in body["data"] if str(item["id"])],
-            params={"fields": "id,message,from,created_time", "filter": "stream", "limit": str(_PAGE)},
+            params={
+                "fields": "id,message,from,created_time",
+                "filter": "stream",
+                "order": "reverse_chronological",
+                "limit": str(_PAGE),
+            },
         )
         for comment in comments:
             author = (comment.get("from") or {}).get("id")
@@ -272,7 +247,7 @@ class FacebookConnector:
         for start in range(0, len(external_ids), self.capabilities.metrics_batch):
             ids = external_ids[start : start + self.capabilities.metrics_batch]
             try:
-                found = await self._measure_many(ids)
+                found = await measure_many(self._api, self._insights, ids, self._context.clock())
             except GiveUpError:
                 batch = await measure_each(ids, self._measure_one)
                 found, deleted = list(batch.metrics), deleted | batch.deleted
@@ -283,29 +258,8 @@ class FacebookConnector:
             await self._read_page()
         return MetricsBatch(tuple(measured.values()), frozenset(deleted), frozenset(missing))
 
-    async def _measure_many(self, ids: Sequence[str]) -> list[PostMetrics]:
-        captured_at, names = self._context.clock(), self._insights.names
-        fields = f"id,{COUNTERS},insights.metric({','.join(names)}){{name,values}}"
-
-        def parse(body: dict[str, Any]) -> list[PostMetrics]:
-            if not set(body) <= set(ids):
-                raise ValueError("the answer names posts that were not asked for")
-            return [parse_measured({**post, "id": post_id}, captured_at) for post_id, post in body.items()]
-
-        return await self._api.read(f"{VERSION}/", parse, params={"ids": ",".join(ids), "fields": fields})
-
     async def _measure_one(self, post_id: str) -> PostMetrics:
-        captured_at = self._context.clock()
-        counters = await self._api.read(
-            f"{VERSION}/{post_id}",
-            parse_counters,
-            params={"fields": f"id,{COUNTERS}"},
-        )
-        try:
-            insights = await self._insights.fetch(self._api, post_id)
-        except GiveUpError:
-            insights = {}  # a reel has none under this address; its counters stand alone
-        return build_metrics(post_id, counters, insights, captured_at)
+        return await measure_one(self._api, self._insights, post_id, self._context.clock())
 
     async def fetch_followers(self) -> AccountMetrics:
         """GET /me."""

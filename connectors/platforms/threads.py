@@ -167,12 +167,19 @@ class ThreadsConnector:
             return False  # the refusal stands as it is, only without a time
 
     async def _read_receipt(self, post_id: str) -> SentPart:
-        """Read permalink and time; the post is out whether or not this works."""
+        """Read permalink and time; the post is out whether or not they can be read now."""
         now = self._context.clock()
         try:
             return await self._api.read(
                 f"{VERSION}/{post_id}", parse_sent, params={"fields": "id,permalink,timestamp"}, attempts=1
             )
+        except GiveUpError as error:
+            # Accepted under an id that is no post (yet): the listing knows the right one.
+            raise OutcomeUnknownError(
+                f"{LABEL} accepted the post, yet does not show it so far: {error.message}",
+                status=error.status,
+                platform_code=error.platform_code,
+            ) from error
         except ConnectorError:
             return SentPart(post_id, None, now)  # a missing permalink must not make a post seem unsent
 
@@ -203,7 +210,11 @@ class ThreadsConnector:
             items, cursor = await self._list_page(edge, fields, since, cursor)
             for item in items:
                 late_enough = parse_time(item["timestamp"]) >= since
-                if late_enough and item["id"] not in taken and says(item, part.text, kind=kind, reply_to=reply_to):
+                if (
+                    late_enough
+                    and item["id"] not in taken
+                    and says(item, part.text, kind=kind, reply_to=reply_to)
+                ):
                     return parse_sent(item)
             if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
                 return None

@@ -14,7 +14,8 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.facebook_posts import parse_counters, read_kind, says
+from connectors.facebook_metrics import parse_counters
+from connectors.facebook_posts import read_kind, says
 from connectors.facebook_videos import VideoFailedError, parse_video
 from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.registry import ConnectorPool

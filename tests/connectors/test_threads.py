@@ -164,6 +164,27 @@ class TestThreads(ConnectorContract):
         (post,) = self.live(world)
         assert (receipt.external_id, receipt.permalink) == (post.external_id, None)
 
+    async def test_an_id_that_is_no_post_is_looked_up(
+        self, account: Account, saved: SavedState, connector_settings: ConnectorSettings
+    ) -> None:
+        listed = {"id": "77", "media_type": "TEXT_POST", "text": self.content.text, "permalink": "https://x"}
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                return httpx.Response(200, json={"id": "5"})
+            if request.url.path.endswith("/me/threads"):
+                return httpx.Response(200, json={"data": [{**listed, "timestamp": NOW.isoformat()}]})
+            return httpx.Response(400, json={"error": {"message": "No.", "code": 100, "error_subcode": 33}})
+
+        transport = httpx.MockTransport(answer)
+        async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+            connector = pool.open(account)
+            with pytest.raises(OutcomeUnknownError, match="accepted the post"):
+                await connector.publish(saved.request(self.content, NOW))
+            found = await connector.find_publication(saved.request(self.content, NOW))
+        assert found is not None
+        assert found.external_id == "77"
+
     async def test_a_retired_metric_costs_only_itself(
         self, connector: Connector, world: SandboxWorld, clock: Clock
     ) -> None:
