@@ -49,6 +49,7 @@ MEMBER_COUNTS = {
     "POST_SAVE": "saves",
 }
 """Which of LinkedIn's numbers are metrics of ours. Reactions of every sort are likes."""
+_CODE = re.compile(r"[A-Z_]{1,60}")
 _POST_URN = re.compile(r"urn:li:(?:share|ugcPost):(\d{8,20})")
 
 
@@ -70,6 +71,8 @@ def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | Non
     """Say what a refusal means for the caller."""
     body = refusal.body if isinstance(refusal.body, dict) else {}
     code = str(body.get("code") or "")
+    if not _CODE.fullmatch(code):
+        code = ""  # whatever does not look like a code may be anything, a token too
     if refusal.status == 401:
         expired = may_mend and not code.startswith("REVOKED")
         return ReauthenticateError(refusal.message, expired=expired, status=401, platform_code=code)

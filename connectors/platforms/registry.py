@@ -20,6 +20,7 @@ from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector
 from connectors.platforms.telegram import TelegramConnector
 from connectors.platforms.threads import ThreadsConnector
+from connectors.platforms.tiktok import TikTokConnector
 from connectors.platforms.twitter import TwitterConnector
 from connectors.settings import ConnectorSettings
 from connectors.text import load_twitter_text
@@ -32,6 +33,7 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.FACEBOOK: FacebookConnector,
     Platform.THREADS: ThreadsConnector,
     Platform.LINKEDIN: LinkedInConnector,
+    Platform.TIKTOK: TikTokConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,
@@ -43,6 +45,7 @@ _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.FACEBOOK: FacebookConnector,
     Platform.THREADS: ThreadsConnector,
     Platform.LINKEDIN: LinkedInConnector,
+    Platform.TIKTOK: TikTokConnector,
     Platform.MASTODON: MastodonConnector,
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,

@@ -17,6 +17,7 @@ from connectors.sandbox.mastodon import Mastodon
 from connectors.sandbox.pinterest import Pinterest
 from connectors.sandbox.telegram import Telegram
 from connectors.sandbox.threads import Threads
+from connectors.sandbox.tiktok import TikTok
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
@@ -39,6 +40,7 @@ class SandboxApp:
                 *Mastodon(world).routes(),
                 *Bluesky(world).routes(),
                 *LinkedIn(world).routes(),
+                *TikTok(world).routes(),
                 *Control(world).routes(),
                 *Pinterest(world).routes(),
                 *Telegram(world).routes(),

@@ -16,6 +16,7 @@ _LOW_PARTS: Final = {
     Platform.INSTAGRAM: 2000,
     Platform.BLUESKY: 1 << 10,
     Platform.LINKEDIN: 1 << 22,
+    Platform.TIKTOK: 1 << 22,
     Platform.PINTEREST: 100_000,
     Platform.TELEGRAM: 1000,
     Platform.FACEBOOK: 100_000,

@@ -56,6 +56,18 @@ class SandboxSettings:
     """LinkedIn: how long an uploaded video is processed."""
     telegram_may_post: bool = True
     """Telegram: whether the bots are administrators with the right to post."""
+    tiktok_privacy_levels: tuple[str, ...] = ("PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY")
+    """TikTok: to whom an account may post. A private account has no PUBLIC_TO_EVERYONE."""
+    tiktok_processing_delay_s: float = 0.0
+    """TikTok: how long a post is processed once all of it has arrived."""
+    tiktok_moderation_delay_s: float = 0.0
+    """TikTok: how long after its publication a post's id is kept back."""
+    tiktok_fail_reasons: tuple[str, ...] = ()
+    """TikTok: every post that is not out yet fails for the first of these."""
+    tiktok_errors_in_200: bool = False
+    """On: TikTok's errors come with HTTP 200, as some of them do."""
+    tiktok_statistics_scope: bool = True
+    """Off: a token without user.info.profile and user.info.stats."""
     bluesky_appview: bool = True
     """Off: a PDS without an AppView: app.bsky.* answers 502."""
     retired_insights: tuple[str, ...] = ("impressions", "plays", "video_views")

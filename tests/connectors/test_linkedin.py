@@ -427,3 +427,15 @@ def test_the_kind_of_a_listed_post(content: dict[str, object], kind: str) -> Non
 def test_secrets_of_the_app_are_known_to_the_redaction() -> None:
     settings = ConnectorSettings(linkedin_client_secret=SecretStr("a-secret"), linkedin_base_url=SANDBOX)
     assert SecretStr("a-secret") in settings.secrets
+
+
+async def test_a_token_in_the_place_of_a_code_is_not_kept(
+    connector_settings: ConnectorSettings, world: SandboxWorld
+) -> None:
+    owner = next(item for item in world.accounts if item.platform is Platform.LINKEDIN)
+    body = {"status": 401, "code": owner.access_token, "message": owner.access_token}
+    transport = httpx.MockTransport(lambda _: httpx.Response(401, json=body))
+    async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+        with pytest.raises(ReauthenticateError) as caught:
+            await pool.open(account_of(owner)).fetch_followers()
+    assert owner.access_token not in repr(vars(caught.value))
