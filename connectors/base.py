@@ -35,6 +35,10 @@ class Capabilities:
     max_videos: int
     media_required: bool = False
     text_byte_limit: int | None = None
+    text_required: bool = False
+    """Whether media alone are not enough: a video needs a title."""
+    refused_characters: str = ""
+    """Characters that a text must not hold."""
     text_limit_with_media: int | None = None
     """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
     link_in_text: bool = True

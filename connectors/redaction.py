@@ -22,6 +22,7 @@ _PATTERNS = (
         r'(?i)(?<="access_token":)\s*"[^"]*"|(?<="refresh_token":)\s*"[^"]*"'
         r'|(?<="accessJwt":)\s*"[^"]*"|(?<="refreshJwt":)\s*"[^"]*"|(?<="password":)\s*"[^"]*"'
     ),
+    re.compile(r"(?<=upload_id=)[^&\s\"']+"),  # whoever knows a session can fill it
     re.compile(r"(?<=/bot)[0-9]{5,}:[A-Za-z0-9_-]{20,}"),  # Telegram's addresses hold the token
     re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"),
 )

@@ -67,6 +67,20 @@ class ConnectorSettings(BaseSettings):
     tiktok_client_secret: SecretStr | None = Field(
         default=None, description="Its client secret; needed with the client key."
     )
+    youtube_base_url: str = Field(
+        default="https://www.googleapis.com",
+        description="Replaces scheme, host and port of YouTube's data API; its paths stay.",
+    )
+    youtube_oauth_base_url: str = Field(
+        default="https://oauth2.googleapis.com",
+        description="Replaces scheme, host and port of Google's token endpoint; its path stays.",
+    )
+    youtube_client_id: str | None = Field(
+        default=None, description="OAuth 2.0 client id of your Google app; needed to refresh YouTube tokens."
+    )
+    youtube_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret; needed with the client id."
+    )
     telegram_base_url: str = Field(
         default="https://api.telegram.org",
         description="Replaces scheme, host and port of Telegram's Bot API; its paths stay.",

@@ -24,6 +24,9 @@ def _check_first_text(capabilities: Capabilities, content: PostContent) -> Itera
     text = compose_text(content) if capabilities.link_in_text else content.text
     if not text.strip() and not content.media:
         yield ContentProblem("empty", "the post says nothing: give it a text or media", "text")
+    elif not text.strip() and capabilities.text_required:
+        detail = f"{capabilities.label} makes the title from the first line: give it a text"
+        yield ContentProblem("text_required", detail, "text")
     if content.link and not _is_web_address(content.link):
         yield ContentProblem(
             "invalid_link", f"{content.link!r} is no web address: start it with https://", "link"
@@ -78,6 +81,10 @@ def _check_text(capabilities: Capabilities, text: str, field: str, what: str) ->
             f"{capabilities.text_limit}: shorten it by {over}",
             field,
         )
+    refused = [char for char in capabilities.refused_characters if char in text]
+    if refused:
+        detail = f"{what} holds {' and '.join(refused)}, which {capabilities.label} refuses: leave it out"
+        yield ContentProblem("invalid_text", detail, field)
     limit = capabilities.text_byte_limit
     if limit is not None and count_utf8_bytes(text) > limit:
         size = count_utf8_bytes(text)

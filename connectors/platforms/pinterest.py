@@ -285,7 +285,7 @@ class PinterestConnector:
     def _explain(self, refusal: Refusal) -> ConnectorError | None:
         """Read {code, message}."""
         body = refusal.body if isinstance(refusal.body, dict) else {}
-        code = str(body["code"]) if "code" in body else None
+        code = str(body["code"]) if isinstance(body.get("code"), int) else None
         if refusal.status == 401:
             # The same words for an expired and a revoked token; only a refresh can tell.
             may_mend = self.account.credentials.refresh_token is not None

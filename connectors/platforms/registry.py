@@ -22,6 +22,7 @@ from connectors.platforms.telegram import TelegramConnector
 from connectors.platforms.threads import ThreadsConnector
 from connectors.platforms.tiktok import TikTokConnector
 from connectors.platforms.twitter import TwitterConnector
+from connectors.platforms.youtube import YouTubeConnector
 from connectors.settings import ConnectorSettings
 from connectors.text import load_twitter_text
 from connectors.types import Account, Platform, PostContent
@@ -38,6 +39,7 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,
     Platform.TELEGRAM: TelegramConnector,
+    Platform.YOUTUBE: YouTubeConnector,
 }
 _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.TWITTER: TwitterConnector,
@@ -50,6 +52,7 @@ _BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
     Platform.BLUESKY: BlueskyConnector,
     Platform.PINTEREST: PinterestConnector,
     Platform.TELEGRAM: TelegramConnector,
+    Platform.YOUTUBE: YouTubeConnector,
 }
 # Their address comes from whoever connects the account, so it must not lead into our own network.
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})

@@ -27,6 +27,7 @@ SANDBOX_PLATFORMS: Final = (
     Platform.TIKTOK,
     Platform.PINTEREST,
     Platform.TELEGRAM,
+    Platform.YOUTUBE,
     Platform.FACEBOOK,
     Platform.THREADS,
 )
@@ -49,6 +50,8 @@ TOKEN_LIFETIMES: Final[dict[tuple[Platform, TokenKind], float | None]] = {
     (Platform.PINTEREST, "access"): 30 * 86_400.0,
     (Platform.PINTEREST, "refresh"): 60 * 86_400.0,
     (Platform.TELEGRAM, "access"): None,
+    (Platform.YOUTUBE, "access"): 3600.0,
+    (Platform.YOUTUBE, "refresh"): None,
     (Platform.FACEBOOK, "access"): None,
     (Platform.THREADS, "access"): 60 * 86_400.0,
 }
@@ -213,6 +216,8 @@ def _external_id(platform: Platform, index: int, seed: int) -> str:
         return f"urn:li:{kind}:{number % 10**8:08d}"
     if platform is Platform.FACEBOOK:
         return f"1{number % 10**14:014d}"
+    if platform is Platform.YOUTUBE:
+        return "UC" + _base64(digest[:16])
     if platform is Platform.TELEGRAM:
         return f"-100{number % 10**10:010d}"
     return f"1{number % 10**17:017d}"

@@ -21,6 +21,7 @@ from connectors.sandbox.tiktok import TikTok
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
+from connectors.sandbox.youtube import YouTube
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -44,6 +45,7 @@ class SandboxApp:
                 *Control(world).routes(),
                 *Pinterest(world).routes(),
                 *Telegram(world).routes(),
+                *YouTube(world).routes(),
                 *merge_routes(world, [Facebook(world), Threads(world), Instagram(world)]),
             ],
             redirect_slashes=False,

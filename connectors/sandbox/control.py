@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PICTURE: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
+_LONGEST: Final = 64_000_000
 _VIDEO: Final = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + b"\x00" * 488
 
 
@@ -169,10 +170,12 @@ class Control:
         return Answer(_show_account(account, str(request.base_url).rstrip("/"), self._world.time()))
 
     async def media(self, request: Request) -> Answer:
-        """GET media/*.png and *.mp4: something to attach to a post."""
+        """GET media/*.png and *.mp4: something to attach to a post; video-900000.mp4 is that many bytes long."""
         name = request.path_params["name"]
         if name.endswith(".mp4"):
-            return Answer(raw=_VIDEO, media_type="video/mp4")
+            size = name.removesuffix(".mp4").rpartition("-")[2]
+            more = max(0, min(int(size), _LONGEST) - len(_VIDEO)) if size.isdigit() else 0
+            return Answer(raw=_VIDEO + b"\x00" * more, media_type="video/mp4")
         return Answer(raw=_PICTURE, media_type="image/png")
 
 

@@ -112,6 +112,8 @@ def _pick_hours(how_many: int, draws: list[float]) -> list[int]:
 def _pick_kind(platform: Platform, mood: float) -> ContentKind:
     if platform is Platform.TIKTOK:
         return "video"
+    if platform is Platform.YOUTUBE:
+        return "video"
     if platform in (Platform.INSTAGRAM, Platform.PINTEREST):
         return "photo" if mood < 0.75 else "video"
     if mood < 0.45:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 from connectors.types import Platform
@@ -19,6 +20,7 @@ _LOW_PARTS: Final = {
     Platform.TIKTOK: 1 << 22,
     Platform.PINTEREST: 100_000,
     Platform.TELEGRAM: 1000,
+    Platform.YOUTUBE: 1 << 16,
     Platform.FACEBOOK: 100_000,
     Platform.THREADS: 10_000,
 }
@@ -44,6 +46,8 @@ def build_post_id(platform: Platform, owner_id: str, number: int) -> str:
         return f"at://{owner_id}/app.bsky.feed.post/{build_tid(number)}"
     if platform is Platform.LINKEDIN:
         return f"urn:li:share:{number}"
+    if platform is Platform.YOUTUBE:
+        return base64.urlsafe_b64encode(number.to_bytes(8, "big")).decode().rstrip("=")
     return f"{owner_id}_{number}" if platform is Platform.FACEBOOK else str(number)
 
 

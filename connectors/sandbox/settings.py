@@ -54,6 +54,8 @@ class SandboxSettings:
     """Off: a member's app without the scopes for post and profile analytics."""
     linkedin_video_delay_s: float = 1.0
     """LinkedIn: how long an uploaded video is processed."""
+    youtube_hidden_subscribers: bool = False
+    """YouTube: whether the channels hide how many subscribe."""
     telegram_may_post: bool = True
     """Telegram: whether the bots are administrators with the right to post."""
     tiktok_privacy_levels: tuple[str, ...] = ("PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY")
