@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from flows.flow_runs import current_run_id
 from flows.history_reader import read_histories
 from flows.resources import open_resources
 
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+logger = logging.getLogger(__name__)
+
 
 @flow(name="backfill-history", retries=0)
 async def backfill_history() -> dict[str, Any]:
     """Go on where the last run stopped. Fails, after all else is done, with the accounts that could not be read."""
-    logger = get_run_logger()
     async with open_resources() as (resources, pool):
         report = await read_histories(
             resources,

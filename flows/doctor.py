@@ -24,10 +24,9 @@ from warehouse.store.workspaces import list_workspaces
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.orm import Session
-
     from flows.settings import FlowSettings
     from warehouse.settings import WarehouseSettings
+    from warehouse.store.database import Session
 
 Status = Literal["ok", "warning", "failed"]
 

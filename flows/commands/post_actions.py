@@ -17,8 +17,7 @@ from warehouse.store.workspaces import ensure_default_workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import Session
-
+    from warehouse.store.database import Session
     from warehouse.store.models import Post, Workspace
 
 PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]

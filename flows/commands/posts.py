@@ -24,8 +24,7 @@ from warehouse.store.workspaces import ensure_default_workspace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.orm import Session
-
+    from warehouse.store.database import Session
     from warehouse.store.models import Post, Publication, PublicationAttempt
 
 app = typer.Typer(
