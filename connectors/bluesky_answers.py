@@ -15,6 +15,7 @@ from connectors.errors import (
 )
 from connectors.http import Refusal
 
+LABEL = "Bluesky"
 _EXPIRED = frozenset({"ExpiredToken"})
 _INVALID = frozenset({"InvalidToken", "AuthenticationRequired", "AuthMissing", "AccountTakedown", "BadJwt"})
 

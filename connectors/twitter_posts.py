@@ -7,14 +7,13 @@ Source: specification x/openapi.json 2.167. Older answers name the same things `
 import html
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
 from connectors.errors import GiveUpError
-from connectors.messages import platform_message, read_secret
+from connectors.messages import platform_message
 from connectors.parts import SentPart
 from connectors.text import find_urls, normalise
 from connectors.types import (
@@ -113,17 +112,6 @@ def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str)
         kind=_kind(post),
         permalink=permalink,
         metrics=parse_post_metrics(post, captured_at) if "public_metrics" in post else None,
-    )
-
-
-def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, refresh_token, expires_in}; what is not sent anew is carried over."""
-    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
-    return replace(
-        old,
-        access_token=read_secret(body["access_token"]),
-        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
-        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
     )
 
 

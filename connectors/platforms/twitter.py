@@ -9,23 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-import httpx
-
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.errors import (
-    ConnectorError,
-    ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
-    RateLimitedError,
-    ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import BearerAuth, Refusal
+from connectors.http import BearerAuth
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.rate_limits import parse_reset
 from connectors.text import count_weighted
+from connectors.twitter_answers import DUPLICATE, explain
 from connectors.twitter_media import upload
 from connectors.twitter_posts import (
     age_of,
@@ -37,10 +31,10 @@ from connectors.twitter_posts import (
     parse_metrics,
     parse_page,
     parse_time,
-    parse_token,
     parse_user,
     says,
 )
+from connectors.twitter_tokens import LIFETIME, renew
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -55,12 +49,8 @@ from connectors.types import (
 
 LABEL = "X (Twitter)"
 _POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
-_DUPLICATE = "duplicate"
-_TOKEN_LIFETIME = timedelta(hours=2)
 # How far X's clock may be behind ours before a post of ours seems older than its own attempt.
 _CLOCK_MARGIN = timedelta(seconds=10)
-# X answers 403 for most of what it dislikes; these words of `detail` mean the post itself.
-_CONTENT_WORDS = ("too long", "reply to a", "media", "poll")
 # Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 
@@ -96,7 +86,9 @@ class TwitterConnector:
             label=LABEL,
             base_url=self._context.settings.twitter_base_url,
             auth=BearerAuth(account.credentials.access_token),
-            explain=self._explain,
+            explain=lambda refusal: explain(
+                refusal, may_refresh=account.credentials.refresh_token is not None
+            ),
         )
 
     async def verify(self) -> VerifiedAccount:
@@ -104,7 +96,7 @@ class TwitterConnector:
         user = await self._api.read("/2/users/me", parse_user, params={"user.fields": "public_metrics"})
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
-            credentials = replace(credentials, expires_at=self._context.clock() + _TOKEN_LIFETIME)
+            credentials = replace(credentials, expires_at=self._context.clock() + LIFETIME)
         return replace(user, credentials=credentials)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
@@ -122,7 +114,7 @@ class TwitterConnector:
         try:
             post_id = await self._api.publish("/2/tweets", parse_created, json=body)
         except OutcomeUnknownError as error:
-            if error.platform_code == _DUPLICATE:
+            if error.platform_code == DUPLICATE:
                 await progress.save(duplicate=part.index)
             raise
         return SentPart(post_id, self._permalink(post_id), self._context.clock())
@@ -227,35 +219,11 @@ class TwitterConnector:
         return HistoryPage(tuple(post for post in listed if post.published_at >= since), following)
 
     async def refresh_token(self) -> Credentials | None:
-        """POST /2/oauth2/token. Rotating: the answer holds a new refresh token, and the old one is spent."""
-        old = self.account.credentials
-        if old.refresh_token is None:
-            return None
-        settings = self._context.settings
-        if not settings.twitter_client_id:
-            raise GiveUpError(
-                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_TWITTER_CLIENT_ID to its client id"
-            )
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": old.refresh_token.get_secret_value(),
-            "client_id": settings.twitter_client_id,
-        }
-        auth: httpx.Auth = httpx.Auth()  # a public app names itself in the form alone
-        if settings.twitter_client_secret is not None:
-            secret = settings.twitter_client_secret.get_secret_value()
-            auth = httpx.BasicAuth(settings.twitter_client_id, secret)
-        now = self._context.clock()
-        try:
-            new = await self._api.prepare(
-                "POST", "/2/oauth2/token", lambda body: parse_token(body, old, now), data=form, auth=auth
-            )
-        except (ContentRejectedError, ReauthenticateError) as error:
-            raise ReauthenticateError(
-                f"the refresh token no longer works, connect the account again: {error.message}",
-                status=error.status,
-            ) from None
-        self._use(replace(self.account, credentials=new))
+        """POST /2/oauth2/token; the refresh token is spent by it."""
+        old, settings = self.account.credentials, self._context.settings
+        new = await renew(self._api, settings, old, now=self._context.clock())
+        if new is not None:
+            self._use(replace(self.account, credentials=new))
         return new
 
     async def _user_id(self) -> str:
@@ -266,40 +234,3 @@ class TwitterConnector:
     def _permalink(self, post_id: str) -> str:
         handle = (self.account.handle or "").lstrip("@")
         return f"https://x.com/{handle or 'i/web'}/status/{post_id}"
-
-    def _explain(self, refusal: Refusal) -> ConnectorError | None:
-        body = refusal.body if isinstance(refusal.body, dict) else {}
-        problem, words = str(body.get("type", "")), refusal.message.lower()
-        if refusal.status == 401:
-            # X says the same of an expired and a revoked token; only a refresh can tell.
-            may_mend = self.account.credentials.refresh_token is not None
-            return ReauthenticateError(refusal.message, expired=may_mend, status=401)
-        if refusal.status == 403 and "duplicate content" in words and refusal.purpose == "publish":
-            # An identical post of ours may be out already, perhaps from this very attempt.
-            return OutcomeUnknownError(refusal.message, status=403, platform_code=_DUPLICATE)
-        if refusal.status == 403 and ("scope" in words or problem.endswith("/unsupported-authentication")):
-            return ReauthenticateError(refusal.message, status=403)
-        if (
-            refusal.status == 403
-            and refusal.purpose == "publish"
-            and any(word in words for word in _CONTENT_WORDS)
-        ):
-            return ContentRejectedError(refusal.message, status=403)
-        if refusal.status == 402:
-            # The app's credits are used up: posts go out once its owner pays.
-            return RateLimitedError(refusal.message, scope="app", status=402, platform_code="credits")
-        if refusal.status == 429:
-            return _explain_rate_limit(refusal, problem, self._context.clock())
-        return None
-
-
-def _explain_rate_limit(refusal: Refusal, problem: str, now: datetime) -> RateLimitedError:
-    """Tell a used-up window from a used-up day (x-user-limit-24hour-*, x-app-limit-24hour-*)."""
-    for scope, name in (("app", "x-app-limit-24hour"), ("account", "x-user-limit-24hour")):
-        if refusal.headers.get(f"{name}-remaining") == "0":
-            retry_at = parse_reset(refusal.headers.get(f"{name}-reset", ""), now=now) or refusal.retry_at
-            return RateLimitedError(
-                refusal.message, retry_at=retry_at, scope="app" if scope == "app" else "account"
-            )
-    capped = problem.endswith("/usage-capped")
-    return RateLimitedError(refusal.message, retry_at=refusal.retry_at, scope="app" if capped else "account")
