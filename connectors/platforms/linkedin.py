@@ -6,7 +6,7 @@ contract. There is no idempotency key. Reading a member's own posts needs a scop
 it is missing, an ambiguous publish cannot be found out, and statistics stay None.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,39 +21,28 @@ from connectors.errors import (
     CannotFindOutError,
     ContentRejectedError,
     GiveUpError,
-    OutcomeUnknownError,
     ReauthenticateError,
-    UnavailableError,
 )
 from connectors.linkedin_answers import (
     DENIED,
-    DUPLICATE,
-    GONE,
     LABEL,
     MEMBER_COUNTS,
     ORGANIZATION,
     ORGANIZATION_COUNTS,
     PERSON,
     LinkedInAuth,
-    build_permalink,
-    count_media,
     explain,
-    find_post_urn,
     is_own_words,
-    parse_created,
-    parse_elements,
     parse_followers,
     parse_listed,
-    parse_page,
     parse_token,
     published_at,
-    time_of,
 )
 from connectors.linkedin_media import LinkedInUploads
+from connectors.linkedin_posts import LinkedInPosts
 from connectors.linkedin_statistics import fetch_member_statistics, fetch_page_statistics
-from connectors.linkedin_text import escape_little, says
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.text import count_utf16_units, normalise
+from connectors.parts import find_parts, publish_parts
+from connectors.text import count_utf16_units
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -67,10 +56,7 @@ from connectors.types import (
 )
 
 _API, _OAUTH = "https://api.linkedin.com", "https://www.linkedin.com"
-_PAGE = 100
 _REFRESH_BEFORE = timedelta(days=10)
-_CLOCK_MARGIN = timedelta(seconds=10)
-_DISTRIBUTION = {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []}
 
 
 class LinkedInConnector:
@@ -139,89 +125,19 @@ class LinkedInConnector:
             await self.verify()
         return self.account.external_id
 
-    # -- publishing
+    # -- publishing and finding out
+
+    async def _posts(self) -> LinkedInPosts:
+        return LinkedInPosts(self._api, self._uploads, await self._author(), self._context.clock)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
         """POST /rest/posts, then /rest/socialActions/{post}/comments for the first comment."""
-        return await publish_parts(request, self._send)
-
-    async def _send(self, part: Part, progress: Progress) -> SentPart:
-        author, post = await self._author(), progress.parent_of(part)
-        if post is not None:
-            path = f"/rest/socialActions/{quote(post.id, safe='')}/comments"
-            comment = {"actor": author, "object": post.id, "message": {"text": part.text}}
-            urn = await self._api.publish(path, parse_created, json=comment)
-            return SentPart(urn, None, self._context.clock())
-        body: dict[str, Any] = {
-            "author": author,
-            "commentary": escape_little(part.text),
-            "visibility": "PUBLIC",
-            "distribution": _DISTRIBUTION,
-            "lifecycleState": "PUBLISHED",
-            "isReshareDisabledByAuthor": False,
-        }
-        if progress.request.content.media:
-            media = await self._upload_media(progress, author)
-            body["content"] = {"media": media[0]} if len(media) == 1 else {"multiImage": {"images": media}}
-        try:
-            urn = await self._api.publish("/rest/posts", parse_created, json=body)
-        except OutcomeUnknownError as error:
-            if error.platform_code != DUPLICATE:
-                raise
-            return await self._judge_duplicate(error, progress)
-        return self._sent(urn, self._context.clock())
-
-    async def _upload_media(self, progress: Progress, author: str) -> list[dict[str, str]]:
-        """Upload once: what is uploaded already serves every further attempt."""
-        media: list[dict[str, str]] | None = progress.extra.get("media")
-        if media is None:
-            media = [await self._uploads.upload(item, author) for item in progress.request.content.media]
-            await progress.save(media=media)
-        return media
-
-    async def _judge_duplicate(self, error: OutcomeUnknownError, progress: Progress) -> SentPart:
-        """Tell our own post from an older one with the same words, by the URN that LinkedIn names.
-
-        Its number tells when it was made. LinkedIn is known to name posts that nobody can see: such a one is
-        looked for again, and in the end left to a person.
-        """
-        request = progress.request
-        urn = find_post_urn(error.message)
-        made = time_of(urn) if urn else None
-        if urn is None or made is None:
-            await progress.save(duplicate=True)
-            raise error
-        if urn in request.taken or made < request.first_attempt_at - _CLOCK_MARGIN:
-            raise ContentRejectedError(
-                f"{LABEL} refuses words that it has shown already, at {build_permalink(urn)}: change the text",
-                status=error.status,
-                platform_code=DUPLICATE,
-            )
-        if await self._is_gone(urn):
-            await progress.save(duplicate=True)
-            raise error
-        return self._sent(urn, made)
-
-    async def _is_gone(self, urn: str) -> bool:
-        """Tell whether LinkedIn knows no such post (any more); a post that we may not read is there."""
-        try:
-            await self._api.read(f"/rest/posts/{quote(urn, safe='')}", lambda body: str(body["id"]))
-        except GiveUpError as error:
-            if error.platform_code == GONE:
-                return True
-            if error.platform_code != DENIED:
-                raise
-        return False
-
-    def _sent(self, urn: str, moment: datetime) -> SentPart:
-        return SentPart(urn, build_permalink(urn), moment)
-
-    # -- finding out
+        return await publish_parts(request, (await self._posts()).send)
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the author's posts since the first attempt, and the comments below the post."""
         try:
-            return await find_parts(request, self._look)
+            return await find_parts(request, (await self._posts()).look)
         except GiveUpError as error:
             if error.platform_code != DENIED:
                 raise
@@ -232,57 +148,10 @@ class LinkedInConnector:
                 platform_code=DENIED,
             ) from None
 
-    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
-        request, post = progress.request, progress.parent_of(part)
-        if post is not None:
-            return await self._find_comment(part, post)
-        since = request.first_attempt_at - _CLOCK_MARGIN
-        async for found in self._list_since(since):
-            urn = str(found["id"])
-            same_media = count_media(found) == len(request.content.media)
-            if (
-                urn not in request.taken
-                and same_media
-                and says(str(found.get("commentary") or ""), part.text)
-            ):
-                return self._sent(urn, published_at(found))
-        if progress.extra.get("duplicate"):
-            # Sending again would meet the same refusal: better keep looking, and let a person decide.
-            raise UnavailableError(f"{LABEL} refuses this text as a duplicate, yet lists no such post so far")
-        return None
-
-    async def _find_comment(self, part: Part, post: SentPart) -> SentPart | None:
-        path = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}"
-        for comment in await self._api.read(path, parse_elements):
-            own = comment.get("actor") == self.account.external_id
-            if own and normalise(str((comment.get("message") or {}).get("text", ""))) == normalise(part.text):
-                return SentPart(str(comment["id"]), None, self._context.clock())
-        return None
-
-    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        start: int | None = 0
-        before = ""
-        while start is not None:
-            posts, start = await self._list_page(start, before)
-            before = str(posts[0]["id"]) if posts else ""
-            for post in posts:
-                if published_at(post) >= since:
-                    yield post
-            if posts and published_at(posts[-1]) < since:
-                return
-
-    async def _list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
-        author = quote(await self._author(), safe="")
-        path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=CREATED"
-        posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
-        if posts and str(posts[0]["id"]) == before:
-            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-        return posts, following
-
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts. Without metrics: the listing carries none."""
         start, _, before = (cursor or "0").partition(" ")
-        posts, following = await self._list_page(int(start), before)
+        posts, following = await (await self._posts()).list_page(int(start), before)
         listed = tuple(parse_listed(post) for post in posts if is_own_words(post))
         if posts and published_at(posts[-1]) < since:
             following = None
@@ -311,8 +180,8 @@ class LinkedInConnector:
         else:
             metrics = [item for urn in external_ids if (item := await self._fetch_analytics(urn)) is not None]
         found = {item.external_id: item for item in metrics}
-        absent = [urn for urn in external_ids if urn not in found]
-        deleted = frozenset([urn for urn in absent if await self._is_gone(urn)])
+        absent, posts = [urn for urn in external_ids if urn not in found], await self._posts()
+        deleted = frozenset([urn for urn in absent if await posts.is_gone(urn)])
         return MetricsBatch(tuple(found.values()), deleted, frozenset(absent) - deleted)
 
     async def _fetch_analytics(self, urn: str) -> PostMetrics | None:
