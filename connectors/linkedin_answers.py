@@ -165,6 +165,11 @@ def published_at(post: Mapping[str, Any]) -> datetime:
     return datetime.fromtimestamp(int(post.get("publishedAt") or post["createdAt"]) / 1000, UTC)
 
 
+def modified_at(post: Mapping[str, Any]) -> datetime:
+    """Return when a post was last changed (UTC), by which LinkedIn sorts; never before it went out."""
+    return max(published_at(post), datetime.fromtimestamp(int(post.get("lastModifiedAt") or 0) / 1000, UTC))
+
+
 def parse_listed(post: Mapping[str, Any]) -> ListedPost:
     """Read one post of a listing."""
     urn, text = str(post["id"]), unescape_little(str(post.get("commentary") or ""))

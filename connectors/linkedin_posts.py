@@ -19,6 +19,7 @@ from connectors.linkedin_answers import (
     build_permalink,
     count_media,
     find_post_urn,
+    modified_at,
     parse_created,
     parse_elements,
     parse_page,
@@ -156,14 +157,17 @@ class LinkedInPosts:
             for post in posts:
                 if published_at(post) >= since:
                     yield post
-            if posts and published_at(posts[-1]) < since:
+            if posts and modified_at(posts[-1]) < since:
                 return
 
     async def list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
-        """Read one page, newest first, and where the next one starts; `before` is the first id of the page before."""
+        """Read one page, last changed first, and where the next one starts; `before` is the first id of the page before."""
         author = quote(self._author, safe="")
-        path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=CREATED"
+        path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=LAST_MODIFIED"
         posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
         if posts and str(posts[0]["id"]) == before:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        if posts and modified_at(posts[0]) < modified_at(posts[-1]):
+            # Whoever stops at the first old post would miss the new ones, and send one of them again.
+            raise UnavailableError(f"{LABEL} lists the oldest posts first: its listing cannot be trusted now")
         return posts, following

@@ -33,10 +33,10 @@ from connectors.linkedin_answers import (
     LinkedInAuth,
     explain,
     is_own_words,
+    modified_at,
     parse_followers,
     parse_listed,
     parse_token,
-    published_at,
 )
 from connectors.linkedin_media import LinkedInUploads
 from connectors.linkedin_posts import LinkedInPosts
@@ -149,11 +149,11 @@ class LinkedInConnector:
             ) from None
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 100 posts. Without metrics: the listing carries none."""
+        """One page of up to 100 posts, last changed first. Without metrics: the listing carries none."""
         start, _, before = (cursor or "0").partition(" ")
         posts, following = await (await self._posts()).list_page(int(start), before)
         listed = tuple(parse_listed(post) for post in posts if is_own_words(post))
-        if posts and published_at(posts[-1]) < since:
+        if posts and modified_at(posts[-1]) < since:
             following = None
         return HistoryPage(
             tuple(post for post in listed if post.published_at >= since),

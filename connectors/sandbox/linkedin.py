@@ -122,6 +122,8 @@ class LinkedIn:
             return refuse(400, "ILLEGAL_ARGUMENT", "q must be author, and author an encoded URN")
         if query.get("author") != call.owner.external_id or not self._may_read(call.owner):
             return denied("posts.FINDER-author")
+        if query.get("sortBy", "LAST_MODIFIED") != "LAST_MODIFIED":
+            return refuse(400, "ILLEGAL_ARGUMENT", "only sortBy=LAST_MODIFIED is simulated")
         size, start = int(query.get("count", "10")), int(query.get("start", "0"))
         if not 1 <= size <= _PAGE:
             return refuse(400, "ILLEGAL_ARGUMENT", f"count must be between 1 and {_PAGE}")

@@ -221,6 +221,45 @@ class TestLinkedInPage(ConnectorContract):
             with pytest.raises(GiveUpError, match="SOCIALFLOW_LINKEDIN_CLIENT_SECRET"):
                 await pool.open(account).refresh_token()
 
+    @pytest.mark.parametrize("ascending", [False, True])
+    async def test_an_edited_old_post_does_not_end_the_search(
+        self,
+        *,
+        ascending: bool,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        saved: SavedState,
+    ) -> None:
+        def post(number: int, age: timedelta, changed: timedelta) -> dict[str, object]:
+            created, modified = (int((NOW - back).timestamp() * 1000) for back in (age, changed))
+            urn = f"urn:li:share:{number}"
+            return {
+                "id": urn,
+                "commentary": f"post {number}",
+                "createdAt": created,
+                "lastModifiedAt": modified,
+            }
+
+        old = [
+            post(7, timedelta(days=900), timedelta(0)),
+            post(9, timedelta(minutes=1), timedelta(minutes=1)),
+        ]
+        posts = [*old, post(8, timedelta(days=9), timedelta(days=9))]
+        elements = posts[::-1] if ascending else posts
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"elements": elements}))
+        async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+            connector = pool.open(account)
+            request = saved.request(PostContent(text="post 9"), NOW - timedelta(minutes=2))
+            if ascending:
+                with pytest.raises(UnavailableError, match="oldest posts first"):
+                    await connector.find_publication(request)
+                return
+            found = await connector.find_publication(request)
+            page = await connector.list_publications(since=NOW - timedelta(days=1))
+        assert found is not None
+        assert found.external_id == "urn:li:share:9"
+        assert [item.external_id for item in page.posts] == ["urn:li:share:9"]
+
     @pytest.mark.parametrize(
         ("status", "body", "expected"),
         [
