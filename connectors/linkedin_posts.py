@@ -161,7 +161,7 @@ class LinkedInPosts:
                 return
 
     async def list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
-        """Read one page, last changed first, and where the next one starts; `before` is the first id of the page before."""
+        """Read one page, last changed first, and where the next starts; `before`: first id of the page before."""
         author = quote(self._author, safe="")
         path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=LAST_MODIFIED"
         posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
