@@ -63,7 +63,9 @@ def connect(
     instance_url: Annotated[
         str | None, typer.Option(help="Mastodon and Bluesky: the account's own server, https://...")
     ] = None,
-    handle: Annotated[str | None, typer.Option(help="Bluesky with an app password: whose it is. Telegram: @channel.")] = None,
+    handle: Annotated[
+        str | None, typer.Option(help="Bluesky with an app password: whose it is. Telegram: @channel.")
+    ] = None,
     timezone: Annotated[
         str | None,
         typer.Option(help="IANA zone of the audience, for optimal times; default: the workspace's."),
