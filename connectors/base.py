@@ -41,6 +41,8 @@ class Capabilities:
     """Characters that a text must not hold."""
     text_limit_with_media: int | None = None
     """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
+    alt_text_limit: int | None = None
+    """Characters (code points) of a medium's alt text; None = no limit is known."""
     link_in_text: bool = True
     """Whether the link stands below the text and counts as text; False = it has a field of its own."""
     supports_thread: bool = False

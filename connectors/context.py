@@ -21,6 +21,8 @@ class ConnectorContext:
     media: MediaFetcher
     settings: ConnectorSettings
     clock: Clock
+    cache: dict[str, object]
+    """What a platform told that holds for many accounts (an instance's limits), for the pool's lifetime."""
 
     def api(
         self,

@@ -6,6 +6,13 @@ Source: mastodon/schema.json 4.7.0. Compatible servers leave out what they do no
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    RateLimitedError,
+    ReauthenticateError,
+)
+from connectors.http import Refusal
 from connectors.parts import SentPart
 from connectors.text import normalise, normalise_mentions, strip_html
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
@@ -85,3 +92,15 @@ def _kind(status: dict[str, Any]) -> ContentKind:
     if kinds:
         return "photo"
     return "link" if status.get("card") or "http" in strip_html(status["content"]) else "text"
+
+
+def explain(refusal: Refusal) -> ConnectorError | None:
+    """Say what a refusal means for the caller; a compatible server may word it as it likes."""
+    if refusal.status in {401, 403}:
+        # 403: the token lacks a scope, or the account is suspended; both need its owner.
+        return ReauthenticateError(refusal.message, status=refusal.status)
+    if refusal.status == 429:
+        return RateLimitedError(refusal.message, retry_at=refusal.retry_at)
+    if refusal.status == 404 and refusal.purpose == "publish":
+        return ContentRejectedError(refusal.message, status=404)  # the status that it answers is gone
+    return None

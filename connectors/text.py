@@ -57,7 +57,7 @@ def count_utf16_units(text: str) -> int:
     return len(_mend(text).encode("utf-16-le")) // 2
 
 
-def count_mastodon(text: str) -> int:
+def count_mastodon(text: str, *, url_length: int = _MASTODON_URL_LENGTH) -> int:
     """Count as Mastodon does: graphemes, a URL with its scheme is 23, of a mention only the local part.
 
     Source: app/validators/status_length_validator.rb; `characters_reserved_per_url` of /api/v2/instance.
@@ -65,7 +65,7 @@ def count_mastodon(text: str) -> int:
     total, rest, end = 0, [], 0
     for start, stop, _url in find_urls(text, with_scheme_only=True):
         rest.append(text[end:start])
-        total += _MASTODON_URL_LENGTH
+        total += url_length
         end = stop
     rest.append(text[end:])
     return total + sum(count_graphemes(_MASTODON_MENTION.sub(r"@\1", piece)) for piece in rest)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from connectors.base import Capabilities, ContentProblem
 from connectors.text import compose_text, count_utf8_bytes, has_broken_unicode
-from connectors.types import PostContent
+from connectors.types import Media, PostContent
 
 _ARTICLES = {"image": "an", "video": "a"}
 
@@ -117,6 +117,21 @@ def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[C
         if not _is_web_address(item.url):
             detail = f"{item.url!r} is no web address: media are given by https:// address"
             yield ContentProblem("invalid_media_url", detail, "media")
+        yield from _check_alt_text(capabilities, item)
+
+
+def _check_alt_text(capabilities: Capabilities, item: Media) -> Iterator[ContentProblem]:
+    text, limit = item.alt_text or "", capabilities.alt_text_limit
+    if has_broken_unicode(text):
+        yield ContentProblem(
+            "invalid_text", "an alt text holds half of a character pair: type it anew", "media"
+        )
+    elif limit is not None and len(text) > limit:
+        detail = (
+            f"an alt text is {len(text)} characters long, {capabilities.label} takes {limit}: shorten it by "
+            f"{len(text) - limit}"
+        )
+        yield ContentProblem("alt_text_too_long", detail, "media")
 
 
 def _is_web_address(url: str) -> bool:

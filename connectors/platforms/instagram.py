@@ -73,6 +73,7 @@ class InstagramConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
+        alt_text_limit=1000,  # developers.facebook.com, IG User Media, alt_text
         media_required=True,
         supports_first_comment=True,
         metrics_batch=1,

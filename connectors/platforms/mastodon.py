@@ -3,10 +3,10 @@
 Sources: mastodon/schema.json 4.7.0 (paths, names), docs.joinmastodon.org (rate limits, Idempotency-Key),
 tries against real and compatible servers. A repeated Idempotency-Key answers the first status for about an
 hour; compatible servers ignore the key, answer plain text, and lack `GET /api/v1/statuses` (404 or 405).
-Mastodon reports no impressions, reach, clicks or bookmarks: those stay None.
+Mastodon reports no impressions, reach, clicks or bookmarks: those stay None. Before the due time a text is held to
+500 characters, Mastodon's default; the instance's own limits are read when it is sent (see mastodon_instance).
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,16 +15,19 @@ from urllib.parse import urlsplit
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
-from connectors.errors import (
-    ConnectorError,
-    ContentRejectedError,
-    GiveUpError,
-    RateLimitedError,
-    ReauthenticateError,
-    UnavailableError,
+from connectors.errors import GiveUpError, UnavailableError
+from connectors.http import BearerAuth
+from connectors.mastodon_instance import (
+    DEFAULT_ALT_TEXT_LIMIT,
+    DEFAULT_TEXT_LIMIT,
+    InstanceLimits,
+    check_limits,
+    may_be_over,
+    read_limits,
 )
-from connectors.http import BearerAuth, Refusal
+from connectors.mastodon_media import upload
 from connectors.mastodon_statuses import (
+    explain,
     parse_account_metrics,
     parse_listed,
     parse_metrics,
@@ -42,7 +45,6 @@ from connectors.types import (
     AccountMetrics,
     Credentials,
     HistoryPage,
-    Media,
     MetricsBatch,
     Platform,
     PostMetrics,
@@ -52,8 +54,6 @@ from connectors.types import (
 
 LABEL = "Mastodon"
 _PAGE = 40  # the most that /api/v1/accounts/{id}/statuses gives at once
-_MAX_IMAGE = 16_000_000  # MediaAttachment::IMAGE_LIMIT is 16 MB, VIDEO_LIMIT 99 MB
-_MAX_VIDEO = 99_000_000
 _CLOCK_MARGIN = timedelta(seconds=10)
 
 
@@ -63,12 +63,13 @@ class MastodonConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.MASTODON,
         label=LABEL,
-        text_limit=500,
+        text_limit=DEFAULT_TEXT_LIMIT,
         text_unit="characters (a link counts 23)",
         count_text=count_mastodon,
         media_kinds=frozenset({"image", "video"}),
         max_images=4,
         max_videos=1,
+        alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
         supports_thread=True,
         supports_first_comment=True,
         needs_instance_url=True,
@@ -91,7 +92,7 @@ class MastodonConnector:
             label=f"{LABEL} ({self._host})",
             base_url=self._base_url,
             auth=BearerAuth(account.credentials.access_token),
-            explain=_explain,
+            explain=explain,
         )
         self._batches = True
 
@@ -114,33 +115,20 @@ class MastodonConnector:
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         body: dict[str, Any] = {"status": part.text}
         parent = progress.parent_of(part)
+        media = progress.request.content.media if parent is None else ()
+        limits = InstanceLimits()
+        if may_be_over(part, media):
+            limits = await read_limits(self._api, self._context, self._base_url)
+            check_limits(limits, part, media, host=self._host)
         if parent is not None:
             body["in_reply_to_id"] = parent.id
-        elif progress.request.content.media:
-            body["media_ids"] = [await self._upload(item) for item in progress.request.content.media]
+        if media:
+            body["media_ids"] = [
+                await upload(self._api, self._context, item, limits, host=self._host) for item in media
+            ]
         key = progress.request.key + (f"-{part.index}" if part.index else "")
         headers = {"Idempotency-Key": key}
         return await self._api.publish("/api/v1/statuses", parse_sent, json=body, headers=headers)
-
-    async def _upload(self, item: Media) -> str:
-        limit = _MAX_VIDEO if item.kind == "video" else _MAX_IMAGE
-        async with self._context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
-            attachment = await self._api.prepare(
-                "POST",
-                "/api/v2/media",
-                parse_object,
-                files={"file": (media.name, media.file, media.content_type)},
-                data={"description": item.alt_text} if item.alt_text else {},
-                timeout=self._context.settings.upload_timeout,
-            )
-        media_id = str(attachment["id"])
-        deadline = asyncio.get_running_loop().time() + self._context.settings.processing_timeout
-        while attachment.get("url") is None:  # 202 and 206: still being processed
-            if asyncio.get_running_loop().time() > deadline:
-                raise UnavailableError(f"{LABEL} ({self._host}) is still processing media {media_id}")
-            await asyncio.sleep(self._context.settings.poll_interval)
-            attachment = await self._api.read(f"/api/v1/media/{media_id}", parse_object)
-        return media_id
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the account's statuses since the first attempt. The key is not spent again: it may be ignored."""
@@ -257,14 +245,3 @@ class MastodonConnector:
         if not self.account.external_id:
             self.account = replace(self.account, external_id=(await self.verify()).external_id)
         return self.account.external_id
-
-
-def _explain(refusal: Refusal) -> ConnectorError | None:
-    if refusal.status in {401, 403}:
-        # 403: the token lacks a scope, or the account is suspended; both need its owner.
-        return ReauthenticateError(refusal.message, status=refusal.status)
-    if refusal.status == 429:
-        return RateLimitedError(refusal.message, retry_at=refusal.retry_at)
-    if refusal.status == 404 and refusal.purpose == "publish":
-        return ContentRejectedError(refusal.message, status=404)  # the status that it answers is gone
-    return None

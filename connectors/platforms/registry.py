@@ -1,9 +1,8 @@
 """The only door to the platforms: which have a connector, what they take, and how to open one."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, cast
 
 import httpx
 
@@ -28,6 +27,9 @@ from connectors.text import load_twitter_text
 from connectors.types import Account, Platform, PostContent
 from connectors.validation import find_problems
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.TWITTER: TwitterConnector,
     Platform.INSTAGRAM: InstagramConnector,
@@ -41,19 +43,8 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.TELEGRAM: TelegramConnector,
     Platform.YOUTUBE: YouTubeConnector,
 }
-_BUILDERS: dict[Platform, Callable[[Account, ConnectorContext], Connector]] = {
-    Platform.TWITTER: TwitterConnector,
-    Platform.INSTAGRAM: InstagramConnector,
-    Platform.FACEBOOK: FacebookConnector,
-    Platform.THREADS: ThreadsConnector,
-    Platform.LINKEDIN: LinkedInConnector,
-    Platform.TIKTOK: TikTokConnector,
-    Platform.MASTODON: MastodonConnector,
-    Platform.BLUESKY: BlueskyConnector,
-    Platform.PINTEREST: PinterestConnector,
-    Platform.TELEGRAM: TelegramConnector,
-    Platform.YOUTUBE: YouTubeConnector,
-}
+# The protocol says what a connector does, not how one is made; all of them are made alike.
+_BUILDERS = cast("dict[Platform, Callable[[Account, ConnectorContext], Connector]]", CONNECTORS)
 # Their address comes from whoever connects the account, so it must not lead into our own network.
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
 
@@ -95,6 +86,7 @@ class ConnectorPool:
         self._clock = clock
         self._transport = transport
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._cache: dict[str, object] = {}
 
     def open(self, account: Account) -> Connector:
         """Return a connector for the account.
@@ -108,6 +100,7 @@ class ConnectorPool:
             media=MediaFetcher(self._client("media", public_only=True), self._settings),
             settings=self._settings,
             clock=self._clock,
+            cache=self._cache,
         )
         return _BUILDERS[account.platform](account, context)
 

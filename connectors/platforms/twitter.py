@@ -67,6 +67,7 @@ class TwitterConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=4,
         max_videos=1,
+        alt_text_limit=1000,  # x/openapi.json, CreateMediaMetadata
         supports_thread=True,
         supports_first_comment=True,
         metrics_batch=100,

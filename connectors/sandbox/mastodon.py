@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from connectors.sandbox.posts import SandboxPost
     from connectors.sandbox.world import SandboxWorld
 
-_TEXT_LIMIT: Final = 500
 _URL_LENGTH: Final = 23
 _KEY_LIFETIME_S: Final = 3600.0
 # Mastodon's own limit for reading several statuses at once; one more is a 422.
@@ -184,7 +183,8 @@ class Mastodon:
 
     def instance(self, call: Call) -> Answer:
         """GET /api/v2/instance."""
-        return Answer(show_instance(call.base_url, text_limit=_TEXT_LIMIT, url_length=_URL_LENGTH))
+        limit = self._world.settings.mastodon_text_limit
+        return Answer(show_instance(call.base_url, text_limit=limit, url_length=_URL_LENGTH))
 
     def _refuse_content(
         self, text: str, media_ids: list[str], body: dict[str, Any], call: Call
@@ -192,10 +192,9 @@ class Mastodon:
         if not text.strip() and not media_ids:
             return self._dialect.error(422, "Validation failed: Text can't be blank")
         counted = len(_URL.sub("x" * _URL_LENGTH, text)) + len(str(body.get("spoiler_text") or ""))
-        if counted > _TEXT_LIMIT:
-            return self._dialect.error(
-                422, f"Validation failed: Text character limit of {_TEXT_LIMIT} exceeded"
-            )
+        limit = self._world.settings.mastodon_text_limit
+        if counted > limit:
+            return self._dialect.error(422, f"Validation failed: Text character limit of {limit} exceeded")
         if (body.get("visibility") or "public") not in _VISIBILITIES:
             return self._dialect.error(422, "Validation failed: Visibility is not included in the list")
         return self._media.refuse(media_ids, call)

@@ -28,6 +28,8 @@ class SandboxSettings:
     """X: how long a finalized video is processed."""
     mastodon_video_delay_s: float = 1.0
     """Mastodon: how long an uploaded video is processed."""
+    mastodon_text_limit: int = 500
+    """Mastodon: the longest text that the instance takes."""
     mastodon_idempotency: bool = True
     """Off: a compatible server that ignores Idempotency-Key."""
     mastodon_batch_read: bool = True
@@ -103,6 +105,10 @@ def _convert(name: str, value: object, present: object) -> object:
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             return float(value)
         raise ValueError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
+    if isinstance(present, int):
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise ValueError(f"{name} must be a list of strings, not {value!r}")

@@ -7,8 +7,10 @@ import pytest
 
 from connectors.base import Connector
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, ReauthenticateError
+from connectors.mastodon_instance import InstanceLimits, parse_limits
 from connectors.mastodon_statuses import parse_listed, parse_metrics, says
 from connectors.platforms.registry import ConnectorPool
+from connectors.sandbox.faults import FaultKind
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent, PostMetrics
@@ -58,12 +60,64 @@ class TestMastodon(ConnectorContract):
     async def test_plain_text_errors(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
-        world.settings.mastodon_plain_errors = True
-        with pytest.raises(ContentRejectedError, match="Text character limit of 500 exceeded"):
-            await connector.publish(saved.request(PostContent(text="x" * 501), clock()))
+        world.settings.mastodon_plain_errors, world.settings.mastodon_text_limit = True, 300
+        with pytest.raises(ContentRejectedError, match="Text character limit of 300 exceeded"):
+            await connector.publish(saved.request(PostContent(text="x" * 301), clock()))
         self.fail(world, "forbidden")
         with pytest.raises(ReauthenticateError, match="outside the authorized scopes"):
             await connector.publish(saved.request(self.content, clock()))
+
+    async def test_an_instance_that_takes_more_gets_more(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        world.settings.mastodon_text_limit = 5000
+        content = PostContent(text="x" * 501, thread=("y" * 5000,))
+        await connector.publish(saved.request(content, clock()))
+        assert [len(post.text) for post in self.live(world)] == [501, 5000]
+
+    async def test_what_is_over_the_instances_own_limit_is_not_sent(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        world.settings.mastodon_text_limit = 600
+        with pytest.raises(ContentRejectedError, match=r"601 characters .* takes 600: shorten it by 1"):
+            await connector.publish(saved.request(PostContent(text="x" * 601), clock()))
+        with pytest.raises(ContentRejectedError, match=r"5 media, sandbox.test takes 4: leave out 1"):
+            await connector.publish(saved.request(PostContent(text="x", media=(PICTURE,) * 5), clock()))
+        wordy = PICTURE.model_copy(update={"alt_text": "a" * 1501})
+        with pytest.raises(ContentRejectedError, match=r"alt text is 1501 .* takes 1500"):
+            await connector.publish(saved.request(PostContent(text="x", media=(wordy,)), clock()))
+        assert world.requests["mastodon:publish"] == 0
+
+    async def test_the_limits_are_asked_for_where_they_matter_and_once_a_day(
+        self, pool: ConnectorPool, account: Account, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        async def publish(text: str) -> int:
+            # Another connector of the same pool: the instance is the same.
+            saved.state = {}
+            await pool.open(account).publish(saved.request(PostContent(text=text), clock(), key=text[-9:]))
+            return world.requests["mastodon:read"]
+
+        world.settings.mastodon_text_limit = 5000
+        assert await publish("x" * 500) == 0
+        assert await publish("y" * 501) == 1
+        clock.advance(hours=23)
+        assert await publish("z" * 502) == 1
+        clock.advance(hours=2)
+        assert await publish("w" * 503) == 2
+
+    @pytest.mark.parametrize("kind", ["error_500_before", "html_error", "malformed", "unauthorized"])
+    async def test_an_instance_that_does_not_tell_its_limits_decides_itself(
+        self,
+        kind: FaultKind,
+        connector: Connector,
+        world: SandboxWorld,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        world.settings.mastodon_text_limit = 5000
+        self.fail(world, kind, "read")
+        await connector.publish(saved.request(PostContent(text="x" * 501), clock()))
+        assert len(self.live(world)) == 1
 
     async def test_a_server_that_answers_404_to_everything_has_deleted_nothing(
         self, account: Account, connector_settings: ConnectorSettings, clock: Clock
@@ -102,6 +156,8 @@ class TestMastodon(ConnectorContract):
             bodies.append(request.read())
             if request.url.path.endswith("photo.png"):
                 return httpx.Response(200, content=b"\x89PNG\r\n\x1a\nrest")
+            if request.url.path == "/api/v2/instance":
+                return httpx.Response(404)
             if request.url.path == "/api/v2/media":
                 return httpx.Response(200, json={"id": "m1", "url": "https://a.example/m1"})
             return httpx.Response(
@@ -114,9 +170,9 @@ class TestMastodon(ConnectorContract):
             await pool.open(account).publish(
                 saved.request(PostContent(text="Tea", media=(PICTURE,)), clock())
             )
-        assert b"a photo" in bodies[1]
-        assert b'filename="media.png"' in bodies[1]
-        assert json.loads(bodies[2]) == {"status": "Tea", "media_ids": ["m1"]}
+        assert b"a photo" in bodies[2]
+        assert b'filename="media.png"' in bodies[2]
+        assert json.loads(bodies[3]) == {"status": "Tea", "media_ids": ["m1"]}
 
 
 STATUS = {
@@ -129,6 +185,15 @@ STATUS = {
     "reblogs_count": 2,
     "media_attachments": [],
 }
+
+
+def test_the_limits_of_an_instance_that_says_little() -> None:
+    assert parse_limits({"configuration": {}}) == replace(InstanceLimits(), known=True)
+    said = {
+        "statuses": {"max_characters": 1000, "characters_reserved_per_url": None},
+        "media_attachments": None,
+    }
+    assert parse_limits({"configuration": said}) == replace(InstanceLimits(), text=1000, known=True)
 
 
 def test_a_status_is_recognised_with_its_mentions() -> None:

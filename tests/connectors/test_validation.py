@@ -6,6 +6,12 @@ from connectors.types import Media, Platform, PostContent
 
 PHOTO = Media(url="https://cdn.example/a.png")
 VIDEO = Media(url="https://cdn.example/a.mp4", kind="video")
+
+
+def described(length: int) -> Media:
+    return Media(url="https://cdn.example/a.png", alt_text="x" * length)
+
+
 LINK = "https://example.com/" + "a" * 400
 
 
@@ -39,6 +45,12 @@ LINK = "https://example.com/" + "a" * 400
         ("bluesky", {"text": "a", "media": (VIDEO,)}, [("media_unsupported", "media")]),
         ("mastodon", {"text": "x" * 477, "link": LINK}, [("text_too_long", "text")]),
         ("mastodon", {"text": "x" * 475, "link": LINK}, []),
+        ("mastodon", {"media": (described(1500),)}, []),
+        ("mastodon", {"media": (described(1501),)}, [("alt_text_too_long", "media")]),
+        ("twitter", {"media": (described(1000),)}, []),
+        ("twitter", {"media": (described(1001),)}, [("alt_text_too_long", "media")]),
+        ("instagram", {"media": (described(1001),)}, [("alt_text_too_long", "media")]),
+        ("bluesky", {"media": (described(5000),)}, []),
         ("instagram", {"text": "a"}, [("media_required", "media")]),
         ("instagram", {"text": "x" * 2201, "media": (PHOTO,)}, [("text_too_long", "text")]),
         ("instagram", {"media": (PHOTO,) * 10}, []),
@@ -50,6 +62,13 @@ def test_what_a_platform_refuses(
 ) -> None:
     found = validate_content(Platform(platform), PostContent.model_validate(content))
     assert [(problem.code, problem.field) for problem in found] == problems
+
+
+def test_half_a_character_in_an_alt_text_is_named() -> None:
+    broken = Media.model_construct(url="https://cdn.example/a.png", kind="image", alt_text="broken \ud83d")
+    content = PostContent.model_construct(text="a", media=(broken,), link=None, thread=(), first_comment=None)
+    found = validate_content(Platform.TWITTER, content)
+    assert [(problem.code, problem.field) for problem in found] == [("invalid_text", "media")]
 
 
 def test_half_a_character_is_named() -> None:
