@@ -60,7 +60,8 @@ def record_external_posts(
     # count it twice and take the id that our receipt needs.
     in_flight_since = session.scalar(
         select(func.min(Publication.first_attempt_at)).where(
-            Publication.account_id == account.id, Publication.status.in_(("sending", "unknown"))
+            Publication.account_id == account.id,
+            Publication.status.in_(("sending", "unknown", "needs_review")),
         )
     )
     inserted = existing = skipped = 0

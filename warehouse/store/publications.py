@@ -176,6 +176,7 @@ def resolve_review(
             f"the publication is {publication.status}: there is nothing to decide", code="not_in_review"
         )
     if decision == "published":
+        _require_free(session, publication, external_id)
         publication.status = "published"
         publication.external_id = external_id
         publication.published_at = publication.first_attempt_at or now
@@ -196,6 +197,21 @@ def resolve_review(
     publication.updated_at = now
     append_event(session, publication.id, "resolved", now=now, decision=decision, external_id=external_id)
     refresh_post_status(session, [publication.post_id], now)
+
+
+def _require_free(session: Session, publication: Publication, external_id: str | None) -> None:
+    query = select(Publication).where(
+        Publication.account_id == publication.account_id,
+        Publication.external_id == external_id,
+        Publication.id != publication.id,
+    )
+    known = session.scalar(query) if external_id else None
+    if known is not None:
+        raise ConflictError(
+            f"{external_id} is known as publication {known.id} of {known.post_id}: check the id, or leave it out",
+            code="external_id_taken",
+            existing_id=known.post_id,
+        )
 
 
 def require_editable(publication: Publication) -> None:

@@ -400,3 +400,17 @@ def test_a_damaged_ledger_shows(world: World, damage: str) -> None:
     with world.store.read() as session:
         assert session.query(PublicationAttempt).count() in {2, 3}
         assert verify_ledger(session, publication) != []
+
+
+def test_an_id_that_is_another_publication_is_refused(world: World) -> None:
+    known, doubtful = world.schedule("twitter")[0], world.schedule("twitter", text="doubtful")[0]
+    world.claim()
+    world.begin([known, doubtful])
+    world.record(
+        Outcome(known, "published", receipt=world.receipt("7")),
+        Outcome(doubtful, "needs_review", "cannot_find_out", "look yourself"),
+    )
+    with world.store.write() as session, pytest.raises(ConflictError, match="is known as publication"):
+        row = get_publication(session, world.workspace_id, doubtful)
+        resolve_review(session, row, "published", world.at, external_id="7")
+    assert world.get(doubtful).status == "needs_review"
