@@ -49,6 +49,7 @@ MEMBER_COUNTS = {
     "POST_SAVE": "saves",
 }
 """Which of LinkedIn's numbers are metrics of ours. Reactions of every sort are likes."""
+_VERSION_OVER = 426  # NONEXISTENT_VERSION: "Requested version 20250501 is not active"
 _CODE = re.compile(r"[A-Z_]{1,60}")
 _POST_URN = re.compile(r"urn:li:(?:share|ugcPost):(\d{8,20})")
 
@@ -83,6 +84,14 @@ def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | Non
         return ReauthenticateError(refusal.message, status=403, platform_code=DENIED)
     if refusal.status == 404 and body.get("status") == 404:
         return GiveUpError(refusal.message, status=404, platform_code=GONE)
+    if refusal.status == _VERSION_OVER:
+        # All accounts stand still until the setting is brought up to date, and lose nothing by it.
+        return RateLimitedError(
+            f"{refusal.message}: set SOCIALFLOW_LINKEDIN_VERSION to a version that LinkedIn still keeps",
+            scope="app",
+            status=refusal.status,
+            platform_code="version",
+        )
     if refusal.status == 429:
         return _explain_rate_limit(refusal)
     if refusal.purpose == "publish" and _is_duplicate(body):

@@ -221,6 +221,20 @@ class TestLinkedInPage(ConnectorContract):
             with pytest.raises(GiveUpError, match="SOCIALFLOW_LINKEDIN_CLIENT_SECRET"):
                 await pool.open(account).refresh_token()
 
+    async def test_a_version_that_is_over_loses_no_post(
+        self, account: Account, connector_settings: ConnectorSettings, saved: SavedState
+    ) -> None:
+        body = {
+            "status": 426,
+            "code": "NONEXISTENT_VERSION",
+            "message": "Requested version 20250501 is not active",
+        }
+        transport = httpx.MockTransport(lambda _: httpx.Response(426, json=body))
+        async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+            with pytest.raises(RateLimitedError, match="SOCIALFLOW_LINKEDIN_VERSION") as caught:
+                await pool.open(account).publish(saved.request(self.content, NOW))
+        assert caught.value.scope == "app"
+
     @pytest.mark.parametrize("ascending", [False, True])
     async def test_an_edited_old_post_does_not_end_the_search(
         self,
