@@ -410,7 +410,8 @@ def test_an_id_that_is_another_publication_is_refused(world: World) -> None:
         Outcome(known, "published", receipt=world.receipt("7")),
         Outcome(doubtful, "needs_review", "cannot_find_out", "look yourself"),
     )
-    with world.store.write() as session, pytest.raises(ConflictError, match="is known as publication"):
+    with world.store.write() as session:
         row = get_publication(session, world.workspace_id, doubtful)
-        resolve_review(session, row, "published", world.at, external_id="7")
+        with pytest.raises(ConflictError, match="is known as publication"):
+            resolve_review(session, row, "published", world.at, external_id="7")
     assert world.get(doubtful).status == "needs_review"
