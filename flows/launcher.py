@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from connectors.settings import ConnectorSettings
 from flows.errors import AlreadyRunningError
-from flows.prefect_environment import SERVER_ENVIRONMENT, child_environment, server_command
+from flows.prefect_environment import child_environment
 from flows.supervisor import ChildSpec, Supervisor
 from warehouse.errors import SetupError
 
@@ -82,8 +82,8 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
     )
     server = ChildSpec(
         name="prefect-server",
-        command=server_command(settings),
-        env=environment | SERVER_ENVIRONMENT,
+        command=[*python, "flows.prefect_server"],
+        env=environment,
         ready_url=f"{settings.prefect_url}/api/health",
         stop_seconds=3.5,
     )

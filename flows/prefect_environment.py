@@ -7,7 +7,6 @@ it. Without Prefect at import.
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,16 +59,3 @@ def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
         # The runner unpacks into the temporary folder; every file is to stay under the home.
         "TMPDIR": str(temporary),
     }
-
-
-def server_command(settings: FlowSettings) -> list[str]:
-    """Prefect's server by its own application factory: its command line adds two seconds and a banner."""
-    return [
-        sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app",
-        "--host", "127.0.0.1", "--port", str(settings.prefect_port),
-        "--log-level", "warning", "--timeout-graceful-shutdown", "2",
-    ]  # fmt: skip
-
-
-SERVER_ENVIRONMENT = {"PREFECT__SERVER_FINAL": "1"}
-"""What Prefect's own command line sets for the factory: this is the process's last application."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from flows.deployments import ScheduledFlow
 
 
+PREFETCH_SECONDS = 6
+"""How long before its time a run's process is made: it needs two seconds to start, and 110 MB from then on."""
+
+
 class EmbeddedRunner(Runner):
     """Prefect's runner, ended by the supervisor."""
 
@@ -57,7 +61,7 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
 def main() -> None:
     """Register every deployment with the server and run what is due, until ended."""
     # Schedules stay on when the runner ends: it comes back, and a pause would silence it for good.
-    runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False)
+    runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False, prefetch_seconds=PREFETCH_SECONDS)
     for scheduled in SCHEDULED_FLOWS:
         runner.add_deployment(build_deployment(scheduled))
     asyncio.run(runner.start())
