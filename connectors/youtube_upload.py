@@ -5,7 +5,7 @@ before the first byte leaves: it alone tells later whether the video is there, f
 Whoever knows a session's address can fill it, so it is kept out of every message.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from connectors.parts import SentPart
 from connectors.youtube_videos import LABEL
 
 _CHUNK = 32 * 256 * 1024  # 8 MiB; all but the last chunk are multiples of 256 KiB
+_PIECE = 256 * 1024
 _GOOGLE = ".googleapis.com"
 _GONE = frozenset({404, 410})
 
@@ -85,20 +86,29 @@ async def send_bytes(
 ) -> SentPart:
     """Send the file from byte `start` on, in chunks; only the last one can put the video out."""
     while True:
-        media.file.seek(start)
-        chunk = media.file.read(_CHUNK)
-        if not chunk:
+        size = min(_CHUNK, media.size - start)
+        if size <= 0:
             raise UnavailableError(f"{LABEL} has all bytes of the upload, yet does not finish it so far")
-        end = start + len(chunk)
+        end = start + size
         headers = {
             "Content-Type": media.content_type,
+            "Content-Length": str(size),
             "Content-Range": f"bytes {start}-{end - 1}/{media.size}",
         }
+        content = _read_pieces(media, start, size)
         try:
             if end >= media.size:
-                return await api.publish(session, parse, method="PUT", content=chunk, headers=headers)
-            return await api.prepare("PUT", session, parse, content=chunk, headers=headers)
+                return await api.publish(session, parse, method="PUT", content=content, headers=headers)
+            return await api.prepare("PUT", session, parse, content=content, headers=headers)
         except ResumeIncompleteError as waiting:
             if waiting.next_byte <= start:
                 raise UnavailableError(f"{LABEL} takes no more bytes of this upload now") from None
             start = waiting.next_byte
+
+
+async def _read_pieces(media: FetchedMedia, start: int, size: int) -> AsyncIterator[bytes]:
+    """Yield the bytes of one chunk. Sent as one object, they would stay in memory as long as the request does."""
+    media.file.seek(start)
+    while size > 0 and (piece := media.file.read(min(_PIECE, size))):
+        size -= len(piece)
+        yield piece

@@ -76,6 +76,7 @@ class PinterestConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=5,
         max_videos=1,
+        alt_text_limit=500,
         media_required=True,
         link_in_text=False,
         metrics_batch=1,
