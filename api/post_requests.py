@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from api.errors import ApiError
 from api.schemas_posts import MAX_CONTENT, Variant
 from connectors.platforms.registry import get_capabilities, validate_content
-from connectors.text import compose_text
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.store.duplicates import Target
@@ -148,7 +147,7 @@ def _to_entry(
     if problem.code == "text_too_long" and problem.field == "text":
         entry |= {
             "count": count_text(platform, content),
-            "limit": capabilities.text_limit,
+            "limit": capabilities.limit_of(content),
             "unit": capabilities.text_unit,
         }
     return entry
@@ -156,4 +155,5 @@ def _to_entry(
 
 def count_text(platform: Platform, content: PostContent) -> int:
     """Return the length of what is sent, as the platform counts."""
-    return get_capabilities(platform).count_text(compose_text(content))
+    capabilities = get_capabilities(platform)
+    return capabilities.count_text(capabilities.write_text(content))

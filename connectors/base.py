@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
+from connectors.text import compose_text
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -61,6 +62,17 @@ class Capabilities:
     """How long before `expires_at` a token should be refreshed; None = tokens are never refreshed."""
     reconciliation: str = ""
     """One sentence: how the outcome of an ambiguous publish is found out."""
+
+    def write_text(self, content: PostContent) -> str:
+        """Return the text of the first post as this platform gets it."""
+        return compose_text(content) if self.link_in_text else content.text
+
+    def limit_of(self, content: PostContent) -> int:
+        """Return how long that text may be, in `text_unit`."""
+        with_media = self.text_limit_with_media
+        return (
+            self.text_limit if with_media is None or not content.media else min(self.text_limit, with_media)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from connectors.base import Capabilities, ContentProblem
-from connectors.text import compose_text, count_utf8_bytes, has_broken_unicode
+from connectors.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
 
 _ARTICLES = {"image": "an", "video": "a"}
@@ -21,7 +21,7 @@ def find_problems(capabilities: Capabilities, content: PostContent) -> list[Cont
 
 
 def _check_first_text(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
-    text = compose_text(content) if capabilities.link_in_text else content.text
+    text = capabilities.write_text(content)
     if not text.strip() and not content.media:
         yield ContentProblem("empty", "the post says nothing: give it a text or media", "text")
     elif not text.strip() and capabilities.text_required:
@@ -32,16 +32,7 @@ def _check_first_text(capabilities: Capabilities, content: PostContent) -> Itera
             "invalid_link", f"{content.link!r} is no web address: start it with https://", "link"
         )
     what = "the text with its link" if text != content.text else "the text"
-    yield from _check_text(capabilities, text, "text", what)
-    limit = capabilities.text_limit_with_media
-    if (
-        content.media
-        and limit is not None
-        and limit < capabilities.count_text(text) <= capabilities.text_limit
-    ):
-        over = capabilities.count_text(text) - limit
-        detail = f"{what} goes with media, where {capabilities.label} takes {limit} {capabilities.text_unit}"
-        yield ContentProblem("text_too_long", f"{detail}: shorten it by {over}", "text")
+    yield from _check_text(capabilities, text, "text", what, limit=capabilities.limit_of(content))
 
 
 def _check_thread(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
@@ -68,29 +59,31 @@ def _check_first_comment(capabilities: Capabilities, content: PostContent) -> It
         yield from _check_text(capabilities, content.first_comment, "first_comment", "the first comment")
 
 
-def _check_text(capabilities: Capabilities, text: str, field: str, what: str) -> Iterator[ContentProblem]:
+def _check_text(
+    capabilities: Capabilities, text: str, field: str, what: str, *, limit: int | None = None
+) -> Iterator[ContentProblem]:
     if has_broken_unicode(text):
         yield ContentProblem("invalid_text", f"{what} holds half of a character pair: type it anew", field)
         return
-    length = capabilities.count_text(text)
-    if length > capabilities.text_limit:
-        over = length - capabilities.text_limit
+    length, most = capabilities.count_text(text), limit or capabilities.text_limit
+    if length > most:
+        beside = " beside media" if most != capabilities.text_limit else ""
         yield ContentProblem(
             "text_too_long",
-            f"{what} is {length} {capabilities.text_unit} long, {capabilities.label} takes "
-            f"{capabilities.text_limit}: shorten it by {over}",
+            f"{what} is {length} {capabilities.text_unit} long, {capabilities.label} takes {most}{beside}: "
+            f"shorten it by {length - most}",
             field,
         )
     refused = [char for char in capabilities.refused_characters if char in text]
     if refused:
         detail = f"{what} holds {' and '.join(refused)}, which {capabilities.label} refuses: leave it out"
         yield ContentProblem("invalid_text", detail, field)
-    limit = capabilities.text_byte_limit
-    if limit is not None and count_utf8_bytes(text) > limit:
+    bytes_limit = capabilities.text_byte_limit
+    if bytes_limit is not None and count_utf8_bytes(text) > bytes_limit:
         size = count_utf8_bytes(text)
         yield ContentProblem(
             "text_too_long",
-            f"{what} is {size} bytes long, {capabilities.label} takes {limit}: shorten it",
+            f"{what} is {size} bytes long, {capabilities.label} takes {bytes_limit}: shorten it",
             field,
         )
 

@@ -316,7 +316,7 @@ def _render_dry_run(plan: Plan) -> DryRunOut:
                 handle=target.account.handle,
                 content=target.content.model_dump(mode="json"),
                 length=count_text(platform, target.content),
-                limit=capabilities.text_limit,
+                limit=capabilities.limit_of(target.content),
                 unit=capabilities.text_unit,
             )
         )

@@ -85,7 +85,19 @@ def test_the_detail_says_by_how_much() -> None:
     )
 
 
-@pytest.mark.parametrize("platform", [item for item in Platform if item not in CONNECTORS])
-def test_a_platform_without_a_connector_says_so(platform: Platform) -> None:
-    with pytest.raises(UnsupportedError, match=f"{platform} yet"):
-        get_capabilities(platform)
+def test_the_detail_says_that_the_limit_is_another_beside_media() -> None:
+    content = PostContent(text="x" * 1030, media=(Media(url="https://a.example/b.png"),))
+    (problem,) = validate_content(Platform.TELEGRAM, content)
+    assert problem.detail == (
+        "the text is 1030 characters long, Telegram takes 1024 beside media: shorten it by 6"
+    )
+
+
+def test_every_platform_that_has_a_name_has_a_connector() -> None:
+    assert set(CONNECTORS) == set(Platform)
+
+
+def test_a_platform_without_a_connector_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(CONNECTORS, Platform.TELEGRAM)
+    with pytest.raises(UnsupportedError, match="telegram yet"):
+        get_capabilities(Platform.TELEGRAM)
