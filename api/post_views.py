@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from api.schemas_posts import Attempt, PostDetail, PostOut, PublicationDetail, PublicationOut, Scheduling
+from warehouse.store.ledger import verify_ledger
+from warehouse.store.story import tell_story
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from api.times import ResolvedTime
+    from warehouse.store.idempotency import StoreSession as Session
     from warehouse.store.models import Post, Publication, PublicationAttempt
 
 
@@ -23,7 +27,11 @@ def render_post(post: Post, publications: Sequence[Publication], warnings: Seque
 
 
 def render_post_detail(
-    post: Post, publications: Sequence[Publication], attempts: Mapping[str, Sequence[PublicationAttempt]]
+    session: Session,
+    post: Post,
+    publications: Sequence[Publication],
+    attempts: Mapping[str, Sequence[PublicationAttempt]],
+    now: datetime,
 ) -> PostDetail:
     """Return the view of one post with each publication's story."""
     return PostDetail(
@@ -32,6 +40,8 @@ def render_post_detail(
             PublicationDetail(
                 **_publication(row),
                 content=row.content,
+                story=tell_story(session, row, attempts.get(row.id, ()), now),
+                ledger_problems=verify_ledger(session, row.id),
                 attempts=[
                     Attempt(
                         seq=event.seq,

@@ -172,7 +172,13 @@ class PublicationDetail(PublicationOut):
     """The post on one account, with what it says there and its whole story."""
 
     content: dict[str, Any]
-    attempts: list[Attempt]
+    story: list[str] = Field(
+        description="What happened when, in words; the last sentence says how it stands."
+    )
+    attempts: list[Attempt] = Field(
+        description="The ledger: append-only, each row chained to the one before."
+    )
+    ledger_problems: list[str] = Field(description="Empty: no row of the ledger is missing or was changed.")
 
 
 class PostBase(BaseModel):

@@ -141,8 +141,9 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
         post = get_post(session, caller.workspace_id, post_id)
         publications = list_publications(session, [post.id])[post.id]
         attempts = list_attempts(session, [row.id for row in publications])
+        detail = render_post_detail(session, post, publications, attempts, services.clock())
     response.headers["ETag"] = post_etag(post.version)
-    return render_post_detail(post, publications, attempts)
+    return detail
 
 
 @router.patch(

@@ -17,8 +17,10 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import list_target_accounts
 from warehouse.store.database import Store
 from warehouse.store.duplicates import Target
+from warehouse.store.ledger import verify_ledger
 from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 from warehouse.store.posts import PostDraft, create_post
+from warehouse.store.story import tell_story
 from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
@@ -132,13 +134,13 @@ def show(*, post_id: Annotated[str, typer.Argument()], as_json: JsonOption = Fal
         return
     say(f"{story['id']} is {story['status']}: {story['content']}")
     for publication in story["publications"]:
-        say(f"\n{publication['platform']} {publication['account_id']}: {publication['status']}")
-        for name in ("reason", "scheduled_at", "next_attempt_at", "published_at", "permalink"):
-            if publication[name] is not None:
-                say(f"  {name}: {publication[name]}")
-        for event in publication["attempts"]:
-            words = ", ".join(f"{name}: {value}" for name, value in event["detail"].items())
-            say(f"  {event['at']:%Y-%m-%d %H:%M:%S.%f}  {event['event']}{f'  ({words})' if words else ''}")
+        say(
+            f"\n{publication['platform']} {publication['account_id']} ({publication['id']}): {publication['status']}"
+        )
+        for sentence in publication["story"]:
+            say(f"  {sentence}")
+        for problem in publication["ledger_problems"]:
+            say(f"  the ledger is damaged: {problem}")
 
 
 def _tell(session: Session, workspace_id: str, post_id: str) -> dict[str, Any]:
@@ -147,7 +149,10 @@ def _tell(session: Session, workspace_id: str, post_id: str) -> dict[str, Any]:
     attempts = list_attempts(session, [publication.id for publication in publications])
     story = _show(post, publications)
     for shown in story["publications"]:
-        shown["attempts"] = [_show_attempt(row) for row in attempts[shown["id"]]]
+        row = next(row for row in publications if row.id == shown["id"])
+        shown["story"] = tell_story(session, row, attempts[row.id], datetime.now(UTC))
+        shown["ledger_problems"] = verify_ledger(session, row.id)
+        shown["attempts"] = [_show_attempt(event) for event in attempts[row.id]]
     return story
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +22,7 @@ from warehouse.store.claims import (
     review_unaskable,
 )
 from warehouse.store.ledger import list_events, verify_ledger
-from warehouse.store.models import AccountRow, Post, PublicationAttempt, Workspace
+from warehouse.store.models import AccountRow, Post, Publication, PublicationAttempt, Workspace
 from warehouse.store.outcomes import Outcome, save_send_states
 from warehouse.store.publications import (
     cancel_publication,
@@ -33,11 +33,13 @@ from warehouse.store.publications import (
     resolve_review,
     retry_publication,
 )
+from warehouse.store.story import tell_story
 
 if TYPE_CHECKING:
     from conftest import World
 
 SECOND = timedelta(seconds=1)
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def events_of(world: World, publication_id: str) -> list[str]:
@@ -415,3 +417,49 @@ def test_an_id_that_is_another_publication_is_refused(world: World) -> None:
         with pytest.raises(ConflictError, match="is known as publication"):
             resolve_review(session, row, "published", world.at, external_id="7")
     assert world.get(doubtful).status == "needs_review"
+
+
+def story_of(world: World, publication_id: str) -> list[str]:
+    with world.store.read() as session:
+        row = session.get_one(Publication, publication_id)
+        return tell_story(session, row, list_events(session, publication_id), world.at)
+
+
+def test_the_story_tells_what_happened_and_how_it_stands(world: World) -> None:
+    (publication,) = world.schedule("twitter", after=SECOND)
+    assert story_of(world, publication)[-1] == "Not sent yet: its time is 2026-03-02 12:00:01.000Z."
+    world.at += SECOND
+    world.claim()
+    world.begin([publication])
+    world.record(Outcome(publication, "retry", "not_sent", "connection refused", world.at + 5 * SECOND))
+    assert story_of(world, publication)[-2:] == [
+        "2026-03-02 12:00:01.000Z surely not sent: connection refused; next at 2026-03-02T12:00:06+00:00.",
+        "Not sent yet: its next try is 2026-03-02 12:00:06.000Z.",
+    ]
+    world.at += 5 * SECOND
+    world.claim()
+    world.begin([publication])
+    world.record(Outcome(publication, "published", receipt=world.receipt("77")))
+    assert story_of(world, publication)[-3:] == [
+        "2026-03-02 12:00:06.000Z attempt 2 began, +5.000 s from its time.",
+        "2026-03-02 12:00:06.000Z accepted by the platform as 77.",
+        "It is out: https://social.example/77.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"paused_at": NOON}, "the account is paused since"),
+        ({"status": "revoked"}, "the account is revoked; connect it again"),
+        (
+            {"rate_limited_until": NOON + 60 * SECOND, "rate_limit_reason": "slow down"},
+            "wait until 2026-03-02 12:01",
+        ),
+    ],
+)
+def test_the_story_says_what_holds_it_back(world: World, change: dict[str, object], says: str) -> None:
+    (publication,) = world.schedule("twitter")
+    with world.store.write() as session:
+        session.execute(update(AccountRow).values(change))
+    assert says in story_of(world, publication)[-1]
