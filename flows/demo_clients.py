@@ -138,7 +138,10 @@ async def _wait_for(client: httpx.AsyncClient, path: str, what: str) -> None:
 
 
 async def _call(client: httpx.AsyncClient, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401 (JSON)
-    answer = await client.request(method, path, **content)
+    try:
+        answer = await client.request(method, path, **content)
+    except httpx.TransportError as error:
+        raise DemoError(f"{method} {path} was not answered: {type(error).__name__}") from error
     if answer.status_code == 503:
         raise _BusyError(f"{method} {answer.request.url.path} is not available now")
     if answer.is_error:

@@ -49,6 +49,9 @@ def demo(
     try:
         with hold_home(home), Ports() as ports:
             result = _run(home, _choose_ports(ports, wanted), started, once=once)
+        if result is None:
+            say("Stopped before everything was shown.")
+            raise typer.Exit(130)
         if as_json:
             print_json(result)
         elif once:
@@ -65,8 +68,8 @@ def demo(
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> dict[str, Any]:
-    """Start the children and the showing; return its result once it has ended, or Ctrl-C came."""
+def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> dict[str, Any] | None:
+    """Start the children and the showing; return its result once all has ended; None = Ctrl-C came before."""
     outcome = home / "demo.json"
     specs = build_specs(home, settings, with_sandbox=True)
     environment = dict(specs[0].env)
@@ -80,14 +83,12 @@ def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> d
     prepare(environment)
     supervisor = build_supervisor(home, settings, [*specs, show])
     supervisor.catch_signals()
-    result: dict[str, Any] = {"problems": ["stopped before it was shown"]}
-    told = False
+    result: dict[str, Any] | None = None
 
     def look() -> None:
-        nonlocal result, told
-        if told or supervisor.exit_code("demo") is None:
+        nonlocal result
+        if result is not None or supervisor.exit_code("demo") is None:
             return
-        told = True
         result, access = _read(outcome)
         if once or result["problems"]:
             supervisor.ask_to_stop()
