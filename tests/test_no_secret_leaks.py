@@ -28,6 +28,7 @@ import pytest
 import stamina
 import uvicorn
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from connectors.errors import ConnectorError
 from connectors.platforms.registry import CONNECTORS, ConnectorPool
@@ -50,7 +51,7 @@ from flows.token_refresh import refresh_account
 from tests.connectors.surroundings import account_of
 from warehouse.store.accounts import connect_account, open_account
 from warehouse.store.api_keys import create_api_key
-from warehouse.store.models import AccountRow
+from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post
 from warehouse.store.workspaces import ensure_default_workspace
 
@@ -256,6 +257,12 @@ class House:
         )
         self.show(report, report.as_dict())
 
+    def fates(self) -> list[str]:
+        """What became of each publication, for the case that one of them went wrong."""
+        with self.resources.store.read() as session:
+            rows = session.scalars(select(Publication))
+            return [f"{row.platform} {row.status} {row.reason}" for row in rows]
+
     def open(self, platform: Platform) -> Account:
         with self.resources.store.read() as session:
             row = session.get_one(AccountRow, self.accounts[platform])
@@ -288,7 +295,7 @@ async def house(
             **{name: address for name in names if name.endswith("_base_url")},
             "allow_private_instances": True,
             "poll_interval": 0.01,
-            "request_timeout": 0.5,
+            "request_timeout": 2.0,
             "read_attempts": 1,
         }
     )
@@ -336,11 +343,11 @@ async def test_no_secret_is_ever_written(house: House, capfd: pytest.CaptureFixt
 
     house.schedule("hello")
     await house.publish()
-    assert {post.platform for post in house.world.published(via="api")} == set(house.accounts)
+    assert {post.platform for post in house.world.published(via="api")} == set(house.accounts), house.fates()
     await ingest(house)
     for kind in FAULTS:
         for platform in house.accounts:
-            rule = FaultRule(kind=kind, platform=platform, operation="publish", retry_after=0.2, seconds=1)
+            rule = FaultRule(kind=kind, platform=platform, operation="publish", retry_after=0.2, seconds=3)
             house.world.faults.add(rule)
         house.schedule(f"now with {kind}")
         await house.publish()
