@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
 
-from flows.commands.output import say
+from connectors.sandbox.__main__ import main as serve
 from flows.errors import PortInUseError
 from flows.ports import is_free
 from flows.settings import FlowSettings
@@ -26,12 +24,5 @@ def sandbox(
     wanted = port or FlowSettings().sandbox_port
     if not is_free("127.0.0.1", wanted):
         raise PortInUseError("sandbox", "127.0.0.1", wanted, "SOCIALFLOW_SANDBOX_PORT (or --port)")
-    say(
-        f"simulated platforms on http://127.0.0.1:{wanted}; accounts: http://127.0.0.1:{wanted}/_sandbox/accounts"
-    )
-    command = [sys.executable, "-m", "connectors.sandbox", "--host", "127.0.0.1", "--port", str(wanted)]
-    try:
-        code = subprocess.call([*command, "--seed", str(seed)])  # noqa: S603 (our own module)
-    except KeyboardInterrupt:
-        code = 0  # it got the same Ctrl-C and ends by itself
-    raise typer.Exit(code)
+    arguments = ["--host", "127.0.0.1", "--port", str(wanted), "--seed", str(seed)]
+    raise typer.Exit(serve(arguments))
