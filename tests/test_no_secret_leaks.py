@@ -102,6 +102,8 @@ class Vault:
         return opaque
 
     def reveal(self, text: str) -> str:
+        if "planted" not in text:
+            return text
         for opaque, real in self.behind.items():
             for form in (opaque, quote(opaque, safe=""), quote_plus(opaque), quote(opaque)):
                 text = text.replace(form, real)
