@@ -9,7 +9,10 @@ import asyncio
 import json
 import shutil
 import subprocess
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,7 @@ from sqlalchemy import select
 
 from api.app import create_app
 from connectors.base import PublishRequest
+from connectors.errors import UnavailableError
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import PostContent
@@ -165,6 +169,111 @@ async def repeat_send(publication_id: str) -> None:
     assert found.external_id == row.external_id
     assert found_fresh is not None
     assert found_fresh.external_id == row.external_id
+
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf500f0003870180"
+    "5a34eb7a0000000049454e44ae426082"
+)
+
+
+class _Picture(BaseHTTPRequestHandler):
+    """Serves one picture, whatever is asked."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Length", str(len(PNG)))
+        self.end_headers()
+        self.wfile.write(PNG)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def picture_url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Picture)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/picture.png"
+    server.shutdown()
+
+
+def test_pictures_a_thread_and_a_refresh(client: TestClient, pds: dict[str, str], picture_url: str) -> None:
+    account = connect(client, pds)
+    before = {record["uri"] for record in records(pds)}
+    body = {
+        "content": "one",
+        "platforms": ["bluesky"],
+        "media": [{"url": picture_url, "alt_text": "a dot"}],
+        "thread": ["two", "three"],
+        "first_comment": "a comment",
+    }
+    answer = client.post("/api/v1/posts", json=body)
+    assert answer.status_code == 201, answer.text
+    report = asyncio.run(publish_due_posts.fn(horizon_seconds=1))
+    assert report["published"] == 1
+    new = {record["value"]["text"]: record for record in records(pds) if record["uri"] not in before}
+    assert set(new) == {"one", "two", "three", "a comment"}
+    image = new["one"]["value"]["embed"]["images"][0]
+    assert (image["alt"], image["image"]["mimeType"]) == ("a dot", "image/png")
+    root = new["one"]["uri"]
+    assert {record["value"]["reply"]["root"]["uri"] for text, record in new.items() if text != "one"} == {
+        root
+    }
+    assert new["three"]["value"]["reply"]["parent"]["uri"] == new["two"]["uri"]
+
+    refreshed = asyncio.run(refresh_and_read(account["id"], new["one"]["uri"]))
+    assert refreshed == "the post is there, the counters are not to be had"
+
+
+async def refresh_and_read(account_id: str, uri: str) -> str:
+    """Refresh the session, find the post with the new one, and ask a server without an AppView for counters."""
+    with Store.open(WarehouseSettings()) as store, store.read() as session:
+        account = open_account(session.get_one(AccountRow, account_id), store.cipher)
+    async with ConnectorPool(ConnectorSettings(allow_private_instances=True)) as pool:
+        renewed = await pool.open(account).refresh_token()
+        assert renewed is not None
+        assert renewed.access_token != account.credentials.access_token
+        connector = pool.open(replace(account, credentials=renewed))
+        page = await connector.list_publications(since=datetime.now(UTC) - timedelta(hours=1))
+        assert uri in {post.external_id for post in page.posts}
+        with pytest.raises(UnavailableError):
+            await connector.fetch_metrics([uri])
+    return "the post is there, the counters are not to be had"
+
+
+def test_a_post_deleted_on_the_server_is_not_found(client: TestClient, pds: dict[str, str]) -> None:
+    connect(client, pds)
+    answer = client.post("/api/v1/posts", json={"content": "short-lived", "platforms": ["bluesky"]})
+    asyncio.run(publish_due_posts.fn(horizon_seconds=1))
+    publication = client.get(answer.headers["Location"]).json()["publications"][0]
+    credentials = {"identifier": pds["handle"], "password": pds["password"]}
+    session = httpx.post(f"{pds['url']}/xrpc/com.atproto.server.createSession", json=credentials).json()
+    record_key = publication["external_id"].rsplit("/", 1)[1]
+    httpx.post(
+        f"{pds['url']}/xrpc/com.atproto.repo.deleteRecord",
+        json={"repo": session["did"], "collection": COLLECTION, "rkey": record_key},
+        headers={"Authorization": f"Bearer {session['accessJwt']}"},
+    ).raise_for_status()
+    assert asyncio.run(look_up(publication["id"])) is None
+
+
+async def look_up(publication_id: str) -> object:
+    """Ask the server for a publication as reconciliation does."""
+    with Store.open(WarehouseSettings()) as store:
+        with store.read() as session:
+            row = session.get_one(Publication, publication_id)
+            account = open_account(session.get_one(AccountRow, row.account_id), store.cipher)
+        assert row.first_attempt_at is not None
+        request = PublishRequest(
+            content=PostContent.model_validate(row.content),
+            key=row.id,
+            first_attempt_at=row.first_attempt_at,
+            state=row.send_state,
+        )
+    async with ConnectorPool(ConnectorSettings(allow_private_instances=True)) as pool:
+        return await pool.open(account).find_publication(request)
 
 
 def test_a_wrong_app_password_saves_nothing(client: TestClient, pds: dict[str, str]) -> None:
