@@ -16,7 +16,7 @@ up: $(READY) ## Start SocialFlow on this machine: API, Prefect, publisher
 	@$(BIN)/socialflow up
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY) ## Lint, formatting, types, import rules
 	$(BIN)/ruff check .

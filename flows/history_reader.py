@@ -116,7 +116,9 @@ async def _read_stretches(
         page, used = await _fetch_page(resources, row, connector, cursor)
         posts += page.posts
         if page.next_cursor is not None and page.next_cursor == used:
-            raise GiveUpError("the platform gives the same page of its list again and again: reading stopped there")
+            raise GiveUpError(
+                "the platform gives the same page of its list again and again: reading stopped there"
+            )
         if page.next_cursor is None or len(posts) >= STRETCH:
             yield _Stretch(posts, page.next_cursor)
             posts = []

@@ -23,16 +23,8 @@ from flows.courier import Courier
 from flows.publish_report import PublishReport
 from flows.publisher_settings import PublisherSettings
 from flows.store_writer import StoreWriter
-from warehouse.store.claims import (
-    claim_due,
-    claim_unknown,
-    expire_leases,
-    fail_unusable,
-    release_claims,
-    renew_leases,
-    review_overdue,
-    review_unaskable,
-)
+from warehouse.store.claims import claim_due, claim_unknown, release_claims, renew_leases
+from warehouse.store.housekeeping import expire_leases, fail_unusable, review_overdue, review_unaskable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from storm import Storm, run_storm
+
+from tests.chaos.storm import Storm, run_storm
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@
                   '---- lease expired, nothing sent yet
     scheduled -> canceled
 
-`claims` and `outcomes` beside it hold the publisher's transitions, this module those of people.
+`claims`, `outcomes` and `housekeeping` beside it hold the publisher's transitions, this module those of people.
 Every transition appends to the ledger and refreshes the post's derived status in the same transaction.
 """
 

@@ -21,8 +21,9 @@ from connectors.types import Credentials, Platform, PostContent, PublishedPost, 
 from warehouse.errors import ConflictError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import connect_account
-from warehouse.store.claims import claim_due, claim_unknown, expire_leases, release_claims, review_overdue
+from warehouse.store.claims import claim_due, claim_unknown, release_claims
 from warehouse.store.database import Store
+from warehouse.store.housekeeping import expire_leases, review_overdue
 from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import Post, Publication
 from warehouse.store.outcomes import Outcome, begin_sending, record_outcomes

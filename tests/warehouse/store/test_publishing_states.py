@@ -12,15 +12,12 @@ from connectors.types import PostContent
 from warehouse.errors import ConflictError
 from warehouse.store.claims import (
     claim_unknown,
-    expire_leases,
-    fail_unusable,
     pause_account_until,
     pause_platform_until,
     release_claims,
     renew_leases,
-    review_overdue,
-    review_unaskable,
 )
+from warehouse.store.housekeeping import expire_leases, fail_unusable, review_overdue, review_unaskable
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Post, Publication, PublicationAttempt, Workspace
 from warehouse.store.outcomes import Outcome, save_send_states
