@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 router = APIRouter(include_in_schema=False)
 
@@ -16,6 +17,18 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _mark_code(text: str) -> Markup:
+    """Return the text with what stands in `backticks` as code; all else escaped."""
+    parts = text.split("`")
+    shown = (
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts)
+    )
+    return Markup("").join(shown)
+
+
+_templates.filters["mark_code"] = _mark_code
 _METHODS = ("get", "post", "patch", "put", "delete")
 
 

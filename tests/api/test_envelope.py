@@ -158,6 +158,8 @@ def test_the_pages_load_nothing_from_anywhere(server: Server) -> None:
             assert "http://" not in page.text.replace(server.url, "")
             assert "https://" not in page.text
         documented = client.get("/docs").text
+        assert "<code>POST /api/v1/auth/token</code>" in documented
+        assert "`" not in documented.split("<pre>")[0]
         for operation in create_app(ApiSettings()).openapi()["paths"]:
             assert operation in documented
         assert client.get("/openapi.json").json()["openapi"] == "3.1.0"
