@@ -287,7 +287,7 @@ def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArra
         rows, size = pd.Index(account_ids).get_indexer(pd.Index(prior["account_id"])), len(account_ids)
     known = rows >= 0
     times = np.bincount(rows[known] * SLOTS + slot[known], minlength=size * SLOTS)
-    if times.max(initial=0) > 1 or (size == 1 and times.min() == 0):
+    if np.max(times, initial=0) > 1 or (size == 1 and np.min(times) == 0):
         raise InvalidInputError("prior must have each of the 168 slots once", field="prior")
     mu = np.zeros((size, SLOTS))
     mu[rows[known], slot[known]] = effect[known]

@@ -60,7 +60,7 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
     y = np.log1p(posts.engagement * np.exp(-curve.at(posts.age_hours)))
     count = sum_by(posts.account, posts.weight, accounts)
     grid = build_grid(posts, accounts, count)
-    kinds = int(posts.kind.max()) + 1
+    kinds = int(np.max(posts.kind)) + 1
     kind_of = posts.account * kinds + posts.kind
 
     def kind_sums(values: FloatArray) -> FloatArray:
