@@ -3,6 +3,7 @@
 import hashlib
 import html
 import unicodedata
+import warnings
 from functools import cache
 from html.parser import HTMLParser
 from types import ModuleType
@@ -23,7 +24,11 @@ _MASTODON_URL_LENGTH = 23
 @cache
 def load_twitter_text() -> ModuleType:
     """Return X's text rules, loaded on first use: 12 MB and a third of a second that an idle process spares."""
-    import twitter_text  # noqa: PLC0415 (that is the point)
+    with warnings.catch_warnings():
+        # It reads its list of emoji through pkg_resources, which warns of its own end; pyproject.toml pins the
+        # last line of setuptools that has it. Not something the user of a command should read.
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        import twitter_text  # noqa: PLC0415 (that is the point)
 
     module: ModuleType = twitter_text
     return module

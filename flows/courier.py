@@ -107,7 +107,7 @@ class Courier:
             later = self._clock() + compute_backoff(publication.attempts + 1)
             return Outcome(publication.id, kind, "token_refresh_failed", refresh_error.message, later)
         if recovered:
-            return Outcome(publication.id, kind, "token_refreshed", "the access token was renewed", next_at)
+            return Outcome(publication.id, kind, "token_refreshed", "the access token is renewed", next_at)
         if kind == "retry":
             return Outcome(
                 publication.id, "failed", error.code, f"{error.message}; connect the account again"

@@ -23,6 +23,7 @@ from connectors.sandbox.twitter_views import (
     write_token,
 )
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, parse_iso, route
+from connectors.text import load_twitter_text
 from connectors.types import ContentKind, Platform
 
 if TYPE_CHECKING:
@@ -279,9 +280,7 @@ def _is_too_long(text: str) -> bool:
     if 2 * len(text) + 23 * text.count(".") <= 280:
         return False
     # X's own counting, imported for the few long texts alone: 12 MB.
-    from twitter_text import parse_tweet  # noqa: PLC0415 (see above)
-
-    return bool(parse_tweet(unicodedata.normalize("NFC", text)).weightedLength > 280)
+    return bool(load_twitter_text().parse_tweet(unicodedata.normalize("NFC", text)).weightedLength > 280)
 
 
 def _oauth_error(code: str, description: str, status: int = 400) -> Answer:

@@ -202,28 +202,32 @@ async def connect_all(store: Store, url: str, now: datetime) -> list[AccountRow]
     return rows
 
 
-def schedule(
-    store: Store, url: str, accounts: list[AccountRow], storm: Storm, start: datetime
-) -> dict[str, str]:
-    """Schedule the posts, spread over the storm; return the text of each publication."""
-    draw = random.Random(storm.seed)
-    texts = {}
-    for number in range(storm.posts):
-        account = accounts[number % len(accounts)]
-        text = f"storm {storm.seed} post {number:05d}"
-        picture = Media(url=f"{url}/_sandbox/media/{number}.png")
+@dataclass
+class Plan:
+    """What was scheduled: the text of each publication, by its id."""
+
+    store: Store
+    url: str
+    accounts: list[AccountRow]
+    seed: int
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def schedule(self, due: datetime) -> None:
+        """Schedule one more post, on the accounts in turn."""
+        number = len(self.texts)
+        account = self.accounts[number % len(self.accounts)]
+        text = f"storm {self.seed} post {number:05d}"
+        picture = Media(url=f"{self.url}/_sandbox/media/{number}.png")
         media = (picture,) if account.platform == "instagram" else ()
-        due = start + timedelta(seconds=draw.uniform(0, storm.seconds))
-        with store.write() as session:
-            draft = PostDraft(
-                content=text,
-                targets=[Target(account=account, content=PostContent(text=text, media=media))],
-                scheduled_at=due,
-            )
+        draft = PostDraft(
+            content=text,
+            targets=[Target(account=account, content=PostContent(text=text, media=media))],
+            scheduled_at=due,
+        )
+        with self.store.write() as session:
             post = create_post(session, account.workspace_id, draft, datetime.now(UTC))
-            publication = session.scalars(select(Publication).where(Publication.post_id == post.id)).one()
-            texts[publication.id] = text
-    return texts
+            query = select(Publication.id).where(Publication.post_id == post.id)
+            self.texts[session.scalars(query).one()] = text
 
 
 def set_fault(url: str, **rule: str | float | None) -> None:
@@ -255,16 +259,14 @@ def brew(url: str, seed: int) -> None:
         )
 
 
-def rage(running: Processes, store: Store, storm: Storm, verdict: Verdict, end: datetime) -> None:
+def rage(running: Processes, plan: Plan, storm: Storm, verdict: Verdict, end: datetime) -> None:
     """Kill publishers at random moments until the storm is over, some right between accept and record."""
     draw = random.Random(storm.seed + 1)
     pause = storm.seconds / (storm.kills + 1)
     while verdict.kills < storm.kills:
         time.sleep(draw.uniform(0.5, 1.5) * pause)  # the storm's own rhythm; nothing waits for it to be right
         owed = storm.targeted_kills * (verdict.kills + 1) / storm.kills - verdict.targeted_kills
-        # In the end all that are owed must have been, so the last ones wait for their moment longer.
-        patience = 4 * pause if storm.kills - verdict.kills > owed else storm.calm / 10
-        if owed >= 1 and accepted_but_unrecorded(running, store, seconds=patience):
+        if owed >= 1 and accepted_but_unrecorded(running, plan, seconds=storm.calm / 4):
             # Whichever of them sent it: all at once.
             for _ in range(len(running.publishers)):
                 running.kill_publisher(0)
@@ -280,14 +282,15 @@ def rage(running: Processes, store: Store, storm: Storm, verdict: Verdict, end: 
         )
 
 
-def accepted_but_unrecorded(running: Processes, store: Store, *, seconds: float) -> bool:
+def accepted_but_unrecorded(running: Processes, plan: Plan, *, seconds: float) -> bool:
     """Make a platform accept a post and keep its answer back; True once that has happened."""
     before = api_texts(running.url)
+    plan.schedule(datetime.now(UTC))  # so that there is one to accept
     set_fault(running.url, kind="hang_after", operation="publish", count=1, seconds=3.0)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         new = api_texts(running.url) - before
-        with store.read() as session:
+        with plan.store.read() as session:
             sending = session.scalars(
                 select(Publication.content).where(Publication.status == "sending")
             ).all()
@@ -354,17 +357,20 @@ def run_storm(storm: Storm, home: Path) -> Verdict:
     with Store.open(settings) as store, processes(home, storm) as running:
         accounts = asyncio.run(connect_all(store, running.url, datetime.now(UTC)))
         start = datetime.now(UTC) + timedelta(seconds=2 + storm.posts / 200)
-        texts = schedule(store, running.url, accounts, storm, start)
+        draw = random.Random(storm.seed)
+        plan = Plan(store, running.url, accounts, storm.seed)
+        for _ in range(storm.posts):
+            plan.schedule(start + timedelta(seconds=draw.uniform(0, storm.seconds)))
         brew(running.url, storm.seed)
         for _ in range(storm.publishers):
             running.start_publisher()
         time.sleep(max(0.0, (start - datetime.now(UTC)).total_seconds()))  # the storm begins at its time
-        rage(running, store, storm, verdict, start + timedelta(seconds=storm.seconds))
+        rage(running, plan, storm, verdict, start + timedelta(seconds=storm.seconds))
         left = (start + timedelta(seconds=storm.seconds) - datetime.now(UTC)).total_seconds()
         time.sleep(max(0.0, left))  # the last posts fall due
         verdict.faults = httpx.get(f"{running.url}/_sandbox/faults").json().get("fired", {})
         wait_for_calm(running, store, storm)
-        judge(running, store, texts, verdict)
+        judge(running, store, plan.texts, verdict)
     return verdict
 
 
