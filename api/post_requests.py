@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from connectors.base import ContentProblem
+    from connectors.base import Capabilities, ContentProblem
     from warehouse.store.models import AccountRow, Post
 
 
@@ -114,13 +114,14 @@ def make_targets(
     """
     targets = [Target(row, wording.for_platform(Platform(row.platform))) for row in accounts]
     errors, warnings = [], []
-    for platform in dict.fromkeys(Platform(row.platform) for row in accounts):
+    for platform, text_limit in dict.fromkeys((Platform(row.platform), row.text_limit) for row in accounts):
         content = wording.for_platform(platform)
-        for problem in validate_content(platform, content):
+        for problem in validate_content(platform, content, text_limit=text_limit):
             if problem.code == "media_required" and due_later:
                 warnings.append(f"{platform}: {problem.detail} (before the post's time)")
             else:
-                errors.append(_to_entry(platform, content, wording, problem))
+                capabilities = get_capabilities(platform, text_limit=text_limit)
+                errors.append(_to_entry(capabilities, content, wording, problem))
     if errors:
         raise ApiError(422, errors[0]["code"], errors[0]["detail"], errors=errors)
     return targets, warnings
@@ -132,9 +133,9 @@ def has_time(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) ->
 
 
 def _to_entry(
-    platform: Platform, content: PostContent, wording: Wording, problem: ContentProblem
+    capabilities: Capabilities, content: PostContent, wording: Wording, problem: ContentProblem
 ) -> dict[str, Any]:
-    capabilities = get_capabilities(platform)
+    platform = capabilities.platform
     name = "content" if problem.field == "text" else problem.field
     variant = wording.variants.get(platform)
     of_variant = variant is not None and getattr(variant, name, None) is not None

@@ -127,6 +127,8 @@ class VerifiedAccount:
     credentials: Credentials
     instance_url: str | None = None
     followers: int | None = None
+    text_limit: int | None = None
+    """The account's own server's limit where it says so (Mastodon); None = the platform's."""
 
 
 @dataclass(frozen=True, slots=True)

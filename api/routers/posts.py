@@ -309,7 +309,7 @@ def _render_dry_run(plan: Plan) -> DryRunOut:
     targets = []
     for target in plan.draft.targets:
         platform = Platform(target.account.platform)
-        capabilities = get_capabilities(platform)
+        capabilities = get_capabilities(platform, text_limit=target.account.text_limit)
         targets.append(
             DryRunTarget(
                 account_id=target.account.id,

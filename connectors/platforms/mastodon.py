@@ -97,8 +97,9 @@ class MastodonConnector:
         self._batches = True
 
     async def verify(self) -> VerifiedAccount:
-        """GET /api/v1/accounts/verify_credentials."""
+        """GET /api/v1/accounts/verify_credentials, and the instance's own text limit."""
         user = await self._api.read("/api/v1/accounts/verify_credentials", parse_object)
+        limits = await read_limits(self._api, self._context, self._base_url)
         return VerifiedAccount(
             external_id=str(user["id"]),
             handle=f"{user['username']}@{self._host}",
@@ -106,6 +107,7 @@ class MastodonConnector:
             credentials=self.account.credentials,
             instance_url=self._base_url,
             followers=user.get("followers_count"),
+            text_limit=limits.text if limits.known else None,
         )
 
     async def publish(self, request: PublishRequest) -> PublishedPost:

@@ -1,5 +1,6 @@
 """The only door to the platforms: which have a connector, what they take, and how to open one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -49,17 +50,23 @@ _BUILDERS = cast("dict[Platform, Callable[[Account, ConnectorContext], Connector
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
 
 
-def get_capabilities(platform: Platform) -> Capabilities:
-    """Return the platform's limits. Raises UnsupportedError where no connector exists yet."""
+def get_capabilities(platform: Platform, *, text_limit: int | None = None) -> Capabilities:
+    """Return the platform's limits; `text_limit` is the account's own server's, where that is known.
+
+    Raises UnsupportedError where no connector exists yet.
+    """
     if platform not in CONNECTORS:
         known = ", ".join(sorted(CONNECTORS))
         raise UnsupportedError(f"there is no connector for {platform} yet: choose from {known}")
-    return CONNECTORS[platform].capabilities
+    capabilities = CONNECTORS[platform].capabilities
+    return capabilities if text_limit is None else replace(capabilities, text_limit=text_limit)
 
 
-def validate_content(platform: Platform, content: PostContent) -> list[ContentProblem]:
+def validate_content(
+    platform: Platform, content: PostContent, *, text_limit: int | None = None
+) -> list[ContentProblem]:
     """Return everything the platform would refuse about `content`; [] = fine. No network."""
-    return find_problems(get_capabilities(platform), content)
+    return find_problems(get_capabilities(platform, text_limit=text_limit), content)
 
 
 def warm_up() -> None:

@@ -77,7 +77,7 @@ def create(
         workspace = ensure_default_workspace(session, now)
         scheduled_at = parse_time(at, workspace.timezone, now) if at else now
         rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
-        _require_valid(said, {Platform(row.platform) for row in rows})
+        _require_valid(said, {(Platform(row.platform), row.text_limit) for row in rows})
         draft = PostDraft(
             content=content,
             targets=[Target(row, said) for row in rows],
@@ -184,13 +184,13 @@ def _show_attempt(row: PublicationAttempt) -> dict[str, Any]:
     return {"seq": row.seq, "attempt": row.attempt, "event": row.event, "at": row.at, "detail": row.detail}
 
 
-def _require_valid(content: PostContent, platforms: set[Platform]) -> None:
+def _require_valid(content: PostContent, targets: set[tuple[Platform, int | None]]) -> None:
     if len(content.text) > MAX_CONTENT:
         raise InvalidInputError(
             f"the content has {len(content.text)} characters: at most {MAX_CONTENT} are allowed",
             field="content",
         )
-    for platform in sorted(platforms):
-        problems = validate_content(platform, content)
+    for platform, text_limit in sorted(targets, key=str):
+        problems = validate_content(platform, content, text_limit=text_limit)
         if problems:
             raise InvalidInputError(f"{platform}: {problems[0].detail}", field=problems[0].field)

@@ -9,7 +9,7 @@ import pytest
 from connectors.types import PublishedPost
 from tests.api.surroundings import NOON, in_hours, make_tenant
 from warehouse.store.claims import claim_due
-from warehouse.store.models import Publication
+from warehouse.store.models import AccountRow, Publication
 from warehouse.store.outcomes import Outcome, begin_sending, record_outcomes
 
 if TYPE_CHECKING:
@@ -52,6 +52,17 @@ def test_create_then_read(tenant: Tenant) -> None:
     said = {row["platform"]: row["content"]["text"] for row in detail["publications"]}
     assert said == {"twitter": "hello", "mastodon": "hello, fediverse"}
     assert [event["event"] for event in detail["publications"][0]["attempts"]] == ["scheduled"]
+
+
+def test_an_account_is_held_to_its_own_servers_limit(tenant: Tenant) -> None:
+    long = {"content": "x" * 900, "platforms": ["mastodon"]}
+    refused = first_error(post(tenant, **long))
+    assert (refused["count"], refused["limit"]) == (900, 500)
+    with tenant.server.services.store.write() as session:
+        session.get_one(AccountRow, tenant.accounts["mastodon-user"]).text_limit = 1000
+    assert post(tenant, **long).status_code == 201
+    refused = first_error(post(tenant, content="x" * 1001, platforms=["mastodon"]))
+    assert (refused["count"], refused["limit"]) == (1001, 1000)
 
 
 def test_without_a_time_it_is_due_at_once(tenant: Tenant) -> None:

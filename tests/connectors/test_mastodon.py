@@ -75,6 +75,12 @@ class TestMastodon(ConnectorContract):
         await connector.publish(saved.request(content, clock()))
         assert [len(post.text) for post in self.live(world)] == [501, 5000]
 
+    async def test_verify_tells_the_instances_own_limit(
+        self, connector: Connector, world: SandboxWorld
+    ) -> None:
+        world.settings.mastodon_text_limit = 5000
+        assert (await connector.verify()).text_limit == 5000
+
     async def test_what_is_over_the_instances_own_limit_is_not_sent(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:

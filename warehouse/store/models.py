@@ -116,6 +116,8 @@ class AccountRow(Base):
     external_id: Mapped[str] = mapped_column(String(200))
     handle: Mapped[str] = mapped_column(String(200))
     display_name: Mapped[str] = mapped_column(String(300), default="")
+    text_limit: Mapped[int | None] = mapped_column(Integer)
+    """The longest text that the account's own server takes; None = the platform's."""
     timezone: Mapped[str | None] = mapped_column(String(64))
     """IANA zone of the audience for optimal times; None = the workspace's."""
     credentials: Mapped[bytes | None] = mapped_column(LargeBinary)

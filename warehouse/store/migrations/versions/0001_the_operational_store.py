@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("external_id", sa.String(length=200), nullable=False),
         sa.Column("handle", sa.String(length=200), nullable=False),
         sa.Column("display_name", sa.String(length=300), nullable=False),
+        sa.Column("text_limit", sa.Integer(), nullable=True),
         sa.Column("timezone", sa.String(length=64), nullable=True),
         sa.Column("credentials", sa.LargeBinary(), nullable=True),
         sa.Column("token_expires_at", sa.DateTime(timezone=True), nullable=True),
