@@ -51,11 +51,19 @@ lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --extra dev --extra bench --constraint requirements.lock pyproject.toml \
+	  --output-file requirements-bench.lock
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/pds/node_modules
 
 # --no-deps: the lock is complete, and pip 23 refuses extras in hash mode otherwise.
+.venv/.bench: $(READY) requirements-bench.lock
+	@echo "Adding what the benchmarks compare with ..."
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock
+	@touch $@
+
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	  "SocialFlow needs Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
