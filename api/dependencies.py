@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.auth import InvalidTokenError, read_token
 from api.errors import ApiError
 from api.services import Services
-from warehouse.store.api_keys import get_usable_api_key
+from warehouse.store.api_keys import expand_scopes, get_usable_api_key
 
 Scope = Literal["read", "write", "analytics", "accounts", "admin"]
 
@@ -80,7 +80,7 @@ def _authenticate(
         if key is None:
             raise _unauthenticated("revoked_key", "the API key of this token was revoked or has expired")
         # A token never holds more than its key does now.
-        caller = Caller(key.id, key.workspace_id, claims.scopes & frozenset(key.scopes))
+        caller = Caller(key.id, key.workspace_id, claims.scopes & expand_scopes(key.scopes))
     state = services.key_limiter.take(caller.key_id, now)
     request.scope["socialflow.rate_limit"] = state
     if not state.allowed:

@@ -25,6 +25,9 @@ COMMANDS = {
     "up": Entry("flows.commands.up", "Start everything and keep it running."),
     "demo": Entry("flows.commands.demo", "Show it all against simulated platforms."),
     "keys": Entry("flows.commands.keys", "Make, list and revoke API keys."),
+    "workspaces": Entry(
+        "flows.commands.workspaces", "Make and list workspaces, which see nothing of each other."
+    ),
     "accounts": Entry("flows.commands.accounts", "Connect, list and pause accounts."),
     "posts": Entry("flows.commands.posts", "Schedule posts, and see what became of them."),
     "pause": Entry("flows.commands.pause", "Hold back everything that has not been sent.", "pause_app"),

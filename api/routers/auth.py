@@ -7,7 +7,7 @@ from api.dependencies import ServicesDep
 from api.errors import ApiError, problem_at
 from api.schemas_auth import TokenRequest, TokenResponse
 from api.schemas_common import problems
-from warehouse.store.api_keys import parse_scopes, touch_api_key, verify_credentials
+from warehouse.store.api_keys import expand_scopes, parse_scopes, touch_api_key, verify_credentials
 
 router = APIRouter(prefix="/auth", tags=["Authentication"])
 
@@ -62,7 +62,7 @@ def _narrow(held: list[str], wanted: str | None) -> list[str]:
     if wanted is None or not wanted.strip():
         return held
     scopes = parse_scopes(wanted.split())
-    beyond = [] if "admin" in held else [scope for scope in scopes if scope not in held]
+    beyond = [scope for scope in scopes if scope not in expand_scopes(held)]
     if beyond:
         raise problem_at("/scope", "invalid_scope", f"the key does not hold {', '.join(beyond)}")
     return scopes

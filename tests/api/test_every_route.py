@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.app import create_app
-from api.settings import ApiSettings
+from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
 from tests.api.surroundings import make_tenant, open_anonymous, open_client
 from warehouse.store.api_keys import SCOPES, revoke_api_key
 
@@ -41,51 +39,32 @@ ACCEPTED_SCOPES = {
     "get_workspace": {"read"},
     "pause_workspace": {"write"},
     "resume_workspace": {"write"},
+    "create_api_key": {"admin"},
+    "list_api_keys": {"admin"},
+    "get_api_key": {"admin"},
+    "revoke_api_key": {"admin"},
 }
-DOCUMENT = create_app(ApiSettings()).openapi()
+FREE_FIELDS = {"external_id"}
+"""Fields of bodies that end like ids but name nothing of ours."""
+HIDDEN = {"/", "/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json"}
+"""Pages for people: each must show nothing that belongs to anyone."""
 
 
-class Operation:
-    """One operation of the document, and how to call it."""
-
-    def __init__(self, path: str, method: str, operation: dict[str, Any]) -> None:
-        self.path, self.method, self.id = path, method.upper(), str(operation["operationId"])
-        self._operation = operation
-
-    def __repr__(self) -> str:
-        return self.id
-
-    @property
-    def path_parameters(self) -> list[str]:
-        return re.findall(r"\{(\w+)\}", self.path)
-
-    @property
-    def query_parameters(self) -> list[str]:
-        return [one["name"] for one in self._operation.get("parameters", ()) if one["in"] == "query"]
-
-    @property
-    def body(self) -> Any:
-        content = self._operation.get("requestBody", {}).get("content", {})
-        schema = content.get("application/json", {}).get("schema")
-        if schema is None:
-            return None
-        while "$ref" in schema or "anyOf" in schema:
-            schema = schema["anyOf"][0] if "anyOf" in schema else schema
-            schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-        return schema.get("example", {})
-
-    def call(self, client: httpx.Client, ids: dict[str, str], **more: Any) -> httpx.Response:
-        path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], self.path)
-        return client.request(self.method, path, json=self.body, **more)
+def make_ids(owner: Tenant) -> dict[str, str]:
+    """Return, for every path parameter of any operation, the id of a thing that `owner` has."""
+    account_id = owner.add_account("twitter")
+    post = owner.create_post()
+    return {
+        "post_id": post["id"],
+        "account_id": account_id,
+        "publication_id": post["publications"][0]["id"],
+        "key_id": owner.key.row.id,
+    }
 
 
-OPERATIONS = [
-    Operation(path, method, operation)
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
-]
 PROTECTED = [operation for operation in OPERATIONS if operation.id not in PUBLIC]
-NO_SUCH = {"post_id": "post_none", "account_id": "acct_none", "publication_id": "pub_none"}
+WITH_IDS = [operation for operation in PROTECTED if operation.path_parameters]
+NO_SUCH = {name: f"{name.removesuffix('_id')}_none" for one in PROTECTED for name in one.path_parameters}
 
 every = pytest.mark.parametrize("operation", PROTECTED, ids=repr)
 
@@ -99,21 +78,13 @@ def check_problem(answer: httpx.Response, status: int, code: str) -> None:
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
-def test_every_operation_has_its_place_here() -> None:
+def test_every_operation_has_its_place_here(tenant: Tenant) -> None:
     assert {operation.id for operation in OPERATIONS} == PUBLIC | set(ACCEPTED_SCOPES)
-    for operation in PROTECTED:
-        assert set(operation.path_parameters) <= set(NO_SUCH), operation
+    assert set(make_ids(tenant)) == set(NO_SUCH)
 
 
-def test_hidden_routes_show_nothing_of_anyone() -> None:
-    shown = set(DOCUMENT["paths"])
-    hidden = {
-        getattr(route, "path", "")
-        for route in create_app(ApiSettings()).routes
-        if not getattr(route, "include_in_schema", True)
-    }
-    # FastAPI keeps included routers as one entry without a path of their own.
-    assert hidden - shown - {""} <= {"/", "/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json"}
+def test_hidden_routes_are_known() -> None:
+    assert hidden_paths() == HIDDEN
 
 
 @every
@@ -153,49 +124,70 @@ def test_an_unknown_query_parameter_is_refused(tenant: Tenant, operation: Operat
     check_problem(answer, 422, "unknown_parameter")
 
 
-@pytest.mark.parametrize("operation", [one for one in PROTECTED if one.path_parameters], ids=repr)
+@pytest.mark.parametrize("operation", WITH_IDS, ids=repr)
 def test_what_belongs_to_another_workspace_does_not_exist(tenant: Tenant, operation: Operation) -> None:
     owner = make_tenant(tenant.server)
-    account_id = owner.add_account("twitter")
-    post = owner.create_post()
-    ids = {
-        "post_id": post["id"],
-        "account_id": account_id,
-        "publication_id": post["publications"][0]["id"],
-    }
-    foreign = operation.call(tenant.client, ids)
-    check_problem(foreign, 404, "not_found")
-    none = operation.call(tenant.client, NO_SUCH)
-    # Nothing tells a foreign id from one that never was.
-    assert foreign.json()["detail"].replace(ids["post_id"], "").replace(account_id, "") == none.json()[
-        "detail"
-    ].replace("post_none", "").replace("acct_none", "")
-    # The owner's things are as they were.
-    assert owner.client.get(f"/api/v1/posts/{post['id']}").json()["status"] == "scheduled"
-    account = owner.client.get(f"/api/v1/accounts/{account_id}").json()
-    assert (account["status"], account["paused_at"]) == ("active", None)
+    foreign, own = make_ids(owner), make_ids(tenant)
+    with owner.client_with("admin") as owners, tenant.client_with("admin") as client:
+        before = read_everything(owners, foreign)
+        for name in operation.path_parameters:
+            # One foreign id among own ones, and in the same place one that never was.
+            answers = [operation.call(client, {**own, name: ids[name]}) for ids in (foreign, NO_SUCH)]
+            for answer in answers:
+                check_problem(answer, 404, "not_found")
+            said = [
+                answer.json()["detail"].replace(ids[name], "")
+                for answer, ids in zip(answers, (foreign, NO_SUCH), strict=True)
+            ]
+            assert said[0] == said[1], "something tells a foreign id from one that never was"
+        assert read_everything(owners, foreign) == before
+
+
+def read_everything(client: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
+    """All that the API shows of a workspace."""
+    answers = {one.id: one.call(client, ids) for one in PROTECTED if one.method == "GET"}
+    assert all(answer.is_success for answer in answers.values()), answers
+    return {name: answer.text for name, answer in answers.items()}
 
 
 @pytest.mark.parametrize(
     "operation", [one for one in PROTECTED if "account_id" in one.query_parameters], ids=repr
 )
 def test_a_foreign_account_in_a_filter_shows_nothing(tenant: Tenant, operation: Operation) -> None:
-    owner = make_tenant(tenant.server)
-    account_id = owner.add_account("twitter")
-    owner.create_post()
-    answer = operation.call(tenant.client, NO_SUCH, params={"account_id": account_id})
+    foreign = make_ids(make_tenant(tenant.server))
+    answer = operation.call(tenant.client, make_ids(tenant), params={"account_id": foreign["account_id"]})
     assert answer.status_code == 404 or answer.json()["data"] == []
 
 
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [
+        (one, name)
+        for one in PROTECTED
+        for name in (one.body_schema or {}).get("properties", {})
+        if name.endswith(("_id", "_ids")) and name not in FREE_FIELDS
+    ],
+    ids=str,
+)
+def test_a_foreign_id_in_a_body_does_not_exist(tenant: Tenant, operation: Operation, field: str) -> None:
+    own, foreign = make_ids(tenant), make_ids(make_tenant(tenant.server))
+    said = []
+    for ids in (foreign, NO_SUCH):
+        value = ids[field.removesuffix("s")]
+        body = {**operation.body, field: [value] if field.endswith("s") else value}
+        answer = operation.call(tenant.client, own, json=body)
+        assert answer.status_code in (404, 422), answer.text
+        said.append(answer.json()["detail"].replace(value, ""))
+    assert said[0] == said[1], "something tells a foreign id from one that never was"
+
+
 def test_lists_show_only_the_own_workspace(tenant: Tenant) -> None:
-    owner = make_tenant(tenant.server)
-    account_id = owner.add_account("twitter")
-    post_id = owner.create_post()["id"]
-    for operation in PROTECTED:
-        if operation.method == "GET" and not operation.path_parameters:
-            text = operation.call(tenant.client, {}).text
-            assert account_id not in text, operation
-            assert post_id not in text, operation
+    foreign = make_ids(make_tenant(tenant.server))
+    with tenant.client_with("admin") as client:
+        for operation in PROTECTED:
+            if operation.method == "GET" and not operation.path_parameters:
+                text = operation.call(client, {}).text
+                assert not [value for value in foreign.values() if value in text], operation
 
 
 def test_operation_ids_are_unique_and_every_body_has_an_example() -> None:

@@ -85,6 +85,20 @@ def test_a_key_is_made_listed_and_revoked() -> None:
     assert revoked["status"] == "revoked"
 
 
+def test_a_second_workspace_has_keys_of_its_own() -> None:
+    made = call_json("workspaces", "create", "--name", "Other", "--timezone", "Europe/Berlin", "--json")
+    assert [row["name"] for row in call_json("workspaces", "list", "--json")] == ["Default", "Other"]
+    key = call_json("keys", "create", "--name", "ci", "--workspace", made["id"], "--json")
+    assert key["workspace_id"] == made["id"]
+    assert call_json("keys", "list", "--json") == []
+    (listed,) = call_json("keys", "list", "--workspace", made["id"], "--json")
+    assert listed["id"] == key["id"]
+    assert_one_sentence(call("keys", "revoke", key["id"]), key["id"])
+    assert call("keys", "revoke", key["id"], "--workspace", made["id"]).exit_code == 0
+    assert_one_sentence(call("keys", "list", "--workspace", "ws_none"), "ws_none", "workspaces list")
+    assert_one_sentence(call("workspaces", "create", "--name", "x", "--timezone", "Mars/Olympus"), "Mars")
+
+
 def test_known_mistakes_are_one_sentence() -> None:
     assert_one_sentence(
         call("keys", "create", "--name", "x", "--scope", "everything"), "unknown scope everything"

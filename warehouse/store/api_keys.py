@@ -123,17 +123,56 @@ def touch_api_key(session: Session, key_id: str, now: datetime) -> None:
         row.last_used_at = now
 
 
-def list_api_keys(session: Session, workspace_id: str) -> list[ApiKey]:
-    """Return the workspace's keys, revoked ones too, newest first."""
+def expand_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    """Return all that a key with these scopes may do: admin holds every scope."""
+    held = frozenset(scopes)
+    return frozenset(SCOPES) if "admin" in held else held
+
+
+def require_grantable(
+    holder: ApiKey, held: Iterable[str], wanted: Iterable[str], expires_at: datetime | None
+) -> None:
+    """Raise InvalidInputError where a key that `holder` makes would do more than `held`, or outlive its maker.
+
+    `held` are the scopes that the maker acts with now, which may be fewer than its own.
+    """
+    beyond = [scope for scope in wanted if scope not in expand_scopes(held)]
+    if beyond:
+        raise InvalidInputError(
+            f"you do not hold {', '.join(beyond)} yourself: a key never grants more than its maker has",
+            field="scopes",
+            code="beyond_own_scopes",
+        )
+    if holder.expires_at is not None and (expires_at is None or expires_at > holder.expires_at):
+        raise InvalidInputError(
+            f"your own key ends at {holder.expires_at.isoformat()}: a key never outlives its maker, "
+            "so give an end no later than that",
+            field="expires_at",
+            code="beyond_own_expiry",
+        )
+
+
+def list_api_keys(
+    session: Session, workspace_id: str, *, before_id: str | None = None, limit: int | None = None
+) -> list[ApiKey]:
+    """Return the workspace's keys, revoked ones too, newest first; at most `limit` of those before `before_id`."""
     statement = select(ApiKey).where(ApiKey.workspace_id == workspace_id).order_by(ApiKey.id.desc())
-    return list(session.scalars(statement))
+    if before_id is not None:
+        statement = statement.where(ApiKey.id < before_id)
+    return list(session.scalars(statement.limit(limit)))
+
+
+def get_api_key(session: Session, workspace_id: str, key_id: str) -> ApiKey:
+    """Return the key, usable or not. Raises NotFoundError, also for another workspace's."""
+    row = session.get(ApiKey, key_id)
+    if row is None or row.workspace_id != workspace_id:
+        raise NotFoundError(f"no API key {key_id} in this workspace: list them with `socialflow keys list`")
+    return row
 
 
 def revoke_api_key(session: Session, workspace_id: str, key_id: str, now: datetime) -> ApiKey:
     """Revoke a key for good; its tokens stop at once. Raises NotFoundError; a second time changes nothing."""
-    row = session.get(ApiKey, key_id)
-    if row is None or row.workspace_id != workspace_id:
-        raise NotFoundError(f"no API key {key_id} in this workspace: list them with `socialflow keys list`")
+    row = get_api_key(session, workspace_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = now
     return row

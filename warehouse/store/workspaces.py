@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from sqlalchemy import select
 
 from warehouse.errors import InvalidInputError, NotFoundError
+from warehouse.store.database import new_id
 from warehouse.store.models import Workspace
 
 if TYPE_CHECKING:
@@ -31,11 +32,18 @@ def ensure_default_workspace(session: Session, now: datetime) -> Workspace:
 
 
 def create_workspace(
-    session: Session, *, workspace_id: str, name: str, timezone: str = "UTC", now: datetime
+    session: Session, *, name: str, timezone: str = "UTC", now: datetime, workspace_id: str | None = None
 ) -> Workspace:
-    """Add a workspace. Raises InvalidInputError for an unknown time zone."""
+    """Add a workspace, with an id of its own unless one is given.
+
+    Raises InvalidInputError: no name, an unknown time zone.
+    """
     parse_timezone(timezone)
-    workspace = Workspace(id=workspace_id, name=name, timezone=timezone, created_at=now)
+    if not name.strip():
+        raise InvalidInputError("a workspace needs a name, so that it can be told from others", field="name")
+    workspace = Workspace(
+        id=workspace_id or new_id("ws"), name=name.strip(), timezone=timezone, created_at=now
+    )
     session.add(workspace)
     session.flush()
     return workspace
@@ -45,7 +53,7 @@ def get_workspace(session: Session, workspace_id: str) -> Workspace:
     """Return the workspace. Raises NotFoundError."""
     workspace = session.get(Workspace, workspace_id)
     if workspace is None:
-        raise NotFoundError(f"no workspace {workspace_id}")
+        raise NotFoundError(f"no workspace {workspace_id}: `socialflow workspaces list` shows what there is")
     return workspace
 
 

@@ -8,11 +8,14 @@ from sqlalchemy import event, text
 
 from warehouse.errors import InvalidInputError, NotFoundError
 from warehouse.store.api_keys import (
+    SCOPES,
     CreatedApiKey,
     create_api_key,
+    expand_scopes,
     get_usable_api_key,
     is_well_formed,
     list_api_keys,
+    require_grantable,
     revoke_api_key,
     verify_credentials,
 )
@@ -125,3 +128,13 @@ def test_the_work_is_the_same_whether_the_key_exists(store: Store) -> None:
     verify(store, "sf_unknown", "wrong")
     assert seen == of_known
     assert [statement.split()[0] for statement in seen] == ["BEGIN", "SELECT"]
+
+
+def test_nobody_grants_more_than_they_hold(store: Store) -> None:
+    holder = make_key(store, expires_at=NOW + timedelta(hours=1)).row
+    require_grantable(holder, ["read", "write"], ["read"], NOW + timedelta(minutes=30))
+    with pytest.raises(InvalidInputError, match="analytics"):
+        require_grantable(holder, ["read"], ["read", "analytics"], NOW)
+    with pytest.raises(InvalidInputError, match="outlives"):
+        require_grantable(holder, ["admin"], ["analytics"], None)
+    assert expand_scopes(["admin"]) == set(SCOPES)
