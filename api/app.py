@@ -15,7 +15,18 @@ from api.middleware import RequestEnvelope
 from api.openapi import build_openapi
 from api.rate_limits import RateLimiter
 from api.request_metrics import RequestMetrics
-from api.routers import accounts, analytics, api_keys, auth, health, pages, posts, schedules, workspace
+from api.routers import (
+    accounts,
+    analytics,
+    api_keys,
+    auth,
+    bulk_posts,
+    health,
+    pages,
+    posts,
+    schedules,
+    workspace,
+)
 from api.services import Clock, Services, utc_now
 from api.settings import ApiSettings
 from connectors.platforms.registry import ConnectorPool
@@ -88,7 +99,16 @@ def create_app(
     app.add_middleware(RequestEnvelope, max_body_bytes=settings.max_body_bytes, metrics=request_metrics)
     strict = [Depends(refuse_unknown_parameters)]
     v1 = APIRouter(prefix="/api/v1")
-    for module in (auth, posts, schedules, analytics, accounts, workspace, api_keys):
+    for module in (
+        auth,
+        posts,
+        bulk_posts,
+        schedules,
+        analytics,
+        accounts,
+        workspace,
+        api_keys,
+    ):
         v1.include_router(module.router)
     app.include_router(v1, dependencies=strict)
     app.include_router(health.router, dependencies=strict)

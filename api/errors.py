@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from connectors.errors import (
@@ -78,6 +79,14 @@ def render_problem(error: ApiError, *, path: str, request_id: str) -> Response:
     }
     headers = {"Cache-Control": "no-store", **error.headers}
     return Response(orjson.dumps(document), error.status, headers, MEDIA_TYPE)
+
+
+def explain(error: ApiError | WarehouseError | ValidationError) -> ApiError:
+    """Return the problem that a request of its own would have been answered with, for one part of a request."""
+    if isinstance(error, ValidationError):
+        items = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        return _from_validation(RequestValidationError(items))
+    return error if isinstance(error, ApiError) else _from_warehouse(error)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -117,6 +117,12 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
         resolved = resolve_when(services, caller, session, patch.scheduled_at, patch.timezone, recipients)
         scheduled_at = resolved.at if resolved else None
         scheduling = scheduling_details(resolved)
+    elif "timezone" in given and patch.timezone is not None:
+        raise InvalidInputError(
+            "timezone only says how scheduled_at is read: give scheduled_at with it",
+            field="timezone",
+            code="timezone_without_time",
+        )
     elif was_draft and not is_draft:
         if scheduled_at is None:
             resolved = _at_once(services, caller, session)

@@ -57,6 +57,7 @@ _DESCRIPTIONS = {
     409: "The present state forbids it.",
     412: "It was changed since it was read.",
     413: "The body is too long.",
+    415: "The body is of a type that is not taken here.",
     422: "The request is wrong; `errors` says where.",
     429: "Too many requests; see Retry-After.",
     502: "The platform did not answer as it should.",

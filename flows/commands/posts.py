@@ -9,7 +9,7 @@ import typer
 
 from connectors.platforms.registry import validate_content
 from connectors.types import Media, Platform, PostContent
-from flows.commands import post_actions
+from flows.commands import post_actions, post_import
 from flows.commands.arguments import parse_platform, parse_time
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
@@ -43,6 +43,7 @@ for _action in (
     post_actions.resolve,
 ):
     app.command()(_action)
+app.command("import")(post_import.import_)
 
 MAX_CONTENT = 2000
 """As the API has it; the platforms' own limits come on top."""

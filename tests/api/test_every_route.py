@@ -19,6 +19,7 @@ PUBLIC = {"create_token", "get_health", "get_readiness", "get_metrics"}
 """Operations that need no token: each must show nothing that belongs to anyone."""
 ACCEPTED_SCOPES = {
     "create_post": {"write"},
+    "create_posts": {"write"},
     "list_posts": {"read"},
     "get_post": {"read"},
     "update_post": {"write"},

@@ -312,6 +312,9 @@ def test_an_edit_keeps_what_it_does_not_name(tenant: Tenant) -> None:
         first_error(tenant.client.patch(f"{POSTS}/{made['id']}", json={"scheduled_at": None}))["pointer"]
         == "/scheduled_at"
     )
+    # It would change nothing, and its author thinks that it does.
+    zone_alone = tenant.client.patch(f"{POSTS}/{made['id']}", json={"timezone": "Asia/Tokyo"})
+    assert first_error(zone_alone)["pointer"] == "/timezone"
 
 
 def test_an_edit_to_fewer_platforms_cancels_the_others(tenant: Tenant) -> None:

@@ -238,3 +238,21 @@ def test_flows_run_without_a_server() -> None:
     assert call_json("run", "refresh-tokens", "--json")["refreshed"] == 0
     assert call_json("run", "optimal-times", "--json")["accounts"] == 0
     assert isinstance(call_json("run", "maintain", "--json"), dict)
+
+
+def test_posts_are_imported_from_a_file_all_or_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "plan.csv"
+    file.write_text("content,status\nfirst,draft\nsecond,later\n")
+    refused = call("posts", "import", str(file))
+    assert refused.exit_code == 1
+    assert "nothing was saved" in refused.stderr
+    assert "3\tfailed" in refused.stdout
+    assert call_json("posts", "list", "--json") == []
+    file.write_text("content,status\nfirst,draft\nsecond,draft\n")
+    dry = call_json("posts", "import", str(file), "--dry-run", "--json")
+    assert [row["status"] for row in dry["rows"]] == ["valid", "valid"]
+    made = call_json("posts", "import", str(file), "--json")
+    assert {row["post_id"] for row in made["rows"]} == {
+        one["id"] for one in call_json("posts", "list", "--json")
+    }
+    assert_one_sentence(call("posts", "import", str(tmp_path / "none.csv")), "none.csv")

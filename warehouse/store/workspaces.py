@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -82,10 +83,16 @@ def parse_timezone(name: str, *, field: str = "timezone") -> ZoneInfo:
     Raises InvalidInputError: ZoneInfo itself would also open other files of the zone folder, or fail with
     a dozen kinds of errors for odd names.
     """
-    if name not in available_timezones():
+    if name not in _timezones():
         raise InvalidInputError(
             f"unknown time zone {name!r}: use an IANA name such as Europe/Berlin",
             field=field,
             code="unknown_timezone",
         )
     return ZoneInfo(name)
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Every zone's name, read once in a process: Python walks the zone folder anew for each call, in 8 ms."""
+    return frozenset(available_timezones())

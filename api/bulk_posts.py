@@ -1,0 +1,113 @@
+"""Create many posts in one transaction: all or nothing, or each by itself, or none at all to see a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from api.errors import ApiError, explain, problem_at
+from api.post_plans import plan_new_post
+from api.schemas_bulk import BulkOut, BulkRow
+from api.schemas_common import ProblemEntry
+from api.schemas_posts import PostCreate
+from warehouse.errors import WarehouseError
+from warehouse.store.posts import create_post
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from api.dependencies import Caller
+    from api.post_files import PostRow
+    from api.schemas_bulk import BulkMode
+    from api.services import Services
+    from warehouse.store.idempotency import StoreSession
+
+
+class NothingSaved(Exception):  # noqa: N818 (no error: it carries a report out of a transaction that must not last)
+    """Raised to roll the transaction back; `report` is what would have been."""
+
+    def __init__(self, report: BulkOut) -> None:
+        super().__init__()
+        self.report = report
+
+
+def create_posts(
+    services: Services,
+    caller: Caller,
+    session: StoreSession,
+    rows: Sequence[PostRow],
+    *,
+    mode: BulkMode,
+    dry_run: bool,
+) -> BulkOut:
+    """Create what the rows say in the caller's write transaction, and report on each.
+
+    Raises NothingSaved on a dry run, and with mode `all` where a row is wrong. Rows see the ones before
+    them: a duplicate within the body is found, and each takes its own free time.
+    """
+    told = [_create_row(services, caller, session, row) for row in rows]
+    failed = sum(row.status == "failed" for row in told)
+    discard = dry_run or (mode == "all" and failed > 0)
+    if discard:
+        told = [
+            row.model_copy(update={"status": "valid", "post_id": None}) if row.status == "created" else row
+            for row in told
+        ]
+    report = BulkOut(
+        mode=mode,
+        dry_run=dry_run,
+        total=len(told),
+        created=0 if discard else len(told) - failed,
+        failed=failed,
+        rows=told,
+    )
+    if discard:
+        raise NothingSaved(report)
+    return report
+
+
+def _create_row(services: Services, caller: Caller, session: StoreSession, row: PostRow) -> BulkRow:
+    try:
+        if row.problem is not None:
+            raise problem_at("", "unreadable_row", row.problem)
+        body = PostCreate.model_validate(row.fields)
+        # A savepoint: what a refused row has begun is undone, the others stay.
+        with session.begin_nested():
+            plan = plan_new_post(services, caller, body, session)
+            post = create_post(session, caller.workspace_id, plan.draft, services.clock())
+    except (ApiError, WarehouseError, ValidationError) as error:
+        problem = explain(error)
+        entries = problem.errors or [{"pointer": "", "code": problem.code, "detail": problem.detail}]
+        return BulkRow(
+            line=row.line,
+            status="failed",
+            code=problem.code,
+            errors=[ProblemEntry.model_validate(entry) for entry in entries],
+            existing_id=problem.extra.get("existing_id"),
+        )
+    return BulkRow(
+        line=row.line,
+        status="created",
+        post_id=post.id,
+        scheduled_at=post.scheduled_at,
+        warnings=list(plan.warnings),
+    )
+
+
+def refuse_all(report: BulkOut) -> ApiError:
+    """Return the problem of a body of which nothing was saved since some rows are wrong."""
+    bad = [row for row in report.rows if row.status == "failed"]
+    first = bad[0].errors[0]
+    return ApiError(
+        422,
+        "rows_refused",
+        f"{len(bad)} of {report.total} rows are wrong, so nothing was saved (mode=each saves the others); "
+        f"line {bad[0].line}: {first.detail}",
+        errors=[
+            {**entry.model_dump(), "pointer": f"/{place}{entry.pointer}", "line": row.line}
+            for place, row in enumerate(report.rows)
+            for entry in row.errors
+        ],
+        extra={"report": report.model_dump(mode="json")},
+    )
