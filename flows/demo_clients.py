@@ -18,8 +18,6 @@ START_TIMEOUT = 75.0
 """Seconds for a server to answer for the first time, on a machine that starts all of them at once."""
 SHOWN_PLATFORMS = frozenset({"twitter", "instagram", "mastodon", "bluesky"})
 """Four that between them show every way to find out what became of a post."""
-HANDOVER = 15.0
-"""Seconds for which the run that the demo asks for stays beside the next one."""
 _RUNNING = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
 
 
@@ -113,11 +111,9 @@ class Servers:
 
     async def _start_run(self, wanted: dict[str, Any]) -> bool:
         found = await _call(self._prefect, "POST", "/deployments/filter", json=wanted)
-        # It hands over to the next scheduled run, which starts with the next minute.
-        horizon = 60 - time.time() % 60 + HANDOVER
-        body = {"parameters": {"horizon_seconds": horizon}}
         for row in found:
-            await _call(self._prefect, "POST", f"/deployments/{row['id']}/create_flow_run", json=body)
+            # The next scheduled run, which starts with the next minute, relieves it.
+            await _call(self._prefect, "POST", f"/deployments/{row['id']}/create_flow_run", json={})
         return bool(found)
 
 

@@ -34,7 +34,7 @@ SCHEDULED_FLOWS = (
         module="flows.publish_posts",
         function="publish_due_posts",
         cron="* * * * *",
-        description="Sends every due publication at its second. Runs overlap on purpose: no gap between them.",
+        description="Sends every due publication at its second. A run ends when the next is awake.",
         concurrency_limit=None,
     ),
     ScheduledFlow(

@@ -1,4 +1,4 @@
-"""Flow: send every post at its second. Starts each minute and lives a little longer, so that runs overlap."""
+"""Flow: send every post at its second. Starts each minute and lives until the next run is awake."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from flows.watchdog import raise_if_behind
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
 logger = logging.getLogger(__name__)
 
-HORIZON = timedelta(seconds=70)
-"""A minute, the second or two that a run takes to start, and a margin: some publisher is always awake."""
+HORIZON = timedelta(seconds=150)
+"""How long a run publishes where no later one relieves it: a minute's run may be missed, or start late."""
 
 
 @flow(name="publish-due-posts", log_prints=False, retries=0)
 async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) -> dict[str, Any]:
-    """Publish what is due now and within the horizon. Never retried as a whole: the store knows what is left.
+    """Publish until the next run is awake, at most for the horizon.
 
-    Fails, after all else is done, where posts are late or of unknown outcome.
+    Never retried as a whole: the store knows what is left. Fails, after all else is done, where posts are
+    late or of unknown outcome.
     """
     async with open_resources() as (resources, pool):
         report = await run_publisher(
@@ -31,6 +32,7 @@ async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) ->
             pool,
             horizon=timedelta(seconds=horizon_seconds),
             max_lateness=resources.warehouse.max_lateness,
+            in_shifts=True,
         )
         logger.info("publisher: %s", report.as_dict())
         raise_if_behind(resources.store, report, utc_now())

@@ -4,7 +4,8 @@
     a task         sleep to the second -> commit `sending` -> send -> commit the outcome
     every 5 s      take over from dead publishers, settle what is overdue or unusable, look up what is unknown
 
-Any number of publishers may run; the leases in the store arbitrate. Nothing here knows Prefect.
+Any number of publishers may run; the leases in the store arbitrate. Those that run in shifts end as soon as the
+next one is awake. Nothing here knows Prefect.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from flows.publisher_settings import PublisherSettings
 from flows.store_writer import StoreWriter
 from warehouse.store.claims import claim_due, claim_unknown, release_claims, renew_leases
 from warehouse.store.housekeeping import expire_leases, fail_unusable, review_overdue, review_unaskable
+from warehouse.store.publisher_shifts import begin_shift, end_shift, is_relieved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -60,12 +62,15 @@ class Publisher:
         *,
         settings: PublisherSettings,
         max_lateness: timedelta,
+        in_shifts: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._pool = pool
         self._settings = settings
         self._max_lateness = max_lateness
+        self._in_shifts = in_shifts
+        self._shift: int | None = None
         self._clock = clock
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:12]}"
         self.report = PublishReport()
@@ -86,13 +91,15 @@ class Publisher:
         self._stopping.set()
 
     async def run(self, until: datetime) -> PublishReport:
-        """Publish what falls due up to `until` (UTC), then return.
+        """Publish what falls due up to `until` (UTC), then return; in shifts: until the next publisher is awake.
 
         Ended from outside, or by a store that cannot be used, it gives sends under way a moment to finish.
         """
         async with self._writer:
             renewal = asyncio.create_task(self._renew_forever(), name="lease-renewal")
             try:
+                if self._in_shifts:
+                    self._shift = await asyncio.to_thread(self._begin_shift)
                 await self._loop(until)
                 if self._tasks:
                     await asyncio.wait(self._tasks.values())
@@ -102,6 +109,8 @@ class Publisher:
                     await asyncio.wait(self._tasks.values(), timeout=GRACE.total_seconds())
                 renewal.cancel()
                 await self._give_back()
+                if self._shift is not None:
+                    await asyncio.to_thread(self._end_shift, self._shift)
         return self.report
 
     async def _loop(self, until: datetime) -> None:
@@ -110,6 +119,8 @@ class Publisher:
         while not self._stopping.is_set():
             now = self._clock()
             try:
+                if self._shift is not None and await asyncio.to_thread(self._is_relieved, self._shift):
+                    return  # what it has claimed it still sends; the next publisher claims the rest
                 if now >= next_housekeeping:
                     await asyncio.to_thread(self._keep_house, now)
                     await self._look_up_unknown(now)
@@ -127,6 +138,18 @@ class Publisher:
             if now >= until:
                 return
             await self._stopped_within(min(self._settings.poll, until - now).total_seconds())
+
+    def _begin_shift(self) -> int:
+        with self._store.write() as session:
+            return begin_shift(session, self.owner, self._clock())
+
+    def _is_relieved(self, shift: int) -> bool:
+        with self._store.read() as session:
+            return is_relieved(session, shift)
+
+    def _end_shift(self, shift: int) -> None:
+        with self._store.write() as session:
+            end_shift(session, shift)
 
     async def _claim(self, now: datetime, horizon: datetime) -> None:
         room = self._settings.claim_limit - len(self._tasks)
@@ -254,10 +277,19 @@ async def run_publisher(
     horizon: timedelta,
     max_lateness: timedelta,
     settings: PublisherSettings | None = None,
+    in_shifts: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> PublishReport:
-    """Publish what is due now and falls due within `horizon`; zero = only what is due already."""
+    """Publish what is due now and falls due within `horizon`; zero = only what is due already.
+
+    `in_shifts`: end before that, once another publisher has begun a shift.
+    """
     publisher = Publisher(
-        store, pool, settings=settings or PublisherSettings(), max_lateness=max_lateness, clock=clock
+        store,
+        pool,
+        settings=settings or PublisherSettings(),
+        max_lateness=max_lateness,
+        in_shifts=in_shifts,
+        clock=clock,
     )
     return await publisher.run(clock() + horizon)

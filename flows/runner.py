@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flows.deployments import ScheduledFlow
 
 
-PREFETCH_SECONDS = 6
+PREFETCH_SECONDS = 3
 """How long before its time a run's process is made: it needs two seconds to start, and 110 MB from then on."""
 
 

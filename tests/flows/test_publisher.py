@@ -28,6 +28,7 @@ from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post
 from warehouse.store.publications import cancel_publication, get_publication
+from warehouse.store.publisher_shifts import PublisherShift
 from warehouse.store.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 
 if TYPE_CHECKING:
@@ -161,9 +162,9 @@ async def test_an_unknown_outcome_is_found_out(stage: Stage, platform: str, kind
 
 async def test_a_rate_limit_pauses_the_account_and_nothing_else(stage: Stage) -> None:
     stage.fault("rate_limited", "twitter", retry_after=600.0)
-    limited, later = stage.schedule("twitter"), stage.schedule("twitter", "second", in_seconds=0.2)
+    limited, later = stage.schedule("twitter"), stage.schedule("twitter", "second", in_seconds=1)
     other = stage.schedule("mastodon")
-    await stage.publish()
+    await stage.publish(1.2)
     with stage.store.read() as session:
         until = session.get_one(AccountRow, stage.accounts["twitter"].id).rate_limited_until
     assert until is not None
@@ -289,3 +290,25 @@ async def test_what_is_late_or_unresolved_fails_the_run(stage: Stage) -> None:
     raise_if_behind(stage.store, report, utc_now() + timedelta(minutes=9))
     with pytest.raises(PublishingBehindError, match="1 of unknown outcome"):
         raise_if_behind(stage.store, report, utc_now() + timedelta(minutes=11))
+
+
+async def test_a_publisher_goes_home_when_the_next_is_awake_and_sends_what_it_had_claimed(
+    stage: Stage,
+) -> None:
+    def in_shifts() -> Publisher:
+        return Publisher(stage.store, stage.pool, settings=QUICK, max_lateness=HOUR, in_shifts=True)
+
+    claimed = stage.schedule("bluesky", "claimed by the first", in_seconds=1)
+    first, second = in_shifts(), in_shifts()
+    first_run = asyncio.create_task(first.run(utc_now() + HOUR))
+    while stage.get(claimed).status != "claimed":
+        await asyncio.sleep(0.02)
+    second_run = asyncio.create_task(second.run(utc_now() + timedelta(seconds=2.5)))
+    report = await asyncio.wait_for(first_run, timeout=30)
+    assert report.outcomes["published"] == 1
+    later = stage.schedule("twitter", "made when the first is gone", in_seconds=0.1)
+    await second_run
+    assert [stage.get(item).lease_owner for item in (claimed, later)] == [None, None]
+    assert len(stage.out("bluesky")) == len(stage.out("twitter")) == 1
+    with stage.store.read() as session:
+        assert session.scalars(select(PublisherShift)).all() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import stat
 import subprocess
 import sys
@@ -10,15 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
+import warehouse.store
 from connectors.types import Credentials
 from warehouse.errors import SetupError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.crypto import Cipher
 from warehouse.store.database import Store
 from warehouse.store.migrations import alembic_config, migrate
+from warehouse.store.models import Base
 from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
@@ -130,3 +136,11 @@ def test_credentials_of_another_key_are_refused() -> None:
 def test_each_purpose_has_its_own_key() -> None:
     cipher = Cipher("a" * 40)
     assert cipher.derive_key("tokens") != cipher.derive_key("credentials")
+
+
+def test_the_migrations_make_just_the_tables_of_the_models(any_store: Store) -> None:
+    for module in pkgutil.iter_modules(warehouse.store.__path__):
+        importlib.import_module(f"warehouse.store.{module.name}")
+    with any_store._engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, Base.metadata) == []
