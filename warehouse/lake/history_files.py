@@ -89,7 +89,7 @@ def read_history(
         rows = connection.execute(load_sql("history/rows")).to_arrow_table()
         rejected = [RejectedRow(*row) for row in connection.execute(load_sql("history/rejected")).fetchall()]
         total = _scalar(connection, "SELECT count(*) FROM parsed") + len(ragged)
-        notes = _notes(connection, columns, rows)
+        notes = _notes(connection, columns, rows, account_name)
     return HistoryFile(rows, sorted([*rejected, *ragged]), total, notes)
 
 
@@ -237,12 +237,24 @@ def _require_columns(columns: list[str], account_name: str | None) -> None:
         )
 
 
-def _notes(connection: DuckDBPyConnection, columns: list[str], rows: pa.Table) -> list[str]:
+def _notes(
+    connection: DuckDBPyConnection, columns: list[str], rows: pa.Table, account_name: str | None
+) -> list[str]:
     notes = []
     known = set(_known_columns(columns).values())
     ignored = [column for index, column in enumerate(columns) if index not in known]
     if ignored:
         notes.append(f"columns ignored: {', '.join(ignored)}")
+    others = _scalar(
+        connection,
+        "SELECT count(DISTINCT cleaned(account)) FROM lines WHERE cleaned(account) <> $account::VARCHAR",
+        {"account": account_name},
+    )
+    if others:
+        notes.append(
+            f"all rows are taken as one account's, though the column account names {others} others: "
+            "leave --account out to keep them apart"
+        )
     kinds = connection.execute(
         "SELECT DISTINCT unknown_kind FROM parsed WHERE unknown_kind IS NOT NULL ORDER BY 1 LIMIT 20"
     ).fetchall()
@@ -258,6 +270,6 @@ def _notes(connection: DuckDBPyConnection, columns: list[str], rows: pa.Table) -
     return notes
 
 
-def _scalar(connection: DuckDBPyConnection, sql: str) -> int:
-    row = connection.execute(sql).fetchone()
+def _scalar(connection: DuckDBPyConnection, sql: str, params: dict[str, Any] | None = None) -> int:
+    row = connection.execute(sql, params or {}).fetchone()
     return int(row[0]) if row else 0

@@ -250,3 +250,12 @@ def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no readable Parquet file") as raised:
         read_history(path, account_name="me")
     assert raised.value.field == "path"
+
+
+def test_one_name_for_a_file_of_several_accounts_is_said(read: Read) -> None:
+    text = f"{HEADER},account\n2024-05-31 10:00,1,1,1,anna\n2024-05-31 11:00,1,1,1,ben\n2024-05-31 12:00,1,1,1,me\n"
+    (note,) = [note for note in read(text).notes if "--account" in note]
+    assert "names 2 others" in note
+    apart = read(text, account_name=None)
+    assert set(apart.rows["account"].to_pylist()) == {"anna", "ben", "me"}
+    assert not any("--account" in note for note in apart.notes)
