@@ -36,6 +36,8 @@ COMMANDS = {
     "backfill": Entry("flows.commands.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.commands.import_history", "Load a history from CSV or Parquet."),
     "sql": Entry("flows.commands.sql", "Ask the lake in SQL, read-only."),
+    "export": Entry("flows.commands.export", "Take the marts along: Parquet, CSV or one DuckDB file."),
+    "lake": Entry("flows.commands.lake", "Reach and keep up the lake."),
     "sandbox": Entry("flows.commands.sandbox", "Start the simulated platforms alone."),
     "doctor": Entry("flows.commands.doctor", "Check this installation."),
 }

@@ -24,7 +24,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401 (whatever JSON can say)
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on a terminal, tab-separated lines into a pipe."""
     texts = [[_text(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
+    if not is_terminal():
         for line in [list(columns), *texts]:
             sys.stdout.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in line) + "\n")
         return
@@ -36,6 +36,11 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for line in texts:
         table.add_row(*(Text(cell) for cell in line))
     Console().print(table)
+
+
+def is_terminal() -> bool:
+    """Tell whether a person looks at what is printed, and not a program."""
+    return sys.stdout.isatty()
 
 
 def print_records(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

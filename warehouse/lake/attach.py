@@ -11,10 +11,14 @@ import duckdb
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from warehouse.errors import SetupError
+from warehouse.errors import InvalidInputError, SetupError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from warehouse.settings import WarehouseSettings
+
+    AsOf = int | datetime
 
 _MAX_THREADS = 4
 """More threads make more, smaller Parquet files a commit and win nothing at the lake's sizes."""
@@ -51,11 +55,14 @@ def describe_lake(settings: WarehouseSettings) -> str:
 
 
 def attach_lake(
-    settings: WarehouseSettings, *, read_only: bool = False, create: bool = False
+    settings: WarehouseSettings, *, read_only: bool = False, create: bool = False, as_of: AsOf | None = None
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection with the lake attached; `create` makes the catalog where there is none.
 
+    `as_of` (the number of a snapshot, or an aware instant) attaches the lake as it was then; read-only.
+
     Raises SetupError: an extension, the catalog or the memory limit cannot be used.
+    Raises InvalidInputError: the lake keeps no snapshot that old.
     """
     connection = duckdb.connect(
         ":memory:",
@@ -70,19 +77,28 @@ def attach_lake(
         _configure(connection, settings)
         _load_extensions(connection, settings)
         _create_secret(connection, settings)
-        _attach(connection, settings, read_only=read_only, create=create)
+        _attach(
+            connection, settings, attach_statement(settings, read_only=read_only, create=create, as_of=as_of)
+        )
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def attach_statement(settings: WarehouseSettings, *, read_only: bool, create: bool = False) -> str:
-    """Return the ATTACH statement. It holds the catalog's password where the settings do."""
-    options = [f"DATA_PATH {_quote(settings.resolved_lake_data_path)}"]
+def attach_statement(
+    settings: WarehouseSettings,
+    *,
+    read_only: bool,
+    create: bool = False,
+    as_of: AsOf | None = None,
+    catalog: str | None = None,
+) -> str:
+    """Return the ATTACH statement. It holds the catalog's password where the settings (or `catalog`) do."""
+    options = [f"DATA_PATH {quote(settings.resolved_lake_data_path)}"]
     # The catalog remembers the path it was made with; ours counts, so that a home folder can be moved.
     options.append("OVERRIDE_DATA_PATH true")
-    if read_only:
+    if read_only or as_of is not None:
         options.append("READ_ONLY")
     else:
         # Inlined batches of 500 rows were 4 times slower (measured).
@@ -93,42 +109,51 @@ def attach_statement(settings: WarehouseSettings, *, read_only: bool, create: bo
         options.append("META_BUSY_TIMEOUT 5000")
         if not read_only:
             options.append("META_JOURNAL_MODE 'WAL'")
-    address = _quote(f"ducklake:{settings.resolved_lake_catalog}")
+    if isinstance(as_of, int):
+        options.append(f"SNAPSHOT_VERSION {as_of}")
+    elif as_of is not None:
+        options.append(f"SNAPSHOT_TIME {quote(as_of.isoformat())}")
+    address = quote(f"ducklake:{catalog or settings.resolved_lake_catalog}")
     return f"ATTACH {address} AS lake ({', '.join(options)})"
 
 
-def _quote(text: str) -> str:
+def extension_files(settings: WarehouseSettings) -> list[Path]:
+    """Return the files of the extensions that this lake needs, in the order to load them. Raises SetupError."""
+    names = ["ducklake", "postgres_scanner" if local_catalog(settings) is None else "sqlite_scanner"]
+    if settings.resolved_lake_data_path.startswith("s3://"):
+        names.append("httpfs")
+    return [_extension_file(name) for name in names]
+
+
+def quote(text: str) -> str:
+    """Return the text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings) -> None:
     try:
-        connection.execute(f"SET memory_limit = {_quote(settings.lake_memory_limit)}")
+        connection.execute(f"SET memory_limit = {quote(settings.lake_memory_limit)}")
     except duckdb.Error:
         raise SetupError(
             f"SOCIALFLOW_LAKE_MEMORY_LIMIT={settings.lake_memory_limit!r} is no size such as 1GB"
         ) from None
     connection.execute(f"SET threads = {min(_MAX_THREADS, os.cpu_count() or 1)}")
     # Else DuckDB spills into the current folder.
-    connection.execute(f"SET temp_directory = {_quote(str(settings.home / 'lake' / 'tmp'))}")
+    connection.execute(f"SET temp_directory = {quote(str(settings.home / 'lake' / 'tmp'))}")
     # Keys that someone keeps for DuckDB in their own home folder are not ours to use.
-    connection.execute(f"SET secret_directory = {_quote(str(settings.home / 'lake' / 'secrets'))}")
+    connection.execute(f"SET secret_directory = {quote(str(settings.home / 'lake' / 'secrets'))}")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings) -> None:
-    names = ["ducklake", "postgres_scanner" if local_catalog(settings) is None else "sqlite_scanner"]
-    if settings.resolved_lake_data_path.startswith("s3://"):
-        names.append("httpfs")
-    for name in names:
-        path = _extension_file(name)
+    for path in extension_files(settings):
         try:
-            connection.execute(f"LOAD {_quote(str(path))}")
+            connection.execute(f"LOAD {quote(str(path))}")
         except duckdb.Error as error:
             raise SetupError(
-                f"DuckDB {duckdb.__version__} cannot load its extension {name} from {path}: install "
+                f"DuckDB {duckdb.__version__} cannot load its extension {path.stem} from {path}: install "
                 f"SocialFlow's pinned requirements again ({_first_line(error)})"
             ) from error
     connection.execute("SET ducklake_max_retry_count = 100")
@@ -153,12 +178,12 @@ def _extension_file(name: str) -> Path:
 def _create_secret(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings) -> None:
     if not settings.resolved_lake_data_path.startswith("s3://"):
         return
-    words = ["TYPE s3", f"REGION {_quote(settings.lake_s3_region)}"]
+    words = ["TYPE s3", f"REGION {quote(settings.lake_s3_region)}"]
     if settings.lake_s3_access_key_id and settings.lake_s3_secret_access_key:
-        words.append(f"KEY_ID {_quote(settings.lake_s3_access_key_id.get_secret_value())}")
-        words.append(f"SECRET {_quote(settings.lake_s3_secret_access_key.get_secret_value())}")
+        words.append(f"KEY_ID {quote(settings.lake_s3_access_key_id.get_secret_value())}")
+        words.append(f"SECRET {quote(settings.lake_s3_secret_access_key.get_secret_value())}")
     if settings.lake_s3_endpoint:
-        words += [f"ENDPOINT {_quote(settings.lake_s3_endpoint)}", "URL_STYLE 'path'"]
+        words += [f"ENDPOINT {quote(settings.lake_s3_endpoint)}", "URL_STYLE 'path'"]
         words.append(f"USE_SSL {str(settings.lake_s3_use_ssl).lower()}")
     try:
         connection.execute(f"CREATE SECRET lake_bucket ({', '.join(words)})")
@@ -169,12 +194,17 @@ def _create_secret(connection: duckdb.DuckDBPyConnection, settings: WarehouseSet
         ) from None
 
 
-def _attach(
-    connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, *, read_only: bool, create: bool
-) -> None:
+def _attach(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, statement: str) -> None:
     try:
-        connection.execute(attach_statement(settings, read_only=read_only, create=create))
+        connection.execute(statement)
     except duckdb.Error as error:
+        if "No snapshot found" in str(error):
+            remedy = (
+                "SELECT snapshot_id, snapshot_time FROM ducklake_snapshots('lake') lists those that are kept"
+            )
+            raise InvalidInputError(
+                f"{_first_line(error).rpartition(': ')[2]}: {remedy}", field="as_of"
+            ) from None
         raise SetupError(
             f"cannot open the lake at {describe_lake(settings)}: {_hide_password(_first_line(error), settings)}"
         ) from None

@@ -8,6 +8,7 @@ outside the lake's data folder, and only table functions known to be harmless ar
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,8 +21,10 @@ from warehouse.lake.connect import fetch_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+    from warehouse.lake.attach import AsOf
     from warehouse.settings import WarehouseSettings
 
 TABLE_FUNCTIONS = frozenset(
@@ -43,35 +46,80 @@ TABLE_FUNCTIONS = frozenset(
 )
 """Table functions that read neither files nor other databases and change nothing."""
 
+BATCH_ROWS = 10_000
+"""Rows in memory at once: a long answer is as small as a short one."""
+
 _ONLY = "only one reading statement is run here: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
 _EXPLAIN = re.compile(
     r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\s+(?:ANALYZE\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE | re.DOTALL
 )
 
 
-def run_sql(
-    settings: WarehouseSettings, sql: str, *, limit: int | None = None
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one reading statement on the lake and return (column names, at most `limit` rows).
+class Answer:
+    """The rows of a statement as they come: DuckDB computes them while they are read, none is kept."""
 
-    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers.
+    def __init__(self, cursor: DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self.columns = [str(column[0]) for column in cursor.description or []]
 
-    Raises InvalidInputError: not one reading statement, or DuckDB refuses it (its own words).
+    def rows(self, limit: int | None = None) -> Iterator[tuple[Any, ...]]:
+        """Yield the (first `limit`) rows, instants as aware UTC datetimes."""
+        left = limit
+        while left is None or left > 0:
+            _, rows = fetch_rows(self._cursor, BATCH_ROWS if left is None else min(left, BATCH_ROWS))
+            if not rows:
+                return
+            yield from rows
+            left = None if left is None else left - len(rows)
+
+    def arrow(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the rows as Arrow batches, for files."""
+        reader = self._cursor.to_arrow_reader(BATCH_ROWS)
+        return reader.schema, _read_batches(reader)
+
+
+def _read_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except OSError as error:  # how Arrow hands on what went wrong within DuckDB
+            raise InvalidInputError(str(error), field="sql") from error
+        yield batch
+
+
+@contextmanager
+def ask(settings: WarehouseSettings, sql: str, *, as_of: AsOf | None = None) -> Iterator[Answer]:
+    """Run one reading statement on the lake and yield its answer, to be read inside the block.
+
+    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; sees
+    one snapshot of the lake, its newest or the one of `as_of`.
+
+    Raises InvalidInputError: not one reading statement, DuckDB refuses it (its own words), or no such snapshot.
     Raises SetupError: there is no lake, or it cannot be opened.
     """
-    connection = open_console(settings)
+    connection = open_console(settings, as_of=as_of)
     try:
         check_statement(connection, sql)
-        return fetch_rows(connection.execute(sql), limit)
+        yield Answer(connection.execute(sql))
     except duckdb.Error as error:
         raise InvalidInputError(str(error), field="sql") from error
     finally:
         connection.close()
 
 
-def open_console(settings: WarehouseSettings) -> DuckDBPyConnection:
+def run_sql(
+    settings: WarehouseSettings, sql: str, *, limit: int | None = None, as_of: AsOf | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one reading statement as `ask` does and return (column names, at most `limit` rows)."""
+    with ask(settings, sql, as_of=as_of) as answer:
+        return answer.columns, list(answer.rows(limit))
+
+
+def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> DuckDBPyConnection:
     """Return a connection to the lake, read-only, that reaches no other file and cannot be set otherwise."""
-    connection = attach_lake(settings, read_only=True)
+    connection = attach_lake(settings, read_only=True, as_of=as_of)
     data_path = settings.resolved_lake_data_path.replace("'", "''")
     connection.execute("USE lake")
     connection.execute("SET preserve_insertion_order = true")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import sqlite3
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from warehouse.errors import InvalidInputError, SetupError
-from warehouse.lake.console import open_console, run_sql
+from warehouse.lake.answer_files import write_csv, write_json, write_parquet
+from warehouse.lake.console import Answer, open_console, run_sql
 from warehouse.lake.load import load_account_snapshots, load_post_snapshots, load_publications
 
 if TYPE_CHECKING:
@@ -137,6 +142,43 @@ def test_a_mistake_is_told_in_duckdbs_words(template_settings: WarehouseSettings
         run_sql(template_settings, "SELECT * FROM marts.publication_lates")
     with pytest.raises(InvalidInputError, match="syntax error"):
         run_sql(template_settings, "SELEKT 1")
+
+
+EVERY_KIND = (
+    "SELECT 1 AS n, NULL AS none, 'ä' AS text, TIMESTAMPTZ '2026-03-02 12:00:00+00' AS at, "
+    "[1, NULL] AS list, 'nan'::DOUBLE AS nan, sum(range)::HUGEINT AS big, 1.50::DECIMAL(5, 2) AS dec FROM range(3)"
+)
+
+
+def test_formats_say_the_same(console: DuckDBPyConnection) -> None:
+    stream = io.BytesIO()
+    assert write_json(Answer(console.execute(EVERY_KIND)), stream) == 1
+    (record,) = json.loads(stream.getvalue())
+    at = "2026-03-02T12:00:00+00:00"
+    assert list(record.values()) == [1, None, "ä", at, [1, None], None, 3, "1.50"]
+
+    stream = io.BytesIO()
+    assert write_csv(Answer(console.execute(EVERY_KIND)), stream) == 1
+    (line,) = csv.DictReader(io.StringIO(stream.getvalue().decode()))
+    assert list(line.values()) == ["1", "", "ä", at, "[1, null]", "nan", "3", "1.50"]
+
+    stream = io.BytesIO()
+    assert write_parquet(Answer(console.execute(EVERY_KIND)), stream) == 1
+    (row,) = pq.read_table(stream).to_pylist()
+    assert (row["none"], row["text"], row["at"].isoformat(), row["list"]) == (None, "ä", at, [1, None])
+    assert list(line) == list(record) == list(row)
+
+
+@pytest.mark.parametrize("write", [write_csv, write_json, write_parquet])
+def test_a_limit_and_an_empty_answer(console: DuckDBPyConnection, write: Any) -> None:
+    for rows, limit, written in ((25_000, 12_345, 12_345), (25_000, None, 25_000), (0, None, 0)):
+        assert write(Answer(console.execute(f"FROM range({rows})")), io.BytesIO(), limit=limit) == written
+
+
+def test_an_error_in_the_middle_is_told_in_duckdbs_words(console: DuckDBPyConnection) -> None:
+    statement = "SELECT CASE WHEN range > 2_900_000 THEN error('too far') ELSE range END AS n FROM range(3_000_000)"
+    with pytest.raises(InvalidInputError, match="too far"):
+        write_parquet(Answer(console.execute(statement)), io.BytesIO())
 
 
 def test_without_a_lake_there_is_a_remedy(warehouse_settings: WarehouseSettings) -> None:
