@@ -176,7 +176,9 @@ def test_a_limit_and_an_empty_answer(console: DuckDBPyConnection, write: Any) ->
 
 
 def test_an_error_in_the_middle_is_told_in_duckdbs_words(console: DuckDBPyConnection) -> None:
-    statement = "SELECT CASE WHEN range > 2_900_000 THEN error('too far') ELSE range END AS n FROM range(3_000_000)"
+    statement = (
+        "SELECT CASE WHEN range > 2_900_000 THEN error('too far') ELSE range END AS n FROM range(3_000_000)"
+    )
     with pytest.raises(InvalidInputError, match="too far"):
         write_parquet(Answer(console.execute(statement)), io.BytesIO())
 
