@@ -41,7 +41,7 @@ __all__ = [
     "compute_slot_sums",
 ]
 
-MODEL_VERSION = "gp168-2"
+MODEL_VERSION = "gp168-3"
 
 Z_80 = 1.2816
 UNSEEN_LIFT = 0.05  # a platform's table alone earned 2-4 %: nobody is promised more without own posts
