@@ -17,6 +17,10 @@ import httpx
 from connectors.errors import GiveUpError
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All that the world routes in IPv6 lies here. Python 3.11 calls more than that global: fec0::/10 (site-local),
+# ::127.0.0.1 and ::ffff:0:127.0.0.1 (old ways to wrap an IPv4 address), 64:ff9b:1::/48 (a network's own NAT64).
+_IPV6_INTERNET = ipaddress.ip_network("2000::/3")
+_IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
 
 
 class PrivateAddressError(httpcore.ConnectError):
@@ -32,6 +36,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _IPV6_INTERNET or ip in _IPV6_DOCUMENTATION:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

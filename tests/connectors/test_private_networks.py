@@ -1,6 +1,9 @@
 import asyncio
+import socket
 from datetime import UTC, datetime
+from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -36,6 +39,14 @@ from connectors.types import Account, Credentials, Platform
         ("::ffff:93.184.216.34", True),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("64:ff9b::5db8:d822", True),
+        ("fec0::1", False),
+        ("2001:0:7f00:1::", False),
+        ("3fff::1", False),
+        ("ff0e::1", False),
     ],
 )
 def test_public_addresses(address: str, *, public: bool) -> None:
@@ -122,6 +133,104 @@ async def test_a_private_media_address_is_refused_unless_allowed() -> None:
             MediaFetcher(client, ConnectorSettings()).fetch(url, kind="image", max_bytes=100) as media,
         ):
             assert (media.size, media.content_type, media.name) == (8, "image/png", "media.png")
+
+
+PUBLIC = "93.184.216.34"
+PICTURE = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 8\r\n\r\n\x89PNG\r\n\x1a\n"
+
+
+class Internet(httpcore.AsyncMockBackend):
+    """What lies below the guard: notes each address that is connected to, and answers the same everywhere."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__([answer])
+        self.connected: list[str] = []
+
+    async def connect_tcp(self, host: str, *more: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        self.connected.append(host)
+        return await super().connect_tcp(host, *more, **options)
+
+
+def guarded(internet: Internet) -> httpx.AsyncClient:
+    """A client as media are fetched with, its guard in place, on this internet."""
+    client = open_client(ConnectorSettings(), public_only=True)
+    guard = client._transport._pool._network_backend  # type: ignore[attr-defined]  # httpx names no public way
+    guard._inner = internet
+    return client
+
+
+async def fetch(client: httpx.AsyncClient, url: str) -> int:
+    async with MediaFetcher(client, ConnectorSettings()).fetch(url, kind="image", max_bytes=100) as media:
+        return media.size
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.1:9/",
+        "http://localhost/a.png",
+        "http://[::1]/a.png",
+        "http://[::ffff:127.0.0.1]/a.png",
+        "http://[::ffff:7f00:1]/a.png",
+        "http://[64:ff9b::7f00:1]/a.png",
+        "http://2130706433/a.png",
+        "http://0x7f.1/a.png",
+        "http://169.254.169.254/latest/meta-data",
+        "//10.0.0.1/a.png",
+    ],
+)
+async def test_a_redirect_leads_nowhere_private(target: str) -> None:
+    internet = Internet(f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+    async with guarded(internet) as client:
+        with pytest.raises(ContentRejectedError, match="private network"):
+            await fetch(client, f"http://{PUBLIC}/a.png")
+    assert internet.connected == [PUBLIC], "the redirect was asked for, and not followed"
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+    """Let the resolver answer with these addresses, one list a question."""
+    left = list(answers)
+
+    async def getaddrinfo(_host: str, port: int, **_options: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in left.pop(0)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+
+
+async def test_a_name_that_is_bound_anew_after_the_check_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve_to(monkeypatch, [PUBLIC], ["127.0.0.1"])
+    internet = Internet(PICTURE)
+    async with guarded(internet) as client:
+        assert await fetch(client, "http://rebind.example/a.png") == 8
+        assert internet.connected == [PUBLIC], "the address that was checked, never the name once more"
+    async with guarded(internet) as client:
+        with pytest.raises(ContentRejectedError, match="private network"):
+            await fetch(client, "http://rebind.example/a.png")
+    assert internet.connected == [PUBLIC]
+
+
+@pytest.mark.parametrize("addresses", [[PUBLIC, "127.0.0.1"], ["::ffff:10.0.0.1"], []])
+async def test_a_name_with_any_private_address_is_refused(
+    addresses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_to(monkeypatch, addresses)
+    internet = Internet(PICTURE)
+    async with guarded(internet) as client:
+        with pytest.raises(ContentRejectedError, match="private network"):
+            await fetch(client, "http://mixed.example/a.png")
+    assert internet.connected == []
+
+
+async def test_a_proxy_of_the_environment_is_no_way_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, port, heard = await listen()
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    internet = Internet(PICTURE)
+    async with server, guarded(internet) as client:
+        with pytest.raises(ContentRejectedError, match="private network"):
+            await fetch(client, "http://10.0.0.1/a.png")
+    assert heard == []
 
 
 async def test_the_pool_guards_instances_by_itself() -> None:
