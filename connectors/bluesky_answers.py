@@ -5,6 +5,7 @@ Sources: lexicons com.atproto.{server,repo}, app.bsky.{feed,actor}; tries agains
 
 from typing import Any
 
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -49,7 +50,7 @@ def parse_identity(body: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
 
 def parse_profile(body: Any) -> tuple[str, int | None]:  # noqa: ANN401 - JSON
     """Read the display name and the number of followers of a profile."""
-    return str(body.get("displayName") or ""), body.get("followersCount")
+    return str(body.get("displayName") or ""), read_count(body.get("followersCount"))
 
 
 def parse_blob(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 
 from connectors.base import PublishRequest
+from connectors.counts import read_count, sum_counts
 from connectors.messages import read_secret
 from connectors.parts import Part, SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
@@ -102,14 +103,14 @@ def parse_metrics(view: Mapping[str, Any], captured_at: datetime) -> PostMetrics
     """Read the counters of a postView. Shares = reposts + quotes, saves = bookmarks."""
     names = ("likeCount", "replyCount", "repostCount", "quoteCount", "bookmarkCount")
     raw = {name: view[name] for name in names if name in view}
-    shared = [raw[name] for name in ("repostCount", "quoteCount") if name in raw]
+    likes, comments, reposts, quotes, bookmarks = (read_count(raw.get(name)) for name in names)
     return PostMetrics(
         external_id=str(view["uri"]),
         captured_at=captured_at,
-        likes=raw.get("likeCount"),
-        comments=raw.get("replyCount"),
-        shares=sum(shared) if shared else None,
-        saves=raw.get("bookmarkCount"),
+        likes=likes,
+        comments=comments,
+        shares=sum_counts(reposts, quotes),
+        saves=bookmarks,
         raw=raw,
     )
 
@@ -139,7 +140,7 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
     raw = {name: body[name] for name in names if name in body}
     if "did" not in body:
         raise KeyError("did")
-    followers, following, posts = (raw.get(name) for name in names)
+    followers, following, posts = (read_count(raw.get(name)) for name in names)
     return AccountMetrics(captured_at, followers, following, posts, raw)
 
 

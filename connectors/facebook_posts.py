@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors import graph_api
+from connectors.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.graph_api import parse_cursor, parse_time, read_error
 from connectors.http import Refusal
@@ -48,7 +49,7 @@ def parse_page(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 def parse_account_metrics(page: Mapping[str, Any], captured_at: datetime) -> AccountMetrics:
     """Read a Page's counters; Facebook tells neither whom a Page follows nor how many posts it has."""
     raw = {name: page[name] for name in ("followers_count", "fan_count") if name in page}
-    return AccountMetrics(captured_at, followers=raw.get("followers_count"), raw=raw)
+    return AccountMetrics(captured_at, followers=read_count(raw.get("followers_count")), raw=raw)
 
 
 def parse_listing(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON

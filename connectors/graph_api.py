@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import orjson
 
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -105,7 +106,9 @@ def parse_insights(body: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
     for item in body["data"]:
         total = item.get("total_value") or {}
         value = total["value"] if "value" in total else item["values"][0]["value"]
-        found[str(item["name"])] = int(value)
+        count = read_count(value)
+        if count is not None:
+            found[str(item["name"])] = count
     return found
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors import graph_api
+from connectors.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
 from connectors.graph_api import parse_cursor, parse_time, read_error
 from connectors.http import Refusal
@@ -38,7 +39,7 @@ def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> Acc
     """Read an account's counters."""
     names = ("followers_count", "follows_count", "media_count")
     raw = {name: user[name] for name in names if name in user}
-    followers, following, posts = (raw.get(name) for name in names)
+    followers, following, posts = (read_count(raw.get(name)) for name in names)
     return AccountMetrics(captured_at, followers, following, posts, raw)
 
 

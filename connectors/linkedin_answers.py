@@ -14,6 +14,7 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -214,7 +215,7 @@ def parse_statistics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # 
         urn = element.get("share") or element.get("ugcPost")
         counts = element["totalShareStatistics"]
         if urn:
-            columns = {column: counts.get(name) for name, column in ORGANIZATION_COUNTS.items()}
+            columns = {column: read_count(counts.get(name)) for name, column in ORGANIZATION_COUNTS.items()}
             found.append(PostMetrics(str(urn), captured_at, raw=dict(counts), **columns))
     return found
 

@@ -6,6 +6,7 @@ Source: mastodon/schema.json 4.7.0. Compatible servers leave out what they do no
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.counts import read_count, sum_counts
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -28,7 +29,7 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
     names = ("followers_count", "following_count", "statuses_count")
     user = parse_object(body)
     raw = {name: user[name] for name in names if name in user}
-    followers, following, posts = (raw.get(name) for name in names)
+    followers, following, posts = (read_count(raw.get(name)) for name in names)
     return AccountMetrics(captured_at, followers, following, posts, raw)
 
 
@@ -51,13 +52,13 @@ def parse_metrics(status: Any, captured_at: datetime) -> PostMetrics:  # noqa: A
     """Read a status's counters. Shares = boosts + quotes; older servers count no quotes."""
     names = ("favourites_count", "replies_count", "reblogs_count", "quotes_count")
     raw = {name: status[name] for name in names if name in status}
-    shared = [raw[name] for name in ("reblogs_count", "quotes_count") if raw.get(name) is not None]
+    likes, comments, boosts, quotes = (read_count(raw.get(name)) for name in names)
     return PostMetrics(
         external_id=str(status["id"]),
         captured_at=captured_at,
-        likes=raw.get("favourites_count"),
-        comments=raw.get("replies_count"),
-        shares=sum(shared) if shared else None,
+        likes=likes,
+        comments=comments,
+        shares=sum_counts(boosts, quotes),
         raw=raw,
     )
 

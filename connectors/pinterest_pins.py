@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.counts import read_count
 from connectors.messages import read_secret
 from connectors.parts import SentPart
 from connectors.text import normalise
@@ -119,7 +120,7 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
     user = parse_account(body)
     names = ("follower_count", "following_count", "pin_count", "board_count", "monthly_views")
     raw = {name: user[name] for name in names if name in user}
-    followers, following, pins = (raw.get(name) for name in names[:3])
+    followers, following, pins = (read_count(raw.get(name)) for name in names[:3])
     return AccountMetrics(captured_at, followers, following, pins, raw)
 
 
@@ -168,7 +169,8 @@ def parse_time(value: str) -> datetime:
 
 
 def _read_numbers(metrics: Mapping[str, Any] | None) -> dict[str, int]:
-    return {name.upper(): int(value) for name, value in (metrics or {}).items() if value is not None}
+    counts = {name.upper(): read_count(value) for name, value in (metrics or {}).items()}
+    return {name: count for name, count in counts.items() if count is not None}
 
 
 def _kind(pin: dict[str, Any]) -> ContentKind:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -211,7 +212,7 @@ def parse_metrics(video: Mapping[str, Any], captured_at: datetime) -> PostMetric
     """Read a video's counters. Views are plays; TikTok's API tells neither reach, saves nor clicks."""
     names = ("like_count", "comment_count", "share_count", "view_count")
     raw = {name: video[name] for name in names if video.get(name) is not None}
-    likes, comments, shares, views = (raw.get(name) for name in names)
+    likes, comments, shares, views = (read_count(raw.get(name)) for name in names)
     return PostMetrics(
         str(video["id"]),
         captured_at,
@@ -239,7 +240,7 @@ def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> Acc
     """Read an account's counters; without the scope user.info.stats there are none."""
     names = ("follower_count", "following_count", "video_count")
     raw = {name: user[name] for name in names if user.get(name) is not None}
-    followers, following, posts = (raw.get(name) for name in names)
+    followers, following, posts = (read_count(raw.get(name)) for name in names)
     return AccountMetrics(captured_at, followers, following, posts, raw)
 
 

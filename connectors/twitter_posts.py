@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from connectors.counts import read_count, sum_counts
 from connectors.errors import GiveUpError
 from connectors.messages import platform_message
 from connectors.parts import SentPart
@@ -38,7 +39,7 @@ def parse_user(body: Any) -> VerifiedAccount:  # noqa: ANN401 - JSON
         handle=str(user["username"]),
         display_name=str(user.get("name") or user["username"]),
         credentials=Credentials(SecretStr("")),
-        followers=(user.get("public_metrics") or {}).get("followers_count"),
+        followers=read_count((user.get("public_metrics") or {}).get("followers_count")),
     )
 
 
@@ -76,17 +77,17 @@ def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], 
 
 def parse_post_metrics(post: Mapping[str, Any], captured_at: datetime) -> PostMetrics:
     """Read one post's counters. Shares = reposts + quotes, saves = bookmarks, clicks = own link clicks."""
-    public = post.get("public_metrics") or {}
-    private = post.get("non_public_metrics") or {}
+    counts = {**(post.get("public_metrics") or {}), **(post.get("non_public_metrics") or {})}
+    known = {name: read_count(value) for name, value in counts.items()}
     return PostMetrics(
         external_id=str(post["id"]),
         captured_at=captured_at,
-        impressions=public.get("impression_count"),
-        likes=public.get("like_count"),
-        comments=public.get("reply_count"),
-        shares=_sum(public.get("repost_count", public.get("retweet_count")), public.get("quote_count")),
-        saves=public.get("bookmark_count"),
-        clicks=private.get("url_link_clicks"),
+        impressions=known.get("impression_count"),
+        likes=known.get("like_count"),
+        comments=known.get("reply_count"),
+        shares=sum_counts(known.get("repost_count", known.get("retweet_count")), known.get("quote_count")),
+        saves=known.get("bookmark_count"),
+        clicks=known.get("url_link_clicks"),
         raw={name: post[name] for name in ("public_metrics", "non_public_metrics") if name in post},
     )
 
@@ -96,9 +97,9 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
     counts = body["data"]["public_metrics"]
     return AccountMetrics(
         captured_at=captured_at,
-        followers=counts.get("followers_count"),
-        following=counts.get("following_count"),
-        posts=counts.get("post_count", counts.get("tweet_count")),
+        followers=read_count(counts.get("followers_count")),
+        following=read_count(counts.get("following_count")),
+        posts=read_count(counts.get("post_count", counts.get("tweet_count"))),
         raw=dict(counts),
     )
 
@@ -200,8 +201,3 @@ def age_of(post_id: str, now: datetime) -> timedelta:
     if not post_id.isdigit() or len(post_id) > 19:
         return timedelta.max
     return now - (_SNOWFLAKE_EPOCH + timedelta(milliseconds=int(post_id) >> 22))
-
-
-def _sum(*values: int | None) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None

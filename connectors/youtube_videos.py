@@ -11,6 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -54,7 +55,7 @@ class Channel:
         """None where the channel hides its number; YouTube then answers a 0 that means nothing."""
         if self.statistics.get("hiddenSubscriberCount") is True:
             return None
-        return _read_int(self.statistics.get("subscriberCount"))
+        return read_count(self.statistics.get("subscriberCount"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def parse_account_metrics(channel: Channel, captured_at: datetime) -> AccountMet
     return AccountMetrics(
         captured_at,
         followers=channel.subscribers,
-        posts=_read_int(channel.statistics.get("videoCount")),
+        posts=read_count(channel.statistics.get("videoCount")),
         raw=channel.statistics,
     )
 
@@ -185,7 +186,7 @@ def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noq
     found = []
     for video in body["items"]:
         raw = dict(video.get("statistics") or {})
-        columns = {column: _read_int(raw.get(name)) for name, column in METRICS.items()}
+        columns = {column: read_count(raw.get(name)) for name, column in METRICS.items()}
         found.append(PostMetrics(str(video["id"]), captured_at, raw=raw, **columns))
     return found
 
@@ -231,7 +232,3 @@ def _read_reason(error: Any) -> str | None:  # noqa: ANN401 - JSON
         reason = (first.get("reason") if isinstance(first, dict) else None) or error.get("status")
     # A reason is one word; whatever else stands in its place may be anything, a token too.
     return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else None
-
-
-def _read_int(value: Any) -> int | None:  # noqa: ANN401 - JSON
-    return None if value is None else int(value)

@@ -16,6 +16,7 @@ import orjson
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
+from connectors.counts import read_count
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook_metrics import INSIGHTS, measure_many, measure_one
 from connectors.facebook_pages import take_page_token
@@ -106,7 +107,7 @@ class FacebookConnector:
             handle=str(page.get("username") or page["id"]),
             display_name=page["name"],
             credentials=self.account.credentials,
-            followers=page.get("followers_count"),
+            followers=read_count(page.get("followers_count")),
         )
 
     async def _read_page(self) -> dict[str, Any]:

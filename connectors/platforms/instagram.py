@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     OutcomeUnknownError,
@@ -107,7 +108,7 @@ class InstagramConnector:
             handle=str(user["username"]),
             display_name=str(user.get("name") or user["username"]),
             credentials=credentials,
-            followers=user.get("followers_count"),
+            followers=read_count(user.get("followers_count")),
         )
 
     async def _read_user(self) -> dict[str, Any]:

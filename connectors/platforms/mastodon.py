@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
+from connectors.counts import read_count
 from connectors.errors import GiveUpError, UnavailableError
 from connectors.http import BearerAuth
 from connectors.mastodon_instance import (
@@ -106,7 +107,7 @@ class MastodonConnector:
             display_name=str(user.get("display_name") or user["username"]),
             credentials=self.account.credentials,
             instance_url=self._base_url,
-            followers=user.get("followers_count"),
+            followers=read_count(user.get("followers_count")),
             text_limit=limits.text if limits.known else None,
         )
 

@@ -14,6 +14,7 @@ import httpx
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
+from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -115,7 +116,7 @@ class PinterestConnector:
             handle=str(user["username"]),
             display_name=str(user.get("business_name") or user["username"]),
             credentials=credentials,
-            followers=user.get("follower_count"),
+            followers=read_count(user.get("follower_count")),
         )
 
     async def publish(self, request: PublishRequest) -> PublishedPost:

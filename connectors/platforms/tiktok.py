@@ -15,6 +15,7 @@ import httpx
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
+from connectors.counts import read_count
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -99,7 +100,7 @@ class TikTokConnector:
             handle=str(user.get("username") or self.account.handle or name),
             display_name=name,
             credentials=credentials,
-            followers=user.get("follower_count"),
+            followers=read_count(user.get("follower_count")),
         )
 
     async def _read_user(self) -> dict[str, Any]:

@@ -26,11 +26,12 @@ from connectors.errors import (
 )
 from connectors.platforms.registry import CONNECTORS, ConnectorPool, validate_content
 from connectors.sandbox.accounts import SandboxAccount
+from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultKind, FaultRule, Operation
 from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import METRIC_NAMES, Account, Credentials, ListedPost, Media, Platform, PostContent
-from tests.connectors.surroundings import Clock, SavedState
+from tests.connectors.surroundings import Clock, RewritingTransport, SavedState, write_numbers_as_text
 
 PICTURE = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 
@@ -361,6 +362,30 @@ class ConnectorContract:
         assert metrics.raw
         reported = {name for name in METRIC_NAMES if getattr(metrics, name) is not None}
         assert reported == connector.capabilities.metrics
+
+    async def test_numbers_that_come_as_text_are_numbers(
+        self,
+        *,
+        connector: Connector,
+        account: Account,
+        world: SandboxWorld,
+        connector_settings: ConnectorSettings,
+        clock: Clock,
+    ) -> None:
+        ids = (await self.published_ids(connector, clock() - timedelta(days=20)))[:2]
+        transport = RewritingTransport(httpx.ASGITransport(create_sandbox_app(world)), write_numbers_as_text)
+        async with ConnectorPool(connector_settings, clock=clock, transport=transport) as pool:
+            textual = pool.open(account)
+            pairs = [
+                (await opened.verify(), await opened.fetch_followers(), await opened.fetch_metrics(ids))
+                for opened in (connector, textual)
+            ]
+        (plain, counted, batch), (same, recounted, again) = pairs
+        assert same.followers == plain.followers
+        assert replace(recounted, raw={}) == replace(counted, raw={})
+        assert [replace(item, raw={}) for item in again.metrics] == [
+            replace(item, raw={}) for item in batch.metrics
+        ]
 
     async def test_a_deleted_post_is_told_apart(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+import orjson
 from pydantic import SecretStr
 
 from connectors.base import PublishRequest
@@ -51,6 +53,36 @@ class SavedState:
             save_state=self.save,
             taken=taken,
         )
+
+
+class RewritingTransport(httpx.AsyncBaseTransport):
+    """Hands requests on, keeps them, and rewrites the JSON of whatever succeeds."""
+
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, rewrite: Callable[[Any], Any] = lambda body: body
+    ) -> None:
+        self.requests: list[httpx.Request] = []
+        self._inner = inner
+        self._rewrite = rewrite
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        self.requests.append(request)
+        answer = await self._inner.handle_async_request(request)
+        content = await answer.aread()
+        if answer.is_success and content[:1] in {b"{", b"["}:
+            content = orjson.dumps(self._rewrite(orjson.loads(content)))
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return httpx.Response(answer.status_code, headers=headers, content=content)
+
+
+def write_numbers_as_text(node: Any) -> Any:
+    """Return the JSON with every whole number as a string of digits, as Google writes its 64-bit ones."""
+    if isinstance(node, dict):
+        return {name: write_numbers_as_text(item) for name, item in node.items()}
+    if isinstance(node, list):
+        return [write_numbers_as_text(item) for item in node]
+    return str(node) if isinstance(node, int) and not isinstance(node, bool) else node
 
 
 def account_of(owner: SandboxAccount) -> Account:
