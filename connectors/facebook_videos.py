@@ -7,11 +7,13 @@ import asyncio
 from typing import Any
 
 from connectors.context import ConnectorContext
-from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError
+from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError, UnavailableError
+from connectors.facebook_listings import list_since
 from connectors.facebook_posts import LABEL, VERSION, VIDEO_FIELDS, build_permalink
 from connectors.graph_api import parse_time
 from connectors.http import PlatformApi
-from connectors.parts import SentPart
+from connectors.parts import Part, Progress, SentPart
+from connectors.text import normalise
 
 _FAILED = frozenset({"error", "expired", "upload_failed"})
 
@@ -66,3 +68,29 @@ async def wait_for_video(
         if loop.time() > deadline:
             raise OutcomeUnknownError(f"{LABEL} accepted the video and is still processing it")
         await asyncio.sleep(context.settings.poll_interval)
+
+
+async def find_video(api: PlatformApi, page_id: str, part: Part, progress: Progress) -> SentPart | None:
+    """Return the post of our video; None = it is not among the videos since the first attempt, or it failed.
+
+    Raises UnavailableError while it is processed: it may yet go out.
+    """
+    video_id = progress.extra.get("video_id")
+    try:
+        if video_id is not None:
+            return _settled(await read_video(api, str(video_id), page_id))
+        edge, since = f"{page_id}/videos", progress.request.first_attempt_at
+        async for video in list_since(api, edge, VIDEO_FIELDS, since, type="uploaded"):
+            if normalise(video.get("description") or "") == normalise(part.text):
+                found = _settled(parse_video(video, page_id))
+                if found.id not in progress.request.taken:
+                    return found
+    except VideoFailedError:
+        await progress.save(video_id=None)
+    return None
+
+
+def _settled(post: SentPart | None) -> SentPart:
+    if post is None:
+        raise UnavailableError(f"{LABEL} accepted the video and is still processing it")
+    return post

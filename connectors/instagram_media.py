@@ -57,6 +57,14 @@ def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: A
     return items, parse_cursor(body)
 
 
+def parse_comments(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of comments and the cursor of the next."""
+    items = [{**item, "id": str(item["id"]), "text": item.get("text") or ""} for item in body["data"]]
+    for item in items:
+        parse_time(item["timestamp"])
+    return items, parse_cursor(body)
+
+
 def parse_listed(item: dict[str, Any]) -> ListedPost:
     """Read one media object."""
     kind: ContentKind = "video" if item.get("media_type") == "VIDEO" else "photo"

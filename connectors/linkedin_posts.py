@@ -141,12 +141,18 @@ class LinkedInPosts:
         return None
 
     async def _find_comment(self, part: Part, post: SentPart) -> SentPart | None:
-        path = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}"
-        for comment in await self._api.read(path, parse_elements):
-            own = comment.get("actor") == self._author
-            if own and normalise(str((comment.get("message") or {}).get("text", ""))) == normalise(part.text):
-                return SentPart(str(comment["id"]), None, self._clock())
-        return None
+        path, start, before = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}", 0, ""
+        while True:
+            comments = await self._api.read(f"{path}&start={start}", parse_elements)
+            for comment in comments:
+                words = str((comment.get("message") or {}).get("text", ""))
+                if comment.get("actor") == self._author and normalise(words) == normalise(part.text):
+                    return SentPart(str(comment["id"]), None, self._clock())
+            if len(comments) < _PAGE:
+                return None
+            if str(comments[0]["id"]) == before:
+                raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+            start, before = start + len(comments), str(comments[0]["id"])
 
     async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         start: int | None = 0

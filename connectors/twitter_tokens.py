@@ -13,6 +13,7 @@ import httpx
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http import PlatformApi
 from connectors.messages import read_secret
+from connectors.oauth import judge_refresh
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 
@@ -44,10 +45,8 @@ async def renew(
             "POST", "/2/oauth2/token", lambda body: parse_token(body, old, now), data=form, auth=auth
         )
     except (ContentRejectedError, ReauthenticateError) as error:
-        raise ReauthenticateError(
-            f"the refresh token no longer works, connect the account again: {error.message}",
-            status=error.status,
-        ) from None
+        names = "SOCIALFLOW_TWITTER_CLIENT_ID and SOCIALFLOW_TWITTER_CLIENT_SECRET"
+        raise judge_refresh("X (Twitter)", error, settings=names) from None
 
 
 def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON

@@ -7,9 +7,9 @@ to at all. Since November 2025 Facebook counts views (displays and plays alike) 
 those stay None, and views stay in `raw`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 import orjson
@@ -18,6 +18,7 @@ from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
+from connectors.facebook_listings import find_comment, list_page, list_since
 from connectors.facebook_metrics import INSIGHTS, measure_many, measure_one
 from connectors.facebook_pages import take_page_token
 from connectors.facebook_posts import (
@@ -25,21 +26,19 @@ from connectors.facebook_posts import (
     LABEL,
     POST_FIELDS,
     VERSION,
-    VIDEO_FIELDS,
     build_permalink,
     explain,
     parse_account_metrics,
     parse_listed,
-    parse_listing,
     parse_page,
     parse_sent,
     says,
 )
-from connectors.facebook_videos import VideoFailedError, parse_video, read_video, wait_for_video
-from connectors.graph_api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id, parse_time
+from connectors.facebook_videos import VideoFailedError, find_video, wait_for_video
+from connectors.graph_api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
 from connectors.http import BearerAuth
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.text import count_utf16_units, normalise
+from connectors.text import count_utf16_units
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -54,8 +53,6 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_PAGE = 100
-_CLOCK_MARGIN = timedelta(seconds=10)
 _PAGE_FIELDS = "id,name,username,followers_count,fan_count"
 
 
@@ -167,10 +164,14 @@ class FacebookConnector:
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         post, request = progress.parent_of(part), progress.request
         if post is not None:
-            return await self._find_comment(part, post)
-        if request.content.kind == "video" and (found := await self._find_video(part, progress)):
+            return await find_comment(self._api, await self._page_id(), part.text, post.id)
+        page_id = await self._page_id()
+        if request.content.kind == "video" and (
+            found := await find_video(self._api, page_id, part, progress)
+        ):
             return found
-        async for listed in self._list_since("published_posts", POST_FIELDS, request.first_attempt_at):
+        edge = f"{page_id}/published_posts"
+        async for listed in list_since(self._api, edge, POST_FIELDS, request.first_attempt_at):
             if listed["id"] not in request.taken and says(listed, part.text, request.content):
                 return parse_sent(listed)
         if progress.extra.get("duplicate") == part.index:
@@ -180,65 +181,6 @@ class FacebookConnector:
                 "words went out before or by another publication"
             )
         return None
-
-    async def _find_video(self, part: Part, progress: Progress) -> SentPart | None:
-        """Return the post of our video. Raises UnavailableError while it is processed: it may yet go out."""
-        page_id, video_id = await self._page_id(), progress.extra.get("video_id")
-        try:
-            if video_id is not None:
-                return _settled(await read_video(self._api, str(video_id), page_id))
-            since = progress.request.first_attempt_at
-            async for video in self._list_since("videos", VIDEO_FIELDS, since, type="uploaded"):
-                if normalise(video.get("description") or "") == normalise(part.text):
-                    found = _settled(parse_video(video, page_id))
-                    if found.id not in progress.request.taken:
-                        return found
-        except VideoFailedError:
-            await progress.save(video_id=None)
-        return None
-
-    async def _find_comment(self, part: Part, post: SentPart) -> SentPart | None:
-        page_id = await self._page_id()
-        comments = await self._api.read(
-            f"{VERSION}/{post.id}/comments",
-            lambda body: [item for item in body["data"] if str(item["id"])],
-            params={
-                "fields": "id,message,from,created_time",
-                "filter": "stream",
-                "order": "reverse_chronological",
-                "limit": str(_PAGE),
-            },
-        )
-        for comment in comments:
-            author = (comment.get("from") or {}).get("id")
-            if author in {None, page_id} and normalise(comment.get("message") or "") == normalise(part.text):
-                return SentPart(str(comment["id"]), None, parse_time(comment["created_time"]))
-        return None
-
-    async def _list_since(
-        self, edge: str, fields: str, first_attempt_at: datetime, **more: str
-    ) -> AsyncIterator[dict[str, Any]]:
-        since, cursor = first_attempt_at - _CLOCK_MARGIN, None
-        while True:
-            items, cursor = await self._list_page(edge, fields, cursor, **more)
-            for item in items:
-                if parse_time(item["created_time"]) >= since:
-                    yield item
-            if cursor is None or (items and parse_time(items[-1]["created_time"]) < since):
-                return
-
-    async def _list_page(
-        self, edge: str, fields: str, cursor: str | None, **more: str
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        params = {"fields": fields, "limit": str(_PAGE), **more}
-        if cursor:
-            params["after"] = cursor
-        items, following = await self._api.read(
-            f"{VERSION}/{await self._page_id()}/{edge}", parse_listing, params=params
-        )
-        if following is not None and following == cursor:
-            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-        return items, following
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /?ids=, 50 a request, insights included; where one post spoils a request, each post alone."""
@@ -269,7 +211,8 @@ class FacebookConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts, without metrics."""
-        items, following = await self._list_page("published_posts", POST_FIELDS, cursor)
+        edge = f"{await self._page_id()}/published_posts"
+        items, following = await list_page(self._api, edge, POST_FIELDS, cursor)
         posts = tuple(parse_listed(item) for item in items)
         if posts and posts[-1].published_at < since:
             following = None
@@ -288,9 +231,3 @@ class FacebookConnector:
 def _photo_form(item: Media) -> dict[str, str]:
     alt_text = {"alt_text_custom": item.alt_text} if item.alt_text else {}
     return {"url": item.url, "published": "false", **alt_text}
-
-
-def _settled(post: SentPart | None) -> SentPart:
-    if post is None:
-        raise UnavailableError(f"{LABEL} accepted the video and is still processing it")
-    return post

@@ -8,7 +8,7 @@ video alike: they are neither impressions nor video views, so they stay in `raw`
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
@@ -31,6 +31,7 @@ from connectors.graph_api import (
 from connectors.graph_containers import Containers
 from connectors.http import BearerAuth
 from connectors.instagram_containers import create_container
+from connectors.instagram_listings import find_comment, find_media, list_page
 from connectors.instagram_media import (
     COLUMNS,
     INSIGHTS,
@@ -40,11 +41,10 @@ from connectors.instagram_media import (
     parse_account_metrics,
     parse_listed,
     parse_metrics,
-    parse_page,
     parse_user,
 )
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.text import compose_text, count_utf16_units, normalise
+from connectors.text import count_utf16_units
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -56,10 +56,6 @@ from connectors.types import (
     PublishedPost,
     VerifiedAccount,
 )
-
-_PAGE = 100
-_CLOCK_MARGIN = timedelta(seconds=10)
-_POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp"
 
 
 class InstagramConnector:
@@ -126,7 +122,7 @@ class InstagramConnector:
             return SentPart(await self._api.publish(path, parse_id, data=form), None, self._context.clock())
         container = await self._containers.make_ready(progress, lambda: self._create(progress))
         if container is None:
-            found = await self._find_media(progress.request)
+            found = await find_media(self._api, await self._user_id(), progress.request)
             if found is None:
                 raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
             return found
@@ -156,49 +152,15 @@ class InstagramConnector:
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         media = progress.parent_of(part)
         if media is not None:
-            return await self._find_comment(part, media)
+            return await find_comment(self._api, self.account.handle, part.text, media.id)
         container = progress.extra.get("container_id")
         if container is None:
             return None  # the container is saved before it is published: none, so nothing was
         status = await self._containers.read_status(container)
-        found = await self._find_media(progress.request)
+        found = await find_media(self._api, await self._user_id(), progress.request)
         if found is None and status == "PUBLISHED":
             raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
         return found
-
-    async def _find_media(self, request: PublishRequest) -> SentPart | None:
-        since, cursor = request.first_attempt_at - _CLOCK_MARGIN, None
-        caption = normalise(compose_text(request.content))
-        while True:
-            items, cursor = await self._list_page(since, cursor)
-            for item in items:
-                late_enough = parse_time(item["timestamp"]) >= since
-                if late_enough and item["id"] not in request.taken and normalise(item["caption"]) == caption:
-                    return SentPart(item["id"], item.get("permalink"), parse_time(item["timestamp"]))
-            if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
-                return None
-
-    async def _find_comment(self, part: Part, media: SentPart) -> SentPart | None:
-        comments = await self._api.read(
-            f"{VERSION}/{media.id}/comments",
-            lambda body: [(str(item["id"]), normalise(str(item.get("text", "")))) for item in body["data"]],
-            params={"fields": "id,text"},
-        )
-        found = [name for name, text in comments if text == normalise(part.text)]
-        return SentPart(found[0], None, self._context.clock()) if found else None
-
-    async def _list_page(
-        self, since: datetime, cursor: str | None
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        params = {"fields": _POST_FIELDS, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
-        if cursor:
-            params["after"] = cursor
-        items, following = await self._api.read(
-            f"{VERSION}/{await self._user_id()}/media", parse_page, params=params
-        )
-        if following is not None and following == cursor:
-            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-        return items, following
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{media}/insights for each."""
@@ -215,7 +177,7 @@ class InstagramConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 media. Without metrics: the listing knows likes and comments only."""
-        items, following = await self._list_page(since, cursor)
+        items, following = await list_page(self._api, await self._user_id(), since, cursor)
         posts = tuple(parse_listed(item) for item in items)
         if posts and posts[-1].published_at < since:
             following = None

@@ -17,12 +17,7 @@ import httpx
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
-from connectors.errors import (
-    CannotFindOutError,
-    ContentRejectedError,
-    GiveUpError,
-    ReauthenticateError,
-)
+from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.linkedin_answers import (
     DENIED,
     LABEL,
@@ -36,11 +31,11 @@ from connectors.linkedin_answers import (
     modified_at,
     parse_followers,
     parse_listed,
-    parse_token,
 )
 from connectors.linkedin_media import LinkedInUploads
 from connectors.linkedin_posts import LinkedInPosts
 from connectors.linkedin_statistics import fetch_member_statistics, fetch_page_statistics
+from connectors.linkedin_tokens import renew
 from connectors.parts import find_parts, publish_parts
 from connectors.text import count_utf16_units
 from connectors.types import (
@@ -205,35 +200,14 @@ class LinkedInConnector:
 
     async def refresh_token(self) -> Credentials | None:
         """POST /oauth/v2/accessToken at www.linkedin.com. None where LinkedIn granted no refresh token."""
-        old, settings = self.account.credentials, self._context.settings
-        if old.refresh_token is None:
-            return None
-        if not settings.linkedin_client_id or settings.linkedin_client_secret is None:
-            raise GiveUpError(
-                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_LINKEDIN_CLIENT_ID and "
-                "SOCIALFLOW_LINKEDIN_CLIENT_SECRET"
-            )
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": old.refresh_token.get_secret_value(),
-            "client_id": settings.linkedin_client_id,
-            "client_secret": settings.linkedin_client_secret.get_secret_value(),
-        }
+        settings = self._context.settings
         address = _OAUTH if settings.linkedin_base_url == _API else settings.linkedin_base_url
         door = self._context.api(
             self.account, label=LABEL, base_url=address, auth=httpx.Auth(), explain=explain
         )
-        now = self._context.clock()
-        try:
-            new = await door.prepare(
-                "POST", "/oauth/v2/accessToken", lambda body: parse_token(body, old, now), data=form
-            )
-        except (ContentRejectedError, ReauthenticateError) as error:
-            raise ReauthenticateError(
-                f"the refresh token no longer works, connect the account again: {error.message}",
-                status=error.status,
-            ) from None
-        self._use(replace(self.account, credentials=new))
+        new = await renew(door, settings, self.account.credentials, now=self._context.clock())
+        if new is not None:
+            self._use(replace(self.account, credentials=new))
         return new
 
 

@@ -7,7 +7,7 @@ Mastodon reports no impressions, reach, clicks or bookmarks: those stay None. Be
 500 characters, Mastodon's default; the instance's own limits are read when it is sent (see mastodon_instance).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
-from connectors.errors import GiveUpError, UnavailableError
+from connectors.errors import GiveUpError
 from connectors.http import BearerAuth
 from connectors.mastodon_instance import (
     DEFAULT_ALT_TEXT_LIMIT,
@@ -26,6 +26,7 @@ from connectors.mastodon_instance import (
     may_be_over,
     read_limits,
 )
+from connectors.mastodon_listings import list_page, list_since
 from connectors.mastodon_media import upload
 from connectors.mastodon_statuses import (
     explain,
@@ -35,7 +36,6 @@ from connectors.mastodon_statuses import (
     parse_object,
     parse_sent,
     parse_statuses,
-    parse_time,
     says,
 )
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
@@ -54,7 +54,6 @@ from connectors.types import (
 )
 
 LABEL = "Mastodon"
-_PAGE = 40  # the most that /api/v1/accounts/{id}/statuses gives at once
 _CLOCK_MARGIN = timedelta(seconds=10)
 
 
@@ -136,7 +135,7 @@ class MastodonConnector:
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the account's statuses since the first attempt. The key is not spent again: it may be ignored."""
         since = request.first_attempt_at - _CLOCK_MARGIN
-        statuses = [status async for status in self._list_since(since)]
+        statuses = [status async for status in list_since(self._api, await self._account_id(), since)]
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
             taken = {sent.id for sent in progress.sent} | request.taken
@@ -150,33 +149,6 @@ class MastodonConnector:
             return None
 
         return await find_parts(request, look)
-
-    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        cursor: str | None = None
-        while True:
-            statuses, cursor = await self._list_page(cursor, exclude_replies=False)
-            for status in statuses:
-                if parse_time(status["created_at"]) >= since:
-                    yield status
-            if cursor is None or parse_time(statuses[-1]["created_at"]) < since:
-                return
-
-    async def _list_page(
-        self, cursor: str | None, *, exclude_replies: bool
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        params = {"limit": str(_PAGE), "exclude_reblogs": "true"}
-        if exclude_replies:
-            params["exclude_replies"] = "true"
-        if cursor:
-            params["max_id"] = cursor
-        path = f"/api/v1/accounts/{await self._account_id()}/statuses"
-        statuses = await self._api.read(path, parse_statuses, params=params)
-        if cursor is not None and any(status["id"] == cursor for status in statuses):
-            raise UnavailableError(
-                f"{LABEL} ({self._host}) gave the same page twice: its listing is broken now"
-            )
-        # A page may be short because reblogs were left out of it; only an empty one is the end.
-        return statuses, statuses[-1]["id"] if statuses else None
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /api/v1/statuses?id[]=, 20 a request; what is left out is asked for singly."""
@@ -234,7 +206,9 @@ class MastodonConnector:
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 40 statuses with their counters; boosts and replies are left out."""
         captured_at = self._context.clock()
-        statuses, following = await self._list_page(cursor, exclude_replies=True)
+        statuses, following = await list_page(
+            self._api, await self._account_id(), cursor, exclude_replies=True
+        )
         posts = tuple(parse_listed(status, captured_at) for status in statuses)
         if posts and posts[-1].published_at < since:
             following = None

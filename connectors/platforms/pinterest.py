@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-import httpx
-
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
@@ -25,24 +23,23 @@ from connectors.errors import (
 )
 from connectors.http import BearerAuth, Refusal
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.pinterest_analytics import AnalyticsReader
 from connectors.pinterest_media import upload_video, wait_for_media
 from connectors.pinterest_pins import (
     METRICS,
     Page,
-    merge_metrics,
     parse_account,
     parse_account_metrics,
     parse_board,
     parse_listed,
-    parse_metrics,
     parse_pins,
     parse_sent,
     parse_time,
-    parse_token,
     says,
     write_images,
     write_pin,
 )
+from connectors.pinterest_tokens import LIFETIME, renew
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -59,9 +56,7 @@ from connectors.types import (
 LABEL = "Pinterest"
 _PAGE = 100
 _BOARDS = 250  # the most that one page of /v5/boards holds
-_TOKEN_LIFETIME = timedelta(days=30)
 _CLOCK_MARGIN = timedelta(seconds=10)
-_WINDOW = timedelta(days=89)  # analytics reach back 90 days, today included
 _COVER_SECOND = 1  # a video needs a cover; its very first frame is often black
 
 
@@ -88,7 +83,7 @@ class PinterestConnector:
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
-        self._refused: set[str] = set()
+        self._analytics = AnalyticsReader()
         self._board: str | None = None
         self._use(account)
 
@@ -110,7 +105,7 @@ class PinterestConnector:
         user = await self._api.read("/v5/user_account", parse_account)
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
-            credentials = replace(credentials, expires_at=self._context.clock() + _TOKEN_LIFETIME)
+            credentials = replace(credentials, expires_at=self._context.clock() + LIFETIME)
         return VerifiedAccount(
             external_id=str(user.get("id") or user["username"]),
             handle=str(user["username"]),
@@ -197,7 +192,7 @@ class PinterestConnector:
         deleted: set[str] = set()
         for pin_id in external_ids:
             try:
-                metrics.append(await self._fetch_analytics(pin_id))
+                metrics.append(await self._analytics.fetch(self._api, pin_id, self._context.clock()))
             except RateLimitedError:
                 if not metrics and not deleted:
                     raise
@@ -208,42 +203,6 @@ class PinterestConnector:
                 deleted.add(pin_id)
         known = {item.external_id for item in metrics}
         return MetricsBatch(tuple(metrics), frozenset(deleted), frozenset(external_ids) - known - deleted)
-
-    async def _fetch_analytics(self, pin_id: str) -> PostMetrics:
-        """Ask for all metrics at once; where that is refused, for each alone, and do without the refused."""
-        names = [name for name in METRICS if name not in self._refused]
-        try:
-            return await self._read_analytics(pin_id, names)
-        except GiveUpError as error:
-            if error.status != 400:
-                raise
-            found: PostMetrics | None = None
-            for name in names:
-                try:
-                    one = await self._read_analytics(pin_id, [name])
-                except GiveUpError as refused:
-                    if refused.status != 400:
-                        raise
-                    self._refused.add(name)
-                else:
-                    found = one if found is None else merge_metrics(found, one)
-            if found is None:
-                self._refused.clear()  # this pin has no analytics at all: the names may be fine
-                raise
-            return found
-
-    async def _read_analytics(self, pin_id: str, names: Sequence[str]) -> PostMetrics:
-        captured_at = self._context.clock()
-        params = {
-            "start_date": (captured_at - _WINDOW).date().isoformat(),
-            "end_date": captured_at.date().isoformat(),
-            "metric_types": ",".join(names),
-        }
-        return await self._api.read(
-            f"/v5/pins/{pin_id}/analytics",
-            lambda body: parse_metrics(pin_id, body, captured_at),
-            params=params,
-        )
 
     async def fetch_followers(self) -> AccountMetrics:
         """GET /v5/user_account."""
@@ -258,30 +217,12 @@ class PinterestConnector:
         return HistoryPage(recent, page.bookmark if recent else None)
 
     async def refresh_token(self) -> Credentials | None:
-        """POST /v5/oauth/token. Continuous refresh tokens last 60 days and come anew with each answer."""
-        old, settings = self.account.credentials, self._context.settings
-        if old.refresh_token is None:
-            return None
-        if not settings.pinterest_client_id or settings.pinterest_client_secret is None:
-            raise GiveUpError(
-                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_PINTEREST_CLIENT_ID and "
-                "SOCIALFLOW_PINTEREST_CLIENT_SECRET"
-            )
-        now = self._context.clock()
-        form = {"grant_type": "refresh_token", "refresh_token": old.refresh_token.get_secret_value()}
-        auth = httpx.BasicAuth(
-            settings.pinterest_client_id, settings.pinterest_client_secret.get_secret_value()
+        """POST /v5/oauth/token."""
+        new = await renew(
+            self._api, self._context.settings, self.account.credentials, now=self._context.clock()
         )
-        try:
-            new = await self._api.prepare(
-                "POST", "/v5/oauth/token", lambda body: parse_token(body, old, now), data=form, auth=auth
-            )
-        except (ContentRejectedError, ReauthenticateError) as error:
-            raise ReauthenticateError(
-                f"the refresh token no longer works, connect the account again: {error.message}",
-                status=error.status,
-            ) from None
-        self._use(replace(self.account, credentials=new))
+        if new is not None:
+            self._use(replace(self.account, credentials=new))
         return new
 
     def _explain(self, refusal: Refusal) -> ConnectorError | None:

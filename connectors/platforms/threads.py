@@ -8,7 +8,7 @@ one is found out by reading the account; a container says itself whether it was 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
@@ -26,7 +26,6 @@ from connectors.graph_api import (
     measure_each,
     parse_id,
     parse_insights,
-    parse_time,
     plan_renewal,
     renew_token,
 )
@@ -35,20 +34,18 @@ from connectors.http import BearerAuth
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.text import count_threads
 from connectors.threads_containers import build_text_form, create_container
+from connectors.threads_listings import find_post, list_page
 from connectors.threads_posts import (
     INSIGHTS,
     LABEL,
     POST_FIELDS,
-    REPLY_FIELDS,
     VERSION,
     explain,
     parse_exhausted,
     parse_listed,
     parse_metrics,
-    parse_page,
     parse_profile,
     parse_sent,
-    says,
 )
 from connectors.types import (
     Account,
@@ -62,8 +59,6 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_PAGE = 100
-_CLOCK_MARGIN = timedelta(seconds=10)
 # The quota is counted over a moving day, and nothing says when its oldest post leaves it.
 _QUOTA_PAUSE = timedelta(hours=1)
 
@@ -138,7 +133,7 @@ class ThreadsConnector:
             progress, lambda: create_container(self._containers, content)
         )
         if container is None:
-            found = await self._find_post(part, progress)
+            found = await find_post(self._api, part, progress)
             if found is None:
                 raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
             return found
@@ -189,46 +184,15 @@ class ThreadsConnector:
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         if progress.parent_of(part) is not None or not progress.request.content.media:
-            return await self._find_post(part, progress)
+            return await find_post(self._api, part, progress)
         container = progress.extra.get("container_id")
         if container is None:
             return None  # the container is saved before it is published: none, so nothing was
         status = await self._containers.read_status(str(container))
-        found = await self._find_post(part, progress)
+        found = await find_post(self._api, part, progress)
         if found is None and status == "PUBLISHED":
             raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
         return found
-
-    async def _find_post(self, part: Part, progress: Progress) -> SentPart | None:
-        request, parent = progress.request, progress.parent_of(part)
-        reply_to = parent.id if parent else None
-        edge, fields = ("threads", POST_FIELDS) if parent is None else ("replies", REPLY_FIELDS)
-        kind = request.content.kind if parent is None else "text"
-        taken = request.taken | {sent.id for sent in progress.sent}
-        since, cursor = request.first_attempt_at - _CLOCK_MARGIN, None
-        while True:
-            items, cursor = await self._list_page(edge, fields, since, cursor)
-            for item in items:
-                late_enough = parse_time(item["timestamp"]) >= since
-                if (
-                    late_enough
-                    and item["id"] not in taken
-                    and says(item, part.text, kind=kind, reply_to=reply_to)
-                ):
-                    return parse_sent(item)
-            if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
-                return None
-
-    async def _list_page(
-        self, edge: str, fields: str, since: datetime, cursor: str | None
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        params = {"fields": fields, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
-        if cursor:
-            params["after"] = cursor
-        items, following = await self._api.read(f"{VERSION}/me/{edge}", parse_page, params=params)
-        if following is not None and following == cursor:
-            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-        return items, following
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""
@@ -249,7 +213,7 @@ class ThreadsConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts, without metrics; replies and reposts are left out."""
-        items, following = await self._list_page("threads", POST_FIELDS, since, cursor)
+        items, following = await list_page(self._api, "threads", POST_FIELDS, since, cursor)
         posts = tuple(parse_listed(item) for item in items)
         if posts and posts[-1].published_at < since:
             following = None

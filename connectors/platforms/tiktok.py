@@ -22,6 +22,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
+from connectors.oauth import judge_refresh
 from connectors.parts import find_parts, publish_parts
 from connectors.text import count_utf16_units
 from connectors.tiktok_answers import (
@@ -192,10 +193,7 @@ class TikTokConnector:
                 auth=httpx.Auth(),
             )
         except (ContentRejectedError, GiveUpError, ReauthenticateError) as error:
-            raise ReauthenticateError(
-                f"the refresh token no longer works, connect the account again: {error.message}",
-                status=error.status,
-                platform_code=error.platform_code,
-            ) from None
+            names = "SOCIALFLOW_TIKTOK_CLIENT_KEY and SOCIALFLOW_TIKTOK_CLIENT_SECRET"
+            raise judge_refresh(LABEL, error, settings=names) from None
         self._use(replace(self.account, credentials=new))
         return new

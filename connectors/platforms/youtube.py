@@ -14,9 +14,7 @@ from connectors.base import Capabilities, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
-    ContentRejectedError,
     GiveUpError,
-    ReauthenticateError,
     UnavailableError,
 )
 from connectors.http import BearerAuth, Refusal
@@ -32,6 +30,7 @@ from connectors.types import (
     PublishedPost,
     VerifiedAccount,
 )
+from connectors.youtube_tokens import LIFETIME, renew
 from connectors.youtube_upload import ask_session, explain_session, open_session, send_bytes
 from connectors.youtube_videos import (
     LABEL,
@@ -47,14 +46,12 @@ from connectors.youtube_videos import (
     parse_metrics,
     parse_page,
     parse_sent,
-    parse_token,
     says,
     write_video,
 )
 
 _PAGE = 50
 _MAX_VIDEO = 256 * 1024**3
-_TOKEN_LIFETIME = timedelta(hours=1)
 _CLOCK_MARGIN = timedelta(seconds=10)
 
 
@@ -104,7 +101,7 @@ class YouTubeConnector:
         channel = await self._read_channel()
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
-            credentials = replace(credentials, expires_at=self._context.clock() + _TOKEN_LIFETIME)
+            credentials = replace(credentials, expires_at=self._context.clock() + LIFETIME)
         return VerifiedAccount(
             external_id=channel.id,
             handle=channel.handle,
@@ -225,31 +222,11 @@ class YouTubeConnector:
 
     async def refresh_token(self) -> Credentials | None:
         """POST /token at Google's OAuth server."""
-        old, settings = self.account.credentials, self._context.settings
-        if old.refresh_token is None:
-            return None
-        if not settings.youtube_client_id or settings.youtube_client_secret is None:
-            raise GiveUpError(
-                f"{LABEL} tokens are refreshed by the app: set SOCIALFLOW_YOUTUBE_CLIENT_ID and "
-                "SOCIALFLOW_YOUTUBE_CLIENT_SECRET"
-            )
-        now = self._context.clock()
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": old.refresh_token.get_secret_value(),
-            "client_id": settings.youtube_client_id,
-            "client_secret": settings.youtube_client_secret.get_secret_value(),
-        }
-        try:
-            new = await self._oauth.prepare(
-                "POST", "/token", lambda body: parse_token(body, old, now), data=form
-            )
-        except (ContentRejectedError, ReauthenticateError) as error:
-            raise ReauthenticateError(
-                f"the refresh token no longer works, connect the account again: {error.message}",
-                status=error.status,
-            ) from None
-        self._use(replace(self.account, credentials=new))
+        new = await renew(
+            self._oauth, self._context.settings, self.account.credentials, now=self._context.clock()
+        )
+        if new is not None:
+            self._use(replace(self.account, credentials=new))
         return new
 
     def _explain(self, refusal: Refusal) -> ConnectorError | None:

@@ -141,7 +141,8 @@ class Instagram:
             return graph_error("(#100) The parameter message is required", 100)
         comments = self._comments.setdefault(node, [])
         comment_id = str(self._world.next_number(Platform.INSTAGRAM, call.at))
-        comments.append({"id": comment_id, "text": message, "timestamp": write_time(call.at)})
+        own = {"username": call.owner.handle, "timestamp": write_time(call.at)}
+        comments.append({"id": comment_id, "text": message, **own})
         return Answer({"id": comment_id})
 
     def list_comments(self, call: Call) -> Answer:

@@ -1,0 +1,57 @@
+"""A Page's own lists, page by page: its posts, its videos, and the comments below a post.
+
+Sources: meta/Page.json (edges published_posts, videos), meta/PagePost.json (edge comments).
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.errors import UnavailableError
+from connectors.facebook_posts import LABEL, VERSION, parse_listing
+from connectors.graph_api import parse_time
+from connectors.http import PlatformApi
+from connectors.parts import SentPart
+from connectors.text import normalise
+
+_PAGE = 100
+_CLOCK_MARGIN = timedelta(seconds=10)
+_COMMENT_FIELDS = "id,message,from,created_time"
+
+
+async def list_page(
+    api: PlatformApi, edge: str, fields: str, cursor: str | None, **more: str
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Read one page of `edge` (11/videos, 11_22/comments) and the cursor of the next; None = the end."""
+    params = {"fields": fields, "limit": str(_PAGE), **more, **({"after": cursor} if cursor else {})}
+    items, following = await api.read(f"{VERSION}/{edge}", parse_listing, params=params)
+    if following is not None and following == cursor:
+        raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+    return items, following
+
+
+async def list_since(
+    api: PlatformApi, edge: str, fields: str, first_attempt_at: datetime, **more: str
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield what was made since the first attempt from a list with the newest first."""
+    since, cursor = first_attempt_at - _CLOCK_MARGIN, None
+    while True:
+        items, cursor = await list_page(api, edge, fields, cursor, **more)
+        for item in items:
+            if parse_time(item["created_time"]) >= since:
+                yield item
+        if cursor is None or (items and parse_time(items[-1]["created_time"]) < since):
+            return
+
+
+async def find_comment(api: PlatformApi, page_id: str, text: str, post_id: str) -> SentPart | None:
+    """Return the Page's own comment of this text below a post, however many others wrote since."""
+    order, cursor = {"filter": "stream", "order": "reverse_chronological"}, None
+    while True:
+        comments, cursor = await list_page(api, f"{post_id}/comments", _COMMENT_FIELDS, cursor, **order)
+        for comment in comments:
+            author = (comment.get("from") or {}).get("id")
+            if author in {None, page_id} and normalise(comment.get("message") or "") == normalise(text):
+                return SentPart(comment["id"], None, parse_time(comment["created_time"]))
+        if cursor is None:
+            return None
