@@ -1,7 +1,7 @@
 """What every platform module offers: the `Connector` protocol, and its limits as data (`Capabilities`)."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
@@ -34,6 +34,10 @@ class Capabilities:
     media_kinds: frozenset[MediaKind]
     max_images: int
     max_videos: int
+    max_image_bytes: int | None = None
+    """The largest image file; None = the platform names no size, and says so when it has seen the file."""
+    max_video_bytes: int | None = None
+    """The largest video file; None as above."""
     media_required: bool = False
     text_byte_limit: int | None = None
     text_required: bool = False
@@ -42,6 +46,8 @@ class Capabilities:
     """Characters that a text must not hold."""
     text_limit_with_media: int | None = None
     """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
+    alt_text_kinds: frozenset[MediaKind] = frozenset()
+    """Of which media the platform takes an alt text; that of all others is left out when they are sent."""
     alt_text_limit: int | None = None
     """Characters (code points) of a medium's alt text; None = no limit is known."""
     link_in_text: bool = True
@@ -52,8 +58,9 @@ class Capabilities:
     needs_handle: bool = False
     metrics_batch: int = 1
     """How many posts one metrics request may name."""
-    metrics: frozenset[str] = frozenset()
-    """The names of connectors.types.METRIC_NAMES that the platform reports; all others are always None."""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """What the platform reports, by the names of connectors.types.METRIC_NAMES, and what one of each is
+    ("displays", "accounts", "plays"); all other names are always None."""
     lists_posts: bool = True
     """Whether an account's history can be read; False = `list_publications` gives one empty page."""
     finds_out: bool = True

@@ -21,7 +21,7 @@ from connectors.http import PlatformApi
 from connectors.parts import Part, Progress, SentPart
 from connectors.types import Account, Media
 
-_MAX_IMAGE = 2_000_000  # lexicon app.bsky.embed.images, maxSize
+MAX_IMAGE_BYTES = 2_000_000  # lexicon app.bsky.embed.images, maxSize
 
 
 async def compose_record(
@@ -85,7 +85,7 @@ def _sent(account: Account, uri: str, cid: str, record: dict[str, Any]) -> SentP
 
 
 async def _upload(api: PlatformApi, context: ConnectorContext, item: Media) -> dict[str, Any]:
-    async with context.media.fetch(item.url, kind="image", max_bytes=_MAX_IMAGE) as media:
+    async with context.media.fetch(item.url, kind="image", max_bytes=MAX_IMAGE_BYTES) as media:
         blob = await api.prepare(
             "POST",
             "/com.atproto.repo.uploadBlob",

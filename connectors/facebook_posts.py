@@ -10,7 +10,7 @@ from typing import Any
 from connectors import graph_api
 from connectors.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
-from connectors.graph_api import parse_cursor, parse_time, read_error
+from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
 from connectors.http import Refusal
 from connectors.parts import SentPart
 from connectors.text import normalise
@@ -54,7 +54,7 @@ def parse_account_metrics(page: Mapping[str, Any], captured_at: datetime) -> Acc
 
 def parse_listing(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
     """Read a page of posts or videos and the cursor of the next."""
-    items = [{**item, "id": str(item["id"])} for item in body["data"]]
+    items = [{**item, "id": str(item["id"])} for item in parse_data(body)]
     for item in items:
         parse_time(item["created_time"])
     return items, parse_cursor(body)

@@ -100,10 +100,20 @@ def parse_cursor(body: Any) -> str | None:  # noqa: ANN401 - JSON
     return str(paging["cursors"]["after"]) if paging.get("next") else None
 
 
+def parse_data(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Read {data: [..]}.
+
+    An answer that holds an error as well is no list: whoever looked for a post in it would send that post again.
+    """
+    if not isinstance(body["data"], list) or "error" in body:
+        raise TypeError("no list")
+    return [dict(item) for item in body["data"]]
+
+
 def parse_insights(body: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
     """Read {data: [{name, values: [{value}]}]}, or its newer form {name, total_value: {value}}."""
     found = {}
-    for item in body["data"]:
+    for item in parse_data(body):
         total = item.get("total_value") or {}
         value = total["value"] if "value" in total else item["values"][0]["value"]
         count = read_count(value)

@@ -10,7 +10,7 @@ from typing import Any
 from connectors import graph_api
 from connectors.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
-from connectors.graph_api import parse_cursor, parse_time, read_error
+from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
 from connectors.http import Refusal
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
@@ -51,7 +51,9 @@ def parse_user(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
     """Read a page of media and the cursor of the next, which is there only where `next` is."""
-    items = [{**item, "id": str(item["id"]), "caption": item.get("caption") or ""} for item in body["data"]]
+    items = [
+        {**item, "id": str(item["id"]), "caption": item.get("caption") or ""} for item in parse_data(body)
+    ]
     for item in items:
         parse_time(item["timestamp"])
     return items, parse_cursor(body)
@@ -59,7 +61,7 @@ def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: A
 
 def parse_comments(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
     """Read a page of comments and the cursor of the next."""
-    items = [{**item, "id": str(item["id"]), "text": item.get("text") or ""} for item in body["data"]]
+    items = [{**item, "id": str(item["id"]), "text": item.get("text") or ""} for item in parse_data(body)]
     for item in items:
         parse_time(item["timestamp"])
     return items, parse_cursor(body)

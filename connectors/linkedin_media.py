@@ -15,8 +15,8 @@ from connectors.linkedin_answers import DENIED, LABEL
 from connectors.media import FetchedMedia
 from connectors.types import Media
 
-_MAX_IMAGE = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes
-_MAX_VIDEO = 500_000_000
+MAX_IMAGE_BYTES = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes
+MAX_VIDEO_BYTES = 500_000_000
 _WAITING = frozenset({"PROCESSING", "WAITING_UPLOAD"})
 
 
@@ -30,7 +30,7 @@ class LinkedInUploads:
 
     async def upload(self, item: Media, owner: str) -> dict[str, str]:
         """Fetch one media item and give it to LinkedIn; return what names it in a post."""
-        limit = _MAX_VIDEO if item.kind == "video" else _MAX_IMAGE
+        limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
         async with self._context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
             send = self._upload_video if item.kind == "video" else self._upload_image
             urn = await send(media, owner)

@@ -20,6 +20,8 @@ from connectors.types import Media
 
 DEFAULT_TEXT_LIMIT = 500
 DEFAULT_ALT_TEXT_LIMIT = 1500
+DEFAULT_IMAGE_BYTES = 16_000_000
+DEFAULT_VIDEO_BYTES = 99_000_000
 _MAX_AGE = timedelta(days=1)
 
 
@@ -30,8 +32,8 @@ class InstanceLimits:
     text: int = DEFAULT_TEXT_LIMIT
     url_length: int = 23
     media: int = 4
-    image_bytes: int = 16_000_000
-    video_bytes: int = 99_000_000
+    image_bytes: int = DEFAULT_IMAGE_BYTES
+    video_bytes: int = DEFAULT_VIDEO_BYTES
     alt_text: int = DEFAULT_ALT_TEXT_LIMIT
     known: bool = False
     """Whether the instance said so: assumed limits refuse nothing."""

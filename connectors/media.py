@@ -1,12 +1,13 @@
 """Fetch an image or a video by its public address into a temporary file: streamed, bounded, typed."""
 
 import asyncio
+import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -38,10 +39,10 @@ class FetchedMedia:
         """A file name that fits the type, for multipart uploads."""
         return f"media.{self.content_type.rpartition('/')[2].replace('quicktime', 'mov')}"
 
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """Yield the file in pieces of `size` bytes."""
-        while chunk := self.file.read(size):
-            yield chunk
+    def parts(self, size: int) -> Iterator[IO[bytes]]:
+        """Yield the file as files of `size` bytes each, for forms: a form holds on to whatever bytes it is given."""
+        for start in range(0, self.size, size):
+            yield io.BufferedReader(_FilePart(self.file, start, min(size, self.size - start)))
 
     async def stream(self, start: int, size: int) -> AsyncIterator[bytes]:
         """Yield `size` bytes from `start` on in small pieces, as the body of one request."""
@@ -49,6 +50,31 @@ class FetchedMedia:
         while size > 0 and (piece := self.file.read(min(_PIECE, size))):
             size -= len(piece)
             yield piece
+
+
+class _FilePart(io.RawIOBase):
+    """A piece of a file, read from the file itself when it is asked for."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = min(max(base + offset, 0), self._size)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        self._file.seek(self._start + self._at)
+        piece = self._file.read(min(len(buffer), self._size - self._at))
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
 
 
 class MediaFetcher:
@@ -62,10 +88,11 @@ class MediaFetcher:
     async def fetch(self, url: str, *, kind: MediaKind, max_bytes: int) -> AsyncIterator[FetchedMedia]:
         """Yield the file behind `url`.
 
-        Raises ContentRejectedError where the author must act (gone, too large, another type, private
-        address), UnavailableError where its server may do better later.
+        `max_bytes` is the platform's limit; `max_media_bytes` of the settings holds besides, so that no address can
+        fill the disk. Raises ContentRejectedError where the author must act (gone, too large, another type,
+        private address), UnavailableError where its server, or our disk, may do better later.
         """
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        with _open_temporary() as file:
             declared = await self._download(url, file, max_bytes)
             file.seek(0)
             content_type = sniff_type(file.read(_HEAD)) or declared
@@ -79,7 +106,9 @@ class MediaFetcher:
             yield FetchedMedia(file, size, content_type)
 
     async def _download(self, url: str, file: IO[bytes], max_bytes: int) -> str:
-        name = shorten(url)
+        name, ours = shorten(url), self._settings.max_media_bytes
+        whose = "the platform takes" if max_bytes <= ours else "SOCIALFLOW_MAX_MEDIA_BYTES allows"
+        most = min(max_bytes, ours)
         try:
             async with (
                 asyncio.timeout(self._settings.upload_timeout),
@@ -91,12 +120,16 @@ class MediaFetcher:
                     raise ContentRejectedError(
                         f"media {name} answered {answer.status_code}: give an address that anyone can open"
                     )
+                said = answer.headers.get("content-length", "")
+                size = int(said) if said.isdigit() else 0
                 async for chunk in answer.aiter_bytes():
-                    file.write(chunk)
-                    if file.tell() > max_bytes:
+                    size = max(size, file.tell() + len(chunk))
+                    if size > most:
                         raise ContentRejectedError(
-                            f"media {name} is larger than the {max_bytes:,} bytes that the platform takes: shrink it"
+                            f"media {name} is larger than the {most:,} bytes that {whose}: shrink it"
                         )
+                    file.write(chunk)
+                file.flush()
                 return str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
         except (httpx.HTTPError, TimeoutError) as error:
             if isinstance(error.__cause__, PrivateAddressError):
@@ -109,8 +142,20 @@ class MediaFetcher:
             raise UnavailableError(
                 f"media {name} could not be fetched ({type(error).__name__}: {error})"
             ) from error
+        except OSError as error:  # the temporary folder is full, say
+            raise UnavailableError(f"media {name} could not be kept ({error.strerror or error})") from error
         except httpx.InvalidURL as error:
             raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
+
+
+@contextmanager
+def _open_temporary() -> Iterator[IO[bytes]]:
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed below
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what a full disk did not take is not wanted any more
+            file.close()
 
 
 def sniff_type(head: bytes) -> str:

@@ -14,7 +14,7 @@ from connectors.errors import GiveUpError, UnavailableError
 from connectors.http import PlatformApi
 from connectors.types import Media
 
-_MAX_VIDEO = 2_000_000_000
+MAX_VIDEO_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class _Upload:
 
 async def upload_video(api: PlatformApi, storage: PlatformApi, context: ConnectorContext, item: Media) -> str:
     """Fetch the video and hand it over; return its media id. `storage` speaks to any address, without a token."""
-    async with context.media.fetch(item.url, kind="video", max_bytes=_MAX_VIDEO) as media:
+    async with context.media.fetch(item.url, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
         upload = await api.prepare("POST", "/v5/media", _parse_upload, json={"media_type": "video"})
         await storage.prepare(
             "POST",

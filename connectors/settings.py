@@ -95,6 +95,11 @@ class ConnectorSettings(BaseSettings):
     upload_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to fetch or upload one media file."
     )
+    max_media_bytes: int = Field(
+        default=4_000_000_000,
+        ge=1_000_000,
+        description="Largest media file fetched, whatever a platform takes; it lies in the temporary folder meanwhile.",
+    )
     read_attempts: int = Field(default=3, ge=1, description="Tries of a read; a write is never repeated.")
     max_connections: int = Field(default=100, ge=1, description="Open connections to one platform.")
     max_response_bytes: int = Field(default=16_000_000, ge=1024, description="Longest answer accepted.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors import graph_api
 from connectors.errors import ConnectorError, OutcomeUnknownError
-from connectors.graph_api import parse_cursor, parse_time, read_error
+from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
 from connectors.http import Refusal
 from connectors.parts import SentPart
 from connectors.text import normalise
@@ -44,7 +44,7 @@ def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: A
     """Read a page of posts and the cursor of the next. Reposts of others' posts are left out."""
     items = [
         {**item, "id": str(item["id"]), "text": item.get("text") or ""}
-        for item in body["data"]
+        for item in parse_data(body)
         if item.get("media_type") != _REPOST
     ]
     for item in items:

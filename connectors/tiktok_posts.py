@@ -31,7 +31,7 @@ from connectors.tiktok_answers import (
 from connectors.tiktok_door import TikTokDoor
 from connectors.tiktok_uploads import Upload, describe_source, load, send
 
-_MAX_VIDEO = 4_000_000_000
+MAX_VIDEO_BYTES = 4_000_000_000
 _PRIVATE = "SELF_ONLY"
 _CLOSED = frozenset({404, 410})  # the upload address is over before the bytes had arrived
 _OUT_OF_STEP = 416  # the piece is not the one that comes next
@@ -72,7 +72,7 @@ class TikTokPosts:
         """Upload the video, from where an earlier attempt stopped; its last bytes publish it."""
         post_info = await self._describe_post(progress)
         address = progress.request.content.media[0].url
-        async with self._context.media.fetch(address, kind="video", max_bytes=_MAX_VIDEO) as media:
+        async with self._context.media.fetch(address, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
             upload = load(progress.extra.get("upload")) if status is not None else None
             resumed = upload is not None and upload.fits(media.size, self._context.clock())
             if upload is None or status is None or not resumed:

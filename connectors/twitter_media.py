@@ -13,13 +13,13 @@ from connectors.media import FetchedMedia
 from connectors.types import Media
 
 _CHUNK = 4_000_000  # X takes 5 MB at most in one append
-_MAX_IMAGE = 5_000_000
-_MAX_VIDEO = 512_000_000
+MAX_IMAGE_BYTES = 5_000_000
+MAX_VIDEO_BYTES = 512_000_000
 
 
 async def upload(api: PlatformApi, context: ConnectorContext, item: Media) -> str:
     """Fetch one media item and give it to X; return the media id to name in a post."""
-    limit = _MAX_VIDEO if item.kind == "video" else _MAX_IMAGE
+    limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
     async with context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
         media_id = await _upload_chunks(api, context, media)
     if item.alt_text:
@@ -35,13 +35,13 @@ async def _upload_chunks(api: PlatformApi, context: ConnectorContext, media: Fet
         "total_bytes": media.size,
     }
     media_id = await api.prepare("POST", "/2/media/upload/initialize", parse_media_id, json=start)
-    for index, chunk in enumerate(media.chunks(_CHUNK)):
+    for index, part in enumerate(media.parts(_CHUNK)):
         await api.prepare(
             "POST",
             f"/2/media/upload/{media_id}/append",
             _ignore,
             data={"segment_index": str(index)},
-            files={"media": (media.name, chunk, media.content_type)},
+            files={"media": (media.name, part, media.content_type)},
             timeout=context.settings.upload_timeout,
         )
     state = await api.prepare("POST", f"/2/media/upload/{media_id}/finalize", parse_processing)

@@ -51,10 +51,10 @@ def parse_created(body: Any) -> str:  # noqa: ANN401 - JSON
 def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
     """Read a page of posts and the next cursor.
 
-    A page without `data` is empty only where X counts 0 results: otherwise X failed, and a reader who took
+    A page without posts is empty only where X counts 0 results: otherwise X failed, and a reader who took
     that for "the post is not there" would send it twice.
     """
-    if "data" not in body and (body.get("meta") or {}).get("result_count") != 0:
+    if not body.get("data") and (body.get("meta") or {}).get("result_count") != 0:
         raise GiveUpError(f"X (Twitter) lists no posts: {platform_message(body) or 'without a reason'}")
     posts = [{**post, "id": str(post["id"])} for post in body.get("data") or ()]
     for post in posts:

@@ -25,7 +25,7 @@ from connectors.bluesky_records import (
     parse_session,
     read_expiry,
 )
-from connectors.bluesky_repository import compose_record, find_record, put_record
+from connectors.bluesky_repository import MAX_IMAGE_BYTES, compose_record, find_record, put_record
 from connectors.context import ConnectorContext
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http import BearerAuth
@@ -60,11 +60,18 @@ class BlueskyConnector:
         media_kinds=frozenset({"image"}),
         max_images=4,
         max_videos=0,
+        max_image_bytes=MAX_IMAGE_BYTES,
+        alt_text_kinds=frozenset({"image"}),
         supports_thread=True,
         supports_first_comment=True,
         needs_handle=True,
         metrics_batch=25,
-        metrics=frozenset({"likes", "comments", "shares", "saves"}),
+        metrics={
+            "likes": "likes",
+            "comments": "replies",
+            "shares": "reposts and quotes",
+            "saves": "bookmarks",
+        },
         refresh_before=timedelta(minutes=30),
         reconciliation="The record is asked for by the key that we chose for it before sending.",
     )

@@ -68,9 +68,16 @@ class FacebookConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
+        alt_text_kinds=frozenset({"image"}),
         supports_first_comment=True,
         metrics_batch=50,
-        metrics=frozenset({"likes", "comments", "shares", "reach", "clicks"}),
+        metrics={
+            "likes": "reactions",
+            "comments": "comments and replies",
+            "shares": "shares",
+            "reach": "accounts",
+            "clicks": "clicks anywhere on the post",
+        },
         reconciliation="The Page's posts and videos since the first attempt are read and compared.",
     )
 

@@ -33,7 +33,6 @@ from connectors.http import BearerAuth
 from connectors.instagram_containers import create_container
 from connectors.instagram_listings import find_comment, find_media, list_page
 from connectors.instagram_media import (
-    COLUMNS,
     INSIGHTS,
     LABEL,
     VERSION,
@@ -70,11 +69,19 @@ class InstagramConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
+        max_image_bytes=8_000_000,  # developers.facebook.com, IG User Media, image specifications
+        alt_text_kinds=frozenset({"image"}),
         alt_text_limit=1000,  # developers.facebook.com, IG User Media, alt_text
         media_required=True,
         supports_first_comment=True,
         metrics_batch=1,
-        metrics=frozenset(COLUMNS.values()),
+        metrics={
+            "reach": "accounts",
+            "likes": "likes",
+            "comments": "comments",
+            "shares": "shares",
+            "saves": "saves",
+        },
         refresh_before=REFRESH_BEFORE,
         reconciliation="The stored container is asked whether it was published; the account's media name the post.",
     )

@@ -21,9 +21,7 @@ from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.linkedin_answers import (
     DENIED,
     LABEL,
-    MEMBER_COUNTS,
     ORGANIZATION,
-    ORGANIZATION_COUNTS,
     PERSON,
     LinkedInAuth,
     explain,
@@ -32,7 +30,7 @@ from connectors.linkedin_answers import (
     parse_followers,
     parse_listed,
 )
-from connectors.linkedin_media import LinkedInUploads
+from connectors.linkedin_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, LinkedInUploads
 from connectors.linkedin_posts import LinkedInPosts
 from connectors.linkedin_statistics import fetch_member_statistics, fetch_page_statistics
 from connectors.linkedin_tokens import renew
@@ -66,9 +64,20 @@ class LinkedInConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=20,
         max_videos=1,
+        max_image_bytes=MAX_IMAGE_BYTES,
+        max_video_bytes=MAX_VIDEO_BYTES,
+        alt_text_kinds=frozenset({"image", "video"}),
         supports_first_comment=True,
         metrics_batch=20,
-        metrics=frozenset(ORGANIZATION_COUNTS.values()) | frozenset(MEMBER_COUNTS.values()),
+        metrics={
+            "impressions": "displays",
+            "reach": "members",
+            "likes": "reactions",
+            "comments": "comments",
+            "shares": "reshares",
+            "saves": "saves, of a member's posts alone",
+            "clicks": "clicks, of a page's posts alone",
+        },
         refresh_before=_REFRESH_BEFORE,
         reconciliation="The author's posts since the first attempt are read and compared; a duplicate names the post.",
     )

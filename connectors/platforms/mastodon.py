@@ -20,7 +20,9 @@ from connectors.errors import GiveUpError
 from connectors.http import BearerAuth
 from connectors.mastodon_instance import (
     DEFAULT_ALT_TEXT_LIMIT,
+    DEFAULT_IMAGE_BYTES,
     DEFAULT_TEXT_LIMIT,
+    DEFAULT_VIDEO_BYTES,
     InstanceLimits,
     check_limits,
     may_be_over,
@@ -69,12 +71,19 @@ class MastodonConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=4,
         max_videos=1,
+        max_image_bytes=DEFAULT_IMAGE_BYTES,
+        max_video_bytes=DEFAULT_VIDEO_BYTES,
+        alt_text_kinds=frozenset({"image", "video"}),
         alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
         supports_thread=True,
         supports_first_comment=True,
         needs_instance_url=True,
         metrics_batch=20,
-        metrics=frozenset({"likes", "comments", "shares"}),
+        metrics={
+            "likes": "favourites",
+            "comments": "replies",
+            "shares": "boosts and quotes",
+        },
         reconciliation="The account's statuses since the first attempt are read and compared by their plain text.",
     )
 

@@ -24,9 +24,8 @@ from connectors.errors import (
 from connectors.http import BearerAuth, Refusal
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.pinterest_analytics import AnalyticsReader
-from connectors.pinterest_media import upload_video, wait_for_media
+from connectors.pinterest_media import MAX_VIDEO_BYTES, upload_video, wait_for_media
 from connectors.pinterest_pins import (
-    METRICS,
     Page,
     parse_account,
     parse_account_metrics,
@@ -72,11 +71,19 @@ class PinterestConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=5,
         max_videos=1,
+        max_video_bytes=MAX_VIDEO_BYTES,
+        alt_text_kinds=frozenset({"image", "video"}),
         alt_text_limit=500,
         media_required=True,
         link_in_text=False,
         metrics_batch=1,
-        metrics=frozenset(column for column in METRICS.values() if column is not None),
+        metrics={
+            "impressions": "displays",
+            "likes": "reactions",
+            "comments": "comments",
+            "saves": "saves",
+            "clicks": "clicks that lead to the link",
+        },
         refresh_before=timedelta(days=5),
         reconciliation="The account's pins since the first attempt are read and compared by description and media.",
     )

@@ -55,6 +55,8 @@ class TelegramConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
+        max_image_bytes=5_000_000,  # what Telegram fetches from an address
+        max_video_bytes=20_000_000,
         needs_handle=True,
         metrics_batch=100,
         lists_posts=False,

@@ -75,10 +75,15 @@ class ThreadsConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=20,
         max_videos=1,
+        alt_text_kinds=frozenset({"image", "video"}),
         supports_thread=True,
         supports_first_comment=True,
         metrics_batch=1,
-        metrics=frozenset({"likes", "comments", "shares"}),
+        metrics={
+            "likes": "likes",
+            "comments": "replies",
+            "shares": "reposts, quotes and shares",
+        },
         refresh_before=REFRESH_BEFORE,
         reconciliation=(
             "The stored container is asked whether it was published; the account's posts and replies since the "

@@ -38,7 +38,7 @@ from connectors.tiktok_answers import (
     time_of,
 )
 from connectors.tiktok_door import TikTokDoor
-from connectors.tiktok_posts import TikTokPosts
+from connectors.tiktok_posts import MAX_VIDEO_BYTES, TikTokPosts
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -72,9 +72,15 @@ class TikTokConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=35,
         max_videos=1,
+        max_video_bytes=MAX_VIDEO_BYTES,
         media_required=True,
         metrics_batch=20,
-        metrics=frozenset({"likes", "comments", "shares", "video_views"}),
+        metrics={
+            "likes": "likes",
+            "comments": "comments",
+            "shares": "shares",
+            "video_views": "plays",
+        },
         refresh_before=timedelta(minutes=30),
         reconciliation="The saved publish_id is asked how far it is; without one nothing of a video went out.",
     )

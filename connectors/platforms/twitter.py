@@ -20,7 +20,7 @@ from connectors.http import BearerAuth
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.text import count_weighted
 from connectors.twitter_answers import DUPLICATE, explain
-from connectors.twitter_media import upload
+from connectors.twitter_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
 from connectors.twitter_posts import (
     age_of,
     answers,
@@ -67,11 +67,21 @@ class TwitterConnector:
         media_kinds=frozenset({"image", "video"}),
         max_images=4,
         max_videos=1,
+        max_image_bytes=MAX_IMAGE_BYTES,
+        max_video_bytes=MAX_VIDEO_BYTES,
+        alt_text_kinds=frozenset({"image", "video"}),
         alt_text_limit=1000,  # x/openapi.json, CreateMediaMetadata
         supports_thread=True,
         supports_first_comment=True,
         metrics_batch=100,
-        metrics=frozenset({"impressions", "likes", "comments", "shares", "saves", "clicks"}),
+        metrics={
+            "impressions": "displays",
+            "likes": "likes",
+            "comments": "replies",
+            "shares": "reposts and quotes",
+            "saves": "bookmarks",
+            "clicks": "clicks on links",
+        },
         refresh_before=timedelta(minutes=30),
         reconciliation="The account's posts since the first attempt are read and compared by text and links.",
     )

@@ -34,7 +34,6 @@ from connectors.youtube_tokens import LIFETIME, renew
 from connectors.youtube_upload import ask_session, explain_session, open_session, send_bytes
 from connectors.youtube_videos import (
     LABEL,
-    METRICS,
     NO_PLAYLIST,
     Channel,
     Page,
@@ -51,7 +50,7 @@ from connectors.youtube_videos import (
 )
 
 _PAGE = 50
-_MAX_VIDEO = 256 * 1024**3
+_MAX_VIDEO_BYTES = 256 * 1024**3
 _CLOCK_MARGIN = timedelta(seconds=10)
 
 
@@ -70,9 +69,14 @@ class YouTubeConnector:
         media_kinds=frozenset({"video"}),
         max_images=0,
         max_videos=1,
+        max_video_bytes=_MAX_VIDEO_BYTES,
         media_required=True,
         metrics_batch=50,
-        metrics=frozenset(METRICS.values()),
+        metrics={
+            "likes": "likes",
+            "comments": "comments",
+            "video_views": "plays",
+        },
         refresh_before=timedelta(minutes=15),
         reconciliation="The stored upload session is asked; it answers with the video's id once it is complete.",
     )
@@ -120,7 +124,7 @@ class YouTubeConnector:
         if isinstance(asked, SentPart):
             return asked
         async with self._context.media.fetch(
-            content.media[0].url, kind="video", max_bytes=_MAX_VIDEO
+            content.media[0].url, kind="video", max_bytes=_MAX_VIDEO_BYTES
         ) as media:
             session = progress.extra.get("session")
             if session is None or asked is None or progress.extra["size"] != media.size:

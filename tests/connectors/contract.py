@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from connectors.base import Connector
 from connectors.errors import (
     ConnectorError,
+    ContentRejectedError,
     GiveUpError,
     NotSentError,
     OutcomeUnknownError,
@@ -30,8 +31,25 @@ from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultKind, FaultRule, Operation
 from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.types import METRIC_NAMES, Account, Credentials, ListedPost, Media, Platform, PostContent
-from tests.connectors.surroundings import Clock, RewritingTransport, SavedState, write_numbers_as_text
+from connectors.types import (
+    METRIC_NAMES,
+    Account,
+    Credentials,
+    ListedPost,
+    Media,
+    MediaKind,
+    Platform,
+    PostContent,
+)
+from tests.connectors.surroundings import (
+    MP4,
+    PNG,
+    Clock,
+    Flood,
+    RewritingTransport,
+    SavedState,
+    write_numbers_as_text,
+)
 
 PICTURE = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 
@@ -53,6 +71,14 @@ BODIES = (
     "[]",
     "null",
     '"{token}"',
+)
+# A success by its status, a failure by its words.
+FAILED_200 = (
+    '{"errors": [{"title": "Not Found Error", "detail": "No.", "type": "about:blank"}]}',
+    '{"data": null, "errors": [{"message": "No."}]}',
+    '{"error": {"code": 1, "message": "No."}, "data": []}',
+    '{"error": {"code": "internal_error", "message": "No."}, "data": {}}',
+    '{"ok": false, "error_code": 400, "description": "No."}',
 )
 OUT_AFTER = {"error_500_after", "reset_after", "hang_after", "malformed"}
 
@@ -320,6 +346,113 @@ class ConnectorContract:
                     await attempt()
                 self.hide(caught.value, account)
 
+    @pytest.mark.parametrize("body", FAILED_200)
+    async def test_an_error_within_a_200_is_no_success(
+        self,
+        *,
+        body: str,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.path.startswith("/_sandbox/media/"):
+                return httpx.Response(200, content=MP4 if request.url.path.endswith(".mp4") else PNG)
+            return httpx.Response(200, text=body)
+
+        transport = httpx.MockTransport(answer)
+        async with ConnectorPool(connector_settings, clock=clock, transport=transport) as pool:
+            connector = pool.open(account)
+            for attempt in (
+                connector.publish(saved.request(self.content, clock())),
+                connector.verify(),
+                connector.fetch_followers(),
+            ):
+                with pytest.raises(ConnectorError):
+                    await attempt
+            if connector.capabilities.lists_posts:
+                with pytest.raises(ConnectorError):
+                    await connector.list_publications(since=clock() - timedelta(days=50))
+            try:
+                result = await connector.fetch_metrics(["1", "2"])
+            except ConnectorError:
+                return
+        assert not result.deleted
+        assert [
+            getattr(item, name) for item in result.metrics for name in METRIC_NAMES if getattr(item, name)
+        ] == []
+
+    # -- media
+
+    @pytest.mark.parametrize("kind", ["image", "video"])
+    async def test_the_words_of_a_medium_arrive_where_they_are_taken(
+        self,
+        *,
+        kind: MediaKind,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        world: SandboxWorld,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        capabilities = CONNECTORS[self.platform].capabilities
+        if kind not in capabilities.media_kinds:
+            assert kind not in capabilities.alt_text_kinds
+            return
+        world.settings.update({name: 0 for name in world.settings.describe() if name.endswith("_delay_s")})
+        name = "photo.png" if kind == "image" else "video.mp4"
+        media = Media(url=f"http://sandbox.test/_sandbox/media/{name}", kind=kind, alt_text="steamingcup")
+        wire = RewritingTransport(httpx.ASGITransport(create_sandbox_app(world)))
+        async with ConnectorPool(connector_settings, clock=clock, transport=wire) as pool:
+            await pool.open(account).publish(saved.request(PostContent(text="Tea", media=(media,)), clock()))
+        (post,) = self.live(world)
+        assert post.kind == ("photo" if kind == "image" else "video")
+        said = b"".join(str(request.url).encode() + request.content for request in wire.requests)
+        assert (b"steamingcup" in said) == (kind in capabilities.alt_text_kinds)
+
+    @pytest.mark.parametrize("kind", ["image", "video"])
+    async def test_a_file_that_is_too_large_is_not_fetched_to_its_end(
+        self,
+        *,
+        kind: MediaKind,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        world: SandboxWorld,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        capabilities = CONNECTORS[self.platform].capabilities
+        largest = capabilities.max_image_bytes if kind == "image" else capabilities.max_video_bytes
+        if kind not in capabilities.media_kinds or largest is None:
+            return
+        settings = connector_settings.model_copy(
+            update={"upload_timeout": 30.0, "max_media_bytes": 20_000_000}
+        )
+        largest = min(largest, settings.max_media_bytes)
+        flood = Flood(PNG if kind == "image" else MP4, largest)
+        sandbox = httpx.ASGITransport(create_sandbox_app(world))
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.host == "media.test":
+                return httpx.Response(200, stream=flood)
+            return await sandbox.handle_async_request(request)
+
+        media = Media(url="https://media.test/large", kind=kind)
+        content = PostContent(text="Tea", media=(media,))
+        async with ConnectorPool(settings, clock=clock, transport=httpx.MockTransport(answer)) as pool:
+            refused = ""
+            try:
+                await pool.open(account).publish(saved.request(content, clock()))
+            except ContentRejectedError as error:
+                refused = error.message
+        if flood.sent:
+            assert "bytes that" in refused
+            assert self.live(world) == []
+            assert flood.sent <= largest * 1.1 + flood.PIECE
+        else:
+            assert not refused, "what the platform fetches itself, it measures itself"
+
     # -- numbers
 
     async def published_ids(self, connector: Connector, since: datetime) -> list[str]:
@@ -361,7 +494,7 @@ class ConnectorContract:
         assert metrics.captured_at == clock()
         assert metrics.raw
         reported = {name for name in METRIC_NAMES if getattr(metrics, name) is not None}
-        assert reported == connector.capabilities.metrics
+        assert reported == set(connector.capabilities.metrics)
 
     async def test_numbers_that_come_as_text_are_numbers(
         self,
@@ -544,7 +677,10 @@ class ConnectorContract:
         """The texts below a post. Where a comment is a post of its own, it is among what went out."""
         return [post.text for post in self.live(world) if post.external_id != post_id]
 
-    @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "rate_limited", "error_500_after"])
+    @pytest.mark.parametrize(
+        "kind",
+        ["reset_before", "reset_after", "rate_limited", "error_500_before", "error_500_after", "malformed"],
+    )
     async def test_a_thread_that_breaks_midway_goes_on_where_it_broke(
         self, kind: FaultKind, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
@@ -579,5 +715,6 @@ class ConnectorContract:
     async def test_the_registry_knows_it(self, connector: Connector) -> None:
         assert isinstance(connector, CONNECTORS[self.platform])
         assert connector.capabilities.platform is self.platform
-        assert connector.capabilities.metrics <= set(METRIC_NAMES)
+        assert set(connector.capabilities.metrics) <= set(METRIC_NAMES)
+        assert all(unit.strip() for unit in connector.capabilities.metrics.values()), "each number has a unit"
         assert connector.capabilities.reconciliation.endswith(".")

@@ -70,7 +70,7 @@ class PostsOnlyContract(ConnectorContract):
     async def test_metrics_hold_what_the_platform_reports_and_nothing_else(
         self, connector: Connector, clock: Clock
     ) -> None:
-        assert connector.capabilities.metrics == frozenset()
+        assert connector.capabilities.metrics == {}
         (metrics,) = (await connector.fetch_metrics(["7"])).metrics
         assert (metrics.external_id, metrics.captured_at, metrics.raw) == ("7", clock(), {})
         assert [getattr(metrics, name) for name in METRIC_NAMES] == [None] * len(METRIC_NAMES)

@@ -1,6 +1,6 @@
 """What surrounds a connector in these tests: a clock, the publisher's memory, an account of the simulation."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,25 @@ from connectors.sandbox.accounts import SandboxAccount
 from connectors.types import Account, Credentials, Platform, PostContent
 
 SANDBOX = "http://sandbox.test"
+PNG = b"\x89PNG\r\n\x1a\n"
+MP4 = b"\x00\x00\x00\x18ftypmp42"
+
+
+class Flood(httpx.AsyncByteStream):
+    """A file that starts like `head` and is 64 MB longer than `largest`, made while it is read."""
+
+    PIECE = 1_000_000
+
+    def __init__(self, head: bytes, largest: int) -> None:
+        self.sent = 0
+        self._head, self._size = head, largest + 64 * self.PIECE
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._head
+        piece = bytes(self.PIECE)
+        while self.sent < self._size:
+            self.sent += self.PIECE
+            yield piece
 
 
 @dataclass

@@ -60,7 +60,7 @@ class TestLinkedInPage(ConnectorContract):
         assert {
             name for name in PAGE_COUNTS | MEMBER_COUNTS if getattr(metrics, name) is not None
         } == PAGE_COUNTS
-        assert connector.capabilities.metrics == PAGE_COUNTS | MEMBER_COUNTS
+        assert set(connector.capabilities.metrics) == PAGE_COUNTS | MEMBER_COUNTS
 
     async def test_every_request_names_the_version(
         self, account: Account, connector_settings: ConnectorSettings, clock: Clock

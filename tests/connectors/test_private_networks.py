@@ -259,6 +259,11 @@ def fetcher(answer: httpx.Response | Exception) -> tuple[httpx.AsyncClient, Medi
         (httpx.Response(503), UnavailableError, "503"),
         (httpx.Response(429), UnavailableError, "429"),
         (httpx.Response(200, content=b"x" * 200), ContentRejectedError, "larger than the 100 bytes"),
+        (
+            httpx.Response(200, headers={"content-length": "101"}, content=b"x"),
+            ContentRejectedError,
+            "larger",
+        ),
         (httpx.Response(200, html="<html>login</html>"), ContentRejectedError, "no image but text/html"),
         (httpx.Response(200, content=b"....ftypisom"), ContentRejectedError, "no image but video/mp4"),
         (
