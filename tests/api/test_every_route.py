@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
-from tests.api.surroundings import make_tenant, open_anonymous, open_client
+from tests.api.surroundings import make_tenant, open_anonymous
 from warehouse.store.api_keys import SCOPES, revoke_api_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
 
     from tests.api.surroundings import Server, Tenant
@@ -70,6 +73,66 @@ NO_SUCH = {name: f"{name.removesuffix('_id')}_none" for one in PROTECTED for nam
 every = pytest.mark.parametrize("operation", PROTECTED, ids=repr)
 
 
+@dataclass
+class House:
+    """A workspace that the tests of this module share, and clients of it by their scopes."""
+
+    tenant: Tenant
+    ids: dict[str, str]
+    _clients: dict[tuple[str, ...], httpx.Client] = field(default_factory=dict)
+
+    def client(self, *scopes: str) -> httpx.Client:
+        if scopes not in self._clients:
+            self._clients[scopes] = self.tenant.client_with(*scopes)
+        return self._clients[scopes]
+
+    def close(self) -> None:
+        for client in [*self._clients.values(), self.tenant.client]:
+            client.close()
+
+
+def build_house(server: Server) -> House:
+    tenant = make_tenant(server)
+    return House(tenant, make_ids(tenant))
+
+
+@pytest.fixture(scope="module")
+def house(running_server: Server) -> Iterator[House]:
+    """The workspace that asks."""
+    made = build_house(running_server)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def neighbour(running_server: Server) -> Iterator[House]:
+    """Another workspace; whatever was asked with its ids, it is as it was."""
+    made = build_house(running_server)
+    before = read_everything(made)
+    yield made
+    assert read_everything(made) == before
+    made.close()
+
+
+def read_everything(house: House) -> dict[str, str]:
+    """All that the API shows of a workspace."""
+    client = house.client("admin")
+    answers = {one.id: one.call(client, house.ids) for one in PROTECTED if one.method == "GET"}
+    assert all(answer.is_success for answer in answers.values()), answers
+    return {name: answer.text for name, answer in answers.items()}
+
+
+@pytest.fixture(scope="module")
+def revoked(running_server: Server) -> Iterator[httpx.Client]:
+    """A client whose key was revoked right after its token had been used."""
+    tenant, store = make_tenant(running_server), running_server.services.store
+    assert tenant.client.get("/api/v1/posts").status_code == 200
+    with store.write() as session:
+        revoke_api_key(session, tenant.workspace_id, tenant.key.row.id, running_server.clock())
+    yield tenant.client
+    tenant.client.close()
+
+
 def check_problem(answer: httpx.Response, status: int, code: str) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -79,9 +142,9 @@ def check_problem(answer: httpx.Response, status: int, code: str) -> None:
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
-def test_every_operation_has_its_place_here(tenant: Tenant) -> None:
+def test_every_operation_has_its_place_here(house: House) -> None:
     assert {operation.id for operation in OPERATIONS} == PUBLIC | set(ACCEPTED_SCOPES)
-    assert set(make_ids(tenant)) == set(NO_SUCH)
+    assert set(house.ids) == set(NO_SUCH)
 
 
 def test_hidden_routes_are_known() -> None:
@@ -97,71 +160,56 @@ def test_anonymous_callers_are_refused(server: Server, operation: Operation) -> 
 
 
 @every
-def test_a_token_without_the_scope_is_refused(tenant: Tenant, operation: Operation) -> None:
+def test_a_token_without_the_scope_is_refused(house: House, operation: Operation) -> None:
     others = [scope for scope in SCOPES if scope not in ACCEPTED_SCOPES[operation.id] and scope != "admin"]
-    with tenant.client_with(*others) as client:
-        check_problem(operation.call(client, NO_SUCH), 403, "missing_scope")
+    check_problem(operation.call(house.client(*others), NO_SUCH), 403, "missing_scope")
 
 
 @every
-def test_each_accepted_scope_is_enough(tenant: Tenant, operation: Operation) -> None:
-    for scope in [*ACCEPTED_SCOPES[operation.id], "admin"]:
-        with tenant.client_with(scope) as client:
-            assert operation.call(client, NO_SUCH).status_code not in (401, 403), scope
+def test_each_accepted_scope_is_enough(house: House, operation: Operation) -> None:
+    for scope in ACCEPTED_SCOPES[operation.id] | {"admin"}:
+        assert operation.call(house.client(scope), NO_SUCH).status_code not in (401, 403), scope
 
 
 @every
-def test_a_revoked_keys_token_stops_at_once(tenant: Tenant, operation: Operation) -> None:
-    store = tenant.server.services.store
-    with open_client(tenant.server, tenant.key) as client:
-        with store.write() as session:
-            revoke_api_key(session, tenant.workspace_id, tenant.key.row.id, tenant.server.clock())
-        check_problem(operation.call(client, NO_SUCH), 401, "revoked_key")
+def test_a_revoked_keys_token_stops_at_once(revoked: httpx.Client, operation: Operation) -> None:
+    check_problem(operation.call(revoked, NO_SUCH), 401, "revoked_key")
 
 
 @every
-def test_an_unknown_query_parameter_is_refused(tenant: Tenant, operation: Operation) -> None:
-    answer = operation.call(tenant.client, NO_SUCH, params={"surprise": "1"})
+def test_an_unknown_query_parameter_is_refused(house: House, operation: Operation) -> None:
+    answer = operation.call(house.client("admin"), NO_SUCH, params={"surprise": "1"})
     check_problem(answer, 422, "unknown_parameter")
 
 
-@pytest.mark.parametrize("operation", WITH_IDS, ids=repr)
-def test_what_belongs_to_another_workspace_does_not_exist(tenant: Tenant, operation: Operation) -> None:
-    owner = make_tenant(tenant.server)
-    foreign, own = make_ids(owner), make_ids(tenant)
-    with owner.client_with("admin") as owners, tenant.client_with("admin") as client:
-        before = read_everything(owners, foreign)
-        for name in operation.path_parameters:
-            # One foreign id among own ones, and in the same place one that never was.
-            answers = [operation.call(client, {**own, name: ids[name]}) for ids in (foreign, NO_SUCH)]
-            for answer in answers:
-                check_problem(answer, 404, "not_found")
-            said = [
-                answer.json()["detail"].replace(ids[name], "")
-                for answer, ids in zip(answers, (foreign, NO_SUCH), strict=True)
-            ]
-            assert said[0] == said[1], "something tells a foreign id from one that never was"
-        assert read_everything(owners, foreign) == before
-
-
-def read_everything(client: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
-    """All that the API shows of a workspace."""
-    answers = {one.id: one.call(client, ids) for one in PROTECTED if one.method == "GET"}
-    assert all(answer.is_success for answer in answers.values()), answers
-    return {name: answer.text for name, answer in answers.items()}
+@pytest.mark.parametrize(
+    ("operation", "name"), [(one, name) for one in WITH_IDS for name in one.path_parameters], ids=str
+)
+def test_what_belongs_to_another_workspace_does_not_exist(
+    house: House, neighbour: House, operation: Operation, name: str
+) -> None:
+    said = []
+    for ids in (neighbour.ids, NO_SUCH):
+        # One foreign id among own ones, and in the same place one that never was.
+        answer = operation.call(house.client("admin"), {**house.ids, name: ids[name]})
+        check_problem(answer, 404, "not_found")
+        said.append(answer.json()["detail"].replace(ids[name], ""))
+    assert said[0] == said[1], "something tells a foreign id from one that never was"
 
 
 @pytest.mark.parametrize(
     "operation", [one for one in PROTECTED if "account_id" in one.query_parameters], ids=repr
 )
-def test_a_foreign_account_in_a_filter_shows_nothing(tenant: Tenant, operation: Operation) -> None:
-    foreign = make_ids(make_tenant(tenant.server))
-    answer = operation.call(tenant.client, make_ids(tenant), params={"account_id": foreign["account_id"]})
+def test_a_foreign_account_in_a_filter_shows_nothing(
+    house: House, neighbour: House, operation: Operation
+) -> None:
+    params = {"account_id": neighbour.ids["account_id"]}
+    answer = operation.call(house.client("admin"), house.ids, params=params)
     assert answer.status_code == 404 or answer.json()["data"] == []
 
 
 @pytest.mark.parametrize(
-    ("operation", "field"),
+    ("operation", "name"),
     [
         (one, name)
         for one in PROTECTED
@@ -170,25 +218,24 @@ def test_a_foreign_account_in_a_filter_shows_nothing(tenant: Tenant, operation: 
     ],
     ids=str,
 )
-def test_a_foreign_id_in_a_body_does_not_exist(tenant: Tenant, operation: Operation, field: str) -> None:
-    own, foreign = make_ids(tenant), make_ids(make_tenant(tenant.server))
+def test_a_foreign_id_in_a_body_does_not_exist(
+    house: House, neighbour: House, operation: Operation, name: str
+) -> None:
     said = []
-    for ids in (foreign, NO_SUCH):
-        value = ids[field.removesuffix("s")]
-        body = {**operation.body, field: [value] if field.endswith("s") else value}
-        answer = operation.call(tenant.client, own, json=body)
+    for ids in (neighbour.ids, NO_SUCH):
+        value = ids[name.removesuffix("s")]
+        body = {**operation.body, name: [value] if name.endswith("s") else value}
+        answer = operation.call(house.client("admin"), house.ids, json=body)
         assert answer.status_code in (404, 422), answer.text
         said.append(answer.json()["detail"].replace(value, ""))
     assert said[0] == said[1], "something tells a foreign id from one that never was"
 
 
-def test_lists_show_only_the_own_workspace(tenant: Tenant) -> None:
-    foreign = make_ids(make_tenant(tenant.server))
-    with tenant.client_with("admin") as client:
-        for operation in PROTECTED:
-            if operation.method == "GET" and not operation.path_parameters:
-                text = operation.call(client, {}).text
-                assert not [value for value in foreign.values() if value in text], operation
+def test_lists_show_only_the_own_workspace(house: House, neighbour: House) -> None:
+    for operation in PROTECTED:
+        if operation.method == "GET" and not operation.path_parameters:
+            text = operation.call(house.client("admin"), {}).text
+            assert not [value for value in neighbour.ids.values() if value in text], operation
 
 
 def test_operation_ids_are_unique_and_every_body_has_an_example() -> None:
