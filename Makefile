@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-publish eval-optimal-times chaos test-pds test-specs lock clean
+.PHONY: help demo up test check format bench bench-publish eval-optimal-times chaos test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -46,6 +46,9 @@ test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20
 
 test-specs: $(READY) ## Hold connectors and sandbox to the platforms' specifications (SOCIALFLOW_SPECS=folder)
 	$(BIN)/pytest tests/specs -m specs -rs
+
+test-schema: $(READY) ## Fuzz the whole API by its OpenAPI document, every check on (about five minutes)
+	SCHEMA_TEST=full $(BIN)/pytest tests/api/test_schema.py -q -s
 
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

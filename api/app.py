@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
@@ -28,7 +29,7 @@ from api.routers import (
     workspace,
 )
 from api.services import Clock, Services, utc_now
-from api.settings import ApiSettings
+from api.settings import ApiSettings, split_origins
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from warehouse.lake.connect import Lake
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
 
     import httpx
 
+REQUEST_HEADERS = ("Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id")
+ANSWER_HEADERS = (
+    *("ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+)
+"""What pages of an allowed origin may send and read, beyond what browsers always let them."""
 VERSION = "1.0.0"
 """Of the HTTP API, not of the product: it grows by the rules of semantic versioning."""
 
@@ -97,6 +104,16 @@ def create_app(
     )
     install_error_handlers(app)
     app.add_middleware(RequestEnvelope, max_body_bytes=settings.max_body_bytes, metrics=request_metrics)
+    if origins := split_origins(settings.cors_origins):
+        # Outside of the envelope, so that its own refusals can be read by those pages too. No credentials: no
+        # cookie of the dashboard is ever sent by, or an answer to it shown to, a page from elsewhere.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", *REQUEST_HEADERS],
+            expose_headers=ANSWER_HEADERS,
+        )
     strict = [Depends(refuse_unknown_parameters)]
     v1 = APIRouter(prefix="/api/v1")
     for module in (

@@ -1,5 +1,6 @@
 """What routes declare that they need: the services, a caller with a scope, no unknown parameter."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -155,7 +156,9 @@ def _query_names_of(identity: _Identity) -> frozenset[str]:
 IfMatch = Annotated[
     str | None,
     Header(
-        alias="If-Match", description="The post's ETag as read: refuses the change (412) if it was changed."
+        alias="If-Match",
+        description="The post's ETag as read: refuses the change (412) if it was changed.",
+        json_schema_extra={"pattern": r'^(\*|(W/)?"[0-9]{1,9}")$'},
     ),
 ]
 
@@ -164,10 +167,10 @@ def parse_if_match(header: str | None) -> int | None:
     """Return the version that an If-Match header demands; None = any. Raises a 412 for a foreign ETag."""
     if header is None or header.strip() == "*":
         return None
-    value = header.strip().removeprefix("W/").strip('"')
-    if not value.isdecimal() or len(value) > 9:
+    tag = re.fullmatch(r'(?:W/)?"(\d{1,9})"', header.strip(), re.ASCII)
+    if tag is None:
         raise ApiError(412, "stale", "the If-Match header holds no ETag of this post: read the post again")
-    return int(value)
+    return int(tag[1])
 
 
 def post_etag(version: int) -> str:

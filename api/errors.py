@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from connectors.errors import (
     ConnectorError,
@@ -92,7 +93,7 @@ def explain(error: ApiError | WarehouseError | ValidationError) -> ApiError:
 def install_error_handlers(app: FastAPI) -> None:
     """Turn every error that a route may raise into a problem document."""
     app.add_exception_handler(ApiError, _handle(lambda error: error))
-    app.add_exception_handler(HTTPException, _handle(_from_http))
+    app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(RequestValidationError, _handle(_from_validation))
     app.add_exception_handler(WarehouseError, _handle(_from_warehouse))
     app.add_exception_handler(ConnectorError, _handle(_from_connector))
@@ -104,6 +105,26 @@ def _handle(convert: Any) -> Any:  # noqa: ANN401 (Starlette types a handler by 
         return render_problem(convert(error), path=request.url.path, request_id=request_id)
 
     return handler
+
+
+async def _handle_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for it alone)
+    if error.status_code == 405 and (allowed := _documented_methods(request)):
+        # The router names only the methods of the first route with this address; others have it too.
+        error = HTTPException(405, headers={"Allow": ", ".join(allowed)})
+    response: Response = await _handle(_from_http)(request, error)
+    return response
+
+
+def _documented_methods(request: Request) -> list[str]:
+    """Return the methods of the most exact address in the document that the request's path fits."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    fitting = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    return (
+        [method.upper() for method in paths[min(fitting, key=lambda path: path.count("{"))]]
+        if fitting
+        else []
+    )
 
 
 def _from_http(error: HTTPException) -> ApiError:

@@ -23,6 +23,8 @@ IdempotencyKeyHeader = Annotated[
         alias="Idempotency-Key",
         description="Any string of your own (1-255 visible characters), new for each request. A repetition within "
         "24 hours gets the first answer again, marked `Idempotent-Replayed: true`.",
+        # Checked below, with a code of its own.
+        json_schema_extra={"pattern": f"^{_KEY.pattern}$", "minLength": 1, "maxLength": 255},
     ),
 ]
 

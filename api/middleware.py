@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 
 from api.errors import ApiError, render_problem
+from api.logs import current_request_id
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class RequestEnvelope:
         except ApiError as error:
             await exchange.send_problem(error)
         except Exception:
-            logger.exception("request %s failed: %s %s", exchange.request_id, scope["method"], scope["path"])
+            logger.exception("failed: %s %s", scope["method"], scope["path"])
             if exchange.status is not None:
                 raise  # the answer has begun: only breaking the connection tells that it is not whole
             await exchange.send_problem(
@@ -67,12 +68,11 @@ class RequestEnvelope:
             operation = getattr(scope.get("route"), "operation_id", None) or "none"
             self._metrics.observe(operation, exchange.status or 0, seconds)
             logger.info(
-                "%s %s -> %s in %.1f ms, request %s",
+                "%s %s -> %s in %.1f ms",
                 scope["method"],
                 scope["path"],
                 exchange.status,
                 seconds * 1000,
-                exchange.request_id,
             )
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
@@ -105,6 +105,7 @@ class _Exchange:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else _new_request_id()
         scope["socialflow.request_id"] = self.request_id
+        current_request_id.set(self.request_id)
         self.status: int | None = None
         self._scope = scope
         self._send = send

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from api.schemas_common import Problem
+from api.openapi_links import METHODS, add_links
+from api.schemas_common import Problem, problems
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -16,8 +17,6 @@ DESCRIPTION = """Plan, publish and measure posts on social platforms.
 Get a token with `POST /api/v1/auth/token`, send it as `Authorization: Bearer <token>`. Times are ISO 8601; answers
 are UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`. What was not measured is null,
 never 0. A POST with an `Idempotency-Key` can be repeated safely for 24 hours. Lists go on with `next_cursor`."""
-
-_METHODS = ("get", "post", "patch", "delete")
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
@@ -37,10 +36,20 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for item in document["paths"].values():
-        for method in _METHODS:
+        for method in METHODS:
             if method in item:
                 _drop_foreign_422(item[method])
+                _add_answers_to_any_body(item[method])
+    add_links(document)
     return document
+
+
+def _add_answers_to_any_body(operation: dict[str, Any]) -> None:
+    """Whatever takes a body may be sent one that cannot be read, or one that is too long."""
+    if "requestBody" in operation:
+        for status, answer in problems(400, 413).items():
+            operation["responses"].setdefault(str(status), answer)
+        operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
 def _drop_foreign_422(operation: dict[str, Any]) -> None:

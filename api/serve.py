@@ -1,4 +1,4 @@
-"""The application in a process of its own, 80 MB smaller: `uvicorn --factory api.serve:create_app`."""
+"""The application in a process of its own, with a log, 80 MB smaller: `uvicorn --factory api.serve:create_app`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,7 @@ def create_app() -> FastAPI:
     """
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None = cannot be imported, by Python's own rule
     from api.app import create_app as create  # noqa: PLC0415 (only now may anything import DuckDB)
+    from api.logs import configure_logging  # noqa: PLC0415 (same)
 
+    configure_logging()
     return create()

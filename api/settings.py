@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,6 +18,25 @@ class ApiSettings(BaseSettings):
         default=10, ge=1, description="Wrong credentials a minute, for each key and address, before a pause."
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
+    cors_origins: str = Field(
+        default="",
+        description="Origins such as https://app.example.com, separated by commas, whose pages may call the API.",
+    )
     orchestrator_url: str | None = Field(
         default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        for origin in split_origins(value):
+            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write https://host or http://host:port, without a path"
+                )
+        return value
+
+
+def split_origins(value: str) -> list[str]:
+    """Return the single origins of the setting."""
+    return [origin.strip() for origin in value.split(",") if origin.strip()]

@@ -19,6 +19,8 @@ def main() -> None:
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,
+        # The API writes its own log, with the id of the request in every line.
+        log_config=None,
         timeout_graceful_shutdown=2,
     )
 

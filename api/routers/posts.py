@@ -55,8 +55,14 @@ Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
     "",
     operation_id="create_post",
     status_code=201,
-    response_model=PostOut | DryRunOut,
-    responses=problems(401, 403, 409, 413, 422, 429),
+    response_model=PostOut,
+    responses={
+        200: {
+            "model": DryRunOut,
+            "description": "With `dry_run=true`: the post is valid; nothing was saved.",
+        },
+        **problems(401, 403, 409, 413, 422, 429),
+    },
 )
 def create_post(
     body: PostCreate, services: ServicesDep, caller: Writer, repeat: Repeatable, *, dry_run: DryRun = False

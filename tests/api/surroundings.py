@@ -138,11 +138,12 @@ class RunningServer:
         settings: ApiSettings | None = None,
         *,
         allow_private: bool = True,
+        database_url: str | None = None,
     ) -> None:
         world = SandboxWorld(seed=7, now=clock, history_days=1)
         app = create_app(
             settings or ApiSettings(),
-            warehouse=WarehouseSettings(home=home),
+            warehouse=WarehouseSettings(home=home, database_url=database_url),
             connectors=ConnectorSettings(allow_private_instances=allow_private),
             clock=clock,
             platform_transport=httpx.ASGITransport(create_sandbox_app(world)),

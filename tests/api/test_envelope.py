@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.app import create_app
+from api.logs import RequestIdFilter
 from api.settings import ApiSettings
 from tests.api.surroundings import RunningServer, SettableClock, make_tenant, open_anonymous
 
@@ -83,11 +84,44 @@ def test_request_ids(server: Server) -> None:
         assert client.get("/nowhere").json()["request_id"].startswith("req_")
 
 
-def test_the_request_id_is_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="api.access"), open_anonymous(server) as client:
-        client.get("/healthz", headers={"X-Request-Id": "trace-in-the-log"})
-        client.get("/healthz")  # the first one's line is written when its answer has gone out
-    assert "trace-in-the-log" in caplog.text
+def test_the_request_id_is_in_every_line_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with RunningServer(tmp_path / "home", SettableClock()) as server, open_anonymous(server) as client:
+        server.services.lake.close()
+        caplog.handler.addFilter(RequestIdFilter())
+        with caplog.at_level(logging.INFO):
+            # One line from a worker thread about the lake, and one about the request.
+            client.get("/readyz", headers={"X-Request-Id": "trace-in-the-log"})
+            client.get("/healthz")  # the first one's line is written when its answer has gone out
+    lines = [(record.name, vars(record)["request_id"]) for record in caplog.records if "api" in record.name]
+    assert ("api.routers.health", "trace-in-the-log") in lines
+    assert ("api.access", "trace-in-the-log") in lines
+    assert all(request_id != "-" for _, request_id in lines)
+
+
+def test_pages_of_an_allowed_origin_alone_may_call(tmp_path: Path) -> None:
+    settings = ApiSettings(cors_origins="https://app.test, http://localhost:3000", max_body_bytes=2000)
+    with (
+        RunningServer(tmp_path / "home", SettableClock(), settings) as server,
+        open_anonymous(server) as client,
+    ):
+        asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "if-match"}
+        preflight = client.options(POSTS, headers={"Origin": "https://app.test", **asked})
+        assert preflight.headers["access-control-allow-origin"] == "https://app.test"
+        assert client.options(POSTS, headers={"Origin": "https://evil.test", **asked}).status_code == 400
+        # Also a refusal by the envelope can be read, with its id.
+        refused = client.post(POSTS, content="x" * 3000, headers={"Origin": "http://localhost:3000"})
+        check_problem(refused, 413, "body_too_large")
+        assert refused.headers["access-control-allow-origin"] == "http://localhost:3000"
+        assert "X-Request-Id" in refused.headers["access-control-expose-headers"]
+        assert "access-control-allow-credentials" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "app.test", "https://app.test/", "https://*.test", "https://a.test b"]
+)
+def test_what_is_no_origin_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="is no origin"):
+        ApiSettings(cors_origins=value)
 
 
 def test_security_headers(tenant: Tenant) -> None:
@@ -107,7 +141,8 @@ def test_an_error_that_nobody_foresaw_is_a_problem_with_an_id(
         server.services.lake.close()
         answer = tenant.client.get("/api/v1/analytics/overview")
         check_problem(answer, 500, "internal_error")
-        assert answer.json()["request_id"] in caplog.text
+        (failed,) = [record for record in caplog.records if record.message.startswith("failed:")]
+        assert failed.exc_info
         ready = tenant.client.get("/readyz")
         assert (ready.status_code, ready.json()["lake"], ready.json()["store"]) == (503, "failed", "ok")
 
