@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
-    from schemathesis import AuthContext, Case, CheckContext, Response
+    from schemathesis import AuthContext, Case, CheckContext, Response, SerializationContext
 
     from tests.api.surroundings import Server
 
@@ -82,6 +83,13 @@ class Mender:
 
     def set(self, case: Case, data: str, _context: AuthContext) -> None:
         case.headers = {**(case.headers or {}), "Authorization": data}
+
+
+@schemathesis.serializer("application/x-ndjson")
+def write_lines(_context: SerializationContext, value: Any) -> dict[str, bytes]:
+    """Lines of JSON are a text to the document."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return {"data": text.encode("utf-8", "surrogatepass")}
 
 
 @schemathesis.check
