@@ -25,6 +25,7 @@ from api.routers import (
     health,
     pages,
     posts,
+    recurrences,
     schedules,
     workspace,
 )
@@ -86,6 +87,8 @@ def create_app(
                     auth_limiter=RateLimiter(settings.auth_failures),
                     answers=AnswerCache(),
                     request_metrics=request_metrics,
+                    max_lateness=warehouse_settings.max_lateness,
+                    recurrence_horizon=warehouse_settings.recurrence_horizon,
                     clock=clock,
                 )
                 yield
@@ -120,6 +123,7 @@ def create_app(
         auth,
         posts,
         bulk_posts,
+        recurrences,
         schedules,
         analytics,
         accounts,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.dependencies import Caller
-    from api.schemas_posts import PostCreate, PostFields, PostPatch
+    from api.schemas_posts import PostCreate, PostPatch, PostTemplate
     from api.services import Services
     from connectors.types import Platform
     from warehouse.store.idempotency import StoreSession
@@ -56,7 +56,7 @@ class Recipients:
 def plan_new_post(services: Services, caller: Caller, body: PostCreate, session: StoreSession) -> Plan:
     """Return what a new post will be. Raises InvalidInputError or an ApiError that names what is wrong."""
     require_length(body.content)
-    wording = _wording_from(body, body.content)
+    wording = wording_from(body, body.content)
     recipients = Recipients(parse_platforms(body.platforms), body.account_ids)
     is_draft = body.status == "draft"
     if not is_draft and not recipients.platforms and not recipients.account_ids:
@@ -96,7 +96,7 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
     content = post.content if patch.content is None else patch.content
     if "content" in given:
         require_length(content)
-    wording = _wording_from(patch, content, wording_of(post))
+    wording = wording_from(patch, content, wording_of(post))
     alive = [row for row in publications if row.status != "canceled"]
     if given & {"platforms", "account_ids"}:
         recipients = Recipients(parse_platforms(patch.platforms), patch.account_ids)
@@ -196,7 +196,7 @@ def _plan(
     return Plan(draft, resolved, warnings)
 
 
-def _wording_from(body: PostFields, content: str, known: Wording | None = None) -> Wording:
+def wording_from(body: PostTemplate, content: str, known: Wording | None = None) -> Wording:
     """Return the wording of a request; with `known`, a field that is not given stays as it was."""
     fresh = Wording(
         content=content,

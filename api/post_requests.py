@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from connectors.base import Capabilities, ContentProblem
     from warehouse.store.models import AccountRow, Post
+    from warehouse.store.recurrence_models import Recurrence
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Wording:
         }
 
 
-def wording_of(post: Post) -> Wording:
-    """Return what a stored post says."""
+def wording_of(post: Post | Recurrence) -> Wording:
+    """Return what a stored post, or each post of a rule, says."""
     details = post.details
     return Wording(
         content=post.content,

@@ -89,6 +89,7 @@ def _common(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
         "first_comment": details.get("first_comment"),
         "variants": details.get("variants", {}),
         "client_ref": post.client_ref,
+        "recurrence": details.get("recurrence"),
         "origin": post.origin,
         "created_at": post.created_at,
         "updated_at": post.updated_at,

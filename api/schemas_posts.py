@@ -42,8 +42,8 @@ class Variant(Request):
     first_comment: Text | None = None
 
 
-class PostFields(Request):
-    """What an author can say about a post."""
+class PostTemplate(Request):
+    """What an author can say about a post, its time aside."""
 
     platforms: list[PlatformName] = Field(
         default_factory=list,
@@ -55,8 +55,6 @@ class PostFields(Request):
         max_length=100,
         description="Single accounts; of their platforms no other account is meant then.",
     )
-    scheduled_at: When | None = Field(default=None, description="When to publish; left out = at once.")
-    timezone: Zone | None = None
     variants: dict[PlatformName, Variant] = Field(default_factory=dict, max_length=20)
     media: MediaList = Field(default_factory=list)
     link: Link | None = None
@@ -65,6 +63,13 @@ class PostFields(Request):
     client_ref: str | None = Field(
         default=None, max_length=200, description="Your own reference, given back."
     )
+
+
+class PostFields(PostTemplate):
+    """What an author can say about a post."""
+
+    scheduled_at: When | None = Field(default=None, description="When to publish; left out = at once.")
+    timezone: Zone | None = None
 
 
 class PostCreate(PostFields):
@@ -181,6 +186,13 @@ class PublicationDetail(PublicationOut):
     ledger_problems: list[str] = Field(description="Empty: no row of the ledger is missing or was changed.")
 
 
+class OccurrenceRef(BaseModel):
+    """Which occurrence of which recurring rule a post is."""
+
+    id: str = Field(description="The recurrence's id.")
+    occurrence: str = Field(description="The local time that the rule gave it, whenever it goes out.")
+
+
 class PostBase(BaseModel):
     """What every view of a post holds."""
 
@@ -197,6 +209,7 @@ class PostBase(BaseModel):
     first_comment: str | None
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
+    recurrence: OccurrenceRef | None
     origin: str
     created_at: datetime
     updated_at: datetime

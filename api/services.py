@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,4 +37,8 @@ class Services:
     auth_limiter: RateLimiter
     answers: AnswerCache
     request_metrics: RequestMetrics
+    max_lateness: timedelta
+    """What is later than this waits for a person."""
+    recurrence_horizon: timedelta
+    """How long ahead recurring posts are made."""
     clock: Clock = utc_now

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from warehouse.errors import InvalidInputError
+from warehouse.local_times import describe_resolution, resolve_local
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -82,15 +83,5 @@ def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "sched
 
 
 def _resolve_local(written: datetime, value: str, zone: ZoneInfo) -> ResolvedTime:
-    first = written.replace(tzinfo=zone, fold=0)
-    second = written.replace(tzinfo=zone, fold=1)
-    # fold=0 reads a skipped time with the offset before the change: that moves it forward by the gap.
-    at = first.astimezone(UTC)
-    shown = at.astimezone(zone).replace(tzinfo=None)
-    if shown != written:
-        note = f"{value} does not exist in {zone.key} (the clocks go forward): taken as {shown.isoformat()}"
-        return ResolvedTime(at, value, zone.key, "shifted_forward", note)
-    if first.utcoffset() != second.utcoffset():
-        note = f"{value} happens twice in {zone.key} (the clocks go back): taken as the first"
-        return ResolvedTime(at, value, zone.key, "first_of_two", note)
-    return ResolvedTime(at, value, zone.key, "exact")
+    local = resolve_local(written, zone)
+    return ResolvedTime(local.at, value, zone.key, local.resolution, describe_resolution(value, local, zone))

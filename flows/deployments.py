@@ -70,6 +70,14 @@ SCHEDULED_FLOWS = (
         concurrency_limit=1,
     ),
     ScheduledFlow(
+        name="extend-recurrences",
+        module="flows.extend_recurrences",
+        function="extend_recurrences",
+        cron="22 * * * *",
+        description="Makes the posts of recurring rules two weeks ahead of their time.",
+        concurrency_limit=1,
+    ),
+    ScheduledFlow(
         name="refresh-optimal-times",
         module="flows.refresh_optimal_times",
         function="refresh_optimal_times",

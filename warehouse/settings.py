@@ -42,6 +42,12 @@ class WarehouseSettings(BaseSettings):
         default=timedelta(hours=1),
         description="After downtime, posts later than this wait for a person instead of going out (seconds).",
     )
+    recurrence_horizon: Duration = Field(
+        default=timedelta(days=14),
+        ge=timedelta(days=1),
+        le=timedelta(days=92),
+        description="How long ahead a recurring rule's posts are made (1d to 92d).",
+    )
 
     @field_validator("home")
     @classmethod

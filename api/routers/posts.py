@@ -99,6 +99,7 @@ def list_posts_page(
         str | None, Query(alias="from", max_length=64, description="scheduled_at from here.")
     ] = None,
     to: Annotated[str | None, Query(max_length=64, description="scheduled_at before here.")] = None,
+    recurrence_id: Annotated[str | None, Query(max_length=40, description="Posts of one rule.")] = None,
     origin: Annotated[
         str,
         Query(pattern="^(socialflow|external|any)$", description="external = found in an account's history."),
@@ -115,6 +116,7 @@ def list_posts_page(
             account_id=account_id,
             scheduled_from=resolve_time(from_, zone, field="from").at if from_ else None,
             scheduled_to=resolve_time(to, zone, field="to").at if to else None,
+            recurrence_id=recurrence_id,
             origin=None if origin == "any" else origin,
         )
         bound_to = {

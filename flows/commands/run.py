@@ -15,6 +15,7 @@ from flows.history_reader import read_histories
 from flows.maintenance import maintain_stores
 from flows.metrics_reader import read_due_metrics
 from flows.publisher import run_publisher
+from flows.recurring_posts import extend_recurrences
 from flows.resources import Resources, open_resources
 from flows.timing_refresh import compute_all_optimal_times
 from flows.token_keeper import refresh_ending_tokens
@@ -91,6 +92,15 @@ def backfill(*, as_json: JsonOption = False) -> None:
 def refresh_tokens(*, as_json: JsonOption = False) -> None:
     """Refresh the access tokens that end soon."""
     _run(refresh_ending_tokens, as_json=as_json)
+
+
+@app.command()
+def recurrences(*, as_json: JsonOption = False) -> None:
+    """Make the posts of recurring rules ahead of their time."""
+    with Resources.open() as resources:
+        report = extend_recurrences(resources)
+    _print(report.as_dict(), as_json=as_json)
+    report.raise_if_failed()
 
 
 @app.command("optimal-times")

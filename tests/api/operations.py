@@ -44,6 +44,15 @@ class Operation:
         return [one["name"] for one in self.operation.get("parameters", ()) if one["in"] == "query"]
 
     @property
+    def required_query(self) -> dict[str, Any]:
+        """An example of each query parameter without which nothing is answered."""
+        return {
+            one["name"]: one["schema"]["examples"][0]
+            for one in self.operation.get("parameters", ())
+            if one["in"] == "query" and one["required"]
+        }
+
+    @property
     def body_schema(self) -> dict[str, Any] | None:
         content = self.operation.get("requestBody", {}).get("content", {})
         schema = content.get("application/json", {}).get("schema")
@@ -59,6 +68,7 @@ class Operation:
     def call(self, client: httpx.Client, ids: Mapping[str, str], **more: Any) -> httpx.Response:
         if "json" not in more and "content" not in more:
             more["json"] = self.body
+        more["params"] = {**self.required_query, **more.get("params", {})}
         return client.request(self.method, self.address(ids), **more)
 
 

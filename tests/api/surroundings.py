@@ -105,6 +105,20 @@ class Tenant:
         created: dict[str, Any] = answer.json()
         return created
 
+    def create_recurrence(self, **fields: object) -> dict[str, Any]:
+        """Create a rule by API: every day at nine, from tomorrow on."""
+        body = {
+            "rrule": "FREQ=DAILY",
+            "starts_at": "2026-03-03T09:00:00",
+            "content": "daily",
+            "platforms": ["twitter"],
+            **fields,
+        }
+        answer = self.client.post("/api/v1/recurrences", json=body)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
 
 def in_hours(hours: float, start: datetime = NOON) -> str:
     """An ISO 8601 time that many hours after noon."""

@@ -24,6 +24,12 @@ ACCEPTED_SCOPES = {
     "create_post": {"write"},
     "create_posts": {"write"},
     "list_posts": {"read"},
+    "create_recurrence": {"write"},
+    "list_recurrences": {"read"},
+    "preview_recurrence": {"read"},
+    "get_recurrence": {"read"},
+    "update_recurrence": {"write"},
+    "delete_recurrence": {"write"},
     "get_post": {"read"},
     "update_post": {"write"},
     "cancel_post": {"write"},
@@ -63,6 +69,7 @@ def make_ids(owner: Tenant) -> dict[str, str]:
         "account_id": account_id,
         "publication_id": post["publications"][0]["id"],
         "key_id": owner.key.row.id,
+        "recurrence_id": owner.create_recurrence()["id"],
     }
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from warehouse.errors import NotFoundError
 from warehouse.store.models import Post, Publication, PublicationAttempt
+from warehouse.store.recurrence_models import RecurrenceOccurrence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,6 +30,7 @@ class PostFilter:
     scheduled_from: datetime | None = None
     scheduled_to: datetime | None = None
     """Exclusive."""
+    recurrence_id: str | None = None
     origin: str | None = "socialflow"
     """socialflow, external (found in an account's history), or None for both."""
 
@@ -57,6 +59,9 @@ def list_posts(
         query = query.where(Post.scheduled_at >= wanted.scheduled_from)
     if wanted.scheduled_to is not None:
         query = query.where(Post.scheduled_at < wanted.scheduled_to)
+    if wanted.recurrence_id is not None:
+        of_rule = RecurrenceOccurrence.recurrence_id == wanted.recurrence_id
+        query = query.where(Post.id.in_(select(RecurrenceOccurrence.post_id).where(of_rule)))
     if wanted.platform is not None or wanted.account_id is not None:
         of_post = select(Publication.id).where(Publication.post_id == Post.id)
         if wanted.platform is not None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from alembic import context
 
+from warehouse import store
 from warehouse.store.models import Base, UtcDateTime
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
+
+for _module in pkgutil.iter_modules(store.__path__, "warehouse.store."):
+    if not _module.ispkg:
+        import_module(_module.name)  # a table is known once its module is
 
 
 def render_item(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
