@@ -18,6 +18,7 @@ from api.rate_limits import RateLimiter
 from api.request_metrics import RequestMetrics
 from api.routers import (
     accounts,
+    advice,
     analytics,
     api_keys,
     auth,
@@ -125,6 +126,7 @@ def create_app(
         bulk_posts,
         recurrences,
         schedules,
+        advice,
         analytics,
         accounts,
         workspace,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from api.optimal_slots import HORIZON, choose_free_time
 from api.post_requests import (
     Wording,
     has_time,
@@ -15,12 +15,11 @@ from api.post_requests import (
     require_length,
     wording_of,
 )
-from api.post_views import scheduling_details
+from api.post_views import timing_details
 from api.times import ResolvedTime, require_future, resolve_time
+from warehouse.advised_placement import place_post
 from warehouse.errors import InvalidInputError
-from warehouse.lake.timing import get_optimal_times
 from warehouse.store.accounts import list_target_accounts
-from warehouse.store.post_reads import list_busy_times
 from warehouse.store.posts import PostDraft
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
@@ -53,8 +52,13 @@ class Recipients:
     account_ids: Sequence[str] = field(default_factory=tuple)
 
 
-def plan_new_post(services: Services, caller: Caller, body: PostCreate, session: StoreSession) -> Plan:
-    """Return what a new post will be. Raises InvalidInputError or an ApiError that names what is wrong."""
+def plan_new_post(
+    services: Services, caller: Caller, body: PostCreate, session: StoreSession, *, preview: bool = False
+) -> Plan:
+    """Return what a new post will be; a preview takes part in no experiment.
+
+    Raises InvalidInputError or an ApiError that names what is wrong.
+    """
     require_length(body.content)
     wording = wording_from(body, body.content)
     recipients = Recipients(parse_platforms(body.platforms), body.account_ids)
@@ -65,7 +69,15 @@ def plan_new_post(services: Services, caller: Caller, body: PostCreate, session:
             field="platforms",
             code="no_target",
         )
-    resolved = resolve_when(services, caller, session, body.scheduled_at, body.timezone, recipients)
+    resolved = resolve_when(
+        services,
+        caller,
+        session,
+        body.scheduled_at,
+        body.timezone,
+        recipients,
+        experiment=body.experiment and not preview,
+    )
     if resolved is None and not is_draft:
         resolved = _at_once(services, caller, session)
     return _plan(
@@ -76,7 +88,7 @@ def plan_new_post(services: Services, caller: Caller, body: PostCreate, session:
         recipients=recipients,
         resolved=resolved,
         scheduled_at=resolved.at if resolved else None,
-        details={"scheduling": scheduling_details(resolved)},
+        details=timing_details(resolved),
         is_draft=is_draft,
         client_ref=body.client_ref,
         allow_duplicate=body.allow_duplicate,
@@ -106,7 +118,7 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
     is_draft = patch.status == "draft" or (was_draft and patch.status is None)
     resolved = None
     scheduled_at = post.scheduled_at
-    scheduling = post.details.get("scheduling")
+    timing = {name: post.details.get(name) for name in ("scheduling", "placement")}
     if "scheduled_at" in given:
         if patch.scheduled_at is None and not is_draft:
             raise InvalidInputError(
@@ -114,9 +126,18 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
                 field="scheduled_at",
                 code="null_time",
             )
-        resolved = resolve_when(services, caller, session, patch.scheduled_at, patch.timezone, recipients)
+        resolved = resolve_when(
+            services,
+            caller,
+            session,
+            patch.scheduled_at,
+            patch.timezone,
+            recipients,
+            experiment=patch.experiment,
+            except_post_id=post.id,
+        )
         scheduled_at = resolved.at if resolved else None
-        scheduling = scheduling_details(resolved)
+        timing = timing_details(resolved)
     elif "timezone" in given and patch.timezone is not None:
         raise InvalidInputError(
             "timezone only says how scheduled_at is read: give scheduled_at with it",
@@ -126,7 +147,7 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
     elif was_draft and not is_draft:
         if scheduled_at is None:
             resolved = _at_once(services, caller, session)
-            scheduled_at, scheduling = resolved.at, scheduling_details(resolved)
+            scheduled_at, timing = resolved.at, timing_details(resolved)
         else:
             require_future(ResolvedTime(scheduled_at, "", "UTC", "exact"), services.clock())
     return _plan(
@@ -137,7 +158,7 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
         recipients=recipients,
         resolved=resolved,
         scheduled_at=scheduled_at,
-        details={**post.details, "scheduling": scheduling},
+        details={**post.details, **timing},
         is_draft=is_draft,
         client_ref=patch.client_ref if "client_ref" in given else post.client_ref,
         allow_duplicate=patch.allow_duplicate,
@@ -151,15 +172,37 @@ def resolve_when(  # noqa: PLR0917 (what a time may depend on)
     value: str | None,
     timezone: str | None,
     recipients: Recipients,
+    *,
+    experiment: bool = True,
+    except_post_id: str | None = None,
 ) -> ResolvedTime | None:
-    """Return the instant that `scheduled_at` names, or None where there is none. Raises InvalidInputError."""
+    """Return the instant that `scheduled_at` names, or None where there is none.
+
+    With "optimal", `experiment` lets the workspace's experiment decide too, and `except_post_id` is the post that
+    is moved. Raises InvalidInputError.
+    """
     zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
     if value is None:
         return None
     now = services.clock()
     if value.strip().lower() == "optimal":
-        at = _next_free_time(services, caller, session, recipients, now)
-        return ResolvedTime(at, value, zone.key, "optimal", "the best advised time that is free")
+        placement = place_post(
+            session,
+            services.lake,
+            caller.workspace_id,
+            list_target_accounts(
+                session,
+                caller.workspace_id,
+                platforms=recipients.platforms,
+                account_ids=recipients.account_ids,
+            ),
+            now,
+            seed=secrets.randbits(32) if experiment else None,
+            except_post_id=except_post_id,
+        )
+        return ResolvedTime(
+            placement.candidate.at, value, zone.key, "optimal", placement.reason, placement.as_details()
+        )
     resolved = resolve_time(value, zone)
     require_future(resolved, now)
     return resolved
@@ -215,15 +258,3 @@ def wording_from(body: PostTemplate, content: str, known: Wording | None = None)
 def _at_once(services: Services, caller: Caller, session: StoreSession) -> ResolvedTime:
     zone = get_workspace(session, caller.workspace_id).timezone
     return ResolvedTime(services.clock(), "", zone, "now")
-
-
-def _next_free_time(
-    services: Services, caller: Caller, session: StoreSession, recipients: Recipients, now: datetime
-) -> datetime:
-    accounts = list_target_accounts(
-        session, caller.workspace_id, platforms=recipients.platforms, account_ids=recipients.account_ids
-    )
-    account_ids = [row.id for row in accounts]
-    rows = get_optimal_times(services.lake, workspace_id=caller.workspace_id)
-    busy = list_busy_times(session, account_ids, start=now, end=now + HORIZON)
-    return choose_free_time(rows, account_ids, busy, now)

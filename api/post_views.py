@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from api.schemas_posts import Attempt, PostDetail, PostOut, PublicationDetail, PublicationOut, Scheduling
+from api.schemas_posts import (
+    Attempt,
+    PlacementOut,
+    PostDetail,
+    PostOut,
+    PublicationDetail,
+    PublicationOut,
+    Scheduling,
+)
+from warehouse.advice_words import to_percent
 from warehouse.store.ledger import verify_ledger
+from warehouse.store.placements import MANUAL, placement_of
 from warehouse.store.story import tell_story
 
 if TYPE_CHECKING:
@@ -58,6 +68,14 @@ def render_post_detail(
     )
 
 
+def timing_details(resolved: ResolvedTime | None) -> dict[str, Any]:
+    """Return how a time was found, as `posts.details` keeps it: under "scheduling" and "placement"."""
+    return {
+        "scheduling": scheduling_details(resolved),
+        "placement": resolved.placement if resolved else None,
+    }
+
+
 def scheduling_details(resolved: ResolvedTime | None) -> dict[str, Any] | None:
     """Return how a time was found, as kept in `posts.details`."""
     if resolved is None:
@@ -68,6 +86,23 @@ def scheduling_details(resolved: ResolvedTime | None) -> dict[str, Any] | None:
         "resolution": resolved.resolution,
         "note": resolved.note,
     }
+
+
+def render_placement(details: Mapping[str, Any]) -> PlacementOut:
+    """Return how the time of a post with these details was found."""
+    known = placement_of(details)
+    if known["kind"] == MANUAL:
+        return PlacementOut(kind=MANUAL)
+    lift = to_percent(known["expected_lift"], known["lift_low"], known["lift_high"])
+    return PlacementOut(
+        kind=known["kind"],
+        reason=known["reason"],
+        expected_lift_pct=lift.lift,
+        interval_80=(lift.low, lift.high),
+        random_share=known["random_share"],
+        seed=known["seed"],
+        acceptable=known["acceptable"],
+    )
 
 
 def _common(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
@@ -83,6 +118,7 @@ def _common(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
         "account_ids": [row.account_id for row in targets],
         "scheduled_at": post.scheduled_at,
         "scheduling": Scheduling(**scheduling) if scheduling else None,
+        "placement": render_placement(details),
         "media": details.get("media", []),
         "link": details.get("link"),
         "thread": details.get("thread", []),

@@ -31,6 +31,14 @@ When = Annotated[
     ),
 ]
 
+Experiment = Annotated[
+    bool,
+    Field(
+        description='With "optimal": whether the workspace\'s experiment, if it runs one, may choose the time. '
+        "false: the best free time, whatever happens."
+    ),
+]
+
 
 class Variant(Request):
     """What one platform gets instead of the common content; a field left out is as for all."""
@@ -69,6 +77,7 @@ class PostFields(PostTemplate):
     """What an author can say about a post."""
 
     scheduled_at: When | None = Field(default=None, description="When to publish; left out = at once.")
+    experiment: Experiment = True
     timezone: Zone | None = None
 
 
@@ -115,6 +124,7 @@ class RescheduleRequest(Request):
     )
 
     scheduled_at: When
+    experiment: Experiment = True
     timezone: Zone | None = None
 
 
@@ -144,6 +154,26 @@ class Scheduling(BaseModel):
     timezone: str
     resolution: Resolution
     note: str | None
+
+
+class PlacementOut(BaseModel):
+    """Whether advice chose the post's time, and as part of which experiment."""
+
+    kind: Literal["manual", "recommended", "random", "exploration"] = Field(
+        description="manual: the author's own time. recommended: the best free one. random, exploration: an experiment "
+        "that the workspace asked for."
+    )
+    reason: str | None = Field(default=None, description="Why this time, in words.")
+    expected_lift_pct: float | None = Field(
+        default=None, description="Expected engagement against the accounts' usual times, when it was placed."
+    )
+    interval_80: tuple[float, float] | None = None
+    random_share: float | None = Field(
+        default=None,
+        description="The share of posts placed at random when this one was placed; null: no experiment.",
+    )
+    seed: int | None = Field(default=None, description="Of the experiment's draw.")
+    acceptable: int | None = Field(default=None, description="How many times a random choice had.")
 
 
 class Attempt(BaseModel):
@@ -203,6 +233,7 @@ class PostBase(BaseModel):
     account_ids: list[str]
     scheduled_at: datetime | None
     scheduling: Scheduling | None
+    placement: PlacementOut
     media: list[Media]
     link: str | None
     thread: list[str]
@@ -249,5 +280,6 @@ class DryRunOut(BaseModel):
     valid: Literal[True] = True
     scheduled_at: datetime | None
     scheduling: Scheduling | None
+    placement: PlacementOut
     publications: list[DryRunTarget]
     warnings: list[str]

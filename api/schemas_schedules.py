@@ -1,4 +1,4 @@
-"""Shapes of the calendar and of the advised times."""
+"""Shapes of the calendar."""
 
 from __future__ import annotations
 
@@ -41,47 +41,5 @@ class CalendarOut(BaseModel):
     from_: datetime = Field(serialization_alias="from")
     to: datetime
     data: list[CalendarDay]
-    has_more: bool = False
-    next_cursor: str | None = None
-
-
-class OptimalTime(BaseModel):
-    """One hour of one account's week, and what posting then is expected to bring."""
-
-    account_id: str
-    platform: str
-    handle: str | None
-    weekday: int = Field(description="0 = Monday, local.")
-    hour: int = Field(description="0-23, local.")
-    timezone: str
-    next_at: datetime = Field(description="The next real instant of this slot, with offset.")
-    score: float = Field(description="0 = the account's worst slot, 100 = its best.")
-    expected_lift_pct: float = Field(description="Expected engagement against the account's usual times.")
-    interval_80: tuple[float, float] = Field(description="80 % range of the lift, in percent.")
-    p_better: float
-    posts_observed: int
-    posts_nearby: int
-    basis: str = Field(description="own, mixed or prior: what the estimate rests on.")
-    confidence: str = Field(description="high, medium, low, or no reliable timing effect.")
-    sentence: str
-
-
-class TimingSubject(BaseModel):
-    """What the advice for one account rests on."""
-
-    account_id: str
-    platform: str
-    handle: str | None
-    posts: int
-    computed_at: datetime
-    model_version: str
-
-
-class OptimalTimesOut(BaseModel):
-    """Advised times, the best first."""
-
-    data: list[OptimalTime]
-    accounts: list[TimingSubject]
-    caveats: list[str]
     has_more: bool = False
     next_cursor: str | None = None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas_common import Request
+from warehouse.store.placements import LARGEST_SHARE
 
 
 class WorkspaceOut(BaseModel):
@@ -14,3 +17,19 @@ class WorkspaceOut(BaseModel):
     name: str
     timezone: str = Field(description="IANA zone in which a time without an offset is read.")
     publishing_paused_at: datetime | None = Field(description="Set while nothing of it is sent.")
+    random_share: float = Field(
+        description='Share of the posts placed by "optimal" that get a random acceptable time, to measure what the '
+        "advice is worth; 0 = off."
+    )
+    weekly_exploration: bool = Field(
+        description="Whether one such post a week tries the time that might be best where little is known."
+    )
+
+
+class WorkspacePatch(Request):
+    """Changes to a workspace's experiments; a field left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"random_share": 0.2}})
+
+    random_share: float | None = Field(default=None, ge=0, le=LARGEST_SHARE, description="0 turns it off.")
+    weekly_exploration: bool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from warehouse.errors import InvalidInputError
 from warehouse.local_times import describe_resolution, resolve_local
@@ -36,6 +36,8 @@ class ResolvedTime:
     """IANA zone in which a time without offset was read."""
     resolution: Resolution
     note: str | None = None
+    placement: dict[str, Any] | None = None
+    """How advice found it, as `posts.details` keeps it; None = the author chose the time."""
 
 
 def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> ResolvedTime:

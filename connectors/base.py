@@ -21,6 +21,14 @@ from connectors.types import (
 
 
 @dataclass(frozen=True, slots=True)
+class PublishingLimit:
+    """At most so many posts of one account in any window of this length."""
+
+    posts: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """A platform's limits and abilities as data, each fact's source in the platform module."""
 
@@ -65,6 +73,8 @@ class Capabilities:
     """Whether an account's history can be read; False = `list_publications` gives one empty page."""
     finds_out: bool = True
     """Whether `find_publication` can tell; False = it raises CannotFindOutError, and a person decides."""
+    publishing_limit: PublishingLimit | None = None
+    """How often an account may publish; None = the platform publishes no such limit."""
     refresh_before: timedelta | None = None
     """How long before `expires_at` a token should be refreshed; None = tokens are never refreshed."""
     reconciliation: str = ""

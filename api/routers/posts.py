@@ -11,7 +11,13 @@ from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request,
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.post_plans import Plan, Recipients, plan_changes, plan_new_post, resolve_when
 from api.post_requests import count_text, parse_platform
-from api.post_views import render_post, render_post_detail, scheduling_details
+from api.post_views import (
+    render_placement,
+    render_post,
+    render_post_detail,
+    scheduling_details,
+    timing_details,
+)
 from api.schemas_common import Page, problems
 from api.schemas_posts import (
     DryRunOut,
@@ -73,7 +79,7 @@ def create_post(
     """
     if dry_run:
         with services.store.read() as session:
-            plan = plan_new_post(services, caller, body, session)
+            plan = plan_new_post(services, caller, body, session, preview=True)
             store_posts.refuse_duplicates_of(session, plan.draft)
         return Response(_render_dry_run(plan).model_dump_json(), media_type="application/json")
 
@@ -227,7 +233,16 @@ def reschedule_post(
         post = get_post(session, caller.workspace_id, post_id)
         alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
         recipients = Recipients((), [row.account_id for row in alive])
-        resolved = resolve_when(services, caller, session, body.scheduled_at, body.timezone, recipients)
+        resolved = resolve_when(
+            services,
+            caller,
+            session,
+            body.scheduled_at,
+            body.timezone,
+            recipients,
+            experiment=body.experiment,
+            except_post_id=post.id,
+        )
         if resolved is None:
             raise problem_at("/scheduled_at", "invalid_time", "give a time")
         post = store_posts.reschedule_post(
@@ -236,7 +251,7 @@ def reschedule_post(
             post_id,
             resolved.at,
             services.clock(),
-            details={"scheduling": scheduling_details(resolved)},
+            details=timing_details(resolved),
             expected_version=parse_if_match(if_match),
         )
         return _answer(session, post, 200)
@@ -332,6 +347,7 @@ def _render_dry_run(plan: Plan) -> DryRunOut:
     return DryRunOut(
         scheduled_at=plan.draft.scheduled_at,
         scheduling=Scheduling(**scheduling) if scheduling else None,
+        placement=render_placement(plan.draft.details),
         publications=targets,
         warnings=list(plan.warnings),
     )

@@ -1,4 +1,4 @@
-"""The content calendar and the advised times."""
+"""The content calendar."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,13 +9,10 @@ from fastapi import APIRouter, Query
 
 from api.dependencies import Reader, ServicesDep
 from api.errors import problem_at
-from api.optimal_slots import CAVEATS, HARD_GAP, rank_across_accounts, render_optimal_time, render_subjects
-from api.pagination import Limit
-from api.post_requests import parse_platform
 from api.schemas_common import problems
-from api.schemas_schedules import CalendarDay, CalendarEntry, CalendarOut, OptimalTimesOut
+from api.schemas_schedules import CalendarDay, CalendarEntry, CalendarOut
 from api.times import resolve_time
-from warehouse.lake.timing import get_optimal_times
+from warehouse.placement import HARD_GAP
 from warehouse.store.accounts import get_account
 from warehouse.store.models import Post, Publication
 from warehouse.store.post_reads import list_calendar
@@ -60,44 +57,6 @@ def get_calendar(
     if len(planned) > MOST_ENTRIES:
         raise problem_at("to", "span_too_long", f"more than {MOST_ENTRIES} entries: ask for a shorter span")
     return CalendarOut(timezone=zone.key, from_=start, to=end, data=_by_day(planned, zone, start, end))
-
-
-@router.get("/optimal-times", operation_id="get_optimal_times", responses=problems(401, 403, 404, 422, 429))
-def read_optimal_times(
-    services: ServicesDep,
-    caller: Reader,
-    *,
-    platform: Annotated[str | None, Query(max_length=40)] = None,
-    account_id: Annotated[str | None, Query(max_length=40)] = None,
-    timezone: Annotated[
-        str | None,
-        Query(max_length=64, description="IANA zone to tell times in; default: each account's own."),
-    ] = None,
-    limit: Limit = 10,
-) -> OptimalTimesOut:
-    """Advise when to post, from the accounts' own history: best first, with ranges and the evidence.
-
-    With several accounts, the best time of each comes before the second best of any. "No reliable timing
-    effect" is a valid answer. Empty until there is a measured history.
-    """
-    now = services.clock()
-    zone = parse_timezone(timezone) if timezone else None
-    wanted = parse_platform(platform) if platform else None
-    if account_id is not None:
-        with services.store.read() as session:
-            get_account(session, caller.workspace_id, account_id)
-    rows = get_optimal_times(
-        services.lake,
-        workspace_id=caller.workspace_id,
-        platform=wanted,
-        account_id=account_id,
-        limit=limit,
-    )
-    return OptimalTimesOut(
-        data=[render_optimal_time(row, zone, now) for row in rank_across_accounts(rows, limit)],
-        accounts=render_subjects(rows),
-        caveats=CAVEATS,
-    )
 
 
 def _resolve_span(

@@ -1,4 +1,4 @@
-"""The caller's own workspace: read it, pause all its publishing, resume."""
+"""The caller's own workspace: read it, set its experiments, pause all its publishing, resume."""
 
 from typing import Annotated
 
@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.dependencies import Reader, ServicesDep, Writer
 from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
 from api.schemas_common import problems
-from api.schemas_workspace import WorkspaceOut
+from api.schemas_workspace import WorkspaceOut, WorkspacePatch
 from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.models import Workspace
+from warehouse.store.placements import PlacementPolicy, get_policy, set_policy
 from warehouse.store.workspaces import get_workspace, pause_publishing, resume_publishing
 
 router = APIRouter(prefix="/workspace", tags=["Workspace"])
@@ -29,7 +30,22 @@ Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
     """Read the workspace that your key belongs to."""
     with services.store.read() as session:
-        return _render(get_workspace(session, caller.workspace_id))
+        return _render(get_workspace(session, caller.workspace_id), get_policy(session, caller.workspace_id))
+
+
+@router.patch("", operation_id="update_workspace", responses=problems(401, 403, 413, 422, 429))
+def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer) -> WorkspaceOut:
+    """Say how the workspace wants to learn from its posts. All of it is off by default."""
+    with services.store.write() as session:
+        workspace = get_workspace(session, caller.workspace_id)
+        policy = set_policy(
+            session,
+            caller.workspace_id,
+            services.clock(),
+            random_share=body.random_share,
+            weekly_exploration=body.weekly_exploration,
+        )
+        return _render(workspace, policy)
 
 
 @router.post(
@@ -43,7 +59,7 @@ def pause_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) -
 
     def work(session: StoreSession) -> StoredAnswer:
         workspace = pause_publishing(session, caller.workspace_id, services.clock())
-        return make_answer(200, _render(workspace))
+        return make_answer(200, _render(workspace, get_policy(session, caller.workspace_id)))
 
     return answer_once(services, repeat, work)
 
@@ -58,15 +74,18 @@ def resume_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) 
     """Let the workspace's posts go out again; what became too late waits for a decision."""
 
     def work(session: StoreSession) -> StoredAnswer:
-        return make_answer(200, _render(resume_publishing(session, caller.workspace_id)))
+        workspace = resume_publishing(session, caller.workspace_id)
+        return make_answer(200, _render(workspace, get_policy(session, caller.workspace_id)))
 
     return answer_once(services, repeat, work)
 
 
-def _render(workspace: Workspace) -> WorkspaceOut:
+def _render(workspace: Workspace, policy: PlacementPolicy) -> WorkspaceOut:
     return WorkspaceOut(
         id=workspace.id,
         name=workspace.name,
         timezone=workspace.timezone,
         publishing_paused_at=workspace.publishing_paused_at,
+        random_share=policy.random_share,
+        weekly_exploration=policy.weekly_exploration,
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
 from connectors.errors import (
@@ -82,6 +82,7 @@ class InstagramConnector:
             "shares": "shares",
             "saves": "saves",
         },
+        publishing_limit=PublishingLimit(100, timedelta(hours=24)),
         refresh_before=REFRESH_BEFORE,
         reconciliation="The stored container is asked whether it was published; the account's media name the post.",
     )

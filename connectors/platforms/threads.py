@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
@@ -84,6 +84,7 @@ class ThreadsConnector:
             "comments": "replies",
             "shares": "reposts, quotes and shares",
         },
+        publishing_limit=PublishingLimit(250, timedelta(hours=24)),
         refresh_before=REFRESH_BEFORE,
         reconciliation=(
             "The stored container is asked whether it was published; the account's posts and replies since the "

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.context import ConnectorContext
 from connectors.errors import (
     GiveUpError,
@@ -82,6 +82,7 @@ class TwitterConnector:
             "saves": "bookmarks",
             "clicks": "clicks on links",
         },
+        publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
         refresh_before=timedelta(minutes=30),
         reconciliation="The account's posts since the first attempt are read and compared by text and links.",
     )

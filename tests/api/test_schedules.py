@@ -4,15 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.surroundings import NOON, in_hours
-from warehouse.lake.load import load_accounts
-from warehouse.lake.rows import AccountDim
+from tests.api.surroundings import in_hours
 
 if TYPE_CHECKING:
     from tests.api.surroundings import Tenant
 
 CALENDAR = "/api/v1/schedules"
-OPTIMAL = "/api/v1/schedules/optimal-times"
 
 
 def days(tenant: Tenant, **params: str) -> dict[str, list[dict[str, Any]]]:
@@ -80,77 +77,3 @@ def test_canceled_and_far_posts_are_not_shown(tenant: Tenant) -> None:
 def test_wrong_questions(tenant: Tenant, params: dict[str, str], pointer: str) -> None:
     answer = tenant.client.get(CALENDAR, params=params)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
-
-
-def advise(tenant: Tenant, account: str, lifts: dict[tuple[int, int], float], **more: object) -> None:
-    """Put advised slots into the lake, as the daily computation would."""
-    lake = tenant.server.services.lake
-    account_id = tenant.accounts[account]
-    platform = account.partition("-")[0]
-    load_accounts(lake, [AccountDim(account_id, tenant.workspace_id, platform, account)])
-    for (weekday, hour), lift in lifts.items():
-        row = {
-            "workspace_id": tenant.workspace_id,
-            "account_id": account_id,
-            "platform": platform,
-            "timezone": "UTC",
-            "weekday": weekday,
-            "hour": hour,
-            "expected_lift": lift,
-            "lift_low": lift - 0.1,
-            "lift_high": lift + 0.1,
-            "p_better": 0.9,
-            "n_posts": 9,
-            "n_nearby": 60,
-            "basis": "own",
-            "confidence": "low",
-            "score": 100.0,
-            "account_posts": 400,
-            "model_version": "test",
-            "computed_at": NOON,
-            **more,
-        }
-        names = ", ".join(row)
-        values = ", ".join(f"${name}" for name in row)
-        with lake.write() as cursor:
-            cursor.execute(f"INSERT INTO marts.optimal_times ({names}) VALUES ({values})", row)  # noqa: S608 (our own names)
-
-
-def test_without_history_there_is_no_advice(tenant: Tenant) -> None:
-    answer = tenant.client.get(OPTIMAL)
-    assert answer.status_code == 200
-    assert (answer.json()["data"], answer.json()["accounts"]) == ([], [])
-    assert "not proof" in answer.json()["caveats"][0]
-
-
-def test_advice(tenant: Tenant) -> None:
-    advise(tenant, "twitter-user", {(1, 18): 0.14, (2, 9): 0.1})
-    advise(tenant, "mastodon-user", {(4, 7): 0.05})
-    answer = tenant.client.get(OPTIMAL, params={"limit": 2}).json()
-    assert [(one["platform"], one["weekday"], one["hour"]) for one in answer["data"]] == [
-        ("twitter", 1, 18),
-        ("mastodon", 4, 7),
-    ]
-    best = answer["data"][0]
-    assert best["next_at"] == "2026-03-03T18:00:00Z"
-    assert (best["expected_lift_pct"], best["interval_80"], best["posts_observed"]) == (14.0, [4.0, 24.0], 9)
-    assert {one["account_id"]: one["posts"] for one in answer["accounts"]} == {
-        tenant.accounts["twitter-user"]: 400,
-        tenant.accounts["mastodon-user"]: 400,
-    }
-    of_one = tenant.client.get(OPTIMAL, params={"platform": "x", "timezone": "Asia/Tokyo"}).json()["data"]
-    assert [(one["weekday"], one["hour"]) for one in of_one] == [(2, 3), (2, 18)]
-    by_account = tenant.client.get(OPTIMAL, params={"account_id": tenant.accounts["mastodon-user"]}).json()
-    assert [one["platform"] for one in by_account["data"]] == ["mastodon"]
-
-
-def test_an_optimal_post_takes_the_next_best_free_time(tenant: Tenant) -> None:
-    no_advice = tenant.client.post(
-        "/api/v1/posts", json={"content": "x", "platforms": ["twitter"], "scheduled_at": "optimal"}
-    )
-    assert (no_advice.status_code, no_advice.json()["code"]) == (422, "no_advised_time")
-    advise(tenant, "twitter-user", {(1, 18): 0.3, (2, 9): 0.1})
-    first = tenant.create_post(content="a", scheduled_at="optimal")
-    second = tenant.create_post(content="b", scheduled_at="optimal")
-    assert [first["scheduled_at"], second["scheduled_at"]] == ["2026-03-03T18:00:00Z", "2026-03-04T09:00:00Z"]
-    assert first["scheduling"]["resolution"] == "optimal"

@@ -126,25 +126,23 @@ def list_target_accounts(
     *,
     platforms: Collection[Platform] = (),
     account_ids: Collection[str] = (),
+    lock: bool = True,
 ) -> list[AccountRow]:
-    """Return the accounts that a post goes to, locked for the caller's transaction.
+    """Return the accounts that a post goes to, locked for the caller's transaction unless it only asks.
 
     A platform means each of its connected accounts, unless `account_ids` picks some of that platform.
     Raises InvalidInputError: an unknown or disconnected account, a platform without a connected one.
     """
-    connected = {
-        row.id: row
-        for row in session.scalars(
-            select(AccountRow)
-            .where(
-                AccountRow.workspace_id == workspace_id,
-                AccountRow.status.in_(("active", "revoked")),
-            )
-            .order_by(AccountRow.id)
-            # Two posts of the same content to the same account wait for each other (duplicate guard).
-            .with_for_update()
-        )
-    }
+    query = (
+        select(AccountRow)
+        .where(AccountRow.workspace_id == workspace_id, AccountRow.status.in_(("active", "revoked")))
+        .order_by(AccountRow.id)
+    )
+    if lock:
+        # Two posts to the same account wait for each other: the duplicate guard and the choice of a free time
+        # must see the first one.
+        query = query.with_for_update()
+    connected = {row.id: row for row in session.scalars(query)}
     chosen: dict[str, AccountRow] = {}
     for account_id in account_ids:
         if account_id not in connected:

@@ -179,6 +179,7 @@ class Publication(Base):
         UniqueConstraint("account_id", "external_id"),
         Index("ix_publications_due", "status", "due_at"),
         Index("ix_publications_snapshot", "next_snapshot_at"),
+        Index("ix_publications_published", "account_id", "published_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

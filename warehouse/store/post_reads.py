@@ -123,20 +123,3 @@ def list_attempts(session: Session, publication_ids: Collection[str]) -> dict[st
     for row in session.scalars(query):
         found[row.publication_id].append(row)
     return found
-
-
-def list_busy_times(
-    session: Session, account_ids: Collection[str], *, start: datetime, end: datetime
-) -> dict[str, list[datetime]]:
-    """Return when something is planned on these accounts within [start, end), by account id."""
-    busy: dict[str, list[datetime]] = {account_id: [] for account_id in account_ids}
-    query = select(Publication.account_id, Publication.scheduled_at).where(
-        Publication.account_id.in_(list(account_ids)),
-        Publication.status.in_(("scheduled", "claimed", "sending", "unknown")),
-        Publication.scheduled_at >= start,
-        Publication.scheduled_at < end,
-    )
-    for account_id, scheduled_at in session.execute(query):
-        if scheduled_at is not None:
-            busy[account_id].append(scheduled_at)
-    return busy

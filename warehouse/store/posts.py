@@ -154,7 +154,8 @@ def reschedule_post(
 ) -> Post:
     """Move all that has not been sent to another time; a draft with targets becomes scheduled.
 
-    `details` are merged into the post's. Raises ConflictError once something was claimed or nothing can move.
+    `details` are merged into the post's; without a "placement" among them the new time counts as chosen by hand.
+    Raises ConflictError once something was claimed or nothing can move.
     """
     post = get_post(session, workspace_id, post_id)
     _require_version(post, expected_version)
@@ -173,7 +174,7 @@ def reschedule_post(
     for publication in movable:
         reschedule_publication(session, publication, scheduled_at, now)
     post.scheduled_at = scheduled_at
-    post.details = post.details | (details or {})
+    post.details = post.details | {"placement": None} | (details or {})
     _touch(session, post, now)
     return post
 
