@@ -8,7 +8,7 @@ video alike: they are neither impressions nor video views, so they stay in `raw`
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
