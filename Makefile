@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-publish eval-optimal-times chaos test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-overview bench-publish eval-optimal-times chaos test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -33,6 +33,9 @@ bench: $(READY) ## Run the benchmarks (ratios, each within one run)
 
 eval-optimal-times: $(READY) ## Measure the timing model (HISTORY=file.parquet to add a real one)
 	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(HISTORY),--history $(HISTORY))
+
+bench-overview: $(READY) ## The overview endpoint beside the bare mart query, and beside raw snapshots in two databases
+	@$(BIN)/python benchmarks/bench_overview.py
 
 bench-publish: $(READY) ## Punctuality and throughput of the publisher beside a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py

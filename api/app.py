@@ -20,6 +20,7 @@ from api.routers import (
     accounts,
     advice,
     analytics,
+    analytics_posts,
     api_keys,
     auth,
     bulk_posts,
@@ -38,6 +39,9 @@ from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 from warehouse.store.workspaces import ensure_default_workspace
+
+LAKE_THREADS = 1
+"""Each question is answered on the thread that asks it: for small marts, sharing the work costs more than it saves."""
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,7 +78,10 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         warehouse_settings = warehouse or WarehouseSettings()
         pool = ConnectorPool(connectors or ConnectorSettings(), clock=clock, transport=platform_transport)
-        with Store.open(warehouse_settings) as store, Lake.open(warehouse_settings) as lake:
+        with (
+            Store.open(warehouse_settings) as store,
+            Lake.open(warehouse_settings, threads=LAKE_THREADS) as lake,
+        ):
             with store.write() as session:
                 ensure_default_workspace(session, clock())
             async with pool:
@@ -128,6 +135,7 @@ def create_app(
         schedules,
         advice,
         analytics,
+        analytics_posts,
         accounts,
         workspace,
         api_keys,

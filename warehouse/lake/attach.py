@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     AsOf = int | datetime
 
-_MAX_THREADS = 4
+MAX_THREADS = 4
 """More threads make more, smaller Parquet files a commit and win nothing at the lake's sizes."""
 
 
@@ -55,11 +55,17 @@ def describe_lake(settings: WarehouseSettings) -> str:
 
 
 def attach_lake(
-    settings: WarehouseSettings, *, read_only: bool = False, create: bool = False, as_of: AsOf | None = None
+    settings: WarehouseSettings,
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    as_of: AsOf | None = None,
+    threads: int = MAX_THREADS,
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection with the lake attached; `create` makes the catalog where there is none.
 
     `as_of` (the number of a snapshot, or an aware instant) attaches the lake as it was then; read-only.
+    `threads` is how many work on one statement at most.
 
     Raises SetupError: an extension, the catalog or the memory limit cannot be used.
     Raises InvalidInputError: the lake keeps no snapshot that old.
@@ -74,7 +80,7 @@ def attach_lake(
         },
     )
     try:
-        _configure(connection, settings)
+        _configure(connection, settings, threads)
         _load_extensions(connection, settings)
         _create_secret(connection, settings)
         _attach(
@@ -130,14 +136,14 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings) -> None:
+def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, threads: int) -> None:
     try:
         connection.execute(f"SET memory_limit = {quote(settings.lake_memory_limit)}")
     except duckdb.Error:
         raise SetupError(
             f"SOCIALFLOW_LAKE_MEMORY_LIMIT={settings.lake_memory_limit!r} is no size such as 1GB"
         ) from None
-    connection.execute(f"SET threads = {min(_MAX_THREADS, os.cpu_count() or 1)}")
+    connection.execute(f"SET threads = {min(threads, os.cpu_count() or 1)}")
     # Else DuckDB spills into the current folder.
     connection.execute(f"SET temp_directory = {quote(str(settings.home / 'lake' / 'tmp'))}")
     # Keys that someone keeps for DuckDB in their own home folder are not ours to use.

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import duckdb
 
 from warehouse.errors import ConflictError, SetupError
-from warehouse.lake.attach import attach_lake, describe_lake, local_catalog
+from warehouse.lake.attach import MAX_THREADS, attach_lake, describe_lake, local_catalog
+from warehouse.lake.commit_watch import CommitWatch
 from warehouse.lake.locks import make_lock
 from warehouse.lake.migrate import NEWEST_VERSION, check_version, migrate
 
@@ -50,21 +51,26 @@ class Lake:
         self._threads = threading.local()
         self.settings = settings
         self.read_only = read_only
+        self._watch = CommitWatch(local_catalog(settings), self._ask_snapshot_id)
 
     @classmethod
-    def open(cls, settings: WarehouseSettings, *, read_only: bool = False) -> Self:
+    def open(
+        cls, settings: WarehouseSettings, *, read_only: bool = False, threads: int = MAX_THREADS
+    ) -> Self:
         """Open the lake; a writer creates it or brings its tables up to date.
+
+        `threads` is how many work on one statement at most: 1 for who answers many small questions at once.
 
         Raises SetupError: an unusable folder or address, a missing extension, a lake from a newer version,
         and (read-only) a lake that does not exist or is older than this version.
         """
         lock = make_lock(settings)
         if read_only:
-            connection = _open_existing(settings, read_only=True)
-        elif _exists(settings) and (existing := _try_open_current(settings)) is not None:
+            connection = _open_existing(settings, read_only=True, threads=threads)
+        elif _exists(settings) and (existing := _try_open_current(settings, threads)) is not None:
             connection = existing
         else:
-            connection = _create_or_migrate(settings, lock)
+            connection = _create_or_migrate(settings, lock, threads)
         return cls(connection, lock, settings, read_only=read_only)
 
     def query(self, sql: str, params: Parameters | None = None) -> list[dict[str, Any]]:
@@ -80,10 +86,7 @@ class Lake:
 
     def snapshot_id(self) -> int:
         """Return the number of the lake's newest commit: it grows with each write, whoever wrote."""
-        row = self._cursor().execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
-        if row is None:
-            raise SetupError(f"the lake at {describe_lake(self.settings)} has no snapshot: it is damaged")
-        return int(row[0])
+        return self._watch.snapshot_id()
 
     @contextmanager
     def write(self) -> Iterator[DuckDBPyConnection]:
@@ -140,6 +143,12 @@ class Lake:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
+    def _ask_snapshot_id(self) -> int:
+        row = self._cursor().execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+        if row is None:
+            raise SetupError(f"the lake at {describe_lake(self.settings)} has no snapshot: it is damaged")
+        return int(row[0])
+
     def _cursor(self) -> DuckDBPyConnection:
         cursor: DuckDBPyConnection | None = getattr(self._threads, "cursor", None)
         if cursor is None:
@@ -181,11 +190,11 @@ def _exists(settings: WarehouseSettings) -> bool:
         raise SetupError(f"cannot read the lake's catalog {path}: {error.strerror}") from error
 
 
-def _open_existing(settings: WarehouseSettings, *, read_only: bool) -> DuckDBPyConnection:
+def _open_existing(settings: WarehouseSettings, *, read_only: bool, threads: int) -> DuckDBPyConnection:
     shown = describe_lake(settings)
     if not _exists(settings):
         raise SetupError(f"there is no lake at {shown} yet: run `socialflow up` or an import first")
-    connection = attach_lake(settings, read_only=read_only)
+    connection = attach_lake(settings, read_only=read_only, threads=threads)
     try:
         connection.execute("USE lake")
         _require_newest(check_version(connection, shown), shown)
@@ -203,10 +212,10 @@ def _require_newest(version: int, shown: str) -> None:
         )
 
 
-def _try_open_current(settings: WarehouseSettings) -> DuckDBPyConnection | None:
+def _try_open_current(settings: WarehouseSettings, threads: int) -> DuckDBPyConnection | None:
     """Open without the lock, so that a start never waits for a long write; None = needs the lock."""
     try:
-        connection = attach_lake(settings)
+        connection = attach_lake(settings, threads=threads)
     except SetupError:
         return None  # maybe half made by another process: looked at again under the lock, which says why
     try:
@@ -219,10 +228,10 @@ def _try_open_current(settings: WarehouseSettings) -> DuckDBPyConnection | None:
     return None
 
 
-def _create_or_migrate(settings: WarehouseSettings, lock: WriteLock) -> DuckDBPyConnection:
+def _create_or_migrate(settings: WarehouseSettings, lock: WriteLock, threads: int) -> DuckDBPyConnection:
     _prepare_folders(settings)
     with lock.hold():
-        connection = attach_lake(settings, create=True)
+        connection = attach_lake(settings, create=True, threads=threads)
         try:
             cursor = connection.cursor()
             cursor.execute("USE lake")

@@ -1,10 +1,11 @@
-"""What the analytics endpoints say: the overview of a period, a post's metrics, an account's days.
+"""The overview of a period: what its posts have earned, followers won, and the same for the period before.
 
 Definitions are in DEFINITIONS and docs/warehouse.md. What was not measured is None, never 0.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from collections.abc import Mapping
+    from datetime import datetime
 
     from connectors.types import Platform
     from warehouse.lake.connect import Lake
@@ -73,74 +75,48 @@ def get_overview(
         "end": end,
         "platform": None if platform is None else str(platform),
         "account_id": account_id,
+        "as_of": as_of,
     }
-    time_travel = {} if as_of is None else {"as_of": as_of}
     measured = load_sql("queries/measured_now" if as_of is None else "queries/measured_as_of")
-    posts_sql = load_sql("queries/overview").replace("{measured}", measured)
-    (posts,) = lake.query(posts_sql, params | time_travel)
-    (followers,) = lake.query(load_sql("queries/overview_followers"), params | {"as_of": as_of})
-
-    now = {
-        "total_posts": posts["total_posts"],
-        "total_engagement": posts["total_engagement"],
-        "follower_growth": followers["follower_growth"],
-    }
-    before = {
-        "total_posts": posts["previous_posts"],
-        "total_engagement": posts["previous_engagement"],
-        "follower_growth": followers["previous_growth"],
-    }
-    newest = [row["as_of"] for row in (posts, followers) if row["as_of"] is not None]
+    rows = lake.query(load_sql("queries/overview").replace("{measured}", measured), params)
+    parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        parts[row["part"]].append(row)
+    now, before = _totals(parts, current=True), _totals(parts, current=False)
+    publications = sum(row["counted"] for row in parts["publications"] if row["current"])
+    measured_publications = sum(row["total"] for row in parts["publications"] if row["current"])
+    newest = [row["as_of"] for row in rows if row["as_of"] is not None]
+    top = sorted(parts["top"], key=lambda row: (row["total"], row["name"]), reverse=True)
     return {
         **now,
-        "top_performing": posts["top"],
+        "top_performing": [{"post_id": row["name"], "engagement": row["total"]} for row in top],
         "period": {"from": start, "to": end},
-        "as_of": max(newest) if newest else None,
+        "as_of": max(newest, default=None),
         "previous": {
             "period": {"from": previous_start, "to": start},
             **before,
             "change": {name: _change(now[name], before[name]) for name in _COMPARED},
         },
-        "by_platform": _join_platforms(posts["by_platform"], followers["by_platform"]),
-        "series": _fill_days(start, end, posts["days"], followers["days"]),
+        "by_platform": _join_platforms(parts),
+        "series": _fill_days(start, end, parts),
         "coverage": {
-            "publications": posts["publications"],
-            "measured": posts["measured"],
-            "share": posts["measured"] / posts["publications"] if posts["publications"] else None,
-            "follower_accounts": followers["accounts"],
+            "publications": publications,
+            "measured": measured_publications,
+            "share": measured_publications / publications if publications else None,
+            "follower_accounts": sum(row["counted"] for row in parts["followers"] if row["current"]),
         },
         "definitions": DEFINITIONS,
     }
 
 
-def get_post_metrics(lake: Lake, workspace_id: str, post_id: str) -> dict[str, Any]:
-    """Return a post's publications, each with its snapshots, oldest first.
-
-    {post_id, publications: [{publication_id, account_id, platform, kind, published_at, permalink,
-    snapshots: [{captured_at, age_hours, the 8 metrics, engagement}]}]}
-
-    `publications` is empty for a post that is not published, unknown, or another workspace's.
-    """
-    rows = lake.query(load_sql("queries/post_metrics"), {"workspace_id": workspace_id, "post_id": post_id})
-    of_publication = ("publication_id", "account_id", "platform", "kind", "published_at", "permalink")
-    publications: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        head = {name: row.pop(name) for name in of_publication}
-        publication = publications.setdefault(head["publication_id"], head | {"snapshots": []})
-        if row["captured_at"] is not None:
-            publication["snapshots"].append(row)
-    return {"post_id": post_id, "publications": list(publications.values())}
-
-
-def list_accounts_daily(
-    lake: Lake, *, workspace_id: str, first: date, last: date, account_id: str | None = None
-) -> list[dict[str, Any]]:
-    """Return one row per account and measured UTC day, both ends included.
-
-    Columns: account_id, platform, day, captured_at, followers, following, posts, follower_growth.
-    """
-    params = {"workspace_id": workspace_id, "first": first, "last": last, "account_id": account_id}
-    return lake.query(load_sql("queries/accounts_daily"), params)
+def _totals(parts: Mapping[str, list[dict[str, Any]]], *, current: bool) -> dict[str, int | None]:
+    posts = next((row for row in parts["posts"] if row["current"] is current), None)
+    followers = next((row for row in parts["followers"] if row["current"] is current), None)
+    return {
+        "total_posts": posts["counted"] if posts else 0,
+        "total_engagement": posts["total"] if posts else None,
+        "follower_growth": followers["total"] if followers else None,
+    }
 
 
 def _change(now: int | None, before: int | None) -> float | None:
@@ -150,31 +126,33 @@ def _change(now: int | None, before: int | None) -> float | None:
     return (now - before) / abs(before)
 
 
-def _join_platforms(posts: list[dict[str, Any]], followers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    growth = {row["platform"]: row["follower_growth"] for row in followers}
-    rows = {row["platform"]: row | {"follower_growth": growth.pop(row["platform"], None)} for row in posts}
-    for platform, value in growth.items():
-        empty = {"platform": platform, "total_posts": 0, "total_engagement": None}
-        rows[platform] = empty | {"follower_growth": value}
-    return [rows[platform] for platform in sorted(rows)]
+def _join_platforms(parts: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    growth = {row["name"]: row["total"] for row in parts["platform_followers"]}
+    posts = {row["name"]: row for row in parts["platform"]}
+    return [
+        {
+            "platform": name,
+            "total_posts": posts[name]["counted"] if name in posts else 0,
+            "total_engagement": posts[name]["total"] if name in posts else None,
+            "follower_growth": growth.get(name),
+        }
+        for name in sorted(posts.keys() | growth.keys())
+    ]
 
 
 def _fill_days(
-    start: datetime, end: datetime, posts: list[dict[str, Any]], followers: list[dict[str, Any]]
+    start: datetime, end: datetime, parts: Mapping[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    published = {row["day"]: row for row in posts}
-    growth = {row["day"]: row["follower_growth"] for row in followers}
-    day, last = start.date(), (end - timedelta(microseconds=1)).date()
-    series = []
-    while day <= last:
-        row = published.get(day)
-        series.append(
-            {
-                "date": day,
-                "posts": row["posts"] if row else 0,
-                "engagement": row["engagement"] if row else None,
-                "follower_growth": growth.get(day),
-            }
-        )
-        day += timedelta(days=1)
-    return series
+    """Return every UTC day of the period: without posts it has 0 of them, and no engagement."""
+    posts = {row["day"]: row for row in parts["day"]}
+    growth = {row["day"]: row["total"] for row in parts["day_followers"]}
+    first, last = start.date(), (end - timedelta(microseconds=1)).date()
+    return [
+        {
+            "date": day,
+            "posts": posts[day]["counted"] if day in posts else 0,
+            "engagement": posts[day]["total"] if day in posts else None,
+            "follower_growth": growth.get(day),
+        }
+        for day in (first + timedelta(days=number) for number in range((last - first).days + 1))
+    ]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warehouse.errors import InvalidInputError
+from warehouse.lake.account_metrics import list_accounts_daily
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.overview import get_overview, get_post_metrics, list_accounts_daily
+from warehouse.lake.overview import get_overview
+from warehouse.lake.post_metrics import get_post_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
