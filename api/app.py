@@ -29,12 +29,15 @@ from api.routers import (
     posts,
     recurrences,
     schedules,
+    webhook_deliveries,
+    webhooks,
     workspace,
 )
 from api.services import Clock, Services, utc_now
 from api.settings import ApiSettings, split_origins
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
+from connectors.webhook_settings import WebhookSettings
 from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
@@ -63,6 +66,7 @@ def create_app(
     *,
     warehouse: WarehouseSettings | None = None,
     connectors: ConnectorSettings | None = None,
+    webhook_settings: WebhookSettings | None = None,
     clock: Clock = utc_now,
     platform_transport: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
@@ -97,6 +101,7 @@ def create_app(
                     request_metrics=request_metrics,
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
+                    webhooks=webhook_settings or WebhookSettings(),
                     clock=clock,
                 )
                 yield
@@ -139,6 +144,8 @@ def create_app(
         accounts,
         workspace,
         api_keys,
+        webhooks,
+        webhook_deliveries,
     ):
         v1.include_router(module.router)
     app.include_router(v1, dependencies=strict)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from api.request_metrics import RequestMetrics
     from api.settings import ApiSettings
     from connectors.platforms.registry import ConnectorPool
+    from connectors.webhook_settings import WebhookSettings
     from warehouse.lake.connect import Lake
     from warehouse.store.database import Store
 
@@ -41,4 +42,5 @@ class Services:
     """What is later than this waits for a person."""
     recurrence_horizon: timedelta
     """How long ahead recurring posts are made."""
+    webhooks: WebhookSettings
     clock: Clock = utc_now

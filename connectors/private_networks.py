@@ -9,7 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpcore
 import httpx
@@ -46,7 +46,30 @@ def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> s
 
     Whether a host name resolves to a private address is found out when the connection is made.
     """
-    parts = urlsplit((url or "").strip())
+    remedy = "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
+    parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
+    host = str(parts.hostname)
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{bracketed}" + (f":{parts.port}" if parts.port else "")
+
+
+def check_public_url(url: str, *, field: str, allow_private: bool, remedy: str) -> str:
+    """Return the whole address, path and query kept, or raise GiveUpError that names `remedy`, the setting to change.
+
+    Whether a host name resolves to a private address is found out when the connection is made.
+    """
+    parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
+    return parts._replace(fragment="").geturl()
+
+
+def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> SplitResult:
+    given = (url or "").strip()
+    if not given.isprintable() or " " in given:
+        raise GiveUpError(f"{field} holds characters that no web address has")
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        parts = urlsplit("")
     try:
         port = parts.port
     except ValueError:
@@ -56,14 +79,10 @@ def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> s
     if parts.username or parts.password:
         raise GiveUpError(f"{field} must not hold a user name or password")
     if parts.scheme == "http" and not allow_private:
-        raise GiveUpError(f"{field} must start with https://: a token is never sent in the clear")
-    host = parts.hostname
-    if not allow_private and not _may_be_public(host):
-        raise GiveUpError(
-            f"{field} {host} is on a private network: set SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true to allow it"
-        )
-    bracketed = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{bracketed}" + (f":{port}" if port else "")
+        raise GiveUpError(f"{field} must start with https://: nothing is sent in the clear")
+    if not allow_private and not _may_be_public(parts.hostname):
+        raise GiveUpError(f"{field} {parts.hostname} is on a private network: set {remedy} to allow it")
+    return parts
 
 
 def _may_be_public(host: str) -> bool:
@@ -87,7 +106,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        addresses = await _resolve(host, port)
+        addresses = await resolve(host, port)
         if not addresses or not all(is_public(address) for address in addresses):
             raise PrivateAddressError(f"{host} is not on the public internet")
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -110,7 +129,8 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
-async def _resolve(host: str, port: int) -> list[str]:
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a name. Raises httpcore.ConnectError where there are none to be had."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -29,6 +29,7 @@ COMMANDS = {
         "flows.commands.workspaces", "Make and list workspaces, which see nothing of each other."
     ),
     "accounts": Entry("flows.commands.accounts", "Connect, list and pause accounts."),
+    "webhooks": Entry("flows.commands.webhooks", "Tell other programs what happens, and see how that went."),
     "posts": Entry("flows.commands.posts", "Schedule posts, and see what became of them."),
     "pause": Entry("flows.commands.pause", "Hold back everything that has not been sent.", "pause_app"),
     "resume": Entry("flows.commands.pause", "Let posts go out again.", "resume_app"),

@@ -19,6 +19,7 @@ from warehouse.lake.connect import Lake
 from warehouse.store.accounts import account_health, list_accounts
 from warehouse.store.database import Store
 from warehouse.store.queue_state import get_queue_state
+from warehouse.store.webhook_state import get_webhook_state
 from warehouse.store.workspaces import list_workspaces
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ Status = Literal["ok", "warning", "failed"]
 
 LOW_DISK_BYTES = 1_000_000_000
 FULL_DISK_BYTES = 100_000_000
+WEBHOOKS_LATE_SECONDS = 600
+"""A failing receiver is asked every five minutes at the least: only what waits longer waits for us."""
 _PACKAGES = ("prefect", "fastapi", "sqlalchemy", "duckdb", "duckdb-extension-ducklake", "pytz")
 
 
@@ -106,6 +109,7 @@ def _check_store(settings: WarehouseSettings, now: datetime) -> list[Finding]:
                 Finding("store", "ok", f"{store.dialect}, the secret key fits"),
                 *_check_accounts(session, now),
                 *_check_queue(session, now),
+                *_check_webhooks(session, now),
             ]
     except WarehouseError as error:
         return [Finding("store", "failed", error.message)]
@@ -142,6 +146,19 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
         yield Finding("posts to review", "failed", detail)
     if state.unread:
         yield Finding("metrics", "warning", f"{state.unread} snapshots have been due for over an hour")
+
+
+def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
+    state = get_webhook_state(session, now)
+    if state.oldest_seconds > WEBHOOKS_LATE_SECONDS:
+        detail = f"{state.backlog} events wait to be sent, the oldest for {state.oldest_seconds / 60:.0f} min"
+        yield Finding("webhooks", "warning", detail)
+    if state.disabled or state.exhausted:
+        detail = (
+            f"{state.disabled} disabled, {state.exhausted} deliveries given up: `socialflow webhooks list` tells why, "
+            "`socialflow webhooks replay` sends again"
+        )
+        yield Finding("failing webhooks", "warning", detail)
 
 
 def _check_lake(settings: WarehouseSettings) -> Finding:

@@ -110,6 +110,7 @@ def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
         **{f"SOCIALFLOW_{name.upper()}": settings.sandbox_url for name in addresses},
         "SOCIALFLOW_TWITTER_CLIENT_ID": "sandbox",
         "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES": "true",
+        "SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE": "true",
     }
 
 

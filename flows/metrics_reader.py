@@ -17,6 +17,7 @@ from flows.account_runs import serve_accounts, utc_now
 from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
 from warehouse.store.measurements import list_due_snapshots, record_measured
+from warehouse.store.webhook_payloads import announce_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -119,6 +120,10 @@ def write_readings(
         for reading in readings:
             ids = _by_outcome(reading)
             record_measured(session, reading.captured_at, **ids)
+            measured = [
+                (reading.publications[metrics.external_id], metrics) for metrics in reading.batch.metrics
+            ]
+            announce_metrics(session, measured, reading.captured_at)
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
 

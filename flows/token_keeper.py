@@ -12,7 +12,9 @@ from connectors.types import Platform
 from flows.account_runs import serve_accounts, utc_now
 from flows.run_report import RunReport
 from flows.token_refresh import refresh_account
+from warehouse.store.account_health import EXPIRING_WITHIN
 from warehouse.store.accounts import list_expiring_accounts
+from warehouse.store.webhook_payloads import announce_expiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +31,10 @@ async def refresh_ending_tokens(
 ) -> RunReport:
     """Refresh what its platform's `refresh_before` says is due, and return what was done.
 
-    A refused token marks its account with the platform's reason, and the report holds it as a failure.
+    A refused token marks its account with the platform's reason, and the report holds it as a failure. What ends soon
+    all the same is told by webhook (`account.expiring`), once for each token.
     """
-    report = RunReport("refreshing tokens", counts={"refreshed": 0})
+    report = RunReport("refreshing tokens", counts={"refreshed": 0, "announced": 0})
     rows = await asyncio.to_thread(_list_due, resources, clock())
 
     async def refresh(row: AccountRow, connector: Connector) -> None:
@@ -52,7 +55,15 @@ async def refresh_ending_tokens(
         concurrency=resources.flows.fetch_concurrency,
         clock=clock,
     )
+    report.add(announced=await asyncio.to_thread(_announce_expiring, resources, clock()))
     return report
+
+
+def _announce_expiring(resources: Resources, now: datetime) -> int:
+    """Tell of the tokens that nobody could renew: after the refreshes, so that only those are left."""
+    with resources.store.write() as session:
+        ending = list_expiring_accounts(session, now + EXPIRING_WITHIN)
+        return announce_expiring(session, ending, now)
 
 
 def _list_due(resources: Resources, now: datetime) -> list[AccountRow]:

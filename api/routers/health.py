@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from api.dependencies import ServicesDep
 from api.services import Services
 from warehouse.store.queue_state import QueueState, get_queue_state
+from warehouse.store.webhook_state import WebhookState, get_webhook_state
 
 router = APIRouter(tags=["Health"])
 logger = logging.getLogger(__name__)
@@ -67,8 +68,10 @@ def get_metrics(services: ServicesDep) -> Response:
     """Give Prometheus the queue's state and this process's requests."""
     with services.store.read() as session:
         state = get_queue_state(session, services.clock())
+        webhooks = get_webhook_state(session, services.clock())
     registry = CollectorRegistry()
     registry.register(_QueueCollector(state))
+    registry.register(_WebhookCollector(webhooks))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -110,6 +113,26 @@ class _QueueCollector:
         yield GaugeMetricFamily(
             "socialflow_accounts_revoked", "Accounts whose token the platform refuses.", self._state.revoked
         )
+
+
+class _WebhookCollector:
+    """One reading of the webhooks' outbox, as Prometheus wants it."""
+
+    def __init__(self, state: WebhookState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges."""
+        state = self._state
+        gauges = (
+            ("backlog", "Deliveries whose time has come; those to disabled endpoints aside.", state.backlog),
+            ("oldest_seconds", "How long the longest waiting of them has waited.", state.oldest_seconds),
+            ("retrying", "Deliveries that failed and wait for their next attempt.", state.retrying),
+            ("exhausted", "Deliveries that were given up and can be replayed.", state.exhausted),
+            ("disabled", "Endpoints that get nothing at present.", state.disabled),
+        )
+        for name, words, value in gauges:
+            yield GaugeMetricFamily(f"socialflow_webhook_{name}", words, value)
 
 
 def _check_store(services: Services) -> CheckResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.webhook_settings import WebhookSettings
 from flows.commands.output import JsonOption, print_json, say
 from flows.followers_reader import read_due_followers
 from flows.history_reader import read_histories
@@ -19,6 +20,7 @@ from flows.recurring_posts import extend_recurrences
 from flows.resources import Resources, open_resources
 from flows.timing_refresh import compute_all_optimal_times
 from flows.token_keeper import refresh_ending_tokens
+from flows.webhook_deliverer import WebhookDeliverer
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ def publish(
             return report.as_dict()
 
     _print(asyncio.run(work()), as_json=as_json)
+
+
+@app.command()
+def webhooks(*, as_json: JsonOption = False) -> None:
+    """Deliver the events that wait for a webhook now."""
+    with Resources.open() as resources:
+        report = asyncio.run(WebhookDeliverer(resources.store, WebhookSettings()).deliver_due())
+        _print(report.as_dict(), as_json=as_json)
 
 
 @app.command()

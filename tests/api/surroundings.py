@@ -19,6 +19,7 @@ from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Platform, VerifiedAccount
+from connectors.webhook_settings import WebhookSettings
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import connect_account
 from warehouse.store.api_keys import SCOPES, CreatedApiKey, create_api_key
@@ -159,6 +160,7 @@ class RunningServer:
             settings or ApiSettings(),
             warehouse=WarehouseSettings(home=home, database_url=database_url),
             connectors=ConnectorSettings(allow_private_instances=allow_private),
+            webhook_settings=WebhookSettings(allow_private=allow_private),
             clock=clock,
             platform_transport=httpx.ASGITransport(create_sandbox_app(world)),
         )

@@ -10,6 +10,8 @@ import pytest
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
 from tests.api.surroundings import make_tenant, open_anonymous
 from warehouse.store.api_keys import SCOPES, revoke_api_key
+from warehouse.store.webhook_endpoints import create_endpoint
+from warehouse.store.webhook_outbox import write_test_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +58,17 @@ ACCEPTED_SCOPES = {
     "list_api_keys": {"admin"},
     "get_api_key": {"admin"},
     "revoke_api_key": {"admin"},
+    "create_webhook": {"admin"},
+    "list_webhooks": {"admin"},
+    "get_webhook": {"admin"},
+    "update_webhook": {"admin"},
+    "delete_webhook": {"admin"},
+    "rotate_webhook_secret": {"admin"},
+    "send_test_event": {"admin"},
+    "list_webhook_deliveries": {"admin"},
+    "get_webhook_delivery": {"admin"},
+    "replay_webhook_delivery": {"admin"},
+    "replay_webhook_deliveries": {"admin"},
 }
 FREE_FIELDS = {"external_id"}
 """Fields of bodies that end like ids but name nothing of ours."""
@@ -63,16 +76,34 @@ HIDDEN = {"/", "/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json"}
 """Pages for people: each must show nothing that belongs to anyone."""
 
 
+def add_webhook(owner: Tenant) -> tuple[str, str]:
+    """Make a webhook with one delivery; return their ids."""
+    services = owner.server.services
+    with services.store.write() as session:
+        made = create_endpoint(
+            session,
+            services.store.cipher,
+            owner.workspace_id,
+            url="http://127.0.0.1:9/hook",
+            events=["post.failed"],
+            now=services.clock(),
+        )
+        return made.row.id, write_test_event(session, made.row, services.clock())
+
+
 def make_ids(owner: Tenant) -> dict[str, str]:
     """Return, for every path parameter of any operation, the id of a thing that `owner` has."""
     account_id = owner.add_account("twitter")
     post = owner.create_post()
+    webhook_id, delivery_id = add_webhook(owner)
     return {
         "post_id": post["id"],
         "account_id": account_id,
         "publication_id": post["publications"][0]["id"],
         "key_id": owner.key.row.id,
         "recurrence_id": owner.create_recurrence()["id"],
+        "webhook_id": webhook_id,
+        "delivery_id": delivery_id,
     }
 
 

@@ -256,3 +256,18 @@ def test_posts_are_imported_from_a_file_all_or_nothing(tmp_path: Path) -> None:
         one["id"] for one in call_json("posts", "list", "--json")
     }
     assert_one_sentence(call("posts", "import", str(tmp_path / "none.csv")), "none.csv")
+
+
+def test_webhooks_are_made_listed_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = call("webhooks", "create", "--url", "http://127.0.0.1:9/x")
+    assert_one_sentence(refused, "https")
+    monkeypatch.setenv("SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE", "true")
+    made = call_json("webhooks", "create", "--url", "http://127.0.0.1:9/x", "--event", "post.failed", "--json")
+    [listed] = call_json("webhooks", "list", "--json")
+    assert (listed["id"], listed["events"], listed["status"]) == (made["id"], "post.failed", "enabled")
+    assert made["secret"] not in json.dumps(listed)
+    assert call_json("webhooks", "deliveries", made["id"], "--json") == []
+    assert_one_sentence(call("webhooks", "replay", made["id"]), "--since or --delivery")
+    replayed = call("webhooks", "replay", made["id"], "--since", "2026-03-01T12:00:00")
+    assert "0 deliveries" in replayed.stderr
+    assert call_json("run", "webhooks", "--json") == {"attempts": {}, "errors": 0}

@@ -13,6 +13,7 @@ from warehouse.store.account_health import AccountHealth, account_health
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publications import cancel_publication, get_publication
+from warehouse.store.webhook_payloads import announce_revoked
 from warehouse.store.workspaces import parse_timezone
 
 if TYPE_CHECKING:
@@ -247,6 +248,7 @@ def mark_revoked(session: Session, account_id: str, reason: str, now: datetime) 
     row.status = "revoked"
     row.status_reason = reason
     row.status_changed_at = now
+    announce_revoked(session, row, now)
 
 
 def save_credentials(

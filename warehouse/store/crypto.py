@@ -74,7 +74,7 @@ class Cipher:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
-        self._fernet = Fernet(base64.urlsafe_b64encode(self.derive_key("credentials")))
+        self._fernet = self._fernet_of("credentials")
 
     def derive_key(self, purpose: str) -> bytes:
         """Return 32 bytes that belong to `purpose` alone."""
@@ -91,6 +91,23 @@ class Cipher:
     def fingerprint(self) -> str:
         """Tells one secret from another without telling it; kept in the store to notice a wrong key."""
         return self.derive_key("fingerprint").hex()[:32]
+
+    def encrypt_text(self, purpose: str, text: str) -> bytes:
+        """Return an authenticated ciphertext that only the same purpose decrypts."""
+        return self._fernet_of(purpose).encrypt(text.encode())
+
+    def decrypt_text(self, purpose: str, blob: bytes) -> str:
+        """Return the text. Raises SetupError where secret or purpose are not those that encrypted it."""
+        try:
+            return self._fernet_of(purpose).decrypt(blob).decode()
+        except InvalidToken:
+            raise SetupError(
+                f"a stored secret ({purpose}) cannot be decrypted: SOCIALFLOW_SECRET_KEY (or secret.key in the home "
+                "folder) is not the one it was saved with"
+            ) from None
+
+    def _fernet_of(self, purpose: str) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self.derive_key(purpose)))
 
     def encrypt_credentials(self, credentials: Credentials) -> bytes:
         """Return an authenticated ciphertext of the credentials."""

@@ -14,6 +14,7 @@ from warehouse.store.claims import take
 from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publications import refresh_post_status
+from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,10 +94,10 @@ def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) 
             reason=reason,
             updated_at=now,
         )
-    append_events(
-        session, [LedgerEvent(row.id, "needs_review", {"message": row.reason}) for row in rows], now=now
-    )
+    events = [LedgerEvent(row.id, "needs_review", {"message": row.reason}) for row in rows]
+    append_events(session, events, now=now)
     refresh_post_status(session, {row.post_id for row in rows}, now)
+    announce_outcomes(session, events, now)
     return len(rows)
 
 
@@ -126,6 +127,7 @@ def fail_unusable(session: Session, *, now: datetime) -> int:
         post_ids |= {row.post_id for row in rows}
     append_events(session, events, now=now)
     refresh_post_status(session, post_ids, now)
+    announce_outcomes(session, events, now)
     return len(events)
 
 
@@ -146,13 +148,18 @@ def review_unaskable(session: Session, *, now: datetime) -> int:
         reason=message,
         updated_at=now,
     )
-    _append(session, rows, "needs_review", message, now)
+    events = _append(session, rows, "needs_review", message, now)
     refresh_post_status(session, {row.post_id for row in rows}, now)
+    announce_outcomes(session, events, now)
     return len(rows)
 
 
-def _append(session: Session, rows: Sequence[Publication], event: str, message: str, now: datetime) -> None:
-    append_events(session, [LedgerEvent(row.id, event, {"message": message}) for row in rows], now=now)
+def _append(
+    session: Session, rows: Sequence[Publication], event: str, message: str, now: datetime
+) -> list[LedgerEvent]:
+    events = [LedgerEvent(row.id, event, {"message": message}) for row in rows]
+    append_events(session, events, now=now)
+    return events
 
 
 def _ids(session: Session, condition: ColumnElement[bool]) -> list[str]:

@@ -23,6 +23,7 @@ from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.measurements import next_snapshot_at
 from warehouse.store.models import Publication
 from warehouse.store.publications import refresh_post_status
+from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -161,6 +162,7 @@ def record_outcomes(
     session.flush()
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, post_ids, now)
+    announce_outcomes(session, events, now)
     return {row.id: row.status for row in rows.values()}
 
 

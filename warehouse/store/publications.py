@@ -21,8 +21,9 @@ from sqlalchemy import func, select, update
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.ledger import append_event
+from warehouse.store.ledger import LedgerEvent, append_event, append_events
 from warehouse.store.models import Post, Publication
+from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -195,8 +196,10 @@ def resolve_review(
     publication.reason_code = publication.reason = None
     publication.unknown_since = None
     publication.updated_at = now
-    append_event(session, publication.id, "resolved", now=now, decision=decision, external_id=external_id)
+    event = LedgerEvent(publication.id, "resolved", {"decision": decision, "external_id": external_id})
+    append_events(session, [event], now=now)
     refresh_post_status(session, [publication.post_id], now)
+    announce_outcomes(session, [event], now)
 
 
 def _require_free(session: Session, publication: Publication, external_id: str | None) -> None:
