@@ -262,7 +262,9 @@ def test_webhooks_are_made_listed_and_replayed(monkeypatch: pytest.MonkeyPatch) 
     refused = call("webhooks", "create", "--url", "http://127.0.0.1:9/x")
     assert_one_sentence(refused, "https")
     monkeypatch.setenv("SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE", "true")
-    made = call_json("webhooks", "create", "--url", "http://127.0.0.1:9/x", "--event", "post.failed", "--json")
+    made = call_json(
+        "webhooks", "create", "--url", "http://127.0.0.1:9/x", "--event", "post.failed", "--json"
+    )
     [listed] = call_json("webhooks", "list", "--json")
     assert (listed["id"], listed["events"], listed["status"]) == (made["id"], "post.failed", "enabled")
     assert made["secret"] not in json.dumps(listed)

@@ -38,7 +38,9 @@ def listen(floor: Floor) -> None:
 
 def told(floor: Floor) -> list[dict[str, Any]]:
     with floor.resources.store.read() as session:
-        return [json.loads(row.body) for row in session.scalars(select(WebhookEvent).order_by(WebhookEvent.id))]
+        return [
+            json.loads(row.body) for row in session.scalars(select(WebhookEvent).order_by(WebhookEvent.id))
+        ]
 
 
 async def test_every_measurement_of_a_run_is_told_with_its_numbers(floor: Floor) -> None:
