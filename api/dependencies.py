@@ -1,7 +1,7 @@
 """What routes declare that they need: the services, a caller with a scope, no unknown parameter."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ from api.errors import ApiError
 from api.services import Services
 from warehouse.store.api_keys import expand_scopes, get_usable_api_key
 
-Scope = Literal["read", "write", "analytics", "accounts", "admin"]
+Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -53,17 +53,23 @@ def require_scope(*accepted: Scope) -> Callable[..., Caller]:
     ) -> Caller:
         caller = _authenticate(request, services, credentials)
         if not caller.scopes & {*accepted, "admin"}:
-            needed = " or ".join(accepted)
-            raise ApiError(
-                403,
-                "missing_scope",
-                f"this needs the scope {needed}; the token has {' '.join(sorted(caller.scopes)) or 'none'}",
-                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{accepted[0]}"'},
-            )
+            raise missing_scope(*accepted, held=caller.scopes)
         return caller
 
     dependency.__name__ = f"require_{'_or_'.join(accepted)}"
     return dependency
+
+
+def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiError:
+    """Return the 403 of a caller who holds none of the accepted scopes; `why` says what needs one."""
+    needed = " or ".join(accepted)
+    what = f"this needs the scope {needed} {why}".strip()
+    return ApiError(
+        403,
+        "missing_scope",
+        f"{what}; the token has {' '.join(sorted(held)) or 'none'}",
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{accepted[0]}"'},
+    )
 
 
 def _authenticate(
@@ -104,6 +110,7 @@ def _unauthenticated(code: str, detail: str) -> ApiError:
 
 Reader = Annotated[Caller, Depends(require_scope("read"))]
 Writer = Annotated[Caller, Depends(require_scope("write"))]
+Approver = Annotated[Caller, Depends(require_scope("approve"))]
 Analyst = Annotated[Caller, Depends(require_scope("analytics"))]
 AccountReader = Annotated[Caller, Depends(require_scope("read", "accounts"))]
 AccountKeeper = Annotated[Caller, Depends(require_scope("accounts"))]

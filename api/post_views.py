@@ -126,10 +126,22 @@ def _common(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
         "variants": details.get("variants", {}),
         "client_ref": post.client_ref,
         "recurrence": details.get("recurrence"),
+        "approval": _approval(post),
         "origin": post.origin,
         "created_at": post.created_at,
         "updated_at": post.updated_at,
         "version": post.version,
+    }
+
+
+def _approval(post: Post) -> dict[str, Any] | None:
+    if post.approval_state is None:
+        return None
+    return {
+        "state": post.approval_state,
+        "at": post.approval_at,
+        "by": post.approval_by,
+        "reason": post.approval_reason,
     }
 
 

@@ -14,6 +14,7 @@ from connectors.types import Media
 PostStatus = Literal[
     "draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled"
 ]
+ApprovalState = Literal["pending", "approved", "rejected"]
 MAX_CONTENT = 2000
 
 PlatformName = Annotated[str, Field(max_length=40, examples=["twitter"])]
@@ -136,6 +137,16 @@ class RetryRequest(Request):
     )
 
 
+class RejectRequest(Request):
+    """Why a post may not go out."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "The link leads to last year's page"}}
+    )
+
+    reason: str = Field(min_length=1, max_length=2000)
+
+
 class ResolveRequest(Request):
     """A person's decision on a publication of which nobody could find out whether it is out."""
 
@@ -216,6 +227,15 @@ class PublicationDetail(PublicationOut):
     ledger_problems: list[str] = Field(description="Empty: no row of the ledger is missing or was changed.")
 
 
+class Approval(BaseModel):
+    """How a post stands with those who approve posts."""
+
+    state: ApprovalState
+    at: datetime | None = Field(description="When it was asked for, or decided.")
+    by: str | None = Field(description="The API key that decided, or `cli`.")
+    reason: str | None = Field(description="Why it was rejected.")
+
+
 class OccurrenceRef(BaseModel):
     """Which occurrence of which recurring rule a post is."""
 
@@ -241,6 +261,7 @@ class PostBase(BaseModel):
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
     recurrence: OccurrenceRef | None
+    approval: Approval | None = Field(description="Null: nobody was asked.")
     origin: str
     created_at: datetime
     updated_at: datetime

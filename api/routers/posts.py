@@ -20,6 +20,7 @@ from api.post_views import (
 )
 from api.schemas_common import Page, problems
 from api.schemas_posts import (
+    ApprovalState,
     DryRunOut,
     DryRunTarget,
     PostCreate,
@@ -106,6 +107,9 @@ def list_posts_page(
     ] = None,
     to: Annotated[str | None, Query(max_length=64, description="scheduled_at before here.")] = None,
     recurrence_id: Annotated[str | None, Query(max_length=40, description="Posts of one rule.")] = None,
+    approval: Annotated[
+        ApprovalState | None, Query(description="`pending` lists what waits for one.")
+    ] = None,
     origin: Annotated[
         str,
         Query(pattern="^(socialflow|external|any)$", description="external = found in an account's history."),
@@ -123,6 +127,7 @@ def list_posts_page(
             scheduled_from=resolve_time(from_, zone, field="from").at if from_ else None,
             scheduled_to=resolve_time(to, zone, field="to").at if to else None,
             recurrence_id=recurrence_id,
+            approval=approval,
             origin=None if origin == "any" else origin,
         )
         bound_to = {

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.dependencies import Reader, ServicesDep, Writer
+from api.dependencies import Reader, ServicesDep, Writer, missing_scope
 from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
 from api.schemas_common import problems
 from api.schemas_workspace import WorkspaceOut, WorkspacePatch
+from warehouse.store import workspaces as store_workspaces
 from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.models import Workspace
 from warehouse.store.placements import PlacementPolicy, get_policy, set_policy
@@ -35,9 +36,18 @@ def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
 
 @router.patch("", operation_id="update_workspace", responses=problems(401, 403, 413, 422, 429))
 def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer) -> WorkspaceOut:
-    """Say how the workspace wants to learn from its posts. All of it is off by default."""
+    """Change the workspace. Its name, zone and approval need `admin`: a writer must not switch approval off."""
+    governed = body.model_fields_set & {"name", "timezone", "approval_required"}
+    if governed and "admin" not in caller.scopes:
+        raise missing_scope("admin", held=caller.scopes, why=f"to change {', '.join(sorted(governed))}")
     with services.store.write() as session:
-        workspace = get_workspace(session, caller.workspace_id)
+        workspace = store_workspaces.update_workspace(
+            session,
+            caller.workspace_id,
+            name=body.name,
+            timezone=body.timezone,
+            approval_required=body.approval_required,
+        )
         policy = set_policy(
             session,
             caller.workspace_id,
@@ -86,6 +96,7 @@ def _render(workspace: Workspace, policy: PlacementPolicy) -> WorkspaceOut:
         name=workspace.name,
         timezone=workspace.timezone,
         publishing_paused_at=workspace.publishing_paused_at,
+        approval_required=workspace.approval_required,
         random_share=policy.random_share,
         weekly_exploration=policy.weekly_exploration,
     )

@@ -1,4 +1,4 @@
-"""`socialflow posts cancel|reschedule|retry|resolve`: what a person can do about a post."""
+"""`socialflow posts cancel|reschedule|retry|resolve|approve|reject`: what a person can do about a post."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from flows.commands.arguments import parse_time
 from flows.commands.output import JsonOption, print_json, say
 from warehouse.settings import WarehouseSettings
+from warehouse.store.approvals import approve_post, reject_post
 from warehouse.store.database import Store
 from warehouse.store.posts import cancel_post, reschedule_post, resolve_publication, retry_post
 from warehouse.store.workspaces import ensure_default_workspace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from warehouse.store.database import Session
     from warehouse.store.models import Post, Workspace
 
+BY = "cli"
 PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
 PublicationId = Annotated[str, typer.Argument(help="As `socialflow posts show` names it.")]
 
@@ -64,6 +66,30 @@ def resolve(
         lambda session, workspace, now: resolve_publication(
             session, workspace.id, post_id, publication_id, decision, now, external_id=external_id
         ),
+        as_json=as_json,
+    )
+
+
+def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
+    """Let a post that waits for approval go out at its time."""
+    max_lateness = WarehouseSettings().max_lateness
+    _act(
+        lambda session, workspace, now: approve_post(
+            session, workspace.id, post_id, BY, now, max_lateness=max_lateness
+        ),
+        as_json=as_json,
+    )
+
+
+def reject(
+    *,
+    post_id: PostId,
+    reason: Annotated[str, typer.Option(help="Why, for its author.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Send a post that waits for approval back to its author, as a draft."""
+    _act(
+        lambda session, workspace, now: reject_post(session, workspace.id, post_id, BY, reason, now),
         as_json=as_json,
     )
 

@@ -41,6 +41,8 @@ for _action in (
     post_actions.reschedule,
     post_actions.retry,
     post_actions.resolve,
+    post_actions.approve,
+    post_actions.reject,
 ):
     app.command()(_action)
 app.command("import")(post_import.import_)

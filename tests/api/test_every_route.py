@@ -38,6 +38,8 @@ ACCEPTED_SCOPES = {
     "reschedule_post": {"write"},
     "retry_post": {"write"},
     "resolve_publication": {"write"},
+    "approve_post": {"approve"},
+    "reject_post": {"approve"},
     "get_calendar": {"read"},
     "get_optimal_times": {"read"},
     "suggest_times": {"read"},

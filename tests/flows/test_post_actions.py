@@ -88,3 +88,15 @@ def test_pause_and_resume_everything(store: Store) -> None:
     assert "goes on" in run("resume")
     with store.read() as session:
         assert session.query(Workspace).one().publishing_paused_at is None
+
+
+def test_approve_and_reject(store: Store, post: dict[str, Any]) -> None:
+    with store.write() as session:
+        session.get_one(Workspace, "ws_default").approval_required = True
+    at = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    run("posts", "reschedule", post["id"], "--at", at)
+    assert "waits for approval" in run("posts", "show", post["id"])
+    assert run("posts", "reject", post["id"], "--reason", "not now", "--json")["status"] == "draft"
+    run("posts", "reschedule", post["id"], "--at", at)
+    assert run("posts", "approve", post["id"], "--json")["status"] == "scheduled"
+    run("posts", "approve", post["id"], code=1)

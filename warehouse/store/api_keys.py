@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from warehouse.store.crypto import Cipher
 
-SCOPES = ("read", "write", "analytics", "accounts", "admin")
-"""read posts and calendar; write posts; read analytics; manage accounts; admin = all of these and keys."""
+SCOPES = ("read", "write", "approve", "analytics", "accounts", "admin")
+"""read posts and calendar; write posts; approve them; read analytics; manage accounts; admin = all of these,
+and keys."""
 DEFAULT_SCOPES = ("read", "write", "analytics", "accounts")
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

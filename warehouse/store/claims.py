@@ -53,9 +53,10 @@ def claim_due(
     Left alone: paused workspaces, accounts and platforms, and accounts that are not active. The lease runs
     from each publication's own due time, so that a claim ahead of time does not expire before it.
     """
+    due = and_(Publication.status == "scheduled", Publication.due_at <= horizon)
     ready = (
         join_limits(select(Publication.id, Publication.account_id, Publication.due_at))
-        .where(Publication.status == "scheduled", Publication.due_at <= horizon, *may_call(now))
+        .where(due, *may_call(now))
         .subquery()
     )
     turn = func.row_number().over(partition_by=ready.c.account_id, order_by=(ready.c.due_at, ready.c.id))
@@ -65,7 +66,7 @@ def claim_due(
     rows = take(
         session,
         chosen,
-        Publication.status == "scheduled",
+        due,  # asked again under the lock: it may have been moved, or sent back for approval, meanwhile
         status="claimed",
         lease_owner=owner,
         lease_until=max(now, horizon) + lease,

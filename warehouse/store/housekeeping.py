@@ -70,7 +70,11 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
 
 def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) -> int:
     """Move what is later than `max_lateness` to needs_review: nobody wants Friday's post on Monday."""
-    overdue = and_(Publication.status == "scheduled", Publication.scheduled_at < now - max_lateness)
+    overdue = and_(
+        Publication.status == "scheduled",
+        Publication.scheduled_at < now - max_lateness,
+        Publication.due_at.is_not(None),  # what waits for approval is judged when it is approved
+    )
     message = (
         f"not sent within {_words(max_lateness)} of its time (SOCIALFLOW_MAX_LATENESS): "
         "send it now, set a new time, or discard it"

@@ -80,6 +80,7 @@ class Workspace(Base):
     timezone: Mapped[str] = mapped_column(String(64), default="UTC")
     """IANA zone in which a naive time of a request is read."""
     publishing_paused_at: Mapped[datetime | None]
+    approval_required: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
 
 
@@ -164,6 +165,12 @@ class Post(Base):
     status: Mapped[str] = mapped_column(String(24))
     scheduled_at: Mapped[datetime | None]
     client_ref: Mapped[str | None] = mapped_column(String(200))
+    approval_state: Mapped[str | None] = mapped_column(String(12))
+    """pending | approved | rejected; None = nobody was asked (`warehouse.store.approvals`)."""
+    approval_at: Mapped[datetime | None]
+    """When it was asked for, or decided."""
+    approval_by: Mapped[str | None] = mapped_column(String(40))
+    approval_reason: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer, default=1)
     """Grows with each change; the post's ETag."""
     created_at: Mapped[datetime]
@@ -236,7 +243,7 @@ class PublicationAttempt(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     event: Mapped[str] = mapped_column(String(24))
     """draft scheduled edited claimed released sending published retry unknown found not_found needs_review
-    failed canceled resolved retry_by_hand"""
+    failed canceled resolved retry_by_hand approval_requested approved rejected"""
     at: Mapped[datetime]
     payload_hash: Mapped[str] = mapped_column(String(64))
     owner: Mapped[str | None] = mapped_column(String(80))

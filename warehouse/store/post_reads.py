@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from connectors.types import Platform
@@ -31,6 +32,8 @@ class PostFilter:
     scheduled_to: datetime | None = None
     """Exclusive."""
     recurrence_id: str | None = None
+    approval: str | None = None
+    """pending, approved or rejected."""
     origin: str | None = "socialflow"
     """socialflow, external (found in an account's history), or None for both."""
 
@@ -50,29 +53,36 @@ def list_posts(
 
     The page starts after `before_id`: ids sort by creation, so rows that come or go meanwhile shift nothing.
     """
-    query = select(Post).where(Post.workspace_id == workspace_id, Post.deleted_at.is_(None))
+    query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted))
+    if before_id is not None:
+        query = query.where(Post.id < before_id)
+    rows = list(session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [Post.deleted_at.is_(None)]
     if wanted.origin is not None:
-        query = query.where(Post.origin == wanted.origin)
+        conditions.append(Post.origin == wanted.origin)
     if wanted.statuses:
-        query = query.where(Post.status.in_(wanted.statuses))
+        conditions.append(Post.status.in_(wanted.statuses))
     if wanted.scheduled_from is not None:
-        query = query.where(Post.scheduled_at >= wanted.scheduled_from)
+        conditions.append(Post.scheduled_at >= wanted.scheduled_from)
     if wanted.scheduled_to is not None:
-        query = query.where(Post.scheduled_at < wanted.scheduled_to)
+        conditions.append(Post.scheduled_at < wanted.scheduled_to)
+    if wanted.approval is not None:
+        conditions.append(Post.approval_state == wanted.approval)
     if wanted.recurrence_id is not None:
         of_rule = RecurrenceOccurrence.recurrence_id == wanted.recurrence_id
-        query = query.where(Post.id.in_(select(RecurrenceOccurrence.post_id).where(of_rule)))
+        conditions.append(Post.id.in_(select(RecurrenceOccurrence.post_id).where(of_rule)))
     if wanted.platform is not None or wanted.account_id is not None:
         of_post = select(Publication.id).where(Publication.post_id == Post.id)
         if wanted.platform is not None:
             of_post = of_post.where(Publication.platform == wanted.platform.value)
         if wanted.account_id is not None:
             of_post = of_post.where(Publication.account_id == wanted.account_id)
-        query = query.where(of_post.exists())
-    if before_id is not None:
-        query = query.where(Post.id < before_id)
-    rows = list(session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)))
-    return rows[:limit], len(rows) > limit
+        conditions.append(of_post.exists())
+    return conditions
 
 
 def list_calendar(

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.approvals import ask_for_approval, hold_unapproved
 from warehouse.store.database import new_id
 from warehouse.store.duplicates import Target, refuse_duplicates
 from warehouse.store.external_posts import RecordedPosts, record_external_posts
 from warehouse.store.models import Post, Publication
 from warehouse.store.post_reads import PostFilter, get_post, list_posts
+from warehouse.store.post_versions import lock_publications, require_version, touch
 from warehouse.store.publications import (
     IN_FLIGHT,
     cancel_publication,
@@ -93,6 +93,7 @@ def create_post(session: Session, workspace_id: str, draft: PostDraft, now: date
     session.flush()
     for target in draft.targets:
         _add_publication(session, post, target, draft, now)
+    ask_for_approval(session, post, now)
     refresh_post_status(session, [post.id], now)
     return post
 
@@ -112,12 +113,12 @@ def update_post(
     edit), `expected_version` is not the present one (code stale), or the edit makes a duplicate.
     """
     post = get_post(session, workspace_id, post_id)
-    _require_version(post, expected_version)
+    require_version(post, expected_version)
     if post.status == "canceled":
         raise ConflictError("the post is canceled: create a new one", code="final_status")
     _require_plan(draft)
     publications = {
-        row.account_id: row for row in _lock_publications(session, post) if row.status != "canceled"
+        row.account_id: row for row in lock_publications(session, post) if row.status != "canceled"
     }
     for publication in publications.values():
         require_editable(publication)
@@ -138,7 +139,8 @@ def update_post(
     post.scheduled_at = draft.scheduled_at
     if not wanted:
         post.status = "draft"
-    _touch(session, post, now)
+    ask_for_approval(session, post, now)
+    touch(session, post, now)
     return post
 
 
@@ -158,9 +160,9 @@ def reschedule_post(
     Raises ConflictError once something was claimed or nothing can move.
     """
     post = get_post(session, workspace_id, post_id)
-    _require_version(post, expected_version)
+    require_version(post, expected_version)
     movable = []
-    for publication in _lock_publications(session, post):
+    for publication in lock_publications(session, post):
         if publication.status in IN_FLIGHT:
             require_editable(publication)
         # needs_review without an attempt was only late: it never left and may be given a new time.
@@ -175,7 +177,8 @@ def reschedule_post(
         reschedule_publication(session, publication, scheduled_at, now)
     post.scheduled_at = scheduled_at
     post.details = post.details | {"placement": None} | (details or {})
-    _touch(session, post, now)
+    ask_for_approval(session, post, now)
+    touch(session, post, now)
     return post
 
 
@@ -189,8 +192,8 @@ def cancel_post(
     post = get_post(session, workspace_id, post_id)
     if post.status == "canceled":
         return post
-    _require_version(post, expected_version)
-    publications = _lock_publications(session, post)
+    require_version(post, expected_version)
+    publications = lock_publications(session, post)
     for publication in publications:
         if publication.status in IN_FLIGHT:
             require_editable(publication)
@@ -204,7 +207,7 @@ def cancel_post(
         cancel_publication(session, publication, now)
     if not publications:
         post.status = "canceled"
-    _touch(session, post, now)
+    touch(session, post, now)
     return post
 
 
@@ -216,7 +219,7 @@ def retry_post(
     Raises ConflictError where none has failed: what may be out already is never sent again by a retry.
     """
     post = get_post(session, workspace_id, post_id)
-    publications = _lock_publications(session, post)
+    publications = lock_publications(session, post)
     unknown = set(publication_ids) - {row.id for row in publications}
     if unknown:
         raise NotFoundError(f"post {post_id} has no publication {min(unknown)}")
@@ -228,7 +231,8 @@ def retry_post(
         )
     for publication in failed:
         retry_publication(session, publication, now)
-    _touch(session, post, now)
+    hold_unapproved(session, post, now)
+    touch(session, post, now)
     return post
 
 
@@ -248,7 +252,8 @@ def resolve_publication(  # noqa: PLR0917 (each names one level of the same addr
     if publication.post_id != post.id:
         raise NotFoundError(f"post {post_id} has no publication {publication_id}")
     resolve_review(session, publication, decision, now, external_id=external_id)
-    _touch(session, post, now)
+    hold_unapproved(session, post, now)
+    touch(session, post, now)
     return post
 
 
@@ -278,28 +283,6 @@ def _add_publication(session: Session, post: Post, target: Target, draft: PostDr
         scheduled_at=None if draft.is_draft else draft.scheduled_at,
         now=now,
     )
-
-
-def _lock_publications(session: Session, post: Post) -> list[Publication]:
-    query = select(Publication).where(Publication.post_id == post.id).order_by(Publication.id)
-    return list(session.scalars(query.with_for_update().execution_options(populate_existing=True)))
-
-
-def _touch(session: Session, post: Post, now: datetime) -> None:
-    """Make the version grow by at least one, whatever the derived status did."""
-    session.flush()
-    refresh_post_status(session, [post.id], now)
-    session.refresh(post)
-    post.version += 1
-    post.updated_at = now
-    session.flush()
-
-
-def _require_version(post: Post, expected_version: int | None) -> None:
-    if expected_version is not None and post.version != expected_version:
-        raise ConflictError(
-            "the post was changed since it was read: read it again and repeat the change", code="stale"
-        )
 
 
 def _require_plan(draft: PostDraft) -> None:

@@ -48,6 +48,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         .where(
             Publication.status.in_(("scheduled", "claimed", "sending")),
             Publication.scheduled_at < now - LATE_AFTER,
+            Publication.due_at.is_not(None),  # else it waits for approval, which is a person's pause too
             AccountRow.paused_at.is_(None),
             Workspace.publishing_paused_at.is_(None),
         )

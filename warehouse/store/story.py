@@ -47,6 +47,9 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
         "canceled": "canceled",
         "resolved": f"decided by a person: {detail.get('decision')}",
         "retry_by_hand": "tried again by a person",
+        "approval_requested": "asked for approval",
+        "approved": f"approved{why}",
+        "rejected": f"sent back to its author{why}",
         "duplicate": f"a second receipt came: {detail.get('external_id')}; it may be out twice",
     }
     return sentences.get(event.event, f"{event.event}{why}") + "."
@@ -71,6 +74,8 @@ def _standing(session: Session, publication: Publication, now: datetime) -> str:
 
 
 def _waiting(session: Session, publication: Publication, now: datetime) -> str:
+    if publication.due_at is None:
+        return "Not sent yet: it waits for approval."
     account = session.get_one(AccountRow, publication.account_id)
     workspace = session.get_one(Workspace, publication.workspace_id)
     limit = session.get(PlatformLimit, publication.platform)

@@ -63,6 +63,33 @@ def list_workspaces(session: Session) -> list[Workspace]:
     return list(session.scalars(select(Workspace).order_by(Workspace.created_at, Workspace.id)))
 
 
+def update_workspace(
+    session: Session,
+    workspace_id: str,
+    *,
+    name: str | None = None,
+    timezone: str | None = None,
+    approval_required: bool | None = None,
+) -> Workspace:
+    """Change what is given. A post that waits for approval goes on waiting where approval is switched off.
+
+    Raises InvalidInputError: no name, an unknown time zone.
+    """
+    workspace = get_workspace(session, workspace_id)
+    if name is not None:
+        if not name.strip():
+            raise InvalidInputError(
+                "a workspace needs a name, so that it can be told from others", field="name"
+            )
+        workspace.name = name.strip()
+    if timezone is not None:
+        parse_timezone(timezone)
+        workspace.timezone = timezone
+    if approval_required is not None:
+        workspace.approval_required = approval_required
+    return workspace
+
+
 def pause_publishing(session: Session, workspace_id: str, now: datetime) -> Workspace:
     """Send nothing of this workspace until it is resumed. An earlier pause keeps its time."""
     workspace = get_workspace(session, workspace_id)

@@ -10,7 +10,7 @@ from connectors.types import Platform, PostContent
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store import posts
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.post_reads import list_busy_times, list_calendar, list_publications
+from warehouse.store.post_reads import list_calendar, list_publications
 from warehouse.store.posts import PostDraft, PostFilter, Target
 from warehouse.store.workspaces import create_workspace
 
@@ -314,7 +314,7 @@ def test_filters(world: World) -> None:
     assert found(origin="external") == set()
 
 
-def test_calendar_and_busy_times(world: World) -> None:
+def test_calendar(world: World) -> None:
     create(world, "twitter", text="b", at=world.at + 5 * HOUR)
     first = create(world, "twitter", text="a", at=world.at + HOUR)
     canceled = create(world, "twitter", text="c", at=world.at + 2 * HOUR)
@@ -324,5 +324,3 @@ def test_calendar_and_busy_times(world: World) -> None:
         span = {"start": world.at + HOUR, "end": world.at + 5 * HOUR}
         planned = list_calendar(session, world.workspace_id, **span, limit=10)
         assert [post.id for _, post in planned] == [first.id]
-        busy = list_busy_times(session, list(world.accounts.values()), **span)
-    assert busy == {world.accounts["twitter"]: [world.at + HOUR], world.accounts["mastodon"]: []}

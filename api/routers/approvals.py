@@ -1,0 +1,95 @@
+"""Approve or reject a post, where its workspace asks for that (PATCH /workspace, `approval_required`)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from api.dependencies import Approver, IfMatch, ServicesDep, parse_if_match, post_etag
+from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.post_views import render_post
+from api.schemas_common import problems
+from api.schemas_posts import PostOut, RejectRequest
+from warehouse.store import approvals as store_approvals
+from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.models import Post
+from warehouse.store.post_reads import list_publications
+
+router = APIRouter(prefix="/posts", tags=["Posts"])
+
+PostId = Annotated[str, Path(max_length=40)]
+
+
+async def repeatable(
+    request: Request, caller: Approver, idempotency_key: IdempotencyKeyHeader = None
+) -> RepeatableRequest | None:
+    """Return what makes this POST repeatable, from its Idempotency-Key."""
+    return await identify_request(request, caller, idempotency_key)
+
+
+Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
+
+
+@router.post(
+    "/{post_id}/approve",
+    operation_id="approve_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 422, 429),
+)
+def approve_post(
+    post_id: PostId, services: ServicesDep, caller: Approver, repeat: Repeatable, *, if_match: IfMatch = None
+) -> Response:
+    """Let a post go out at its time; send If-Match to approve what you read and nothing newer.
+
+    A post whose time has passed goes at once, or waits for a decision where it is too late by now.
+    """
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_approvals.approve_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            services.clock(),
+            max_lateness=services.max_lateness,
+            expected_version=parse_if_match(if_match),
+        )
+        return _answer(session, post)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/reject",
+    operation_id="reject_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
+)
+def reject_post(
+    post_id: PostId,
+    body: RejectRequest,
+    services: ServicesDep,
+    caller: Approver,
+    repeat: Repeatable,
+    *,
+    if_match: IfMatch = None,
+) -> Response:
+    """Send a post back to its author as a draft. PATCH with status `scheduled` asks for approval anew."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_approvals.reject_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            body.reason,
+            services.clock(),
+            expected_version=parse_if_match(if_match),
+        )
+        return _answer(session, post)
+
+    return answer_once(services, repeat, work)
+
+
+def _answer(session: StoreSession, post: Post) -> StoredAnswer:
+    publications = list_publications(session, [post.id])[post.id]
+    return make_answer(200, render_post(post, publications), {"ETag": post_etag(post.version)})
