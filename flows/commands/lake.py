@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.commands.arguments import AsOfOption, parse_as_of
-from flows.commands.output import print_json
+from flows.commands.output import JsonOption, print_json, say
 from warehouse.settings import WarehouseSettings
 
 app = typer.Typer(
@@ -57,3 +57,18 @@ def attach(
     if form in {Form.BOTH, Form.PYTHON}:
         parts.append(analyst_access.show_for_python(settings, as_of=then))
     sys.stdout.write("\n\n".join(parts) + "\n")
+
+
+@app.command("rebuild-marts")
+def rebuild(*, as_json: JsonOption = False) -> None:
+    """Make every mart again from raw; needed only after a mistake, the result is the same."""
+    from flows.resources import Resources  # noqa: PLC0415 (as above)
+    from warehouse.lake.marts import rebuild_marts  # noqa: PLC0415 (as above)
+
+    with Resources.open() as resources:
+        rows = rebuild_marts(resources.lake)
+    if as_json:
+        print_json(rows)
+        return
+    for mart, count in rows.items():
+        say(f"marts.{mart}: {count} rows")

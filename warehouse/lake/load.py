@@ -15,6 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from warehouse.errors import InvalidInputError
+from warehouse.lake.marts import (
+    refresh_after_account_snapshots,
+    refresh_after_accounts,
+    refresh_after_post_snapshots,
+    refresh_after_publications,
+)
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
 
@@ -37,7 +43,6 @@ _TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT} | dict.fromkeys(
     ),
     pa.int64(),
 )
-_PUBLICATION_MARTS = ("publication_latest", "engagement_daily")
 
 
 def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
@@ -45,7 +50,10 @@ def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
     batch = to_batch(rows, AccountDim)
 
     def work(cursor: DuckDBPyConnection) -> int:
-        return _replace_changed(cursor, batch, "accounts")
+        inserted, changed = _replace_changed(cursor, batch, "accounts")
+        if changed:
+            refresh_after_accounts(cursor)
+        return inserted
 
     return lake.run_write(work) if len(batch) else 0
 
@@ -55,9 +63,9 @@ def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> 
     batch = to_batch(rows, PublicationDim)
 
     def work(cursor: DuckDBPyConnection) -> int:
-        inserted = _replace_changed(cursor, batch, "publications")
-        cursor.execute("CREATE OR REPLACE TEMP TABLE touched AS SELECT publication_id FROM changed")
-        _refresh_marts(cursor, ("publication_latest",))
+        inserted, changed = _replace_changed(cursor, batch, "publications")
+        if changed:
+            refresh_after_publications(cursor)
         return inserted
 
     return lake.run_write(work) if len(batch) else 0
@@ -84,8 +92,8 @@ def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: s
     params = _provenance(batch, run_id) | {"source": source}
     inserted = _with_batch(cursor, batch, "load/insert_post_snapshots", params)
     if inserted:
-        _touch(cursor, batch, "publication_id")
-        _refresh_marts(cursor, _PUBLICATION_MARTS)
+        _touch(cursor, batch, "publication")
+        refresh_after_post_snapshots(cursor, params["first"].date())
     return inserted
 
 
@@ -94,32 +102,14 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
     batch = to_batch(rows, AccountSnapshot)
 
     def work(cursor: DuckDBPyConnection) -> int:
-        inserted = _with_batch(cursor, batch, "load/insert_account_snapshots", _provenance(batch, run_id))
+        params = _provenance(batch, run_id)
+        inserted = _with_batch(cursor, batch, "load/insert_account_snapshots", params)
         if inserted:
-            _touch(cursor, batch, "account_id")
-            _refresh_marts(cursor, ("account_daily",))
+            _touch(cursor, batch, "account")
+            refresh_after_account_snapshots(cursor, params["first"].date())
         return inserted
 
     return lake.run_write(work) if len(batch) else 0
-
-
-def rebuild_marts(lake: Lake) -> dict[str, int]:
-    """Make every mart that is kept up at load time again from raw; returns rows per mart."""
-
-    def work(cursor: DuckDBPyConnection) -> dict[str, int]:
-        sources = {
-            "publication_latest": "SELECT publication_id FROM dims.publications",
-            "engagement_daily": "SELECT DISTINCT publication_id FROM raw.post_snapshots",
-            "account_daily": "SELECT DISTINCT account_id FROM raw.account_snapshots",
-        }
-        counts = {}
-        for mart, keys in sources.items():
-            cursor.execute(f"DELETE FROM marts.{mart}")  # noqa: S608 (a name from the lines above)
-            cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {keys}")
-            counts[mart] = _count(cursor.execute(load_sql(f"marts/insert_{mart}")))
-        return counts
-
-    return lake.run_write(work)
 
 
 def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:
@@ -172,28 +162,22 @@ def _with_batch(cursor: DuckDBPyConnection, batch: pa.Table, statement: str, par
         cursor.unregister("batch")
 
 
-def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str) -> int:
-    """Replace the rows that differ from the lake's; returns how many have a new key."""
+def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str) -> tuple[int, int]:
+    """Replace the rows that differ from the lake's; returns how many have a new key, and how many differ."""
     changed = _with_batch(cursor, batch, f"load/changed_{dimension}", {})
     if not changed:
-        return 0
+        return 0, 0
     deleted = _count(cursor.execute(load_sql(f"load/delete_{dimension}")))
-    return _count(cursor.execute(load_sql(f"load/insert_{dimension}"))) - deleted
+    return _count(cursor.execute(load_sql(f"load/insert_{dimension}"))) - deleted, changed
 
 
-def _touch(cursor: DuckDBPyConnection, batch: pa.Table, key: str) -> None:
+def _touch(cursor: DuckDBPyConnection, batch: pa.Table, what: str) -> None:
+    key = f"{what}_id"
     cursor.register("batch", batch.select([key]))
     try:
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT {key} FROM batch")  # noqa: S608 (key is one of two names of ours)
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what}s AS SELECT DISTINCT {key} FROM batch")  # noqa: S608 (what is one of two names of ours)
     finally:
         cursor.unregister("batch")
-
-
-def _refresh_marts(cursor: DuckDBPyConnection, marts: tuple[str, ...]) -> None:
-    """Make the rows of everything in `touched` again from raw: right in whatever order rows arrived."""
-    for mart in marts:
-        cursor.execute(load_sql(f"marts/delete_{mart}"))
-        cursor.execute(load_sql(f"marts/insert_{mart}"))
 
 
 def _count(cursor: DuckDBPyConnection) -> int:

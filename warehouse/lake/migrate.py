@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from warehouse.errors import SetupError
+from warehouse.lake.marts import make_again
 from warehouse.sql import list_migrations, load_sql
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def migrate(cursor: DuckDBPyConnection, shown: str) -> list[str]:
             "INSERT INTO schema_version SELECT unnest($numbers), unnest($names), $now::TIMESTAMPTZ",
             {"numbers": [m[0] for m in missing], "names": [m[1] for m in missing], "now": datetime.now(UTC)},
         )
+        if version:
+            # A lake that holds rows already: its marts are made by this version's rules, the new ones among them.
+            make_again(cursor)
     except BaseException:
         cursor.execute("ROLLBACK")
         raise

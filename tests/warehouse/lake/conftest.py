@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
 
 from warehouse.lake.connect import Lake
+from warehouse.lake.marts import KEYS
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
 from warehouse.settings import WarehouseSettings
 
@@ -105,12 +106,7 @@ def read_marts() -> Callable[[Lake], dict[str, list[tuple[Any, ...]]]]:
     """All marts kept up at load time, in an order that does not depend on how they came about."""
 
     def read(lake: Lake) -> dict[str, list[tuple[Any, ...]]]:
-        keys = {
-            "publication_latest": "publication_id",
-            "engagement_daily": "publication_id, day",
-            "account_daily": "account_id, day",
-        }
-        statements = {mart: f"FROM marts.{mart} ORDER BY {key}" for mart, key in keys.items()}
+        statements = {mart: f"FROM marts.{mart} ORDER BY {', '.join(key)}" for mart, key in KEYS.items()}
         return {mart: [tuple(row.values()) for row in lake.query(sql)] for mart, sql in statements.items()}
 
     return read

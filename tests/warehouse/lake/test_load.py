@@ -21,8 +21,8 @@ from warehouse.lake.load import (
     load_accounts,
     load_post_snapshots,
     load_publications,
-    rebuild_marts,
 )
+from warehouse.lake.marts import KEYS, rebuild_marts
 from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def test_any_order_of_replayed_batches_gives_the_marts_of_one_clean_run(  # noqa
 def _clear(lake: Lake) -> None:
     with lake.write() as cursor:
         for table in (
-            *("raw.post_snapshots", "raw.account_snapshots", "dims.publications"),
-            *("marts.publication_latest", "marts.engagement_daily", "marts.account_daily"),
+            *("raw.post_snapshots", "raw.account_snapshots", "dims.accounts", "dims.publications"),
+            *(f"marts.{mart}" for mart in KEYS),
         ):
             cursor.execute(f"DELETE FROM {table}")  # noqa: S608 (names from the lines above)

@@ -1,6 +1,5 @@
--- grain: one row per publication in `touched` that has a dimension row; the newest snapshot wins
+-- grain: one row per publication in `touched_publications` that has a dimension row; the newest of `history` wins
 -- params: none
-INSERT INTO marts.publication_latest BY NAME
 WITH newest AS (
   SELECT
     publication_id,
@@ -8,8 +7,7 @@ WITH newest AS (
     arg_max(
       struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views), captured_at
     ) AS counted
-  FROM raw.post_snapshots
-  WHERE publication_id IN (SELECT publication_id FROM touched)
+  FROM history
   GROUP BY publication_id
 )
 SELECT
@@ -35,4 +33,4 @@ SELECT
     AS engagement
 FROM dims.publications
 LEFT JOIN newest USING (publication_id)
-WHERE publications.publication_id IN (SELECT publication_id FROM touched)
+WHERE publications.publication_id IN (SELECT publication_id FROM touched_publications)

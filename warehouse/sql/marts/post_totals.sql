@@ -1,0 +1,57 @@
+-- grain: one row per post in `touched_posts` that has a publication: all of post_performance but the place
+-- params: none
+CREATE OR REPLACE TEMP TABLE post_totals AS
+WITH of_posts AS (
+  SELECT latest.*, daily.followers
+  FROM marts.publication_latest AS latest
+  ASOF LEFT JOIN (SELECT account_id, day, followers FROM marts.account_daily WHERE followers IS NOT NULL) AS daily
+    ON latest.account_id = daily.account_id AND (latest.published_at AT TIME ZONE 'UTC')::DATE >= daily.day
+  WHERE latest.post_id IN (SELECT post_id FROM touched_posts)
+),
+at_age AS (
+  SELECT
+    publication_id,
+    max(engagement) FILTER (WHERE age_hours = 1) AS at_1h,
+    max(engagement) FILTER (WHERE age_hours = 24) AS at_24h,
+    max(engagement) FILTER (WHERE age_hours = 168) AS at_7d,
+    max(engagement) FILTER (WHERE age_hours = 720) AS at_30d
+  FROM marts.publication_at_age
+  WHERE post_id IN (SELECT post_id FROM touched_posts)
+  GROUP BY publication_id
+)
+SELECT
+  workspace_id,
+  post_id,
+  min(origin) AS origin,
+  CASE WHEN min(kind) = max(kind) THEN min(kind) END AS kind,
+  list_sort(list(DISTINCT platform)) AS platforms,
+  min(published_at) AS published_at,
+  date_trunc('month', min(published_at) AT TIME ZONE 'UTC')::DATE AS month,
+  count(*) AS publications,
+  count(engagement) AS measured,
+  max(captured_at) AS captured_at,
+  sum(impressions)::BIGINT AS impressions,
+  sum(likes)::BIGINT AS likes,
+  sum(comments)::BIGINT AS comments,
+  sum(shares)::BIGINT AS shares,
+  sum(saves)::BIGINT AS saves,
+  sum(clicks)::BIGINT AS clicks,
+  sum(video_views)::BIGINT AS video_views,
+  sum(engagement)::BIGINT AS engagement,
+  sum(followers)::BIGINT AS followers,
+  sum(engagement) FILTER (WHERE impressions > 0)
+    / sum(impressions) FILTER (WHERE engagement IS NOT NULL AND impressions > 0) AS engagement_rate_impressions,
+  sum(engagement) FILTER (WHERE followers > 0)
+    / sum(followers) FILTER (WHERE engagement IS NOT NULL AND followers > 0) AS engagement_rate_followers,
+  -- A sum over some of the publications only would not compare with other posts.
+  CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND at_1h IS NULL) = 0 THEN sum(at_1h)::BIGINT END
+    AS engagement_1h,
+  CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND at_24h IS NULL) = 0 THEN sum(at_24h)::BIGINT END
+    AS engagement_24h,
+  CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND at_7d IS NULL) = 0 THEN sum(at_7d)::BIGINT END
+    AS engagement_7d,
+  CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND at_30d IS NULL) = 0 THEN sum(at_30d)::BIGINT END
+    AS engagement_30d
+FROM of_posts
+LEFT JOIN at_age USING (publication_id)
+GROUP BY workspace_id, post_id

@@ -1,0 +1,45 @@
+-- grain: one row per account in `touched_accounts` and hour of its local week in which it published
+-- params: none
+WITH zones AS (
+  SELECT account_id, timezone
+  FROM dims.accounts
+  -- A name that this build of the zone database does not know must not stop a load.
+  WHERE timezone IN (SELECT name FROM pg_timezone_names())
+),
+at_age AS (
+  SELECT
+    publication_id,
+    max(engagement) FILTER (WHERE age_hours = 24) AS at_24h,
+    max(engagement) FILTER (WHERE age_hours = 168) AS at_7d
+  FROM marts.publication_at_age
+  WHERE account_id IN (SELECT account_id FROM touched_accounts) AND age_hours IN (24, 168)
+  GROUP BY publication_id
+),
+placed AS (
+  SELECT
+    latest.*, at_24h, at_7d,
+    coalesce(zones.timezone, 'UTC') AS timezone,
+    published_at AT TIME ZONE coalesce(zones.timezone, 'UTC') AS local_time
+  FROM marts.publication_latest AS latest
+  LEFT JOIN at_age USING (publication_id)
+  LEFT JOIN zones USING (account_id)
+  WHERE account_id IN (SELECT account_id FROM touched_accounts)
+)
+SELECT
+  workspace_id,
+  account_id,
+  min(platform) AS platform,
+  timezone,
+  isodow(local_time) - 1 AS weekday,
+  hour(local_time) AS hour,
+  count(*) AS publications,
+  count(engagement) AS measured,
+  sum(engagement)::BIGINT AS engagement,
+  sum(engagement) / count(engagement) AS engagement_mean,
+  median(engagement) AS engagement_median,
+  count(at_24h) AS measured_24h,
+  sum(at_24h) / count(at_24h) AS engagement_24h_mean,
+  count(at_7d) AS measured_7d,
+  sum(at_7d) / count(at_7d) AS engagement_7d_mean
+FROM placed
+GROUP BY workspace_id, account_id, timezone, weekday, hour
