@@ -21,6 +21,7 @@ from warehouse.advised_placement import place_post
 from warehouse.errors import InvalidInputError
 from warehouse.store.accounts import list_target_accounts
 from warehouse.store.posts import PostDraft
+from warehouse.store.queue_slots import next_free_slot
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:
@@ -178,34 +179,43 @@ def resolve_when(  # noqa: PLR0917 (what a time may depend on)
 ) -> ResolvedTime | None:
     """Return the instant that `scheduled_at` names, or None where there is none.
 
-    With "optimal", `experiment` lets the workspace's experiment decide too, and `except_post_id` is the post that
-    is moved. Raises InvalidInputError.
+    With "queue" it is the next slot that is free on all the accounts. With "optimal", `experiment` lets the
+    workspace's experiment decide too. `except_post_id` is the post that is moved. Raises InvalidInputError.
     """
     zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
     if value is None:
         return None
     now = services.clock()
-    if value.strip().lower() == "optimal":
-        placement = place_post(
-            session,
-            services.lake,
-            caller.workspace_id,
-            list_target_accounts(
-                session,
-                caller.workspace_id,
-                platforms=recipients.platforms,
-                account_ids=recipients.account_ids,
-            ),
-            now,
-            seed=secrets.randbits(32) if experiment else None,
-            except_post_id=except_post_id,
-        )
-        return ResolvedTime(
-            placement.candidate.at, value, zone.key, "optimal", placement.reason, placement.as_details()
-        )
-    resolved = resolve_time(value, zone)
-    require_future(resolved, now)
-    return resolved
+    asked = value.strip().lower()
+    if asked not in {"optimal", "queue"}:
+        resolved = resolve_time(value, zone)
+        require_future(resolved, now)
+        return resolved
+    accounts = list_target_accounts(
+        session,
+        caller.workspace_id,
+        platforms=recipients.platforms,
+        account_ids=recipients.account_ids,
+    )
+    if asked == "queue":
+        if not accounts:
+            raise InvalidInputError(
+                "a queue belongs to accounts: name at least one", field="platforms", code="no_target"
+            )
+        at = next_free_slot(session, accounts, now, except_post_id=except_post_id)
+        return ResolvedTime(at, value, zone.key, "queue", "the next free slot of the queue")
+    placement = place_post(
+        session,
+        services.lake,
+        caller.workspace_id,
+        accounts,
+        now,
+        seed=secrets.randbits(32) if experiment else None,
+        except_post_id=except_post_id,
+    )
+    return ResolvedTime(
+        placement.candidate.at, value, zone.key, "optimal", placement.reason, placement.as_details()
+    )
 
 
 def _plan(

@@ -28,7 +28,8 @@ When = Annotated[
     str,
     Field(
         max_length=64,
-        description='ISO 8601; without offset it is read in `timezone`. "optimal" takes the next best free time.',
+        description='ISO 8601; without offset it is read in `timezone`. "optimal" takes the next best free time, '
+        '"queue" the next free slot of the accounts\' queues.',
     ),
 ]
 

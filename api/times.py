@@ -13,7 +13,7 @@ from warehouse.local_times import describe_resolution, resolve_local
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-Resolution = Literal["exact", "shifted_forward", "first_of_two", "optimal", "now"]
+Resolution = Literal["exact", "shifted_forward", "first_of_two", "optimal", "queue", "now"]
 
 _ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}(:?\d{2})?)?")
 

@@ -106,6 +106,15 @@ class Tenant:
         created: dict[str, Any] = answer.json()
         return created
 
+    def create_slot(self, account_id: str, weekday: int = 1, at: str = "09:00") -> dict[str, Any]:
+        """Add a slot to an account's queue by API."""
+        answer = self.client.post(
+            f"/api/v1/accounts/{account_id}/queue-slots", json={"weekday": weekday, "time": at}
+        )
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
     def create_recurrence(self, **fields: object) -> dict[str, Any]:
         """Create a rule by API: every day at nine, from tomorrow on."""
         body = {
