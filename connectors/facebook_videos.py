@@ -80,7 +80,7 @@ async def find_video(api: PlatformApi, page_id: str, part: Part, progress: Progr
         if video_id is not None:
             return _settled(await read_video(api, str(video_id), page_id))
         edge, since = f"{page_id}/videos", progress.request.first_attempt_at
-        async for video in list_since(api, edge, VIDEO_FIELDS, since, type="uploaded"):
+        async for video in list_since(api, edge, VIDEO_FIELDS, since, type="UPLOADED"):
             if normalise(video.get("description") or "") == normalise(part.text):
                 found = _settled(parse_video(video, page_id))
                 if found.id not in progress.request.taken:

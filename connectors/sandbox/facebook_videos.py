@@ -64,7 +64,7 @@ class FacebookVideos:
         return picked if isinstance(picked, Answer) else Answer(picked)
 
     def list(self, call: Call) -> Answer:
-        """GET /{page}/videos?type=uploaded, newest first, those in the works too."""
+        """GET /{page}/videos?type=UPLOADED, newest first, those in the works too."""
         if not is_own(call):
             return no_object(call.path["node"])
         fields = call.parameters().get("fields", "id,description,updated_time")

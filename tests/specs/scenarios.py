@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connectors.errors import ConnectorError, OutcomeUnknownError
+from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.sandbox.faults import FaultRule
-from connectors.types import Media, PostContent
+from connectors.types import Credentials, Media, Platform, PostContent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from connectors.base import Capabilities, Connector
+    from connectors.platforms.registry import ConnectorPool
+    from connectors.sandbox.faults import FaultKind
     from connectors.sandbox.world import SandboxWorld
     from connectors.types import PublishedPost
     from tests.connectors.surroundings import Clock, SavedState
 
 PHOTO = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a cup of tea, steaming ☕")
-VIDEO = Media(url="http://sandbox.test/_sandbox/media/video.mp4", kind="video")
+VIDEO = Media(
+    url="http://sandbox.test/_sandbox/media/video.mp4", kind="video", alt_text="tea being poured, slowly"
+)
 TEXT = "Grüße 👩‍👩‍👧‍👦 שלום to @harborlight.sandbox.test #Tea https://example.com/a?b=1&c=2"
 
 
@@ -29,6 +34,7 @@ class Stage:
     """One connector and what surrounds it."""
 
     connector: Connector
+    pool: ConnectorPool
     world: SandboxWorld
     clock: Clock
     saved: SavedState
@@ -43,6 +49,24 @@ class Stage:
         if not capabilities.media_required:
             return ()
         return (PHOTO,) if "image" in capabilities.media_kinds else (VIDEO,)
+
+    @property
+    def platform(self) -> Platform:
+        return self.connector.capabilities.platform
+
+    def fail(self, kind: FaultKind) -> None:
+        """Let the next publish go wrong."""
+        self.world.faults.add(FaultRule(kind=kind, platform=self.platform, operation="publish"))
+
+    def tick(self) -> None:
+        """Move the world's clock with each look at it: what is simulated as processing comes to its end."""
+        original = self.world._now
+
+        def ticking() -> datetime:
+            self.clock.advance(milliseconds=300)
+            return original()
+
+        self.world._now = ticking
 
     def plain(self, text: str = TEXT) -> PostContent:
         return PostContent(text=text, media=self.media)
@@ -70,14 +94,7 @@ async def publish_images(stage: Stage) -> None:
 
 
 async def publish_video(stage: Stage) -> None:
-    original = stage.world._now
-
-    def ticking() -> object:
-        # The simulated processing ends by the world's clock, which moves with each look at it.
-        stage.clock.advance(milliseconds=300)
-        return original()
-
-    stage.world._now = ticking  # type: ignore[assignment] # returns what the original returns
+    stage.tick()
     await stage.publish(PostContent(text=TEXT, media=(VIDEO,)))
 
 
@@ -94,8 +111,7 @@ async def find(stage: Stage) -> None:
     if stage.connector.capabilities.supports_first_comment:
         content = content.model_copy(update={"first_comment": "The recipe"})
     first = stage.clock()
-    platform = stage.connector.capabilities.platform
-    stage.world.faults.add(FaultRule(kind="reset_after", platform=platform, operation="publish"))
+    stage.fail("reset_after")
     with contextlib.suppress(OutcomeUnknownError):
         await stage.connector.publish(stage.saved.request(content, first))
     stage.clock.advance(seconds=2)
@@ -104,6 +120,48 @@ async def find(stage: Stage) -> None:
         if found is None:
             await stage.connector.publish(stage.saved.request(content, first))
             await stage.connector.find_publication(stage.saved.request(content, first))
+
+
+async def find_a_video(stage: Stage) -> None:
+    stage.tick()
+    content, first = PostContent(text=TEXT, media=(VIDEO,)), stage.clock()
+    stage.fail("reset_after")
+    with contextlib.suppress(OutcomeUnknownError):
+        await stage.connector.publish(stage.saved.request(content, first))
+    with contextlib.suppress(ConnectorError):
+        await stage.connector.find_publication(stage.saved.request(content, first))
+
+
+async def find_among_many(stage: Stage) -> None:
+    """All pages of the account's list since the first attempt."""
+    long_ago = stage.clock() - timedelta(days=50)
+    stage.fail("reset_before")
+    with contextlib.suppress(OutcomeUnknownError):
+        await stage.connector.publish(stage.saved.request(stage.plain(), long_ago))
+    with contextlib.suppress(ConnectorError):
+        await stage.connector.find_publication(stage.saved.request(stage.plain(), long_ago))
+
+
+async def meet_a_limit(stage: Stage) -> None:
+    stage.fail("rate_limited")
+    with contextlib.suppress(RateLimitedError):
+        await stage.publish(stage.plain())
+
+
+async def verify_a_bare_token(stage: Stage) -> None:
+    """What the person who connects an account types in: a token, and perhaps a handle."""
+    account = stage.connector.account
+    bare = Credentials(account.credentials.access_token)
+    await stage.pool.open(replace(account, external_id="", credentials=bare)).verify()
+    password = account.credentials.app_password
+    if password is not None:
+        signed_out = replace(account, external_id="", credentials=Credentials(password))
+        await stage.pool.open(signed_out).verify()
+
+
+async def history_without_an_appview(stage: Stage) -> None:
+    stage.world.settings.bluesky_appview = False
+    await history(stage)
 
 
 async def history(stage: Stage) -> None:
@@ -121,7 +179,7 @@ async def metrics(stage: Stage) -> None:
     page = await stage.connector.list_publications(since=stage.clock() - timedelta(days=50))
     ids = [post.external_id for post in page.posts][: stage.connector.capabilities.metrics_batch + 1]
     gone = await stage.publish(stage.plain())
-    post = stage.world.published(stage.connector.capabilities.platform, via="api")[0]
+    post = stage.world.published(stage.platform, via="api")[0]
     stage.world.delete_post(post, stage.clock().timestamp())
     await stage.connector.fetch_metrics([*ids, gone.external_id])
 
@@ -147,6 +205,11 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     publish_thread: lambda capabilities: capabilities.supports_thread,
     publish_first_comment: lambda capabilities: capabilities.supports_first_comment,
     find: _always,
+    find_a_video: lambda capabilities: "video" in capabilities.media_kinds,
+    find_among_many: _always,
+    meet_a_limit: _always,
+    verify_a_bare_token: _always,
+    history_without_an_appview: lambda capabilities: capabilities.platform is Platform.BLUESKY,
     history: lambda capabilities: capabilities.lists_posts,
     metrics: _always,
     followers: _always,
