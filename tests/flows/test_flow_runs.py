@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
 from prefect.testing.utilities import prefect_test_harness
 
 from connectors.platforms.registry import ConnectorPool
@@ -19,8 +23,10 @@ from connectors.types import Platform
 from flows.backfill_history import backfill_history
 from flows.errors import PartlyFailedError
 from flows.ingest_followers import ingest_followers
+from flows.ingest_metrics import ingest_metrics
 from flows.ports import Ports
 from flows.refresh_optimal_times import refresh_optimal_times
+from flows.refresh_tokens import refresh_tokens
 from flows.resources import Resources
 from tests.connectors.surroundings import account_of
 from warehouse.store.accounts import connect_account
@@ -29,11 +35,38 @@ from warehouse.store.workspaces import ensure_default_workspace
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=60):
         yield
+
+
+class Nosy:
+    """A platform that quotes the caller's token back in whatever it refuses."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
+        words = f"You sent {token}, and that will not do."
+        body = json.dumps({"detail": words, "error": {"message": words, "code": 10, "type": "No"}}).encode()
+        refused = False
+
+        async def quote(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                refused = True
+                headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+                message = {**message, "headers": headers}
+            elif refused:
+                message = {**message, "body": body}
+            await send(message)
+
+        await self._app(scope, receive, quote)
 
 
 @pytest.fixture
@@ -42,7 +75,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SandboxWorld]:
     world = SandboxWorld(history_days=3)
     with Ports() as ports:
         port = ports.take_any()
-        config = uvicorn.Config(create_sandbox_app(world), port=port, log_level="error", lifespan="off")
+        config = uvicorn.Config(Nosy(create_sandbox_app(world)), port=port, log_level="error", lifespan="off")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
         address = f"http://127.0.0.1:{port}"
@@ -98,3 +131,36 @@ async def test_a_run_with_a_failing_account_does_the_others_and_ends_failed(worl
     with Resources.open() as resources:
         (counted,) = resources.lake.query("SELECT count(*) AS n FROM raw.account_snapshots")
     assert counted["n"] == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_prefect_keeps_no_secret(world: SandboxWorld) -> None:
+    """Neither a run's parameters nor its states, results and logs, though the platforms quote what they refuse."""
+    states = [await backfill_history(return_state=True)]
+    for platform in (Platform.TWITTER, Platform.INSTAGRAM):
+        world.faults.add(FaultRule(kind="forbidden", platform=platform, operation="any", count=None))
+    states += [
+        await flow(return_state=True)
+        for flow in (ingest_followers, ingest_metrics, backfill_history, refresh_tokens)
+    ]
+    written = "".join(f"{state!r} {state.message} {state.data!r}" for state in states)
+    async with get_client() as client:
+        for run in await client.read_flow_runs():
+            written += run.model_dump_json()
+        written += "".join(log.model_dump_json() for log in await client.read_logs())
+    written += await asyncio.to_thread(_read_files)
+    assert "2 of 2 accounts" in written, "the search looks where Prefect writes"
+    assert "You sent [redacted]" in written, "nothing was at stake"
+    owners = [item for item in world.accounts if item.platform in {Platform.TWITTER, Platform.INSTAGRAM}]
+    tokens = {token for item in owners for token in (item.access_token, item.refresh_token) if token}
+    assert len(tokens) >= 2
+    assert [token for token in tokens if token in written] == []
+
+
+def _read_files() -> str:
+    """Every byte that Prefect keeps: its database, the results that runs left."""
+    database = Path(PREFECT_API_DATABASE_CONNECTION_URL.value().partition("///")[2])
+    folders = {database.parent, PREFECT_HOME.value(), PREFECT_LOCAL_STORAGE_PATH.value()}
+    files = {file for folder in folders for file in folder.rglob("*") if file.is_file()}
+    assert database in files
+    return "".join(file.read_bytes().decode("latin-1") for file in files)

@@ -108,7 +108,7 @@ def records(pds: dict[str, str]) -> list[dict[str, Any]]:
 
 def test_a_scheduled_post_is_on_the_server_once(client: TestClient, pds: dict[str, str]) -> None:
     connect(client, pds)
-    text = "Grüße 🦋 from https://example.com/a?b=1 #hello"
+    text = "Grüße 🦋 שלום from @tester.test, https://example.com/a?b=1 #hello (@nobody.test)"
     before = len(records(pds))
     due = datetime.now(UTC) + timedelta(seconds=2)
     answer = client.post(
@@ -134,7 +134,14 @@ def test_a_scheduled_post_is_on_the_server_once(client: TestClient, pds: dict[st
         ].decode()
         for facet in record["value"]["facets"]
     }
-    assert spans == {"link": "https://example.com/a?b=1", "tag": "#hello"}
+    # Spans of bytes; a handle that nobody has stays plain text.
+    assert spans == {"mention": "@tester.test", "link": "https://example.com/a?b=1", "tag": "#hello"}
+    (mention,) = [
+        facet["features"][0]
+        for facet in record["value"]["facets"]
+        if facet["features"][0]["$type"].endswith("#mention")
+    ]
+    assert mention["did"] == record["uri"].removeprefix("at://").partition("/")[0]
 
     # The same send again, as after a crash between the answer and our record: no second record.
     asyncio.run(repeat_send(post["publications"][0]["id"]))

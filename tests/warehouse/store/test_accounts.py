@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -205,3 +207,29 @@ def test_an_imported_history_belongs_to_the_account_of_that_name(any_store: Stor
         assert accounts.account_health(new, NOW).status == "imported"
         with pytest.raises(InvalidInputError):
             accounts.find_or_create_imported_account(session, WORKSPACE, Platform.FACEBOOK, " ", NOW)
+
+
+def test_of_many_that_want_to_refresh_at_once_one_may(any_store: Store) -> None:
+    account_id = connect(any_store)
+    together = threading.Barrier(4)
+
+    def take(_: int) -> bool:
+        together.wait(10)
+        with any_store.write() as session:
+            row = accounts.take_refresh_lease(session, account_id, now=NOW, until=NOW + timedelta(minutes=2))
+            return row is not None
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(take, range(4))) == [False, False, False, True]
+    with any_store.write() as session:
+        accounts.release_refresh(session, account_id, error="the platform was away")
+    with any_store.write() as session:
+        again = accounts.take_refresh_lease(session, account_id, now=NOW, until=NOW + timedelta(minutes=2))
+        assert again is not None, "given back, it is free again"
+        assert again.last_error == "the platform was away"
+    with any_store.write() as session:
+        after_a_crash = NOW + timedelta(minutes=3)
+        assert (
+            accounts.take_refresh_lease(session, account_id, now=after_a_crash, until=after_a_crash)
+            is not None
+        ), "a process that died holds it for its lease and no longer"
