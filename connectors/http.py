@@ -39,19 +39,15 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.messages import excerpt, platform_message
-from connectors.private_networks import PrivateAddressError, guarded_transport
+from connectors.private_networks import PrivateAddressError
 from connectors.rate_limits import parse_retry_at
-from connectors.redaction import guard_http_logs, redact
+from connectors.redaction import redact
 from connectors.settings import ConnectorSettings
 
 T = TypeVar("T")
 Purpose = Literal["read", "prepare", "publish"]
 Clock = Callable[[], datetime]
 
-USER_AGENT = "SocialFlow/0.1 (self-hosted scheduler)"
-# Below the five seconds after which many servers close an idle connection: a request sent into a closing
-# one ends in doubt, and doubt is dear for a publish.
-_KEEPALIVE_SECONDS = 4.0
 _PUBLISH_IN_DOUBT = frozenset({303, 408})
 _CONTENT_STATUSES = frozenset({400, 409, 413, 415, 422})
 _SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
@@ -98,35 +94,6 @@ class Refusal:
     """Our clock (UTC)."""
     retry_at: datetime | None
     """When the headers say to come back."""
-
-
-def open_client(
-    settings: ConnectorSettings,
-    *,
-    public_only: bool = False,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> httpx.AsyncClient:
-    """Return a client with time-outs everywhere and no redirects (a token must not follow one).
-
-    `public_only` keeps it off private networks; `transport` replaces the network, for tests.
-    """
-    guard_http_logs()
-    limits = httpx.Limits(
-        max_connections=settings.max_connections,
-        max_keepalive_connections=settings.max_connections,
-        keepalive_expiry=_KEEPALIVE_SECONDS,
-    )
-    if transport is None and public_only:
-        transport = guarded_transport(limits)
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(
-            settings.read_timeout, connect=settings.connect_timeout, pool=settings.connect_timeout
-        ),
-        limits=limits,
-        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-        follow_redirects=False,
-        transport=transport,
-    )
 
 
 class PlatformApi:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self, cast
 import httpx
 
 from connectors.base import Capabilities, Connector, ContentProblem
+from connectors.clients import open_client
 from connectors.context import ConnectorContext
 from connectors.errors import UnsupportedError
-from connectors.http import Clock, open_client
+from connectors.http import Clock
 from connectors.media import MediaFetcher
 from connectors.platforms.bluesky import BlueskyConnector
 from connectors.platforms.facebook import FacebookConnector

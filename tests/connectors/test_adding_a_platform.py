@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.platforms.registry import CONNECTORS
+from connectors.types import METRIC_NAMES, Platform
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adding-a-platform.md").read_text()
@@ -40,3 +41,21 @@ def test_every_platform_is_described(platform: str) -> None:
         "Checked",
     ):
         assert f"## {heading}" in described
+
+
+@pytest.mark.parametrize("platform", CONNECTORS)
+def test_a_page_says_what_the_capabilities_say(platform: Platform) -> None:
+    capabilities = CONNECTORS[platform].capabilities
+    page = (ROOT / "docs" / "platforms" / f"{platform}.md").read_text()
+    supported = page.partition("## What is supported")[2].partition("\n## ")[0]
+    reported = page.partition("## What is reported")[2].partition("\n## ")[0]
+    assert f"{capabilities.text_limit:,}" in supported
+    for size in (capabilities.max_image_bytes, capabilities.max_video_bytes):
+        if size is not None:
+            gigabytes, megabytes = f"{size // 10**9 or 1} GB", f"{size // 10**6} MB"
+            assert gigabytes in supported or megabytes in supported or f"{size // 1024**3} GB" in supported
+    assert "alt text" in supported, "where there is none, that is said"
+    if capabilities.metrics:
+        assert [name for name in METRIC_NAMES if name not in reported] == []
+    else:
+        assert "every metric is NULL" in reported

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
+from connectors.clients import USER_AGENT, open_client
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -19,7 +20,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import USER_AGENT, BearerAuth, PlatformApi, Refusal, open_client
+from connectors.http import BearerAuth, PlatformApi, Refusal
 from connectors.settings import ConnectorSettings
 
 TOKEN = SecretStr("planted-token-123456")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.clients import open_client
 from connectors.errors import ContentRejectedError, UnavailableError
-from connectors.http import open_client
 from connectors.media import FetchedMedia, MediaFetcher
 from connectors.settings import ConnectorSettings
 from tests.connectors.surroundings import MP4, PNG, Flood

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from connectors.clients import open_client
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
-from connectors.http import open_client
 from connectors.media import MediaFetcher
 from connectors.platforms.registry import ConnectorPool
 from connectors.private_networks import check_instance_url, is_public

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from connectors.http import open_client
+from connectors.clients import open_client
 from connectors.messages import excerpt, platform_message
 from connectors.redaction import REDACTED, redact
 from connectors.settings import ConnectorSettings
