@@ -15,8 +15,9 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
+from connectors.clients import USER_AGENT
 from connectors.errors import GiveUpError
-from connectors.http import USER_AGENT, Clock
+from connectors.http import Clock
 from connectors.private_networks import (
     PrivateAddressError,
     check_public_url,
