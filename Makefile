@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-overview bench-publish eval-optimal-times chaos test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-overview bench-publish bench-optimal-times eval-optimal-times chaos test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -31,8 +31,12 @@ format: $(READY) ## Format the code
 bench: $(READY) ## Run the benchmarks (ratios, each within one run)
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-eval-optimal-times: $(READY) ## Measure the timing model (HISTORY=file.parquet to add a real one)
-	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(HISTORY),--history $(HISTORY))
+eval-optimal-times: $(READY) ## Measure the timing model (SEEDS=1,2 HISTORY=file.parquet TIMEZONE=UTC BEFORE=2016-06-21)
+	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(HISTORY),--history $(HISTORY)) \
+	  $(if $(TIMEZONE),--timezone $(TIMEZONE)) $(if $(BEFORE),--before $(BEFORE))
+
+bench-optimal-times: .venv/.bench ## Speed of the daily timing run beside LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
+	@$(BIN)/python benchmarks/bench_optimal_times.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(POSTS),--posts $(POSTS))
 
 bench-overview: $(READY) ## The overview endpoint beside the bare mart query, and beside raw snapshots in two databases
 	@$(BIN)/python benchmarks/bench_overview.py

@@ -1,10 +1,13 @@
-"""How good the posting-time model is: on a generator whose truth is known, and on a real history.
+"""How good the posting-time model is: on generators whose truth is known, and on a real history.
 
-    python benchmarks/eval_optimal_times.py [--seed 7] [--json]
-    python benchmarks/eval_optimal_times.py --history posts.parquet --timezone Etc/GMT+5 --before 2016-06-21
+    make eval-optimal-times [SEEDS=1,2,3] [HISTORY=posts.parquet TIMEZONE=Etc/GMT+5 BEFORE=2016-06-21]
+    python benchmarks/eval_optimal_times.py [--seeds 1,2,3] [--shapes bumps,kernel] [--shared 0.15] [--json]
 
-A history is CSV or Parquet: account, published_at, likes, comments, shares, optional kind. Times without an
-offset are read in --timezone, and slots are counted by that zone's clock.
+A history is CSV or Parquet, one row a post. It has an account (account_id, account or user), a time (published_at or
+created_at) and either engagement or some of likes, comments, shares, saves (also: replies, retweets, favorites,
+quotes), whose sum is the engagement; kind is optional. Times without an offset are read in --timezone, and slots are
+counted by that zone's clock. Accounts with fewer than --min-posts posts are left out. docs/optimal-times.md explains
+the measures.
 """
 
 from __future__ import annotations
@@ -12,9 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runnable alone, from anywhere
 
 from generate_histories import World, make_world
+from timing_baselines import Scores, list_baselines
 
 from warehouse.optimal_times import (
     MODEL_VERSION,
@@ -30,47 +33,19 @@ from warehouse.optimal_times import (
     compute_slot_sums,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SIZES = ((100, 400), (300, 300), (1000, 150), (3000, 80))  # posts an account, accounts
 SET_SHARE = 0.2
-MIN_POSTS = 500
 TRAIN_SHARE = 0.6
+Z_80 = 1.2816
+PARTS = ("likes", "comments", "shares", "saves", "replies", "retweets", "favorites", "quotes")
 
-Scores = np.ndarray[Any, np.dtype[np.float64]]
-Cells = np.ndarray[Any, np.dtype[np.int64]]
-Scorer = Callable[[pd.DataFrame], Scores]
-
-
-def score_by_slot_mean(posts: pd.DataFrame) -> Scores:
-    """Mean engagement per slot, what most tools do; a slot without posts is never advised."""
-    slot, engagement = posts["slot"].to_numpy(), posts["engagement"].to_numpy()
-    return np.bincount(slot, engagement, 168) / np.maximum(np.bincount(slot, minlength=168), 1)
+Answer = dict[str, Any]
 
 
-def score_by_hour_and_weekday(posts: pd.DataFrame) -> Scores:
-    """Mean engagement of the hour times that of the weekday."""
-    hour = _means(posts["slot"].to_numpy() % 24, posts["engagement"].to_numpy(), 24)
-    day = _means(posts["slot"].to_numpy() // 24, posts["engagement"].to_numpy(), 7)
-    return np.outer(day, hour).reshape(-1)
-
-
-def score_by_log_hour(posts: pd.DataFrame) -> Scores:
-    """Mean log engagement of the hour, all days alike."""
-    return np.tile(_means(posts["slot"].to_numpy() % 24, np.log1p(posts["engagement"].to_numpy()), 24), 7)
-
-
-BASELINES: dict[str, Scorer] = {
-    "mean per slot": score_by_slot_mean,
-    "hour x weekday means": score_by_hour_and_weekday,
-    "log-hour curve": score_by_log_hour,
-}
-
-
-def _means(cell: Cells, values: Scores, cells: int) -> Scores:
-    count = np.bincount(cell, minlength=cells)
-    return np.where(count > 0, np.bincount(cell, values, cells) / np.maximum(count, 1), values.mean())
-
-
-def advise(history: pd.DataFrame, timezone: str, *, pooled: bool) -> dict[str, Any]:
+def advise(history: pd.DataFrame, timezone: str, *, pooled: bool) -> Answer:
     """The model's answer as arrays (accounts, 168), by column."""
     sums = compute_slot_sums(history, timezones=timezone)
     table = compute_from_sums(sums, prior=compute_prior_without_each(sums) if pooled else None)
@@ -87,7 +62,7 @@ def measure_truth(world: World, advised: Scores) -> dict[str, float]:
     }
 
 
-def measure_honesty(world: World, answer: dict[str, Any]) -> dict[str, float]:
+def measure_honesty(world: World, answer: Answer) -> dict[str, float]:
     """Whether promises are kept: predicted to realised lift, and how often the 80 % interval holds."""
     best = answer["expected_lift"].argmax(axis=1)
     rows = np.arange(len(best))
@@ -100,26 +75,26 @@ def measure_honesty(world: World, answer: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def evaluate_generator(seed: int) -> list[dict[str, Any]]:
-    """One row per method and size, on worlds that share 15 % of their timing among accounts."""
+def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, Any]]:
+    """One row per method and size, on worlds that share a part of their timing among accounts."""
     rows: list[dict[str, Any]] = []
     for number, accounts in SIZES:
-        world = make_world(seed, accounts=accounts, posts=number)
-        for name, scorer in BASELINES.items():
+        world = make_world(seed, accounts=accounts, posts=number, shape=shape, shared=shared)
+        row = {"shape": shape, "n": str(number)}
+        for name, scorer in list_baselines().items():
             advised = np.array([scorer(posts) for _, posts in world.posts.groupby("account_id")])
-            rows.append({"n": number, "method": name, **measure_truth(world, advised)})
+            rows.append(row | {"method": name, **measure_truth(world, advised)})
         for name, pooled in (("this model, no prior", False), ("this model", True)):
             answer = advise(world.posts, "UTC", pooled=pooled)
             truth = measure_truth(world, answer["expected_lift"])
-            rows.append({"n": number, "method": name, **truth, **measure_honesty(world, answer)})
-        null = advise(
-            make_world(seed, accounts=accounts, posts=number, effect_sd=0.0).posts, "UTC", pooled=True
-        )
-        rows.append({"n": number, "method": "this model, no timing effect at all", **measure_placebo(null)})
+            rows.append(row | {"method": name, **truth, **measure_honesty(world, answer)})
+        null = make_world(seed, accounts=accounts, posts=number, shape=shape, effect_sd=0.0)
+        answer = advise(null.posts, "UTC", pooled=True)
+        rows.append(row | {"method": "this model, no timing effect at all", **measure_placebo(answer)})
     return rows
 
 
-def measure_placebo(answer: dict[str, Any]) -> dict[str, float]:
+def measure_placebo(answer: Answer) -> dict[str, float]:
     """Where posts carry no timing effect: the lift promised for the best slot, accounts that see a 'high'."""
     return {
         "promised": float(answer["expected_lift"].max(axis=1).mean()),
@@ -127,44 +102,58 @@ def measure_placebo(answer: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def read_history(path: Path, timezone: str, before: str | None) -> pd.DataFrame:
-    """account_id, published_at, engagement, kind, slot; only accounts with 500 posts or more; by time."""
+def read_history(path: Path, timezone: str, before: str | None, min_posts: int) -> pd.DataFrame:
+    """account_id, published_at, engagement, kind, slot; only accounts with enough posts; by account and time."""
     raw = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    published = pd.to_datetime(raw["published_at"])
+    published = pd.to_datetime(_column(raw, path, "published_at", "created_at"), format="mixed")
     if published.dt.tz is None:
         published = published.dt.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward")
     local = published.dt.tz_convert(timezone)
+    if "engagement" in raw.columns:
+        engagement = raw["engagement"].astype(float)
+    else:
+        parts = [name for name in PARTS if name in raw.columns]
+        if not parts:
+            raise SystemExit(f"{path}: no column engagement, and none of {', '.join(PARTS)}")
+        engagement = raw[parts].sum(axis=1, min_count=1).astype(float)
     posts = pd.DataFrame(
         {
-            "account_id": raw["account"],
+            "account_id": _column(raw, path, "account_id", "account", "user"),
             "published_at": published.dt.tz_convert("UTC"),
-            "engagement": raw[["likes", "comments", "shares"]].sum(axis=1, min_count=1).astype(float),
+            "engagement": engagement,
             "kind": raw["kind"] if "kind" in raw.columns else "text",
             "slot": local.dt.day_of_week * 24 + local.dt.hour,
         }
     ).dropna(subset=["engagement"])
     if before is not None:
         posts = posts[local < pd.Timestamp(before, tz=timezone)]
-    posts = posts[posts.groupby("account_id")["engagement"].transform("size") >= MIN_POSTS]
+    posts = posts[posts.groupby("account_id")["engagement"].transform("size") >= min_posts]
+    if posts.empty:
+        raise SystemExit(f"{path}: no account has {min_posts} posts or more (--min-posts)")
     return posts.sort_values(["account_id", "published_at"], kind="stable").reset_index(drop=True)
+
+
+def _column(raw: pd.DataFrame, path: Path, *names: str) -> pd.Series[Any]:
+    for name in names:
+        if name in raw.columns:
+            return raw[name]
+    raise SystemExit(f"{path}: no column {' or '.join(names)}")
 
 
 def evaluate_history(posts: pd.DataFrame, timezone: str, seed: int) -> list[dict[str, Any]]:
     """Train on each account's first 60 % of posts (or the last 100 of them), look at the rest."""
     rank = posts.groupby("account_id").cumcount() / posts.groupby("account_id")["slot"].transform("size")
-    train, future = (
-        posts[rank < TRAIN_SHARE],
-        [part for _, part in posts[rank >= TRAIN_SHARE].groupby("account_id")],
-    )
+    train = posts[rank < TRAIN_SHARE]
+    future = [part for _, part in posts[rank >= TRAIN_SHARE].groupby("account_id")]
     rows: list[dict[str, Any]] = []
     for label, seen in (("100", train.groupby("account_id").tail(100)), ("all", train)):
-        for name, scorer in BASELINES.items():
+        for name, scorer in list_baselines().items():
             advised = np.array([scorer(part) for _, part in seen.groupby("account_id")])
             rows.append({"n": label, "method": name, **measure_future(future, advised)})
         for name, pooled in (("this model, no prior", False), ("this model", True)):
             answer = advise(seen, timezone, pooled=pooled)
-            predicted = np.log1p(answer["expected_lift"])
-            rows.append({"n": label, "method": name, **measure_future(future, predicted, honest=True)})
+            scores = np.log1p(answer["expected_lift"])
+            rows.append({"n": label, "method": name, **measure_future(future, scores, answer)})
         shuffled = advise(shuffle_engagement(seen, seed), timezone, pooled=True)
         placebo = measure_future(future, np.log1p(shuffled["expected_lift"]))
         rows.append(
@@ -181,15 +170,20 @@ def shuffle_engagement(posts: pd.DataFrame, seed: int) -> pd.DataFrame:
     )
 
 
-def measure_future(future: list[pd.DataFrame], scores: Scores, *, honest: bool = False) -> dict[str, float]:
+def measure_future(
+    future: list[pd.DataFrame], scores: Scores, answer: Answer | None = None
+) -> dict[str, float]:
     """Log-mean lift of the future posts in the top fifth by score, beside the account's own average.
 
     `lift` compares posts with others of their kind, `raw_lift` with all (so that it also pays to know
-    when the account posts its videos). Ties are broken by a fixed shuffle.
+    when the account posts its videos). Ties are broken by a fixed shuffle. With the model's `answer`: predicted
+    to realised lift, and how often the realised lift of the set lies in the 80 % interval, which is widened by
+    the luck of that many posts.
     """
-    lifts, raw, predicted = [], [], []
-    for posts, of_slot in zip(future, scores, strict=True):
-        score = of_slot[posts["slot"].to_numpy()]
+    lifts, raw, predicted, inside = [], [], [], []
+    for row, (posts, of_slot) in enumerate(zip(future, scores, strict=True)):
+        slot = posts["slot"].to_numpy()
+        score = of_slot[slot]
         tie_break = np.random.default_rng(0).permutation(len(score))
         top = np.lexsort((tie_break, -score))[: max(1, round(len(score) * SET_SHARE))]
         y = np.log1p(posts["engagement"])
@@ -197,14 +191,33 @@ def measure_future(future: list[pd.DataFrame], scores: Scores, *, honest: bool =
         lifts.append(within_kind[top].mean())
         raw.append(y.to_numpy()[top].mean() - y.mean())
         predicted.append(score[top].mean() - score.mean())
+        if answer is not None:
+            ends = np.log1p(answer["lift_high"][row]) - np.log1p(answer["lift_low"][row])
+            luck = Z_80 * within_kind.std() / np.sqrt(len(top))
+            inside.append(abs(lifts[-1] - predicted[-1]) <= np.hypot(ends[slot[top]].mean() / 2, luck))
+    gained = np.expm1(lifts)
     result = {
-        "lift": float(np.expm1(lifts).mean()),
+        "lift": float(gained.mean()),
+        "standard_error": float(gained.std() / np.sqrt(len(gained))),
         "raw_lift": float(np.expm1(raw).mean()),
         "harm": float((np.array(lifts) < 0).mean()),
     }
-    if honest:
+    if answer is not None:
         result["predicted_to_realised"] = float(np.expm1(predicted).mean()) / result["lift"]
+        result["coverage_set"] = float(np.mean(inside))
     return result
+
+
+def average_seeds(parts: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The mean of every measure over the seeds; share_se is the standard error of share_of_oracle among them."""
+    table = pd.concat([pd.DataFrame(part) for part in parts])
+    keys = ["shape", "n", "method"]
+    grouped = table.groupby(keys, sort=False)
+    mean = grouped.mean()
+    if len(parts) > 1:
+        mean.insert(1, "share_se", grouped["share_of_oracle"].std() / np.sqrt(len(parts)))
+    rows: list[dict[str, Any]] = mean.reset_index().to_dict("records")
+    return [{key: value for key, value in row.items() if value == value} for row in rows]  # noqa: PLR0124 (drops NaN)
 
 
 def main() -> None:
@@ -212,26 +225,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seeds", default="7", help="comma-separated; measures are their mean")
+    parser.add_argument("--shapes", default="bumps,kernel", help="worlds, see generate_histories.py")
+    parser.add_argument(
+        "--shared", type=float, default=0.15, help="share of timing that accounts have in common"
+    )
     parser.add_argument("--history", type=Path, help="CSV or Parquet of real posts")
     parser.add_argument("--timezone", default="UTC", help="zone of the history's clock times (IANA name)")
     parser.add_argument("--before", help="use the history's posts before this local day")
+    parser.add_argument("--min-posts", type=int, default=500, help="leave out accounts with fewer posts")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
-    result: dict[str, Any] = {"model_version": MODEL_VERSION, "seed": options.seed}
-    result["generator"] = evaluate_generator(options.seed)
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    result: dict[str, Any] = {"model_version": MODEL_VERSION, "seeds": seeds}
+    if options.history is not None:  # read first: a wrong path shows at once
+        posts = read_history(options.history, options.timezone, options.before, options.min_posts)
+    result["generator"] = average_seeds(
+        [
+            [
+                row
+                for shape in options.shapes.split(",")
+                for row in evaluate_generator(seed, shape, options.shared)
+            ]
+            for seed in seeds
+        ]
+    )
     if options.history is not None:
-        posts = read_history(options.history, options.timezone, options.before)
-        if posts.empty:
-            raise SystemExit(f"{options.history}: no account has {MIN_POSTS} posts or more")
-        result["history"] = evaluate_history(posts, options.timezone, options.seed)
+        result["history"] = evaluate_history(posts, options.timezone, seeds[0])
+        result["history_accounts"] = posts["account_id"].nunique()
     if options.json:
         print(json.dumps(result))
         return
-    for part in ("generator", "history"):
+    print(f"model {MODEL_VERSION}, seeds {options.seeds}, {options.shared:.0%} shared among accounts\n")
+    for part, keys in (("generator", ["shape", "n", "method"]), ("history", ["n", "method"])):
         if part in result:
-            table = pd.DataFrame(result[part]).set_index(["n", "method"])
-            print(f"{part} (model {MODEL_VERSION}, seed {options.seed})")
+            table = pd.DataFrame(result[part]).set_index(keys)
+            title = (
+                f"history: {options.history}, {result['history_accounts']} accounts"
+                if part == "history"
+                else part
+            )
+            print(title)
             print(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep="-"), end="\n\n")
 
 

@@ -1,5 +1,7 @@
 """Post histories whose true timing effects are known: for measuring the timing model and for its tests.
 
+Two kinds of week: `bumps` (a few good and bad times of the day, unlike anything the model assumes) and `kernel` (drawn
+from the Gaussian process that the model is built on, so that nothing could do better than its exact solution).
 Accounts post by habit (some hours often, most hardly ever), their level drifts, their kinds of content
 differ in engagement and in the hours they are posted at, and a post's own luck has sd 1.1 in log units.
 """
@@ -32,6 +34,7 @@ def make_world(
     *,
     accounts: int,
     posts: int,
+    shape: str = "bumps",
     effect_sd: float = 0.19,
     shared: float = 0.15,
     noise_sd: float = 1.1,
@@ -44,6 +47,7 @@ def make_world(
         seed: same seed, same world.
         accounts: how many.
         posts: posts an account.
+        shape: bumps | kernel, see above.
         effect_sd: sd of the true slot effect over the week; 0 = timing does nothing.
         shared: share of that variance which all accounts have in common.
         noise_sd: sd of a post's own luck.
@@ -51,7 +55,8 @@ def make_world(
         weeks: length of the history.
     """
     rng = np.random.default_rng(seed)
-    common, own = _week_shapes(rng, 1), _week_shapes(rng, accounts)
+    draw = {"bumps": _bumps, "kernel": _kernel_weeks}[shape]
+    common, own = draw(rng, 1), draw(rng, accounts)
     effect = _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own) * effect_sd
     effect *= np.exp(rng.normal(0, 0.25, (accounts, 1)))
     habit = _habits(rng, accounts)
@@ -87,7 +92,7 @@ def _standard(values: Array) -> Array:
     return (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, keepdims=True)
 
 
-def _week_shapes(rng: np.random.Generator, number: int) -> Array:
+def _bumps(rng: np.random.Generator, number: int) -> Array:
     """Smooth weeks: one to three bumps of the day on all, working or free days, day levels, a little grain."""
     hour = np.arange(24)
     shapes = np.zeros((number, 168))
@@ -101,6 +106,21 @@ def _week_shapes(rng: np.random.Generator, number: int) -> Array:
             week += np.outer(days, bump)
         shapes[row] = week.reshape(-1)
     return _standard(shapes)
+
+
+def _kernel_weeks(rng: np.random.Generator, number: int) -> Array:
+    """Weeks from the Gaussian process of the design: hours alike, days alike, weekends alike, a little grain."""
+    hour, day = np.arange(168) % 24, np.arange(168) // 24
+    angle = np.pi * (hour[:, None] - hour) / 24
+    same_day = day[:, None] == day
+    same_class = (day[:, None] >= 5) == (day >= 5)
+
+    def alike(length: float) -> Array:
+        return np.asarray(np.exp(-4 * np.sin(angle) ** 2 / (2 * np.pi * length / 24) ** 2))
+
+    kernel = 0.042 * alike(2.1) + 0.0024 * same_day + 0.0059 * np.eye(168)
+    kernel += 0.014 * alike(2.1) * same_class + 0.007 * alike(5.6) * same_day
+    return _standard(rng.normal(size=(number, 168)) @ np.linalg.cholesky(kernel).T)
 
 
 def _habits(rng: np.random.Generator, accounts: int) -> Array:

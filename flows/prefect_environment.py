@@ -34,6 +34,8 @@ def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         # Threads that each keep a heap of their own cost the server and the API tens of megabytes.
         "MALLOC_ARENA_MAX": "2",
+        # The timing run works on several batches at once; OpenBLAS's own threads would only wait for each other.
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
         **prefect_environment(home, settings.prefect_url),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HOURS = 24
 SLOTS = 7 * HOURS
 MICROSECONDS_PER_HOUR = 3_600_000_000
+_NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})  # as pandas infers them
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def read_zones(account_ids: pd.Index[Any], timezones: Mapping[str, str] | str) -
     """Every account of the history and of the mapping in order of its id, and each one's zone."""
     if isinstance(timezones, str):
         check_zone(timezones)
-        names = sorted(account_ids)
+        names = _sorted(account_ids)
         return names, [timezones] * len(names)
     if not isinstance(timezones, Mapping):
         raise InvalidInputError(
@@ -84,8 +85,18 @@ def read_zones(account_ids: pd.Index[Any], timezones: Mapping[str, str] | str) -
             "add it, or pass one zone name for all",
             field="timezones",
         )
-    names = sorted(timezones)
+    names = _sorted(timezones)
     return names, [check_zone(timezones[name]) for name in names]
+
+
+def _sorted(account_ids: Iterable[Any]) -> list[Any]:
+    try:
+        return sorted(account_ids)
+    except TypeError as error:
+        raise InvalidInputError(
+            f"account_id has values that cannot be put in order: make them all text or all numbers ({error})",
+            field="account_id",
+        ) from error
 
 
 def read_history(
@@ -125,20 +136,17 @@ def read_history(
     kind = np.zeros(len(history), dtype=np.int64)
     if "kind" in history.columns:
         kind = pd.factorize(history["kind"])[0].astype(np.int64) + 1
-    posts = PostArrays(
-        account.astype(np.int64),
-        published,
-        engagement,
-        kind,
-        np.where(np.isnan(age), np.inf, age),
-        keep * 1.0,
-    )
-    return names, zones, _sort(posts, keep)
+    age = np.where(np.isnan(age), np.inf, age)
+    if not keep.all():
+        account, published, engagement = account[keep], published[keep], engagement[keep]
+        kind, age = kind[keep], age[keep]
+    return names, zones, sort_posts(account.astype(np.int64), published, engagement, kind, age)
 
 
 def _read_times(column: pd.Series[Any]) -> IntArray:
     if len(column) == 0:
         return np.zeros(0, dtype=np.int64)
+    column = _as_instants(column)
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
         what = "has no time zone" if column.dtype.kind == "M" else f"has the type {column.dtype}"
         raise InvalidInputError(
@@ -152,7 +160,20 @@ def _read_times(column: pd.Series[Any]) -> IntArray:
     )
 
 
+def _as_instants(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Aware times kept as Python objects or by Arrow, as pandas' own type; any other column as it is."""
+    if isinstance(column.dtype, pd.ArrowDtype) and getattr(column.dtype.pyarrow_dtype, "tz", None):
+        return pd.Series(pd.to_datetime(column.to_numpy(dtype=object), utc=True))
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "datetime":
+        if all(moment.tzinfo is not None for moment in column.dropna()):
+            return pd.Series(pd.to_datetime(column.to_numpy(), utc=True))
+        return column.map(lambda moment: moment.replace(tzinfo=None)).astype("datetime64[us]")
+    return column
+
+
 def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in _NUMBERS:
+        column = column.astype("float64")
     if column.dtype.kind not in "iuf" and not column.isna().all():
         raise InvalidInputError(
             f"{field} has the type {column.dtype}: make it a number, NULL where it is unknown", field=field
@@ -171,14 +192,23 @@ def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
     return values
 
 
-def _sort(posts: PostArrays, keep: npt.NDArray[np.bool_]) -> PostArrays:
-    """Kept rows by account, time, engagement, kind (so that row order cannot matter), repeats marked."""
-    columns: list[npt.NDArray[Any]] = [
-        posts.account, posts.published, posts.engagement, posts.kind, -posts.age_hours
-    ]  # fmt: skip
-    if not keep.all():
-        columns = [column[keep] for column in columns]
-    if not _is_strictly_sorted(columns[0], columns[1]):
+def sort_posts(
+    account: npt.NDArray[Any],
+    published: IntArray,
+    engagement: FloatArray,
+    kind: npt.NDArray[Any],
+    age_hours: npt.NDArray[Any],
+) -> PostArrays:
+    """Rows by account, time, engagement, kind (so that row order cannot matter), repeats marked.
+
+    Rows that come by account and time, as a database may return them, are not sorted again. A repeat is a
+    row equal in all but its age: its youngest copy has weight 0.
+    """
+    columns: list[npt.NDArray[Any]] = [account, published, engagement, kind, -age_hours]
+    step = np.diff(account)
+    if bool(np.all((step > 0) | ((step == 0) & (np.diff(published) >= 0)))):
+        _sort_ties(columns)
+    else:
         order = np.lexsort(columns[::-1])
         columns = [column[order] for column in columns]
     account, published, engagement, kind, age = columns
@@ -189,7 +219,14 @@ def _sort(posts: PostArrays, keep: npt.NDArray[np.bool_]) -> PostArrays:
     return PostArrays(account, published, engagement, kind, -age, weight)
 
 
-def _is_strictly_sorted(account: npt.NDArray[Any], published: npt.NDArray[Any]) -> bool:
-    """Whether rows are in order of account and time already, as a database may return them."""
-    step = np.diff(account)
-    return bool(np.all((step > 0) | ((step == 0) & (np.diff(published) > 0))))
+def _sort_ties(columns: list[npt.NDArray[Any]]) -> None:
+    """Bring posts of one account and one instant in order, in place of the columns' copies."""
+    account, published = columns[:2]
+    tied = np.flatnonzero((np.diff(account) == 0) & (np.diff(published) == 0))
+    if not len(tied):
+        return
+    rows = np.union1d(tied, tied + 1)
+    order = rows[np.lexsort([column[rows] for column in columns[::-1]])]
+    for place in (2, 3, 4):
+        columns[place] = columns[place].copy()
+        columns[place][rows] = columns[place][order]

@@ -79,6 +79,8 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
     normal = np.zeros((accounts, kinds, kinds))
     for kind in range(kinds if kinds > 1 else 0):
         of_kind = (posts.kind == kind).astype(np.float64)
+        if not of_kind.any():
+            continue
         normal[:, :, kind] = kind_sums(of_kind - smooth_level(grid, of_kind))
     normal += KIND_SHRINKAGE * np.eye(kinds)
 

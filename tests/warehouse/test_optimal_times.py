@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -98,6 +99,21 @@ def test_account_without_posts_gets_a_wide_answer_between_zero_and_five_percent(
     assert (table["n_posts"] == 0).all()
 
 
+def test_accounts_named_with_a_zone_get_rows_whatever_the_history_holds() -> None:
+    history = random_history(1, accounts=1)
+    unknown = history.assign(account_id="unmeasured", engagement=np.nan)
+    zones = {"account-00000": "UTC", "unmeasured": "UTC", "new": "Australia/Lord_Howe"}
+    table = compute_optimal_times(pd.concat([history, unknown]), timezones=zones)
+    assert list(table["account_id"].unique()) == ["account-00000", "new", "unmeasured"]
+    others = table[table["account_id"] != "account-00000"]
+    assert set(others["basis"]) == {"prior"}
+    assert others["expected_lift"].between(0, 0.05).all()
+    bare = compute_optimal_times(
+        history[["account_id", "published_at", "engagement"]].head(0), timezones=zones
+    )
+    assert len(bare) == 3 * 168
+
+
 def test_one_post_promises_little_and_is_sure_of_nothing() -> None:
     table = compute_optimal_times(history_of(["2024-05-07 18:30"], [1_000_000.0]))
     assert table["expected_lift"].abs().max() < 0.01
@@ -144,15 +160,19 @@ def test_repeated_rows_change_nothing_but_the_counts(seed: int) -> None:
     assert (twice["n_posts"] == 2 * once["n_posts"]).all()
 
 
-@given(seed=st.integers(0, 10_000), factor=st.sampled_from([0.5, 3.0, 50.0]))
+@given(
+    seed=st.integers(0, 10_000),
+    factor=st.sampled_from([0.001, 0.5, 3.0, 10.0, 1e6]),
+    smaller=st.sampled_from([1, 40, 400]),
+)
 @QUICK
-def test_scale_of_engagement_hardly_matters(seed: int, factor: float) -> None:
+def test_scale_of_engagement_does_not_matter(seed: int, factor: float, smaller: int) -> None:
     history = random_history(seed)
-    # ln(1 + e) follows the scale of e where e is large; the level takes the constant out.
-    history["engagement"] = 1e6 + history["engagement"] * 1e4
+    # Down to accounts most of whose posts have no engagement at all.
+    history["engagement"] = np.floor(history["engagement"] / smaller)
     scaled = history.assign(engagement=history["engagement"] * factor)
     np.testing.assert_allclose(
-        compute_optimal_times(history)[ESTIMATES[:4]], compute_optimal_times(scaled)[ESTIMATES[:4]], atol=1e-3
+        compute_optimal_times(history)[ESTIMATES], compute_optimal_times(scaled)[ESTIMATES], atol=1e-8
     )
 
 
@@ -164,6 +184,54 @@ def test_accounts_do_not_touch_each_other(seed: int) -> None:
     together = compute_optimal_times(history)
     of_account = together[together["account_id"] == "account-00001"]
     np.testing.assert_allclose(alone[ESTIMATES], of_account[ESTIMATES], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h.assign(account_id=h["account_id"].astype("category")),
+        lambda h: h.assign(account_id=h["account_id"].str[-1].astype(int)),
+        lambda h: h.assign(published_at=h["published_at"].dt.tz_convert("America/St_Johns")),
+        lambda h: h.assign(published_at=h["published_at"].dt.as_unit("s")),
+        lambda h: h.assign(published_at=h["published_at"].astype(object)),
+        lambda h: h.assign(published_at=h["published_at"].astype("timestamp[us, tz=UTC][pyarrow]")),
+        lambda h: h.assign(engagement=h["engagement"].astype("Int64")),
+        lambda h: h.assign(engagement=h["engagement"].astype(object)),
+        lambda h: h.assign(kind=h["kind"].astype("category")),
+        lambda h: h.set_axis([0] * len(h)),
+    ],
+)
+def test_how_a_column_is_stored_does_not_matter(change: Any) -> None:
+    history = random_history(6)
+    history["published_at"] = history["published_at"].dt.floor("s")
+    numbers = ["weekday", "hour", "n_posts", "n_nearby", *ESTIMATES]
+    stored, plain = compute_optimal_times(change(history)), compute_optimal_times(history)
+    np.testing.assert_allclose(stored[numbers], plain[numbers], atol=1e-12)
+    assert stored["account_id"].nunique() == 2
+
+
+@given(seed=st.integers(0, 10_000))
+@QUICK
+def test_posts_of_one_instant_may_come_in_any_order(seed: int) -> None:
+    history = random_history(seed, posts=60)
+    history["published_at"] = history["published_at"].dt.floor("7D")  # many at once
+    history = history.sort_values(["account_id", "published_at"], kind="stable")
+    mixed = history.sample(frac=1.0, random_state=seed)
+    almost = mixed.sort_values(["account_id", "published_at"], kind="stable")
+    expected = compute_optimal_times(history)
+    for other in (mixed, almost):
+        np.testing.assert_allclose(compute_optimal_times(other)[ESTIMATES], expected[ESTIMATES], atol=1e-12)
+
+
+def test_the_same_history_gives_the_same_answer_on_any_number_of_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    history = random_history(8, posts=20, accounts=40)
+    monkeypatch.setattr("warehouse.timing_sums._BATCH_ACCOUNTS", 7)
+    monkeypatch.setattr("warehouse.timing_scores._BATCH_ACCOUNTS", 7)
+    many = compute_optimal_times(history)
+    monkeypatch.setattr("warehouse.timing_batches._MAX_THREADS", 1)
+    pd.testing.assert_frame_equal(compute_optimal_times(history), many, rtol=0, atol=0)
 
 
 # What must move the answer
@@ -247,6 +315,17 @@ def test_age_curve_is_learned_from_own_snapshots() -> None:
 
 
 # What it finds
+
+
+@pytest.mark.parametrize("shape", ["bumps", "kernel"])
+def test_viral_posts_do_not_decide(shape: str) -> None:
+    """Luck with heavy tails (Student's t, 2.5 degrees of freedom): the same timing is found."""
+    world = make_world(5, accounts=60, posts=1000, shape=shape, tails=2.5)
+    table = compute_optimal_times(world.posts)
+    gained = world.true_lift[np.arange(60), lifts(table).argmax(axis=1)]
+    assert gained.sum() / world.true_lift.max(axis=1).sum() > 0.55
+    true = np.expm1(world.true_lift)
+    assert 0.72 < ((lifts(table, "lift_low") <= true) & (true <= lifts(table, "lift_high"))).mean() < 0.9
 
 
 def test_finds_most_of_what_can_be_gained_where_there_is_something() -> None:
@@ -352,6 +431,13 @@ def test_prior_carries_an_account_with_few_posts() -> None:
         (lambda h: h.assign(engagement="many"), "engagement", "number"),
         (lambda h: h.assign(age_hours=-2.0), "age_hours", "negative"),
         (lambda h: h.assign(account_id=None), "account_id", "missing"),
+        (lambda h: h.assign(account_id=["a", 1, "b", 2, 3]), "account_id", "order"),
+        (lambda h: h.assign(engagement=True), "engagement", "number"),
+        (
+            lambda h: h.assign(published_at=h["published_at"].dt.tz_localize(None).astype(object)),
+            "published_at",
+            "time zone",
+        ),
     ],
 )
 def test_bad_history_is_a_clear_error(change: object, field: str, words: str) -> None:
@@ -379,3 +465,7 @@ def test_other_bad_arguments_are_clear_errors() -> None:
         compute_optimal_times(history, prior=pd.DataFrame({"weekday": [0], "hour": [0], "log_effect": [0.1]}))
     with pytest.raises(InvalidInputError, match="weekday"):
         compute_optimal_times(history, prior=pd.DataFrame({"weekday": [7], "hour": [0], "log_effect": [0.1]}))
+    with pytest.raises(InvalidInputError, match="log_effect must be a number"):
+        compute_optimal_times(history, prior=pd.DataFrame({"weekday": [0], "hour": [0], "log_effect": ["x"]}))
+    with pytest.raises(InvalidInputError, match="DataFrame"):
+        compute_optimal_times(None)

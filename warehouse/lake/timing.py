@@ -1,6 +1,6 @@
 """Optimal times between the lake and the pure model: read the posts, compute, keep the answer.
 
-The model and pandas are imported where times are computed: the API only reads them, and spares 60 MB.
+The model and its libraries are imported where times are computed: the API only reads them, and spares 60 MB.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    import pandas as pd
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     from connectors.types import Platform
@@ -30,35 +30,44 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
 
     Returns {accounts, posts, rows, platforms, model_version, computed_at}.
     """
-    import pandas as pd  # noqa: PLC0415 (see the module docstring)
+    import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
 
     from warehouse.optimal_times import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing_scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
 
-    rows = lake.query(load_sql("queries/timing_accounts"))
-    for row in rows:
+    accounts = lake.query(load_sql("queries/timing_accounts"))
+    by_platform: dict[str, list[dict[str, Any]]] = {}
+    for place, row in enumerate(accounts):
+        row["place"] = place
         row["timezone"] = timezones.get(row["account_id"]) or row["timezone"] or "UTC"
-    accounts = pd.DataFrame(rows, columns=["account_id", "workspace_id", "platform", "timezone"])
+        by_platform.setdefault(row["platform"], []).append(row)
     parts, posts = [], 0
-    for platform, of_platform in accounts.groupby("platform"):
-        slots, counted = _compute_platform(lake, str(platform), of_platform, now)
+    for platform, rows in by_platform.items():
+        slots, counted = _compute_platform(lake, platform, rows, now)
         parts.append(slots)
         posts += counted
-    slots = pd.concat(parts) if parts else pd.DataFrame()
+    params = {
+        "model_version": MODEL_VERSION,
+        "computed_at": now,
+        "bases": list(BASES),
+        "confidences": list(CONFIDENCES),
+    }
 
     def work(cursor: DuckDBPyConnection) -> None:
         cursor.execute("DELETE FROM marts.optimal_times")
-        if len(slots):
-            cursor.register("slots", slots)
-            params = {"model_version": MODEL_VERSION, "computed_at": now}
+        if accounts:
+            cursor.register("accounts", pa.Table.from_pylist(accounts))
+            cursor.register("slots", pa.concat_tables(parts))
             cursor.execute(load_sql("marts/insert_optimal_times"), params)
             cursor.unregister("slots")
+            cursor.unregister("accounts")
 
     lake.run_write(work)
     return {
         "accounts": len(accounts),
         "posts": posts,
-        "rows": len(slots),
-        "platforms": sorted(accounts["platform"].unique()),
+        "rows": SLOTS * len(accounts),
+        "platforms": sorted(by_platform),
         "model_version": MODEL_VERSION,
         "computed_at": now,
     }
@@ -102,21 +111,34 @@ def get_posting_noise(
 
 
 def _compute_platform(
-    lake: Lake, platform: str, accounts: pd.DataFrame, now: datetime
-) -> tuple[pd.DataFrame, int]:
-    """Return the slots of a platform's accounts, each with the others' profile as its prior."""
-    from warehouse.optimal_times import (  # noqa: PLC0415 (see the module docstring)
-        compute_from_sums,
-        compute_prior_without_each,
-        compute_slot_sums,
-    )
+    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
+) -> tuple[pa.Table, int]:
+    """Return the slots of a platform's accounts, each with the others' profile as its prior, and its posts.
 
-    zones = dict(zip(accounts["account_id"], accounts["timezone"], strict=True))
-    history = lake.frame(load_sql("queries/timing_history"), {"platform": platform})
-    # A publication whose account row is missing cannot be told to anyone: its account has no workspace here.
-    history = history[history["account_id"].isin(zones)]
-    sums = compute_slot_sums(history, timezones=zones, as_of=now)
-    slots = compute_from_sums(sums, prior=compute_prior_without_each(sums))
-    slots["account_posts"] = slots.groupby("account_id")["n_posts"].transform("sum")
-    known = accounts[["account_id", "workspace_id", "platform", "timezone"]]
-    return slots.merge(known, on="account_id", validate="many_to_one"), len(history)
+    The posts' arrays are freed before the fit starts: together they would need twice the memory.
+    """
+    import numpy as np  # noqa: PLC0415 (see the module docstring)
+    import pyarrow as pa  # noqa: PLC0415 (same)
+
+    from warehouse.lake.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
+    from warehouse.timing_history import check_zone  # noqa: PLC0415 (same)
+    from warehouse.timing_prior import pool_profiles  # noqa: PLC0415 (same)
+    from warehouse.timing_scores import score_sums  # noqa: PLC0415 (same)
+    from warehouse.timing_sums import sum_posts  # noqa: PLC0415 (same)
+
+    names = [row["account_id"] for row in accounts]
+    zones = [check_zone(row["timezone"]) for row in accounts]
+    posts = read_posts(lake, platform, names, now)
+    counted = len(posts)
+    sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
+    del posts
+    _, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    table = score_sums(sums, without)
+    slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
+    columns = {
+        "place": np.repeat(np.array([row["place"] for row in accounts], dtype=np.int32), SLOTS),
+        "weekday": slot // 24,
+        "hour": slot % 24,
+        "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
+    }
+    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), counted

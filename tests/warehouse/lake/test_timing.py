@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pytest
+
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.timing import get_optimal_times, refresh_optimal_times
-from warehouse.optimal_times import MODEL_VERSION
+from warehouse.lake.timing_posts import read_age_curve
+from warehouse.optimal_times import MODEL_VERSION, compute_optimal_times
+from warehouse.timing_age import DEFAULT_AGE_CURVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +91,57 @@ def test_a_second_refresh_replaces_the_first(
     assert [row["expected_lift"] for row in rows] == sorted(
         (row["expected_lift"] for row in rows), reverse=True
     )
+
+
+def test_how_engagement_grows_is_learned_from_the_lakes_own_snapshots(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    """Every post has 40 % of its engagement after an hour, and the default curve says 55 %."""
+    load_accounts(lake, [make_account()])
+    assert read_age_curve(lake, "twitter") is DEFAULT_AGE_CURVE
+    load_posts(lake, make_publication, make_snapshot)
+    curve = read_age_curve(lake, "twitter")
+    assert np.exp(curve.at(np.array([1.0, 48.0]))) == pytest.approx([0.4, 1.0], abs=0.02)
+    assert read_age_curve(lake, "mastodon") is DEFAULT_AGE_CURVE, "each platform has its own"
+
+
+def test_a_post_seen_young_counts_for_what_it_will_have(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_accounts(lake, [make_account()])
+    load_posts(lake, make_publication, make_snapshot)
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    before = {row["hour"]: row for row in get_optimal_times(lake, workspace_id="ws_1") if row["weekday"] == 1}
+    # 40 more posts at 12, known by their first hour only: 64 likes then, 160 when grown up, more than any other.
+    publications, snapshots = [], []
+    for day in range(40):
+        at = MONDAY + timedelta(days=day, hours=12)
+        publications.append(make_publication(f"young{day}", published_at=at))
+        snapshots.append(make_snapshot(f"young{day}", published_at=at, hours=1, likes=64 + day // 2))
+    load_publications(lake, publications)
+    load_post_snapshots(lake, snapshots, "run_2")
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    after = {row["hour"]: row for row in get_optimal_times(lake, workspace_id="ws_1") if row["weekday"] == 1}
+    assert after[12]["n_posts"] > before[12]["n_posts"]
+    assert after[12]["expected_lift"] > after[18]["expected_lift"] > after[6]["expected_lift"]
+
+
+def test_each_accounts_prior_leaves_itself_out(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    """The lone account of a platform has no prior: its answer is that of the model without one."""
+    load_accounts(lake, [make_account(), make_account("acct_m", platform="mastodon")])
+    load_posts(lake, make_publication, make_snapshot)
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    rows = lake.frame("SELECT * FROM marts.optimal_times ORDER BY account_id, weekday, hour")
+    posts = lake.frame("SELECT * FROM marts.publication_latest")
+    alone = compute_optimal_times(posts, as_of=NOW, age_curve=read_age_curve(lake, "twitter"))
+    own = rows[rows["account_id"] == "acct_a"].reset_index(drop=True)
+    for column in ("expected_lift", "lift_low", "lift_high", "p_better", "score", "n_posts", "n_nearby"):
+        np.testing.assert_allclose(own[column], alone[column], rtol=1e-6, err_msg=column)
+    for column in ("basis", "confidence"):
+        assert list(own[column]) == list(alone[column]), column
+    assert set(rows[rows["account_id"] == "acct_m"]["expected_lift"]) == {0.0}, "nor do platforms share one"
 
 
 def test_answers_are_narrowed_and_workspaces_kept_apart(lake: Lake, make_account: Make) -> None:
