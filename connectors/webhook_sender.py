@@ -17,7 +17,6 @@ from standardwebhooks import Webhook
 
 from connectors.clients import USER_AGENT
 from connectors.errors import GiveUpError
-from connectors.http import Clock
 from connectors.private_networks import (
     PrivateAddressError,
     check_public_url,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+    from connectors.http import Clock
     from connectors.webhook_settings import WebhookSettings
 
 LONGEST_ANSWER = 2_000
