@@ -17,7 +17,7 @@ from warehouse.store.api_keys import expand_scopes, get_usable_api_key
 
 Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT",
     scheme_name="accessToken",
@@ -49,7 +49,7 @@ def require_scope(*accepted: Scope) -> Callable[..., Caller]:
     def dependency(
         request: Request,
         services: ServicesDep,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     ) -> Caller:
         caller = _authenticate(request, services, credentials)
         if not caller.scopes & {*accepted, "admin"}:

@@ -6,10 +6,12 @@ import logging
 import re
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 
 from api.errors import ApiError, render_problem
+from api.feed_access import FEED_PATH, FEED_TOKEN, SCOPE_KEY
 from api.logs import current_request_id
 from warehouse.store.database import new_id
 
@@ -47,6 +49,7 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _hide_feed_token(scope)
         exchange = _Exchange(scope, send)
         started = time.perf_counter()
         try:
@@ -127,6 +130,15 @@ class _Exchange:
     async def send_problem(self, error: ApiError) -> None:
         response = render_problem(error, path=self._scope["path"], request_id=self.request_id)
         await response(self._scope, _no_more_body, self.send)
+
+
+def _hide_feed_token(scope: Scope) -> None:
+    """Take a calendar feed's token out of the address before any log, ours or the server's, can show it."""
+    if scope["path"] != FEED_PATH or b"token=" not in scope["query_string"]:
+        return
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    scope[SCOPE_KEY] = next((value for name, value in pairs if name == FEED_TOKEN), None)
+    scope["query_string"] = urlencode([pair for pair in pairs if pair[0] != FEED_TOKEN]).encode("latin-1")
 
 
 def _new_request_id() -> str:

@@ -1,31 +1,25 @@
 """The content calendar."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Response
 
+from api.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
+from api.calendar_views import group_by_day, read_planned, resolve_span
 from api.dependencies import Reader, ServicesDep
-from api.errors import problem_at
 from api.schemas_common import problems
-from api.schemas_schedules import CalendarDay, CalendarEntry, CalendarOut
-from api.times import resolve_time
-from warehouse.placement import HARD_GAP
-from warehouse.store.accounts import get_account
-from warehouse.store.models import Post, Publication
-from warehouse.store.post_reads import list_calendar
+from api.schemas_schedules import CalendarOut
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])
 
-DEFAULT_SPAN = timedelta(days=30)
-LONGEST_SPAN = timedelta(days=366)
-MOST_ENTRIES = 5000
 
-
-@router.get("", operation_id="get_calendar", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "",
+    operation_id="get_calendar",
+    response_model=CalendarOut,
+    responses={**problems(401, 403, 404, 422, 429), **CALENDAR_ANSWER},
+)
 def get_calendar(
     services: ServicesDep,
     caller: Reader,
@@ -38,84 +32,18 @@ def get_calendar(
         str | None, Query(max_length=64, description="IANA zone of the local days; default: the workspace's.")
     ] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
-) -> CalendarOut:
-    """Show what is planned, by local day, with status and conflicts."""
+    accept: Annotated[
+        str | None, Header(description="`text/calendar` answers as iCalendar instead of JSON.")
+    ] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Show what is planned, by local day, with status and conflicts; or the same as iCalendar."""
     with services.store.read() as session:
-        zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
-        start, end = _resolve_span(from_, to, zone, services.clock())
-        if account_id is not None:
-            get_account(session, caller.workspace_id, account_id)
-        planned = list_calendar(
-            session,
-            caller.workspace_id,
-            # A little beyond both ends, so that conflicts across them show.
-            start=start - HARD_GAP,
-            end=end + HARD_GAP,
-            account_id=account_id,
-            limit=MOST_ENTRIES + 1,
-        )
-    if len(planned) > MOST_ENTRIES:
-        raise problem_at("to", "span_too_long", f"more than {MOST_ENTRIES} entries: ask for a shorter span")
-    return CalendarOut(timezone=zone.key, from_=start, to=end, data=_by_day(planned, zone, start, end))
-
-
-def _resolve_span(
-    from_: str | None, to: str | None, zone: ZoneInfo, now: datetime
-) -> tuple[datetime, datetime]:
-    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    start = resolve_time(from_, zone, field="from").at if from_ else midnight.astimezone(UTC)
-    end = resolve_time(to, zone, field="to").at if to else start + DEFAULT_SPAN
-    if end <= start:
-        raise problem_at("to", "empty_span", "'to' must be after 'from'")
-    if end - start > LONGEST_SPAN:
-        raise problem_at("to", "span_too_long", f"ask for at most {LONGEST_SPAN.days} days")
-    return start, end
-
-
-def _by_day(
-    planned: Sequence[tuple[Publication, Post]], zone: ZoneInfo, start: datetime, end: datetime
-) -> list[CalendarDay]:
-    conflicts = _find_conflicts(planned)
-    days: dict[str, CalendarDay] = {}
-    for publication, post in planned:
-        at = post.scheduled_at
-        if at is None or not start <= at < end:
-            continue
-        local = at.astimezone(zone)
-        day = days.setdefault(
-            local.date().isoformat(), CalendarDay(date=local.date(), weekday=local.weekday(), entries=[])
-        )
-        day.entries.append(
-            CalendarEntry(
-                post_id=post.id,
-                publication_id=publication.id,
-                account_id=publication.account_id,
-                platform=publication.platform,
-                status=publication.status,
-                reason=publication.reason,
-                content=str(publication.content.get("text", "")),
-                scheduled_at=at,
-                local_time=local,
-                published_at=publication.published_at,
-                permalink=publication.permalink,
-                conflicts=conflicts.get(publication.id, []),
-            )
-        )
-    return list(days.values())
-
-
-def _find_conflicts(planned: Sequence[tuple[Publication, Post]]) -> dict[str, list[str]]:
-    """Return, by publication, the neighbours on the same account that are too close. `planned` is in order."""
-    conflicts: dict[str, list[str]] = {}
-    by_account: dict[str, list[tuple[datetime, str]]] = {}
-    for publication, post in planned:
-        if post.scheduled_at is not None:
-            by_account.setdefault(publication.account_id, []).append((post.scheduled_at, publication.id))
-    for entries in by_account.values():
-        for position, (at, publication_id) in enumerate(entries):
-            for later_at, later_id in entries[position + 1 :]:
-                if later_at - at >= HARD_GAP:
-                    break
-                conflicts.setdefault(publication_id, []).append(later_id)
-                conflicts.setdefault(later_id, []).append(publication_id)
-    return conflicts
+        workspace = get_workspace(session, caller.workspace_id)
+        zone = parse_timezone(timezone or workspace.timezone)
+        start, end = resolve_span(from_, to, zone, services.clock())
+        planned = read_planned(session, caller.workspace_id, start, end, account_id)
+    if "text/calendar" in (accept or ""):
+        return answer_calendar(planned, workspace.name, if_none_match)
+    shown = CalendarOut(timezone=zone.key, from_=start, to=end, data=group_by_day(planned, zone, start, end))
+    return Response(shown.model_dump_json(by_alias=True), media_type="application/json")
