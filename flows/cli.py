@@ -31,6 +31,7 @@ COMMANDS = {
     "accounts": Entry("flows.commands.accounts", "Connect, list and pause accounts."),
     "webhooks": Entry("flows.commands.webhooks", "Tell other programs what happens, and see how that went."),
     "posts": Entry("flows.commands.posts", "Schedule posts, and see what became of them."),
+    "times": Entry("flows.commands.times", "Tell when to post, in words."),
     "pause": Entry("flows.commands.pause", "Hold back everything that has not been sent.", "pause_app"),
     "resume": Entry("flows.commands.pause", "Let posts go out again.", "resume_app"),
     "run": Entry("flows.commands.run", "Run one flow now, without a server."),

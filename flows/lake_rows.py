@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectors.types import METRIC_NAMES
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from connectors.types import AccountMetrics, PostMetrics
     from warehouse.store.models import AccountRow, Publication
 
@@ -24,8 +26,8 @@ def account_dim(row: AccountRow) -> AccountDim:
     )
 
 
-def publication_dim(row: Publication) -> PublicationDim:
-    """Return what analysts may know of a published publication."""
+def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None) -> PublicationDim:
+    """Return what analysts may know of a published publication; `placement` tells how its post got its time."""
     if row.published_at is None:
         raise ValueError(f"publication {row.id} is {row.status}: only a published one enters the lake")
     return PublicationDim(
@@ -39,6 +41,8 @@ def publication_dim(row: Publication) -> PublicationDim:
         published_at=row.published_at,
         permalink=row.permalink,
         text=row.content.get("text"),
+        placement=placement["kind"] if placement else None,
+        placement_share=placement.get("random_share") if placement else None,
     )
 
 

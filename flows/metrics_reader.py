@@ -17,6 +17,7 @@ from flows.account_runs import serve_accounts, utc_now
 from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
 from warehouse.store.measurements import list_due_snapshots, record_measured
+from warehouse.store.placements import list_placements
 from warehouse.store.webhook_payloads import announce_metrics
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ def sync_dimensions(resources: Resources, due: Sequence[DueAccount]) -> None:
     from warehouse.lake.load import load_accounts, load_publications  # noqa: PLC0415 (see flows.resources)
 
     load_accounts(resources.lake, [account_dim(item.account) for item in due])
-    load_publications(resources.lake, [publication_dim(row) for item in due for row in item.publications])
+    rows = [row for item in due for row in item.publications]
+    with resources.store.read() as session:
+        placements = list_placements(session, {row.post_id for row in rows})
+    load_publications(resources.lake, [publication_dim(row, placements.get(row.post_id)) for row in rows])
 
 
 def write_readings(

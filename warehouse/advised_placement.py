@@ -80,7 +80,20 @@ class Placement:
 
 
 def load_weeks(session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AccountRow]) -> list[Week]:
-    """Return the advised week of each account, in their order; empty where nothing was computed yet."""
+    """Return the advised week of each account, in their order; empty where nothing was computed yet.
+
+    Kept for the session: a file of a thousand posts asks the lake once, and does not hold the store meanwhile.
+    """
+    key = ("advised_weeks", *(row.id for row in accounts))
+    if key not in session.info:
+        session.info[key] = _load_weeks(session, lake, workspace_id, accounts)
+    weeks: list[Week] = session.info[key]
+    return weeks
+
+
+def _load_weeks(
+    session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AccountRow]
+) -> list[Week]:
     rows = get_optimal_times(lake, workspace_id=workspace_id, account_ids=[row.id for row in accounts])
     by_account: dict[str, dict[tuple[int, int], SlotAdvice]] = {}
     zones = {}

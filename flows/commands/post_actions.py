@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.arguments import parse_time
 from flows.commands.output import JsonOption, print_json, say
+from flows.commands.post_times import choose_time, open_lake_for
 from warehouse.settings import WarehouseSettings
+from warehouse.store.accounts import list_target_accounts
 from warehouse.store.approvals import approve_post, reject_post
 from warehouse.store.database import Store
+from warehouse.store.post_reads import get_post, list_publications
 from warehouse.store.posts import cancel_post, reschedule_post, resolve_publication, retry_post
 from warehouse.store.workspaces import ensure_default_workspace
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warehouse.store.database import Session
-    from warehouse.store.models import Post, Workspace
+    from warehouse.store.models import AccountRow, Post, Workspace
 
 BY = "cli"
 PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
@@ -34,16 +36,30 @@ def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
 def reschedule(
     *,
     post_id: PostId,
-    at: Annotated[str, typer.Option(help="ISO 8601; without offset in the workspace's zone.")],
+    at: Annotated[
+        str,
+        typer.Option(
+            help='ISO 8601; without offset in the workspace\'s zone. "optimal": the next best free time.'
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Set another time for what has not been sent."""
 
     def work(session: Session, workspace: Workspace, now: datetime) -> Post:
-        scheduled_at = parse_time(at, workspace.timezone, now)
-        return reschedule_post(session, workspace.id, post_id, scheduled_at, now)
+        post = get_post(session, workspace.id, post_id)
+        accounts: list[AccountRow] = []
+        if lake is not None:
+            alive = [
+                row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"
+            ]
+            ids = [row.account_id for row in alive]
+            accounts = list_target_accounts(session, workspace.id, account_ids=ids)
+        chosen = choose_time(session, lake, workspace, accounts, now, at=at, except_post_id=post.id)
+        return reschedule_post(session, workspace.id, post_id, chosen.at, now, details=chosen.details)
 
-    _act(work, as_json=as_json)
+    with open_lake_for(at, WarehouseSettings()) as lake:
+        _act(work, as_json=as_json)
 
 
 def retry(*, post_id: PostId, as_json: JsonOption = False) -> None:

@@ -10,8 +10,9 @@ import typer
 from connectors.platforms.registry import validate_content
 from connectors.types import Media, Platform, PostContent
 from flows.commands import post_actions, post_import
-from flows.commands.arguments import parse_platform, parse_time
+from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.commands.post_times import ChosenTime, choose_time, open_lake_for
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import list_target_accounts
@@ -63,7 +64,10 @@ def create(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(help="ISO 8601; without offset in the workspace's zone. Left out: at once."),
+        typer.Option(
+            help='ISO 8601; without offset in the workspace\'s zone. "optimal": the next best free time. '
+            "Left out: at once."
+        ),
     ] = None,
     link: Annotated[str | None, typer.Option(help="A web address shown with the post.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="Public address of a picture; repeat it.")] = None,
@@ -76,16 +80,18 @@ def create(
         raise InvalidInputError("say where to: --platform or --account", field="platform")
     now = datetime.now(UTC)
     said = PostContent(text=content, link=link, media=tuple(Media(url=url) for url in image or []))
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
+    settings = WarehouseSettings()
+    with open_lake_for(at, settings) as lake, Store.open(settings) as store, store.write() as session:
         workspace = ensure_default_workspace(session, now)
-        scheduled_at = parse_time(at, workspace.timezone, now) if at else now
         rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
+        chosen = choose_time(session, lake, workspace, rows, now, at=at) if at else ChosenTime(now, {})
         _require_valid(said, {(Platform(row.platform), row.text_limit) for row in rows})
         draft = PostDraft(
             content=content,
             targets=[Target(row, said) for row in rows],
-            scheduled_at=scheduled_at,
+            scheduled_at=chosen.at,
             details={
+                **chosen.details,
                 "media": [item.model_dump(mode="json") for item in said.media],
                 "link": link,
                 "thread": [],
@@ -99,7 +105,9 @@ def create(
     if as_json:
         print_json(shown)
     else:
-        say(f"{post.id} goes out at {scheduled_at:%Y-%m-%d %H:%M:%S} UTC to {len(rows)} account(s)")
+        say(f"{post.id} goes out at {chosen.at:%Y-%m-%d %H:%M:%S} UTC to {len(rows)} account(s)")
+        if chosen.reason:
+            say(chosen.reason)
 
 
 @app.command("list")

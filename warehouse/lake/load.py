@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Source = Literal["platform", "import"]
 
 _INSTANT = pa.timestamp("us", tz="UTC")
-_TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT} | dict.fromkeys(
+_TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT, "placement_share": pa.float64()} | dict.fromkeys(
     (
         *("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views"),
         *("followers", "following", "posts"),

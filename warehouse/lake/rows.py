@@ -40,6 +40,10 @@ class PublicationDim:
     published_at: datetime
     permalink: str | None = None
     text: str | None = None
+    placement: str | None = None
+    """manual | recommended | random | exploration; None = not ours, or this reading does not say."""
+    placement_share: float | None = None
+    """Share of posts placed at random when this one was placed; None = no experiment."""
 
 
 @dataclass(frozen=True, slots=True)
