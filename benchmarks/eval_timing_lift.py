@@ -96,15 +96,15 @@ def main() -> None:
     chosen = parser.parse_args()
     spread = (0.8 * 0.2 / chosen.repeats) ** 0.5, (0.95 * 0.05 / chosen.repeats) ** 0.5
     print(
-        f"{chosen.repeats} experiments a line, seed {chosen.seed}; a share is known to +- {spread[0]:.1%}, {spread[1]:.1%}"
+        f"{chosen.repeats} experiments a line, seed {chosen.seed}; "
+        f"a share is known to +- {spread[0]:.1%} and {spread[1]:.1%}"
     )
     print(f"{'':40} {'answered':>8} {'bias':>7} {'error':>6} {'claimed':>7} {'80 %':>6} {'95 %':>6}")
     for number, world in enumerate(WORLDS):
         told = measure(world, chosen.repeats, chosen.seed + number)
-        print(
-            f"{world.name:40} {told['answered']:8.0%} {told['bias']:+7.3f} {told['error']:6.3f} {told['claimed']:7.3f} "
-            f"{told['cover_80']:6.1%} {told['cover_95']:6.1%}"
-        )
+        shares = f"{told['cover_80']:6.1%} {told['cover_95']:6.1%}"
+        sizes = f"{told['bias']:+7.3f} {told['error']:6.3f} {told['claimed']:7.3f}"
+        print(f"{world.name:40} {told['answered']:8.0%} {sizes} {shares}")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ ACCEPTED_SCOPES = {
     "score_time": {"read"},
     "get_overview": {"analytics"},
     "get_post_metrics": {"analytics"},
+    "get_timing_lift": {"analytics"},
     "list_accounts": {"read", "accounts"},
     "connect_account": {"accounts"},
     "get_account": {"read", "accounts"},
