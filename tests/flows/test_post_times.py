@@ -1,0 +1,137 @@
+"""`--at optimal` and `socialflow times`, as typed, over a real store and lake."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from connectors.types import Credentials, ListedPost, Platform, VerifiedAccount
+from flows.cli import app
+from flows.metrics_reader import sync_dimensions
+from warehouse.lake.connect import Lake
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
+from warehouse.lake.timing import refresh_optimal_times
+from warehouse.store.accounts import connect_account
+from warehouse.store.external_posts import record_external_posts
+from warehouse.store.measurements import list_due_snapshots
+from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.placements import set_policy
+from warehouse.store.workspaces import ensure_default_workspace
+
+if TYPE_CHECKING:
+    from flows.resources import Resources
+    from warehouse.settings import WarehouseSettings
+    from warehouse.store.database import Store
+
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def run(*arguments: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, [*arguments])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout) if "--json" in arguments else result.output
+
+
+@pytest.fixture
+def account_id(store: Store) -> str:
+    with store.write() as session:
+        workspace = ensure_default_workspace(session, NOW)
+        verified = VerifiedAccount("1", "someone", "Someone", Credentials(SecretStr("token")))
+        row = connect_account(session, store.cipher, workspace.id, verified, Platform.MASTODON, NOW)
+        return row.id
+
+
+@pytest.fixture
+def advised(store: Store, warehouse_settings: WarehouseSettings, account_id: str) -> str:
+    """Sixty days of posts at 6 and 18 o'clock UTC; those at 18 earn four times as much."""
+    listed, likes = [], {}
+    for day in range(3, 63):
+        for hour, earned in ((6, 40), (18, 160)):
+            at = NOW.replace(hour=hour) - timedelta(days=day)
+            listed.append(ListedPost(external_id=at.isoformat(), published_at=at, text="", kind="text"))
+            likes[at.isoformat()] = earned + day % 7
+    with store.write() as session:
+        workspace_id = ensure_default_workspace(session, NOW).id
+        account = session.get_one(AccountRow, account_id)
+        known = record_external_posts(session, account, listed, NOW).publication_ids
+    dims, snapshots = [], []
+    for post in listed:
+        name = known[post.external_id]
+        dims.append(
+            PublicationDim(
+                name, name, workspace_id, account_id, "mastodon", "external", "text", post.published_at
+            )
+        )
+        captured_at = post.published_at + timedelta(days=2, hours=12)
+        snapshots.append(
+            PostSnapshot(
+                workspace_id, name, account_id, captured_at, post.published_at, likes=likes[post.external_id]
+            )
+        )
+    with Lake.open(warehouse_settings) as lake:
+        load_accounts(lake, [AccountDim(account_id, workspace_id, "mastodon", "someone")])
+        load_publications(lake, dims)
+        load_post_snapshots(lake, snapshots, "run_1")
+        refresh_optimal_times(lake, timezones={}, now=NOW)
+    return account_id
+
+
+def test_without_a_lake_the_remedy_is_named(account_id: str) -> None:
+    arguments = ("posts", "create", "--content", "x", "--account", account_id, "--at", "optimal")
+    assert "there is no lake" in run(*arguments, code=1)
+    assert "there is no lake" in run("times", code=1)
+
+
+def test_a_post_takes_the_advised_time_and_may_be_moved_to_the_next(advised: str) -> None:
+    created = run("posts", "create", "--content", "a", "--account", advised, "--at", "optimal", "--json")
+    at = datetime.fromisoformat(created["scheduled_at"])
+    assert at.hour in (17, 18, 19), "around the hour that earned most"
+    assert at > datetime.now(UTC)
+    told = run("posts", "create", "--content", "b", "--platform", "mastodon", "--at", "optimal")
+    assert "the best of" in told
+    moved = run("posts", "reschedule", created["id"], "--at", "optimal", "--json")
+    assert abs(datetime.fromisoformat(moved["scheduled_at"]) - at) < timedelta(days=14)
+
+
+def test_times_are_told_in_words(advised: str) -> None:
+    told = run("times")
+    assert "mastodon @someone" in told
+    assert "Timing seems to matter" in told
+    assert "not proof" in told
+    (one,) = run("times", "--account", advised, "--limit", "5", "--json")
+    assert (one["posts"], len(one["slots"])) == (120, 5)
+    assert run("times", "--platform", "bluesky", "--json") == []
+
+
+def test_the_lake_knows_how_each_post_was_placed(advised: str, resources: Resources) -> None:
+    placed = run("posts", "create", "--content", "a", "--account", advised, "--at", "optimal", "--json")
+    by_hand = run("posts", "create", "--content", "b", "--account", advised, "--json")
+    with resources.store.write() as session:
+        set_policy(session, ensure_default_workspace(session, NOW).id, NOW, random_share=0.5)
+    drawn = run("posts", "create", "--content", "c", "--account", advised, "--at", "optimal", "--json")
+    with resources.store.write() as session:
+        for post in (placed, by_hand, drawn):
+            row = session.get_one(Publication, post["publications"][0]["id"])
+            row.status, row.external_id = "published", row.id
+            row.published_at = row.next_snapshot_at = NOW - timedelta(days=1)
+        kind = session.get_one(Post, drawn["id"]).details["placement"]["kind"]
+        due = list_due_snapshots(session, NOW, 100)
+    sync_dimensions(resources, due)
+    rows = resources.lake.query("SELECT post_id, placement, placement_share FROM dims.publications")
+    told = {row["post_id"]: (row["placement"], row["placement_share"]) for row in rows}
+    assert told[placed["id"]] == ("recommended", None)
+    assert told[by_hand["id"]] == ("manual", None)
+    assert told[drawn["id"]] == (kind, 0.5)
+    assert kind in ("recommended", "random")
+    others = {
+        post_id: how
+        for post_id, how in told.items()
+        if post_id not in {placed["id"], by_hand["id"], drawn["id"]}
+    }
+    assert set(others.values()) == {(None, None)}, "posts found in a history were placed by nobody here"
