@@ -10,11 +10,13 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
+from api.callers import Callers
 from api.dependencies import refuse_unknown_parameters
 from api.errors import install_error_handlers
 from api.middleware import RequestEnvelope
 from api.openapi import build_openapi
 from api.rate_limits import RateLimiter
+from api.remembered import RememberedAnswers
 from api.request_metrics import RequestMetrics
 from api.routers import (
     accounts,
@@ -93,12 +95,14 @@ def create_app(
             with store.write() as session:
                 ensure_default_workspace(session, clock())
             async with pool:
+                signing_key = derive_signing_key(store.cipher)
                 app.state.services = Services(
                     settings=settings,
                     store=store,
                     lake=lake,
                     connectors=pool,
-                    signing_key=derive_signing_key(store.cipher),
+                    signing_key=signing_key,
+                    callers=Callers(store, signing_key),
                     key_limiter=RateLimiter(settings.rate_limit),
                     auth_limiter=RateLimiter(settings.auth_failures),
                     answers=AnswerCache(),
@@ -123,6 +127,7 @@ def create_app(
         strict_content_type=False,
     )
     install_error_handlers(app)
+    app.add_middleware(RememberedAnswers)
     app.add_middleware(RequestEnvelope, max_body_bytes=settings.max_body_bytes, metrics=request_metrics)
     if origins := split_origins(settings.cors_origins):
         # Outside of the envelope, so that its own refusals can be read by those pages too. No credentials: no

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -24,10 +24,15 @@ class Claims:
 
     key_id: str
     scopes: frozenset[str]
+    expires_at: datetime
 
 
 class InvalidTokenError(Exception):
-    """The token is not ours, was changed, or has run out; the message says which."""
+    """The token is not ours, was changed, has run out, or its key may not be used; the message says which."""
+
+    def __init__(self, message: str, code: str = "invalid_token") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def derive_signing_key(cipher: Cipher) -> bytes:
@@ -61,4 +66,8 @@ def read_token(signing_key: bytes, token: str, now: datetime) -> Claims:
         raise InvalidTokenError("the access token is not one of this server") from None
     if not isinstance(claims["exp"], int) or claims["exp"] <= now.timestamp():
         raise InvalidTokenError("the access token has run out: get a new one with POST /api/v1/auth/token")
-    return Claims(key_id=claims["sub"], scopes=frozenset(str(claims["scope"]).split()))
+    return Claims(
+        key_id=claims["sub"],
+        scopes=frozenset(str(claims["scope"]).split()),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )

@@ -1,7 +1,7 @@
 """What routes declare that they need: the services, a caller with a scope, no unknown parameter."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
@@ -10,10 +10,9 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.auth import InvalidTokenError, read_token
+from api.auth import InvalidTokenError
 from api.errors import ApiError
 from api.services import Services
-from warehouse.store.api_keys import expand_scopes, get_usable_api_key
 
 Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
 
@@ -25,7 +24,7 @@ bearer = HTTPBearer(
 )
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """Return the services that the process opened at its start."""
     services: Services = request.app.state.services
     return services
@@ -43,15 +42,15 @@ class Caller:
     scopes: frozenset[str]
 
 
-def require_scope(*accepted: Scope) -> Callable[..., Caller]:
+def require_scope(*accepted: Scope) -> Callable[..., Awaitable[Caller]]:
     """Return a dependency that lets callers pass who hold one of these scopes (admin holds all)."""
 
-    def dependency(
+    async def dependency(
         request: Request,
         services: ServicesDep,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     ) -> Caller:
-        caller = _authenticate(request, services, credentials)
+        caller = await _authenticate(request, services, credentials)
         if not caller.scopes & {*accepted, "admin"}:
             raise missing_scope(*accepted, held=caller.scopes)
         return caller
@@ -72,23 +71,18 @@ def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiEr
     )
 
 
-def _authenticate(
+async def _authenticate(
     request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None
 ) -> Caller:
-    now = services.clock()
     if credentials is None:
         raise _unauthenticated("missing_token", "send the header Authorization: Bearer <access_token>")
     try:
-        claims = read_token(services.signing_key, credentials.credentials, now)
+        identity = await services.callers.identify(credentials.credentials, services.clock())
     except InvalidTokenError as error:
-        raise _unauthenticated("invalid_token", str(error)) from None
-    with services.store.read() as session:
-        key = get_usable_api_key(session, claims.key_id, now)
-        if key is None:
-            raise _unauthenticated("revoked_key", "the API key of this token was revoked or has expired")
-        # A token never holds more than its key does now.
-        caller = Caller(key.id, key.workspace_id, claims.scopes & expand_scopes(key.scopes))
-    state = services.key_limiter.take(caller.key_id, now)
+        raise _unauthenticated(error.code, str(error)) from None
+    request.scope["socialflow.identity"] = identity
+    caller = identity.caller
+    state = services.key_limiter.take(caller.key_id, services.clock())
     request.scope["socialflow.rate_limit"] = state
     if not state.allowed:
         raise ApiError(

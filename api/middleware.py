@@ -25,15 +25,17 @@ logger = logging.getLogger("api.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     # Our own pages carry their style inline and load nothing.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'none'",
-}
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+)
 
 
 class RequestEnvelope:
@@ -116,15 +118,18 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self.request_id
-            for name, value in _SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            # Raw pairs, since this is done for every answer: a header that the route has set stays.
+            given = {name for name, _ in message["headers"]}
+            added = [(b"x-request-id", self.request_id.encode())]
+            added += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
             limit: RateLimitState | None = self._scope.get("socialflow.rate_limit")
             if limit is not None:
-                headers["RateLimit-Limit"] = str(limit.limit)
-                headers["RateLimit-Remaining"] = str(limit.remaining)
-                headers["RateLimit-Reset"] = str(limit.reset_seconds)
+                added += [
+                    (b"ratelimit-limit", b"%d" % limit.limit),
+                    (b"ratelimit-remaining", b"%d" % limit.remaining),
+                    (b"ratelimit-reset", b"%d" % limit.reset_seconds),
+                ]
+            message["headers"] = [*message["headers"], *added]
         await self._send(message)
 
     async def send_problem(self, error: ApiError) -> None:

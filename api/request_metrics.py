@@ -10,6 +10,7 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "socialflow_http_requests", "Answers given.", ("operation", "status"), registry=self.registry
         )
@@ -22,5 +23,11 @@ class RequestMetrics:
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
         """Note one answer. `operation` is an operationId, never an address: ids would make endless series."""
-        self._requests.labels(operation, str(status)).inc()
-        self._seconds.labels(operation).observe(seconds)
+        series = self._series.get((operation, status))
+        if series is None:
+            # Looking the labels up takes longer than counting: once for each pair is enough.
+            series = self._requests.labels(operation, str(status)), self._seconds.labels(operation)
+            self._series[operation, status] = series
+        requests, durations = series
+        requests.inc()
+        durations.observe(seconds)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from api.answer_cache import AnswerCache
+    from api.callers import Callers
     from api.rate_limits import RateLimiter
     from api.request_metrics import RequestMetrics
     from api.settings import ApiSettings
@@ -34,6 +35,7 @@ class Services:
     lake: Lake
     connectors: ConnectorPool
     signing_key: bytes
+    callers: Callers
     key_limiter: RateLimiter
     auth_limiter: RateLimiter
     answers: AnswerCache

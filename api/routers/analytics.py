@@ -1,13 +1,15 @@
 """What the posts of a period earned, all in one answer."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.dependencies import Analyst, ServicesDep
 from api.lake_answers import UNCHANGED, IfNoneMatch, answer_cached
 from api.periods import AskedPeriodDep, read_time
 from api.post_requests import parse_platform
+from api.remembered import remember
 from api.schemas_analytics import OverviewOut
 from api.schemas_common import problems
 from warehouse.lake.overview import get_overview
@@ -23,6 +25,7 @@ router = APIRouter(prefix="/analytics", tags=["Analytics"])
     responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
 )
 def read_overview(
+    request: Request,
     services: ServicesDep,
     caller: Analyst,
     period: AskedPeriodDep,
@@ -46,10 +49,15 @@ def read_overview(
         "account_id": account_id,
         "as_of": read_time(services, caller, as_of, "as_of") if as_of else None,
     }
+    snapshot_id = services.lake.snapshot_id()
+    # "Now" is the end of the running minute: then it is another period.
+    next_minute = services.clock().replace(second=0, microsecond=0) + timedelta(minutes=1)
+    remember(request, services, lake_mark=snapshot_id, uses_lake=True, until=next_minute)
     return answer_cached(
         services,
         "overview",
         asked,
         if_none_match,
         lambda: OverviewOut.model_validate(get_overview(services.lake, **asked)),
+        snapshot_id=snapshot_id,
     )

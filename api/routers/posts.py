@@ -18,6 +18,7 @@ from api.post_views import (
     scheduling_details,
     timing_details,
 )
+from api.remembered import remember
 from api.schemas_common import Page, problems
 from api.schemas_posts import (
     ApprovalState,
@@ -45,6 +46,7 @@ from warehouse.store.workspaces import get_workspace, parse_timezone
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
 PostId = Annotated[str, Path(max_length=40, examples=["post_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
+PostPage = Page[PostOut]
 DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
 
 
@@ -92,10 +94,11 @@ def create_post(
     return answer_once(services, repeat, work)
 
 
-@router.get("", operation_id="list_posts", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "", operation_id="list_posts", response_model=PostPage, responses=problems(401, 403, 404, 422, 429)
+)
 def list_posts_page(
     request: Request,
-    response: Response,
     services: ServicesDep,
     caller: Reader,
     *,
@@ -116,7 +119,7 @@ def list_posts_page(
     ] = "socialflow",
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> Page[PostOut]:
+) -> Response:
     """List posts, newest first."""
     with services.store.read() as session:
         zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
@@ -144,13 +147,14 @@ def list_posts_page(
         )
         publications = list_publications(session, [post.id for post in rows])
     next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
-    if next_cursor is not None:
-        response.headers["Link"] = next_link(request, next_cursor)
-    return Page(
+    page = PostPage(
         data=[render_post(post, publications[post.id]) for post in rows],
         has_more=has_more,
         next_cursor=next_cursor,
     )
+    remember(request, services)
+    headers = {"Link": next_link(request, next_cursor)} if next_cursor is not None else None
+    return Response(page.model_dump_json(), headers=headers, media_type="application/json")
 
 
 @router.get("/{post_id}", operation_id="get_post", responses=problems(401, 403, 404, 422, 429))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -190,8 +191,8 @@ def test_the_pages_load_nothing_from_anywhere(server: Server) -> None:
             page = client.get(path)
             assert page.headers["content-type"].startswith("text/html")
             assert "<script" not in page.text
-            assert "http://" not in page.text.replace(server.url, "")
-            assert "https://" not in page.text
+            # Examples may name addresses; nothing may lead or load from one.
+            assert not re.search(r"(src|href|action)=[\"']?(https?:)?//|url\(|@import", page.text)
         documented = client.get("/docs").text
         assert "<code>POST /api/v1/auth/token</code>" in documented
         assert "`" not in documented.split("<pre>")[0]

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 from tests.api.surroundings import NOON
+from tests.api.test_advice import advise
 from tests.api.test_every_route import make_ids
 from warehouse.store.models import Publication
 
@@ -39,9 +40,16 @@ def use_real_key(tenant: Tenant, _ids: dict[str, str], body: Any) -> Any:
     return {**body, "api_key": tenant.key.api_key, "api_secret": tenant.key.api_secret}
 
 
+def advise_times(tenant: Tenant, _ids: dict[str, str], body: Any) -> Any:
+    for account in tenant.accounts:
+        advise(tenant, account, {(1, 18): 0.14, (2, 9): 0.1, (4, 12): 0.08})
+    return body
+
+
 PREPARED: dict[str, Callable[[Tenant, dict[str, str], Any], Any]] = {
     "create_token": use_real_key,
     "connect_account": use_real_token,
+    "suggest_times": advise_times,
     "retry_post": fail_publication,
     "resolve_publication": leave_unclear,
 }

@@ -88,6 +88,10 @@ class Lake:
         """Return the number of the lake's newest commit: it grows with each write, whoever wrote."""
         return self._watch.snapshot_id()
 
+    def peek_snapshot_id(self) -> int | None:
+        """Return the same where it is known without asking the catalog, else None; never waits."""
+        return self._watch.peek()
+
     @contextmanager
     def write(self) -> Iterator[DuckDBPyConnection]:
         """Lock, begin, yield a cursor, commit, unlock: the only way to write. Rolls back on any error.

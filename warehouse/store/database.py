@@ -8,7 +8,8 @@ at once with "database is locked" instead of waiting.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import threading
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from warehouse.errors import SetupError
+from warehouse.store.changes import ChangeCounter
 from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.migrations import migrate
 
@@ -42,6 +44,12 @@ class Store:
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._engine = engine
         self._writer = engine.execution_options(socialflow_write=True)
+        # SQLite lets one write at a time, and those that wait for it sleep up to 100 ms between two looks. In one
+        # process a lock hands over at once: 32 clients that create posts are served several times as fast.
+        self._turn: AbstractContextManager[object] = nullcontext()
+        if engine.dialect.name == "sqlite":
+            self._turn = threading.RLock()
+        self._change_counter = ChangeCounter.open(engine)
         self.cipher = cipher
 
     @classmethod
@@ -71,7 +79,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Yield a session inside one write transaction: committed at the end, rolled back on an error."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -79,6 +87,14 @@ class Store:
         """Yield a session that reads one consistent state and never waits for a writer."""
         with Session(self._engine, expire_on_commit=False) as session:
             yield session
+
+    def change_mark(self) -> int | None:
+        """Return a number that differs once anybody, in any process, has committed a change to the store.
+
+        Takes microseconds on SQLite. None where there is no such number as cheap (PostgreSQL): then nothing
+        read may be remembered.
+        """
+        return self._change_counter.read() if self._change_counter else None
 
     @property
     def dialect(self) -> str:
@@ -92,6 +108,8 @@ class Store:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._change_counter:
+            self._change_counter.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
