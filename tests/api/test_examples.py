@@ -46,14 +46,23 @@ def advise_times(tenant: Tenant, _ids: dict[str, str], body: Any) -> Any:
     return body
 
 
+def hold_for_approval(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:
+    with tenant.client_with("admin") as admin:
+        assert admin.patch("/api/v1/workspace", json={"approval_required": True}).status_code == 200
+    ids["post_id"] = tenant.create_post(content="waits")["id"]
+    return body
+
+
 PREPARED: dict[str, Callable[[Tenant, dict[str, str], Any], Any]] = {
     "create_token": use_real_key,
     "connect_account": use_real_token,
+    "approve_post": hold_for_approval,
+    "reject_post": hold_for_approval,
     "suggest_times": advise_times,
     "retry_post": fail_publication,
     "resolve_publication": leave_unclear,
 }
-"""What must be so before an example can succeed; gets the example, returns it with its placeholders filled in."""
+"""What must be so before an example can succeed: gets the example and returns it, placeholders filled in."""
 
 
 def _set_status(tenant: Tenant, ids: dict[str, str], status: str) -> None:
