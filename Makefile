@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-overview bench-publish bench-optimal-times eval-optimal-times chaos test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-overview bench-publish bench-optimal-times eval-optimal-times chaos test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -37,6 +37,9 @@ eval-optimal-times: $(READY) ## Measure the timing model (SEEDS=1,2 HISTORY=file
 
 bench-optimal-times: .venv/.bench ## Speed of the daily timing run beside LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
 	@$(BIN)/python benchmarks/bench_optimal_times.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(POSTS),--posts $(POSTS))
+
+bench-api: $(READY) ## Requests a second and p99 of the HTTP API under 32 clients, beside a bare FastAPI route
+	@$(BIN)/python benchmarks/bench_api.py
 
 bench-overview: $(READY) ## The overview endpoint beside the bare mart query, and beside raw snapshots in two databases
 	@$(BIN)/python benchmarks/bench_overview.py
