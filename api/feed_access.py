@@ -1,12 +1,14 @@
 """Who may read the calendar feed: a calendar program with the feed's token in its address, or any reader."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from api.dependencies import Caller, ServicesDep, bearer, require_scope
+from api.dependencies import ServicesDep, bearer, require_scope
 from api.errors import ApiError
+from api.services import Services
 from warehouse.store.calendar_feeds import find_feed
 
 FEED_PATH = "/api/v1/schedules.ics"
@@ -17,7 +19,7 @@ SCOPE_KEY = "socialflow.feed_token"
 _as_reader = require_scope("read")
 
 
-def feed_workspace(
+async def feed_workspace(
     request: Request,
     services: ServicesDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
@@ -25,8 +27,11 @@ def feed_workspace(
     """Return the id of the workspace whose calendar the caller may read."""
     token: str | None = request.scope.get(SCOPE_KEY)
     if token is None:
-        caller: Caller = _as_reader(request, services, credentials)
-        return caller.workspace_id
+        return (await _as_reader(request, services, credentials)).workspace_id
+    return await asyncio.to_thread(_check_token, request, services, token)
+
+
+def _check_token(request: Request, services: Services, token: str) -> str:
     now = services.clock()
     address = request.client.host if request.client else ""
     failures = f"{address}|calendar-feed"
@@ -47,10 +52,10 @@ def feed_workspace(
     return feed.workspace_id
 
 
-FeedWorkspace = Annotated[str, Depends(feed_workspace)]
-
-
 def _too_many(what: str, seconds: int) -> ApiError:
     return ApiError(
         429, "rate_limited", f"{what}: wait", headers={"Retry-After": str(seconds)}, retryable=True
     )
+
+
+FeedWorkspace = Annotated[str, Depends(feed_workspace)]
