@@ -19,6 +19,7 @@ from api.rate_limits import RateLimiter
 from api.remembered import RememberedAnswers
 from api.request_metrics import RequestMetrics
 from api.routers import (
+    account_connect,
     accounts,
     advice,
     analytics,
@@ -141,6 +142,7 @@ def create_app(
         )
     strict = [Depends(refuse_unknown_parameters)]
     v1 = APIRouter(prefix="/api/v1")
+    v1.include_router(account_connect.router)
     for module in (
         auth,
         posts,
@@ -162,6 +164,7 @@ def create_app(
     ):
         v1.include_router(module.router)
     app.include_router(v1, dependencies=strict)
+    app.include_router(account_connect.callback_router, prefix="/api/v1")
     app.include_router(health.router, dependencies=strict)
     app.include_router(pages.router)
 

@@ -22,9 +22,30 @@ class ApiSettings(BaseSettings):
         default="",
         description="Origins such as https://app.example.com, separated by commas, whose pages may call the API.",
     )
+    public_url: str | None = Field(
+        default=None,
+        description="Address under which browsers reach the API; platforms send people back to it. `socialflow up`: "
+        "its own.",
+    )
+    connect_return_urls: str = Field(
+        default="",
+        description="Addresses, separated by commas, that a browser may be led to once an account is connected.",
+    )
     orchestrator_url: str | None = Field(
         default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value):
+            raise ValueError(f"{value!r} is no web address: write https://host, without query")
+        return value
+
+    @property
+    def allowed_return_urls(self) -> frozenset[str]:
+        """The single addresses of the setting."""
+        return frozenset(split_origins(self.connect_return_urls))
 
     @field_validator("cors_origins")
     @classmethod

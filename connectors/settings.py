@@ -81,6 +81,59 @@ class ConnectorSettings(BaseSettings):
     youtube_client_secret: SecretStr | None = Field(
         default=None, description="Its secret; needed with the client id."
     )
+    twitter_authorize_base_url: str = Field(
+        default="https://x.com", description="Replaces scheme, host and port of X's page of consent."
+    )
+    instagram_authorize_base_url: str = Field(
+        default="https://www.instagram.com",
+        description="Replaces scheme, host and port of Instagram's page of consent.",
+    )
+    instagram_oauth_base_url: str = Field(
+        default="https://api.instagram.com",
+        description="Replaces scheme, host and port of Instagram's token endpoint; its path stays.",
+    )
+    instagram_client_id: str | None = Field(
+        default=None, description="Instagram app id of your Meta app; needed to connect by browser."
+    )
+    instagram_client_secret: SecretStr | None = Field(
+        default=None, description="Its Instagram app secret; needed with the id."
+    )
+    facebook_authorize_base_url: str = Field(
+        default="https://www.facebook.com",
+        description="Replaces scheme, host and port of Facebook's page of consent.",
+    )
+    facebook_client_id: str | None = Field(
+        default=None, description="App id of your Meta app; needed to connect by browser."
+    )
+    facebook_client_secret: SecretStr | None = Field(
+        default=None, description="Its app secret; needed with the id."
+    )
+    threads_authorize_base_url: str = Field(
+        default="https://threads.net",
+        description="Replaces scheme, host and port of the page of consent of Threads.",
+    )
+    threads_client_id: str | None = Field(
+        default=None, description="Threads app id of your Meta app; needed to connect by browser."
+    )
+    threads_client_secret: SecretStr | None = Field(
+        default=None, description="Its Threads app secret; needed with the id."
+    )
+    linkedin_oauth_base_url: str = Field(
+        default="https://www.linkedin.com",
+        description="Replaces scheme, host and port of LinkedIn's page of consent and token endpoint.",
+    )
+    tiktok_authorize_base_url: str = Field(
+        default="https://www.tiktok.com",
+        description="Replaces scheme, host and port of TikTok's page of consent.",
+    )
+    youtube_authorize_base_url: str = Field(
+        default="https://accounts.google.com",
+        description="Replaces scheme, host and port of Google's page of consent.",
+    )
+    pinterest_authorize_base_url: str = Field(
+        default="https://www.pinterest.com",
+        description="Replaces scheme, host and port of Pinterest's page of consent.",
+    )
     telegram_base_url: str = Field(
         default="https://api.telegram.org",
         description="Replaces scheme, host and port of Telegram's Bot API; its paths stay.",

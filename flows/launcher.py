@@ -108,10 +108,20 @@ def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
     addresses = [name for name in ConnectorSettings.model_fields if name.endswith("_base_url")]
     return {
         **{f"SOCIALFLOW_{name.upper()}": settings.sandbox_url for name in addresses},
-        "SOCIALFLOW_TWITTER_CLIENT_ID": "sandbox",
+        **{
+            f"SOCIALFLOW_{name.upper()}": "sandbox"
+            for name in ConnectorSettings.model_fields
+            if _names_app(name)
+        },
         "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES": "true",
         "SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE": "true",
     }
+
+
+def _names_app(setting: str) -> bool:
+    """Tell whether the setting is an id or a secret of an app; X works without a secret, as a public app."""
+    is_app = setting.endswith(("_client_id", "_client_key", "_client_secret"))
+    return is_app and setting != "twitter_client_secret"
 
 
 def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:

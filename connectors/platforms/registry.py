@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 import httpx
+from pydantic import SecretStr
 
+from connectors.authorization import Authorizer, PendingAuthorization
 from connectors.base import Capabilities, Connector, ContentProblem
 from connectors.clients import open_client
 from connectors.context import ConnectorContext
@@ -111,6 +113,32 @@ class ConnectorPool:
             cache=self._cache,
         )
         return _BUILDERS[account.platform](account, context)
+
+    async def begin_authorization(
+        self,
+        platform: Platform,
+        *,
+        redirect_uri: str,
+        state: str,
+        instance_url: str | None = None,
+        account: str | None = None,
+    ) -> tuple[str, PendingAuthorization]:
+        """Return the address that a person opens in a browser, and what to keep until they are back.
+
+        Raises UnsupportedError for a platform without such a flow, GiveUpError that names a missing setting.
+        """
+        authorizer = self._authorizer(platform)
+        return await authorizer.begin(
+            redirect_uri=redirect_uri, state=state, instance_url=instance_url, account=account
+        )
+
+    async def exchange_code(self, pending: PendingAuthorization, code: SecretStr) -> list[Account]:
+        """Return the accounts that the code opens, for `open` and `verify`. Raises AuthorizationRefusedError."""
+        return await self._authorizer(pending.platform).exchange(pending, code)
+
+    def _authorizer(self, platform: Platform) -> Authorizer:
+        client = self._client(platform, public_only=platform in _FREE_ADDRESS)
+        return Authorizer(platform, client, self._settings, self._clock)
 
     def _client(self, name: str, *, public_only: bool) -> httpx.AsyncClient:
         if name not in self._clients:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Router
 
+from connectors.sandbox.authorization import AuthorizationServers
 from connectors.sandbox.bluesky import Bluesky
 from connectors.sandbox.control import Control
 from connectors.sandbox.facebook import Facebook
@@ -35,21 +36,20 @@ class SandboxApp:
     def __init__(self, world: SandboxWorld) -> None:
         self.world = world
         # A bare router: no middleware stands between a fault and the connection it breaks.
-        self._router = Router(
-            routes=[
-                *Twitter(world).routes(),
-                *Mastodon(world).routes(),
-                *Bluesky(world).routes(),
-                *LinkedIn(world).routes(),
-                *TikTok(world).routes(),
-                *Control(world).routes(),
-                *Pinterest(world).routes(),
-                *Telegram(world).routes(),
-                *YouTube(world).routes(),
-                *merge_routes(world, [Facebook(world), Threads(world), Instagram(world)]),
-            ],
-            redirect_slashes=False,
-        )
+        platforms = [
+            *Twitter(world).routes(),
+            *Mastodon(world).routes(),
+            *Bluesky(world).routes(),
+            *LinkedIn(world).routes(),
+            *TikTok(world).routes(),
+            *Control(world).routes(),
+            *Pinterest(world).routes(),
+            *Telegram(world).routes(),
+            *YouTube(world).routes(),
+            *merge_routes(world, [Facebook(world), Threads(world), Instagram(world)]),
+        ]
+        routes = AuthorizationServers(world).wrap(platforms)
+        self._router = Router(routes=routes, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's start and end."""

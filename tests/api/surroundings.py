@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.settings import ApiSettings
-from connectors.sandbox.app import create_sandbox_app
+from connectors.sandbox.app import SandboxApp, create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Platform, VerifiedAccount
@@ -26,6 +26,7 @@ from warehouse.store.api_keys import SCOPES, CreatedApiKey, create_api_key
 from warehouse.store.workspaces import create_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 """A Monday."""
+PUBLIC_URL = "https://social.example"
+"""Where browsers would reach the API."""
+RETURN_URL = "https://app.example/accounts?tab=1"
+APPS: dict[str, Any] = {
+    f"{name}_{part}": f"{part}-of-{name}"
+    for name in ("instagram", "facebook", "threads", "linkedin", "youtube", "pinterest")
+    for part in ("client_id", "client_secret")
+} | {"twitter_client_id": "id-of-x", "tiktok_client_key": "key-of-tiktok", "tiktok_client_secret": "secret"}
+"""Our apps, as the simulated platforms know them."""
 
 
 @dataclass
@@ -58,6 +68,8 @@ class Server:
     url: str
     clock: SettableClock
     world: SandboxWorld
+    sandbox: SandboxApp
+    """The simulated platforms themselves, as a browser reaches them."""
 
     @property
     def services(self) -> Services:
@@ -163,20 +175,22 @@ class RunningServer:
         *,
         allow_private: bool = True,
         database_url: str | None = None,
+        apps: Mapping[str, Any] = APPS,
     ) -> None:
         world = SandboxWorld(seed=7, now=clock, history_days=1)
+        sandbox = create_sandbox_app(world)
         app = create_app(
-            settings or ApiSettings(),
+            settings or ApiSettings(public_url=PUBLIC_URL, connect_return_urls=RETURN_URL),
             warehouse=WarehouseSettings(home=home, database_url=database_url),
-            connectors=ConnectorSettings(allow_private_instances=allow_private),
+            connectors=ConnectorSettings(allow_private_instances=allow_private, **apps),
             webhook_settings=WebhookSettings(allow_private=allow_private),
             clock=clock,
-            platform_transport=httpx.ASGITransport(create_sandbox_app(world)),
+            platform_transport=httpx.ASGITransport(sandbox),
         )
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
-        self._server = Server(app, "", clock, world)
+        self._server = Server(app, "", clock, world, sandbox)
 
     def __enter__(self) -> Server:
         self._thread.start()
