@@ -28,7 +28,7 @@ class AskedPeriod:
 
     start: datetime
     end: datetime
-    written: tuple[str | None, str | None, str | None]
+    written: tuple[str | None, ...]
 
 
 def asked_period(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.account_metrics import list_accounts_daily
+from warehouse.lake.account_metrics import get_account_figures, list_account_days
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.overview import get_overview
 from warehouse.lake.post_metrics import get_post_metrics
@@ -144,9 +144,7 @@ def test_another_workspace_sees_nothing(filled: Lake) -> None:
     assert overview["previous"]["total_posts"] == 0
     assert overview["as_of"] is None
     assert get_post_metrics(filled, "ws_2", "post_1") == {"post_id": "post_1", "publications": []}
-    assert (
-        list_accounts_daily(filled, workspace_id="ws_2", first=date(2020, 1, 1), last=date(2030, 1, 1)) == []
-    )
+    assert get_account_figures(filled, **(WEEK | {"workspace_id": "ws_2"})) == {}
 
 
 def test_looking_back_counts_only_what_was_measured_by_then(filled: Lake) -> None:
@@ -195,11 +193,28 @@ def test_a_publication_that_was_never_measured_has_no_snapshots(lake: Lake, make
 
 
 def test_the_days_of_an_account(filled: Lake) -> None:
-    rows = list_accounts_daily(
-        filled, workspace_id="ws_1", first=date(2026, 3, 1), last=date(2026, 3, 4), account_id="acct_a"
-    )
-    assert [(row["day"], row["followers"], row["follower_growth"], row["platform"]) for row in rows] == [
-        (date(2026, 3, 1), 90, None, "twitter"),
-        (date(2026, 3, 2), 100, 10, "twitter"),
-        (date(2026, 3, 4), 97, -3, "twitter"),
+    asked = WEEK | {"start": DAY - timedelta(days=1), "end": DAY + timedelta(days=3)}
+    rows = list_account_days(filled, **asked, account_id="acct_a")
+    assert [(row["date"], row["followers"], row["follower_growth"]) for row in rows] == [
+        (date(2026, 3, 1), 90, None),
+        (date(2026, 3, 2), 100, 10),
+        (date(2026, 3, 4), 97, -3),
     ]
+    assert list_account_days(filled, **(asked | {"workspace_id": "ws_2"}), account_id="acct_a") == []
+
+
+def test_the_figures_of_accounts(filled: Lake) -> None:
+    figures = get_account_figures(filled, **WEEK)
+    assert figures["acct_a"] == {
+        "followers": 104,
+        "followers_at": DAY + timedelta(days=6.5),
+        "follower_growth": 4,
+        "follower_growth_rate": 0.04,
+        "publications": 3,
+        "measured": 2,
+        "engagement": 25,
+        "engagement_mean": 12.5,
+    }
+    assert figures["acct_b"]["follower_growth"] is None, "counted once"
+    assert figures["acct_b"]["followers"] == 50
+    assert get_account_figures(filled, **WEEK, account_id="acct_b") == {"acct_b": figures["acct_b"]}

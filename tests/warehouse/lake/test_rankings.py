@@ -1,0 +1,131 @@
+"""Posts against each other at equal age: by definition, page by page, while numbers move."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from warehouse.errors import InvalidInputError
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.post_metrics import METRICS, rank_posts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.lake.connect import Lake
+    from warehouse.lake.post_metrics import Ranking
+
+    Make = Callable[..., Any]
+
+DAY = datetime(2026, 3, 2, tzinfo=UTC)
+WEEK: dict[str, Any] = {"workspace_id": "ws_1", "start": DAY, "end": DAY + timedelta(days=7)}
+
+
+@pytest.fixture
+def filled(lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make) -> Lake:
+    """An old post with much, a young one that was ahead at its first day, one on two accounts, one half measured."""
+    load_accounts(lake, [make_account(), make_account("acct_b", platform="mastodon")])
+    of_b: dict[str, Any] = {"account_id": "acct_b", "platform": "mastodon"}
+    load_publications(
+        lake,
+        [
+            *(make_publication(name) for name in ("old", "young", "both", "half", "silent")),
+            make_publication("both_b", post_id="post_both", **of_b),
+            make_publication("half_b", post_id="post_half", **of_b),
+            make_publication("foreign", workspace_id="ws_2", account_id="acct_c"),
+        ],
+    )
+    on_b = {"account_id": "acct_b"}
+    load_post_snapshots(
+        lake,
+        [
+            make_snapshot("old", hours=24, likes=10, impressions=1000),
+            make_snapshot("old", hours=160, likes=500, impressions=2000),
+            make_snapshot("young", hours=24, likes=40, impressions=1000),
+            make_snapshot("both", hours=24, likes=15),
+            make_snapshot("both_b", hours=24, likes=15, **on_b),
+            make_snapshot("half", hours=24, likes=900),
+            make_snapshot("half_b", hours=100, likes=5, **on_b),
+            make_snapshot("foreign", hours=24, likes=9999, workspace_id="ws_2", account_id="acct_c"),
+        ],
+        "run_1",
+    )
+    return lake
+
+
+def rank(lake: Lake, **asked: Any) -> Ranking:
+    return rank_posts(lake, **({"snapshot_id": lake.snapshot_id()} | WEEK | asked))
+
+
+def names(ranking: Ranking) -> list[str]:
+    return [row["post_id"].removeprefix("post_") for row in ranking.rows]
+
+
+def test_equal_age_compares_like_with_like(filled: Lake) -> None:
+    at_a_day = rank(filled)
+    assert [(name, row["engagement"]) for name, row in zip(names(at_a_day), at_a_day.rows, strict=True)] == [
+        ("young", 40),
+        ("both", 30),
+        ("old", 10),
+    ]
+    assert (at_a_day.ranked, at_a_day.unranked) == (3, 2), "half was not measured everywhere, silent nowhere"
+    assert names(rank(filled, age=None)) == ["half", "old", "young", "both"]
+    (both,) = [row for row in at_a_day.rows if row["post_id"] == "post_both"]
+    assert (both["platforms"], both["publications"], both["impressions"]) == (
+        ["mastodon", "twitter"],
+        2,
+        None,
+    )
+
+
+def test_a_filter_leaves_only_what_is_within_it(filled: Lake) -> None:
+    on_mastodon = rank(filled, platform="mastodon")
+    assert [(row["post_id"], row["engagement"], row["publications"]) for row in on_mastodon.rows] == [
+        ("post_both", 15, 1)
+    ]
+    assert names(rank(filled, account_id="acct_a")) == ["half", "young", "both", "old"]
+    assert rank(filled, end=DAY + timedelta(seconds=0), start=DAY - timedelta(days=1)).rows == []
+    assert rank(filled, workspace_id="ws_3") == rank(filled, workspace_id="ws_4", metric="clicks")
+
+
+def test_what_is_not_reported_has_no_place(filled: Lake) -> None:
+    by_rate = rank(filled, metric="engagement_rate")
+    assert [(row["post_id"], row["engagement_rate"]) for row in by_rate.rows] == [
+        ("post_young", 0.04),
+        ("post_old", 0.01),
+    ]
+    assert by_rate.unranked == 3
+    for metric in METRICS:
+        found = rank(filled, metric=metric)
+        assert [row["value"] for row in found.rows] == [row[metric] for row in found.rows]
+
+
+def test_pages_hold_every_post_once_while_numbers_move(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    posts = [f"{number:03}" for number in range(30)]
+    load_publications(lake, [make_publication(name) for name in posts])
+    # Many equal values: the id decides among them.
+    load_post_snapshots(lake, [make_snapshot(name, likes=int(name) // 7) for name in posts], "run_1")
+    snapshot_id, after, seen, ranks = lake.snapshot_id(), None, [], []
+    for page in range(10):
+        found = rank(lake, age=None, snapshot_id=snapshot_id, after=after, limit=4)
+        seen += names(found)
+        ranks += [row["rank"] for row in found.rows]
+        if not found.has_more:
+            break
+        after = (found.rows[-1]["value"], found.rows[-1]["post_id"])
+        # The last become the first meanwhile.
+        load_post_snapshots(lake, [make_snapshot(f"{page:03}", hours=24.1, likes=10_000)], f"run_{page + 2}")
+    assert sorted(seen) == posts
+    assert seen == sorted(posts, key=lambda name: (-(int(name) // 7), -int(name)))
+    assert ranks == [sum(int(other) // 7 > int(name) // 7 for other in posts) + 1 for name in seen]
+    assert names(rank(lake, age=None, limit=1)) != seen[:1]
+
+
+def test_a_snapshot_that_is_gone_is_told(filled: Lake) -> None:
+    with pytest.raises(InvalidInputError, match="start again") as raised:
+        rank(filled, snapshot_id=10**6)
+    assert (raised.value.field, raised.value.code) == ("cursor", "cursor_expired")
