@@ -12,6 +12,7 @@ import sys
 
 import duckdb
 
+PAUSE_S = 0.1
 QUESTION = """
 SELECT
   (SELECT count(*) FROM raw.post_snapshots),
@@ -33,7 +34,7 @@ def main() -> None:
         if last:
             return
         # One more question after the end, which then sees everything.
-        last = bool(select.select([sys.stdin], [], [], 0)[0])
+        last = bool(select.select([sys.stdin], [], [], PAUSE_S)[0])
 
 
 if __name__ == "__main__":

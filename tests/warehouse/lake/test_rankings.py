@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.connect import Lake
+from warehouse.lake.load import load_post_snapshots, load_publications
 from warehouse.lake.post_metrics import METRICS, rank_posts
+from warehouse.lake.rows import PostSnapshot, PublicationDim
+from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+    from pathlib import Path
 
-    from warehouse.lake.connect import Lake
     from warehouse.lake.post_metrics import Ranking
-
-    Make = Callable[..., Any]
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK: dict[str, Any] = {"workspace_id": "ws_1", "start": DAY, "end": DAY + timedelta(days=7)}
 
 
-@pytest.fixture
-def filled(lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make) -> Lake:
+def publication(
+    name: str, post: str | None = None, account: str = "acct_a", workspace: str = "ws_1"
+) -> PublicationDim:
+    platform = "twitter" if account == "acct_a" else "mastodon"
+    return PublicationDim(
+        f"pub_{name}", f"post_{post or name}", workspace, account, platform, "external", "text", DAY
+    )
+
+
+def snapshot(name: str, hours: float, likes: int, impressions: int | None = None) -> PostSnapshot:
+    account = "acct_b" if name.endswith("_b") else "acct_a"
+    at = DAY + timedelta(hours=hours)
+    return PostSnapshot("ws_1", f"pub_{name}", account, at, DAY, likes=likes, impressions=impressions)
+
+
+@pytest.fixture(scope="module")
+def filled(lake_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """An old post with much, a young one that was ahead at its first day, one on two accounts, one half measured."""
-    load_accounts(lake, [make_account(), make_account("acct_b", platform="mastodon")])
-    of_b: dict[str, Any] = {"account_id": "acct_b", "platform": "mastodon"}
-    load_publications(
-        lake,
-        [
-            *(make_publication(name) for name in ("old", "young", "both", "half", "silent")),
-            make_publication("both_b", post_id="post_both", **of_b),
-            make_publication("half_b", post_id="post_half", **of_b),
-            make_publication("foreign", workspace_id="ws_2", account_id="acct_c"),
-        ],
-    )
-    on_b = {"account_id": "acct_b"}
-    load_post_snapshots(
-        lake,
-        [
-            make_snapshot("old", hours=24, likes=10, impressions=1000),
-            make_snapshot("old", hours=160, likes=500, impressions=2000),
-            make_snapshot("young", hours=24, likes=40, impressions=1000),
-            make_snapshot("both", hours=24, likes=15),
-            make_snapshot("both_b", hours=24, likes=15, **on_b),
-            make_snapshot("half", hours=24, likes=900),
-            make_snapshot("half_b", hours=100, likes=5, **on_b),
-            make_snapshot("foreign", hours=24, likes=9999, workspace_id="ws_2", account_id="acct_c"),
-        ],
-        "run_1",
-    )
-    return lake
+    home = tmp_path_factory.mktemp("rankings") / "home"
+    shutil.copytree(lake_template, home)
+    with Lake.open(WarehouseSettings(home=home)) as lake:
+        load_publications(
+            lake,
+            [
+                *(publication(name) for name in ("old", "young", "both", "half", "silent")),
+                publication("both_b", "both", "acct_b"),
+                publication("half_b", "half", "acct_b"),
+                publication("foreign", None, "acct_c", "ws_2"),
+            ],
+        )
+        load_post_snapshots(
+            lake,
+            [
+                snapshot("old", 24, 10, 1000),
+                snapshot("old", 160, 500, 2000),
+                snapshot("young", 24, 40, 1000),
+                snapshot("both", 24, 15),
+                snapshot("both_b", 24, 15),
+                snapshot("half", 24, 900),
+                snapshot("half_b", 100, 5),
+                replace(snapshot("foreign", 24, 9999), workspace_id="ws_2", account_id="acct_c"),
+            ],
+            "run_1",
+        )
+        yield lake
 
 
 def rank(lake: Lake, **asked: Any) -> Ranking:
@@ -102,24 +120,21 @@ def test_what_is_not_reported_has_no_place(filled: Lake) -> None:
         assert [row["value"] for row in found.rows] == [row[metric] for row in found.rows]
 
 
-def test_pages_hold_every_post_once_while_numbers_move(
-    lake: Lake, make_publication: Make, make_snapshot: Make
-) -> None:
+def test_pages_hold_every_post_once_while_numbers_move(lake: Lake) -> None:
     posts = [f"{number:03}" for number in range(30)]
-    load_publications(lake, [make_publication(name) for name in posts])
+    load_publications(lake, [publication(name) for name in posts])
     # Many equal values: the id decides among them.
-    load_post_snapshots(lake, [make_snapshot(name, likes=int(name) // 7) for name in posts], "run_1")
+    load_post_snapshots(lake, [snapshot(name, 24, int(name) // 7) for name in posts], "run_1")
     snapshot_id, after, seen, ranks = lake.snapshot_id(), None, [], []
-    for page in range(10):
-        found = rank(lake, age=None, snapshot_id=snapshot_id, after=after, limit=4)
+    for page in range(5):
+        found = rank(lake, age=None, snapshot_id=snapshot_id, after=after, limit=11)
         seen += names(found)
         ranks += [row["rank"] for row in found.rows]
         if not found.has_more:
             break
         after = (found.rows[-1]["value"], found.rows[-1]["post_id"])
         # The last become the first meanwhile.
-        load_post_snapshots(lake, [make_snapshot(f"{page:03}", hours=24.1, likes=10_000)], f"run_{page + 2}")
-    assert sorted(seen) == posts
+        load_post_snapshots(lake, [snapshot(f"{page:03}", 25, 10_000)], f"run_{page + 2}")
     assert seen == sorted(posts, key=lambda name: (-(int(name) // 7), -int(name)))
     assert ranks == [sum(int(other) // 7 > int(name) // 7 for other in posts) + 1 for name in seen]
     assert names(rank(lake, age=None, limit=1)) != seen[:1]
