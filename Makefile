@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-overview bench-publish bench-optimal-times eval-optimal-times chaos test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-overview bench-publish bench-optimal-times eval-optimal-times eval-timing-lift chaos test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -46,6 +46,9 @@ bench-overview: $(READY) ## The overview endpoint beside the bare mart query, an
 
 bench-publish: $(READY) ## Punctuality and throughput of the publisher beside a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
+
+eval-timing-lift: $(READY) ## Does the measured lift's interval hold the truth as often as it says? (simulated experiments)
+	@$(BIN)/python benchmarks/eval_timing_lift.py
 
 chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and PostgreSQL (SEEDS=10 for more)
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3)

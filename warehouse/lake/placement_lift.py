@@ -22,8 +22,8 @@ DEFINITIONS = {
     "interval_80": "80 % of such intervals hold the true lift; leave-one-post-out (jackknife) error, t distribution.",
     "interval_95": "The same with 95 %. Above 0 as a whole: the advice is worth something, and not by chance.",
     "posts": "Posts that could be compared: measured at that age, on an account with posts of both kinds.",
-    "unmeasured": "Publications old enough whose engagement at that age is not known.",
-    "too_young": "Publications that had not reached that age at the time of the newest measurement.",
+    "unmeasured": "Publications of at least twice that age whose engagement at that age is not known.",
+    "too_young": "Publications not known at that age yet, and less than twice as old at the newest measurement.",
     "left_out": (
         "Posts of the author's own time, posts moved by hand afterwards, explorations, and everything placed while no "
         "experiment ran: nothing was drawn there, so nothing can be concluded."

@@ -89,7 +89,8 @@ def test_what_was_not_drawn_or_not_measured_does_not_count(
     ]
     load_publications(lake, rows)
     names = ("own", "tried", "before", "drawn", "theirs")
-    load_post_snapshots(lake, [make_snapshot(name, likes=5) for name in names], "run_1")
+    readings = [make_snapshot(name, likes=5) for name in names]
+    load_post_snapshots(lake, [*readings, make_snapshot("own", hours=50, likes=6)], "run_1")
     told = get_placement_lift(lake, workspace_id="ws_1", age="24h")
     assert (told["random"]["publications"], told["recommended"]["publications"]) == (1, 0)
     assert (told["unmeasured"], told["too_young"], told["lift_pct"]) == (1, 1, None)

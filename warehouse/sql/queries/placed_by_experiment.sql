@@ -1,7 +1,7 @@
 -- grain: one publication that an experiment placed, with its engagement at the asked age
 -- params: workspace_id; platform, account_id (NULL = all); age_hours (one of marts.publication_at_age)
--- `due` tells whether the newest measurement of the workspace is late enough for the publication to have one at
--- that age; the clock is left out, so that the answer is the same as long as the lake is.
+-- `due` tells whether the publication had twice that age at the workspace's newest measurement: an age is known once
+-- there is a snapshot after it too. The clock is left out, so that the answer is the same as long as the lake is.
 WITH newest AS (
   SELECT max(captured_at) AS captured_at FROM marts.publication_latest WHERE workspace_id = $workspace_id
 )
@@ -12,7 +12,7 @@ SELECT
   publications.placement,
   publications.placement_share,
   aged.engagement,
-  publications.published_at + to_hours($age_hours::INTEGER) <= newest.captured_at AS due,
+  publications.published_at + to_hours(2 * $age_hours::INTEGER) <= newest.captured_at AS due,
   newest.captured_at AS as_of
 FROM dims.publications AS publications
 CROSS JOIN newest
