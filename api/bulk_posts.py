@@ -46,7 +46,8 @@ def create_posts(
     Raises NothingSaved on a dry run, and with mode `all` where a row is wrong. Rows see the ones before
     them: a duplicate within the body is found, and each takes its own free time.
     """
-    told = [_create_row(services, caller, session, row) for row in rows]
+    # A dry run takes part in no experiment: looking again until the draw pleases would undo it.
+    told = [_create_row(services, caller, session, row, preview=dry_run) for row in rows]
     failed = sum(row.status == "failed" for row in told)
     discard = dry_run or (mode == "all" and failed > 0)
     if discard:
@@ -67,14 +68,16 @@ def create_posts(
     return report
 
 
-def _create_row(services: Services, caller: Caller, session: StoreSession, row: PostRow) -> BulkRow:
+def _create_row(
+    services: Services, caller: Caller, session: StoreSession, row: PostRow, *, preview: bool
+) -> BulkRow:
     try:
         if row.problem is not None:
             raise problem_at("", "unreadable_row", row.problem)
         body = PostCreate.model_validate(row.fields)
         # A savepoint: what a refused row has begun is undone, the others stay.
         with session.begin_nested():
-            plan = plan_new_post(services, caller, body, session)
+            plan = plan_new_post(services, caller, body, session, preview=preview)
             post = create_post(session, caller.workspace_id, plan.draft, services.clock())
     except (ApiError, WarehouseError, ValidationError) as error:
         problem = explain(error)

@@ -173,6 +173,12 @@ def test_a_dry_run_takes_part_in_no_experiment(tenant: Tenant) -> None:
     for _ in range(8):
         told = tenant.client.post("/api/v1/posts?dry_run=true", json=body).json()
         assert (told["placement"]["kind"], told["placement"]["random_share"]) == ("recommended", None)
+    rows = [{**body, "content": str(number)} for number in range(5)]
+    previews = [
+        tenant.client.post("/api/v1/posts/bulk?dry_run=true", json=rows).json()["rows"] for _ in range(2)
+    ]
+    assert previews[0] == previews[1], "nothing was drawn"
+    assert len({row["scheduled_at"] for row in previews[0]}) == 5, "each row has a time of its own"
     left_out = tenant.create_post(**body, experiment=False)
     assert (left_out["placement"]["kind"], left_out["placement"]["random_share"]) == ("recommended", None)
 
