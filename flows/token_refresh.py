@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 RefreshResult = Literal["refreshed", "already_new", "busy", "unsupported", "revoked"]
 
-LEASE = timedelta(minutes=2)
-"""Longer than any refresh request may take; after a crash the next process waits this long."""
+SPARE = timedelta(minutes=1)
+"""A lease lasts longer than the refresh by this much; after a crash the next process waits for both."""
 
 
 async def refresh_account(
@@ -46,7 +46,7 @@ async def refresh_account(
     that the platform refuses for good marks the account revoked, with the platform's reason.
     Raises ConnectorError (not ReauthenticateError) where the platform could not be asked; nothing has changed then.
     """
-    account = await asyncio.to_thread(_begin, store, account_id, clock())
+    account = await asyncio.to_thread(_begin, store, account_id, clock(), pool.longest_refresh + SPARE)
     if account is None:
         return "busy"
     if seen is not None and account.credentials.access_token != seen.access_token:
@@ -93,9 +93,9 @@ async def recover_account(
     return False
 
 
-def _begin(store: Store, account_id: str, now: datetime) -> Account | None:
+def _begin(store: Store, account_id: str, now: datetime, lease: timedelta) -> Account | None:
     with store.write() as session:
-        row = take_refresh_lease(session, account_id, now=now, until=now + LEASE)
+        row = take_refresh_lease(session, account_id, now=now, until=now + lease)
         return None if row is None else open_account(row, store.cipher)
 
 

@@ -1,7 +1,7 @@
 """The only door to the platforms: which have a connector, what they take, and how to open one."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
@@ -139,6 +139,11 @@ class ConnectorPool:
     def _authorizer(self, platform: Platform) -> Authorizer:
         client = self._client(platform, public_only=platform in _FREE_ADDRESS)
         return Authorizer(platform, client, self._settings, self._clock)
+
+    @property
+    def longest_refresh(self) -> timedelta:
+        """How long `refresh_token` may take at most: one request, and on Bluesky a sign-in after it."""
+        return 2 * timedelta(seconds=self._settings.request_timeout)
 
     def _client(self, name: str, *, public_only: bool) -> httpx.AsyncClient:
         if name not in self._clients:

@@ -199,6 +199,37 @@ class ConnectorContract:
         assert [post.external_id for post in self.live(world)] == [found.external_id]
         assert self.live(world)[0].kind == self.media_content.kind
 
+    async def test_a_read_that_fails_once_the_post_is_out_fails_no_post(
+        self,
+        *,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        world: SandboxWorld,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        sandbox, first, broken = httpx.ASGITransport(create_sandbox_app(world)), clock(), [True]
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if broken[0] and self.live(world):
+                return httpx.Response(500, text="Try later.")
+            return await sandbox.handle_async_request(request)
+
+        async with ConnectorPool(
+            connector_settings, clock=clock, transport=httpx.MockTransport(answer)
+        ) as pool:
+            connector = pool.open(account)
+            try:
+                receipt = await connector.publish(saved.request(self.content, first))
+            except OutcomeUnknownError:
+                # Out, yet without a name: TikTok tells it later.
+                broken[0] = False
+                found = await connector.find_publication(saved.request(self.content, first))
+                assert found is not None
+                receipt = found
+        assert [post.external_id for post in self.live(world)] == [receipt.external_id]
+        assert world.requests[f"{self.platform}:publish"] == 1
+
     async def test_find_takes_neither_an_older_post_nor_another_publication(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:

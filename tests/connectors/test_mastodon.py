@@ -125,6 +125,37 @@ class TestMastodon(ConnectorContract):
         await connector.publish(saved.request(PostContent(text="x" * 501), clock()))
         assert len(self.live(world)) == 1
 
+    @pytest.mark.parametrize(("reserved", "taken"), [(23, True), (30, True), (31, False)])
+    async def test_a_link_counts_what_the_instance_says(
+        self,
+        *,
+        reserved: int,
+        taken: bool,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        statuses = {"max_characters": 600, "characters_reserved_per_url": reserved}
+        sent: list[bytes] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200, json={"configuration": {"statuses": statuses}})
+            sent.append(request.content)
+            return httpx.Response(200, json={"id": "1", "created_at": "2026-11-24T12:00:00Z"})
+
+        content = PostContent(text="x" * 569 + " https://example.com/" + "a" * 200)
+        transport = httpx.MockTransport(answer)
+        async with ConnectorPool(connector_settings, clock=clock, transport=transport) as pool:
+            connector = pool.open(account)
+            if taken:
+                await connector.publish(saved.request(content, clock()))
+            else:
+                with pytest.raises(ContentRejectedError, match=r"601 characters long, sandbox\.test takes 600"):
+                    await connector.publish(saved.request(content, clock()))
+        assert len(sent) == taken
+
     async def test_a_server_that_answers_404_to_everything_has_deleted_nothing(
         self, account: Account, connector_settings: ConnectorSettings, clock: Clock
     ) -> None:

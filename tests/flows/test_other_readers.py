@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.sandbox.tokens import revoke_tokens
@@ -11,9 +12,12 @@ from flows.followers_reader import read_due_followers
 from flows.history_reader import read_histories
 from flows.timing_refresh import compute_all_optimal_times
 from flows.token_keeper import refresh_ending_tokens
+from flows.token_refresh import refresh_account
 from warehouse.lake.timing import get_optimal_times
 
 if TYPE_CHECKING:
+    from connectors.base import Connector
+    from connectors.types import Account
     from tests.flows.conftest import Floor
 
 
@@ -63,6 +67,25 @@ async def test_two_keepers_never_spend_one_rotating_token_twice(floor: Floor) ->
     assert floor.account("twitter").status == "active"
 
 
+async def test_a_lease_outlasts_the_longest_refresh(floor: Floor) -> None:
+    patient = floor.pool._settings.model_copy(update={"request_timeout": 600.0})
+    floor.pool._settings = patient
+    leases: list[timedelta] = []
+    original = floor.pool.open
+
+    def look(account: Account) -> Connector:
+        until = floor.account("twitter").refresh_lease_until
+        assert until is not None
+        leases.append(until - floor.clock())
+        return original(account)
+
+    floor.pool.open = look  # type: ignore[method-assign]  # looks at the lease while it is held
+    account_id = floor.accounts["twitter"].id
+    result = await refresh_account(floor.resources.store, floor.pool, account_id, clock=floor.clock)
+    assert (result, len(leases)) == ("refreshed", 1)
+    assert leases[0] > timedelta(seconds=2 * 600)
+
+
 async def test_a_refused_refresh_marks_the_account_and_fails_the_run(floor: Floor) -> None:
     owner = next(item for item in floor.world.accounts if item.platform is Platform.TWITTER)
     revoke_tokens(owner)
@@ -70,6 +93,7 @@ async def test_a_refused_refresh_marks_the_account_and_fails_the_run(floor: Floo
     report = await refresh_ending_tokens(floor.resources, floor.pool, clock=floor.clock)
     assert [name.split()[0] for name in report.failures] == ["twitter"]
     assert floor.account("twitter").status == "revoked"
+    assert "connect the account again" in (floor.account("twitter").status_reason or "")
     assert floor.account("bluesky").status == "active"
 
 
