@@ -1,7 +1,7 @@
-"""Simulated LinkedIn: posts, comments, statistics, followers, who is it, OAuth refresh.
+"""Simulated LinkedIn: posts, comments, who is it, OAuth refresh.
 
 Accounts with an even number are organization pages, those with an odd one members. Uploads are in
-`linkedin_media`, errors and the text format in `linkedin_dialect`.
+`linkedin_media`, statistics and followers in `linkedin_numbers`, errors and the text format in `linkedin_dialect`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.linkedin_dialect import (
     LinkedInDialect,
     denied,
+    is_page,
     not_found,
     read_little,
     refuse,
+    refuse_duplicate,
     write_little,
 )
 from connectors.sandbox.linkedin_media import LinkedInMedia
+from connectors.sandbox.linkedin_numbers import LinkedInNumbers
 from connectors.sandbox.tokens import judge_token
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import ContentKind, Platform
@@ -32,7 +35,6 @@ _PAGE: Final = 100
 _TEXT_LIMIT: Final = 3000
 _REQUIRED: Final = ("author", "commentary", "visibility", "distribution", "lifecycleState")
 _PLACEHOLDERS: Final[dict[ContentKind, str]] = {"photo": "urn:li:image:C4E1", "video": "urn:li:video:C4E1"}
-_QUERY_TYPES: Final = ("IMPRESSION", "MEMBERS_REACHED", "REACTION", "COMMENT", "RESHARE", "POST_SAVE")
 
 
 class LinkedIn:
@@ -41,6 +43,7 @@ class LinkedIn:
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._media = LinkedInMedia(world)
+        self._numbers = LinkedInNumbers(world)
         self._comments: dict[str, list[dict[str, object]]] = {}
         self._said: dict[tuple[str, str], SandboxPost] = {}
         for post in world.published(Platform.LINKEDIN, via="api"):
@@ -61,10 +64,16 @@ class LinkedIn:
             route("/rest/posts/{urn}", ["DELETE"], on("delete", self.delete)),
             route(comments, ["POST"], on("publish", self.comment)),
             route(comments, ["GET"], on("read", self.list_comments)),
-            route("/rest/organizationalEntityShareStatistics", ["GET"], on("metrics", self.page_statistics)),
-            route("/rest/memberCreatorPostAnalytics", ["GET"], on("metrics", self.member_statistics)),
-            route("/rest/networkSizes/{urn}", ["GET"], on("followers", self.page_followers)),
-            route("/rest/memberFollowersCount", ["GET"], on("followers", self.member_followers)),
+            route(
+                "/rest/organizationalEntityShareStatistics",
+                ["GET"],
+                on("metrics", self._numbers.page_statistics),
+            ),
+            route(
+                "/rest/memberCreatorPostAnalytics", ["GET"], on("metrics", self._numbers.member_statistics)
+            ),
+            route("/rest/networkSizes/{urn}", ["GET"], on("followers", self._numbers.page_followers)),
+            route("/rest/memberFollowersCount", ["GET"], on("followers", self._numbers.member_followers)),
             route("/rest/organizations/{number}", ["GET"], on("followers", self.get_page)),
             route("/v2/userinfo", ["GET"], on("followers", self.get_member)),
             route("/oauth/v2/accessToken", ["POST"], on("refresh", self.refresh, "none")),
@@ -99,7 +108,7 @@ class LinkedIn:
             return refuse(400, "MISSING_FIELD", "ERROR :: /commentary :: the post says nothing")
         twin = None if names else self._twin(account, text, call.at)
         if twin is not None:
-            return _duplicate_of(twin)
+            return refuse_duplicate(twin)
         kind = _kind_of(text, names)
         urn = None
         if kind == "video":
@@ -157,7 +166,7 @@ class LinkedIn:
         return post if post is not None and post.account is call.owner else None
 
     def _may_read(self, account: SandboxAccount) -> bool:
-        return _is_page(account) or self._world.settings.linkedin_member_reads
+        return is_page(account) or self._world.settings.linkedin_member_reads
 
     def _twin(self, account: SandboxAccount, text: str, at: float) -> SandboxPost | None:
         twin = self._said.get((account.key, text))
@@ -201,77 +210,6 @@ class LinkedIn:
         elements = [] if empty else self._comments.get(post.external_id, [])
         return Answer({"paging": {"start": 0, "count": 100, "links": []}, "elements": elements})
 
-    # -- numbers
-
-    def page_statistics(self, call: Call) -> Answer:
-        """GET /rest/organizationalEntityShareStatistics: what has no statistics is left out."""
-        query = call.query
-        if query.get("organizationalEntity") != call.owner.external_id or not _is_page(call.owner):
-            return denied("organizationalEntityShareStatistics.FINDER-organizationalEntity")
-        name = "ugcPosts" if "ugcPosts" in query else "shares"
-        if f"{name}=List(urn%3Ali%3A" not in call.request.url.query:
-            return refuse(400, "ILLEGAL_ARGUMENT", f"{name} must be a List(..) of encoded URNs")
-        urns = query[name].removeprefix("List(").removesuffix(")").split(",")
-        elements = []
-        for urn in urns if call.page_fault != "empty_page" else ():
-            post = self._world.find_post(Platform.LINKEDIN, urn, call.owner)
-            if post is not None:
-                now = self._world.counters(post, call.at)
-                counts = {
-                    "impressionCount": now.impressions,
-                    "uniqueImpressionsCount": now.reach,
-                    "likeCount": now.likes,
-                    "commentCount": now.comments,
-                    "shareCount": now.reposts,
-                    "clickCount": now.clicks,
-                    "engagement": round(now.engagement / max(1, now.impressions), 6),
-                }
-                elements.append(
-                    {
-                        "organizationalEntity": call.owner.external_id,
-                        name.removesuffix("s"): urn,
-                        "totalShareStatistics": counts,
-                    }
-                )
-        return Answer({"paging": {"start": 0, "count": 10, "links": []}, "elements": elements})
-
-    def member_statistics(self, call: Call) -> Answer:
-        """GET /rest/memberCreatorPostAnalytics?q=entity: one number of one post."""
-        if _is_page(call.owner) or not self._world.settings.linkedin_member_statistics:
-            return denied("memberCreatorPostAnalytics.FINDER-entity")
-        kind, _, urn = call.query.get("entity", "").removeprefix("(").removesuffix(")").partition(":")
-        name = call.query.get("queryType", "")
-        if kind not in {"share", "ugc"} or f"({kind}:urn%3Ali%3A" not in call.request.url.query:
-            return refuse(
-                400, "ILLEGAL_ARGUMENT", "entity must be (share:..) or (ugc:..) with an encoded URN"
-            )
-        if name not in _QUERY_TYPES:
-            return refuse(400, "ILLEGAL_ARGUMENT", f"queryType must be one of {', '.join(_QUERY_TYPES)}")
-        post = self._world.find_post(Platform.LINKEDIN, urn, call.owner)
-        if post is None or call.page_fault == "empty_page":
-            return Answer({"paging": {"start": 0, "count": 10, "links": []}, "elements": []})
-        now = self._world.counters(post, call.at)
-        counts = (now.impressions, now.reach, now.likes, now.comments, now.reposts, now.saves)
-        element = {"targetEntity": {kind: urn}, "count": dict(zip(_QUERY_TYPES, counts, strict=True))[name]}
-        return Answer({"paging": {"start": 0, "count": 10, "links": [], "total": 1}, "elements": [element]})
-
-    def page_followers(self, call: Call) -> Answer:
-        """GET /rest/networkSizes/{organization}."""
-        if call.query.get("edgeType") != "COMPANY_FOLLOWED_BY_MEMBER":
-            return refuse(400, "ILLEGAL_ARGUMENT", "edgeType must be COMPANY_FOLLOWED_BY_MEMBER")
-        page = self._world.find_account(Platform.LINKEDIN, call.path["urn"])
-        return (
-            not_found("The organization")
-            if page is None
-            else Answer({"firstDegreeSize": page.followers(call.at)})
-        )
-
-    def member_followers(self, call: Call) -> Answer:
-        """GET /rest/memberFollowersCount?q=me."""
-        if _is_page(call.owner) or not self._world.settings.linkedin_member_statistics:
-            return denied("memberFollowersCount.FINDER-me")
-        return Answer({"elements": [{"memberFollowersCount": call.owner.followers(call.at)}]})
-
     # -- who is it
 
     def get_page(self, call: Call) -> Answer:
@@ -285,7 +223,7 @@ class LinkedIn:
     def get_member(self, call: Call) -> Answer:
         """GET /v2/userinfo: the member; of a page's token, its administrator."""
         account = call.owner
-        if _is_page(account):
+        if is_page(account):
             return Answer(
                 {"sub": f"admin{account.index}", "name": f"Administrator of {account.display_name}"}
             )
@@ -315,10 +253,6 @@ class LinkedIn:
                 "scope": "w_organization_social,r_organization_social,rw_organization_admin",
             }
         )
-
-
-def _is_page(account: SandboxAccount) -> bool:
-    return account.external_id.startswith("urn:li:organization:")
 
 
 def _media_names(content: dict[str, Any]) -> list[str]:
@@ -351,20 +285,6 @@ def _show(post: SandboxPost) -> dict[str, object]:
         "isReshareDisabledByAuthor": False,
         **({"content": content} if content else {}),
     }
-
-
-def _duplicate_of(twin: SandboxPost) -> Answer:
-    error = {"description": "Duplicate post is detected", "input": {}, "code": "DUPLICATE_POST"}
-    return Answer(
-        {
-            "errorDetailType": "com.linkedin.common.error.BadRequest",
-            "message": "com.linkedin.content.common.exception.BadRequestResponseException: Content is a duplicate of "
-            f"{twin.external_id}",
-            "errorDetails": {"inputErrors": [error]},
-            "status": 422,
-        },
-        422,
-    )
 
 
 def _oauth_error(code: str, description: str) -> Answer:

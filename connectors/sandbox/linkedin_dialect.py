@@ -12,6 +12,7 @@ from connectors.types import Platform
 
 if TYPE_CHECKING:
     from connectors.sandbox.limits import LimitState
+    from connectors.sandbox.posts import SandboxPost
 
 RESERVED: Final = frozenset("\\|{}@[]()<>#*_~")
 _TAG: Final = re.compile(r"#\w+")
@@ -105,3 +106,23 @@ def write_little(text: str) -> str:
 
 def _escape(text: str) -> str:
     return "".join(f"\\{char}" if char in RESERVED else char for char in text)
+
+
+def is_page(account: SandboxAccount) -> bool:
+    """Tell an organization's page from a member."""
+    return account.external_id.startswith("urn:li:organization:")
+
+
+def refuse_duplicate(twin: SandboxPost) -> Answer:
+    """Refuse a text that the author has posted already; the message names that post."""
+    error = {"description": "Duplicate post is detected", "input": {}, "code": "DUPLICATE_POST"}
+    return Answer(
+        {
+            "errorDetailType": "com.linkedin.common.error.BadRequest",
+            "message": "com.linkedin.content.common.exception.BadRequestResponseException: Content is a duplicate of "
+            f"{twin.external_id}",
+            "errorDetails": {"inputErrors": [error]},
+            "status": 422,
+        },
+        422,
+    )

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount, TokenKind
+from connectors.sandbox.pinterest_analytics import count_pin
 from connectors.sandbox.pinterest_media import PinterestMedia
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, bearer_token, route
@@ -162,7 +163,7 @@ class Pinterest:
             return refuse_pin(400, 1, "Invalid pins analytics parameters: at most 90 days back")
         if call.page_fault == "empty_page":
             return Answer({"all": {"daily_metrics": [], "lifetime_metrics": {}, "summary_metrics": {}}})
-        return Answer({"all": self._count(post, names, start, end, call.at)})
+        return Answer({"all": count_pin(self._world, post, names, start, end, at=call.at)})
 
     def get_account(self, call: Call) -> Answer:
         """GET /v5/user_account."""
@@ -225,40 +226,6 @@ class Pinterest:
     def _own(self, call: Call) -> SandboxPost | None:
         post = self._world.find_post(Platform.PINTEREST, call.path["id"], call.owner)
         return post if post is not None and post.account is call.owner else None
-
-    def _count(
-        self, post: SandboxPost, names: list[str], start: datetime, end: datetime, at: float
-    ) -> dict[str, Any]:
-        """Return the three blocks of an analytics answer. A day's value is what the pin gained on it."""
-
-        def values(moment: float) -> dict[str, int]:
-            now = self._world.counters(post, max(post.created, min(moment, at)))
-            found = {
-                "IMPRESSION": now.impressions,
-                "PIN_CLICK": now.clicks + now.likes,
-                "OUTBOUND_CLICK": now.clicks,
-                "SAVE": now.saves + now.reposts,
-                "TOTAL_COMMENTS": now.comments,
-                "TOTAL_REACTIONS": now.likes,
-            }
-            return {name: found.get(name, 0) for name in names}
-
-        days = []
-        for offset in range((end - start).days + 1):
-            day = start + timedelta(days=offset)
-            first, last = day.timestamp(), (day + timedelta(days=1)).timestamp()
-            born = last > post.created
-            gained = {name: value - values(first)[name] for name, value in values(last).items()}
-            status = "READY" if born else "BEFORE_PIN_CREATED"
-            days.append({"date": f"{day:%Y-%m-%d}", "data_status": status, "metrics": gained if born else {}})
-        summary = {
-            name: value - values(start.timestamp())[name]
-            for name, value in values((end + timedelta(days=1)).timestamp()).items()
-        }
-        block: dict[str, Any] = {"daily_metrics": days, "summary_metrics": summary}
-        if self._world.settings.pinterest_lifetime_metrics:
-            block["lifetime_metrics"] = values(at)
-        return block
 
     def _show(self, post: SandboxPost, call: Call) -> dict[str, Any]:
         image = {"url": f"{call.base_url}/_sandbox/media/photo.png", "width": 600, "height": 900}
