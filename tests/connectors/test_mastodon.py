@@ -152,7 +152,9 @@ class TestMastodon(ConnectorContract):
             if taken:
                 await connector.publish(saved.request(content, clock()))
             else:
-                with pytest.raises(ContentRejectedError, match=r"601 characters long, sandbox\.test takes 600"):
+                with pytest.raises(
+                    ContentRejectedError, match=r"601 characters long, sandbox\.test takes 600"
+                ):
                     await connector.publish(saved.request(content, clock()))
         assert len(sent) == taken
 
