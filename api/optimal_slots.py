@@ -14,7 +14,7 @@ from warehouse.advice_words import (
     list_account_caveats,
     to_percent,
 )
-from warehouse.placement import UNKNOWN_SLOT, next_instant
+from warehouse.placement import next_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,13 +88,18 @@ def share_fields(
     candidate: Candidate, week: Week, handles: Mapping[str, str], weights: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return the fields of one AccountShare."""
-    slot = candidate.by_account.get(week.account_id, UNKNOWN_SLOT)
-    lift = to_percent(slot.expected_lift, slot.lift_low, slot.lift_high)
-    return {
+    fields: dict[str, Any] = {
         "account_id": week.account_id,
         "platform": week.platform,
         "handle": handles.get(week.account_id),
         "weight": weights.get(week.platform, 1.0),
+    }
+    slot = candidate.by_account.get(week.account_id)
+    if slot is None:
+        unknown = ("expected_lift_pct", "interval_80", "confidence", "own_best_lift_pct", "loss_pct")
+        return fields | dict.fromkeys(unknown)
+    lift = to_percent(slot.expected_lift, slot.lift_low, slot.lift_high)
+    return fields | {
         "expected_lift_pct": lift.lift,
         "interval_80": (lift.low, lift.high),
         "confidence": describe_confidence(slot.confidence),

@@ -57,17 +57,19 @@ class TimingSubject(BaseModel):
 
 
 class AccountShare(BaseModel):
-    """What a time is worth on one account."""
+    """What a time is worth on one account; null figures: nothing was computed for it yet."""
 
     account_id: str
     platform: str
     handle: str | None
     weight: float
-    expected_lift_pct: float
-    interval_80: Range
-    confidence: str
-    own_best_lift_pct: float = Field(description="At the account's own best hour of the week.")
-    loss_pct: float = Field(description="Share of its engagement at that hour that it gives up at this time.")
+    expected_lift_pct: float | None
+    interval_80: Range | None
+    confidence: str | None
+    own_best_lift_pct: float | None = Field(description="At the account's own best hour of the week.")
+    loss_pct: float | None = Field(
+        description="Share of its engagement at that hour that it gives up at this time."
+    )
 
 
 class SharedTime(BaseModel):
@@ -189,7 +191,7 @@ class TimeScore(AccountShare):
     weekday: int
     hour: int
     timezone: str = Field(description="The account's own: weekday and hour are in it.")
-    p_better: float
+    p_better: float | None
     collisions: list[Collision]
     limit: LimitUse | None = Field(description="null: the platform publishes no such limit.")
     sentence: str

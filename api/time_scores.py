@@ -81,7 +81,7 @@ def score_time(
 
 def _score(row: AccountRow, week: Week, candidate: Candidate, planned: Sequence[Planned]) -> TimeScore:
     local = candidate.at.astimezone(week.zone)
-    slot = week.advice_at(candidate.at)
+    slot = candidate.by_account.get(week.account_id)
     collisions = _find_collisions(candidate.at, planned)
     limit = _use_limit(Platform(row.platform), candidate.at, planned)
     shared = share_fields(candidate, week, {row.id: row.handle}, {})
@@ -90,7 +90,7 @@ def _score(row: AccountRow, week: Week, candidate: Candidate, planned: Sequence[
         weekday=local.weekday(),
         hour=local.hour,
         timezone=week.zone.key,
-        p_better=round(slot.p_better, 4),
+        p_better=None if slot is None else round(slot.p_better, 4),
         collisions=collisions,
         limit=limit,
         sentence=_sentence(week, candidate, local, collisions, limit),

@@ -37,7 +37,7 @@ class SlotAdvice(NamedTuple):
 
 
 UNKNOWN_SLOT = SlotAdvice(0.0, 0.0, 0.0, 0.5, "none")
-"""Of an account for which nothing was computed yet: no hour is better than another."""
+"""Where nothing was computed: no hour is better than another. It decides nothing, and is told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Candidate:
     lift_high: float
     """80 % interval; the accounts' errors count as independent."""
     by_account: Mapping[str, SlotAdvice]
+    """Of the accounts with a computed week."""
 
     @property
     def acceptable(self) -> bool:
@@ -121,9 +122,10 @@ def list_candidates(
 
 
 def weigh(weeks: Sequence[Week], at: datetime, *, weights: Mapping[str, float] | None = None) -> Candidate:
-    """Return what an instant is worth on these accounts together."""
-    slots = [week.advice_at(at) for week in weeks]
-    parts = [(weights or {}).get(week.platform, 1.0) for week in weeks]
+    """Return what an instant is worth on these accounts together; one without a computed week has no say."""
+    known = [week for week in weeks if week.slots]
+    slots = [week.advice_at(at) for week in known]
+    parts = [(weights or {}).get(week.platform, 1.0) for week in known]
     total = sum(parts) or 1.0
     lift = sum(part * slot.expected_lift for part, slot in zip(parts, slots, strict=True)) / total
     below = above = 0.0
@@ -135,7 +137,7 @@ def weigh(weeks: Sequence[Week], at: datetime, *, weights: Mapping[str, float] |
         lift=lift,
         lift_low=lift - below**0.5 / total,
         lift_high=lift + above**0.5 / total,
-        by_account={week.account_id: slot for week, slot in zip(weeks, slots, strict=True)},
+        by_account={week.account_id: slot for week, slot in zip(known, slots, strict=True)},
     )
 
 
@@ -169,10 +171,6 @@ class Calendar:
     def copy(self) -> Calendar:
         """Return a calendar that can be filled without changing this one."""
         return Calendar({"": self._busy}, self._picks)
-
-    def distance(self, at: datetime) -> timedelta | None:
-        """Return how far the nearest other post is; None = there is none."""
-        return min((abs(at - other) for other in self._busy), default=None)
 
 
 def best_of(candidates: Sequence[Candidate]) -> Candidate:

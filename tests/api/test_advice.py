@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connectors.types import ListedPost
-from tests.api.surroundings import NOON, in_hours
+from tests.api.surroundings import NOON, in_hours, make_tenant
 from warehouse.lake.load import load_accounts
 from warehouse.lake.rows import AccountDim
 from warehouse.store.external_posts import record_external_posts
@@ -18,7 +18,7 @@ from warehouse.store.models import AccountRow, Publication
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.api.surroundings import Tenant
+    from tests.api.surroundings import Server, Tenant
 
 OPTIMAL = "/api/v1/schedules/optimal-times"
 SUGGEST = "/api/v1/schedules/suggest"
@@ -221,6 +221,16 @@ def test_wrong_experiments_are_refused(tenant: Tenant, body: dict[str, Any]) -> 
     assert tenant.client.get(WORKSPACE).json()["random_share"] == 0
 
 
+def test_a_workspace_without_accounts_is_answered_too(server: Server) -> None:
+    lonely = make_tenant(server)
+    with lonely.client:
+        told = lonely.client.get(OPTIMAL).json()
+        assert (told["data"], told["accounts"], told["combined"]) == ([], [], None)
+        assert score(lonely)["verdict"] == "No account is connected here."
+        answer = lonely.client.post(SUGGEST, json={"count": 1})
+        assert (answer.status_code, answer.json()["code"]) == (422, "platform_not_connected")
+
+
 def suggest(tenant: Tenant, **body: Any) -> dict[str, Any]:
     answer = tenant.client.post(SUGGEST, json={"count": 3, **body})
     assert answer.status_code == 200, answer.text
@@ -322,11 +332,11 @@ def test_a_time_is_scored_with_what_is_near_it(tenant: Tenant) -> None:
     assert "less than 30 minutes away" in one["sentence"]
     assert told["verdict"].endswith("On 1 of 1 accounts something is in the way.")
     everywhere = score(tenant, at="2026-03-03T18:10:00Z")
-    assert {row["platform"]: row["expected_lift_pct"] for row in everywhere["data"]} == {
-        "twitter": 30.0,
-        "mastodon": 0.0,
-    }
-    assert everywhere["expected_lift_pct"] == 15.0
+    of = {row["platform"]: row for row in everywhere["data"]}
+    assert (of["twitter"]["expected_lift_pct"], everywhere["expected_lift_pct"]) == (30.0, 30.0)
+    unknown = ("expected_lift_pct", "interval_80", "confidence", "own_best_lift_pct", "loss_pct", "p_better")
+    assert [of["mastodon"][name] for name in unknown] == [None] * 6, "not computed is null, never 0"
+    assert "nothing was computed yet for 1 of 2 accounts" in everywhere["verdict"]
     assert {row["platform"]: row["limit"] for row in everywhere["data"]}["mastodon"] is None
 
 

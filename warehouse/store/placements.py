@@ -17,7 +17,7 @@ from sqlalchemy import Boolean, Float, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from warehouse.errors import InvalidInputError
-from warehouse.store.models import Base, Post, Publication
+from warehouse.store.models import Base, Post, Publication, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -78,6 +78,8 @@ def set_policy(
             field="random_share",
             code="invalid_share",
         )
+    # Two first changes at once must not both make the row.
+    session.execute(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update())
     policy = get_policy(session, workspace_id)
     if random_share is not None:
         policy.random_share = random_share
