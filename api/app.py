@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
 from api.callers import Callers
+from api.dashboard import pages as dashboard
 from api.dependencies import refuse_unknown_parameters
 from api.errors import install_error_handlers
 from api.middleware import RequestEnvelope
@@ -171,6 +172,7 @@ def create_app(
     app.include_router(account_connect.callback_router, prefix="/api/v1")
     app.include_router(health.router, dependencies=strict)
     app.include_router(pages.router)
+    app.include_router(dashboard.router)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -40,14 +40,21 @@ def derive_signing_key(cipher: Cipher) -> bytes:
     return cipher.derive_key("access-tokens")
 
 
-def issue_token(signing_key: bytes, *, key_id: str, scopes: Iterable[str], now: datetime) -> str:
-    """Return a token that acts for the API key until `now` + TOKEN_LIFETIME."""
+def issue_token(
+    signing_key: bytes,
+    *,
+    key_id: str,
+    scopes: Iterable[str],
+    now: datetime,
+    lifetime: timedelta = TOKEN_LIFETIME,
+) -> str:
+    """Return a token that acts for the API key until `now` + `lifetime`."""
     claims = {
         "iss": _ISSUER,
         "sub": key_id,
         "scope": " ".join(scopes),
         "iat": int(now.timestamp()),
-        "exp": int((now + TOKEN_LIFETIME).timestamp()),
+        "exp": int((now + lifetime).timestamp()),
     }
     return jwt.encode(claims, signing_key, algorithm=_ALGORITHM)
 

@@ -159,9 +159,11 @@ def _refuse_nul(scope: Scope, body: bytes) -> None:
 def _accept_json_by_any_name(scope: Scope) -> None:
     """Read a body as JSON also where the client did not say so.
 
-    `curl -d '{...}'` without a header declares a form. No endpoint takes a form, and no cookie
-    authenticates anyone, so nothing is gained by being strict.
+    `curl -d '{...}'` without a header declares a form. No endpoint of the API takes a form, and no cookie
+    authenticates anyone there, so nothing is gained by being strict. The dashboard does take forms.
     """
+    if scope["path"].startswith("/dashboard"):
+        return
     headers = MutableHeaders(scope=scope)
     declared = headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared in {"", "application/x-www-form-urlencoded", "text/plain"}:

@@ -4,10 +4,11 @@ from fastapi import APIRouter, Request, Response
 
 from api.auth import TOKEN_LIFETIME, issue_token
 from api.dependencies import ServicesDep
-from api.errors import ApiError, problem_at
+from api.errors import problem_at
 from api.schemas_auth import TokenRequest, TokenResponse
 from api.schemas_common import problems
-from warehouse.store.api_keys import expand_scopes, parse_scopes, touch_api_key, verify_credentials
+from api.sign_in import check_credentials
+from warehouse.store.api_keys import expand_scopes, parse_scopes
 
 router = APIRouter(prefix="/auth", tags=["Authentication"])
 
@@ -20,36 +21,12 @@ def create_token(
 
     An `Idempotency-Key` is ignored here: a repetition gets another token, and no token is ever stored.
     """
-    now = services.clock()
     address = request.client.host if request.client else ""
-    # Only failures use the allowance up: for one key from one address, and for one address over all keys.
-    buckets = (f"{address}|{body.api_key}", f"{address}|")
-    wait = max(services.auth_limiter.look(bucket, now).retry_after_seconds for bucket in buckets)
-    if wait:
-        raise ApiError(
-            429,
-            "too_many_failures",
-            "too many wrong credentials from this address: wait and check them",
-            headers={"Retry-After": str(wait)},
-            retryable=True,
-        )
-    with services.store.read() as session:
-        key = verify_credentials(session, services.store.cipher, body.api_key, body.api_secret, now=now)
-    if key is None:
-        for bucket in buckets:
-            services.auth_limiter.take(bucket, now)
-        raise ApiError(
-            401,
-            "invalid_credentials",
-            "api_key and api_secret do not belong to a usable key: make one with `socialflow keys create`",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    key = check_credentials(services, address, body.api_key, body.api_secret)
     scopes = _narrow(key.scopes, body.scope)
-    with services.store.write() as session:
-        touch_api_key(session, key.id, now)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Pragma"] = "no-cache"
-    token = issue_token(services.signing_key, key_id=key.id, scopes=scopes, now=now)
+    token = issue_token(services.signing_key, key_id=key.id, scopes=scopes, now=services.clock())
     return TokenResponse(
         access_token=token,
         token_type="Bearer",  # noqa: S106 (the scheme, no secret)

@@ -96,7 +96,7 @@ ACCEPTED_SCOPES = {
 FREE_FIELDS = {"external_id"}
 """Fields of bodies that end like ids but name nothing of ours."""
 HIDDEN = {"/", "/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json"}
-"""Pages for people: each must show nothing that belongs to anyone."""
+"""Pages for people: each must show nothing that belongs to anyone. Those of the dashboard: see test_dashboard."""
 
 
 def add_webhook(owner: Tenant) -> tuple[str, str]:
@@ -221,7 +221,7 @@ def test_every_operation_has_its_place_here(house: House) -> None:
 
 
 def test_hidden_routes_are_known() -> None:
-    assert hidden_paths() == HIDDEN
+    assert {path for path in hidden_paths() if not path.startswith("/dashboard")} == HIDDEN
 
 
 @every
