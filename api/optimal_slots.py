@@ -45,7 +45,7 @@ def render_optimal_time(row: Mapping[str, Any], zone: ZoneInfo | None, now: date
         posts_observed=row["n_posts"],
         posts_nearby=row["n_nearby"],
         basis=row["basis"],
-        confidence=describe_confidence(row["confidence"]),
+        confidence=describe_confidence(row["confidence"], row["lift_high"]),
         sentence=describe_slot(row, next_at),
     )
 
@@ -68,7 +68,7 @@ def render_subject(
         handle=account.handle,
         posts=best["account_posts"] if best else 0,
         basis=best["basis"] if best else "prior",
-        confidence=describe_confidence(best["confidence"]) if best else None,
+        confidence=describe_confidence(best["confidence"], best["lift_high"]) if best else None,
         verdict=describe_account(best, next_at),
         noise_log_sd=None if noise is None else round(noise, 2),
         caveats=list_account_caveats(best, now),
@@ -102,7 +102,7 @@ def share_fields(
     return fields | {
         "expected_lift_pct": lift.lift,
         "interval_80": (lift.low, lift.high),
-        "confidence": describe_confidence(slot.confidence),
+        "confidence": describe_confidence(slot.confidence, slot.lift_high),
         "own_best_lift_pct": round(week.best.expected_lift * 100, 1),
         "loss_pct": round(compute_loss(week, candidate) * 100, 1),
     }

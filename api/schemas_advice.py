@@ -33,7 +33,10 @@ class OptimalTime(BaseModel):
     posts_observed: int
     posts_nearby: int
     basis: str = Field(description="own, mixed or prior: what the estimate rests on.")
-    confidence: str = Field(description="high, medium, low, or no reliable timing effect.")
+    confidence: str = Field(
+        description="high, medium, low: that it is better; no reliable timing effect; or worse than usual, where the "
+        "whole range is."
+    )
     sentence: str
 
 
@@ -65,7 +68,7 @@ class AccountShare(BaseModel):
     weight: float
     expected_lift_pct: float | None
     interval_80: Range | None
-    confidence: str | None
+    confidence: str | None = Field(description="As in the advised times.")
     own_best_lift_pct: float | None = Field(description="At the account's own best hour of the week.")
     loss_pct: float | None = Field(
         description="Share of its engagement at that hour that it gives up at this time."

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from warehouse.placement import Candidate, Week
 
 NO_EFFECT = "no reliable timing effect"
+WORSE = "worse than usual"
 CAVEATS = [
     "This is association, not proof: posts at these times did better, which does not show that the time was why.",
     "Wide ranges and the basis 'prior' mean that little is known yet about the account's own audience.",
@@ -36,9 +37,11 @@ def to_percent(lift: float, low: float, high: float) -> Percent:
     return Percent(*(round(value * 100, 1) for value in (lift, low, high)))
 
 
-def describe_confidence(confidence: str) -> str:
-    """Return the model's word, with "none" spelled out."""
-    return NO_EFFECT if confidence == "none" else confidence
+def describe_confidence(confidence: str, lift_high: float) -> str:
+    """Return how sure it is that a slot is better; "none" is spelled out as no effect, or as surely worse."""
+    if confidence != "none":
+        return confidence
+    return WORSE if lift_high < 0 else NO_EFFECT
 
 
 def describe_time(at: datetime, *, with_date: bool = False) -> str:
@@ -56,7 +59,7 @@ def describe_slot(row: Mapping[str, Any], at: datetime) -> str:
     if row["basis"] == "prior" and not row["n_posts"] and not row["n_nearby"]:
         return f"Accounts like this one did {size} around {slot} ({spread}); none of your own posts tell yet."
     evidence = f"from {row['n_posts']} posts there and {row['n_nearby']} at similar hours"
-    if row["confidence"] == "none":
+    if describe_confidence(row["confidence"], row["lift_high"]) == NO_EFFECT:
         return f"No reliable timing effect around {slot}: posts did {size} ({spread}), {evidence}."
     return f"Posts around {slot} did {size} ({spread}), {evidence}."
 
@@ -100,12 +103,13 @@ def list_account_caveats(best: Mapping[str, Any] | None, now: datetime) -> list[
 
 def describe_candidate(candidate: Candidate, weeks: Sequence[Week]) -> str:
     """Return what an instant is worth on these accounts together."""
-    known = [week for week in weeks if week.slots]
-    unknown = len(weeks) - len(known)
+    unknown = len(weeks) - len(candidate.by_account)
     lift, low, high = to_percent(candidate.lift, candidate.lift_low, candidate.lift_high)
     whose = "their" if len(weeks) > 1 else "its"
     text = f"expected {lift:+.0f} % against {whose} usual times ({_spread(low, high)})"
-    if all(candidate.by_account[week.account_id].confidence == "none" for week in known):
+    if candidate.lift_high < 0:
+        text += f", {WORSE}"
+    elif all(slot.confidence == "none" for slot in candidate.by_account.values()):
         text += f", {NO_EFFECT}"
     if unknown:
         text += f"; nothing was computed yet for {unknown} of {len(weeks)} accounts"
@@ -145,20 +149,21 @@ def describe_choice(
     slot = f"{describe_time(candidate.at.astimezone(zone), with_date=True)} ({zone.key})"
     accounts = "this account" if len(weeks) == 1 else f"these {len(weeks)} accounts"
     minutes = int(gap.total_seconds() // 60)
-    room = f"free = nothing else within {minutes} minutes"
+    room = f"free: nothing else within {minutes} minutes"
     worth = describe_candidate(candidate, weeks)
     if kind == "random":
         share = 0.0 if random_share is None else random_share * 100
         return (
-            f"{slot}: drawn at random among {acceptable} acceptable free times of {accounts}, as the workspace's "
-            f"experiment does with {share:.0f} % of the posts; {worth} ({room})."
+            f"{slot}: drawn at random among {acceptable} acceptable free times of {accounts} ({room}), as the "
+            f"workspace's experiment does with {share:.0f} % of the posts; {worth}."
         )
     if kind == "exploration":
         return (
-            f"{slot}: this week's exploration, the free time of {accounts} that might be best where little is known; "
-            f"{worth} ({room})."
+            f"{slot}: this week's exploration, the free time of {accounts} ({room}) that might be best where little is "
+            f"known; {worth}."
         )
-    return f"{slot}: the best of {free} free times of {accounts}; {worth} ({room}).{describe_losses(candidate, weeks)}"
+    losses = describe_losses(candidate, weeks)
+    return f"{slot}: the best of {free} free times of {accounts} ({room}); {worth}.{losses}"
 
 
 def _spread(low: float, high: float) -> str:

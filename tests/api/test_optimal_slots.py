@@ -49,6 +49,11 @@ def test_no_effect_is_an_answer_and_a_prior_says_so() -> None:
     told = render_optimal_time(row(confidence="none"), None, NOON)
     assert told.confidence == NO_EFFECT
     assert told.sentence.startswith("No reliable timing effect")
+    worse = render_optimal_time(
+        row(confidence="none", expected_lift=-0.3, lift_low=-0.5, lift_high=-0.1), None, NOON
+    )
+    assert worse.confidence == "worse than usual"
+    assert worse.sentence.startswith("Posts around Tue 18:00 did about 30 % worse than your usual times")
     prior = render_optimal_time(row(basis="prior", n_posts=0, n_nearby=0), None, NOON)
     assert "none of your own posts" in prior.sentence
 
