@@ -140,7 +140,7 @@ def show_times(services: Services, workspace_id: str) -> dict[str, Any]:
                 account,
                 first["timezone"],
                 first["account_posts"],
-                describe_confidence(first["confidence"]),
+                describe_confidence(first["confidence"], first["lift_high"]),
                 draw_week(rows),
             )
         )
