@@ -119,20 +119,20 @@ async def finish_authorization(
     returned = await asyncio.to_thread(_take, services, platform, state)
     if returned is None:
         words = "This link was used before, is too old, or was never made here. Begin again where you began."
-        return Return(400, "Not connected", words, code="state_refused")
+        return Return(403, "Not connected", words, code="state_refused")
 
     def refuse(status: int, code: str, words: str) -> Return:
         return Return(status, "Not connected", words, code=code, return_url=returned.return_url)
 
     if denial is not None or not code:
-        return refuse(400, "consent_denied", f"{platform.title()} was not allowed to connect the account.")
+        return refuse(403, "consent_denied", f"{platform.title()} was not allowed to connect the account.")
     try:
         candidates = await services.connectors.exchange_code(_from_json(returned.kept), SecretStr(code))
         verified = [await services.connectors.open(one).verify() for one in candidates[:MOST_PAGES]]
     except RetryLaterError as error:
         return refuse(502, error.code, f"{error.message}. Begin again in a moment.")
     except ConnectorError as error:
-        return refuse(400, error.code, f"{error.message}. Begin again.")
+        return refuse(403, error.code, f"{error.message}. Begin again.")
     ids = await asyncio.to_thread(_save, services, returned, platform, verified)
     names = ", ".join(f"@{one.handle}" for one in verified)
     return Return(

@@ -65,7 +65,10 @@ async def start_account_connection(
         303: {
             "description": "Connected, or not: on to `return_url` with `status` and `account_id` or `code`."
         },
-        400: {"description": "Not connected; the page says why.", **_PAGE},
+        403: {
+            "description": "Not connected: a used or old state, no consent, a refused code. The page says which.",
+            **_PAGE,
+        },
         502: {"description": "The platform did not answer as it should.", **_PAGE},
         **problems(422),
     },

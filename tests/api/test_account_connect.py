@@ -121,26 +121,26 @@ def test_an_account_is_connected_from_consent_to_working_token(
 def test_a_state_works_once(tenant: Tenant, browser: Browser) -> None:
     location = browser.consent(start(tenant, "twitter")["authorization_url"])
     page_of(browser.come_back(location), 200)
-    assert "used before" in page_of(browser.come_back(location), 400)
+    assert "used before" in page_of(browser.come_back(location), 403)
     assert len(connected(tenant, "twitter")) == 1
 
 
 @pytest.mark.parametrize("state", ["", "invented", "x" * 200])
 def test_a_state_that_was_never_made_is_refused(browser: Browser, state: str) -> None:
     location = httpx.URL(f"{PUBLIC_URL}{CONNECT}/twitter/callback?{urlencode({'state': state, 'code': 'c'})}")
-    page_of(browser.come_back(location), 400)
+    page_of(browser.come_back(location), 403)
 
 
 def test_a_state_is_of_one_platform(tenant: Tenant, browser: Browser) -> None:
     location = browser.consent(start(tenant, "twitter")["authorization_url"])
     other = httpx.URL(str(location).replace("/twitter/", "/youtube/"))
-    page_of(browser.come_back(other), 400)
+    page_of(browser.come_back(other), 403)
 
 
 def test_whoever_comes_back_late_begins_anew(tenant: Tenant, browser: Browser) -> None:
     location = browser.consent(start(tenant, "youtube")["authorization_url"])
     tenant.server.clock.advance(minutes=10)
-    page_of(browser.come_back(location), 400)
+    page_of(browser.come_back(location), 403)
     assert connected(tenant, "youtube") == []
 
 
@@ -149,13 +149,13 @@ def test_a_code_that_is_too_old_for_the_platform_is_refused_in_its_words(
 ) -> None:
     location = browser.consent(start(tenant, "youtube")["authorization_url"])
     tenant.server.clock.advance(minutes=5)
-    assert "expired" in page_of(browser.come_back(location), 400)
+    assert "expired" in page_of(browser.come_back(location), 403)
 
 
 def test_a_denied_consent_says_so_and_uses_the_state_up(tenant: Tenant, browser: Browser) -> None:
     location = browser.consent(start(tenant, "linkedin")["authorization_url"], decision="deny")
-    assert "not allowed" in page_of(browser.come_back(location, error_description="<script>x</script>"), 400)
-    page_of(browser.come_back(location), 400)
+    assert "not allowed" in page_of(browser.come_back(location, error_description="<script>x</script>"), 403)
+    page_of(browser.come_back(location), 403)
     assert connected(tenant, "linkedin") == []
 
 
@@ -164,7 +164,7 @@ def test_a_code_works_once(tenant: Tenant, browser: Browser, platform: str) -> N
     used = browser.consent(start(tenant, platform)["authorization_url"])
     page_of(browser.come_back(used), 200)
     again = browser.consent(start(tenant, platform)["authorization_url"])
-    assert "used before" in page_of(browser.come_back(again, code=used.params["code"]), 400)
+    assert "used before" in page_of(browser.come_back(again, code=used.params["code"]), 403)
 
 
 @pytest.mark.parametrize("platform", [one for one, flow in FLOWS.items() if flow.pkce], ids=str)
@@ -174,7 +174,7 @@ def test_a_stolen_code_does_not_fit_another_verifier(
     victim = make_tenant(tenant.server)
     stolen = browser.consent(start(victim, platform)["authorization_url"]).params["code"]
     mine = browser.consent(start(tenant, platform)["authorization_url"])
-    page_of(browser.come_back(mine, code=stolen), 400)
+    page_of(browser.come_back(mine, code=stolen), 403)
     assert connected(tenant, platform) == connected(victim, platform) == []
     victim.client.close()
 
@@ -183,7 +183,7 @@ def test_a_code_made_for_another_redirect_address_is_refused(tenant: Tenant, bro
     started = start(tenant, "linkedin")
     elsewhere = f"{started['redirect_uri']}?x=1"
     location = browser.consent(started["authorization_url"], redirect_uri=elsewhere)
-    assert "redirect address" in page_of(browser.come_back(location), 400)
+    assert "redirect address" in page_of(browser.come_back(location), 403)
 
 
 def test_an_account_goes_to_the_workspace_that_began(tenant: Tenant, browser: Browser) -> None:
@@ -199,7 +199,7 @@ def test_what_a_revoked_key_began_is_not_ended(tenant: Tenant, browser: Browser)
     location = browser.consent(start(tenant, "twitter")["authorization_url"])
     with tenant.server.services.store.write() as session:
         revoke_api_key(session, tenant.workspace_id, tenant.key.row.id, tenant.server.clock())
-    page_of(browser.come_back(location), 400)
+    page_of(browser.come_back(location), 403)
     assert connected(tenant, "twitter") == []
 
 
@@ -221,7 +221,7 @@ def test_a_revoked_account_works_again_under_its_id_and_keeps_its_refresh_token(
 def test_of_several_pages_one_may_be_meant(tenant: Tenant, browser: Browser) -> None:
     owner = next(one for one in tenant.server.world.accounts if one.platform == "facebook")
     wrong = browser.consent(start(tenant, "facebook", account="1")["authorization_url"])
-    assert owner.external_id in page_of(browser.come_back(wrong), 400)
+    assert owner.external_id in page_of(browser.come_back(wrong), 403)
     right = browser.consent(start(tenant, "facebook", account=owner.external_id)["authorization_url"])
     page_of(browser.come_back(right), 200)
     assert [one.external_id for one in connected(tenant, "facebook")] == [owner.external_id]

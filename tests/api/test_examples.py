@@ -84,7 +84,11 @@ def check_as_documented(operation: Operation, answer: httpx.Response) -> None:
         assert name in answer.headers, (operation, name)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=repr)
+WITHOUT_EXAMPLE = {"finish_account_connection"}
+"""A person's way back from a platform, which no example can show: test_account_connect.py walks it."""
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.id not in WITHOUT_EXAMPLE], ids=repr)
 def test_an_example_works_and_is_answered_as_documented(tenant: Tenant, operation: Operation) -> None:
     ids = make_ids(tenant)
     prepare = PREPARED.get(operation.id)
