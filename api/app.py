@@ -33,6 +33,7 @@ from api.routers import (
     bulk_posts,
     calendar_feeds,
     health,
+    media,
     pages,
     posts,
     queue_slots,
@@ -49,6 +50,7 @@ from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.webhook_settings import WebhookSettings
 from warehouse.lake.connect import Lake
+from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 from warehouse.store.workspaces import ensure_default_workspace
@@ -111,6 +113,8 @@ def create_app(
                     auth_limiter=RateLimiter(settings.auth_failures),
                     answers=AnswerCache(),
                     request_metrics=request_metrics,
+                    media=open_media_files(warehouse_settings),
+                    media_public_url=warehouse_settings.media_public_url,
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
                     webhooks=webhook_settings or WebhookSettings(),
@@ -132,7 +136,12 @@ def create_app(
     )
     install_error_handlers(app)
     app.add_middleware(RememberedAnswers)
-    app.add_middleware(RequestEnvelope, max_body_bytes=settings.max_body_bytes, metrics=request_metrics)
+    app.add_middleware(
+        RequestEnvelope,
+        max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_upload_bytes,
+        metrics=request_metrics,
+    )
     if origins := split_origins(settings.cors_origins):
         # Outside of the envelope, so that its own refusals can be read by those pages too. No credentials: no
         # cookie of the dashboard is ever sent by, or an answer to it shown to, a page from elsewhere.
@@ -150,6 +159,7 @@ def create_app(
         auth,
         posts,
         bulk_posts,
+        media,
         approvals,
         recurrences,
         queue_slots,
@@ -171,6 +181,7 @@ def create_app(
     app.include_router(v1, dependencies=strict)
     app.include_router(account_connect.callback_router, prefix="/api/v1")
     app.include_router(health.router, dependencies=strict)
+    app.include_router(media.public, dependencies=strict)
     app.include_router(pages.router)
     app.include_router(dashboard.router)
 

@@ -33,17 +33,26 @@ async def identify_request(request: Request, caller: Caller, key: str | None) ->
     """Return what makes this request repeatable; None = it carries no key."""
     if key is None:
         return None
+    return identify_content(request, caller, key, (await request.body()).decode("latin-1"))
+
+
+def identify_content(
+    request: Request, caller: Caller, key: str | None, content: str
+) -> RepeatableRequest | None:
+    """Return what makes a request repeatable whose body is known by `content`; None = it carries no key."""
+    if key is None:
+        return None
     if not _KEY.fullmatch(key):
         raise problem_at(
             "Idempotency-Key", "invalid_idempotency_key", "use 1 to 255 visible ASCII characters", status=422
         )
-    body_hash = hashlib.sha256(request.url.query.encode() + b"\n" + await request.body()).hexdigest()
+    said = request.url.query.encode() + b"\n" + content.encode("latin-1", "backslashreplace")
     return RepeatableRequest(
         workspace_id=caller.workspace_id,
         api_key_id=caller.key_id,
         route=f"{request.method} {request.url.path}"[:300],
         key=key,
-        body_hash=body_hash,
+        body_hash=hashlib.sha256(said).hexdigest(),
     )
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("api.access")
 
+UPLOAD_PATH = "/api/v1/media"
+_FORM_BYTES = 65_536
+"""What a form needs around its file."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 _SECURITY_HEADERS = (
@@ -41,9 +44,12 @@ _SECURITY_HEADERS = (
 class RequestEnvelope:
     """Pure ASGI, the outermost layer of ours: also an error that nobody foresaw leaves as a problem document."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, metrics: RequestMetrics) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, max_upload_bytes: int, metrics: RequestMetrics
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_upload_bytes = max_upload_bytes
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,10 +61,7 @@ class RequestEnvelope:
         exchange = _Exchange(scope, send)
         started = time.perf_counter()
         try:
-            body = await self._read_body(scope, receive)
-            _refuse_nul(scope, body)
-            _accept_json_by_any_name(scope)
-            await self._app(scope, _replay(body, receive), exchange.send)
+            await self._app(scope, await self._prepare(scope, receive), exchange.send)
         except ApiError as error:
             await exchange.send_problem(error)
         except Exception:
@@ -80,10 +83,38 @@ class RequestEnvelope:
                 seconds * 1000,
             )
 
+    async def _prepare(self, scope: Scope, receive: Receive) -> Receive:
+        """Check the body, and return where the application reads it from."""
+        if scope["path"] == UPLOAD_PATH and scope["method"] == "POST":
+            # Too long for memory: it is counted while the route, once it knows the caller, writes it to disk.
+            _refuse_nul(scope, b"")
+            return self._counted(scope, receive)
+        body = await self._read_body(scope, receive)
+        _refuse_nul(scope, body)
+        _accept_json_by_any_name(scope)
+        return _replay(body, receive)
+
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+        most = self._max_upload_bytes + _FORM_BYTES
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > most:
+            raise _too_large(self._max_upload_bytes)
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > most:
+                raise _too_large(self._max_upload_bytes)
+            return message
+
+        return counted
+
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > self._max_body_bytes:
-            raise self._too_large()
+            raise _too_large(self._max_body_bytes)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -92,15 +123,14 @@ class RequestEnvelope:
                 return b"".join(parts)  # the client is gone: what follows finds an incomplete body
             size += len(message.get("body", b""))
             if size > self._max_body_bytes:
-                raise self._too_large()
+                raise _too_large(self._max_body_bytes)
             parts.append(message.get("body", b""))
             if not message.get("more_body", False):
                 return b"".join(parts)
 
-    def _too_large(self) -> ApiError:
-        return ApiError(
-            413, "body_too_large", f"the body is longer than {self._max_body_bytes} bytes: send less at once"
-        )
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, "body_too_large", f"the body is longer than {most} bytes: send less at once")
 
 
 class _Exchange:

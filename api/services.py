@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from connectors.platforms.registry import ConnectorPool
     from connectors.webhook_settings import WebhookSettings
     from warehouse.lake.connect import Lake
+    from warehouse.media_files import MediaFiles
     from warehouse.store.database import Store
 
 Clock = Callable[[], datetime]
@@ -40,6 +41,9 @@ class Services:
     auth_limiter: RateLimiter
     answers: AnswerCache
     request_metrics: RequestMetrics
+    media: MediaFiles
+    media_public_url: str | None
+    """Where platforms reach this API to fetch uploads; None = they cannot."""
     max_lateness: timedelta
     """What is later than this waits for a person."""
     recurrence_horizon: timedelta

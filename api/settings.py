@@ -31,6 +31,9 @@ class ApiSettings(BaseSettings):
         default="",
         description="Addresses, separated by commas, that a browser may be led to once an account is connected.",
     )
+    max_upload_bytes: int = Field(
+        default=300_000_000, ge=1024, description="Largest picture or video that can be uploaded."
+    )
     orchestrator_url: str | None = Field(
         default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
     )

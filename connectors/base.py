@@ -47,6 +47,8 @@ class Capabilities:
     max_video_bytes: int | None = None
     """The largest video file; None as above."""
     media_required: bool = False
+    fetches_media: frozenset[MediaKind] = frozenset()
+    """Kinds that the platform itself fetches by address; all others are uploaded to it."""
     text_byte_limit: int | None = None
     text_required: bool = False
     """Whether media alone are not enough: a video needs a title."""

@@ -5,9 +5,9 @@ import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import httpx
 
@@ -15,7 +15,7 @@ from connectors.errors import ContentRejectedError, UnavailableError
 from connectors.messages import shorten
 from connectors.private_networks import PrivateAddressError
 from connectors.settings import ConnectorSettings
-from connectors.types import MediaKind
+from connectors.types import UPLOAD_PREFIX, MediaKind
 
 _IN_MEMORY = 4_000_000  # larger files go to disk
 _HEAD = 16
@@ -77,12 +77,27 @@ class _FilePart(io.RawIOBase):
         return len(piece)
 
 
-class MediaFetcher:
-    """Reads media addresses without any credentials, within the private network rule of `client`."""
+class UploadSource(Protocol):
+    """Where the bytes of uploads (`upload:<id>`) are."""
 
-    def __init__(self, client: httpx.AsyncClient, settings: ConnectorSettings) -> None:
+    def open(self, media_id: str) -> AbstractContextManager[IO[bytes]]:
+        """Open an upload for reading. Raises ContentRejectedError (gone), UnavailableError."""
+        ...
+
+    def address(self, media_id: str) -> str:
+        """Return the address at which a platform can fetch an upload. Raises ContentRejectedError: there is none."""
+        ...
+
+
+class MediaFetcher:
+    """Reads media addresses without any credentials, within the private network rule of `client`; and uploads."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, settings: ConnectorSettings, uploads: UploadSource | None = None
+    ) -> None:
         self._client = client
         self._settings = settings
+        self._uploads = uploads
 
     @asynccontextmanager
     async def fetch(self, url: str, *, kind: MediaKind, max_bytes: int) -> AsyncIterator[FetchedMedia]:
@@ -93,7 +108,11 @@ class MediaFetcher:
         private address), UnavailableError where its server, or our disk, may do better later.
         """
         with _open_temporary() as file:
-            declared = await self._download(url, file, max_bytes)
+            if url.startswith(UPLOAD_PREFIX):
+                declared = ""
+                await asyncio.to_thread(self._copy_upload, url.removeprefix(UPLOAD_PREFIX), file, max_bytes)
+            else:
+                declared = await self._download(url, file, max_bytes)
             file.seek(0)
             content_type = sniff_type(file.read(_HEAD)) or declared
             if not content_type.startswith(f"{kind}/"):
@@ -104,6 +123,18 @@ class MediaFetcher:
             size = file.tell()
             file.seek(0)
             yield FetchedMedia(file, size, content_type)
+
+    def _copy_upload(self, media_id: str, file: IO[bytes], max_bytes: int) -> None:
+        if self._uploads is None:
+            raise ContentRejectedError(f"this process has no uploads: {media_id} cannot be read")
+        with self._uploads.open(media_id) as source:
+            while piece := source.read(_PIECE):
+                file.write(piece)
+                if file.tell() > max_bytes:
+                    raise ContentRejectedError(
+                        f"upload {media_id} is larger than the {max_bytes:,} bytes that the platform takes: shrink it"
+                    )
+        file.flush()
 
     async def _download(self, url: str, file: IO[bytes], max_bytes: int) -> str:
         name, ours = shorten(url), self._settings.max_media_bytes

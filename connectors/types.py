@@ -60,14 +60,22 @@ class Platform(StrEnum):
             raise ValueError(f"unknown platform {name!r}: use one of {known}") from None
 
 
+UPLOAD_PREFIX = "upload:"
+
+
 class Media(BaseModel):
-    """One picture or video, by public address. Order within the post is the order shown."""
+    """One picture or video, by public address or as `upload:<id>`. Order within the post is the order shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
     kind: MediaKind = "image"
     alt_text: str | None = None
+
+    @property
+    def upload_id(self) -> str | None:
+        """The id of the upload that is meant; None = `url` is an address."""
+        return self.url.removeprefix(UPLOAD_PREFIX) if self.url.startswith(UPLOAD_PREFIX) else None
 
 
 class PostContent(BaseModel):

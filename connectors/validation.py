@@ -107,7 +107,7 @@ def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[C
             detail = f"{count} {kind}s, {capabilities.label} takes {most}: leave out {count - most}"
             yield ContentProblem("too_many_media", detail, "media")
     for item in content.media:
-        if not _is_web_address(item.url):
+        if item.upload_id is None and not _is_web_address(item.url):
             detail = f"{item.url!r} is no web address: media are given by https:// address"
             yield ContentProblem("invalid_media_url", detail, "media")
         yield from _check_alt_text(capabilities, item)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import PublishRequest
 from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
+from connectors.types import Platform
 from flows.delivery import compute_backoff, find_out, send
 from flows.token_refresh import recover_account
 from warehouse.store.accounts import open_account
@@ -67,9 +69,13 @@ class Courier:
             return None
         on_leave(granted)
         try:
+            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+        except ConnectorError as error:  # nothing has left: the author must act
+            return Outcome(publication.id, "failed", error.code, error.message)
+        try:
             return await send(
                 connector,
-                self._request(publication, granted.first_attempt_at),
+                replace(self._request(publication, granted.first_attempt_at), content=content),
                 publication,
                 attempt=granted.attempt,
                 settings=self._settings,

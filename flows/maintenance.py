@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.webhook_settings import WebhookSettings
 from flows.account_runs import utc_now
+from warehouse.media_files import open_media_files
+from warehouse.store.media import remove_unused
 from warehouse.store.webhook_state import forget_old_events
 
 if TYPE_CHECKING:
@@ -20,7 +22,12 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
     from warehouse.lake.maintenance import maintain_lake  # noqa: PLC0415 (see flows.resources)
 
     forgotten = forget_events(resources, clock() - WebhookSettings().kept_for)
-    return {**maintain_lake(resources.lake, clock()), "webhook_events_forgotten": forgotten}
+    removed = remove_unused_uploads(resources, clock())
+    return {
+        **maintain_lake(resources.lake, clock()),
+        "webhook_events_forgotten": forgotten,
+        "uploads_removed": removed,
+    }
 
 
 def forget_events(resources: Resources, before: datetime) -> int:
@@ -32,3 +39,18 @@ def forget_events(resources: Resources, before: datetime) -> int:
         if not forgotten:
             return total
         total += forgotten
+
+
+def remove_unused_uploads(resources: Resources, now: datetime) -> int:
+    """Remove uploads that nothing unsent needs and that are old enough; return how many."""
+    files = open_media_files(resources.warehouse)
+    removed = 0
+    while True:
+        with resources.store.write() as session:
+            ids = remove_unused(session, before=now - resources.warehouse.media_unused_after)
+        # After the commit: a file without a row is garbage, a row without a file would be a lost upload.
+        for media_id in ids:
+            files.remove(media_id)
+        removed += len(ids)
+        if not ids:
+            return removed

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.settings import FlowSettings
+from flows.uploads import Uploads
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 
@@ -59,5 +60,6 @@ class Resources:
 async def open_resources() -> AsyncIterator[tuple[Resources, ConnectorPool]]:
     """Yield the stores and a pool of connectors, by the environment's settings."""
     with Resources.open() as resources:
-        async with ConnectorPool(ConnectorSettings()) as pool:
+        uploads = Uploads(resources.warehouse, resources.store.cipher)
+        async with ConnectorPool(ConnectorSettings(), uploads=uploads) as pool:
             yield resources, pool

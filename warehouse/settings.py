@@ -34,6 +34,20 @@ class WarehouseSettings(BaseSettings):
     lake_s3_secret_access_key: SecretStr | None = Field(default=None, description="Its secret.")
     lake_s3_use_ssl: bool = Field(default=True, description="false for a local S3 server without TLS.")
     lake_memory_limit: str = Field(default="1GB", description="DuckDB's memory limit in each process.")
+    media_path: str | None = Field(
+        default=None,
+        description="Uploaded media: a folder or s3://bucket/prefix (the lake's S3 settings); default: in home.",
+    )
+    media_public_url: str | None = Field(
+        default=None,
+        pattern="^https?://[^/]+.*[^/]$",
+        description="Public address of this API, for platforms that fetch media by themselves.",
+    )
+    media_unused_after: Duration = Field(
+        default=timedelta(days=7),
+        ge=timedelta(hours=1),
+        description="Uploads that no unsent post needs are removed once they are this old.",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         description="Encrypts credentials and signs tokens; default: made on first run into home/secret.key.",

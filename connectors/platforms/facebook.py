@@ -66,6 +66,7 @@ class FacebookConnector:
         text_unit="characters",
         count_text=count_utf16_units,
         media_kinds=frozenset({"image", "video"}),
+        fetches_media=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
         alt_text_kinds=frozenset({"image"}),

@@ -67,6 +67,7 @@ class InstagramConnector:
         text_unit="characters",
         count_text=count_utf16_units,
         media_kinds=frozenset({"image", "video"}),
+        fetches_media=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
         max_image_bytes=8_000_000,  # developers.facebook.com, IG User Media, image specifications

@@ -69,6 +69,7 @@ class PinterestConnector:
         text_unit="characters",
         count_text=len,
         media_kinds=frozenset({"image", "video"}),
+        fetches_media=frozenset({"image"}),
         max_images=5,
         max_videos=1,
         max_video_bytes=MAX_VIDEO_BYTES,

@@ -12,9 +12,9 @@ from connectors.authorization import Authorizer, PendingAuthorization
 from connectors.base import Capabilities, Connector, ContentProblem
 from connectors.clients import open_client
 from connectors.context import ConnectorContext
-from connectors.errors import UnsupportedError
+from connectors.errors import ContentRejectedError, UnsupportedError
 from connectors.http import Clock
-from connectors.media import MediaFetcher
+from connectors.media import MediaFetcher, UploadSource
 from connectors.platforms.bluesky import BlueskyConnector
 from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector
@@ -90,8 +90,13 @@ class ConnectorPool:
         *,
         clock: Clock = _utc_now,
         transport: httpx.AsyncBaseTransport | None = None,
+        uploads: UploadSource | None = None,
     ) -> None:
-        """Keep the settings; clients open on first use. `transport` replaces the network, for tests."""
+        """Keep the settings; clients open on first use. `transport` replaces the network, for tests.
+
+        `uploads`: where media that were uploaded here are read; None = such media cannot be sent.
+        """
+        self._uploads = uploads
         self._settings = settings
         self._clock = clock
         self._transport = transport
@@ -107,7 +112,7 @@ class ConnectorPool:
         get_capabilities(account.platform)
         context = ConnectorContext(
             client=self._client(account.platform, public_only=account.platform in _FREE_ADDRESS),
-            media=MediaFetcher(self._client("media", public_only=True), self._settings),
+            media=MediaFetcher(self._client("media", public_only=True), self._settings, self._uploads),
             settings=self._settings,
             clock=self._clock,
             cache=self._cache,
@@ -144,6 +149,22 @@ class ConnectorPool:
     def longest_refresh(self) -> timedelta:
         """How long `refresh_token` may take at most: one request, and on Bluesky a sign-in after it."""
         return 2 * timedelta(seconds=self._settings.request_timeout)
+
+    def address_uploads(self, platform: Platform, content: PostContent) -> PostContent:
+        """Return the content with addresses for those uploads that the platform fetches by itself.
+
+        Raises ContentRejectedError where this installation has none to give.
+        """
+        fetched = get_capabilities(platform).fetches_media
+        media = []
+        for item in content.media:
+            if item.upload_id is not None and item.kind in fetched:
+                if self._uploads is None:
+                    raise ContentRejectedError("this process has no uploads: give the media's own address")
+                media.append(item.model_copy(update={"url": self._uploads.address(item.upload_id)}))
+            else:
+                media.append(item)
+        return content.model_copy(update={"media": tuple(media)})
 
     def _client(self, name: str, *, public_only: bool) -> httpx.AsyncClient:
         if name not in self._clients:

@@ -53,6 +53,7 @@ class TelegramConnector:
         text_unit="characters",
         count_text=count_utf16_units,
         media_kinds=frozenset({"image", "video"}),
+        fetches_media=frozenset({"image", "video"}),
         max_images=10,
         max_videos=1,
         max_image_bytes=5_000_000,  # what Telegram fetches from an address

@@ -73,6 +73,7 @@ class ThreadsConnector:
         text_unit="characters (an emoji counts its bytes)",
         count_text=count_threads,
         media_kinds=frozenset({"image", "video"}),
+        fetches_media=frozenset({"image", "video"}),
         max_images=20,
         max_videos=1,
         alt_text_kinds=frozenset({"image", "video"}),

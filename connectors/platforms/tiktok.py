@@ -70,6 +70,7 @@ class TikTokConnector:
         text_unit="characters",
         count_text=count_utf16_units,
         media_kinds=frozenset({"image", "video"}),
+        fetches_media=frozenset({"image"}),
         max_images=35,
         max_videos=1,
         max_video_bytes=MAX_VIDEO_BYTES,

@@ -44,6 +44,7 @@ APPS: dict[str, Any] = {
     for part in ("client_id", "client_secret")
 } | {"twitter_client_id": "id-of-x", "tiktok_client_key": "key-of-tiktok", "tiktok_client_secret": "secret"}
 """Our apps, as the simulated platforms know them."""
+PNG = b"\x89PNG\r\n\x1a\n" + b"a picture, as far as its first bytes tell"
 
 
 @dataclass
@@ -114,6 +115,13 @@ class Tenant:
         """Create a post by API."""
         body = {"content": "hello", "platforms": ["twitter"], "scheduled_at": in_hours(1), **fields}
         answer = self.client.post("/api/v1/posts", json=body)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
+    def upload(self, content: bytes = PNG, name: str = "a.png") -> dict[str, Any]:
+        """Upload a picture by API."""
+        answer = self.client.post("/api/v1/media", files={"file": (name, content)})
         assert answer.status_code == 201, answer.text
         created: dict[str, Any] = answer.json()
         return created

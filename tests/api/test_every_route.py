@@ -45,6 +45,11 @@ ACCEPTED_SCOPES = {
     "retry_post": {"write"},
     "resolve_publication": {"write"},
     "approve_post": {"approve"},
+    "upload_media": {"write"},
+    "list_media": {"read"},
+    "get_media": {"read"},
+    "get_media_content": {"read"},
+    "delete_media": {"write"},
     "list_queue_slots": {"read", "accounts"},
     "create_queue_slot": {"write"},
     "update_queue_slot": {"write"},
@@ -95,8 +100,9 @@ ACCEPTED_SCOPES = {
 }
 FREE_FIELDS = {"external_id"}
 """Fields of bodies that end like ids but name nothing of ours."""
-HIDDEN = {"/", "/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json"}
-"""Pages for people: each must show nothing that belongs to anyone. Those of the dashboard: see test_dashboard."""
+HIDDEN = {"/media/{media_id}/{signature}", "/", "/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json"}
+"""Pages for people, which show nothing that belongs to anyone (those of the dashboard: see test_dashboard), and the
+address at which platforms fetch an upload, which only the publisher can make (see test_media)."""
 
 
 def add_webhook(owner: Tenant) -> tuple[str, str]:
@@ -126,6 +132,7 @@ def make_ids(owner: Tenant) -> dict[str, str]:
         "key_id": owner.key.row.id,
         "slot_id": owner.create_slot(account_id)["id"],
         "feed_id": owner.client.post("/api/v1/calendar-feeds", json={"name": "phone"}).json()["id"],
+        "media_id": owner.upload()["id"],
         "recurrence_id": owner.create_recurrence()["id"],
         "webhook_id": webhook_id,
         "delivery_id": delivery_id,

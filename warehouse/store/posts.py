@@ -14,6 +14,7 @@ from warehouse.store.approvals import ask_for_approval, hold_unapproved
 from warehouse.store.database import new_id
 from warehouse.store.duplicates import Target, refuse_duplicates
 from warehouse.store.external_posts import RecordedPosts, record_external_posts
+from warehouse.store.media import note_uses
 from warehouse.store.models import Post, Publication
 from warehouse.store.post_reads import PostFilter, get_post, list_posts
 from warehouse.store.post_versions import lock_publications, require_version, touch
@@ -93,6 +94,8 @@ def create_post(session: Session, workspace_id: str, draft: PostDraft, now: date
     session.flush()
     for target in draft.targets:
         _add_publication(session, post, target, draft, now)
+    contents = [target.content for target in draft.targets]
+    note_uses(session, workspace_id, post.id, draft.details, contents, is_new=True)
     ask_for_approval(session, post, now)
     refresh_post_status(session, [post.id], now)
     return post
@@ -139,6 +142,8 @@ def update_post(
     post.scheduled_at = draft.scheduled_at
     if not wanted:
         post.status = "draft"
+    contents = [target.content for target in draft.targets]
+    note_uses(session, workspace_id, post.id, draft.details, contents, is_new=False)
     ask_for_approval(session, post, now)
     touch(session, post, now)
     return post

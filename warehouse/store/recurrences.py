@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
+from warehouse.store.media import note_uses
 from warehouse.store.occurrences import cancel_unsent, extend_rule, rearrange
 from warehouse.store.recurrence_models import Recurrence
 
@@ -57,6 +58,8 @@ def create_recurrence(
         _refuse_duplicate(session, row)
     session.add(row)
     session.flush()
+    contents = [target.content for target in draft.targets]
+    note_uses(session, workspace_id, row.id, draft.details, contents, is_new=True)
     extend_rule(session, row.id, until=until, now=now)
     return row
 
@@ -101,6 +104,8 @@ def update_recurrence(
     _fill(row, draft)
     row.version += 1
     row.updated_at = now
+    contents = [target.content for target in draft.targets]
+    note_uses(session, workspace_id, row.id, draft.details, contents, is_new=False)
     session.flush()
     rearrange(session, row, before_change, until=max(until, made_until or until), now=now)
     return row
