@@ -201,7 +201,7 @@ async def measure_each(
     """Measure posts one by one; a rate limit midway keeps what was read and leaves the rest missing."""
     metrics: list[PostMetrics] = []
     deleted: set[str] = set()
-    ids = list(external_ids)
+    ids = list(dict.fromkeys(external_ids))
     for post_id in ids:
         try:
             metrics.append(await fetch(post_id))

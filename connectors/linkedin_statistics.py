@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
+from connectors.batches import split_batches
 from connectors.errors import GiveUpError
 from connectors.http import PlatformApi
 from connectors.linkedin_answers import DENIED, MEMBER_COUNTS, parse_count, parse_statistics
@@ -27,8 +28,8 @@ async def fetch_page_statistics(
     others = [urn for urn in urns if urn.startswith(_UGC_POST)]
     metrics: list[PostMetrics] = []
     for name, group in (("shares", shares), ("ugcPosts", others)):
-        for start in range(0, len(group), batch):
-            named = ",".join(quote(urn, safe="") for urn in group[start : start + batch])
+        for some in split_batches(group, batch):
+            named = ",".join(quote(urn, safe="") for urn in some)
             metrics += await api.read(
                 f"{path}&{name}=List({named})", lambda body: parse_statistics(body, captured_at)
             )

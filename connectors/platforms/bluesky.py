@@ -15,6 +15,7 @@ from typing import ClassVar
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.batches import split_batches
 from connectors.bluesky_answers import LABEL, explain, parse_identity, parse_profile, parse_views
 from connectors.bluesky_history import NO_APPVIEW, list_history
 from connectors.bluesky_records import (
@@ -185,8 +186,7 @@ class BlueskyConnector:
         metrics: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
         missing: set[str] = set()
-        for start in range(0, len(external_ids), self.capabilities.metrics_batch):
-            uris = list(external_ids[start : start + self.capabilities.metrics_batch])
+        for uris in split_batches(external_ids, self.capabilities.metrics_batch):
             views = await self._api.read("/app.bsky.feed.getPosts", parse_views, params={"uris": uris})
             metrics |= {
                 str(view["uri"]): parse_metrics(view, captured_at) for view in views if view["uri"] in uris

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import orjson
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.batches import split_batches
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
@@ -195,8 +196,7 @@ class FacebookConnector:
         measured: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
         missing: set[str] = set()
-        for start in range(0, len(external_ids), self.capabilities.metrics_batch):
-            ids = external_ids[start : start + self.capabilities.metrics_batch]
+        for ids in split_batches(external_ids, self.capabilities.metrics_batch):
             try:
                 found = await measure_many(self._api, self._insights, ids, self._context.clock())
             except GiveUpError:

@@ -182,7 +182,11 @@ class LinkedInConnector:
                 captured_at=self._context.clock(),
             )
         else:
-            metrics = [item for urn in external_ids if (item := await self._fetch_analytics(urn)) is not None]
+            metrics = [
+                item
+                for urn in dict.fromkeys(external_ids)
+                if (item := await self._fetch_analytics(urn)) is not None
+            ]
         found = {item.external_id: item for item in metrics}
         absent, posts = [urn for urn in external_ids if urn not in found], await self._posts()
         deleted = frozenset([urn for urn in absent if await posts.is_gone(urn)])

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.batches import split_batches
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
 from connectors.errors import GiveUpError
@@ -163,8 +164,7 @@ class MastodonConnector:
         """GET /api/v1/statuses?id[]=, 20 a request; what is left out is asked for singly."""
         metrics: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
-        for start in range(0, len(external_ids), self.capabilities.metrics_batch):
-            ids = external_ids[start : start + self.capabilities.metrics_batch]
+        for ids in split_batches(external_ids, self.capabilities.metrics_batch):
             found = await self._fetch_batch(ids) if self._batches and len(ids) > 1 else []
             metrics |= {item.external_id: item for item in found if item.external_id in ids}
             for post_id in ids:

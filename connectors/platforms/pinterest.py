@@ -198,7 +198,7 @@ class PinterestConnector:
         """GET /v5/pins/{id}/analytics for each; a rate limit midway keeps what was read, the rest is missing."""
         metrics: list[PostMetrics] = []
         deleted: set[str] = set()
-        for pin_id in external_ids:
+        for pin_id in dict.fromkeys(external_ids):
             try:
                 metrics.append(await self._analytics.fetch(self._api, pin_id, self._context.clock()))
             except RateLimitedError:

@@ -112,7 +112,7 @@ class TelegramConnector:
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """Return None for every metric of every post, without a request: Telegram tells bots no counters."""
         now = self._context.clock()
-        return MetricsBatch(tuple(PostMetrics(post_id, now) for post_id in external_ids))
+        return MetricsBatch(tuple(PostMetrics(post_id, now) for post_id in dict.fromkeys(external_ids)))
 
     async def fetch_followers(self) -> AccountMetrics:
         """GET getChatMemberCount: the channel's subscribers."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.batches import split_batches
 from connectors.context import ConnectorContext
 from connectors.counts import read_count
 from connectors.errors import (
@@ -159,8 +160,7 @@ class TikTokConnector:
         """
         captured_at = self._context.clock()
         found: dict[str, PostMetrics] = {}
-        for start in range(0, len(external_ids), self.capabilities.metrics_batch):
-            ids = list(external_ids[start : start + self.capabilities.metrics_batch])
+        for ids in split_batches(external_ids, self.capabilities.metrics_batch):
             videos = await self._door.query(ids)
             found |= {
                 video["id"]: parse_metrics(video, captured_at) for video in videos if video["id"] in ids

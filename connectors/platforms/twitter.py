@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
+from connectors.batches import split_batches
 from connectors.context import ConnectorContext
 from connectors.errors import (
     GiveUpError,
@@ -189,8 +190,7 @@ class TwitterConnector:
         metrics: list[PostMetrics] = []
         deleted: set[str] = set()
         for group, private in ((young, True), (old, False)):
-            for start in range(0, len(group), self.capabilities.metrics_batch):
-                ids = group[start : start + self.capabilities.metrics_batch]
+            for ids in split_batches(group, self.capabilities.metrics_batch):
                 found, gone = await self._fetch_batch(ids, private=private)
                 metrics += found
                 deleted |= gone & set(ids)

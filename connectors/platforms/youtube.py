@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.batches import split_batches
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
@@ -191,12 +192,11 @@ class YouTubeConnector:
         """GET videos, 50 ids a request. What is left out is asked for once more before it counts as deleted."""
         metrics: dict[str, PostMetrics] = {}
         left_out: list[str] = []
-        for start in range(0, len(external_ids), _PAGE):
-            ids = external_ids[start : start + _PAGE]
+        for ids in split_batches(external_ids, self.capabilities.metrics_batch):
             metrics |= await self._fetch_batch(ids)
             left_out += [video_id for video_id in ids if video_id not in metrics]
-        for start in range(0, len(left_out), _PAGE):
-            metrics |= await self._fetch_batch(left_out[start : start + _PAGE])
+        for ids in split_batches(left_out, self.capabilities.metrics_batch):
+            metrics |= await self._fetch_batch(ids)
         deleted = frozenset(left_out) - metrics.keys()
         return MetricsBatch(tuple(metrics.values()), deleted)
 

@@ -575,6 +575,13 @@ class ConnectorContract:
         assert not measured & result.missing
         assert not result.deleted, "what is only left out of an answer was not deleted"
 
+    async def test_a_post_that_is_asked_for_twice_is_counted_once(
+        self, connector: Connector, clock: Clock
+    ) -> None:
+        ids = (await self.published_ids(connector, clock() - timedelta(days=20)))[:2]
+        result = await connector.fetch_metrics([*ids, *ids])
+        assert sorted(item.external_id for item in result.metrics) == sorted(ids)
+
     async def test_no_posts_ask_nothing(self, connector: Connector, world: SandboxWorld) -> None:
         result = await connector.fetch_metrics([])
         assert (result.metrics, result.deleted, result.missing) == ((), frozenset(), frozenset())
