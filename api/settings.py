@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -59,6 +59,18 @@ class ApiSettings(BaseSettings):
                     f"{origin!r} is no origin: write https://host or http://host:port, without a path"
                 )
         return value
+
+
+class McpSettings(BaseSettings):
+    """Where the tools for assistants find the API, and the key they ask with."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
+
+    mcp_url: str = Field(
+        default="http://127.0.0.1:8000", description="Address of the API for `socialflow mcp`."
+    )
+    mcp_api_key: SecretStr = Field(description="Key that the tools ask with; its scopes are theirs.")
+    mcp_api_secret: SecretStr = Field(description="Its secret.")
 
 
 def split_origins(value: str) -> list[str]:

@@ -40,6 +40,7 @@ COMMANDS = {
     "sql": Entry("flows.commands.sql", "Ask the lake in SQL, read-only."),
     "export": Entry("flows.commands.export", "Take the marts along: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.commands.lake", "Reach and keep up the lake."),
+    "mcp": Entry("flows.commands.mcp", "Offer reading and drafting to an assistant (MCP)."),
     "sandbox": Entry("flows.commands.sandbox", "Start the simulated platforms alone."),
     "doctor": Entry("flows.commands.doctor", "Check this installation."),
 }
