@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.output import JsonOption, print_json, say
-from flows.commands.post_times import choose_time, open_lake_for
+from flows.commands.post_times import find_time, open_lake_for, read_time
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import list_target_accounts
 from warehouse.store.approvals import approve_post, reject_post
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warehouse.store.database import Session
-    from warehouse.store.models import AccountRow, Post, Workspace
+    from warehouse.store.models import Post, Workspace
 
 BY = "cli"
 PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
@@ -47,15 +47,13 @@ def reschedule(
     """Set another time for what has not been sent."""
 
     def work(session: Session, workspace: Workspace, now: datetime) -> Post:
-        post = get_post(session, workspace.id, post_id)
-        accounts: list[AccountRow] = []
+        chosen = read_time(at, workspace.timezone, now)
         if lake is not None:
-            alive = [
-                row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"
-            ]
-            ids = [row.account_id for row in alive]
+            post = get_post(session, workspace.id, post_id)
+            rows = list_publications(session, [post.id])[post.id]
+            ids = [row.account_id for row in rows if row.status != "canceled"]
             accounts = list_target_accounts(session, workspace.id, account_ids=ids)
-        chosen = choose_time(session, lake, workspace, accounts, now, at=at, except_post_id=post.id)
+            chosen = find_time(session, lake, workspace, accounts, now, except_post_id=post.id)
         return reschedule_post(session, workspace.id, post_id, chosen.at, now, details=chosen.details)
 
     with open_lake_for(at, WarehouseSettings()) as lake:

@@ -48,19 +48,23 @@ def is_optimal(at: str | None) -> bool:
     return at is not None and at.strip().lower() == OPTIMAL
 
 
-def choose_time(
+def read_time(at: str | None, zone: str, now: datetime) -> ChosenTime:
+    """Return the time as written; now, where none is written or advice is to find it. Raises InvalidInputError."""
+    if at is None or is_optimal(at):
+        return ChosenTime(now, {})
+    return ChosenTime(parse_time(at, zone, now), {})
+
+
+def find_time(
     session: Session,
-    lake: Lake | None,
+    lake: Lake,
     workspace: Workspace,
     accounts: Sequence[AccountRow],
     now: datetime,
     *,
-    at: str,
     except_post_id: str | None = None,
 ) -> ChosenTime:
-    """Return the time that `at` names; `lake` is what `open_lake_for` yielded. Raises InvalidInputError."""
-    if lake is None:
-        return ChosenTime(parse_time(at, workspace.timezone, now), {})
+    """Return the next best free time of these accounts. Raises InvalidInputError where there is none."""
     from warehouse.advised_placement import place_post  # noqa: PLC0415 (as above)
 
     placement = place_post(
@@ -73,7 +77,7 @@ def choose_time(
         except_post_id=except_post_id,
     )
     scheduling = {
-        "requested": at,
+        "requested": OPTIMAL,
         "timezone": workspace.timezone,
         "resolution": OPTIMAL,
         "note": placement.reason,

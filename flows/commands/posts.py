@@ -12,7 +12,7 @@ from connectors.types import Media, Platform, PostContent
 from flows.commands import post_actions, post_import
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, print_records, say
-from flows.commands.post_times import ChosenTime, choose_time, open_lake_for
+from flows.commands.post_times import find_time, open_lake_for, read_time
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import list_target_accounts
@@ -83,8 +83,10 @@ def create(
     settings = WarehouseSettings()
     with open_lake_for(at, settings) as lake, Store.open(settings) as store, store.write() as session:
         workspace = ensure_default_workspace(session, now)
+        chosen = read_time(at, workspace.timezone, now)
         rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
-        chosen = choose_time(session, lake, workspace, rows, now, at=at) if at else ChosenTime(now, {})
+        if lake is not None:
+            chosen = find_time(session, lake, workspace, rows, now)
         _require_valid(said, {(Platform(row.platform), row.text_limit) for row in rows})
         draft = PostDraft(
             content=content,
