@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runnable alone, 
 
 from generate_histories import World, make_world
 from timing_baselines import Scores, list_baselines
+from timing_ceiling import solve_exactly
 
 from warehouse.optimal_times import (
     MODEL_VERSION,
@@ -88,6 +89,10 @@ def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, A
             answer = advise(world.posts, "UTC", pooled=pooled)
             truth = measure_truth(world, answer["expected_lift"])
             rows.append(row | {"method": name, **truth, **measure_honesty(world, answer)})
+        for name, known in (("ceiling: level known", False), ("ceiling: shared profile too", True)):
+            if shape == "kernel":
+                advised = solve_exactly(world, profile_known=known)
+                rows.append(row | {"method": name, **measure_truth(world, advised)})
         null = make_world(seed, accounts=accounts, posts=number, shape=shape, effect_sd=0.0)
         answer = advise(null.posts, "UTC", pooled=True)
         rows.append(row | {"method": "this model, no timing effect at all", **measure_placebo(answer)})

@@ -22,11 +22,15 @@ START = pd.Timestamp("2024-01-01", tz="UTC")  # a Monday
 
 @dataclass(frozen=True)
 class World:
-    """Posts (account_id, published_at UTC, engagement, kind, slot) and the truth behind them."""
+    """Posts (account_id, published_at UTC, engagement, kind, slot) and the truth behind them.
+
+    Posts also tell effect_and_luck: log engagement without level and kind, which nobody sees in real life.
+    """
 
     posts: pd.DataFrame
     effect: Array  # (accounts, 168) log units
     true_lift: Array  # (accounts, 168) log units against the account's own mix of posts
+    noise_sd: float
 
 
 def make_world(
@@ -71,7 +75,8 @@ def make_world(
         luck = rng.normal(size=posts)
         if tails is not None:
             luck = rng.standard_t(tails, posts) / np.sqrt(tails / (tails - 2))
-        y = level + kind_effect + effect[account, slot] + noise_sd * luck
+        effect_and_luck = effect[account, slot] + noise_sd * luck
+        y = level + kind_effect + effect_and_luck
         parts.append(
             pd.DataFrame(
                 {
@@ -80,12 +85,13 @@ def make_world(
                     "engagement": np.round(np.expm1(y).clip(0)),
                     "kind": KINDS[kind],
                     "slot": slot,
+                    "effect_and_luck": effect_and_luck,
                 }
             )
         )
         mix = np.bincount(slot, minlength=168) / posts
         lifts.append(effect[account] - mix @ effect[account])
-    return World(pd.concat(parts, ignore_index=True), effect, np.array(lifts))
+    return World(pd.concat(parts, ignore_index=True), effect, np.array(lifts), noise_sd)
 
 
 def _standard(values: Array) -> Array:
@@ -108,8 +114,8 @@ def _bumps(rng: np.random.Generator, number: int) -> Array:
     return _standard(shapes)
 
 
-def _kernel_weeks(rng: np.random.Generator, number: int) -> Array:
-    """Weeks from the Gaussian process of the design: hours alike, days alike, weekends alike, a little grain."""
+def kernel_of_design() -> Array:
+    """Covariance of the slots' effects as measured on real pages: hours alike, days alike, weekends, grain."""
     hour, day = np.arange(168) % 24, np.arange(168) // 24
     angle = np.pi * (hour[:, None] - hour) / 24
     same_day = day[:, None] == day
@@ -119,8 +125,12 @@ def _kernel_weeks(rng: np.random.Generator, number: int) -> Array:
         return np.asarray(np.exp(-4 * np.sin(angle) ** 2 / (2 * np.pi * length / 24) ** 2))
 
     kernel = 0.042 * alike(2.1) + 0.0024 * same_day + 0.0059 * np.eye(168)
-    kernel += 0.014 * alike(2.1) * same_class + 0.007 * alike(5.6) * same_day
-    return _standard(rng.normal(size=(number, 168)) @ np.linalg.cholesky(kernel).T)
+    return np.asarray(kernel + 0.014 * alike(2.1) * same_class + 0.007 * alike(5.6) * same_day)
+
+
+def _kernel_weeks(rng: np.random.Generator, number: int) -> Array:
+    """Weeks drawn from the Gaussian process of the design."""
+    return _standard(rng.normal(size=(number, 168)) @ np.linalg.cholesky(kernel_of_design()).T)
 
 
 def _habits(rng: np.random.Generator, accounts: int) -> Array:

@@ -43,7 +43,7 @@ def history_of(times: list[str], engagement: list[float | None], account: str = 
 
 
 def random_history(seed: int, posts: int = 150, accounts: int = 2) -> pd.DataFrame:
-    return make_world(seed, accounts=accounts, posts=posts).posts.drop(columns="slot")
+    return make_world(seed, accounts=accounts, posts=posts).posts.drop(columns=["slot", "effect_and_luck"])
 
 
 def lifts(table: pd.DataFrame, column: str = "expected_lift") -> np.ndarray:
