@@ -199,8 +199,6 @@ class Authorizer:
         api = self._api(
             _base(flow.token, self._settings, pending.instance_url), (code, pending.verifier, client.secret)
         )
-        if flow.token_by_get:
-            return await api.prepare("GET", flow.token.path, self._parse_token, auth=auth, params=form)
         return await api.prepare("POST", flow.token.path, self._parse_token, auth=auth, data=form)
 
     async def _lengthen(self, step: Lengthening, short: Credentials) -> Credentials:
@@ -211,10 +209,11 @@ class Authorizer:
             step.token_parameter: short.access_token.get_secret_value(),
             "client_secret": "" if secret is None else secret.get_secret_value(),
         }
-        if step.names_client:
-            parameters["client_id"] = client.id
         api = self._api(_base(step.address, self._settings, None), (short.access_token, secret))
-        return await api.prepare("GET", step.address.path, self._parse_token, params=parameters)
+        if not step.by_form:
+            return await api.prepare("GET", step.address.path, self._parse_token, params=parameters)
+        parameters["client_id"] = client.id
+        return await api.prepare("POST", step.address.path, self._parse_token, data=parameters)
 
     async def _list_pages(self, address: Address, person: Credentials, wanted: str | None) -> list[Account]:
         api = self._api(

@@ -31,8 +31,8 @@ class Lengthening:
     address: Address
     grant_type: str
     token_parameter: str
-    names_client: bool
-    """Whether the client's id is sent beside its secret."""
+    by_form: bool
+    """Whether a POST is taken (an address, secrets and all, may end up in a log); it wants the client's id too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,6 @@ class AuthorizationFlow:
     client_parameter: str = "client_id"
     scope_separator: str = " "
     pkce: bool = False
-    token_by_get: bool = False
     basic: bool = False
     """Whether a client with a secret signs in by HTTP Basic instead of in the form."""
     authorize_parameters: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +90,7 @@ FLOWS: Mapping[Platform, AuthorizationFlow] = {
             Address("instagram_base_url", "/access_token"),
             "ig_exchange_token",
             "access_token",
-            names_client=False,
+            by_form=False,
         ),
     ),
     Platform.FACEBOOK: AuthorizationFlow(
@@ -109,12 +108,11 @@ FLOWS: Mapping[Platform, AuthorizationFlow] = {
         scope_separator=",",
         client_id="facebook_client_id",
         client_secret="facebook_client_secret",  # noqa: S106 (a setting's name)
-        token_by_get=True,
         lengthening=Lengthening(
             Address("facebook_base_url", f"{VERSION}/oauth/access_token"),
             "fb_exchange_token",
             "fb_exchange_token",
-            names_client=True,
+            by_form=True,
         ),
         pages=Address("facebook_base_url", f"{VERSION}/me/accounts"),
     ),
@@ -136,7 +134,7 @@ FLOWS: Mapping[Platform, AuthorizationFlow] = {
             Address("threads_base_url", "/access_token"),
             "th_exchange_token",
             "access_token",
-            names_client=False,
+            by_form=False,
         ),
     ),
     Platform.LINKEDIN: AuthorizationFlow(

@@ -30,6 +30,8 @@ import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from connectors.authorization import AuthorizationRefusedError
+from connectors.authorization_flows import FLOWS
 from connectors.errors import ConnectorError
 from connectors.platforms.registry import CONNECTORS, ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
@@ -38,6 +40,7 @@ from connectors.sandbox.tokens import revoke_tokens
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
+from connectors.webhook_settings import WebhookSettings
 from flows.account_runs import utc_now
 from flows.deployments import SCHEDULED_FLOWS
 from flows.followers_reader import read_due_followers
@@ -48,11 +51,15 @@ from flows.publisher_settings import PublisherSettings
 from flows.resources import Resources
 from flows.settings import FlowSettings
 from flows.token_refresh import refresh_account
+from flows.webhook_deliverer import WebhookDeliverer
 from tests.connectors.surroundings import account_of
 from warehouse.store.accounts import connect_account, open_account
 from warehouse.store.api_keys import create_api_key
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.webhook_endpoints import create_endpoint
+from warehouse.store.webhook_models import WebhookEvent
+from warehouse.store.webhook_outbox import EVENT_TYPES
 from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
@@ -343,6 +350,7 @@ async def test_no_secret_is_ever_written(house: House, capfd: pytest.CaptureFixt
         house.show(key.row)
     house.vault.secrets.add((house.resources.warehouse.home / KEY_FILE).read_text().strip())
 
+    listen(house)
     house.schedule("hello")
     await house.publish()
     assert {post.platform for post in house.world.published(via="api")} == set(house.accounts), house.fates()
@@ -364,6 +372,8 @@ async def test_no_secret_is_ever_written(house: House, capfd: pytest.CaptureFixt
     house.schedule("after the end")
     await house.publish()
     await ingest(house)
+    await tell(house)
+    await be_refused_by_browser(house)
 
     captured = capfd.readouterr()
     written = {
@@ -378,6 +388,47 @@ async def test_no_secret_is_ever_written(house: House, capfd: pytest.CaptureFixt
     )
     assert len(house.vault.secrets) > 2 * len(house.accounts)
     assert find_leaks(written, house.vault.secrets) == []
+
+
+def listen(house: House) -> None:
+    """A webhook for everything, so that what is told of each event is among the rows that are searched."""
+    store, now = house.resources.store, utc_now()
+    with store.write() as session:
+        made = create_endpoint(
+            session,
+            store.cipher,
+            ensure_default_workspace(session, now).id,
+            url="http://127.0.0.1:9/nobody",
+            events=EVENT_TYPES,
+            now=now,
+        )
+    house.vault.secrets.add(made.secret.removeprefix("whsec_"))
+    house.show(made.row)
+
+
+async def tell(house: House) -> None:
+    """Try to deliver, to nobody."""
+    with house.resources.store.read() as session:
+        assert session.query(WebhookEvent).count() > len(house.accounts)
+    report = await WebhookDeliverer(house.resources.store, WebhookSettings(allow_private=True)).deliver_due()
+    house.show(report, report.as_dict())
+    assert report.attempts["pending"] > 0
+
+
+async def be_refused_by_browser(house: House) -> None:
+    """Come back from every platform's page of consent with a code that it never gave."""
+    for platform, flow in FLOWS.items():
+        server = house.address if not flow.client_id else None
+        _, pending = await house.pool.begin_authorization(
+            platform, redirect_uri=f"{house.address}/back", state="s", instance_url=server
+        )
+        code = SecretStr(f"planted-code-of-{platform}-k3ySpq7")
+        house.vault.secrets |= {code.get_secret_value(), pending.verifier.get_secret_value()}
+        house.show(pending, flow)
+        try:
+            house.show(await house.pool.exchange_code(pending, code))
+        except AuthorizationRefusedError as error:
+            house.show(error)
 
 
 async def fail_loudly(house: House) -> None:

@@ -84,7 +84,7 @@ class AuthorizationServers:
                 Route(path, _TokenEndpoint(self, platform, inner.get(path)), methods=["POST"])
                 for path, platform in _TOKEN.items()
             ),
-            Route("/oauth/access_token", _TokenEndpoint(self, None, None), methods=["GET", "POST"]),
+            Route("/oauth/access_token", _TokenEndpoint(self, None, None), methods=["POST"]),
             Route("/access_token", _TokenEndpoint(self, None, None), methods=["GET"]),
             Route("/api/v1/apps", self.register, methods=["POST"]),
             Route("/me/accounts", self.list_pages, methods=["GET"]),

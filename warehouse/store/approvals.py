@@ -15,6 +15,7 @@ from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import Publication
 from warehouse.store.post_reads import get_post
 from warehouse.store.post_versions import lock_publications, require_version, touch
+from warehouse.store.webhook_payloads import announce_outcomes
 from warehouse.store.workspaces import get_workspace
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def approve_post(
         events.append(LedgerEvent(row.id, "approved", detail))
     append_events(session, events, now=now)
     touch(session, post, now)
+    late = [event for event in events if "message" in event.detail]
+    announce_outcomes(session, [LedgerEvent(event.publication_id, "needs_review") for event in late], now)
     return post
 
 
