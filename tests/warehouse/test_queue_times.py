@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.queue_times import WeeklySlot, slot_instants
@@ -25,6 +25,7 @@ starts = st.datetimes(datetime.fromisoformat("2010-01-01"), datetime.fromisoform
 )
 
 
+@settings(max_examples=50)
 @given(
     st.sets(slots, min_size=1, max_size=5),
     st.sampled_from(ZONES),
@@ -43,6 +44,7 @@ def test_a_span_is_the_sum_of_its_parts(
     assert not parts[0] & parts[1]
 
 
+@settings(max_examples=50)
 @given(slots, st.sampled_from(ZONES), starts)
 def test_every_week_has_it_once_and_at_its_local_time(drawn: WeeklySlot, name: str, start: datetime) -> None:
     zone = ZoneInfo(name)

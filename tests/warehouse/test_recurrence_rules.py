@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.errors import InvalidInputError
@@ -59,6 +59,7 @@ rules = st.builds(
 offsets = st.integers(0, 24 * 120).map(lambda hours: timedelta(hours=hours))
 
 
+@settings(max_examples=40)
 @given(rules, offsets, offsets, offsets)
 def test_a_span_is_the_sum_of_its_parts(
     drawn: RecurrenceRule, start: timedelta, first: timedelta, second: timedelta
@@ -72,6 +73,7 @@ def test_a_span_is_the_sum_of_its_parts(
     assert instants == sorted(set(instants))
 
 
+@settings(max_examples=50)
 @given(rules, offsets)
 def test_the_wall_clock_stays(drawn: RecurrenceRule, start: timedelta) -> None:
     after = drawn.starts_at.replace(tzinfo=UTC) + start
