@@ -39,6 +39,7 @@ class PreviousPeriod(BaseModel):
     total_posts: int
     total_engagement: int | None
     follower_growth: int | None
+    top_performing: list[TopPost]
     change: Change
 
 
@@ -86,6 +87,7 @@ class OverviewOut(BaseModel):
                     "total_posts": 100,
                     "total_engagement": None,
                     "follower_growth": 1000,
+                    "top_performing": [],
                     "change": {"total_posts": 0.45, "total_engagement": None, "follower_growth": 0.25},
                 },
                 "by_platform": [

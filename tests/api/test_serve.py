@@ -28,7 +28,8 @@ async def main():
             body = {"api_key": key.api_key, "api_secret": key.api_secret}
             token = (await client.post("/api/v1/auth/token", json=body)).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
-            for path in ("/readyz", "/api/v1/analytics/overview", "/api/v1/schedules/optimal-times"):
+            analytics = [f"/api/v1/analytics/{name}" for name in ("overview", "posts", "accounts", "export")]
+            for path in ("/readyz", *analytics, "/api/v1/schedules/optimal-times"):
                 answer = await client.get(path)
                 assert answer.status_code == 200, answer.text
     print("pyarrow" in sys.modules, sys.modules["pandas"])

@@ -55,7 +55,7 @@ def get_overview(
     """Return the overview of [start, end), UTC; `as_of` looks back: only what was measured by then counts.
 
     Keys: total_posts, total_engagement, follower_growth, top_performing [{post_id, engagement}],
-    period {from, to}, as_of, previous {period, the first three, change {the first three, as fractions}},
+    period {from, to}, as_of, previous {period, the first four, change {the first three, as fractions}},
     by_platform [{platform, the first three}], series [{date, posts, engagement, follower_growth}],
     coverage {publications, measured, share, follower_accounts}, definitions.
 
@@ -86,15 +86,15 @@ def get_overview(
     publications = sum(row["counted"] for row in parts["publications"] if row["current"])
     measured_publications = sum(row["total"] for row in parts["publications"] if row["current"])
     newest = [row["as_of"] for row in rows if row["as_of"] is not None]
-    top = sorted(parts["top"], key=lambda row: (row["total"], row["name"]), reverse=True)
     return {
         **now,
-        "top_performing": [{"post_id": row["name"], "engagement": row["total"]} for row in top],
+        "top_performing": _best(parts, current=True),
         "period": {"from": start, "to": end},
         "as_of": max(newest, default=None),
         "previous": {
             "period": {"from": previous_start, "to": start},
             **before,
+            "top_performing": _best(parts, current=False),
             "change": {name: _change(now[name], before[name]) for name in _COMPARED},
         },
         "by_platform": _join_platforms(parts),
@@ -117,6 +117,15 @@ def _totals(parts: Mapping[str, list[dict[str, Any]]], *, current: bool) -> dict
         "total_engagement": posts["total"] if posts else None,
         "follower_growth": followers["total"] if followers else None,
     }
+
+
+def _best(parts: Mapping[str, list[dict[str, Any]]], *, current: bool) -> list[dict[str, Any]]:
+    rows = sorted(
+        (row for row in parts["top"] if row["current"] is current),
+        key=lambda row: (row["total"], row["name"]),
+        reverse=True,
+    )
+    return [{"post_id": row["name"], "engagement": row["total"]} for row in rows]
 
 
 def _change(now: int | None, before: int | None) -> float | None:

@@ -102,6 +102,7 @@ def test_the_numbers_follow_their_definitions(filled: Lake) -> None:
     previous = overview["previous"]
     assert previous["period"] == {"from": DAY - timedelta(days=7), "to": DAY}
     assert [previous[name] for name in NUMBERS] == [1, 10, None]
+    assert previous["top_performing"] == [{"post_id": "post_4", "engagement": 10}]
     assert previous["change"] == {"total_posts": 2.0, "total_engagement": 1.7, "follower_growth": None}
 
 

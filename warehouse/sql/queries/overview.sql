@@ -53,13 +53,10 @@ GROUP BY platform
 UNION ALL
 SELECT 'day', true, NULL, day, count(*), sum(engagement)::BIGINT, NULL FROM posts WHERE current GROUP BY day
 UNION ALL
-FROM (
-  SELECT 'top', true, post_id, NULL, NULL, engagement, NULL
-  FROM posts
-  WHERE current AND engagement IS NOT NULL
-  ORDER BY engagement DESC, post_id DESC
-  LIMIT 10
-)
+SELECT 'top', current, post_id, NULL, NULL, engagement, NULL
+FROM posts
+WHERE engagement IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY current ORDER BY engagement DESC, post_id DESC) <= 10
 UNION ALL
 SELECT 'followers', current, NULL, NULL, count(growth), sum(growth)::BIGINT, max(captured_at) FROM growths GROUP BY current
 UNION ALL
