@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas_approvals import Approval
 from api.schemas_common import Request
 from api.times import Resolution
 from connectors.types import Media
@@ -14,7 +15,6 @@ from connectors.types import Media
 PostStatus = Literal[
     "draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled"
 ]
-ApprovalState = Literal["pending", "approved", "rejected"]
 MAX_CONTENT = 2000
 
 PlatformName = Annotated[str, Field(max_length=40, examples=["twitter"])]
@@ -138,16 +138,6 @@ class RetryRequest(Request):
     )
 
 
-class RejectRequest(Request):
-    """Why a post may not go out."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"reason": "The link leads to last year's page"}}
-    )
-
-    reason: str = Field(min_length=1, max_length=2000)
-
-
 class ResolveRequest(Request):
     """A person's decision on a publication of which nobody could find out whether it is out."""
 
@@ -226,15 +216,6 @@ class PublicationDetail(PublicationOut):
         description="The ledger: append-only, each row chained to the one before."
     )
     ledger_problems: list[str] = Field(description="Empty: no row of the ledger is missing or was changed.")
-
-
-class Approval(BaseModel):
-    """How a post stands with those who approve posts."""
-
-    state: ApprovalState
-    at: datetime | None = Field(description="When it was asked for, or decided.")
-    by: str | None = Field(description="The API key that decided, or `cli`.")
-    reason: str | None = Field(description="Why it was rejected.")
 
 
 class OccurrenceRef(BaseModel):

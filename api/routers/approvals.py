@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from api.dependencies import Approver, IfMatch, ServicesDep, parse_if_match, post_etag
 from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
 from api.post_views import render_post
+from api.schemas_approvals import RejectRequest
 from api.schemas_common import problems
-from api.schemas_posts import PostOut, RejectRequest
+from api.schemas_posts import PostOut
 from warehouse.store import approvals as store_approvals
 from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.models import Post

@@ -19,9 +19,9 @@ from api.post_views import (
     timing_details,
 )
 from api.remembered import remember
+from api.schemas_approvals import ApprovalState
 from api.schemas_common import Page, problems
 from api.schemas_posts import (
-    ApprovalState,
     DryRunOut,
     DryRunTarget,
     PostCreate,
