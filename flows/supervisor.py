@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from flows import guard
+from flows.child_logs import keep_small, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,6 @@ LONGEST_BACKOFF_SECONDS = 8.0
 """Short enough that a child that was killed is back within 30 s even when its first new start fails too."""
 STEADY_SECONDS = 20.0
 """A child that lived this long starts afresh with the shortest back-off."""
-LOG_LIMIT_BYTES = 20_000_000
 _TICK_SECONDS = 0.2
 
 
@@ -138,6 +138,7 @@ class Supervisor:
         """Start what is due, restart what has ended, note who answers."""
         self._keep_guard()
         for child in self._children:
+            keep_small(self._logs / f"{child.spec.name}.log")
             if child.process is None:
                 self._start_if_due(child)
             elif (code := child.process.poll()) is not None:
@@ -158,7 +159,7 @@ class Supervisor:
         if not all(other.was_ready for other in awaited):
             return
         spec = child.spec
-        with _open_log(self._logs / f"{spec.name}.log") as log:
+        with open_log(self._logs / f"{spec.name}.log") as log:
             child.process = subprocess.Popen(  # noqa: S603 (our own command lines)
                 list(spec.command),
                 cwd=self._folder,
@@ -274,11 +275,3 @@ def _answers(url: str) -> bool:
             return bool(answer.status < 500)
     except (URLError, OSError, ValueError):
         return False
-
-
-def _open_log(path: Path) -> IO[bytes]:
-    """Append to a log; one former log is kept once it has grown large."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    return path.open("ab")

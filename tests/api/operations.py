@@ -60,6 +60,10 @@ class Operation:
         return None if schema is None else resolve(schema)
 
     @property
+    def takes_a_file(self) -> bool:
+        return "multipart/form-data" in self.operation.get("requestBody", {}).get("content", {})
+
+    @property
     def body(self) -> Any:
         return None if self.body_schema is None else self.body_schema.get("example", {})
 

@@ -61,9 +61,11 @@ def insert_posts(server: Server, workspace_id: str, count: int, content: str) ->
 
 def test_a_list_read_while_others_write_misses_none_and_shows_none_twice(tenant_on: Tenant) -> None:
     server = tenant_on.server
-    staying = insert_posts(server, tenant_on.workspace_id, MANY // 2, "stays")
+    # PostgreSQL gets a fifth: each of its pages takes longer, and the statement is the same.
+    many = MANY if server.services.store.dialect == "sqlite" else MANY // 5
+    staying = insert_posts(server, tenant_on.workspace_id, many // 2, "stays")
     leaving = insert_posts(server, tenant_on.workspace_id, 200, "goes")
-    more = insert_posts(server, tenant_on.workspace_id, MANY // 2, "stays")
+    more = insert_posts(server, tenant_on.workspace_id, many // 2, "stays")
     turns, over = threading.Semaphore(0), threading.Event()
 
     def write_meanwhile() -> None:
@@ -88,7 +90,7 @@ def test_a_list_read_while_others_write_misses_none_and_shows_none_twice(tenant_
     assert {*staying, *more} <= set(seen), "one was missed"
     with server.services.store.read() as session:
         left = session.query(Post).filter_by(content="goes").count()
-    assert left < len(leaving) - 50, "nothing was deleted meanwhile"
+    assert left < len(leaving) - 10, "nothing was deleted meanwhile"
 
 
 def read_all(client: httpx.Client, turns: threading.Semaphore) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from flows.child_logs import keep_small, open_log
 from flows.supervisor import ChildSpec, Supervisor
 
 if TYPE_CHECKING:
@@ -206,3 +207,18 @@ def test_children_can_be_interrupted_although_the_launcher_ignored_it(
     os.kill(pid, signal.SIGINT)
     wait_until(lambda: not is_alive(pid))
     assert launcher.poll() is None
+
+
+def test_a_log_that_has_grown_large_is_begun_anew_while_its_child_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "talker.log"
+    with open_log(path) as log:
+        log.write(b"x" * 100)
+        log.flush()
+        keep_small(path, limit=200)
+        assert path.stat().st_size == 100
+        log.write(b"y" * 101)
+        log.flush()
+        keep_small(path, limit=200)
+        log.write(b"and on")
+    assert path.read_bytes() == b"and on"
+    assert path.with_suffix(".log.1").stat().st_size == 201
