@@ -59,17 +59,13 @@ def run_api(home: Path) -> Iterator[httpx.Client]:
         "SOCIALFLOW_API_PORT": str(port),
         "SOCIALFLOW_API_RATE_LIMIT": "10000000",
     }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "flows.api_process"], env=environment, stderr=subprocess.DEVNULL
-    )
+    with (home / "api.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.api_process"], env=environment, stdout=log, stderr=log
+        )
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
     try:
-        for _ in range(300):
-            try:
-                client.get("/healthz")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
+        wait_for(client, server, home / "api.log")
         body = {"api_key": key.api_key, "api_secret": key.api_secret}
         token = client.post("/api/v1/auth/token", json=body).raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
@@ -78,6 +74,19 @@ def run_api(home: Path) -> Iterator[httpx.Client]:
         client.close()
         server.terminate()
         server.wait(timeout=20)
+
+
+def wait_for(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the API answers, for two minutes at most; raise with its log where it does not."""
+    last = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < last:
+        try:
+            client.get("/healthz").raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"the API did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -44,7 +44,7 @@ def test_the_server_reads_the_lake_without_pandas(tmp_path: Path) -> None:
         env={"SOCIALFLOW_HOME": str(tmp_path / "home"), "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
