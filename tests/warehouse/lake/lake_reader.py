@@ -12,7 +12,7 @@ import sys
 
 import duckdb
 
-PAUSE_S = 0.1
+PAUSE_S = 0.2
 QUESTION = """
 SELECT
   (SELECT count(*) FROM raw.post_snapshots),
