@@ -14,24 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.post_requests import Wording
-    from connectors.base import Capabilities
     from warehouse.store.idempotency import StoreSession
     from warehouse.store.media import MediaUpload
     from warehouse.store.models import AccountRow
 
 
-def resolve_uploads(
-    session: StoreSession, workspace_id: str, wording: Wording
-) -> tuple[Wording, Mapping[str, MediaUpload]]:
-    """Return the wording with each upload's own kind, whatever was said, and the uploads by id.
-
-    Raises a 422 for one that is not there.
-    """
+def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:
+    """Return the wording with each upload's own kind, whatever was said. Raises a 422 for one that is not there."""
     lists: dict[str, Sequence[Media]] = {"/media": wording.media}
     lists |= {f"/variants/{platform}/media": one.media or () for platform, one in wording.variants.items()}
     wanted = {item.upload_id for items in lists.values() for item in items if item.upload_id is not None}
     if not wanted:
-        return wording, {}
+        return wording
     known = find_uploads(session, workspace_id, wanted)
     resolved = {pointer: _with_kinds(items, known, pointer) for pointer, items in lists.items()}
     variants = {
@@ -40,57 +34,32 @@ def resolve_uploads(
         else one.model_copy(update={"media": resolved[f"/variants/{platform}/media"]})
         for platform, one in wording.variants.items()
     }
-    return replace(wording, media=resolved["/media"], variants=variants), known
+    return replace(wording, media=resolved["/media"], variants=variants)
 
 
-def require_sendable(
-    accounts: Sequence[AccountRow],
-    wording: Wording,
-    uploads: Mapping[str, MediaUpload],
-    public_url: str | None,
-) -> None:
-    """Raise a 422 for uploads that a platform cannot get or would not take.
-
-    It fetches media by itself, and uploads have no public address; or the file is larger than its limit.
-    """
+def require_reachable(accounts: Sequence[AccountRow], wording: Wording, public_url: str | None) -> None:
+    """Raise a 422 where a platform fetches media by itself and uploads have no public address."""
+    if public_url is not None:
+        return
     errors: list[dict[str, Any]] = []
     for platform in dict.fromkeys(Platform(row.platform) for row in accounts):
         capabilities = get_capabilities(platform)
-        of_variant = (one := wording.variants.get(platform)) is not None and one.media is not None
-        pointer = f"/variants/{platform}/media" if of_variant else "/media"
-        for place, item in enumerate(wording.for_platform(platform).media):
-            upload = uploads.get(item.upload_id or "")
-            problem = None if upload is None else _find_problem(capabilities, upload, public_url)
-            if problem is not None:
-                code, detail = problem
-                errors.append(
-                    {
-                        "pointer": f"{pointer}/{place}",
-                        "code": code,
-                        "detail": f"{platform}: {detail}",
-                        "platform": platform.value,
-                    }
-                )
+        media = wording.for_platform(platform).media
+        if any(item.upload_id is not None and item.kind in capabilities.fetches_media for item in media):
+            detail = (
+                f"{platform}: {capabilities.label} fetches media by address, and uploads have none here: set "
+                "SOCIALFLOW_MEDIA_PUBLIC_URL, or give the media's own address"
+            )
+            errors.append(
+                {
+                    "pointer": "/media",
+                    "code": "no_public_address",
+                    "detail": detail,
+                    "platform": platform.value,
+                }
+            )
     if errors:
         raise ApiError(422, errors[0]["code"], errors[0]["detail"], errors=errors)
-
-
-def _find_problem(
-    capabilities: Capabilities, upload: MediaUpload, public_url: str | None
-) -> tuple[str, str] | None:
-    label = capabilities.label
-    if upload.kind in capabilities.fetches_media and public_url is None:
-        return "no_public_address", (
-            f"{label} fetches media by address, and uploads have none here: set SOCIALFLOW_MEDIA_PUBLIC_URL, or give "
-            "the media's own address"
-        )
-    most = capabilities.max_video_bytes if upload.kind == "video" else capabilities.max_image_bytes
-    if most is not None and upload.size > most:
-        return (
-            "media_too_large",
-            f"{upload.filename} has {upload.size:,} bytes, {label} takes {most:,}: shrink it",
-        )
-    return None
 
 
 def _with_kinds(items: Sequence[Media], known: Mapping[str, MediaUpload], pointer: str) -> list[Media]:

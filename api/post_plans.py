@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from api.media_requests import require_sendable, resolve_uploads
+from api.media_requests import require_reachable, resolve_uploads
 from api.post_requests import (
     Wording,
     has_time,
@@ -237,8 +237,8 @@ def _plan(
         session, caller.workspace_id, platforms=recipients.platforms, account_ids=recipients.account_ids
     )
     due_later = has_time(scheduled_at, services.clock(), is_draft=is_draft)
-    wording, uploads = resolve_uploads(session, caller.workspace_id, wording)
-    require_sendable(accounts, wording, uploads, services.media_public_url)
+    wording = resolve_uploads(session, caller.workspace_id, wording)
+    require_reachable(accounts, wording, services.media_public_url)
     targets, warnings = make_targets(accounts, wording, due_later=due_later)
     draft = PostDraft(
         content=wording.content,

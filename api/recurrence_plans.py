@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from api.errors import problem_at
-from api.media_requests import require_sendable, resolve_uploads
+from api.media_requests import require_reachable, resolve_uploads
 from api.post_plans import wording_from
 from api.post_requests import make_targets, parse_platforms, require_length, wording_of
 from api.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
@@ -202,8 +202,8 @@ def _draft(
     accounts = list_target_accounts(
         session, caller.workspace_id, platforms=platforms, account_ids=account_ids
     )
-    wording, uploads = resolve_uploads(session, caller.workspace_id, wording)
-    require_sendable(accounts, wording, uploads, services.media_public_url)
+    wording = resolve_uploads(session, caller.workspace_id, wording)
+    require_reachable(accounts, wording, services.media_public_url)
     targets, warnings = make_targets(accounts, wording, due_later=True)
     draft = RecurrenceDraft(
         rule=rule,

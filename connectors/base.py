@@ -46,6 +46,8 @@ class Capabilities:
     """The largest image file; None = the platform names no size, and says so when it has seen the file."""
     max_video_bytes: int | None = None
     """The largest video file; None as above."""
+    api_version: str | None = None
+    """Version of the API that is spoken, kept beside every number; None = the platform has none, or a setting says."""
     media_required: bool = False
     fetches_media: frozenset[MediaKind] = frozenset()
     """Kinds that the platform itself fetches by address; all others are uploaded to it."""

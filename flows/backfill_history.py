@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.flow_runs import current_run_id
+from flows.flow_runs import current_run_id, publish_findings
 from flows.history_reader import read_histories
 from flows.resources import open_resources
 
@@ -26,5 +26,7 @@ async def backfill_history() -> dict[str, Any]:
             on_posts=lambda account, posts: logger.info("%s: %d posts", account, posts),
         )
     logger.info("history: %s", report.as_dict())
+    await publish_findings(report)
     report.raise_if_failed()
+    report.raise_if_doubtful()
     return report.as_dict()

@@ -13,9 +13,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from flows.lake_doctor import examine_lake, examine_pace
 from flows.launcher import PROCESSES_FILE
 from warehouse.errors import WarehouseError
-from warehouse.lake.connect import Lake
 from warehouse.store.accounts import account_health, list_accounts
 from warehouse.store.database import Store
 from warehouse.store.queue_state import get_queue_state
@@ -53,8 +53,8 @@ def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | N
     findings = [_check_home(warehouse), _check_disk(warehouse), _check_zones(), *_check_packages()]
     if not warehouse.home.exists():
         return findings
-    findings += _check_store(warehouse, now)
-    findings.append(_check_lake(warehouse))
+    findings += _check_store(warehouse, flows, now)
+    findings += _check_lake(warehouse, now)
     findings += _check_processes(warehouse, flows)
     return findings
 
@@ -102,13 +102,14 @@ def _check_packages() -> Iterator[Finding]:
             )
 
 
-def _check_store(settings: WarehouseSettings, now: datetime) -> list[Finding]:
+def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime) -> list[Finding]:
     try:
         with Store.open(settings) as store, store.read() as session:
             return [
                 Finding("store", "ok", f"{store.dialect}, the secret key fits"),
                 *_check_accounts(session, now),
                 *_check_queue(session, now),
+                *(Finding(*line) for line in examine_pace(session, flows, now)),
                 *_check_webhooks(session, now),
             ]
     except WarehouseError as error:
@@ -144,8 +145,6 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
     if review := state.by_status.get("needs_review"):
         detail = f"{review} posts wait for a person: `socialflow posts show ID` tells why"
         yield Finding("posts to review", "failed", detail)
-    if state.unread:
-        yield Finding("metrics", "warning", f"{state.unread} snapshots have been due for over an hour")
 
 
 def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
@@ -161,13 +160,11 @@ def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
         yield Finding("failing webhooks", "warning", detail)
 
 
-def _check_lake(settings: WarehouseSettings) -> Finding:
+def _check_lake(settings: WarehouseSettings, now: datetime) -> list[Finding]:
     try:
-        # Opened for writing: as an analyst's connection it could not tell a lake that is not made yet from a lost one.
-        with Lake.open(settings) as lake:
-            return Finding("lake", "ok", f"extensions load, newest commit {lake.snapshot_id()}")
+        return [Finding(*line) for line in examine_lake(settings, now)]
     except WarehouseError as error:
-        return Finding("lake", "failed", error.message)
+        return [Finding("lake", "failed", error.message)]
 
 
 def _check_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iterator[Finding]:

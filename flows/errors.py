@@ -2,6 +2,7 @@
 
 FlowError
 |-- PublishingBehindError posts are late or unresolved: the message counts them and says where to look
+|-- DoubtfulDataError     numbers came that cannot be true; they are kept: look at quality.findings
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
 '-- DemoError             the demo did not show what it must: the message says which step
 
@@ -31,6 +32,16 @@ class PartlyFailedError(FlowError):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(failures.items()))
         super().__init__(f"{what} failed for {len(failures)} of {of} accounts: {reasons}")
         self.failures = dict(failures)
+
+
+class DoubtfulDataError(FlowError):
+    """A run's data is in the lake, and a check found what cannot be true in it."""
+
+    def __init__(self, what: str, failed: Mapping[str, int]) -> None:
+        found = ", ".join(f"{count} x {name}" for name, count in sorted(failed.items()))
+        super().__init__(
+            f"{what} brought numbers that cannot be true ({found}); they are kept: see quality.findings"
+        )
 
 
 class PublishingBehindError(FlowError):

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from flows.account_runs import serve_accounts, utc_now
+from flows.data_checks import note_findings, note_silence
 from flows.lake_rows import account_dim, account_snapshot
 from flows.run_report import RunReport
 from warehouse.store.measurements import list_due_followers, record_followers_measured
@@ -35,10 +36,11 @@ async def read_due_followers(
     rows = await asyncio.to_thread(_list_due, resources, clock() + ahead if ahead else clock(), account_ids)
     if not rows:
         return report
-    readings: list[tuple[AccountRow, AccountMetrics]] = []
+    readings: list[tuple[AccountRow, AccountMetrics, str | None]] = []
 
     async def read(row: AccountRow, connector: Connector) -> None:
-        readings.append((row, await connector.fetch_followers()))
+        version = pool.api_version(connector.account.platform)
+        readings.append((row, await connector.fetch_followers(), version))
 
     await serve_accounts(
         rows,
@@ -51,6 +53,8 @@ async def read_due_followers(
     )
     if readings:
         await asyncio.to_thread(_write, resources, readings, run_id, clock(), report)
+    await asyncio.to_thread(note_silence, resources, run_id, clock())
+    await asyncio.to_thread(note_findings, resources, run_id, report)
     return report
 
 
@@ -61,16 +65,16 @@ def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] |
 
 def _write(
     resources: Resources,
-    readings: list[tuple[AccountRow, AccountMetrics]],
+    readings: list[tuple[AccountRow, AccountMetrics, str | None]],
     run_id: str,
     now: datetime,
     report: RunReport,
 ) -> None:
     from warehouse.lake.load import load_account_snapshots, load_accounts  # noqa: PLC0415 (see flows.resources)
 
-    load_accounts(resources.lake, [account_dim(row) for row, _metrics in readings])
-    rows = [account_snapshot(row, metrics) for row, metrics in readings]
+    load_accounts(resources.lake, [account_dim(row) for row, _metrics, _version in readings])
+    rows = [account_snapshot(*reading) for reading in readings]
     report.add(snapshots=load_account_snapshots(resources.lake, rows, run_id))
     with resources.store.write() as session:
-        ids = [row.id for row, _metrics in readings]
+        ids = [row.id for row, _metrics, _version in readings]
         record_followers_measured(session, ids, now + resources.flows.followers_interval)

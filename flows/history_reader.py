@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connectors.errors import GiveUpError
+from connectors.errors import GiveUpError, RateLimitedError
+from connectors.types import Platform
 from flows.account_runs import name_account, serve_accounts, utc_now
+from flows.data_checks import note_findings
 from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
 from warehouse.store.backfills import (
@@ -24,6 +26,7 @@ from warehouse.store.backfills import (
 )
 from warehouse.store.external_posts import record_external_posts
 from warehouse.store.measurements import list_publications_by_external_id, record_measured
+from warehouse.store.read_budgets import count_reads, note_reads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -84,9 +87,12 @@ async def read_histories(
 
     async def read(row: AccountRow, connector: Connector) -> None:
         row = await asyncio.to_thread(_begin, resources, row.id, since, anew=anew, now=clock())
-        async for stretch in _read_stretches(resources, row, connector):
+        async for stretch in _read_stretches(resources, row, connector, clock):
             on_posts(name_account(row), len(stretch.posts))
-            kept = await _keep(resources, row, connector, stretch.posts, run_id=run_id, clock=clock)
+            version = pool.api_version(connector.account.platform)
+            kept = await _keep(
+                resources, row, connector, stretch.posts, run_id=run_id, api_version=version, clock=clock
+            )
             await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
             report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
         await asyncio.to_thread(_finish, resources, row.id, clock())
@@ -100,11 +106,12 @@ async def read_histories(
         concurrency=resources.flows.fetch_concurrency,
         clock=clock,
     )
+    await asyncio.to_thread(note_findings, resources, run_id, report)
     return report
 
 
 async def _read_stretches(
-    resources: Resources, row: AccountRow, connector: Connector
+    resources: Resources, row: AccountRow, connector: Connector, clock: Callable[[], datetime]
 ) -> AsyncIterator[_Stretch]:
     """Yield the history from the saved place on, a few hundred posts at a time.
 
@@ -113,6 +120,7 @@ async def _read_stretches(
     cursor = row.backfill_cursor
     posts: list[ListedPost] = []
     while True:
+        await asyncio.to_thread(_await_budget, resources, row.platform, len(posts), clock())
         page, used = await _fetch_page(resources, row, connector, cursor)
         posts += page.posts
         if page.next_cursor is not None and page.next_cursor == used:
@@ -151,6 +159,7 @@ async def _keep(
     posts: Sequence[ListedPost],
     *,
     run_id: str,
+    api_version: str | None,
     clock: Callable[[], datetime],
 ) -> _Kept:
     if not posts:
@@ -164,11 +173,25 @@ async def _keep(
         batch = await connector.fetch_metrics(unlisted)
         metrics += batch.metrics
         deleted = [publications[external_id].id for external_id in batch.deleted]
-    snapshots = [post_snapshot(publications[item.external_id], item) for item in metrics]
+    snapshots = [post_snapshot(publications[item.external_id], item, api_version) for item in metrics]
     inserted = await asyncio.to_thread(
         _write, resources, row, publications, snapshots=snapshots, deleted=deleted, run_id=run_id, now=clock()
     )
     return _Kept(new_posts, inserted)
+
+
+def _await_budget(resources: Resources, platform: str, unnoted: int, now: datetime) -> None:
+    """Raise RateLimitedError where the day's paid reads are used: the next run goes on at the saved place."""
+    limit = resources.flows.reads_per_day.get(Platform(platform))
+    if limit is None:
+        return
+    with resources.store.read() as session:
+        used = count_reads(session, platform, now) + unnoted
+    if used >= limit:
+        tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        raise RateLimitedError(
+            f"the day's {limit} reads (SOCIALFLOW_READS_PER_DAY) are used", retry_at=tomorrow
+        )
 
 
 def _record_posts(
@@ -178,6 +201,8 @@ def _record_posts(
         # Due at once: should we die before its numbers are in the lake, the next ingest reads them.
         recorded = record_external_posts(session, row, posts, now, next_snapshot_at=lambda _published: now)
         known = list_publications_by_external_id(session, row.id, recorded.publication_ids)
+        if row.platform in resources.flows.reads_per_day:
+            note_reads(session, row.platform, list(known.values()), now)
     return recorded.inserted, known
 
 
@@ -197,7 +222,13 @@ def _write(
     load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
     inserted = load_post_snapshots(resources.lake, snapshots, run_id)
     with resources.store.write() as session:
-        record_measured(session, now, measured=[item.publication_id for item in snapshots], deleted=deleted)
+        record_measured(
+            session,
+            now,
+            measured=[item.publication_id for item in snapshots],
+            deleted=deleted,
+            ages=resources.flows.ages_by_platform,
+        )
     return inserted
 
 

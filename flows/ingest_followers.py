@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.flow_runs import current_run_id
+from flows.flow_runs import current_run_id, publish_findings
 from flows.followers_reader import read_due_followers
 from flows.resources import open_resources
 
@@ -21,5 +21,7 @@ async def ingest_followers() -> dict[str, Any]:
     async with open_resources() as (resources, pool):
         report = await read_due_followers(resources, pool, run_id=current_run_id())
     logger.info("followers: %s", report.as_dict())
+    await publish_findings(report)
     report.raise_if_failed()
+    report.raise_if_doubtful()
     return report.as_dict()

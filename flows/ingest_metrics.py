@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.flow_runs import current_run_id
+from flows.flow_runs import current_run_id, publish_findings
 from flows.metrics_reader import read_due_metrics
 from flows.resources import open_resources
 
@@ -21,5 +21,7 @@ async def ingest_metrics() -> dict[str, Any]:
     async with open_resources() as (resources, pool):
         report = await read_due_metrics(resources, pool, run_id=current_run_id())
     logger.info("metrics: %s", report.as_dict())
+    await publish_findings(report)
     report.raise_if_failed()
+    report.raise_if_doubtful()
     return report.as_dict()

@@ -46,7 +46,7 @@ def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None
     )
 
 
-def post_snapshot(row: Publication, metrics: PostMetrics) -> PostSnapshot:
+def post_snapshot(row: Publication, metrics: PostMetrics, api_version: str | None) -> PostSnapshot:
     """Return one publication's counters as a row."""
     if row.published_at is None:
         raise ValueError(f"publication {row.id} is {row.status}: only a published one is measured")
@@ -57,11 +57,12 @@ def post_snapshot(row: Publication, metrics: PostMetrics) -> PostSnapshot:
         captured_at=metrics.captured_at,
         published_at=row.published_at,
         raw=metrics.raw,
+        api_version=api_version,
         **{name: getattr(metrics, name) for name in METRIC_NAMES},
     )
 
 
-def account_snapshot(row: AccountRow, metrics: AccountMetrics) -> AccountSnapshot:
+def account_snapshot(row: AccountRow, metrics: AccountMetrics, api_version: str | None) -> AccountSnapshot:
     """Return one account's counters as a row."""
     return AccountSnapshot(
         workspace_id=row.workspace_id,
@@ -71,4 +72,5 @@ def account_snapshot(row: AccountRow, metrics: AccountMetrics) -> AccountSnapsho
         following=metrics.following,
         posts=metrics.posts,
         raw=metrics.raw,
+        api_version=api_version,
     )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from connectors.webhook_settings import WebhookSettings
 from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
+from warehouse.store.compaction import compact_store
 from warehouse.store.media import remove_unused
+from warehouse.store.read_budgets import forget_reads
 from warehouse.store.webhook_state import forget_old_events
 
 if TYPE_CHECKING:
@@ -23,10 +25,14 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
 
     forgotten = forget_events(resources, clock() - WebhookSettings().kept_for)
     removed = remove_unused_uploads(resources, clock())
+    with resources.store.write() as session:
+        charges = forget_reads(session, clock())
     return {
-        **maintain_lake(resources.lake, clock()),
+        **maintain_lake(resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots),
         "webhook_events_forgotten": forgotten,
         "uploads_removed": removed,
+        "read_charges_forgotten": charges,
+        **compact_store(resources.store),
     }
 
 

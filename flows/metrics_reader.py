@@ -14,10 +14,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flows.account_runs import serve_accounts, utc_now
+from flows.data_checks import note_findings
 from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
-from warehouse.store.measurements import list_due_snapshots, record_measured
+from warehouse.store.measurements import list_due_snapshots, put_off_young, record_measured
 from warehouse.store.placements import list_placements
+from warehouse.store.read_budgets import grant_reads
 from warehouse.store.webhook_payloads import announce_metrics
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 100
 """Publications asked for at once: the largest number one platform takes in one request; others split it."""
-ROWS_PER_WRITE = 5_000
+ROWS_PER_WRITE = 50_000
+"""A commit of the lake costs about the same whatever it holds; this many rows with their payloads are some 100 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class _Reading:
     publications: Mapping[str, Publication]
     """By external id."""
     batch: MetricsBatch
+    api_version: str | None
 
 
 async def read_due_metrics(
@@ -64,7 +68,8 @@ async def read_due_metrics(
     report = RunReport(
         "reading metrics", counts={"due": 0, "measured": 0, "snapshots": 0, "deleted": 0, "missing": 0}
     )
-    due = await asyncio.to_thread(_list_due, resources, clock() + ahead, account_ids)
+    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, account_ids)
+    due = await asyncio.to_thread(_grant, resources, listed, clock(), report)
     if not due:
         return report
     report.add(due=sum(len(account.publications) for account in due))
@@ -80,7 +85,8 @@ async def read_due_metrics(
                 item.external_id: item for item in publications[start : start + BATCH] if item.external_id
             }
             batch = await connector.fetch_metrics(list(asked))
-            readings.put_nowait(_Reading(clock(), asked, batch))
+            api_version = pool.api_version(connector.account.platform)
+            readings.put_nowait(_Reading(clock(), asked, batch, api_version))
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_write_readings(resources, readings, run_id, report), name="lake-writer")
@@ -94,6 +100,7 @@ async def read_due_metrics(
             clock=clock,
         )
         readings.put_nowait(None)
+    await asyncio.to_thread(note_findings, resources, run_id, report)
     return report
 
 
@@ -115,7 +122,7 @@ def write_readings(
     from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
 
     rows = [
-        post_snapshot(reading.publications[metrics.external_id], metrics)
+        post_snapshot(reading.publications[metrics.external_id], metrics, reading.api_version)
         for reading in readings
         for metrics in reading.batch.metrics
     ]
@@ -123,7 +130,7 @@ def write_readings(
     with resources.store.write() as session:
         for reading in readings:
             ids = _by_outcome(reading)
-            record_measured(session, reading.captured_at, **ids)
+            record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
             measured = [
                 (reading.publications[metrics.external_id], metrics) for metrics in reading.batch.metrics
             ]
@@ -160,5 +167,25 @@ def _by_outcome(reading: _Reading) -> dict[str, list[str]]:
 
 
 def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:
+    own_ages = resources.flows.ages_by_platform
     with resources.store.read() as session:
-        return list_due_snapshots(session, by, resources.flows.snapshots_per_account, account_ids=account_ids)
+        due = list_due_snapshots(session, by, resources.flows.snapshots_per_account, account_ids=account_ids)
+    if not own_ages or not due:
+        return due
+    with resources.store.write() as session:
+        return put_off_young(session, due, by, own_ages)
+
+
+def _grant(resources: Resources, due: list[DueAccount], now: datetime, report: RunReport) -> list[DueAccount]:
+    """Return what the platforms' budgets of paid reads allow; the rest stays due, and the report says so."""
+    limits = {str(platform): limit for platform, limit in resources.flows.reads_per_day.items()}
+    if not limits or not due:
+        return due
+    with resources.store.write() as session:
+        grant = grant_reads(session, due, limits, now)
+    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for platform, count in grant.held_back.items():
+        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used"
+        report.defer(platform, reason, tomorrow)
+        report.add(held_back=count)
+    return grant.accounts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import PartlyFailedError
+from flows.errors import DoubtfulDataError, PartlyFailedError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,9 @@ class RunReport:
     failures: dict[str, str] = field(default_factory=dict)
     """Account ("twitter @ada (acct_...)") -> why it could not be served."""
     deferred: dict[str, str] = field(default_factory=dict)
-    """Account -> why the rest of its work waits for a later run: the platform asked for a pause."""
+    """Account, or platform -> why the rest of its work waits: the platform asked for a pause, or a budget is used."""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """What the checks of the loaded data found: {check_name, severity, findings, accounts}."""
 
     def add(self, **counts: int) -> None:
         """Add to the counts."""
@@ -40,6 +42,12 @@ class RunReport:
         if self.failures:
             raise PartlyFailedError(self.what, self.failures, of=self.accounts)
 
+    def raise_if_doubtful(self) -> None:
+        """Raise DoubtfulDataError where a check found what cannot be true: the data is kept, the run is marked."""
+        failed = {row["check_name"]: row["findings"] for row in self.findings if row["severity"] == "failed"}
+        if failed:
+            raise DoubtfulDataError(self.what, failed)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {
@@ -47,4 +55,8 @@ class RunReport:
             **self.counts,
             "failures": dict(self.failures),
             "deferred": dict(self.deferred),
+            "findings": {
+                f"{row['check_name']} ({row['severity']})": f"{row['findings']} on {row['accounts']} accounts"
+                for row in self.findings
+            },
         }

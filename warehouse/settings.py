@@ -63,6 +63,17 @@ class WarehouseSettings(BaseSettings):
         description="How long ahead a recurring rule's posts are made (1d to 92d).",
     )
 
+    keep_raw_payloads: Duration = Field(
+        default=timedelta(days=90),
+        description="How long the platforms' own answers are kept beside the numbers (seconds, or 90d).",
+    )
+    keep_lake_snapshots: Duration = Field(
+        default=timedelta(days=30), description="How far back the lake's own time travel reaches."
+    )
+    keep_findings: Duration = Field(
+        default=timedelta(days=365), description="How long findings of the data checks are kept."
+    )
+
     @field_validator("home")
     @classmethod
     def _expand(cls, value: Path) -> Path:

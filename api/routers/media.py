@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from api.dependencies import Reader, ServicesDep, Writer
 from api.errors import ApiError, problem_at
 from api.idempotency import IdempotencyKeyHeader, answer_once, make_answer
-from api.media_uploads import TAKEN, keep_upload, render_upload
+from api.media_uploads import keep_upload, render_upload
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.schemas_common import Page, problems
 from api.schemas_media import MediaOut
@@ -40,7 +40,7 @@ _BODY: dict[str, Any] = {
     },
 }
 _BYTES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {one: {} for one in TAKEN}}
+    200: {"description": "The file.", "content": {"image/*": {}, "video/*": {}}}
 }
 
 

@@ -63,6 +63,7 @@ class FacebookConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.FACEBOOK,
         label=LABEL,
+        api_version=VERSION.strip("/"),
         text_limit=63_206,
         text_unit="characters",
         count_text=count_utf16_units,

@@ -63,6 +63,7 @@ class InstagramConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.INSTAGRAM,
         label=LABEL,
+        api_version=VERSION.strip("/"),
         text_limit=2200,
         text_unit="characters",
         count_text=count_utf16_units,

@@ -66,6 +66,7 @@ class MastodonConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.MASTODON,
         label=LABEL,
+        api_version="v1",
         text_limit=DEFAULT_TEXT_LIMIT,
         text_unit="characters (a link counts 23)",
         count_text=count_mastodon,

@@ -65,6 +65,7 @@ class PinterestConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.PINTEREST,
         label=LABEL,
+        api_version="v5",
         text_limit=800,
         text_unit="characters",
         count_text=len,

@@ -166,6 +166,12 @@ class ConnectorPool:
                 media.append(item)
         return content.model_copy(update={"media": tuple(media)})
 
+    def api_version(self, platform: Platform) -> str | None:
+        """Return the version of the platform's API that is spoken; None = the platform has none."""
+        if platform is Platform.LINKEDIN:
+            return self._settings.linkedin_version
+        return get_capabilities(platform).api_version
+
     def _client(self, name: str, *, public_only: bool) -> httpx.AsyncClient:
         if name not in self._clients:
             self._clients[name] = open_client(

@@ -69,6 +69,7 @@ class ThreadsConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.THREADS,
         label=LABEL,
+        api_version=VERSION.strip("/"),
         text_limit=500,
         text_unit="characters (an emoji counts its bytes)",
         count_text=count_threads,

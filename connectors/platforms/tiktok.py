@@ -67,6 +67,7 @@ class TikTokConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.TIKTOK,
         label=LABEL,
+        api_version="v2",
         text_limit=2200,
         text_unit="characters",
         count_text=count_utf16_units,

@@ -62,6 +62,7 @@ class TwitterConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.TWITTER,
         label=LABEL,
+        api_version="2",
         text_limit=280,
         text_unit="weighted characters",
         count_text=count_weighted,

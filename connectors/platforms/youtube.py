@@ -61,6 +61,7 @@ class YouTubeConnector:
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform=Platform.YOUTUBE,
         label=LABEL,
+        api_version="v3",
         text_limit=5000,
         text_unit="characters",
         count_text=len,

@@ -111,6 +111,7 @@ def recurrences(*, as_json: JsonOption = False) -> None:
         report = extend_recurrences(resources)
     _print(report.as_dict(), as_json=as_json)
     report.raise_if_failed()
+    report.raise_if_doubtful()
 
 
 @app.command("optimal-times")
@@ -138,6 +139,7 @@ def _run(work: Callable[[Resources, ConnectorPool], Awaitable[RunReport]], *, as
     if not as_json:
         say(f"done in {time.monotonic() - started:.1f} s")
     report.raise_if_failed()
+    report.raise_if_doubtful()
 
 
 def _print(result: dict[str, Any], *, as_json: bool) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from api.app import create_app
 from api.settings import ApiSettings
-from tests.api.surroundings import PNG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,9 +72,6 @@ class Operation:
     def call(self, client: httpx.Client, ids: Mapping[str, str], **more: Any) -> httpx.Response:
         if "json" not in more and "content" not in more:
             more["json"] = self.body
-        if "multipart/form-data" in self.operation.get("requestBody", {}).get("content", {}):
-            more.pop("json", None)
-            more["files"] = {"file": ("a.png", PNG)}
         more["params"] = {**self.required_query, **more.get("params", {})}
         return client.request(self.method, self.address(ids), **more)
 

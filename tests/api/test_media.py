@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.settings import ApiSettings
-from connectors.platforms.registry import get_capabilities
-from connectors.types import Platform
 from tests.api.surroundings import PNG, RunningServer, SettableClock, in_hours, make_tenant, open_anonymous
 from warehouse.store.media import public_path
 
@@ -135,16 +133,6 @@ def test_a_platform_that_fetches_media_needs_a_public_address(tenant: Tenant) ->
     (error,) = answer.json()["errors"]
     assert (error["code"], error["platform"]) == ("no_public_address", "instagram")
     assert "SOCIALFLOW_MEDIA_PUBLIC_URL" in error["detail"]
-
-
-def test_a_file_larger_than_a_platform_takes_is_refused_when_the_post_is_written(tenant: Tenant) -> None:
-    most = get_capabilities(Platform.TWITTER).max_image_bytes
-    assert most is not None
-    url = tenant.upload(PNG + b"x" * most)["url"]
-    (error,) = post_with(tenant, url, "twitter", "mastodon").json()["errors"]
-    assert (error["pointer"], error["code"], error["platform"]) == ("/media/0", "media_too_large", "twitter")
-    instead = {"twitter": {"media": [{"url": tenant.upload()["url"]}]}}
-    assert post_with(tenant, url, "twitter", "mastodon", variants=instead).status_code == 201
 
 
 def test_what_an_unsent_post_needs_stays(tenant: Tenant) -> None:

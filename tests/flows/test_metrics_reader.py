@@ -11,6 +11,7 @@ import pytest
 import flows.metrics_reader
 from connectors.sandbox.tokens import expire_tokens, revoke_tokens
 from connectors.types import Platform
+from flows.errors import DoubtfulDataError
 from flows.history_reader import read_histories
 from flows.metrics_reader import read_due_metrics
 from warehouse.store.models import Publication
@@ -134,3 +135,37 @@ async def test_what_a_run_cannot_take_waits_for_the_next(read_floor: Floor) -> N
         total += found
     assert total > 8
     read_floor.assert_no_doubles()
+
+
+async def test_a_budget_of_paid_reads_holds_and_what_waits_is_told(read_floor: Floor) -> None:
+    read_floor.resources.flows.reads_per_day = {Platform.TWITTER: 3}
+    with read_floor.resources.store.read() as session:
+        due = session.query(Publication).filter(
+            Publication.platform == "twitter", Publication.next_snapshot_at <= read_floor.clock()
+        )
+        waiting = due.count()
+    assert waiting > 3
+    report = await measure(read_floor)
+    assert report.counts["held_back"] == waiting - 3
+    assert "SOCIALFLOW_READS_PER_DAY" in report.deferred["twitter"]
+    rows = read_floor.resources.lake.query(
+        "SELECT DISTINCT api_version FROM raw.post_snapshots JOIN dims.publications USING (publication_id) "
+        "WHERE platform = 'twitter'"
+    )
+    assert rows == [{"api_version": "2"}]
+    second = await measure(read_floor)
+    assert second.counts["measured"] == 0
+    assert second.counts["held_back"] == waiting - 3
+
+
+async def test_a_number_that_cannot_be_true_marks_the_run_and_stays(read_floor: Floor) -> None:
+    lake = read_floor.resources.lake
+    with lake.write() as cursor:
+        # Instagram alone reports reach: as if what it said before had been far more than its next answers.
+        cursor.execute("UPDATE raw.post_snapshots SET likes = 1000000 WHERE likes IS NOT NULL")
+    report = await measure(read_floor)
+    assert {row["check_name"] for row in report.findings} == {"counter_fell"}
+    report.raise_if_doubtful()  # a fall is a warning
+    report.findings.append({"check_name": "negative", "severity": "failed", "findings": 2, "accounts": 1})
+    with pytest.raises(DoubtfulDataError, match="2 x negative"):
+        report.raise_if_doubtful()

@@ -21,6 +21,7 @@ from warehouse.lake.marts import (
     refresh_after_post_snapshots,
     refresh_after_publications,
 )
+from warehouse.lake.quality import check_account_snapshots, check_post_snapshots
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
 
@@ -94,6 +95,7 @@ def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: s
     if inserted:
         _touch(cursor, batch, "publication")
         refresh_after_post_snapshots(cursor, params["first"].date())
+        check_post_snapshots(cursor, run_id, params["loaded_at"])
     return inserted
 
 
@@ -107,6 +109,7 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
         if inserted:
             _touch(cursor, batch, "account")
             refresh_after_account_snapshots(cursor, params["first"].date())
+            check_account_snapshots(cursor, run_id, params["loaded_at"], params["first"])
         return inserted
 
     return lake.run_write(work) if len(batch) else 0
@@ -172,12 +175,15 @@ def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str
 
 
 def _touch(cursor: DuckDBPyConnection, batch: pa.Table, what: str) -> None:
+    """Name what the batch touches: its keys in `new_keys`, its publications or accounts in `touched_...`."""
     key = f"{what}_id"
-    cursor.register("batch", batch.select([key]))
+    names = f"CREATE OR REPLACE TEMP TABLE new_keys AS SELECT DISTINCT {key}, captured_at FROM batch"  # noqa: S608 (what is one of two names of ours)
+    cursor.register("batch", batch.select([key, "captured_at"]))
     try:
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what}s AS SELECT DISTINCT {key} FROM batch")  # noqa: S608 (what is one of two names of ours)
+        cursor.execute(names)
     finally:
         cursor.unregister("batch")
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what}s AS SELECT DISTINCT {key} FROM new_keys")  # noqa: S608 (same)
 
 
 def _count(cursor: DuckDBPyConnection) -> int:

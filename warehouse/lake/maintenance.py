@@ -23,12 +23,18 @@ ORPHAN_AGE = timedelta(days=3)
 
 
 def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:
-    """Merge small files, expire old snapshots, delete the files nobody needs. Safe beside readers and writers.
+    """Forget what is kept for a time only, merge small files, expire old snapshots, delete files nobody needs.
 
-    Returns {before, after: {tables, files, delete_files, bytes}, snapshots_expired, files_deleted,
-    orphans_deleted}.
+    Safe beside readers and writers. How long payloads and findings are kept is in the lake's settings.
+
+    Returns {before, after: {tables, files, delete_files, bytes}, payloads_dropped, findings_dropped,
+    snapshots_expired, files_deleted, orphans_deleted}.
     """
     before = measure_files(lake)
+    payloads_before = now - lake.settings.keep_raw_payloads
+    payloads = _forget(lake, "drop_post_payloads", payloads_before)
+    payloads += _forget(lake, "drop_account_payloads", payloads_before)
+    findings = _forget(lake, "delete_findings", now - lake.settings.keep_findings)
     # Each step has the lock to itself for a moment only, so that loads get their turn in between.
     _run(lake, "rewrite_data_files")
     _run(lake, "merge_adjacent_files")
@@ -38,6 +44,8 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
     return {
         "before": before,
         "after": measure_files(lake),
+        "payloads_dropped": payloads,
+        "findings_dropped": findings,
         "snapshots_expired": expired,
         "files_deleted": deleted,
         "orphans_deleted": orphans,
@@ -50,8 +58,24 @@ def measure_files(lake: Lake) -> dict[str, int]:
     return row
 
 
+def get_pipeline_state(lake: Lake, now: datetime) -> dict[str, Any]:
+    """Return the columns of maintenance/pipeline_state.sql: commits, measurements, gaps, findings of the last day."""
+    (row,) = lake.query(load_sql("maintenance/pipeline_state"), {"now": now})
+    return row
+
+
 def _run(lake: Lake, name: str, **params: datetime) -> int:
     def work(cursor: DuckDBPyConnection) -> int:
         return len(cursor.execute(load_sql(f"maintenance/{name}"), params).fetchall())
+
+    return lake.run_write(work)
+
+
+def _forget(lake: Lake, name: str, older_than: datetime) -> int:
+    """Run a statement that changes old rows; returns how many."""
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        row = cursor.execute(load_sql(f"maintenance/{name}"), {"older_than": older_than}).fetchone()
+        return int(row[0]) if row else 0
 
     return lake.run_write(work)

@@ -36,8 +36,7 @@ CHUNK_ROWS = 2_000_000
 
 _PUBLICATIONS = "publication_id IN (FROM touched_publications)"
 _ACCOUNTS = "account_id IN (FROM touched_accounts)"
-_POSTS = "post_id IN (FROM touched_posts)"
-_BELONGING = f"SELECT post_id, account_id FROM marts.publication_latest WHERE {_PUBLICATIONS}"  # noqa: S608 (from above)
+_SINCE = "day >= $since::DATE"
 _ANY_PUBLICATION = (
     "SELECT publication_id FROM "
     "(SELECT publication_id FROM dims.publications UNION SELECT publication_id FROM raw.post_snapshots)"
@@ -48,35 +47,28 @@ _FIRST_DAY = date(1, 1, 1)
 def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date) -> None:
     """Bring the marts up to date for `touched_publications`, which have new snapshots on `since` (UTC) or later."""
     _refresh_publications(cursor, since)
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE belonging AS {_BELONGING}")
-    _refresh_totals(cursor)
 
 
 def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
     """Bring the marts up to date for the dimension rows in `changed`, which are in the lake already."""
     _touch("publications", cursor, "SELECT publication_id FROM changed")
-    # The post and the account that a publication belonged to before are not the same without it.
-    before = f"SELECT post_id, account_id FROM changed UNION {_BELONGING}"  # noqa: S608 (from above)
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE belonging AS {before}")
     _refresh_publications(cursor, None)
-    _refresh_totals(cursor)
 
 
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
     """Bring the marts up to date for the dimension rows in `changed`: another zone makes other slots."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")
+    _touch("posts", cursor, "SELECT NULL::VARCHAR AS post_id LIMIT 0")
+    cursor.execute(load_sql("marts/near"))
     _replace("slot_engagement", cursor, _ACCOUNTS)
 
 
 def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> None:
     """Bring the marts up to date for `touched_accounts`, which have new counts on `since` (UTC) or later."""
-    _refresh_accounts(cursor, since)
-    _touch(
-        "posts",
-        cursor,
-        f"SELECT DISTINCT post_id FROM marts.publication_latest WHERE {_ACCOUNTS} "  # noqa: S608 (our own words)
-        f"AND (published_at AT TIME ZONE 'UTC')::DATE >= DATE '{since}'",
-    )
+    _replace("account_daily", cursor, f"{_ACCOUNTS} AND {_SINCE}", since=since)
+    cursor.execute(load_sql("marts/posts_since"), {"since": since})
+    _touch("accounts", cursor, "SELECT NULL::VARCHAR AS account_id LIMIT 0")
+    cursor.execute(load_sql("marts/near"))
     _refresh_posts(cursor)
 
 
@@ -90,14 +82,13 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
     for mart in KEYS:
         cursor.execute(f"DELETE FROM marts.{mart}")  # noqa: S608 (our own names)
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM raw.account_snapshots")
-    _refresh_accounts(cursor, _FIRST_DAY)
+    _replace("account_daily", cursor, f"{_ACCOUNTS} AND {_SINCE}", since=_FIRST_DAY)
     chunks = 1 + _count(cursor.execute("SELECT count(*) FROM raw.post_snapshots")) // CHUNK_ROWS
     for chunk in range(chunks):
         _touch("publications", cursor, f"{_ANY_PUBLICATION} WHERE hash(publication_id) % {chunks} = {chunk}")
-        _refresh_publications(cursor, _FIRST_DAY)
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE belonging AS SELECT post_id, account_id FROM dims.publications"
-    )
+        _refresh_counters(cursor, _FIRST_DAY)
+    _touch("posts", cursor, "SELECT DISTINCT post_id FROM dims.publications")
+    _touch("accounts", cursor, "SELECT DISTINCT account_id FROM dims.publications")
     _refresh_totals(cursor)
     return {
         mart: _count(cursor.execute(f"SELECT count(*) FROM marts.{mart}"))  # noqa: S608 (our own names)
@@ -106,30 +97,41 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
 
 
 def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
-    """Make the rows of `touched_publications` again; since = None: only what depends on their dimensions."""
+    """Make all rows that depend on `touched_publications` again; since = None: their dimensions changed, not raw."""
+    _refresh_counters(cursor, since)
+    _touch("posts", cursor, "SELECT DISTINCT post_id FROM belonging")
+    _touch("accounts", cursor, "SELECT DISTINCT account_id FROM belonging")
+    _refresh_totals(cursor)
+
+
+def _refresh_counters(cursor: DuckDBPyConnection, since: date | None) -> None:
+    """Make the rows of the publications themselves again; leaves what they belong to, and did, in `belonging`."""
     cursor.execute(load_sql("marts/history"))
+    cursor.execute(load_sql("marts/touched_dims"))
     _replace("publication_latest", cursor, _PUBLICATIONS)
+    # The post and the account that a publication belonged to before are not the same without it.
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE belonging AS "
+        "SELECT post_id, account_id FROM fresh UNION SELECT post_id, account_id FROM held"
+    )
     _replace("publication_at_age", cursor, _PUBLICATIONS)
     if since is not None:
-        _replace("engagement_daily", cursor, f"{_PUBLICATIONS} AND day >= $since::DATE", since=since)
-
-
-def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> None:
-    _replace("account_daily", cursor, f"{_ACCOUNTS} AND day >= $since::DATE", since=since)
+        _replace("engagement_daily", cursor, f"{_PUBLICATIONS} AND {_SINCE}", since=since)
 
 
 def _refresh_totals(cursor: DuckDBPyConnection) -> None:
-    """Make the rows of the posts and accounts in `belonging` again, from the marts of their publications."""
-    _touch("posts", cursor, "SELECT DISTINCT post_id FROM belonging")
-    _touch("accounts", cursor, "SELECT DISTINCT account_id FROM belonging")
+    """Make the rows of `touched_posts` and `touched_accounts` again, from the marts of their publications."""
+    cursor.execute(load_sql("marts/near"))
     _refresh_posts(cursor)
     _replace("slot_engagement", cursor, _ACCOUNTS)
 
 
 def _refresh_posts(cursor: DuckDBPyConnection) -> None:
     cursor.execute(load_sql("marts/post_totals"))
-    cursor.execute(load_sql("marts/changed_months"))
-    _replace("post_performance", cursor, f"{_POSTS} OR (workspace_id, month) IN (FROM changed_months)")
+    _hold("post_performance", cursor, "post_id IN (FROM touched_posts)")
+    if _count(cursor.execute(load_sql("marts/changed_months"))):
+        cursor.execute(load_sql("marts/hold_changed_months"))
+    _settle("post_performance", cursor)
 
 
 def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> None:
@@ -137,10 +139,20 @@ def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> None:
 
 
 def _replace(mart: str, cursor: DuckDBPyConnection, scope: str, **params: date) -> None:
-    """Make the rows of the mart within `scope` what its SELECT says now; equal rows stay where they are."""
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM marts.{mart} LIMIT 0")
-    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/{mart}')}", params)
+    """Make the rows of the mart within `scope` what its SELECT says now."""
+    _hold(mart, cursor, scope, **params)
+    _settle(mart, cursor, **params)
+
+
+def _hold(mart: str, cursor: DuckDBPyConnection, scope: str, **params: date) -> None:
+    """Put the mart's rows within `scope` aside as `held`: those that may change."""
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS FROM marts.{mart} WHERE {scope}", params)
+
+
+def _settle(mart: str, cursor: DuckDBPyConnection, **params: date) -> None:
+    """Put what the mart's SELECT says in the place of `held`; equal rows stay where they are."""
+    cursor.execute("CREATE OR REPLACE TEMP TABLE fresh AS FROM held LIMIT 0")
+    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/{mart}')}", params)
     keys = ", ".join(KEYS[mart])
     stale = f"SELECT {keys} FROM (FROM held EXCEPT FROM fresh)"  # noqa: S608 (our own names)
     if _count(cursor.execute(f"CREATE OR REPLACE TEMP TABLE stale AS {stale}")):

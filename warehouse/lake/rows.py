@@ -65,6 +65,8 @@ class PostSnapshot:
     video_views: int | None = None
     raw: JsonObject | None = field(default=None, hash=False)
     """The platform's own answer for this post."""
+    api_version: str | None = None
+    """Version of the API that answered; None for imported rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,5 @@ class AccountSnapshot:
     posts: int | None = None
     raw: JsonObject | None = field(default=None, hash=False)
     """The platform's own answer."""
+    api_version: str | None = None
+    """Version of the API that answered."""

@@ -3,6 +3,7 @@
     migrations/   the lake's tables, numbered, each applied once (these hold several statements)
     load/         raw rows and dimensions, by natural key
     marts/        what is kept up from them at load time
+    quality/      what is looked at in each load
     queries/      what is asked of them
 
 Schemas are written without a catalog: `warehouse.lake.connect` makes the lake the default one.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock
 from sqlalchemy import Engine, create_engine, event, make_url, text
@@ -25,7 +25,7 @@ from warehouse.store.migrations import migrate
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -95,6 +95,23 @@ class Store:
         read may be remembered.
         """
         return self._change_counter.read() if self._change_counter else None
+
+    @contextmanager
+    def upkeep(self) -> Iterator[Callable[[str], Any]]:
+        """Yield a function that runs a statement and returns its first value; on SQLite outside any transaction."""
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+
+            def run(statement: str) -> Any:  # noqa: ANN401 (whatever the database says)
+                cursor.execute(statement)
+                row = cursor.fetchone() if cursor.description else None
+                return row[0] if row else None
+
+            yield run
+            connection.commit()
+        finally:
+            connection.close()
 
     @property
     def dialect(self) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from warehouse.store.models import AccountRow, PlatformLimit, Publication
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -47,10 +47,36 @@ class DueAccount:
     publications: tuple[Publication, ...]
 
 
-def next_snapshot_at(published_at: datetime, measured_at: datetime) -> datetime | None:
+def next_snapshot_at(
+    published_at: datetime, measured_at: datetime, ages: Sequence[timedelta] = SNAPSHOT_AGES
+) -> datetime | None:
     """Return when a publication measured at `measured_at` is to be measured next; None = never again."""
     age = measured_at - published_at
-    return next((published_at + mark for mark in SNAPSHOT_AGES if age < mark * (1 - _EARLY)), None)
+    return next((published_at + mark for mark in ages if age < mark * (1 - _EARLY)), None)
+
+
+def put_off_young(
+    session: Session, due: Sequence[DueAccount], now: datetime, ages: Mapping[str, Sequence[timedelta]]
+) -> list[DueAccount]:
+    """Return `due` without what has not come to the first of its platform's own ages; that is planned for then.
+
+    Publishing plans the first reading by SNAPSHOT_AGES, whatever the platform's own `ages` are.
+    """
+    ready = []
+    for item in due:
+        own = ages.get(item.account.platform)
+        kept = []
+        for row in item.publications:
+            first = None if own is None or row.published_at is None else row.published_at + own[0]
+            if own is None or first is None or row.snapshot_count or now >= first - own[0] * _EARLY:
+                kept.append(row)
+            else:
+                session.execute(
+                    update(Publication).where(Publication.id == row.id).values(next_snapshot_at=first)
+                )
+        if kept:
+            ready.append(DueAccount(item.account, tuple(kept)))
+    return ready
 
 
 def list_due_snapshots(
@@ -94,14 +120,17 @@ def record_measured(
     measured: Collection[str] = (),
     deleted: Collection[str] = (),
     missing: Collection[str] = (),
+    ages: Mapping[str, Sequence[timedelta]] | None = None,
 ) -> None:
     """Note the outcome of one reading for these publications (ids) and plan the next.
+
+    `ages`: those of platforms that have their own; all others have SNAPSHOT_AGES.
 
     `deleted`: the platform says that the post is gone, so it is never asked for again. `missing`: left out of the
     answer without a reason, so it is asked for again after a pause that doubles up to a day.
     """
     for publication, chunk_kind in _in_kinds(session, measured=measured, deleted=deleted, missing=missing):
-        _plan(publication, chunk_kind, captured_at)
+        _plan(publication, chunk_kind, captured_at, (ages or {}).get(publication.platform, SNAPSHOT_AGES))
     session.flush()
 
 
@@ -146,7 +175,7 @@ def _in_kinds(session: Session, **kinds: Collection[str]) -> Iterator[tuple[Publ
                 yield row, kind
 
 
-def _plan(publication: Publication, kind: str, captured_at: datetime) -> None:
+def _plan(publication: Publication, kind: str, captured_at: datetime, ages: Sequence[timedelta]) -> None:
     published_at = publication.published_at or captured_at
     if kind == "deleted":
         publication.platform_deleted = True
@@ -156,12 +185,12 @@ def _plan(publication: Publication, kind: str, captured_at: datetime) -> None:
         # 2 ** 7 quarters of an hour are more than a day; the bound keeps the power itself small.
         pause = min(_FIRST_PAUSE * 2 ** min(publication.snapshot_failures - 1, 7), _LONGEST_PAUSE)
         again = captured_at + pause
-        publication.next_snapshot_at = again if again <= published_at + SNAPSHOT_AGES[-1] else None
+        publication.next_snapshot_at = again if again <= published_at + ages[-1] else None
     else:
         publication.snapshot_count += 1
         publication.snapshot_failures = 0
         publication.platform_deleted = False
-        publication.next_snapshot_at = next_snapshot_at(published_at, captured_at)
+        publication.next_snapshot_at = next_snapshot_at(published_at, captured_at, ages)
 
 
 def _readable(query: Any, now: datetime) -> Any:  # noqa: ANN401 (a Select of whichever columns)

@@ -33,8 +33,6 @@ class QueueState:
     """Accounts whose token the platform refuses."""
     stale_unknown: int
     """Publications of which nobody has found out for STALE_UNKNOWN_AFTER whether they are out."""
-    unread: int
-    """Snapshots of connected accounts that have been due for longer than UNREAD_AFTER."""
 
 
 def get_queue_state(session: Session, now: datetime) -> QueueState:
@@ -56,12 +54,6 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
     stale_unknown = select(func.count()).where(
         Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
     )
-    unread = (
-        select(func.count())
-        .select_from(Publication)
-        .join(AccountRow, AccountRow.id == Publication.account_id)
-        .where(Publication.next_snapshot_at < now - UNREAD_AFTER, AccountRow.status == "active")
-    )
     revoked = select(func.count()).where(AccountRow.status == "revoked")
     return QueueState(
         by_status=dict(session.execute(by_status).tuples().all()),
@@ -69,5 +61,15 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         oldest_late_seconds=(now - oldest).total_seconds() if oldest is not None else 0.0,
         revoked=session.scalar(revoked) or 0,
         stale_unknown=session.scalar(stale_unknown) or 0,
-        unread=session.scalar(unread) or 0,
     )
+
+
+def get_oldest_unread(session: Session, now: datetime) -> tuple[int, datetime | None]:
+    """Return how many snapshots of connected accounts have been due for longer than UNREAD_AFTER, and since when."""
+    count, oldest = session.execute(
+        select(func.count(), func.min(Publication.next_snapshot_at))
+        .select_from(Publication)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .where(Publication.next_snapshot_at < now - UNREAD_AFTER, AccountRow.status == "active")
+    ).one()
+    return count, oldest

@@ -67,7 +67,7 @@ def test_rewritten_marts_do_not_pile_up_deletions(
     maintain_lake(lake, datetime.now(UTC))
     tables = lake.query("SELECT table_name, file_count FROM ducklake_table_info('lake') WHERE file_count > 1")
     assert tables == []
-    assert measure_files(lake)["tables"] == 12
+    assert measure_files(lake)["tables"] == 13
 
 
 def test_a_file_of_an_open_transaction_is_left_alone(

@@ -1,23 +1,12 @@
 -- grain: one row per post in `touched_posts` that has a publication: all of post_performance but the place
--- params: none
+-- params: none; reads `near`
 CREATE OR REPLACE TEMP TABLE post_totals AS
 WITH of_posts AS (
-  SELECT latest.*, daily.followers
-  FROM marts.publication_latest AS latest
+  SELECT near.*, daily.followers
+  FROM near
   ASOF LEFT JOIN (SELECT account_id, day, followers FROM marts.account_daily WHERE followers IS NOT NULL) AS daily
-    ON latest.account_id = daily.account_id AND (latest.published_at AT TIME ZONE 'UTC')::DATE >= daily.day
-  WHERE latest.post_id IN (SELECT post_id FROM touched_posts)
-),
-at_age AS (
-  SELECT
-    publication_id,
-    max(engagement) FILTER (WHERE age_hours = 1) AS at_1h,
-    max(engagement) FILTER (WHERE age_hours = 24) AS at_24h,
-    max(engagement) FILTER (WHERE age_hours = 168) AS at_7d,
-    max(engagement) FILTER (WHERE age_hours = 720) AS at_30d
-  FROM marts.publication_at_age
-  WHERE post_id IN (SELECT post_id FROM touched_posts)
-  GROUP BY publication_id
+    ON near.account_id = daily.account_id AND (near.published_at AT TIME ZONE 'UTC')::DATE >= daily.day
+  WHERE near.post_id IN (SELECT post_id FROM touched_posts)
 )
 SELECT
   workspace_id,
@@ -53,5 +42,4 @@ SELECT
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND at_30d IS NULL) = 0 THEN sum(at_30d)::BIGINT END
     AS engagement_30d
 FROM of_posts
-LEFT JOIN at_age USING (publication_id)
 GROUP BY workspace_id, post_id

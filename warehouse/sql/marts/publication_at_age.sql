@@ -1,4 +1,4 @@
--- grain: one row per publication in `touched_publications` that has a dimension row, and age of 1, 24, 168, 720 hours
+-- grain: one row per publication in `touched_dims` and age of 1, 24, 168 and 720 hours; reads `history`
 -- params: none
 -- A straight line between the snapshots just before and just after the age. Publishing counts as a snapshot of
 -- zeros at age 0; beyond the last snapshot nothing is known. Growth is no straight line: so the nearer of the two
@@ -7,8 +7,7 @@
 WITH ages AS (SELECT unnest([1, 24, 168, 720])::INTEGER AS age_hours),
 publications AS (
   SELECT workspace_id, publication_id, post_id, account_id, platform, published_at
-  FROM dims.publications
-  WHERE publication_id IN (SELECT publication_id FROM touched_publications)
+  FROM touched_dims
 ),
 aged AS (
   SELECT

@@ -1,4 +1,4 @@
--- grain: one row per publication in `touched_publications` that has a dimension row; the newest of `history` wins
+-- grain: one row per publication in `touched_dims`; the newest of `history` wins
 -- params: none
 WITH newest AS (
   SELECT
@@ -31,6 +31,5 @@ SELECT
   newest.counted.video_views,
   engagement(newest.counted.likes, newest.counted.comments, newest.counted.shares, newest.counted.saves)
     AS engagement
-FROM dims.publications
+FROM touched_dims AS publications
 LEFT JOIN newest USING (publication_id)
-WHERE publications.publication_id IN (SELECT publication_id FROM touched_publications)

@@ -1,27 +1,17 @@
 -- grain: one row per account in `touched_accounts` and hour of its local week in which it published
--- params: none
+-- params: none; reads `near`
 WITH zones AS (
   SELECT account_id, timezone
   FROM dims.accounts
   -- A name that this build of the zone database does not know must not stop a load.
   WHERE timezone IN (SELECT name FROM pg_timezone_names())
 ),
-at_age AS (
-  SELECT
-    publication_id,
-    max(engagement) FILTER (WHERE age_hours = 24) AS at_24h,
-    max(engagement) FILTER (WHERE age_hours = 168) AS at_7d
-  FROM marts.publication_at_age
-  WHERE account_id IN (SELECT account_id FROM touched_accounts) AND age_hours IN (24, 168)
-  GROUP BY publication_id
-),
 placed AS (
   SELECT
-    latest.*, at_24h, at_7d,
+    near.*,
     coalesce(zones.timezone, 'UTC') AS timezone,
     published_at AT TIME ZONE coalesce(zones.timezone, 'UTC') AS local_time
-  FROM marts.publication_latest AS latest
-  LEFT JOIN at_age USING (publication_id)
+  FROM near
   LEFT JOIN zones USING (account_id)
   WHERE account_id IN (SELECT account_id FROM touched_accounts)
 )

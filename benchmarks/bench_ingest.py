@@ -1,0 +1,274 @@
+"""Ingest beside dlt and beside a bare Arrow append of the same rows, in one run.
+
+Two comparisons: the whole pull (HTTP, parsing, loading) and the load step alone. Ours keeps six marts up, checks each
+row, and loads each row once whatever is repeated; dlt merges by primary key into DuckDB; the bare append keeps nothing.
+dlt is given a part of the rows (--dlt-rows), since it takes long; all figures are rows per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import httpx
+import orjson
+from dlt.sources.rest_api import rest_api_source
+from pydantic import SecretStr
+
+from connectors.platforms.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from connectors.types import Account, Credentials, Platform
+from warehouse.lake.connect import Lake
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications, to_batch
+from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
+from warehouse.settings import WarehouseSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ACCOUNTS = 100
+AGES_H = (1, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440)
+BATCH = 100
+"""Posts in one request, as the platform allows."""
+START = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def published(number: int, publications: int) -> datetime:
+    """Posts are spread over 90 days."""
+    return START + timedelta(days=90) * (number / publications)
+
+
+def rows_of(
+    numbers: Sequence[int], turn: int, publications: int, metrics: Sequence[Any]
+) -> list[PostSnapshot]:
+    """The lake's rows of one answer."""
+    rows = []
+    for number, counted in zip(numbers, metrics, strict=True):
+        at = published(number, publications)
+        rows.append(
+            PostSnapshot(
+                workspace_id="ws",
+                publication_id=f"pub_{number:09d}",
+                account_id=f"acct_{number % ACCOUNTS:03d}",
+                captured_at=at + timedelta(hours=AGES_H[turn]),
+                published_at=at,
+                impressions=counted.impressions,
+                likes=counted.likes,
+                comments=counted.comments,
+                shares=counted.shares,
+                saves=counted.saves,
+                raw=counted.raw,
+                api_version="2",
+            )
+        )
+    return rows
+
+
+def order(publications: int) -> list[int]:
+    """Return the posts account by account, as a run asks for them."""
+    return sorted(range(publications), key=lambda number: (number % ACCOUNTS, number))
+
+
+def load_dimensions(lake: Lake, publications: int) -> None:
+    """Put accounts and publications into the lake."""
+    load_accounts(
+        lake, [AccountDim(f"acct_{n:03d}", "ws", "twitter", f"account{n}") for n in range(ACCOUNTS)]
+    )
+    load_publications(
+        lake,
+        [
+            PublicationDim(
+                publication_id=f"pub_{number:09d}",
+                post_id=f"post_{number:09d}",
+                workspace_id="ws",
+                account_id=f"acct_{number % ACCOUNTS:03d}",
+                platform="twitter",
+                origin="external",
+                kind="text",
+                published_at=published(number, publications),
+            )
+            for number in range(publications)
+        ],
+    )
+
+
+async def pull(base: str, turn: int, publications: int) -> list[PostSnapshot]:
+    """Fetch one round of every post through the real connector, eight requests at a time."""
+    numbers = order(publications)
+    settings = ConnectorSettings(twitter_base_url=base, allow_private_instances=True)
+    rows: list[PostSnapshot] = []
+    async with httpx.AsyncClient() as control:
+        await control.get(f"{base}/turn", params={"turn": turn})
+    async with ConnectorPool(settings) as pool:
+        account = Account(
+            "acct", Platform.TWITTER, Credentials(SecretStr("token")), external_id="1", handle="a"
+        )
+        connector = pool.open(account)
+        slots = asyncio.Semaphore(8)
+
+        async def ask(asked: list[int]) -> None:
+            async with slots:
+                batch = await connector.fetch_metrics([str(number) for number in asked])
+            rows.extend(rows_of(asked, turn, publications, batch.metrics))
+
+        async with asyncio.TaskGroup() as tasks:
+            for start in range(0, len(numbers), BATCH):
+                tasks.create_task(ask(numbers[start : start + BATCH]))
+    return rows
+
+
+def chunks(rows: list[PostSnapshot], size: int) -> Iterator[list[PostSnapshot]]:
+    """Yield what goes into one commit."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def measure_ours(base: str, home: Path, publications: int, turns: int, size: int) -> dict[str, float]:
+    """Pull and load round by round; the bare append of the same rows follows each load, in commits as large."""
+    fetching = loading = appending = loading_cpu = appending_cpu = 0.0
+    with Lake.open(WarehouseSettings(home=home)) as lake:
+        load_dimensions(lake, publications)
+        with lake.write() as cursor:
+            cursor.execute("CREATE SCHEMA bare")
+            cursor.execute("CREATE TABLE bare.post_snapshots AS FROM raw.post_snapshots LIMIT 0")
+        for turn in range(turns):
+            began = time.perf_counter()
+            rows = asyncio.run(pull(base, turn, publications))
+            fetching += time.perf_counter() - began
+            for part in chunks(rows, size):
+                began = time.perf_counter()
+                cpu = time.process_time()
+                if load_post_snapshots(lake, part, f"run_{turn}") != len(part):
+                    raise SystemExit("a row was left out: the benchmark is wrong")
+                loading += time.perf_counter() - began
+                loading_cpu += time.process_time() - cpu
+                began, cpu = time.perf_counter(), time.process_time()
+                table = to_batch(part, PostSnapshot)
+                with lake.write() as cursor:
+                    cursor.register("batch", table)
+                    cursor.execute(
+                        "INSERT INTO bare.post_snapshots BY NAME SELECT *, 'platform' AS source, 'run' AS run_id, "
+                        "now() AS loaded_at FROM batch"
+                    )
+                    cursor.unregister("batch")
+                appending += time.perf_counter() - began
+                appending_cpu += time.process_time() - cpu
+            print(
+                f"  round {turn + 1} of {turns}: {loading:.1f} s loading, {appending:.1f} s bare", flush=True
+            )
+    total = publications * turns
+    return {
+        "pull_rows_s": total / (fetching + loading),
+        "load_rows_s": total / loading,
+        "bare_append_rows_s": total / appending,
+        "load_cpu_s": loading_cpu,
+        "bare_append_cpu_s": appending_cpu,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def measure_dlt(base: str, folder: Path, rows: int) -> dict[str, float]:
+    """Dlt pulls by its own REST source; then it loads the same rows from memory, which is its load step alone."""
+    key = ["id", "turn"]
+    source = rest_api_source(
+        {
+            "client": {"base_url": base},
+            "resource_defaults": {"primary_key": key, "write_disposition": "merge"},
+            "resources": [
+                {
+                    "name": "post_snapshots",
+                    "endpoint": {
+                        "path": "page",
+                        "data_selector": "data",
+                        "paginator": {
+                            "type": "page_number",
+                            "base_page": 1,
+                            "total_path": None,
+                            "maximum_page": rows // 100 + 1,
+                        },
+                    },
+                }
+            ],
+        }
+    )
+
+    def pipeline(name: str) -> dlt.Pipeline:
+        return dlt.pipeline(
+            name,
+            destination=dlt.destinations.duckdb(str(folder / f"{name}.duckdb")),
+            dataset_name="lake",
+            pipelines_dir=str(folder / "pipelines"),
+        )
+
+    began = time.perf_counter()
+    pipeline("pulled").run(source)
+    pulled = time.perf_counter() - began
+    with httpx.Client() as client:
+        pages = range(1, rows // 100 + 1)
+        with ThreadPoolExecutor(4) as pool:
+            answers = pool.map(lambda page: client.get(f"{base}/page", params={"page": page}).content, pages)
+            held = [row for answer in answers for row in orjson.loads(answer)["data"]]
+    began = time.perf_counter()
+    pipeline("loaded").run(held, table_name="post_snapshots", write_disposition="merge", primary_key=key)
+    loaded = time.perf_counter() - began
+    return {"dlt_pull_rows_s": rows / pulled, "dlt_load_rows_s": rows / loaded}
+
+
+def main() -> None:
+    """Run and print; --json for programs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--publications", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=10, help="snapshots of each publication (at most 12)")
+    parser.add_argument(
+        "--commit-rows", type=int, default=50_000, help="rows in one commit; a run writes as many at most"
+    )
+    parser.add_argument("--dlt-rows", type=int, default=50_000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).with_name("ingest_source.py")
+    server = subprocess.Popen([sys.executable, str(script), str(port), str(options.publications)])
+    base = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(100):
+            try:
+                httpx.get(f"{base}/turn?turn=0")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        with tempfile.TemporaryDirectory() as folder:
+            figures: dict[str, float] = dict(
+                measure_ours(
+                    base, Path(folder) / "home", options.publications, options.rounds, options.commit_rows
+                )
+            )
+            figures |= measure_dlt(base, Path(folder), options.dlt_rows)
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+    figures["load_of_bare_append"] = figures["load_rows_s"] / figures["bare_append_rows_s"]
+    figures["load_of_dlt"] = figures["load_rows_s"] / figures["dlt_load_rows_s"]
+    figures["pull_of_dlt"] = figures["pull_rows_s"] / figures["dlt_pull_rows_s"]
+    if options.json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:22} {value:12,.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+-- grain: one metric of one new snapshot of `new_keys` that a check did not pass; reads `history`
+-- params: none
+-- A counter that falls can be a platform's own correction; a count below zero, or more people than showings, cannot be.
+-- Impressions exactly doubled while nothing else moved is what a source looks like that counts everything twice.
+WITH ordered AS (
+  SELECT
+    *,
+    lag(struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views))
+      OVER (PARTITION BY publication_id ORDER BY captured_at) AS before
+  FROM history
+),
+fresh_rows AS (SELECT ordered.* FROM ordered JOIN new_keys USING (publication_id, captured_at)),
+counters AS (
+  SELECT
+    workspace_id, account_id, publication_id, captured_at,
+    unnest(['impressions', 'reach', 'likes', 'comments', 'shares', 'saves', 'clicks', 'video_views']) AS metric,
+    unnest([impressions, reach, likes, comments, shares, saves, clicks, video_views]) AS value,
+    unnest([before.impressions, before.reach, before.likes, before.comments, before.shares, before.saves,
+            before.clicks, before.video_views]) AS compared_with
+  FROM fresh_rows
+)
+SELECT workspace_id, account_id, publication_id, 'negative' AS check_name, 'failed' AS severity, captured_at,
+       metric, value, 0::BIGINT AS compared_with
+FROM counters WHERE value < 0
+UNION ALL
+SELECT workspace_id, account_id, publication_id, 'counter_fell', 'warning', captured_at, metric, value, compared_with
+FROM counters WHERE value < compared_with
+UNION ALL
+SELECT workspace_id, account_id, publication_id, 'reach_above_impressions', 'failed', captured_at, 'reach', reach, impressions
+FROM fresh_rows WHERE reach > impressions
+UNION ALL
+SELECT workspace_id, account_id, publication_id, 'impressions_doubled', 'warning', captured_at, 'impressions', impressions,
+       before.impressions
+FROM fresh_rows
+WHERE before.impressions >= 100 AND impressions = 2 * before.impressions
+  AND engagement(likes, comments, shares, saves)
+      IS NOT DISTINCT FROM engagement(before.likes, before.comments, before.shares, before.saves)
