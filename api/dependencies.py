@@ -111,6 +111,12 @@ AccountKeeper = Annotated[Caller, Depends(require_scope("accounts"))]
 Administrator = Annotated[Caller, Depends(require_scope("admin"))]
 
 
+async def refuse_empty_condition(request: Request) -> None:
+    """Raise a 412 for an If-Match header without a value: it would be read as no condition at all."""
+    if request.headers.get("if-match", "*").strip() == "":
+        raise ApiError(412, "stale", "the If-Match header is empty: send the post's ETag, or leave it out")
+
+
 async def refuse_unknown_parameters(request: Request) -> None:
     """Raise a 422 for a query parameter that the route does not have: a typing error is not a filter."""
     known = _query_names(request.scope["route"].dependant)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
+from api.feed_access import FEED_PATH, FEED_TOKEN
 from api.openapi_links import METHODS, add_links
 from api.schemas_common import Problem, problems
 
@@ -40,6 +41,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             if method in item:
                 _drop_foreign_422(item[method])
                 _add_answers_to_any_body(item[method])
+    _name_the_feeds_token(document)
     add_links(document)
     return document
 
@@ -50,6 +52,17 @@ def _add_answers_to_any_body(operation: dict[str, Any]) -> None:
         for status, answer in problems(400, 413).items():
             operation["responses"].setdefault(str(status), answer)
         operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _name_the_feeds_token(document: dict[str, Any]) -> None:
+    """The calendar feed takes either an access token or the one in its address, which is its own kind of key."""
+    document["components"]["securitySchemes"]["feedToken"] = {
+        "type": "apiKey",
+        "in": "query",
+        "name": FEED_TOKEN,
+        "description": "The token in the address that POST /api/v1/calendar-feeds gives.",
+    }
+    document["paths"][FEED_PATH]["get"]["security"] = [{"accessToken": []}, {"feedToken": []}]
 
 
 def _drop_foreign_422(operation: dict[str, Any]) -> None:

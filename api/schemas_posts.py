@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas_approvals import Approval
 from api.schemas_common import Request
@@ -34,7 +34,7 @@ When = Annotated[
 ]
 
 Experiment = Annotated[
-    bool,
+    StrictBool,
     Field(
         description='With "optimal": whether the workspace\'s experiment, if it runs one, may choose the time. '
         "false: the best free time, whatever happens."
@@ -101,7 +101,7 @@ class PostCreate(PostFields):
     status: Literal["draft", "scheduled"] | None = Field(
         default=None, description="`draft`: kept, not sent. Default: scheduled."
     )
-    allow_duplicate: bool = Field(
+    allow_duplicate: StrictBool = Field(
         default=False, description="Accept the same content on the same account within 24 hours."
     )
 
@@ -115,7 +115,7 @@ class PostPatch(PostFields):
     status: Literal["draft", "scheduled"] | None = Field(
         default=None, description="`scheduled` sends a draft at its time, or at once where it has none."
     )
-    allow_duplicate: bool = False
+    allow_duplicate: StrictBool = False
 
 
 class RescheduleRequest(Request):

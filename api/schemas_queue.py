@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas_common import Request
+from api.schemas_common import NUMBERS_ONLY, Request
 
-Weekday = Annotated[int, Field(ge=0, le=6, description="0 = Monday.")]
+Weekday = Annotated[int, Field(ge=0, le=6, description="0 = Monday."), NUMBERS_ONLY]
 TimeOfDay = Annotated[
     str, Field(max_length=8, description="HH:MM in the account's zone.", examples=["09:30"])
 ]

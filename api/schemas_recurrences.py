@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas_posts import PostTemplate, Text, Zone
 from api.times import Resolution
@@ -59,7 +59,7 @@ class RecurrenceCreate(PostTemplate):
     )
     exdates: Skipped = Field(default_factory=list)
     content: Text = Field(description="As of a post.")
-    allow_duplicate: bool = Field(
+    allow_duplicate: StrictBool = Field(
         default=False, description="Accept the same rule with the same content twice."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas_common import Request
 
@@ -47,7 +47,7 @@ class WebhookPatch(Request):
     url: str | None = Field(default=None, min_length=1, max_length=2000)
     events: list[EventType] | None = Field(default=None, min_length=1, max_length=20)
     description: str | None = Field(default=None, max_length=300)
-    enabled: bool | None = Field(
+    enabled: StrictBool | None = Field(
         default=None,
         description="true sends what has waited at once; false keeps what happens and sends nothing.",
     )
@@ -123,7 +123,7 @@ class ReplayRequest(Request):
     )
 
     since: str = Field(max_length=64, description="ISO 8601: what happened at or after it.")
-    only_undelivered: bool = Field(
+    only_undelivered: StrictBool = Field(
         default=False, description="Leave out what the receiver has taken already."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas_common import Request
 from warehouse.store.placements import LARGEST_SHARE
@@ -37,9 +37,9 @@ class WorkspacePatch(Request):
     timezone: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description="IANA zone for times without an offset. Needs `admin`."
     )
-    approval_required: bool | None = Field(
+    approval_required: StrictBool | None = Field(
         default=None,
         description="Needs `admin`. Posts made or changed from now on wait; those that wait already go on waiting.",
     )
     random_share: float | None = Field(default=None, ge=0, le=LARGEST_SHARE, description="0 turns it off.")
-    weekly_exploration: bool | None = None
+    weekly_exploration: StrictBool | None = None

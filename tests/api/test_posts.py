@@ -364,6 +364,13 @@ def send(tenant: Tenant, publication_id: str, outcome: str | None) -> None:
         record_outcomes(session, [result], owner="test", now=now)
 
 
+def test_an_empty_condition_is_not_no_condition(tenant: Tenant) -> None:
+    address = f"{POSTS}/{post(tenant).json()['id']}"
+    answer = tenant.client.patch(address, json={"content": "changed"}, headers={"If-Match": ""})
+    assert (answer.status_code, answer.json()["code"]) == (412, "stale")
+    assert tenant.client.get(address).json()["content"] == "hello"
+
+
 def test_nothing_can_be_changed_once_claimed(tenant: Tenant) -> None:
     made = post(tenant).json()
     send(tenant, made["publications"][0]["id"], None)

@@ -42,6 +42,9 @@ STILL_THERE_AFTER_DELETE = (
 REPORTS_ON_WRONG_ROWS = ("create_posts",)
 """A wrong row is not a wrong request: the answer is a report that names it."""
 
+KNOWN_IN_TWO_WAYS = ("get_calendar_feed",)
+"""With a token in the address no header is asked for, right or wrong: test_calendar_feeds.py has its refusals."""
+
 
 class PresentClock(SettableClock):
     """Tokens and times as they are now: the fuzzer's own times are around today."""
@@ -145,6 +148,10 @@ def test_every_answer_is_as_documented(patient_server: Server) -> None:
             + [
                 {"include-operation-id": name, "checks": {"negative_data_rejection": {"enabled": False}}}
                 for name in REPORTS_ON_WRONG_ROWS
+            ]
+            + [
+                {"include-operation-id": name, "checks": {"ignored_auth": {"enabled": False}}}
+                for name in KNOWN_IN_TWO_WAYS
             ],
         }
     )
