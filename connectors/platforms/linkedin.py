@@ -48,7 +48,6 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_API, _OAUTH = "https://api.linkedin.com", "https://www.linkedin.com"
 _REFRESH_BEFORE = timedelta(days=10)
 
 
@@ -214,9 +213,12 @@ class LinkedInConnector:
     async def refresh_token(self) -> Credentials | None:
         """POST /oauth/v2/accessToken at www.linkedin.com. None where LinkedIn granted no refresh token."""
         settings = self._context.settings
-        address = _OAUTH if settings.linkedin_base_url == _API else settings.linkedin_base_url
         door = self._context.api(
-            self.account, label=LABEL, base_url=address, auth=httpx.Auth(), explain=explain
+            self.account,
+            label=LABEL,
+            base_url=settings.linkedin_oauth_base_url,
+            auth=httpx.Auth(),
+            explain=explain,
         )
         new = await renew(door, settings, self.account.credentials, now=self._context.clock())
         if new is not None:

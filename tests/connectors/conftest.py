@@ -61,6 +61,7 @@ def connector_settings() -> ConnectorSettings:
         tiktok_client_key="client-of-the-tests",
         tiktok_client_secret=SecretStr("secret-of-the-test-client"),
         linkedin_base_url=SANDBOX,
+        linkedin_oauth_base_url=SANDBOX,
         linkedin_client_id="client-of-the-tests",
         linkedin_client_secret=SecretStr("secret-of-the-test-client"),
         twitter_client_id="client-of-the-tests",

@@ -221,6 +221,32 @@ class TestLinkedInPage(ConnectorContract):
             with pytest.raises(GiveUpError, match="SOCIALFLOW_LINKEDIN_CLIENT_SECRET"):
                 await pool.open(account).refresh_token()
 
+    async def test_a_refresh_goes_to_the_address_of_the_sign_in(
+        self, account: Account, connector_settings: ConnectorSettings, clock: Clock
+    ) -> None:
+        """LinkedIn answers tokens at www.linkedin.com alone, and each of the two addresses has its own setting."""
+        asked: list[str] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            return httpx.Response(200, json={"access_token": "new", "expires_in": 5_184_000})
+
+        for settings in (
+            connector_settings.model_copy(update={"linkedin_oauth_base_url": "http://sign-in.test"}),
+            ConnectorSettings(
+                linkedin_client_id="client", linkedin_client_secret=SecretStr("secret"), request_timeout=0.5
+            ),
+        ):
+            transport = httpx.MockTransport(answer)
+            async with ConnectorPool(settings, clock=clock, transport=transport) as pool:
+                new = await pool.open(account).refresh_token()
+            assert new is not None
+            assert new.access_token.get_secret_value() == "new"
+        assert asked == [
+            "http://sign-in.test/oauth/v2/accessToken",
+            "https://www.linkedin.com/oauth/v2/accessToken",
+        ]
+
     async def test_a_version_that_is_over_loses_no_post(
         self, account: Account, connector_settings: ConnectorSettings, saved: SavedState
     ) -> None:
