@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from flows.commands.arguments import AsOfOption, parse_as_of
+from flows.commands.lake_settings import read_lake_settings
 from flows.commands.output import JsonOption, print_json, say, show_progress
 from warehouse.lake.export import ExportFormat, export_lake
-from warehouse.settings import WarehouseSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -36,7 +36,7 @@ def export(
             advance(1)
 
         report = export_lake(
-            WarehouseSettings(),
+            read_lake_settings(),
             output.absolute(),
             kind,
             workspace_id=workspace,

@@ -11,12 +11,12 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.arguments import AsOfOption, parse_as_of
+from flows.commands.lake_settings import read_lake_settings
 from flows.commands.output import is_terminal, print_rows, say
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
 from warehouse.lake.answer_files import write_csv, write_json, write_parquet
 from warehouse.lake.console import ask
-from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def sql(
     if kind is Format.PARQUET and output is None and is_terminal():
         raise InvalidInputError("Parquet is not for a terminal: give --output FILE", field="output")
     text = sys.stdin.read() if statement == "-" else statement
-    with ask(WarehouseSettings(), text, as_of=parse_as_of(as_of)) as answer:
+    with ask(read_lake_settings(), text, as_of=parse_as_of(as_of)) as answer:
         if kind is Format.TABLE:
             _print_table(answer, limit or SHOWN_ROWS)
             return

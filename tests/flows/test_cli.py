@@ -116,7 +116,12 @@ def test_known_mistakes_are_one_sentence() -> None:
     )
     assert_one_sentence(call("posts", "show", "post_none"), "post_none")
     assert_one_sentence(call("accounts", "connect", "--platform", "mastodon", given="\n"), "no access token")
-    assert_one_sentence(call("sql", "select 1"), "cannot open the lake")
+    assert_one_sentence(
+        call("sql", "select 1"), "there is no lake at", "yet", "socialflow up", "import-history"
+    )
+    assert_one_sentence(
+        call("export", "--format", "csv", "--output", "x"), "there is no lake at", "socialflow up"
+    )
 
 
 def test_settings_are_named_by_their_variable() -> None:
