@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from api.auth import Claims, InvalidTokenError, read_token
 from api.dependencies import Caller
@@ -32,13 +32,18 @@ class Identity:
     """When the token or the key ends, whichever is first."""
 
 
+class _Known(NamedTuple):
+    claims: Claims
+    identity: Identity
+
+
 class Callers:
     """Knows the latest tokens' callers as long as the store has not changed: a revoked key's stop at once."""
 
     def __init__(self, store: Store, signing_key: bytes) -> None:
         self._store = store
         self._signing_key = signing_key
-        self._known: OrderedDict[str, Identity] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
     async def identify(self, token: str, now: datetime) -> Identity:
@@ -46,12 +51,21 @@ class Callers:
         mark = self._store.change_mark()
         with self._lock:
             known = self._known.get(token)
-        if known is not None and known.store_mark == mark is not None and known.since <= now < known.until:
-            return known
-        claims = read_token(self._signing_key, token, now)
-        identity = await asyncio.to_thread(self._look_up, claims, mark, now)
+        if known is not None:
+            identity = known.identity
+            if identity.store_mark == mark is not None and identity.since <= now < identity.until:
+                return identity
+        # A signature does not change with the store; until when it holds is asked each time.
+        if known is not None and now < known.claims.expires_at:
+            claims = known.claims
+        else:
+            claims = read_token(self._signing_key, token, now)
+        if self._store.reads_at_once:
+            identity = self._look_up(claims, mark, now)
+        else:
+            identity = await asyncio.to_thread(self._look_up, claims, mark, now)
         with self._lock:
-            self._known[token] = identity
+            self._known[token] = _Known(claims, identity)
             while len(self._known) > _MOST_TOKENS:
                 self._known.popitem(last=False)
         return identity

@@ -24,10 +24,15 @@ bearer = HTTPBearer(
 )
 
 
-async def get_services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
     """Return the services that the process opened at its start."""
     services: Services = request.app.state.services
     return services
+
+
+async def get_services(request: Request) -> Services:
+    """Return the services, for a route."""
+    return services_of(request)
 
 
 ServicesDep = Annotated[Services, Depends(get_services, scope="function")]
@@ -44,19 +49,24 @@ class Caller:
 
 def require_scope(*accepted: Scope) -> Callable[..., Awaitable[Caller]]:
     """Return a dependency that lets callers pass who hold one of these scopes (admin holds all)."""
+    enough = frozenset({*accepted, "admin"})
 
     async def dependency(
-        request: Request,
-        services: ServicesDep,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
     ) -> Caller:
-        caller = await _authenticate(request, services, credentials)
-        if not caller.scopes & {*accepted, "admin"}:
+        caller = await _authenticate(request, credentials)
+        if not caller.scopes & enough:
             raise missing_scope(*accepted, held=caller.scopes)
         return caller
 
     dependency.__name__ = f"require_{'_or_'.join(accepted)}"
     return dependency
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks, for dependencies that a route declares after its caller: they are resolved in that order."""
+    caller: Caller = request.scope["socialflow.identity"].caller
+    return caller
 
 
 def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiError:
@@ -71,9 +81,8 @@ def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiEr
     )
 
 
-async def _authenticate(
-    request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None
-) -> Caller:
+async def _authenticate(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    services = services_of(request)
     if credentials is None:
         raise _unauthenticated("missing_token", "send the header Authorization: Bearer <access_token>")
     try:
@@ -111,13 +120,19 @@ AccountKeeper = Annotated[Caller, Depends(require_scope("accounts"))]
 Administrator = Annotated[Caller, Depends(require_scope("admin"))]
 
 
-async def refuse_empty_condition(request: Request) -> None:
+async def refuse_misreadings(request: Request) -> None:
+    """Raise for what would be read as if it were not there: an empty condition, an unknown parameter."""
+    _refuse_empty_condition(request)
+    _refuse_unknown_parameters(request)
+
+
+def _refuse_empty_condition(request: Request) -> None:
     """Raise a 412 for an If-Match header without a value: it would be read as no condition at all."""
     if request.headers.get("if-match", "*").strip() == "":
         raise ApiError(412, "stale", "the If-Match header is empty: send the post's ETag, or leave it out")
 
 
-async def refuse_unknown_parameters(request: Request) -> None:
+def _refuse_unknown_parameters(request: Request) -> None:
     """Raise a 422 for a query parameter that the route does not have: a typing error is not a filter."""
     known = _query_names(request.scope["route"].dependant)
     for name in request.query_params:

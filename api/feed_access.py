@@ -27,7 +27,7 @@ async def feed_workspace(
     """Return the id of the workspace whose calendar the caller may read."""
     token: str | None = request.scope.get(SCOPE_KEY)
     if token is None:
-        return (await _as_reader(request, services, credentials)).workspace_id
+        return (await _as_reader(request, credentials)).workspace_id
     return await asyncio.to_thread(_check_token, request, services, token)
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
-from api.dependencies import Caller
+from api.dependencies import Caller, caller_of
 from api.errors import problem_at
 from api.services import Services
 from warehouse.store import idempotency
@@ -29,11 +29,18 @@ IdempotencyKeyHeader = Annotated[
 ]
 
 
-async def identify_request(request: Request, caller: Caller, key: str | None) -> RepeatableRequest | None:
+async def identify_request(
+    request: Request, idempotency_key: IdempotencyKeyHeader = None
+) -> RepeatableRequest | None:
     """Return what makes this request repeatable; None = it carries no key."""
-    if key is None:
+    if idempotency_key is None:
         return None
-    return identify_content(request, caller, key, (await request.body()).decode("latin-1"))
+    content = (await request.body()).decode("latin-1")
+    return identify_content(request, caller_of(request), idempotency_key, content)
+
+
+Repeatable = Annotated[RepeatableRequest | None, Depends(identify_request)]
+"""What a POST declares, after its caller, that takes an `Idempotency-Key`."""
 
 
 def identify_content(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.post_requests import Wording
     from warehouse.store.idempotency import StoreSession
     from warehouse.store.media import MediaUpload
-    from warehouse.store.models import AccountRow
+    from warehouse.store.target_accounts import AnyAccount
 
 
 def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:
@@ -37,7 +37,7 @@ def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) 
     return replace(wording, media=resolved["/media"], variants=variants)
 
 
-def require_reachable(accounts: Sequence[AccountRow], wording: Wording, public_url: str | None) -> None:
+def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:
     """Raise a 422 where a platform fetches media by itself and uploads have no public address."""
     if public_url is not None:
         return

@@ -20,10 +20,10 @@ from api.post_views import timing_details
 from api.times import ResolvedTime, require_future, resolve_time
 from warehouse.advised_placement import place_post
 from warehouse.errors import InvalidInputError
-from warehouse.store.accounts import list_target_accounts
 from warehouse.store.posts import PostDraft
 from warehouse.store.queue_slots import next_free_slot
-from warehouse.store.workspaces import get_workspace, parse_timezone
+from warehouse.store.target_accounts import list_target_accounts
+from warehouse.store.workspaces import parse_timezone, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +183,7 @@ def resolve_when(  # noqa: PLR0917 (what a time may depend on)
     With "queue" it is the next slot that is free on all the accounts. With "optimal", `experiment` lets the
     workspace's experiment decide too. `except_post_id` is the post that is moved. Raises InvalidInputError.
     """
-    zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
+    zone = parse_timezone(timezone or read_settings(session, caller.workspace_id).timezone)
     if value is None:
         return None
     now = services.clock()
@@ -269,5 +269,5 @@ def wording_from(body: PostTemplate, content: str, known: Wording | None = None)
 
 
 def _at_once(services: Services, caller: Caller, session: StoreSession) -> ResolvedTime:
-    zone = get_workspace(session, caller.workspace_id).timezone
+    zone = read_settings(session, caller.workspace_id).timezone
     return ResolvedTime(services.clock(), "", zone, "now")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Capabilities, ContentProblem
-    from warehouse.store.models import AccountRow, Post
+    from warehouse.store.models import Post
     from warehouse.store.recurrence_models import Recurrence
+    from warehouse.store.target_accounts import AnyAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def require_length(content: str) -> None:
 
 
 def make_targets(
-    accounts: Sequence[AccountRow], wording: Wording, *, due_later: bool
+    accounts: Sequence[AnyAccount], wording: Wording, *, due_later: bool
 ) -> tuple[list[Target], list[str]]:
     """Return each account with what it is to say, and warnings. Raises an ApiError for what would be refused.
 

@@ -14,9 +14,9 @@ from api.times import resolve_time
 from warehouse.errors import InvalidInputError
 from warehouse.local_times import LocalInstant, describe_resolution
 from warehouse.recurrence_rules import parse_rule, parse_skipped
-from warehouse.store.accounts import list_target_accounts
 from warehouse.store.occurrences import posts_of, rule_of
 from warehouse.store.recurrences import RecurrenceDraft
+from warehouse.store.target_accounts import list_target_accounts
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from warehouse.advice_words import CAVEATS, describe_candidate, describe_losses,
 from warehouse.advised_placement import LEAD, load_weeks, read_calendar
 from warehouse.errors import InvalidInputError
 from warehouse.placement import PICK_WINDOW, choose_greedily, list_candidates
-from warehouse.store.accounts import list_accounts, list_target_accounts
+from warehouse.store.accounts import list_accounts
+from warehouse.store.target_accounts import list_target_accounts
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from connectors.types import Platform
     from warehouse.placement import Candidate, Week
     from warehouse.store.idempotency import StoreSession
-    from warehouse.store.models import AccountRow
+    from warehouse.store.target_accounts import AnyAccount
 
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=92)
@@ -79,7 +80,7 @@ def suggest(services: Services, caller: Caller, body: SuggestRequest, session: S
 
 def choose_targets(
     session: StoreSession, workspace_id: str, platforms: Sequence[Platform], account_ids: Sequence[str]
-) -> list[AccountRow]:
+) -> Sequence[AnyAccount]:
     """Return the named accounts, or every connected one where none is named. Raises InvalidInputError."""
     if not platforms and not account_ids:
         return [row for row in list_accounts(session, workspace_id) if row.status == "active"]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from api.dependencies import Caller
     from api.services import Services
     from warehouse.placement import Candidate, Week
-    from warehouse.store.models import AccountRow
     from warehouse.store.placements import Planned
+    from warehouse.store.target_accounts import AnyAccount
 
 _LONGEST_WINDOW = timedelta(hours=24)
 
@@ -49,6 +49,7 @@ def score_time(
             resolved = resolve_time(at, zone, field="at")
             require_future(resolved, now, field="at")
             instant = resolved.at
+        accounts: Sequence[AnyAccount]
         if account_id is not None:
             accounts = [get_account(session, caller.workspace_id, account_id)]
             accounts = [row for row in accounts if platform in (None, row.platform)]
@@ -79,7 +80,7 @@ def score_time(
     )
 
 
-def _score(row: AccountRow, week: Week, candidate: Candidate, planned: Sequence[Planned]) -> TimeScore:
+def _score(row: AnyAccount, week: Week, candidate: Candidate, planned: Sequence[Planned]) -> TimeScore:
     local = candidate.at.astimezone(week.zone)
     slot = candidate.by_account.get(week.account_id)
     collisions = _find_collisions(candidate.at, planned)

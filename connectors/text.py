@@ -16,6 +16,8 @@ from connectors.types import PostContent
 _GRAPHEME = regex.compile(r"\X")
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3")
 _SPACE = regex.compile(r"\s+")
+_WEIGHED = regex.compile(r"\.[A-Za-z]|\r")
+"""What in ASCII may not weigh 1 on X: a URL, by where its top-level domain begins; and two characters of a line end."""
 # Mastodon's own rule (app/models/account.rb, lib/mastodon): a local part, then perhaps @domain.
 _MASTODON_MENTION = regex.compile(r"(?<![=/\w])@(\w+(?:[\w.-]+\w+)?)(?:@[\w.-]+[\w]+)?", regex.IGNORECASE)
 _MASTODON_URL_LENGTH = 23
@@ -45,6 +47,8 @@ def count_weighted(text: str) -> int:
     Source: docs.x.com, "Counting characters"; twitter-text configuration v3. An emoji sequence younger than
     twitter-text's own list weighs what its parts do: rather too much here than a post refused at its second.
     """
+    if text.isascii() and not _WEIGHED.search(text):
+        return len(text)  # reading it as X does would be a twentieth of the work of a new post
     return int(load_twitter_text().parse_tweet(_mend(text)).weightedLength)
 
 

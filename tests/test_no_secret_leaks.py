@@ -53,7 +53,8 @@ from flows.settings import FlowSettings
 from flows.token_refresh import refresh_account
 from flows.webhook_deliverer import WebhookDeliverer
 from tests.connectors.surroundings import account_of
-from warehouse.store.accounts import connect_account, open_account
+from warehouse.store.account_credentials import open_account
+from warehouse.store.accounts import connect_account
 from warehouse.store.api_keys import create_api_key
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from warehouse.lake.connect import Lake
-    from warehouse.store.models import AccountRow
     from warehouse.store.placements import PlacementPolicy, Planned
+    from warehouse.store.target_accounts import AnyAccount
 
 Kind = Literal["recommended", "random", "exploration"]
 
@@ -79,7 +79,7 @@ class Placement:
         }
 
 
-def load_weeks(session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AccountRow]) -> list[Week]:
+def load_weeks(session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AnyAccount]) -> list[Week]:
     """Return the advised week of each account, in their order; empty where nothing was computed yet.
 
     Kept for the session: a file of a thousand posts asks the lake once, and does not hold the store meanwhile.
@@ -92,7 +92,7 @@ def load_weeks(session: Session, lake: Lake, workspace_id: str, accounts: Sequen
 
 
 def _load_weeks(
-    session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AccountRow]
+    session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AnyAccount]
 ) -> list[Week]:
     rows = get_optimal_times(lake, workspace_id=workspace_id, account_ids=[row.id for row in accounts])
     by_account: dict[str, dict[tuple[int, int], SlotAdvice]] = {}
@@ -138,7 +138,7 @@ def place_post(
     session: Session,
     lake: Lake,
     workspace_id: str,
-    accounts: Sequence[AccountRow],
+    accounts: Sequence[AnyAccount],
     now: datetime,
     *,
     seed: int | None,

@@ -17,7 +17,7 @@ from fastapi import Depends, Request, Response
 from api.auth import InvalidTokenError, issue_token, read_token
 from api.dependencies import ServicesDep
 from api.services import Services
-from warehouse.store.api_keys import expand_scopes, get_usable_api_key
+from warehouse.store.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.models import ApiKey
 
 COOKIE = "socialflow_session"
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 class Visitor:
     """Who is signed in."""
 
-    key: ApiKey
+    key: KeyRights
     scopes: frozenset[str]
     form_token: str
 

@@ -8,9 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.account_authorization import Return, finish_authorization, start_authorization
 from api.dependencies import AccountKeeper, ServicesDep
-from api.idempotency import answer_once_across, make_answer
+from api.idempotency import Repeatable, answer_once_across, make_answer
 from api.post_requests import parse_platform
-from api.routers.accounts import Repeatable
 from api.schemas_account_connect import AuthorizationRequest, AuthorizationStarted
 from api.schemas_common import problems
 from warehouse.store.idempotency import StoredAnswer

@@ -3,17 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.account_views import render_account, render_disconnected
 from api.dependencies import AccountKeeper, AccountReader, Caller, ServicesDep
-from api.idempotency import (
-    IdempotencyKeyHeader,
-    answer_once,
-    answer_once_across,
-    identify_request,
-    make_answer,
-)
+from api.idempotency import Repeatable, answer_once, answer_once_across, make_answer
 from api.post_requests import parse_platform
 from api.schemas_accounts import AccountOut, ConnectRequest, DisconnectOut
 from api.schemas_common import Page, problems
@@ -21,7 +15,7 @@ from api.services import Services
 from api.times import require_future, resolve_time
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
 from warehouse.store import accounts as store_accounts
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:
@@ -30,16 +24,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/accounts", tags=["Accounts"])
 
 AccountId = Annotated[str, Path(max_length=40)]
-
-
-async def repeatable(
-    request: Request, caller: AccountKeeper, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.get("", operation_id="list_accounts", responses=problems(401, 403, 422, 429))

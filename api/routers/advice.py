@@ -3,33 +3,23 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from api.advised_times import advise, parse_weights
 from api.dependencies import Reader, ServicesDep
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.idempotency import Repeatable, answer_once, make_answer
 from api.pagination import Limit
 from api.post_requests import parse_platform
 from api.schemas_advice import OptimalTimesOut, ScoreOut, SuggestOut, SuggestRequest
 from api.schemas_common import problems
 from api.suggestions import suggest
 from api.time_scores import score_time
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])
 
 PlatformFilter = Annotated[str | None, Query(max_length=40)]
 AccountFilter = Annotated[str | None, Query(max_length=40)]
-
-
-async def repeatable(
-    request: Request, caller: Reader, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.get("/optimal-times", operation_id="get_optimal_times", responses=problems(401, 403, 404, 422, 429))

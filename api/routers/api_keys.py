@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.dependencies import Administrator, ServicesDep
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer, render_answer
+from api.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.schemas_api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyOut
 from api.schemas_common import Page, problems
@@ -21,23 +21,13 @@ from warehouse.store.api_keys import (
     require_grantable,
     revoke_api_key,
 )
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.models import ApiKey
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])
 
 KeyId = Annotated[str, Path(max_length=40)]
-
-
-async def repeatable(
-    request: Request, caller: Administrator, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.post(

@@ -1,33 +1,18 @@
 """Approve or reject a post, where its workspace asks for that (PATCH /workspace, `approval_required`)."""
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-
-from api.dependencies import Approver, IfMatch, ServicesDep, parse_if_match, post_etag
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
-from api.post_views import render_post
+from api.dependencies import Approver, IfMatch, ServicesDep, parse_if_match
+from api.idempotency import Repeatable, answer_once
+from api.post_answers import answer_post
+from api.routers.posts import PostId
 from api.schemas_approvals import RejectRequest
 from api.schemas_common import problems
 from api.schemas_posts import PostOut
 from warehouse.store import approvals as store_approvals
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
-from warehouse.store.models import Post
-from warehouse.store.post_reads import list_publications
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
-
-PostId = Annotated[str, Path(max_length=40)]
-
-
-async def repeatable(
-    request: Request, caller: Approver, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.post(
@@ -54,7 +39,7 @@ def approve_post(
             max_lateness=services.max_lateness,
             expected_version=parse_if_match(if_match),
         )
-        return _answer(session, post)
+        return answer_post(session, post, 200)
 
     return answer_once(services, repeat, work)
 
@@ -86,11 +71,6 @@ def reject_post(
             services.clock(),
             expected_version=parse_if_match(if_match),
         )
-        return _answer(session, post)
+        return answer_post(session, post, 200)
 
     return answer_once(services, repeat, work)
-
-
-def _answer(session: StoreSession, post: Post) -> StoredAnswer:
-    publications = list_publications(session, [post.id])[post.id]
-    return make_answer(200, render_post(post, publications), {"ETag": post_etag(post.version)})

@@ -3,15 +3,15 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.bulk_posts import NothingSaved, create_posts, refuse_all
 from api.dependencies import ServicesDep, Writer
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.idempotency import Repeatable, answer_once, make_answer
 from api.post_files import CSV, CSV_COLUMNS, JSON, JSON_LINES, MAX_ROWS, read_post_rows
 from api.schemas_bulk import EXAMPLE, BulkMode, BulkOut
 from api.schemas_common import problems
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
@@ -41,16 +41,6 @@ _BODY: dict[str, Any] = {
         },
     },
 }
-
-
-async def repeatable(
-    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.post(

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
 from api.calendar_views import LONGEST_SPAN, read_planned
 from api.dependencies import Reader, ServicesDep, Writer
 from api.feed_access import FEED_PATH, FEED_TOKEN, FeedWorkspace
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer, render_answer
+from api.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.schemas_common import Page, problems
 from api.schemas_feeds import FeedCreate, FeedCreated, FeedOut
 from api.services import Services
@@ -30,16 +30,6 @@ _TOKEN_PARAMETER: dict[str, Any] = {
     "description": "Of a feed (POST /calendar-feeds): for programs that cannot send a header. Never logged.",
     "schema": {"type": "string", "maxLength": 200},
 }
-
-
-async def repeatable(
-    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.get(

@@ -1,45 +1,23 @@
-"""Create, read, change, cancel and send again."""
+"""Create, read, change and cancel."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, post_etag
-from api.errors import problem_at
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.idempotency import Repeatable, answer_once
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
-from api.post_plans import Plan, Recipients, plan_changes, plan_new_post, resolve_when
-from api.post_requests import count_text, parse_platform
-from api.post_views import (
-    render_placement,
-    render_post,
-    render_post_detail,
-    scheduling_details,
-    timing_details,
-)
+from api.post_answers import answer_post, render_answer_of, render_dry_run
+from api.post_plans import plan_changes, plan_new_post
+from api.post_requests import parse_platform
+from api.post_views import render_post, render_post_detail
 from api.remembered import remember
 from api.schemas_approvals import ApprovalState
 from api.schemas_common import Page, problems
-from api.schemas_posts import (
-    DryRunOut,
-    DryRunTarget,
-    PostCreate,
-    PostDetail,
-    PostOut,
-    PostPatch,
-    PostStatus,
-    RescheduleRequest,
-    ResolveRequest,
-    RetryRequest,
-    Scheduling,
-)
+from api.schemas_posts import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.times import resolve_time
-from connectors.platforms.registry import get_capabilities
-from connectors.types import Platform
 from warehouse.store import posts as store_posts
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
-from warehouse.store.models import Post
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
@@ -48,16 +26,6 @@ router = APIRouter(prefix="/posts", tags=["Posts"])
 PostId = Annotated[str, Path(max_length=40, examples=["post_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
 PostPage = Page[PostOut]
 DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
-
-
-async def repeatable(
-    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.post(
@@ -84,12 +52,15 @@ def create_post(
         with services.store.read() as session:
             plan = plan_new_post(services, caller, body, session, preview=True)
             store_posts.refuse_duplicates_of(session, plan.draft)
-        return Response(_render_dry_run(plan).model_dump_json(), media_type="application/json")
+        return Response(render_dry_run(plan).model_dump_json(), media_type="application/json")
 
     def work(session: StoreSession) -> StoredAnswer:
         plan = plan_new_post(services, caller, body, session)
-        post = store_posts.create_post(session, caller.workspace_id, plan.draft, services.clock())
-        return _answer(session, post, 201, plan.warnings, {"Location": f"/api/v1/posts/{post.id}"})
+        post, publications = store_posts.create_post_and_publications(
+            session, caller.workspace_id, plan.draft, services.clock()
+        )
+        headers = {"Location": f"/api/v1/posts/{post.id}"}
+        return render_answer_of(post, publications, 201, plan.warnings, headers)
 
     return answer_once(services, repeat, work)
 
@@ -192,7 +163,7 @@ def update_post(
             services.clock(),
             expected_version=parse_if_match(if_match),
         )
-        return _answer(session, post, 200, plan.warnings)
+        return answer_post(session, post, 200, plan.warnings)
 
     return answer_once(services, None, work)
 
@@ -216,147 +187,6 @@ def cancel_post(
             services.clock(),
             expected_version=parse_if_match(if_match),
         )
-        return _answer(session, post, 200)
+        return answer_post(session, post, 200)
 
     return answer_once(services, None, work)
-
-
-@router.post(
-    "/{post_id}/reschedule",
-    operation_id="reschedule_post",
-    response_model=PostOut,
-    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
-)
-def reschedule_post(
-    post_id: PostId,
-    body: RescheduleRequest,
-    services: ServicesDep,
-    caller: Writer,
-    repeat: Repeatable,
-    *,
-    if_match: IfMatch = None,
-) -> Response:
-    """Move all that has not been sent to another time; a draft becomes scheduled."""
-
-    def work(session: StoreSession) -> StoredAnswer:
-        post = get_post(session, caller.workspace_id, post_id)
-        alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
-        recipients = Recipients((), [row.account_id for row in alive])
-        resolved = resolve_when(
-            services,
-            caller,
-            session,
-            body.scheduled_at,
-            body.timezone,
-            recipients,
-            experiment=body.experiment,
-            except_post_id=post.id,
-        )
-        if resolved is None:
-            raise problem_at("/scheduled_at", "invalid_time", "give a time")
-        post = store_posts.reschedule_post(
-            session,
-            caller.workspace_id,
-            post_id,
-            resolved.at,
-            services.clock(),
-            details=timing_details(resolved),
-            expected_version=parse_if_match(if_match),
-        )
-        return _answer(session, post, 200)
-
-    return answer_once(services, repeat, work)
-
-
-@router.post(
-    "/{post_id}/retry",
-    operation_id="retry_post",
-    response_model=PostOut,
-    responses=problems(401, 403, 404, 409, 413, 422, 429),
-)
-def retry_post(
-    post_id: PostId,
-    services: ServicesDep,
-    caller: Writer,
-    repeat: Repeatable,
-    body: RetryRequest | None = None,
-) -> Response:
-    """Send failed publications again, at once. What may be out already is never sent again by this."""
-
-    def work(session: StoreSession) -> StoredAnswer:
-        publication_ids = body.publication_ids if body else ()
-        post = store_posts.retry_post(
-            session, caller.workspace_id, post_id, services.clock(), publication_ids=publication_ids
-        )
-        return _answer(session, post, 200)
-
-    return answer_once(services, repeat, work)
-
-
-@router.post(
-    "/{post_id}/publications/{publication_id}/resolve",
-    operation_id="resolve_publication",
-    response_model=PostOut,
-    responses=problems(401, 403, 404, 409, 413, 422, 429),
-)
-def resolve_publication(  # noqa: PLR0917 (dependencies)
-    post_id: PostId,
-    publication_id: Annotated[str, Path(max_length=40)],
-    body: ResolveRequest,
-    services: ServicesDep,
-    caller: Writer,
-    repeat: Repeatable,
-) -> Response:
-    """Decide on a publication in `needs_review`: it is out, send it now, or leave it unsent."""
-
-    def work(session: StoreSession) -> StoredAnswer:
-        post = store_posts.resolve_publication(
-            session,
-            caller.workspace_id,
-            post_id,
-            publication_id,
-            body.decision,
-            services.clock(),
-            external_id=body.external_id,
-        )
-        return _answer(session, post, 200)
-
-    return answer_once(services, repeat, work)
-
-
-def _answer(
-    session: StoreSession,
-    post: Post,
-    status: int,
-    warnings: Sequence[str] = (),
-    headers: dict[str, str] | None = None,
-) -> StoredAnswer:
-    publications = list_publications(session, [post.id])[post.id]
-    all_headers: dict[str, Any] = {"ETag": post_etag(post.version), **(headers or {})}
-    return make_answer(status, render_post(post, publications, warnings), all_headers)
-
-
-def _render_dry_run(plan: Plan) -> DryRunOut:
-    scheduling = scheduling_details(plan.resolved)
-    targets = []
-    for target in plan.draft.targets:
-        platform = Platform(target.account.platform)
-        capabilities = get_capabilities(platform, text_limit=target.account.text_limit)
-        targets.append(
-            DryRunTarget(
-                account_id=target.account.id,
-                platform=platform,
-                handle=target.account.handle,
-                content=target.content.model_dump(mode="json"),
-                length=count_text(platform, target.content),
-                limit=capabilities.limit_of(target.content),
-                unit=capabilities.text_unit,
-            )
-        )
-    return DryRunOut(
-        scheduled_at=plan.draft.scheduled_at,
-        scheduling=Scheduling(**scheduling) if scheduling else None,
-        placement=render_placement(plan.draft.details),
-        publications=targets,
-        warnings=list(plan.warnings),
-    )

@@ -3,32 +3,22 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 
 from api.dependencies import AccountReader, ServicesDep, Writer
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.idempotency import Repeatable, answer_once, make_answer
 from api.schemas_common import Page, problems
 from api.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
 from warehouse.queue_times import slot_instants
 from warehouse.store import queue_slots as store_slots
 from warehouse.store.accounts import get_account
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.queue_slots import QueueSlot
 
 router = APIRouter(prefix="/accounts/{account_id}/queue-slots", tags=["Queues"])
 
 AccountId = Annotated[str, Path(max_length=40)]
 SlotId = Annotated[str, Path(max_length=40)]
-
-
-async def repeatable(
-    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.get("", operation_id="list_queue_slots", responses=problems(401, 403, 404, 422, 429))

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, post_etag
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.idempotency import Repeatable, answer_once, make_answer
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.recurrence_plans import (
     plan_recurrence,
@@ -23,21 +23,11 @@ from api.schemas_recurrences import (
     RecurrencePatch,
 )
 from warehouse.store import recurrences as store_recurrences
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/recurrences", tags=["Recurring posts"])
 
 RecurrenceId = Annotated[str, Path(max_length=40, examples=["rec_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
-
-
-async def repeatable(
-    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.post(

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.dependencies import Administrator, ServicesDep
-from api.idempotency import answer_once, make_answer
+from api.idempotency import Repeatable, answer_once, make_answer
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
-from api.routers.webhooks import Repeatable, WebhookId
+from api.routers.webhooks import WebhookId
 from api.schemas_common import Page, problems
 from api.schemas_webhooks import DeliveryDetail, DeliveryOut, DeliveryStatus, ReplayOut, ReplayRequest
 from api.times import resolve_time

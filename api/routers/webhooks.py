@@ -3,11 +3,11 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 
 from api.dependencies import Administrator, ServicesDep
 from api.errors import problem_at
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer, render_answer
+from api.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.schemas_common import Page, problems
 from api.schemas_webhooks import DeliveryOut, WebhookCreate, WebhookOut, WebhookPatch, WebhookWithSecret
 from api.services import Services
@@ -15,7 +15,7 @@ from api.webhook_views import render_delivery, render_webhook
 from connectors.errors import GiveUpError
 from connectors.webhook_sender import check_webhook_url
 from warehouse.errors import ConflictError
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhook_deliveries import get_delivery
 from warehouse.store.webhook_endpoints import (
     CreatedEndpoint,
@@ -31,16 +31,6 @@ from warehouse.store.webhook_outbox import write_test_event
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
 
 WebhookId = Annotated[str, Path(max_length=40)]
-
-
-async def repeatable(
-    request: Request, caller: Administrator, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.post(

@@ -1,30 +1,18 @@
 """The caller's own workspace: read it, set its experiments, pause all its publishing, resume."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 
 from api.dependencies import Reader, ServicesDep, Writer, missing_scope
-from api.idempotency import IdempotencyKeyHeader, answer_once, identify_request, make_answer
+from api.idempotency import Repeatable, answer_once, make_answer
 from api.schemas_common import problems
 from api.schemas_workspace import WorkspaceOut, WorkspacePatch
 from warehouse.store import workspaces as store_workspaces
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.models import Workspace
 from warehouse.store.placements import PlacementPolicy, get_policy, set_policy
 from warehouse.store.workspaces import get_workspace, pause_publishing, resume_publishing
 
 router = APIRouter(prefix="/workspace", tags=["Workspace"])
-
-
-async def repeatable(
-    request: Request, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
-) -> RepeatableRequest | None:
-    """Return what makes this POST repeatable, from its Idempotency-Key."""
-    return await identify_request(request, caller, idempotency_key)
-
-
-Repeatable = Annotated[RepeatableRequest | None, Depends(repeatable)]
 
 
 @router.get("", operation_id="get_workspace", responses=problems(401, 403, 422, 429))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
     from warehouse.settings import WarehouseSettings
     from warehouse.store.database import Session
-    from warehouse.store.models import AccountRow, Workspace
+    from warehouse.store.models import Workspace
+    from warehouse.store.target_accounts import AnyAccount
 
 OPTIMAL = "optimal"
 
@@ -59,7 +60,7 @@ def find_time(
     session: Session,
     lake: Lake,
     workspace: Workspace,
-    accounts: Sequence[AccountRow],
+    accounts: Sequence[AnyAccount],
     now: datetime,
     *,
     except_post_id: str | None = None,

@@ -15,13 +15,13 @@ from flows.commands.output import JsonOption, print_json, print_records, say
 from flows.commands.post_times import find_time, open_lake_for, read_time
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
-from warehouse.store.accounts import list_target_accounts
 from warehouse.store.database import Store
 from warehouse.store.duplicates import Target
 from warehouse.store.ledger import verify_ledger
 from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 from warehouse.store.posts import PostDraft, create_post
 from warehouse.store.story import tell_story
+from warehouse.store.target_accounts import list_target_accounts
 from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:

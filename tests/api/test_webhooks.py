@@ -12,7 +12,7 @@ from connectors.webhook_settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer
 from tests.api.surroundings import RunningServer, SettableClock, make_tenant
 from tests.flows.webhook_receiver import Receiver, Reply
-from warehouse.store.accounts import mark_revoked
+from warehouse.store.account_credentials import mark_revoked
 from warehouse.store.webhook_outbox import EVENT_TYPES
 
 if TYPE_CHECKING:

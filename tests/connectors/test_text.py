@@ -10,6 +10,7 @@ from connectors.text import (
     count_utf16_units,
     count_weighted,
     fingerprint,
+    load_twitter_text,
     normalise,
     normalise_mentions,
     strip_html,
@@ -57,6 +58,18 @@ MENTION_AND_TAG = (
 )
 def test_x_weighs(text: str, length: int) -> None:
     assert count_weighted(text) == length
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a", "Z", "7", ".", "..", ". ", "com", "/", "://", "http", "@", "#", "-", "\r\n", "\t"]
+        )
+    )
+)
+def test_x_weighs_plain_text_as_its_own_library_does(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert count_weighted(text) == load_twitter_text().parse_tweet(text).weightedLength
 
 
 @pytest.mark.parametrize(

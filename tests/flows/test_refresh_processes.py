@@ -20,7 +20,8 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Platform
 from flows.ports import Ports
 from tests.connectors.surroundings import account_of
-from warehouse.store.accounts import connect_account, open_account
+from warehouse.store.account_credentials import open_account
+from warehouse.store.accounts import connect_account
 from warehouse.store.models import AccountRow
 from warehouse.store.workspaces import ensure_default_workspace
 
@@ -37,7 +38,7 @@ from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.token_refresh import refresh_account
 from warehouse.settings import WarehouseSettings
-from warehouse.store.accounts import open_account
+from warehouse.store.account_credentials import open_account
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow
 

@@ -16,7 +16,7 @@ from warehouse.store.models import Publication
 from warehouse.store.post_reads import get_post
 from warehouse.store.post_versions import lock_publications, require_version, touch
 from warehouse.store.webhook_payloads import announce_outcomes
-from warehouse.store.workspaces import get_workspace
+from warehouse.store.workspaces import read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ def ask_for_approval(session: Session, post: Post, now: datetime) -> None:
     rows = _publications(session, post)
     if all(row.status in ("draft", "canceled") for row in rows):
         return
-    if get_workspace(session, post.workspace_id).approval_required or post.approval_state == PENDING:
+    if read_settings(session, post.workspace_id).approval_required or post.approval_state == PENDING:
         post.approval_state = PENDING
         post.approval_at = now
         post.approval_by = post.approval_reason = None

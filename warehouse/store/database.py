@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from warehouse.settings import WarehouseSettings
 
@@ -41,9 +41,9 @@ BUSY_TIMEOUT_MS = 30_000
 class Store:
     """The operational store of one process; safe to share between threads."""
 
-    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+    def __init__(self, engine: Engine, writer: Engine, cipher: Cipher) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(socialflow_write=True)
+        self._writer = writer
         # SQLite lets one write at a time, and those that wait for it sleep up to 100 ms between two looks. In one
         # process a lock hands over at once: 32 clients that create posts are served several times as fast.
         self._turn: AbstractContextManager[object] = nullcontext()
@@ -60,12 +60,12 @@ class Store:
         """
         _prepare_home(settings)
         cipher = Cipher(load_secret(settings))
-        engine = _create_engine(settings.resolved_database_url)
+        engine, writer = _create_engines(settings.resolved_database_url)
         try:
             # BEGIN IMMEDIATE alone would do on SQLite, but switching a new file to WAL fails under contention.
             with FileLock(settings.home / "migrate.lock", timeout=120):
-                migrate(engine)
-            _check_secret(engine, cipher)
+                migrate(engine, writer)
+            _check_secret(writer, cipher)
         except OperationalError as error:
             engine.dispose()
             # The driver's own sentence may quote the address, password included: only its class is safe.
@@ -74,7 +74,7 @@ class Store:
         except SetupError:
             engine.dispose()
             raise
-        return cls(engine, cipher)
+        return cls(engine, writer, cipher)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -118,6 +118,11 @@ class Store:
         """'sqlite' or 'postgresql'."""
         return self._engine.dialect.name
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether a row read by its key comes sooner than a thread would start: from a file, not over a network."""
+        return self.dialect == "sqlite"
+
     @staticmethod
     def new_id(prefix: str) -> str:
         """Return a new id such as 'post_01j...': sorts by time, tells what it names."""
@@ -151,19 +156,22 @@ def _prepare_home(settings: WarehouseSettings) -> None:
         raise SetupError(f"SOCIALFLOW_HOME={settings.home} cannot be written: choose another folder")
 
 
-def _create_engine(url: str) -> Engine:
+def _create_engines(url: str) -> tuple[Engine, Engine]:
+    """Return the engines for reading and for writing, which share their connections."""
     try:
         parsed = make_url(url)
     except SQLAlchemyError:
         raise SetupError("SOCIALFLOW_DATABASE_URL is not an address such as sqlite:///file") from None
     if parsed.get_backend_name() == "postgresql":
         # pre_ping: a server restart must not fail the first statement after it.
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        return engine, engine
     if parsed.get_backend_name() != "sqlite":
         raise SetupError(f"SOCIALFLOW_DATABASE_URL names {parsed.drivername}: use sqlite or postgresql")
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+    reader = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+    writer = create_engine(parsed, pool=reader.pool)
 
-    @event.listens_for(engine, "connect")
+    @event.listens_for(reader.pool, "connect")
     def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         raw: sqlite3.Connection = connection  # type: ignore[assignment]  # the driver is pysqlite here
         raw.isolation_level = None  # we say BEGIN ourselves, below
@@ -172,18 +180,22 @@ def _create_engine(url: str) -> Engine:
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA foreign_keys=ON")
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: object) -> None:
-        options = connection.get_execution_options()  # type: ignore[attr-defined]  # a sqlalchemy Connection
-        statement = "BEGIN IMMEDIATE" if options.get("socialflow_write") else "BEGIN"
-        connection.exec_driver_sql(statement)  # type: ignore[attr-defined]  # same
-
-    return engine
+    # Not by the event "begin": an engine with any listener looks for more of them around every single statement.
+    reader.dialect.do_begin = _begin("BEGIN")  # type: ignore[assignment,method-assign]  # pysqlite's own does nothing
+    writer.dialect.do_begin = _begin("BEGIN IMMEDIATE")  # type: ignore[assignment,method-assign]  # same
+    return reader, writer
 
 
-def _check_secret(engine: Engine, cipher: Cipher) -> None:
+def _begin(statement: str) -> Callable[[PoolProxiedConnection], None]:
+    def do_begin(connection: PoolProxiedConnection) -> None:
+        connection.cursor().execute(statement)
+
+    return do_begin
+
+
+def _check_secret(writer: Engine, cipher: Cipher) -> None:
     """Notice another secret key before anything is sent or saved with it."""
-    with engine.execution_options(socialflow_write=True).begin() as connection:
+    with writer.begin() as connection:
         insert = text(
             "INSERT INTO instance (id, secret_fingerprint) VALUES (1, :fingerprint) "
             "ON CONFLICT (id) DO NOTHING"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from warehouse.errors import ConflictError
 from warehouse.store.models import Publication
-from warehouse.store.publications import payload_hash
+from warehouse.store.publications import hash_payload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,35 +21,66 @@ if TYPE_CHECKING:
 
     from connectors.types import PostContent
     from warehouse.store.models import AccountRow
+    from warehouse.store.target_accounts import TargetAccount
 
 DUPLICATE_WINDOW = timedelta(hours=24)
 """The same content on the same account, planned or published closer together than this, is a duplicate."""
 
+_COLUMNS = Publication.__table__.c
+_AT = func.coalesce(_COLUMNS.published_at, _COLUMNS.scheduled_at)
+# Kept: building a statement and the key of its compiled form takes longer than running it.
+_SAME_SAID = (
+    select(_COLUMNS.account_id, _COLUMNS.payload_hash, _COLUMNS.post_id)
+    .where(
+        # The accounts are compared below: named here, SQLite would read all that was ever sent on them instead.
+        _COLUMNS.payload_hash.in_(bindparam("hashes", expanding=True)),
+        _COLUMNS.status.not_in(("draft", "canceled", "failed")),
+        bindparam("after") < _AT,
+        bindparam("before") > _AT,
+        _COLUMNS.post_id != bindparam("except_post_id"),
+    )
+    # The oldest comes last and so is the one that is named.
+    .order_by(_COLUMNS.post_id.desc())
+)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Target:
     """One account that a post goes to, and exactly what it is to say there."""
 
-    account: AccountRow
+    account: AccountRow | TargetAccount
     content: PostContent
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        """The content as JSON."""
+        return self.content.model_dump(mode="json")
+
+    @cached_property
+    def payload_hash(self) -> str:
+        """The fingerprint of `payload`."""
+        return hash_payload(self.payload)
 
 
 def refuse_duplicates(
     session: Session, targets: Sequence[Target], scheduled_at: datetime, *, except_post_id: str | None = None
 ) -> None:
     """Raise ConflictError (code duplicate, with the existing post's id) where a target would say the same twice."""
-    at = func.coalesce(Publication.published_at, Publication.scheduled_at)
+    if not targets:
+        return
+    session.flush()
+    found = session.connection().execute(
+        _SAME_SAID,
+        {
+            "hashes": list({target.payload_hash for target in targets}),
+            "after": scheduled_at - DUPLICATE_WINDOW,
+            "before": scheduled_at + DUPLICATE_WINDOW,
+            "except_post_id": except_post_id or "",
+        },
+    )
+    said = {(row.account_id, row.payload_hash): row.post_id for row in found}
     for target in targets:
-        query = select(Publication.post_id).where(
-            Publication.account_id == target.account.id,
-            Publication.payload_hash == payload_hash(target.content),
-            Publication.status.not_in(("draft", "canceled", "failed")),
-            at > scheduled_at - DUPLICATE_WINDOW,
-            at < scheduled_at + DUPLICATE_WINDOW,
-        )
-        if except_post_id is not None:
-            query = query.where(Publication.post_id != except_post_id)
-        existing = session.scalars(query.order_by(Publication.post_id).limit(1)).one_or_none()
+        existing = said.get((target.account.id, target.payload_hash))
         if existing is not None:
             raise ConflictError(
                 f"post {existing} says the same on {target.account.platform} (@{target.account.handle}) "

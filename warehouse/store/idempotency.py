@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from warehouse.errors import ConflictError
@@ -54,6 +53,25 @@ class StoredAnswer:
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+# Kept: building a statement and the key of its compiled form takes longer than running it. The insert is text, since
+# SQLAlchemy keeps no compiled form of an ON CONFLICT at all.
+_TABLE = IdempotencyKey.__table__
+_FIRST = (
+    *("id", "workspace_id", "api_key_id", "route", "key", "body_hash"),
+    *("headers", "lease_until", "created_at", "expires_at"),
+)
+_RESERVE = text(
+    f"INSERT INTO idempotency_keys ({', '.join(_FIRST)}) VALUES ({', '.join(f':{name}' for name in _FIRST)}) "  # noqa: S608 (our own names)
+    "ON CONFLICT DO NOTHING RETURNING id"
+).bindparams(*(bindparam(name, type_=_TABLE.c[name].type) for name in _FIRST))
+_FORGET = delete(_TABLE).where(_TABLE.c.expires_at <= bindparam("now"))  # type: ignore[arg-type]  # a mapped class's table is one
+_COMPLETE = (
+    update(_TABLE)  # type: ignore[arg-type]  # same
+    .where(*(_TABLE.c[name] == bindparam(f"of_{name}") for name in ("api_key_id", "route", "key")))
+    .values({name: bindparam(name) for name in ("status", "headers", "body", "lease_until")})
+)
 
 
 def answer_once(
@@ -101,25 +119,23 @@ def release(store: Store, request: RepeatableRequest) -> None:
 
 
 def _begin(session: Session, request: RepeatableRequest, now: datetime) -> StoredAnswer | None:
-    session.execute(delete(IdempotencyKey).where(IdempotencyKey.expires_at <= now))
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    connection = session.connection()
+    connection.execute(_FORGET, {"now": now})
     # On PostgreSQL a second identical request waits here until the first one's transaction has ended.
-    made = session.scalar(
-        insert(IdempotencyKey)
-        .values(
-            id=new_id("idem"),
-            workspace_id=request.workspace_id,
-            api_key_id=request.api_key_id,
-            route=request.route,
-            key=request.key,
-            body_hash=request.body_hash,
-            headers={},
-            lease_until=now + LEASE,
-            created_at=now,
-            expires_at=now + KEPT_FOR,
-        )
-        .on_conflict_do_nothing()
-        .returning(IdempotencyKey.id)
+    made = connection.scalar(
+        _RESERVE,
+        {
+            "id": new_id("idem"),
+            "workspace_id": request.workspace_id,
+            "api_key_id": request.api_key_id,
+            "route": request.route,
+            "key": request.key,
+            "body_hash": request.body_hash,
+            "headers": {},
+            "lease_until": now + LEASE,
+            "created_at": now,
+            "expires_at": now + KEPT_FOR,
+        },
     )
     if made is not None:
         return None
@@ -137,17 +153,24 @@ def _begin(session: Session, request: RepeatableRequest, now: datetime) -> Store
             code="idempotency_in_flight",
         )
     row.lease_until = now + LEASE
+    session.flush()
     return None
 
 
 def _complete(session: Session, request: RepeatableRequest, answer: StoredAnswer) -> None:
-    row = session.scalars(select(IdempotencyKey).where(*_identity(request))).one_or_none()
-    if row is None:
-        return  # reserved so long ago that it has expired: there is nothing left to protect
-    row.status = answer.status
-    row.headers = dict(answer.headers)
-    row.body = answer.body
-    row.lease_until = None
+    """Note the answer; a key reserved so long ago that it has expired is left forgotten."""
+    session.connection().execute(
+        _COMPLETE,
+        {
+            "of_api_key_id": request.api_key_id,
+            "of_route": request.route,
+            "of_key": request.key,
+            "status": answer.status,
+            "headers": dict(answer.headers),
+            "body": answer.body,
+            "lease_until": None,
+        },
+    )
 
 
 def _identity(request: RepeatableRequest) -> tuple[ColumnElement[bool], ...]:

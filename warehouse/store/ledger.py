@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+_INSERT = insert(PublicationAttempt.__table__)  # type: ignore[arg-type]  # a mapped class's table is one
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEvent:
     """One thing that happened to one publication. `detail` holds codes and words, never a secret."""
@@ -78,7 +81,7 @@ def append_events(
         }
         row["hash"] = _row_hash(row)
         rows.append(row)
-    session.execute(insert(PublicationAttempt), rows)
+    session.connection().execute(_INSERT, rows)
     # Through the connection, not the session: a bulk update that leaves loaded objects and `updated_at` alone.
     table = Publication.__table__
     session.connection().execute(
@@ -87,6 +90,39 @@ def append_events(
         .values(ledger_rows=bindparam("n"), ledger_hash=bindparam("h")),
         [{"key": row["publication_id"], "n": row["seq"], "h": row["hash"]} for row in rows],
     )
+
+
+def open_ledger(
+    publication: dict[str, Any],
+    event: str,
+    now: datetime,
+    **detail: Any,  # noqa: ANN401 (becomes JSON)
+) -> dict[str, Any]:
+    """Return the first row of the ledger of a publication that is about to be inserted, and note it there.
+
+    `insert_opened` has to follow in the same transaction, after the publication.
+    """
+    row = {
+        "publication_id": publication["id"],
+        "workspace_id": publication["workspace_id"],
+        "seq": 1,
+        "attempt": 0,
+        "event": event,
+        "at": now,
+        "payload_hash": publication["payload_hash"],
+        "owner": None,
+        "detail": detail,
+        "prev_hash": "",
+    }
+    row["hash"] = _row_hash(row)
+    publication |= {"attempts": 0, "ledger_rows": 1, "ledger_hash": row["hash"]}
+    return row
+
+
+def insert_opened(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert what `open_ledger` returned."""
+    if rows:
+        session.connection().execute(_INSERT, rows)
 
 
 def list_events(session: Session, publication_id: str) -> list[PublicationAttempt]:

@@ -14,8 +14,10 @@ from warehouse.store.approvals import ask_for_approval, hold_unapproved
 from warehouse.store.database import new_id
 from warehouse.store.duplicates import Target, refuse_duplicates
 from warehouse.store.external_posts import RecordedPosts, record_external_posts
+from warehouse.store.ledger import insert_opened, open_ledger
 from warehouse.store.media import note_uses
 from warehouse.store.models import Post, Publication
+from warehouse.store.new_rows import insert_new
 from warehouse.store.post_reads import PostFilter, get_post, list_posts
 from warehouse.store.post_versions import lock_publications, require_version, touch
 from warehouse.store.publications import (
@@ -23,14 +25,12 @@ from warehouse.store.publications import (
     cancel_publication,
     change_content,
     get_publication,
-    payload_hash,
-    refresh_post_status,
     require_editable,
     reschedule_publication,
     resolve_review,
     retry_publication,
-    schedule_publication,
 )
+from warehouse.store.workspaces import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -45,6 +45,7 @@ __all__ = [
     "Target",
     "cancel_post",
     "create_post",
+    "create_post_and_publications",
     "get_post",
     "list_posts",
     "record_external_posts",
@@ -75,30 +76,42 @@ def create_post(session: Session, workspace_id: str, draft: PostDraft, now: date
 
     Raises ConflictError (code duplicate, with the existing post's id) for what would go out twice.
     """
+    return create_post_and_publications(session, workspace_id, draft, now)[0]
+
+
+def create_post_and_publications(
+    session: Session, workspace_id: str, draft: PostDraft, now: datetime
+) -> tuple[Post, list[Publication]]:
+    """Save a post as `create_post` does, and return what was made, nothing of it read back."""
     _require_plan(draft)
-    post = Post(
-        id=new_id("post"),
-        workspace_id=workspace_id,
-        origin="socialflow",
-        content=draft.content,
-        details=draft.details,
-        status="draft" if draft.is_draft else "scheduled",
-        scheduled_at=draft.scheduled_at,
-        client_ref=draft.client_ref,
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
     refuse_duplicates_of(session, draft)
-    session.add(post)
-    session.flush()
-    for target in draft.targets:
-        _add_publication(session, post, target, draft, now)
+    # Its status is that of its publications: they are all alike.
+    (post,) = insert_new(
+        session,
+        Post,
+        [
+            {
+                "id": new_id("post"),
+                "workspace_id": workspace_id,
+                "origin": "socialflow",
+                "content": draft.content,
+                "details": draft.details,
+                "status": "draft" if draft.is_draft else "scheduled",
+                "scheduled_at": draft.scheduled_at,
+                "client_ref": draft.client_ref,
+                "version": 1,
+                "created_at": now,
+                "updated_at": now,
+            }
+        ],
+    )
+    publications = _add_publications(session, post, draft.targets, draft, now)
     contents = [target.content for target in draft.targets]
     note_uses(session, workspace_id, post.id, draft.details, contents, is_new=True)
-    ask_for_approval(session, post, now)
-    refresh_post_status(session, [post.id], now)
-    return post
+    if publications and not draft.is_draft and read_settings(session, workspace_id).approval_required:
+        ask_for_approval(session, post, now)
+        session.flush()
+    return post, publications
 
 
 def update_post(
@@ -130,11 +143,10 @@ def update_post(
     for account_id, publication in publications.items():
         if account_id not in wanted:
             cancel_publication(session, publication, now)
+    _add_publications(session, post, [wanted[one] for one in wanted if one not in publications], draft, now)
     for account_id, target in wanted.items():
         existing = publications.get(account_id)
-        if existing is None:
-            _add_publication(session, post, target, draft, now)
-        else:
+        if existing is not None:
             _bring_up_to_date(session, existing, target, draft, now)
     post.content = draft.content
     post.details = draft.details
@@ -265,7 +277,7 @@ def resolve_publication(  # noqa: PLR0917 (each names one level of the same addr
 def _bring_up_to_date(
     session: Session, publication: Publication, target: Target, draft: PostDraft, now: datetime
 ) -> None:
-    if payload_hash(target.content) != publication.payload_hash:
+    if target.payload_hash != publication.payload_hash:
         change_content(session, publication, target.content, now)
     if draft.is_draft:
         if publication.status == "scheduled":
@@ -279,15 +291,37 @@ def _bring_up_to_date(
         reschedule_publication(session, publication, draft.scheduled_at, now)
 
 
-def _add_publication(session: Session, post: Post, target: Target, draft: PostDraft, now: datetime) -> None:
-    schedule_publication(
-        session,
-        post=post,
-        account=target.account,
-        content=target.content,
-        scheduled_at=None if draft.is_draft else draft.scheduled_at,
-        now=now,
-    )
+def _add_publications(
+    session: Session, post: Post, targets: Sequence[Target], draft: PostDraft, now: datetime
+) -> list[Publication]:
+    """Add the publication of a post on each target's account; those of a draft have no time."""
+    scheduled_at = None if draft.is_draft else draft.scheduled_at
+    event, at = ("draft", None) if scheduled_at is None else ("scheduled", scheduled_at.isoformat())
+    rows: list[dict[str, Any]] = []
+    ledger = []
+    for target in targets:
+        row = {
+            "id": new_id("pub"),
+            "post_id": post.id,
+            "workspace_id": post.workspace_id,
+            "account_id": target.account.id,
+            "platform": target.account.platform,
+            "origin": "socialflow",
+            "content": target.payload,
+            "content_kind": target.content.kind,
+            "payload_hash": target.payload_hash,
+            "status": event,
+            "scheduled_at": scheduled_at,
+            "due_at": scheduled_at,
+            "send_state": {},
+            "created_at": now,
+            "updated_at": now,
+        }
+        ledger.append(open_ledger(row, event, now, scheduled_at=at))
+        rows.append(row)
+    made = insert_new(session, Publication, rows)
+    insert_opened(session, ledger)
+    return made
 
 
 def _require_plan(draft: PostDraft) -> None:

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
-from warehouse.store.database import new_id
 from warehouse.store.ledger import LedgerEvent, append_event, append_events
 from warehouse.store.models import Post, Publication
 from warehouse.store.webhook_payloads import announce_outcomes
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from connectors.types import PostContent
-    from warehouse.store.models import AccountRow
 
 EDITABLE = frozenset({"draft", "scheduled", "needs_review", "failed"})
 IN_FLIGHT = frozenset({"claimed", "sending", "unknown"})
@@ -40,48 +38,13 @@ IN_FLIGHT = frozenset({"claimed", "sending", "unknown"})
 
 def payload_hash(content: PostContent) -> str:
     """Return the fingerprint of exactly what is sent: sha256 of its canonical JSON."""
-    canonical = json.dumps(content.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hash_payload(content.model_dump(mode="json"))
+
+
+def hash_payload(payload: Mapping[str, Any]) -> str:
+    """Return the fingerprint of a content that is JSON already."""
+    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def schedule_publication(
-    session: Session,
-    *,
-    post: Post,
-    account: AccountRow,
-    content: PostContent,
-    scheduled_at: datetime | None,
-    now: datetime,
-) -> Publication:
-    """Add the publication of a post on an account; without a time it is a draft.
-
-    The caller refreshes the post's status once all its publications are there.
-    """
-    publication = Publication(
-        id=new_id("pub"),
-        post_id=post.id,
-        workspace_id=post.workspace_id,
-        account_id=account.id,
-        platform=account.platform,
-        origin="socialflow",
-        content=content.model_dump(mode="json"),
-        content_kind=content.kind,
-        payload_hash=payload_hash(content),
-        status="draft" if scheduled_at is None else "scheduled",
-        scheduled_at=scheduled_at,
-        due_at=scheduled_at,
-        attempts=0,
-        ledger_rows=0,
-        ledger_hash="",
-        send_state={},
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(publication)
-    session.flush()
-    at = scheduled_at.isoformat() if scheduled_at else None
-    append_event(session, publication.id, publication.status, now=now, scheduled_at=at)
-    return publication
 
 
 def get_publication(session: Session, workspace_id: str, publication_id: str) -> Publication:

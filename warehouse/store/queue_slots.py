@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from warehouse.store.target_accounts import AnyAccount
+
 MOST_SLOTS = 200
 """On one account: more than one an hour, every day."""
 REACH = timedelta(days=366)
@@ -52,7 +54,7 @@ class QueueSlot(Base):
         return WeeklySlot(self.weekday, time.fromisoformat(self.local_time))
 
 
-def zone_of(session: Session, account: AccountRow) -> ZoneInfo:
+def zone_of(session: Session, account: AnyAccount) -> ZoneInfo:
     """Return the zone in which an account's slots are read: its own, or the workspace's."""
     return ZoneInfo(account.timezone or get_workspace(session, account.workspace_id).timezone)
 
@@ -122,7 +124,7 @@ def get_slot(session: Session, workspace_id: str, account_id: str, slot_id: str)
 
 def next_free_slot(
     session: Session,
-    accounts: Sequence[AccountRow],
+    accounts: Sequence[AnyAccount],
     now: datetime,
     *,
     except_post_id: str | None = None,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from warehouse.errors import InvalidInputError, NotFoundError
 from warehouse.store.database import new_id
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 DEFAULT_WORKSPACE_ID = "ws_default"
 """Fixed, so that two first runs at once make the same row instead of two."""
+
+
+class WorkspaceSettings(NamedTuple):
+    """What decides about a new post, beside what its request says."""
+
+    timezone: str
+    approval_required: bool
+
+
+_SETTINGS_OF = "workspace_settings"
+# Kept: building a statement and the key of its compiled form takes longer than running it.
+_SETTINGS = select(*(Workspace.__table__.c[name] for name in WorkspaceSettings._fields)).where(
+    Workspace.__table__.c.id == bindparam("workspace_id")
+)
 
 
 def ensure_default_workspace(session: Session, now: datetime) -> Workspace:
@@ -54,8 +68,20 @@ def get_workspace(session: Session, workspace_id: str) -> Workspace:
     """Return the workspace. Raises NotFoundError."""
     workspace = session.get(Workspace, workspace_id)
     if workspace is None:
-        raise NotFoundError(f"no workspace {workspace_id}: `socialflow workspaces list` shows what there is")
+        raise _not_found(workspace_id)
     return workspace
+
+
+def read_settings(session: Session, workspace_id: str) -> WorkspaceSettings:
+    """Return what a post's planning asks of its workspace, read once in a session. Raises NotFoundError."""
+    known: WorkspaceSettings | None = session.info.get((_SETTINGS_OF, workspace_id))
+    if known is None:
+        session.flush()
+        row = session.connection().execute(_SETTINGS, {"workspace_id": workspace_id}).one_or_none()
+        if row is None:
+            raise _not_found(workspace_id)
+        known = session.info[_SETTINGS_OF, workspace_id] = WorkspaceSettings._make(row)
+    return known
 
 
 def list_workspaces(session: Session) -> list[Workspace]:
@@ -76,6 +102,7 @@ def update_workspace(
     Raises InvalidInputError: no name, an unknown time zone.
     """
     workspace = get_workspace(session, workspace_id)
+    session.info.pop((_SETTINGS_OF, workspace_id), None)
     if name is not None:
         if not name.strip():
             raise InvalidInputError(
@@ -88,6 +115,10 @@ def update_workspace(
     if approval_required is not None:
         workspace.approval_required = approval_required
     return workspace
+
+
+def _not_found(workspace_id: str) -> NotFoundError:
+    return NotFoundError(f"no workspace {workspace_id}: `socialflow workspaces list` shows what there is")
 
 
 def pause_publishing(session: Session, workspace_id: str, now: datetime) -> Workspace:

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 
 from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
-from warehouse.store import accounts
+from warehouse.store import account_credentials, accounts
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post, get_post
+from warehouse.store.target_accounts import list_target_accounts
 from warehouse.store.workspaces import create_workspace, ensure_default_workspace
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def load(store: Store, account_id: str) -> AccountRow:
 
 
 def credentials_of(store: Store, account_id: str) -> Credentials:
-    return accounts.open_account(load(store, account_id), store.cipher).credentials
+    return account_credentials.open_account(load(store, account_id), store.cipher).credentials
 
 
 def test_a_reconnect_updates_and_never_wipes_a_refresh_token_with_nothing(any_store: Store) -> None:
@@ -76,7 +77,7 @@ def test_a_reconnect_with_a_new_refresh_token_takes_it(store: Store) -> None:
 def test_refreshed_credentials_keep_what_was_not_sent_anew(store: Store) -> None:
     account_id = connect(store)
     with store.write() as session:
-        accounts.save_credentials(
+        account_credentials.save_credentials(
             session, store.cipher, account_id, Credentials(SecretStr("token-3")), NOW + timedelta(hours=1)
         )
     kept = credentials_of(store, account_id)
@@ -99,7 +100,7 @@ def test_the_same_account_in_two_workspaces_is_two_rows(any_store: Store) -> Non
 def test_a_revoked_account_works_again_after_a_reconnect(store: Store) -> None:
     account_id = connect(store)
     with store.write() as session:
-        accounts.mark_revoked(session, account_id, "token was revoked", NOW)
+        account_credentials.mark_revoked(session, account_id, "token was revoked", NOW)
     health = accounts.account_health(load(store, account_id), NOW)
     assert (health.status, health.reason, health.at) == ("revoked", "token was revoked", NOW)
     connect(store, token="token-2", now=NOW + timedelta(hours=1))
@@ -147,10 +148,12 @@ def test_a_disconnect_forgets_the_credentials_and_cancels_what_was_planned(any_s
         assert get_post(session, WORKSPACE, post_id).status == "canceled"
         assert accounts.list_accounts(session, WORKSPACE) == []
     with pytest.raises(ConflictError):
-        accounts.open_account(load(any_store, account_id), any_store.cipher)
+        account_credentials.open_account(load(any_store, account_id), any_store.cipher)
     # A refresh that was under way must not bring them back.
     with any_store.write() as session:
-        accounts.save_credentials(session, any_store.cipher, account_id, Credentials(SecretStr("late")), NOW)
+        account_credentials.save_credentials(
+            session, any_store.cipher, account_id, Credentials(SecretStr("late")), NOW
+        )
     assert load(any_store, account_id).credentials is None
 
 
@@ -173,7 +176,7 @@ def test_targets(any_store: Store) -> None:
 
     def pick(**wanted: list[Any]) -> list[str]:
         with any_store.read() as session:
-            found = accounts.list_target_accounts(session, WORKSPACE, **wanted)
+            found = list_target_accounts(session, WORKSPACE, **wanted)
         return [row.id for row in found]
 
     assert pick(platforms=[Platform.TWITTER]) == [first, second]
@@ -184,7 +187,7 @@ def test_targets(any_store: Store) -> None:
 def test_targets_that_cannot_be(store: Store) -> None:
     revoked = connect(store)
     with store.write() as session:
-        accounts.mark_revoked(session, revoked, "gone", NOW)
+        account_credentials.mark_revoked(session, revoked, "gone", NOW)
     cases: list[tuple[dict[str, list[Any]], str]] = [
         ({"platforms": [Platform.MASTODON]}, "platform_not_connected"),
         ({"account_ids": ["acct_unknown"]}, "unknown_account"),
@@ -192,7 +195,7 @@ def test_targets_that_cannot_be(store: Store) -> None:
     ]
     for wanted, code in cases:
         with store.read() as session, pytest.raises(InvalidInputError) as raised:
-            accounts.list_target_accounts(session, WORKSPACE, **wanted)
+            list_target_accounts(session, WORKSPACE, **wanted)
         assert raised.value.code == code
 
 
@@ -216,20 +219,26 @@ def test_of_many_that_want_to_refresh_at_once_one_may(any_store: Store) -> None:
     def take(_: int) -> bool:
         together.wait(10)
         with any_store.write() as session:
-            row = accounts.take_refresh_lease(session, account_id, now=NOW, until=NOW + timedelta(minutes=2))
+            row = account_credentials.take_refresh_lease(
+                session, account_id, now=NOW, until=NOW + timedelta(minutes=2)
+            )
             return row is not None
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(take, range(4))) == [False, False, False, True]
     with any_store.write() as session:
-        accounts.release_refresh(session, account_id, error="the platform was away")
+        account_credentials.release_refresh(session, account_id, error="the platform was away")
     with any_store.write() as session:
-        again = accounts.take_refresh_lease(session, account_id, now=NOW, until=NOW + timedelta(minutes=2))
+        again = account_credentials.take_refresh_lease(
+            session, account_id, now=NOW, until=NOW + timedelta(minutes=2)
+        )
         assert again is not None, "given back, it is free again"
         assert again.last_error == "the platform was away"
     with any_store.write() as session:
         after_a_crash = NOW + timedelta(minutes=3)
         assert (
-            accounts.take_refresh_lease(session, account_id, now=after_a_crash, until=after_a_crash)
+            account_credentials.take_refresh_lease(
+                session, account_id, now=after_a_crash, until=after_a_crash
+            )
             is not None
         ), "a process that died holds it for its lease and no longer"

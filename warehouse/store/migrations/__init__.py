@@ -29,10 +29,11 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, writer: Engine | None = None) -> None:
     """Bring the store to this version's schema; of several processes one does, the others wait and find it done.
 
-    Raises SetupError for a store made by a newer version: an old program must not write to it.
+    `writer` takes the write lock where it begins; then `engine` only reads. Raises SetupError for a store made by a
+    newer version: an old program must not write to it.
     """
     # Looked at without a write lock and without Alembic first: nearly every start finds nothing to do, and a
     # publisher starts each minute (Alembic costs 10 MB and a sixth of a second).
@@ -42,7 +43,7 @@ def migrate(engine: Engine) -> None:
             return
     from alembic import command  # noqa: PLC0415 (see above)
 
-    with engine.execution_options(socialflow_write=True).begin() as connection:
+    with (writer or engine).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         current = _current_revision(connection)

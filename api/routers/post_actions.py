@@ -1,0 +1,123 @@
+"""What is done with a post that is there: move it, send it again, decide about it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api.dependencies import IfMatch, ServicesDep, Writer, parse_if_match
+from api.errors import problem_at
+from api.idempotency import Repeatable, answer_once
+from api.post_answers import answer_post
+from api.post_plans import Recipients, resolve_when
+from api.post_views import timing_details
+from api.routers.posts import PostId
+from api.schemas_common import problems
+from api.schemas_posts import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
+from warehouse.store import posts as store_posts
+from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.post_reads import get_post, list_publications
+
+router = APIRouter(prefix="/posts", tags=["Posts"])
+
+
+@router.post(
+    "/{post_id}/reschedule",
+    operation_id="reschedule_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
+)
+def reschedule_post(
+    post_id: PostId,
+    body: RescheduleRequest,
+    services: ServicesDep,
+    caller: Writer,
+    repeat: Repeatable,
+    *,
+    if_match: IfMatch = None,
+) -> Response:
+    """Move all that has not been sent to another time; a draft becomes scheduled."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = get_post(session, caller.workspace_id, post_id)
+        alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
+        recipients = Recipients((), [row.account_id for row in alive])
+        resolved = resolve_when(
+            services,
+            caller,
+            session,
+            body.scheduled_at,
+            body.timezone,
+            recipients,
+            experiment=body.experiment,
+            except_post_id=post.id,
+        )
+        if resolved is None:
+            raise problem_at("/scheduled_at", "invalid_time", "give a time")
+        post = store_posts.reschedule_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            resolved.at,
+            services.clock(),
+            details=timing_details(resolved),
+            expected_version=parse_if_match(if_match),
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/retry",
+    operation_id="retry_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 413, 422, 429),
+)
+def retry_post(
+    post_id: PostId,
+    services: ServicesDep,
+    caller: Writer,
+    repeat: Repeatable,
+    body: RetryRequest | None = None,
+) -> Response:
+    """Send failed publications again, at once. What may be out already is never sent again by this."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        publication_ids = body.publication_ids if body else ()
+        post = store_posts.retry_post(
+            session, caller.workspace_id, post_id, services.clock(), publication_ids=publication_ids
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/publications/{publication_id}/resolve",
+    operation_id="resolve_publication",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 413, 422, 429),
+)
+def resolve_publication(  # noqa: PLR0917 (dependencies)
+    post_id: PostId,
+    publication_id: Annotated[str, Path(max_length=40)],
+    body: ResolveRequest,
+    services: ServicesDep,
+    caller: Writer,
+    repeat: Repeatable,
+) -> Response:
+    """Decide on a publication in `needs_review`: it is out, send it now, or leave it unsent."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_posts.resolve_publication(
+            session,
+            caller.workspace_id,
+            post_id,
+            publication_id,
+            body.decision,
+            services.clock(),
+            external_id=body.external_id,
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, repeat, work)
