@@ -129,7 +129,9 @@ async def refuse_misreadings(request: Request) -> None:
 def _refuse_empty_condition(request: Request) -> None:
     """Raise a 412 for an If-Match header without a value: it would be read as no condition at all."""
     if request.headers.get("if-match", "*").strip() == "":
-        raise ApiError(412, "stale", "the If-Match header is empty: send the post's ETag, or leave it out")
+        raise ApiError(
+            412, "stale", "the If-Match header is empty: send the ETag as it was read, or leave it out"
+        )
 
 
 def _refuse_unknown_parameters(request: Request) -> None:
@@ -179,7 +181,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="The post's ETag as read: refuses the change (412) if it was changed.",
+        description="The ETag as read: refuses the change (412) if it was changed.",
         json_schema_extra={"pattern": r'^(\*|(W/)?"[0-9]{1,9}")$'},
     ),
 ]
@@ -191,12 +193,12 @@ def parse_if_match(header: str | None) -> int | None:
         return None
     tag = re.fullmatch(r'(?:W/)?"(\d{1,9})"', header.strip(), re.ASCII)
     if tag is None:
-        raise ApiError(412, "stale", "the If-Match header holds no ETag of this post: read the post again")
+        raise ApiError(412, "stale", "the If-Match header holds no ETag of ours: read the ETag again")
     return int(tag[1])
 
 
-def post_etag(version: int) -> str:
-    """Return a post's ETag."""
+def version_etag(version: int) -> str:
+    """Return the ETag of what has a version: a post, a recurrence, a webhook."""
     return f'"{version}"'
 
 

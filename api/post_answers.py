@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.dependencies import post_etag
+from api.dependencies import version_etag
 from api.idempotency import make_answer
 from api.post_requests import count_text
 from api.post_views import render_placement, render_post, scheduling_details
@@ -35,7 +35,7 @@ def render_answer_of(
     headers: Mapping[str, str] | None = None,
 ) -> StoredAnswer:
     """Return a post with its ETag where its publications are known already."""
-    all_headers = {"ETag": post_etag(post.version), **(headers or {})}
+    all_headers = {"ETag": version_etag(post.version), **(headers or {})}
     return make_answer(status, render_post(post, publications, warnings), all_headers)
 
 

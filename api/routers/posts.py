@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, post_etag
+from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
 from api.idempotency import Repeatable, answer_once
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.post_answers import answer_post, render_answer_of, render_dry_run
@@ -136,7 +136,7 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
         publications = list_publications(session, [post.id])[post.id]
         attempts = list_attempts(session, [row.id for row in publications])
         detail = render_post_detail(session, post, publications, attempts, services.clock())
-    response.headers["ETag"] = post_etag(post.version)
+    response.headers["ETag"] = version_etag(post.version)
     return detail
 
 

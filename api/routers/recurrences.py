@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, post_etag
+from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
 from api.idempotency import Repeatable, answer_once, make_answer
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.recurrence_plans import (
@@ -51,7 +51,7 @@ def create_recurrence(
         row = store_recurrences.create_recurrence(
             session, caller.workspace_id, draft, until=now + services.recurrence_horizon, now=now
         )
-        headers = {"Location": f"/api/v1/recurrences/{row.id}", "ETag": post_etag(row.version)}
+        headers = {"Location": f"/api/v1/recurrences/{row.id}", "ETag": version_etag(row.version)}
         return make_answer(201, render_recurrence(session, row, now, warnings), headers)
 
     return answer_once(services, repeat, work)
@@ -113,7 +113,7 @@ def read_recurrence(
     with services.store.read() as session:
         row = store_recurrences.get_recurrence(session, caller.workspace_id, recurrence_id)
         shown = render_recurrence(session, row, services.clock())
-    response.headers["ETag"] = post_etag(shown.version)
+    response.headers["ETag"] = version_etag(shown.version)
     return shown
 
 
@@ -147,7 +147,7 @@ def update_recurrence(
             expected_version=parse_if_match(if_match),
         )
         shown = render_recurrence(session, row, now, warnings)
-        return make_answer(200, shown, {"ETag": post_etag(row.version)})
+        return make_answer(200, shown, {"ETag": version_etag(row.version)})
 
     return answer_once(services, None, work)
 

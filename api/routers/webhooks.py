@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.dependencies import Administrator, ServicesDep
+from api.dependencies import Administrator, IfMatch, ServicesDep, parse_if_match, version_etag
 from api.errors import problem_at
 from api.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.schemas_common import Page, problems
@@ -59,7 +59,7 @@ async def create_webhook(
             now=now,
         )
         shown.append(made)
-        headers = {"Location": f"/api/v1/webhooks/{made.row.id}"}
+        headers = {"Location": f"/api/v1/webhooks/{made.row.id}", "ETag": version_etag(made.row.version)}
         return make_answer(
             201, WebhookWithSecret(**render_webhook(made.row, now).model_dump(), secret=None), headers
         )
@@ -78,20 +78,32 @@ def list_webhooks(services: ServicesDep, caller: Administrator) -> Page[WebhookO
 
 
 @router.get("/{webhook_id}", operation_id="get_webhook", responses=problems(401, 403, 404, 422, 429))
-def read_webhook(webhook_id: WebhookId, services: ServicesDep, caller: Administrator) -> WebhookOut:
+def read_webhook(
+    webhook_id: WebhookId, response: Response, services: ServicesDep, caller: Administrator
+) -> WebhookOut:
     """Read one webhook."""
     with services.store.read() as session:
-        return render_webhook(get_endpoint(session, caller.workspace_id, webhook_id), services.clock())
+        row = get_endpoint(session, caller.workspace_id, webhook_id)
+    response.headers["ETag"] = version_etag(row.version)
+    return render_webhook(row, services.clock())
 
 
 @router.patch(
-    "/{webhook_id}", operation_id="update_webhook", responses=problems(401, 403, 404, 413, 422, 429)
+    "/{webhook_id}", operation_id="update_webhook", responses=problems(401, 403, 404, 412, 413, 422, 429)
 )
 async def update_webhook(
-    webhook_id: WebhookId, body: WebhookPatch, services: ServicesDep, caller: Administrator
+    webhook_id: WebhookId,
+    body: WebhookPatch,
+    response: Response,
+    services: ServicesDep,
+    caller: Administrator,
+    *,
+    if_match: IfMatch = None,
 ) -> WebhookOut:
     """Change what is named. `enabled: true` enables a disabled one again, and sends what has waited."""
-    await asyncio.to_thread(read_webhook, webhook_id, services, caller)
+    expected_version = parse_if_match(if_match)
+    # Before anything is asked of the new address: whether there is something to change.
+    await asyncio.to_thread(read_webhook, webhook_id, response, services, caller)
     url = None if body.url is None else await _check_url(services, body.url)
 
     def work() -> WebhookOut:
@@ -99,9 +111,16 @@ async def update_webhook(
         with services.store.write() as session:
             row = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
             change_endpoint(
-                row, now, url=url, events=body.events, description=body.description, enabled=body.enabled
+                row,
+                now,
+                url=url,
+                events=body.events,
+                description=body.description,
+                enabled=body.enabled,
+                expected_version=expected_version,
             )
-            return render_webhook(row, now)
+        response.headers["ETag"] = version_etag(row.version)
+        return render_webhook(row, now)
 
     return await asyncio.to_thread(work)
 
@@ -110,12 +129,15 @@ async def update_webhook(
     "/{webhook_id}",
     operation_id="delete_webhook",
     status_code=204,
-    responses=problems(401, 403, 404, 422, 429),
+    responses=problems(401, 403, 404, 412, 422, 429),
 )
-def delete_webhook(webhook_id: WebhookId, services: ServicesDep, caller: Administrator) -> None:
+def delete_webhook(
+    webhook_id: WebhookId, services: ServicesDep, caller: Administrator, *, if_match: IfMatch = None
+) -> None:
     """Delete a webhook with its log and all that still waits for it."""
+    expected_version = parse_if_match(if_match)
     with services.store.write() as session:
-        delete_endpoint(session, caller.workspace_id, webhook_id)
+        delete_endpoint(session, caller.workspace_id, webhook_id, expected_version=expected_version)
 
 
 @router.post(
@@ -134,7 +156,8 @@ def rotate_webhook_secret(
     def work(session: StoreSession) -> StoredAnswer:
         row = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
         shown.append(rotate_secret(services.store.cipher, row, now))
-        return make_answer(200, WebhookWithSecret(**render_webhook(row, now).model_dump(), secret=None))
+        kept = WebhookWithSecret(**render_webhook(row, now).model_dump(), secret=None)
+        return make_answer(200, kept, {"ETag": version_etag(row.version)})
 
     kept = answer_once(services, repeat, work)
     return _show_secret(services, shown, 200) or kept
@@ -178,7 +201,7 @@ def _show_secret(services: Services, shown: list[CreatedEndpoint], status: int) 
         return None
     made = shown[0]
     whole = WebhookWithSecret(**render_webhook(made.row, services.clock()).model_dump(), secret=made.secret)
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "ETag": version_etag(made.row.version)}
     if status == 201:
         headers["Location"] = f"/api/v1/webhooks/{made.row.id}"
     return render_answer(make_answer(status, whole, headers))

@@ -81,6 +81,41 @@ def test_change_disable_enable_delete(admin: httpx.Client) -> None:
     assert admin.get(address).status_code == 404
 
 
+def test_a_change_may_be_conditional(admin: httpx.Client) -> None:
+    made = admin.post(WEBHOOKS, json=BODY)
+    address, first = f"{WEBHOOKS}/{made.json()['id']}", made.headers["etag"]
+    assert admin.get(address).headers["etag"] == first
+    changed = admin.patch(address, json={"description": "second"}, headers={"If-Match": first})
+    assert (changed.status_code, changed.json()["description"]) == (200, "second")
+    second = changed.headers["etag"]
+    assert second == admin.get(address).headers["etag"] != first
+    for stale in (
+        admin.patch(address, json={"description": "third"}, headers={"If-Match": first}),
+        admin.patch(address, json={"description": "third"}, headers={"If-Match": '"nonsense"'}),
+        admin.patch(address, json={"description": "third"}, headers={"If-Match": ""}),
+        admin.delete(address, headers={"If-Match": first}),
+    ):
+        assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+    assert admin.get(address).json()["description"] == "second"
+    # A new secret is a change too: whoever read before knows of an older one.
+    rotated = admin.post(f"{address}/rotate")
+    assert rotated.headers["etag"] == admin.get(address).headers["etag"] != second
+    assert admin.patch(address, json={"enabled": False}, headers={"If-Match": second}).status_code == 412
+    assert admin.patch(address, json={"enabled": False}, headers={"If-Match": "*"}).status_code == 200
+    assert admin.delete(address, headers={"If-Match": admin.get(address).headers["etag"]}).status_code == 204
+
+
+def test_a_receiver_that_disables_itself_is_a_change(tenant: Tenant, admin: httpx.Client) -> None:
+    with Receiver(Reply(410)) as receiver:
+        made = create(admin, url=receiver.url)
+        address = f"{WEBHOOKS}/{made['id']}"
+        before = admin.get(address).headers["etag"]
+        revoke(tenant)
+        deliver(tenant)
+    assert admin.get(address).json()["status"] == "disabled"
+    assert admin.patch(address, json={"description": "x"}, headers={"If-Match": before}).status_code == 412
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

@@ -311,6 +311,7 @@ def _note_failure(endpoint: WebhookEndpoint, attempt: Attempt, now: datetime) ->
     else:
         return
     endpoint.disabled_at = endpoint.updated_at = now
+    endpoint.version += 1
 
 
 def _history_entry(attempt: Attempt) -> dict[str, Any]:

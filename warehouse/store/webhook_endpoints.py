@@ -66,6 +66,7 @@ def create_endpoint(
         events=check_events(events),
         secret=cipher.encrypt_text(PURPOSE, secret),
         failures_in_a_row=0,
+        version=1,
         created_at=now,
         updated_at=now,
     )
@@ -101,8 +102,13 @@ def change_endpoint(
     events: Collection[str] | None = None,
     description: str | None = None,
     enabled: bool | None = None,
+    expected_version: int | None = None,
 ) -> None:
-    """Change what is given. Enabling forgets the failures: what has waited is sent at once."""
+    """Change what is given. Enabling forgets the failures: what has waited is sent at once.
+
+    Raises ConflictError (code stale) where `expected_version` is not the present one.
+    """
+    _require_version(row, expected_version)
     if url is not None:
         row.url = url
     if events is not None:
@@ -114,6 +120,7 @@ def change_endpoint(
         row.failures_in_a_row = 0
     elif enabled is False and row.disabled_at is None:
         row.disabled_at, row.disabled_reason = now, "disabled by its owner"
+    row.version += 1
     row.updated_at = now
 
 
@@ -122,13 +129,17 @@ def rotate_secret(cipher: Cipher, row: WebhookEndpoint, now: datetime) -> Create
     secret = _make_secret()
     row.old_secret, row.old_secret_until = row.secret, now + OLD_SECRET_SIGNS_FOR
     row.secret = cipher.encrypt_text(PURPOSE, secret)
+    row.version += 1
     row.updated_at = now
     return CreatedEndpoint(row, secret)
 
 
-def delete_endpoint(session: Session, workspace_id: str, endpoint_id: str) -> None:
-    """Remove the endpoint with its log and all that still waits for it."""
+def delete_endpoint(
+    session: Session, workspace_id: str, endpoint_id: str, *, expected_version: int | None = None
+) -> None:
+    """Remove the endpoint with its log and all that still waits for it. Raises as `change_endpoint`."""
     row = get_endpoint(session, workspace_id, endpoint_id, lock=True)
+    _require_version(row, expected_version)
     session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == row.id))
     session.delete(row)
 
@@ -144,6 +155,13 @@ def check_events(events: Collection[str]) -> list[str]:
     if not events:
         raise InvalidInputError(f"name at least one event: {known}", field="events", code="no_events")
     return [event for event in EVENT_TYPES if event in events]
+
+
+def _require_version(row: WebhookEndpoint, expected_version: int | None) -> None:
+    if expected_version is not None and row.version != expected_version:
+        raise ConflictError(
+            "the webhook was changed since it was read: read it again and repeat the change", code="stale"
+        )
 
 
 def _make_secret() -> str:

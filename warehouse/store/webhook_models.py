@@ -41,6 +41,8 @@ class WebhookEndpoint(Base):
     paused_until: Mapped[datetime | None]
     """After failures: nothing is tried on it before, so that a dead receiver is asked seldom however much waits."""
     last_success_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    """Grows with each change of what its owner sets, and where it is disabled; the webhook's ETag."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
