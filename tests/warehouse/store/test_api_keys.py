@@ -127,7 +127,7 @@ def test_the_work_is_the_same_whether_the_key_exists(store: Store) -> None:
     of_known, seen[:] = list(seen), []
     verify(store, "sf_unknown", "wrong")
     assert seen == of_known
-    assert [statement.split()[0] for statement in seen] == ["BEGIN", "SELECT"]
+    assert [statement.split()[0] for statement in seen] == ["SELECT"]
 
 
 def test_nobody_grants_more_than_they_hold(store: Store) -> None:
