@@ -260,10 +260,14 @@ def brew(url: str, seed: int) -> None:
 
 
 def rage(running: Processes, plan: Plan, storm: Storm, verdict: Verdict, end: datetime) -> None:
-    """Kill publishers at random moments until the storm is over, some right between accept and record."""
+    """Kill publishers at random moments, some right between accept and record, until there were enough of both.
+
+    A moment between accept and record can be missed (the post went elsewhere, the platform refused it): then one
+    more kill follows, within twice the storm's time.
+    """
     draw = random.Random(storm.seed + 1)
     pause = storm.seconds / (storm.kills + 1)
-    while verdict.kills < storm.kills:
+    while verdict.kills < storm.kills or verdict.targeted_kills < storm.targeted_kills:
         time.sleep(draw.uniform(0.5, 1.5) * pause)  # the storm's own rhythm; nothing waits for it to be right
         owed = storm.targeted_kills * (verdict.kills + 1) / storm.kills - verdict.targeted_kills
         if owed >= 1 and accepted_but_unrecorded(running, plan, seconds=storm.calm / 4):
