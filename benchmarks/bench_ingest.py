@@ -138,7 +138,7 @@ def chunks(rows: list[PostSnapshot], size: int) -> Iterator[list[PostSnapshot]]:
 def measure_ours(base: str, home: Path, publications: int, turns: int, size: int) -> dict[str, float]:
     """Pull and load round by round; the bare append of the same rows follows each load, in commits as large."""
     fetching = loading = appending = loading_cpu = appending_cpu = 0.0
-    with Lake.open(WarehouseSettings(home=home)) as lake:
+    with Lake.open(WarehouseSettings(home=home), threads=1) as lake:  # as an ingest run opens it
         load_dimensions(lake, publications)
         with lake.write() as cursor:
             cursor.execute("CREATE SCHEMA bare")

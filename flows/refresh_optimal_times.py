@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 @flow(name="refresh-optimal-times", retries=0)
 async def refresh_optimal_times() -> dict[str, Any]:
     """Replace the advice of all accounts at once."""
-    with Resources.open() as resources:
+    with Resources.open(all_cores=True) as resources:
         summary = await asyncio.to_thread(compute_all_optimal_times, resources)
     logger.info("optimal times: %s", summary)
     return summary

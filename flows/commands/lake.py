@@ -65,7 +65,7 @@ def rebuild(*, as_json: JsonOption = False) -> None:
     from flows.resources import Resources  # noqa: PLC0415 (as above)
     from warehouse.lake.marts import rebuild_marts  # noqa: PLC0415 (as above)
 
-    with Resources.open() as resources:
+    with Resources.open(all_cores=True) as resources:
         rows = rebuild_marts(resources.lake)
     if as_json:
         print_json(rows)

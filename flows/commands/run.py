@@ -117,7 +117,7 @@ def recurrences(*, as_json: JsonOption = False) -> None:
 @app.command("optimal-times")
 def optimal_times(*, as_json: JsonOption = False) -> None:
     """Compute the best posting times of every account anew."""
-    with Resources.open() as resources:
+    with Resources.open(all_cores=True) as resources:
         _print(compute_all_optimal_times(resources), as_json=as_json)
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from warehouse.errors import InvalidInputError
 from warehouse.lake.marts import (
+    find_newest_known,
     refresh_after_account_snapshots,
     refresh_after_accounts,
     refresh_after_post_snapshots,
@@ -90,11 +91,19 @@ def load_post_snapshots(
 
 def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source) -> int:
     """Do the work of `load_post_snapshots` inside a transaction of `Lake.write`."""
-    params = _provenance(batch, run_id) | {"source": source}
-    inserted = _with_batch(cursor, batch, "load/insert_post_snapshots", params)
+    batch = _without_repeats(cursor, batch)
+    params, extent = _provenance(run_id) | {"source": source}, _extent(batch)
+    cursor.register("batch", batch)
+    try:
+        find_newest_known(cursor, "SELECT DISTINCT publication_id FROM batch")
+        inserted = _count(cursor.execute(load_sql("load/following_post_snapshots"), params))
+        if inserted < len(batch):
+            inserted += _count(cursor.execute(load_sql("load/other_post_snapshots"), params | extent))
+    finally:
+        cursor.unregister("batch")
     if inserted:
-        _touch(cursor, batch, "publication")
-        refresh_after_post_snapshots(cursor, params["first"].date())
+        cursor.execute("INSERT INTO raw.post_snapshots BY NAME FROM added")
+        refresh_after_post_snapshots(cursor, extent["first"].date())
         check_post_snapshots(cursor, run_id, params["loaded_at"])
     return inserted
 
@@ -104,12 +113,12 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
     batch = to_batch(rows, AccountSnapshot)
 
     def work(cursor: DuckDBPyConnection) -> int:
-        params = _provenance(batch, run_id)
-        inserted = _with_batch(cursor, batch, "load/insert_account_snapshots", params)
+        params, extent = _provenance(run_id), _extent(batch)
+        inserted = _with_batch(cursor, batch, "load/new_account_snapshots", params | extent)
         if inserted:
-            _touch(cursor, batch, "account")
-            refresh_after_account_snapshots(cursor, params["first"].date())
-            check_account_snapshots(cursor, run_id, params["loaded_at"], params["first"])
+            cursor.execute("INSERT INTO raw.account_snapshots BY NAME FROM added")
+            refresh_after_account_snapshots(cursor, extent["first"].date())
+            check_account_snapshots(cursor, run_id, params["loaded_at"], extent["first"])
         return inserted
 
     return lake.run_write(work) if len(batch) else 0
@@ -147,14 +156,27 @@ def _column(rows: Sequence[Row], name: str, kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _provenance(batch: pa.Table, run_id: str) -> dict[str, Any]:
+def _provenance(run_id: str) -> dict[str, Any]:
+    return {"run_id": run_id, "loaded_at": datetime.now(UTC)}
+
+
+def _extent(batch: pa.Table) -> dict[str, Any]:
     extent = pc.min_max(batch["captured_at"])
-    return {
-        "run_id": run_id,
-        "loaded_at": datetime.now(UTC),
-        "first": extent["min"].as_py(),
-        "last": extent["max"].as_py(),
-    }
+    return {"first": extent["min"].as_py(), "last": extent["max"].as_py()}
+
+
+def _without_repeats(cursor: DuckDBPyConnection, batch: pa.Table) -> pa.Table:
+    """Return the batch with each (publication_id, captured_at) once."""
+    keys = batch.select(["publication_id", "captured_at"]).group_by(["publication_id", "captured_at"])
+    if len(keys.aggregate([])) == len(batch):
+        return batch
+    cursor.register("batch", batch)
+    try:
+        return cursor.execute(
+            "SELECT DISTINCT ON (publication_id, captured_at) * FROM batch"
+        ).to_arrow_table()
+    finally:
+        cursor.unregister("batch")
 
 
 def _with_batch(cursor: DuckDBPyConnection, batch: pa.Table, statement: str, params: dict[str, Any]) -> int:
@@ -172,18 +194,6 @@ def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str
         return 0, 0
     deleted = _count(cursor.execute(load_sql(f"load/delete_{dimension}")))
     return _count(cursor.execute(load_sql(f"load/insert_{dimension}"))) - deleted, changed
-
-
-def _touch(cursor: DuckDBPyConnection, batch: pa.Table, what: str) -> None:
-    """Name what the batch touches: its keys in `new_keys`, its publications or accounts in `touched_...`."""
-    key = f"{what}_id"
-    names = f"CREATE OR REPLACE TEMP TABLE new_keys AS SELECT DISTINCT {key}, captured_at FROM batch"  # noqa: S608 (what is one of two names of ours)
-    cursor.register("batch", batch.select([key, "captured_at"]))
-    try:
-        cursor.execute(names)
-    finally:
-        cursor.unregister("batch")
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what}s AS SELECT DISTINCT {key} FROM new_keys")  # noqa: S608 (same)
 
 
 def _count(cursor: DuckDBPyConnection) -> int:

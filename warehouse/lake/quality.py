@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def check_post_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime) -> None:
-    """Check the snapshots named in `new_keys`, beside their publications' others in `history`."""
+    """Check the snapshots named in `added`, beside their publications' others in `history`."""
     _keep(cursor, load_sql("quality/post_checks"), {}, run_id, now)
 
 
 def check_account_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime, first: datetime) -> None:
-    """Check the counts named in `new_keys`, the oldest captured at `first`."""
+    """Check the counts named in `added`, the oldest captured at `first`."""
     _keep(cursor, load_sql("quality/account_checks"), {"first": first}, run_id, now)
 
 

@@ -37,7 +37,7 @@ def lake_settings(lake_template: Path, warehouse_settings: WarehouseSettings) ->
 
 @pytest.fixture
 def lake(lake_settings: WarehouseSettings) -> Iterator[Lake]:
-    with Lake.open(lake_settings) as opened:
+    with Lake.open(lake_settings, threads=1) as opened:
         yield opened
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,22 +18,26 @@ from hypothesis import strategies as st
 from warehouse.errors import InvalidInputError
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import (
+    insert_post_snapshots,
     load_account_snapshots,
     load_accounts,
     load_post_snapshots,
     load_publications,
+    to_batch,
 )
 from warehouse.lake.marts import KEYS, rebuild_marts
+from warehouse.lake.rows import PostSnapshot
 from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warehouse.lake.rows import AccountSnapshot, PostSnapshot, PublicationDim
+    from warehouse.lake.rows import AccountSnapshot, PublicationDim
 
     Make = Callable[..., Any]
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
+_RAW = "SELECT * EXCLUDE (run_id, loaded_at) FROM raw.post_snapshots ORDER BY publication_id, captured_at"
 
 
 def test_a_second_load_of_the_same_rows_adds_nothing(
@@ -175,7 +180,7 @@ _history = st.lists(
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=_history, data=st.data())
-def test_any_order_of_replayed_batches_gives_the_marts_of_one_clean_run(  # noqa: PLR0917 (fixtures)
+def test_any_order_of_two_runs_replayed_and_killed_gives_the_marts_of_one_clean_run(  # noqa: PLR0917 (fixtures)
     replay_lake: Lake,
     make_publication: Callable[..., PublicationDim],
     make_snapshot: Callable[..., PostSnapshot],
@@ -198,22 +203,25 @@ def test_any_order_of_replayed_batches_gives_the_marts_of_one_clean_run(  # noqa
     load_publications(lake, publications)
     load_post_snapshots(lake, snapshots, "run_1")
     load_account_snapshots(lake, counts, "run_1")
-    clean = read_marts(lake)
+    clean, once = read_marts(lake), lake.query(_RAW)
 
     _clear(lake)
     steps: list[Callable[[], int]] = [
         lambda: load_publications(lake, publications[:1]),
         lambda: load_publications(lake, publications[1:]),
+        lambda: _load_and_die(lake, snapshots),
     ]
     for _ in range(2):
         cut = data.draw(st.integers(min_value=0, max_value=len(snapshots)))
         steps += [
             lambda cut=cut: load_post_snapshots(lake, snapshots[:cut], "run_2"),  # type: ignore[misc]  # bound now
+            lambda cut=cut: _load_and_die(lake, snapshots[cut:]),  # type: ignore[misc]  # same
             lambda cut=cut: load_post_snapshots(lake, snapshots[cut:], "run_3"),  # type: ignore[misc]  # same
             lambda cut=cut: load_account_snapshots(lake, counts[cut:] + counts[:cut], "run_2"),  # type: ignore[misc]  # same
         ]
     for step in data.draw(st.permutations(steps)):
         step()
+    assert lake.query(_RAW) == once
     assert read_marts(lake) == clean
 
     rebuild_marts(lake)
@@ -227,6 +235,19 @@ def test_any_order_of_replayed_batches_gives_the_marts_of_one_clean_run(  # noqa
             newest_measured[f"pub_{name}"] = (likes or 0) + (comments or 0)
             assert hours >= 0
     assert {row["publication_id"]: row["total"] for row in totals} == newest_measured
+
+
+def _load_and_die(lake: Lake, snapshots: list[PostSnapshot]) -> int:
+    """A run that ends after all its statements and before its commit."""
+    if snapshots:
+        with suppress(_DeadError), lake.write() as cursor:
+            insert_post_snapshots(cursor, to_batch(snapshots, PostSnapshot), "run_dead", source="platform")
+            raise _DeadError
+    return 0
+
+
+class _DeadError(Exception):
+    pass
 
 
 def _clear(lake: Lake) -> None:

@@ -1,18 +1,13 @@
--- grain: one row per post of `post_totals`, and per other post of `held`, where places move
--- params: none
--- Places depend on a month's other posts: in `changed_months` they are given out again, elsewhere they stay.
-WITH posts AS (
-  FROM post_totals
-  UNION ALL BY NAME
-  SELECT * EXCLUDE (rank_24h) FROM held WHERE post_id NOT IN (SELECT post_id FROM touched_posts)
-)
+-- grain: one row per post of `post_totals`, with its place
+-- params: none; reads `changed_months`, `places`, `places_before`
+-- In `changed_months` the places are given out again; elsewhere each keeps its own.
 SELECT
-  posts.*,
+  post_totals.*,
   CASE
-    WHEN posts.engagement_24h IS NULL THEN NULL
-    WHEN changed_months.month IS NULL THEN held.rank_24h
-    ELSE rank() OVER (PARTITION BY posts.workspace_id, posts.month ORDER BY posts.engagement_24h DESC NULLS LAST)
+    WHEN post_totals.engagement_24h IS NULL THEN NULL
+    WHEN (post_totals.workspace_id, post_totals.month) IN (FROM changed_months) THEN places.place
+    ELSE places_before.rank_24h
   END AS rank_24h
-FROM posts
-LEFT JOIN (SELECT post_id, rank_24h FROM held) AS held USING (post_id)
-LEFT JOIN changed_months USING (workspace_id, month)
+FROM post_totals
+LEFT JOIN (SELECT post_id, rank_24h FROM places_before WHERE rank_24h IS NOT NULL) AS places_before USING (post_id)
+LEFT JOIN (SELECT post_id, place FROM places WHERE NOT moved) AS places USING (post_id)

@@ -1,59 +1,12 @@
--- grain: one row per publication in `touched_dims` and age of 1, 24, 168 and 720 hours; reads `history`
--- params: none
--- A straight line between the snapshots just before and just after the age. Publishing counts as a snapshot of
--- zeros at age 0; beyond the last snapshot nothing is known. Growth is no straight line: so the nearer of the two
--- must be within a quarter of the age, else the age counts as not measured. A counter that one of the two lacks
--- is NULL.
-WITH ages AS (SELECT unnest([1, 24, 168, 720])::INTEGER AS age_hours),
-publications AS (
+-- grain: one row per publication in `recounted` and age of 1, 24, 168 and 720 hours, and per line of a continued one
+-- params: none; reads `described`, `lines`
+WITH publications AS (
   SELECT workspace_id, publication_id, post_id, account_id, platform, published_at
-  FROM touched_dims
-),
-aged AS (
-  SELECT
-    publication_id,
-    (epoch_us(history.captured_at) - epoch_us(publications.published_at)) / 3.6e9 AS hours,
-    struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views) AS counted
-  FROM history
-  JOIN publications USING (publication_id)
-  WHERE history.captured_at >= publications.published_at
-),
-around AS (
-  SELECT
-    publication_id,
-    age_hours,
-    coalesce(max(hours) FILTER (WHERE hours <= age_hours), 0) AS before_hours,
-    arg_max(counted, hours) FILTER (WHERE hours <= age_hours) AS counted_before,
-    min(hours) FILTER (WHERE hours >= age_hours) AS after_hours,
-    arg_min(counted, hours) FILTER (WHERE hours >= age_hours) AS counted_after
-  FROM aged, ages
-  GROUP BY publication_id, age_hours
-),
-lines AS (
-  SELECT
-    *,
-    -- Where on the line the age is: 0 = at the snapshot before, 1 = at the one after.
-    CASE WHEN after_hours > before_hours THEN (age_hours - before_hours) / (after_hours - before_hours) ELSE 0 END
-      AS share
-  FROM around
-  WHERE least(age_hours - before_hours, after_hours - age_hours) <= age_hours / 4
-    AND after_hours IS NOT NULL
-),
-counters AS (
-  SELECT
-    publication_id, age_hours, before_hours, after_hours,
-    on_line(counted_before IS NULL, counted_before.impressions, counted_after.impressions, share) AS impressions,
-    on_line(counted_before IS NULL, counted_before.reach, counted_after.reach, share) AS reach,
-    on_line(counted_before IS NULL, counted_before.likes, counted_after.likes, share) AS likes,
-    on_line(counted_before IS NULL, counted_before.comments, counted_after.comments, share) AS comments,
-    on_line(counted_before IS NULL, counted_before.shares, counted_after.shares, share) AS shares,
-    on_line(counted_before IS NULL, counted_before.saves, counted_after.saves, share) AS saves,
-    on_line(counted_before IS NULL, counted_before.clicks, counted_after.clicks, share) AS clicks,
-    on_line(counted_before IS NULL, counted_before.video_views, counted_after.video_views, share) AS video_views
-  FROM lines
+  FROM described
 )
-SELECT publications.*, ages.age_hours, counters.* EXCLUDE (publication_id, age_hours),
+SELECT publications.*, ages.age_hours, lines.* EXCLUDE (publication_id, age_hours),
        engagement(likes, comments, shares, saves) AS engagement
 FROM publications
-CROSS JOIN ages
-LEFT JOIN counters USING (publication_id, age_hours)
+CROSS JOIN (SELECT unnest([1, 24, 168, 720])::INTEGER AS age_hours) AS ages
+LEFT JOIN lines USING (publication_id, age_hours)
+WHERE lines.publication_id IS NOT NULL OR publication_id IN (SELECT publication_id FROM recounted)

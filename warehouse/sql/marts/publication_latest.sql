@@ -1,13 +1,19 @@
--- grain: one row per publication in `touched_dims`; the newest of `history` wins
--- params: none
+-- grain: one row per publication in `described`; the newest of `history` wins
+-- params: none; reads `lines`
 WITH newest AS (
+  SELECT *
+  FROM history
+  JOIN (SELECT publication_id, max(captured_at) AS captured_at FROM history GROUP BY publication_id)
+    USING (publication_id, captured_at)
+),
+aged AS (
   SELECT
     publication_id,
-    max(captured_at) AS captured_at,
-    arg_max(
-      struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views), captured_at
-    ) AS counted
-  FROM history
+    max(counted) FILTER (WHERE age_hours = 1) AS engagement_1h,
+    max(counted) FILTER (WHERE age_hours = 24) AS engagement_24h,
+    max(counted) FILTER (WHERE age_hours = 168) AS engagement_7d,
+    max(counted) FILTER (WHERE age_hours = 720) AS engagement_30d
+  FROM (SELECT publication_id, age_hours, engagement(likes, comments, shares, saves) AS counted FROM lines)
   GROUP BY publication_id
 )
 SELECT
@@ -21,15 +27,20 @@ SELECT
   publications.published_at,
   newest.captured_at,
   (epoch(newest.captured_at) - epoch(publications.published_at)) / 3600 AS age_hours,
-  newest.counted.impressions,
-  newest.counted.reach,
-  newest.counted.likes,
-  newest.counted.comments,
-  newest.counted.shares,
-  newest.counted.saves,
-  newest.counted.clicks,
-  newest.counted.video_views,
-  engagement(newest.counted.likes, newest.counted.comments, newest.counted.shares, newest.counted.saves)
-    AS engagement
-FROM touched_dims AS publications
+  newest.impressions,
+  newest.reach,
+  newest.likes,
+  newest.comments,
+  newest.shares,
+  newest.saves,
+  newest.clicks,
+  newest.video_views,
+  engagement(newest.likes, newest.comments, newest.shares, newest.saves)
+    AS engagement,
+  coalesce(aged.engagement_1h, publications.engagement_1h) AS engagement_1h,
+  coalesce(aged.engagement_24h, publications.engagement_24h) AS engagement_24h,
+  coalesce(aged.engagement_7d, publications.engagement_7d) AS engagement_7d,
+  coalesce(aged.engagement_30d, publications.engagement_30d) AS engagement_30d
+FROM described AS publications
 LEFT JOIN newest USING (publication_id)
+LEFT JOIN aged USING (publication_id)

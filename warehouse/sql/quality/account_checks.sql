@@ -1,4 +1,4 @@
--- grain: one new count of `new_keys` that a check did not pass; reads the accounts' counts of the last 60 days before
+-- grain: one new count of `added` that a check did not pass; reads the accounts' counts of the last 60 days before
 -- params: first (the oldest captured_at of the batch)
 -- A jump: by more than a third and more than 100 within one step. Real ones happen, so it is a warning.
 WITH counts AS (
@@ -6,10 +6,10 @@ WITH counts AS (
     workspace_id, account_id, captured_at, followers,
     lag(followers IGNORE NULLS) OVER (PARTITION BY account_id ORDER BY captured_at) AS before
   FROM raw.account_snapshots
-  WHERE account_id IN (SELECT account_id FROM new_keys)
+  WHERE account_id IN (SELECT account_id FROM added)
     AND captured_at >= $first::TIMESTAMPTZ - INTERVAL 60 DAY
 ),
-fresh_rows AS (SELECT counts.* FROM counts JOIN new_keys USING (account_id, captured_at))
+fresh_rows AS (SELECT counts.* FROM counts JOIN added USING (account_id, captured_at))
 SELECT workspace_id, account_id, NULL::VARCHAR AS publication_id, 'negative' AS check_name, 'failed' AS severity,
        captured_at, 'followers' AS metric, followers AS value, 0::BIGINT AS compared_with
 FROM fresh_rows WHERE followers < 0

@@ -1,4 +1,4 @@
--- grain: one metric of one new snapshot of `new_keys` that a check did not pass; reads `history`
+-- grain: one metric of one new snapshot of `added` that a check did not pass; reads `history`
 -- params: none
 -- A counter that falls can be a platform's own correction; a count below zero, or more people than showings, cannot be.
 -- Impressions exactly doubled while nothing else moved is what a source looks like that counts everything twice.
@@ -9,7 +9,22 @@ WITH ordered AS (
       OVER (PARTITION BY publication_id ORDER BY captured_at) AS before
   FROM history
 ),
-fresh_rows AS (SELECT ordered.* FROM ordered JOIN new_keys USING (publication_id, captured_at)),
+-- Nearly all snapshots pass: the few that may not are looked at counter by counter.
+suspicious AS (
+  SELECT *
+  FROM ordered
+  WHERE least(impressions, reach, likes, comments, shares, saves, clicks, video_views) < 0
+     OR impressions < before.impressions OR reach < before.reach OR likes < before.likes
+     OR comments < before.comments OR shares < before.shares OR saves < before.saves
+     OR clicks < before.clicks OR video_views < before.video_views
+     OR reach > impressions
+     OR (before.impressions >= 100 AND impressions = 2 * before.impressions)
+),
+fresh_rows AS (
+  SELECT suspicious.*
+  FROM suspicious
+  JOIN (SELECT publication_id, captured_at FROM added) USING (publication_id, captured_at)
+),
 counters AS (
   SELECT
     workspace_id, account_id, publication_id, captured_at,

@@ -1,6 +1,6 @@
 -- grain: one row per new (account_id, captured_at) of `batch`; keys already in the lake are left out
 -- params: run_id, loaded_at; first, last = the range of captured_at in the batch (prunes old files)
-INSERT INTO raw.account_snapshots BY NAME
+CREATE OR REPLACE TEMP TABLE added AS
 SELECT batch.*, $run_id::VARCHAR AS run_id, $loaded_at::TIMESTAMPTZ AS loaded_at
 FROM (SELECT DISTINCT ON (account_id, captured_at) * FROM batch) AS batch
 ANTI JOIN (
