@@ -1,20 +1,17 @@
 """`socialflow posts import`: many posts from one file, with a report on each row.
 
-The API's own rules read the file, in a process of its own: this room does not import the API's, it names it.
+The API's own rules read the file.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
 from typing import Annotated, Any
 
 import typer
 
+from flows.commands.api_rules import ask_api_rules
 from flows.commands.output import JsonOption, print_json, print_records, say
-from warehouse.errors import InvalidInputError
 
 IMPORTER = "api.import_posts"
 
@@ -29,13 +26,8 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Schedule all posts of a file. Columns and fields: docs/api.md, "Many at once"."""
-    command = [sys.executable, "-m", IMPORTER, str(file), "--mode", "each" if each else "all"]
-    done = subprocess.run(  # noqa: S603 (our own module, its arguments as a list)
-        [*command, "--dry-run"] if dry_run else command, capture_output=True, text=True, check=False
-    )
-    if done.returncode not in {0, 1} or not done.stdout:
-        raise InvalidInputError(_last_line(done.stderr), field="file")
-    report: dict[str, Any] = json.loads(done.stdout)
+    mode = ("--mode", "each" if each else "all", *(["--dry-run"] if dry_run else []))
+    report: dict[str, Any] = ask_api_rules(IMPORTER, str(file), *mode, field="file", answered=(0, 1))
     if as_json:
         print_json(report)
     else:
@@ -58,8 +50,3 @@ def _tell(report: dict[str, Any]) -> None:
     say(
         f"{report['total']} rows, {report['failed']} wrong, {saved}{' (dry run)' if report['dry_run'] else ''}"
     )
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "the file could not be imported"

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from flows.commands import time_questions
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, say
 from warehouse.advice_words import CAVEATS, describe_account, describe_slot, list_account_caveats
@@ -26,17 +27,25 @@ if TYPE_CHECKING:
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+for _question in (time_questions.suggest, time_questions.score):
+    app.command()(_question)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def times(
+    context: typer.Context,
     *,
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=168, help="Slots an account.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell when to post: each account's best hours, and what is known about them."""
+    """Tell when to post: each account's best hours, and what is known about them.
+
+    `suggest` finds times for several posts, `score` tells what one time is worth.
+    """
+    if context.invoked_subcommand is not None:
+        return
     now = datetime.now(UTC)
     settings = WarehouseSettings()
     wanted = parse_platform(platform) if platform else None

@@ -75,7 +75,8 @@ def advised(store: Store, warehouse_settings: WarehouseSettings, account_id: str
 def test_without_a_lake_the_remedy_is_named(account_id: str) -> None:
     arguments = ("posts", "create", "--content", "x", "--account", account_id, "--at", "optimal")
     assert "there is no lake" in run(*arguments, code=1)
-    assert "there is no lake" in run("times", code=1)
+    for command in (("times",), ("times", "suggest"), ("times", "score")):
+        assert "there is no lake" in run(*command, code=1)
 
 
 def test_a_post_takes_the_advised_time_and_may_be_moved_to_the_next(advised: str) -> None:
@@ -97,6 +98,58 @@ def test_times_are_told_in_words(advised: str) -> None:
     (one,) = run("times", "--account", advised, "--limit", "5", "--json")
     assert (one["posts"], len(one["slots"])) == (120, 5)
     assert run("times", "--platform", "bluesky", "--json") == []
+
+
+def test_times_for_several_posts_are_suggested(advised: str) -> None:
+    found = run("times", "suggest", "--count", "2", "--account", advised, "--json")
+    assert (found["asked"], found["found"], found["timezone"]) == (2, 2, "UTC")
+    first, second = (datetime.fromisoformat(one["at"]) for one in found["data"])
+    assert {first.hour, second.hour} <= {17, 18, 19}
+    assert second - first >= timedelta(hours=2)
+    told = run("times", "suggest", "--count", "2", "--weight", "mastodon:2", "--gap", "60")
+    assert "All 2 fit, at least 60 minutes" in told
+    assert f"{first:%Y-%m-%d}" in told
+    # What is planned already is left free: the same question after one of the times was taken.
+    run("posts", "create", "--content", "a", "--account", advised, "--at", first.isoformat(), "--json")
+    again = run("times", "suggest", "--count", "2", "--account", advised, "--json")
+    assert all(abs(datetime.fromisoformat(one["at"]) - first) >= timedelta(hours=2) for one in again["data"])
+
+
+def test_a_time_is_scored(advised: str) -> None:
+    evening = (NOW + timedelta(days=2)).replace(hour=18)
+    told = run("times", "score", "--at", evening.isoformat(), "--json")
+    (one,) = told["data"]
+    assert (one["account_id"], one["hour"], told["timezone"]) == (advised, 18, "UTC")
+    assert told["expected_lift_pct"] > 0
+    post = run(
+        "posts", "create", "--content", "a", "--account", advised, "--at", evening.isoformat(), "--json"
+    )
+    said = run(
+        "times", "score", "--at", (evening + timedelta(minutes=10)).isoformat(), "--platform", "mastodon"
+    )
+    assert "1 other post(s) less than 30 minutes away" in said
+    near = run("times", "score", "--at", evening.isoformat(), "--account", advised, "--json")["data"][0]
+    assert [item["post_id"] for item in near["collisions"]] == [post["id"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("suggest", "--platform", "myspace"), "unknown platform 'myspace'"),
+        (("suggest", "--weight", "mastodon"), "write it as instagram:2"),
+        (("suggest", "--to", "2020-01-01T00:00:00Z"), "must be after"),
+        (("score", "--at", "tomorrow"), "'tomorrow' is no time"),
+        (("score", "--account", "acct_none"), "acct_none"),
+        (("score", "--timezone", "Mars/Olympus"), "unknown time zone"),
+    ],
+)
+def test_a_wrong_question_about_times_is_one_sentence(
+    advised: str, arguments: tuple[str, ...], words: str
+) -> None:
+    del advised
+    said = run("times", *arguments, code=1)
+    assert words in said
+    assert len(said.strip().splitlines()) == 1
 
 
 def test_the_lake_knows_how_each_post_was_placed(advised: str, resources: Resources) -> None:
