@@ -16,6 +16,7 @@ from connectors.types import Platform
 from warehouse.errors import InvalidInputError
 from warehouse.store.account_authorizations import (
     begin_authorization,
+    forget_authorization,
     is_awaited,
     make_state,
     take_authorization,
@@ -121,18 +122,21 @@ async def finish_authorization(
         words = "This link was used before, is too old, or was never made here. Begin again where you began."
         return Return(403, "Not connected", words, code="state_refused")
 
-    def refuse(status: int, code: str, words: str) -> Return:
+    async def refuse(status: int, code: str, words: str) -> Return:
+        await asyncio.to_thread(_forget, services, state)
         return Return(status, "Not connected", words, code=code, return_url=returned.return_url)
 
     if denial is not None or not code:
-        return refuse(403, "consent_denied", f"{platform.title()} was not allowed to connect the account.")
+        return await refuse(
+            403, "consent_denied", f"{platform.title()} was not allowed to connect the account."
+        )
     try:
         candidates = await services.connectors.exchange_code(_from_json(returned.kept), SecretStr(code))
         verified = [await services.connectors.open(one).verify() for one in candidates[:MOST_PAGES]]
     except RetryLaterError as error:
-        return refuse(502, error.code, f"{error.message}. Begin again in a moment.")
+        return await refuse(502, error.code, f"{error.message}. Begin again in a moment.")
     except ConnectorError as error:
-        return refuse(403, error.code, f"{error.message}. Begin again.")
+        return await refuse(403, error.code, f"{error.message}. Begin again.")
     ids = await asyncio.to_thread(_save, services, returned, platform, verified)
     names = ", ".join(f"@{one.handle}" for one in verified)
     return Return(
@@ -152,6 +156,11 @@ def _take(services: Services, platform: Platform, state: str) -> ReturnedAuthori
             return None
         key = get_usable_api_key(session, str(returned.kept["key_id"]), now)
     return None if key is None or key.workspace_id != returned.workspace_id else returned
+
+
+def _forget(services: Services, state: str) -> None:
+    with services.store.write() as session:
+        forget_authorization(session, state)
 
 
 def _save(

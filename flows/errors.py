@@ -4,6 +4,7 @@ FlowError
 |-- PublishingBehindError posts are late or unresolved: the message counts them and says where to look
 |-- DoubtfulDataError     numbers came that cannot be true; they are kept: look at quality.findings
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
+|-- NotConnectedError     an account was not connected by browser: the message says why, begin again
 '-- DemoError             the demo did not show what it must: the message says which step
 
 SetupError (of the warehouse: one sentence, exit 1)
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 class FlowError(Exception):
     """Base of the errors of flows."""
+
+
+class NotConnectedError(FlowError):
+    """Nobody came back from the platform in time, or it was refused there or here."""
 
 
 class PartlyFailedError(FlowError):

@@ -15,8 +15,10 @@ from pydantic import SecretStr
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, VerifiedAccount
+from flows.commands.account_browser import connect_by_browser
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import (
@@ -31,6 +33,7 @@ from warehouse.store.database import Store
 from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
+    from connectors.types import Platform
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(
@@ -48,8 +51,27 @@ AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` sh
 
 @app.command()
 def connect(
+    name: Annotated[
+        str | None, typer.Argument(metavar="PLATFORM", help="twitter, instagram, mastodon, ...")
+    ] = None,
     *,
-    platform: Annotated[str, typer.Option(help="twitter, instagram, mastodon, bluesky, ...")],
+    platform: Annotated[str | None, typer.Option(help="The same, as an option.")] = None,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser", help="Say yes on the platform's own page; `socialflow up` has to run."),
+    ] = False,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="With --browser: only print the address to open.")
+    ] = False,
+    page: Annotated[
+        str | None,
+        typer.Option(
+            help="With --browser, of several: a Facebook page's id, or urn:li:organization:123 on LinkedIn."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="With --browser: seconds to wait; the link itself works for 600.")
+    ] = 600,
     token: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +95,18 @@ def connect(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the platform whom the token belongs to, and save the account. A known one is brought up to date."""
-    chosen = parse_platform(platform)
+    if (name is None) == (platform is None):
+        raise InvalidInputError("name one platform: socialflow accounts connect mastodon", field="platform")
+    chosen = parse_platform(name or platform or "")
+    if browser:
+        _connect_by_browser(
+            chosen,
+            {"instance_url": instance_url, "account": page, "timezone": timezone},
+            timeout=timeout,
+            opens=not no_open,
+            as_json=as_json,
+        )
+        return
     wanted = Account(
         id="",
         platform=chosen,
@@ -143,6 +176,22 @@ def disconnect(*, account_id: AccountId) -> None:
         workspace = ensure_default_workspace(session, now)
         row, canceled = disconnect_account(session, workspace.id, account_id, now)
         say(f"{row.platform} @{row.handle} is disconnected; {len(canceled)} scheduled publications canceled.")
+
+
+def _connect_by_browser(
+    platform: Platform, asked: dict[str, str | None], *, timeout: float, opens: bool, as_json: bool
+) -> None:
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store:
+        with store.write() as session:
+            workspace_id = ensure_default_workspace(session, now).id
+        rows = connect_by_browser(
+            store, workspace_id, platform, asked, api_url=FlowSettings().api_url, timeout=timeout, opens=opens
+        )
+    if as_json:
+        print_json([_show(row, now) for row in rows])
+    for row in rows:
+        say(f"connected {row.platform} @{row.handle} as {row.id}")
 
 
 async def _verify(account: Account) -> VerifiedAccount:

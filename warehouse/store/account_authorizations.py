@@ -58,6 +58,16 @@ class ReturnedAuthorization:
     timezone: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a person has come."""
+
+    is_known: bool
+    """False once it came to nothing."""
+    returned_at: datetime | None
+    """When they came back with the state; their account is saved next, or the authorization forgotten."""
+
+
 def make_state() -> str:
     """Return a new state: 256 random bits."""
     return secrets.token_urlsafe(32)
@@ -129,6 +139,18 @@ def take_authorization(
         row.return_url,
         row.timezone,
     )
+
+
+def forget_authorization(session: Session, state: str) -> None:
+    """Forget one that came to nothing, so that whoever waits for it need not wait on."""
+    session.execute(delete(AccountAuthorization).where(AccountAuthorization.state_hash == _hash(state)))
+
+
+def find_progress(session: Session, state: str) -> Progress:
+    """Return how far the person with this state has come."""
+    query = select(AccountAuthorization.used_at).where(AccountAuthorization.state_hash == _hash(state))
+    row = session.execute(query).one_or_none()
+    return Progress(is_known=row is not None, returned_at=None if row is None else row.used_at)
 
 
 def _hash(state: str) -> str:
