@@ -10,7 +10,7 @@ from api.errors import ApiError, problem_at
 from api.idempotency import answer_once, identify_content, make_answer
 from api.schemas_media import MediaOut
 from connectors.media import sniff_type
-from connectors.types import UPLOAD_PREFIX
+from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
 from warehouse.store.media import MediaUpload, add_upload, new_media_id
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from api.services import Services
     from warehouse.store.idempotency import StoredAnswer, StoreSession
 
-TAKEN = ("image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/quicktime", "video/webm")
 _HEAD = 16
 _PIECE = 1_048_576
 _NAME = 200
@@ -32,11 +31,11 @@ def keep_upload(
     """Keep a file and answer its upload; with an Idempotency-Key once. Raises an ApiError."""
     file.seek(0)
     content_type = sniff_type(file.read(_HEAD))
-    if content_type not in TAKEN:
+    if content_type not in UPLOAD_TYPES:
         raise problem_at(
             "/file",
             "unsupported_media",
-            f"the file is none of {', '.join(TAKEN)}, by its first bytes: convert it",
+            f"the file is none of {', '.join(UPLOAD_TYPES)}, by its first bytes: convert it",
         )
     size, sha256 = _measure(file)
     repeat = identify_content(request, caller, key, f"{sha256} {filename}")

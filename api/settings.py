@@ -7,6 +7,8 @@ import re
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.types import MAX_UPLOAD_BYTES
+
 
 class ApiSettings(BaseSettings):
     """Limits that protect the API, and where it asks for the orchestrator's health."""
@@ -32,7 +34,7 @@ class ApiSettings(BaseSettings):
         description="Addresses, separated by commas, that a browser may be led to once an account is connected.",
     )
     max_upload_bytes: int = Field(
-        default=300_000_000, ge=1024, description="Largest picture or video that can be uploaded."
+        default=MAX_UPLOAD_BYTES, ge=1024, description="Largest picture or video that can be uploaded."
     )
     orchestrator_url: str | None = Field(
         default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."

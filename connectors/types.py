@@ -61,6 +61,13 @@ class Platform(StrEnum):
 
 
 UPLOAD_PREFIX = "upload:"
+UPLOAD_TYPES = (
+    *("image/jpeg", "image/png", "image/gif", "image/webp"),
+    *("video/mp4", "video/quicktime", "video/webm"),
+)
+"""What may be uploaded, by its first bytes."""
+MAX_UPLOAD_BYTES = 300_000_000
+"""Unless a setting says otherwise."""
 
 
 class Media(BaseModel):

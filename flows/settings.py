@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from connectors.types import Duration, Platform
+from connectors.types import MAX_UPLOAD_BYTES, Duration, Platform
 
 _durations = TypeAdapter(tuple[Duration, ...])
 
@@ -48,6 +48,9 @@ class FlowSettings(BaseSettings):
 
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
+    api_max_upload_bytes: int = Field(
+        default=MAX_UPLOAD_BYTES, ge=1024, description="As the API has it: for uploads from the command line."
+    )
     prefect_port: int = Field(
         default=4200, ge=1, le=65535, description="Port of the embedded Prefect server, on 127.0.0.1 only."
     )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.platforms.registry import validate_content
-from connectors.types import Media, Platform, PostContent
+from connectors.types import Platform, PostContent
 from flows.commands import post_actions, post_import
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.commands.post_media import kept_files, name_media, read_image, require_reachable
 from flows.commands.post_times import find_time, open_lake_for, read_time
+from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
@@ -70,7 +72,10 @@ def create(
         ),
     ] = None,
     link: Annotated[str | None, typer.Option(help="A web address shown with the post.")] = None,
-    image: Annotated[list[str] | None, typer.Option(help="Public address of a picture; repeat it.")] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(help="A picture's file, or its public address, or upload:ID; repeat it. A video's too."),
+    ] = None,
     allow_duplicate: Annotated[bool, typer.Option(help="The same content again within 24 hours.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,15 +84,23 @@ def create(
     if not platforms and not account:
         raise InvalidInputError("say where to: --platform or --account", field="platform")
     now = datetime.now(UTC)
-    said = PostContent(text=content, link=link, media=tuple(Media(url=url) for url in image or []))
     settings = WarehouseSettings()
-    with open_lake_for(at, settings) as lake, Store.open(settings) as store, store.write() as session:
+    # Looked at before anything is opened: a file that cannot be sent is said at once.
+    images = [read_image(value, max_bytes=FlowSettings().api_max_upload_bytes) for value in image or []]
+    with (
+        open_lake_for(at, settings) as lake,
+        Store.open(settings) as store,
+        kept_files(settings, images),
+        store.write() as session,
+    ):
         workspace = ensure_default_workspace(session, now)
+        said = PostContent(text=content, link=link, media=name_media(session, workspace.id, images, now))
         chosen = read_time(at, workspace.timezone, now)
         rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
         if lake is not None:
             chosen = find_time(session, lake, workspace, rows, now)
         _require_valid(said, {(Platform(row.platform), row.text_limit) for row in rows})
+        require_reachable({Platform(row.platform) for row in rows}, said, settings)
         draft = PostDraft(
             content=content,
             targets=[Target(row, said) for row in rows],
