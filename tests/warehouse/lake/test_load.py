@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -25,12 +25,12 @@ from warehouse.lake.load import (
     load_publications,
     to_batch,
 )
-from warehouse.lake.marts import KEYS, rebuild_marts
+from warehouse.lake.marts import rebuild_marts
 from warehouse.lake.rows import PostSnapshot
 from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from warehouse.lake.rows import AccountSnapshot, PublicationDim
 
@@ -159,13 +159,13 @@ def test_followers_of_a_day_are_its_last_count_and_growth_bridges_gaps(lake: Lak
     ]
 
 
-@pytest.fixture(scope="module")
-def replay_lake(lake_template: Path) -> Any:
-    """One lake for all examples of the property: each clears it first."""
+@contextmanager
+def _fresh(template: Path) -> Iterator[Lake]:
+    """A lake without the small files that earlier examples left."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        shutil.copytree(lake_template, home)
-        with Lake.open(WarehouseSettings(home=home)) as lake:
+        shutil.copytree(template, home)
+        with Lake.open(WarehouseSettings(home=home), threads=1) as lake:
             yield lake
 
 
@@ -181,7 +181,7 @@ _history = st.lists(
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=_history, data=st.data())
 def test_any_order_of_two_runs_replayed_and_killed_gives_the_marts_of_one_clean_run(  # noqa: PLR0917 (fixtures)
-    replay_lake: Lake,
+    lake_template: Path,
     make_publication: Callable[..., PublicationDim],
     make_snapshot: Callable[..., PostSnapshot],
     make_count: Callable[..., AccountSnapshot],
@@ -189,7 +189,6 @@ def test_any_order_of_two_runs_replayed_and_killed_gives_the_marts_of_one_clean_
     history: list[tuple[str, int, int | None, int | None]],
     data: st.DataObject,
 ) -> None:
-    lake = replay_lake
     snapshots = [
         make_snapshot(name, hours=hours, likes=likes, comments=comments)
         for name, hours, likes, comments in history
@@ -199,13 +198,38 @@ def test_any_order_of_two_runs_replayed_and_killed_gives_the_marts_of_one_clean_
     ]
     publications = [make_publication(name) for name in "123"]
 
-    _clear(lake)
-    load_publications(lake, publications)
-    load_post_snapshots(lake, snapshots, "run_1")
-    load_account_snapshots(lake, counts, "run_1")
-    clean, once = read_marts(lake), lake.query(_RAW)
+    with _fresh(lake_template) as lake:
+        load_publications(lake, publications)
+        load_post_snapshots(lake, snapshots, "run_1")
+        load_account_snapshots(lake, counts, "run_1")
+        clean, once = read_marts(lake), lake.query(_RAW)
 
-    _clear(lake)
+    with _fresh(lake_template) as lake:
+        _replay(lake, publications, snapshots, counts, data)
+        assert lake.query(_RAW) == once
+        assert read_marts(lake) == clean
+
+        rebuild_marts(lake)
+        assert read_marts(lake) == clean
+        totals = lake.query(
+            "SELECT publication_id, sum(gain + correction)::BIGINT AS total FROM marts.engagement_daily GROUP BY ALL"
+        )
+    newest_measured = {}
+    for name, hours, likes, comments in sorted(history, key=lambda row: row[1]):
+        if likes is not None or comments is not None:
+            newest_measured[f"pub_{name}"] = (likes or 0) + (comments or 0)
+            assert hours >= 0
+    assert {row["publication_id"]: row["total"] for row in totals} == newest_measured
+
+
+def _replay(
+    lake: Lake,
+    publications: list[PublicationDim],
+    snapshots: list[PostSnapshot],
+    counts: list[AccountSnapshot],
+    data: st.DataObject,
+) -> None:
+    """Load everything twice, in parts and in any order, with runs that die in between."""
     steps: list[Callable[[], int]] = [
         lambda: load_publications(lake, publications[:1]),
         lambda: load_publications(lake, publications[1:]),
@@ -221,20 +245,6 @@ def test_any_order_of_two_runs_replayed_and_killed_gives_the_marts_of_one_clean_
         ]
     for step in data.draw(st.permutations(steps)):
         step()
-    assert lake.query(_RAW) == once
-    assert read_marts(lake) == clean
-
-    rebuild_marts(lake)
-    assert read_marts(lake) == clean
-    totals = lake.query(
-        "SELECT publication_id, sum(gain + correction)::BIGINT AS total FROM marts.engagement_daily GROUP BY ALL"
-    )
-    newest_measured = {}
-    for name, hours, likes, comments in sorted(history, key=lambda row: row[1]):
-        if likes is not None or comments is not None:
-            newest_measured[f"pub_{name}"] = (likes or 0) + (comments or 0)
-            assert hours >= 0
-    assert {row["publication_id"]: row["total"] for row in totals} == newest_measured
 
 
 def _load_and_die(lake: Lake, snapshots: list[PostSnapshot]) -> int:
@@ -248,12 +258,3 @@ def _load_and_die(lake: Lake, snapshots: list[PostSnapshot]) -> int:
 
 class _DeadError(Exception):
     pass
-
-
-def _clear(lake: Lake) -> None:
-    with lake.write() as cursor:
-        for table in (
-            *("raw.post_snapshots", "raw.account_snapshots", "dims.accounts", "dims.publications"),
-            *(f"marts.{mart}" for mart in KEYS),
-        ):
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 (names from the lines above)

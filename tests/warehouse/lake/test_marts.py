@@ -183,3 +183,33 @@ def test_a_late_snapshot_changes_the_days_after_it_and_no_others(
         (date(2026, 3, 6), 10, 0),
     ]
     assert rows[2]["counted_from"] == DAY + timedelta(hours=48)
+
+
+def test_a_publication_that_a_load_only_repeats_keeps_its_rows(
+    lake: Lake, make_publication: Make, make_snapshot: Make, read_marts: Make
+) -> None:
+    load_publications(lake, [make_publication("1"), make_publication("2")])
+    load_post_snapshots(lake, [make_snapshot("1", likes=5)], "run_1")
+    load_post_snapshots(lake, [make_snapshot("1", likes=5), make_snapshot("2", likes=7)], "run_2")
+    rows = lake.query("SELECT publication_id, likes FROM marts.publication_latest ORDER BY ALL")
+    assert [tuple(row.values()) for row in rows] == [("pub_1", 5), ("pub_2", 7)]
+    kept_up = read_marts(lake)
+    rebuild_marts(lake)
+    assert read_marts(lake) == kept_up
+
+
+def test_a_day_goes_on_over_several_loads_and_over_a_snapshot_without_counters(
+    lake: Lake, make_publication: Make, make_snapshot: Make, read_marts: Make
+) -> None:
+    load_publications(lake, [make_publication()])
+    for run, (hours, likes) in enumerate([(1, 4), (3, 9), (5, None), (7, 8), (25, 20), (26, 20)]):
+        load_post_snapshots(lake, [make_snapshot(hours=hours, likes=likes)], f"run_{run}")
+    rows = lake.query("SELECT day, gain, correction, counted_to FROM marts.engagement_daily ORDER BY day")
+    assert [tuple(row.values()) for row in rows] == [
+        (date(2026, 3, 2), 9, -1, DAY + timedelta(hours=7)),
+        (date(2026, 3, 3), 12, 0, DAY + timedelta(hours=26)),
+    ]
+    assert at_age(lake, 24) == (19, None, 19, 7, 25)  # 8 + 12 * 17 / 18
+    kept_up = read_marts(lake)
+    rebuild_marts(lake)
+    assert read_marts(lake) == kept_up
