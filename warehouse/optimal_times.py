@@ -16,7 +16,8 @@ import pandas as pd
 from warehouse.errors import InvalidInputError
 from warehouse.timing_age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
 from warehouse.timing_history import HOURS, SLOTS, read_history
-from warehouse.timing_prior import pool_profiles
+from warehouse.timing_kernels import DEFAULT_MIX, KernelMix, read_mix
+from warehouse.timing_prior import learn_kernel, pool_profiles
 from warehouse.timing_scores import BASES, CONFIDENCES, score_sums
 from warehouse.timing_sums import SlotSums, sum_posts
 
@@ -40,7 +41,8 @@ __all__ = [
     "compute_slot_sums",
 ]
 
-MODEL_VERSION = "gp168-3"
+MODEL_VERSION = "gp168-4"
+_KERNEL = "kernel"  # where a prior's attrs hold what was learned of the kernel
 
 _COLUMNS = (
     *("expected_lift", "lift_low", "lift_high", "p_better"),
@@ -65,7 +67,8 @@ def compute_optimal_times(
             (account_id, published_at, engagement, kind) are counted and change no estimate.
         timezones: IANA zone per account, or one for all. Accounts named here without posts get rows too.
         prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per
-            account_id; see `compute_platform_prior`. None or empty: flat.
+            account_id; see `compute_platform_prior`, which also notes in the frame's `attrs` how the platform's
+            slots resemble each other. None or empty: flat; without that note: the default.
         as_of: posts after this instant are left out, and it gives a post's age where age_hours is missing.
             None: all posts are used and those without age_hours count as grown up.
         age_curve: how engagement grows with a post's age; see `compute_age_curve`.
@@ -94,6 +97,9 @@ def compute_platform_prior(
 ) -> pd.DataFrame:
     """The profile that a platform's accounts share: weekday, hour (local), log_effect; 168 rows, mean 0.
 
+    `attrs["kernel"]` holds what the accounts' posts say of how slots resemble each other (narrow or wide
+    times, strong or weak, whole days), as plain numbers; a Parquet file keeps it.
+
     Args:
         history: as for `compute_optimal_times`, the accounts of one platform.
         timezones: as there.
@@ -106,18 +112,19 @@ def compute_platform_prior(
         InvalidInputError: as for `compute_optimal_times`.
     """
     sums = compute_slot_sums(history, timezones=timezones, as_of=as_of, age_curve=age_curve)
-    if exclude is None:
-        profile, _ = pool_profiles(sums.count, sums.mean, sums.noise)
-    else:
-        kept = np.array([name != exclude for name in sums.account_ids], dtype=bool)
-        profile, _ = pool_profiles(sums.count[kept], sums.mean[kept], sums.noise[kept])
-    return _slot_frame(None, profile)
+    if exclude is not None:
+        sums = sums.take(np.flatnonzero([name != exclude for name in sums.account_ids]))
+    profile, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    return _prior_frame(None, profile, learn_kernel(sums, without))
 
 
 def compute_prior_without_each(sums: SlotSums) -> pd.DataFrame:
-    """Each account's prior from all the others: account_id, weekday, hour, log_effect; 168 rows each."""
+    """Each account's prior from all the others: account_id, weekday, hour, log_effect; 168 rows each.
+
+    `attrs` as for `compute_platform_prior`; all accounts share them.
+    """
     _, without = pool_profiles(sums.count, sums.mean, sums.noise)
-    return _slot_frame(sums.account_ids, without)
+    return _prior_frame(sums.account_ids, without, learn_kernel(sums, without))
 
 
 def compute_slot_sums(
@@ -134,7 +141,8 @@ def compute_slot_sums(
 
 def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> pd.DataFrame:
     """The second half: from sums per slot to the table that `compute_optimal_times` returns."""
-    table = score_sums(sums, _read_prior(prior, sums.account_ids))
+    profile = _read_prior(prior, sums.account_ids)
+    table = score_sums(sums, profile, _read_kernel(prior))
     frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
     for key in _COLUMNS:
         column = table[key].reshape(-1)
@@ -152,6 +160,25 @@ def _slot_frame(account_ids: list[Any] | None, effect: FloatArray) -> pd.DataFra
     if account_ids is not None:
         frame.insert(0, "account_id", pd.Index(account_ids).repeat(SLOTS))
     return frame
+
+
+def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: KernelMix) -> pd.DataFrame:
+    frame = _slot_frame(account_ids, profile)
+    frame.attrs[_KERNEL] = {"shapes": list(kernel.shapes), "strengths": list(kernel.strengths)}
+    return frame
+
+
+def _read_kernel(prior: pd.DataFrame | None) -> KernelMix:
+    """What a prior says of the kernel; the default where it says nothing."""
+    if prior is None or _KERNEL not in prior.attrs:
+        return DEFAULT_MIX
+    try:
+        return read_mix(prior.attrs[_KERNEL])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "prior.attrs['kernel'] is not what compute_platform_prior writes; delete it for the default",
+            field="prior",
+        ) from error
 
 
 def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArray:

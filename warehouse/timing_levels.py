@@ -31,6 +31,7 @@ KIND_SHRINKAGE = 5.0  # posts that a kind needs before its own mean counts half
 CLIP_SD = 1.5  # beyond it a post says "good" or "bad", not how much
 NORMAL_UNCLIPPED = 0.866  # share of normal residuals within it
 COMMON_ZEROS = 0.05
+NOISE_MARGIN = 1.05  # what an account's noise is taken to be beyond its estimate, as posts share their days
 _ROUNDS = 2  # of clipping viral posts and solving again
 _TAPS = 3 * BINS_PER_BANDWIDTH
 _PRIOR_POSTS = 20.0  # how many posts the normal share counts as
@@ -122,8 +123,8 @@ def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> Flo
 
 
 def noise_variance(squares: FloatArray, count: FloatArray) -> FloatArray:
-    """Variance of one post: pulled to 1.2 like ten posts would; a little more, as posts share their days."""
-    return 1.05 * (squares + 12.0) / (count + 10.0)
+    """Variance of one post, with its margin: pulled to 1.2 like ten posts would."""
+    return NOISE_MARGIN * (squares + 12.0) / (count + 10.0)
 
 
 def build_grid(posts: PostArrays, accounts: int, count: FloatArray) -> Grid:

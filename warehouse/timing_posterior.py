@@ -4,45 +4,30 @@ Timing matters much to one account and hardly to another, so three strengths of 
 each and averaged by how well each explains the account's posts: an account whose posts show no pattern is
 not promised a lift.
 
-The kernel's smooth part is kept as its leading eigenvectors (what they leave out joins the slot's own
-independent part), so that one fit costs a 50 x 50 inverse in place of a 168 x 168 one.
+The kernel's smooth part is kept as its leading eigenvectors (`timing_kernels`), so that one fit costs a 50 x 50
+inverse in place of a 168 x 168 one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import erfc, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warehouse.timing_history import HOURS, SLOTS
+from warehouse.timing_kernels import DEFAULT_MIX, STRENGTHS, KernelMix, slot_kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from warehouse.timing_kernels import Kernel
 
-OFFSET_VARIANCE = 0.5  # the level is estimated on the account's own mix of slots: its offset is unknown
-SLOT_VARIANCE = 0.0059  # what a slot has for itself alone
-STRENGTHS = ((0.1, 0.1), (0.7, 0.7), (2.0, 0.2))  # factor on the kernel, probability beforehand
-PROFILE_WEIGHT = 0.75  # how far an account follows its platform's profile, beforehand ...
+    FloatArray = npt.NDArray[np.float64]
+
+PROFILE_WEIGHT = 0.9  # how far an account follows its platform's profile, beforehand ...
 PROFILE_WEIGHT_VARIANCE = 0.25  # ... and how far accounts differ in that
 RHO = 0.97  # how much of a slot's effect lasts into the future
-_DROPPED_EIGENVALUE = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """K + offset = basis @ basis.T + slot_variance x identity."""
-
-    basis: FloatArray  # (168, rank)
-    slot_variance: float
-    rows: IntArray  # the pairs of basis vectors, i >= j ...
-    columns: IntArray
-    pairs: FloatArray  # ... and their products slot by slot, (168, pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +51,10 @@ class Forecast:
     learned: FloatArray  # share of the variance beforehand that the account's own posts took away
 
 
-@lru_cache(maxsize=1)
-def smooth_covariance() -> FloatArray:
-    """The smooth part of the kernel as measured on real pages: hours alike, days alike, weekends alike."""
-    slot = np.arange(SLOTS)
-    hour, day = slot % HOURS, slot // HOURS
-    same_day = day[:, None] == day
-    same_class = (day[:, None] >= 5) == (day >= 5)
-    angle = np.pi * (hour[:, None] - hour) / HOURS
-
-    def circular(length: float) -> FloatArray:
-        return np.asarray(np.exp(-4 * np.sin(angle) ** 2 / (2 * np.pi * length / HOURS) ** 2))
-
-    smooth = 0.042 * circular(2.1) + 0.0024 * same_day
-    return np.asarray(smooth + 0.014 * circular(2.1) * same_class + 0.007 * circular(5.6) * same_day)
-
-
-@lru_cache(maxsize=8)
-def slot_kernel(strength: float) -> Kernel:
-    """The kernel at one strength; the offset is the last basis vector."""
-    values, vectors = np.linalg.eigh(smooth_covariance())
-    kept = values > _DROPPED_EIGENVALUE
-    lost = float(values[~kept].clip(0).sum()) / SLOTS
-    offset = np.full((SLOTS, 1), np.sqrt(OFFSET_VARIANCE))
-    basis = np.hstack((vectors[:, kept] * np.sqrt(strength * values[kept]), offset))
-    rows, columns = np.tril_indices(basis.shape[1])
-    pairs = np.ascontiguousarray(basis[:, rows] * basis[:, columns])
-    return Kernel(basis, strength * (SLOT_VARIANCE + lost), rows, columns, pairs)
-
-
-def compute_forecast(posts: SlotPosts) -> Forecast:
+def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast:
     """The average of the fits at each strength, weighted by what the account's own posts say for it."""
-    fits = [_fit(slot_kernel(strength), posts) for strength, _ in STRENGTHS]
-    evidence = np.array(
-        [fit.evidence + np.log(chance) for fit, (_, chance) in zip(fits, STRENGTHS, strict=True)]
-    )
-    weights = np.exp(evidence - evidence.max(axis=0))
-    weights /= weights.sum(axis=0)
+    fits = [_fit(slot_kernel(mix.shapes, strength), posts) for strength in STRENGTHS]
+    weights = weigh_evidence(np.array([fit.evidence for fit in fits]), np.array(mix.strengths))
 
     def average(values: list[FloatArray]) -> FloatArray:
         return np.asarray(np.einsum("ka,kas->as", weights, np.array(values)), np.float64)
@@ -117,6 +69,36 @@ def compute_forecast(posts: SlotPosts) -> Forecast:
     )
 
 
+def compute_evidence(kernel: Kernel, posts: SlotPosts) -> FloatArray:
+    """Log likelihood of each account's posts under a kernel, up to a constant that all kernels share: (accounts,)."""
+    return _solve(kernel, posts).evidence
+
+
+def weigh_evidence(evidence: FloatArray, chances: FloatArray) -> FloatArray:
+    """Probability of each kernel after an account's posts: (kernels, accounts), columns sum to 1.
+
+    Args:
+        evidence: log likelihoods, (kernels, accounts).
+        chances: probability of each kernel beforehand, (kernels,), all above 0.
+    """
+    log_weights = evidence + np.log(chances)[:, None]
+    weights = np.exp(log_weights - log_weights.max(axis=0))
+    return np.asarray(weights / weights.sum(axis=0), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Solution:
+    """The coefficients' posterior, and what it was made of."""
+
+    prior: FloatArray  # (accounts, 168) the profile at its weight beforehand
+    profile: FloatArray  # (accounts, 168) the profile at one sd of an account's own weight
+    alone: FloatArray  # (accounts, 168) share of a slot's surprise put down to the slot alone
+    surprise: FloatArray  # (accounts, 168)
+    covariance: FloatArray  # (accounts, rank + 1, rank + 1)
+    weights: FloatArray  # (accounts, rank + 1)
+    evidence: FloatArray  # (accounts,)
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
     lift: FloatArray
@@ -125,8 +107,8 @@ class _Fit:
     evidence: FloatArray  # (accounts,) log likelihood, up to a constant that all strengths share
 
 
-def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
-    """Posterior and forecast under one kernel.
+def _solve(kernel: Kernel, posts: SlotPosts) -> _Solution:
+    """Posterior under one kernel.
 
     f = basis @ z + own profile weight x profile + each slot's own part, with z and the others independent.
     Sums of s x basis_i x basis_j over slots are products with `kernel.pairs`: one large matrix product
@@ -137,7 +119,6 @@ def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
     prior = PROFILE_WEIGHT * posts.profile
     spread = posts.noise[:, None] + kernel.slot_variance * posts.count
     precision = posts.count / spread  # 0 where a slot is empty
-    alone = kernel.slot_variance * precision  # share of a slot's surprise put down to the slot alone
     surprise = posts.mean - prior
 
     information = np.empty((len(prior), rank + 1, rank + 1))
@@ -154,17 +135,25 @@ def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
     weighed = surprise * precision
     evidence_for = _project(weighed, kernel, profile)
     weights = np.einsum("aij,aj->ai", covariance, evidence_for)
-    smooth = _expand(weights, kernel, profile)
     explained = (evidence_for * weights).sum(axis=1) - (weighed * surprise).sum(axis=1)
     spreads = np.where(posts.count > 0, np.log(spread), 0.0).sum(axis=1)
     evidence = 0.5 * (explained - spreads - np.linalg.slogdet(information)[1])
+    alone = kernel.slot_variance * precision
+    return _Solution(prior, profile, alone, surprise, covariance, weights, evidence)
 
-    forecast = prior + RHO * (smooth + alone * (surprise - smooth))
+
+def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
+    """Forecast under one kernel."""
+    found = _solve(kernel, posts)
+    smooth = _expand(found.weights, kernel, found.profile)
+    forecast = found.prior + RHO * (smooth + found.alone * (found.surprise - smooth))
     lift = forecast - (posts.mix * forecast).sum(axis=1, keepdims=True)
-    before = _contrast(*_variance_before(kernel, profile, posts.mix), posts.mix)
-    after = _contrast(*_variance_after(kernel, profile, covariance, 1 - alone, posts.mix), posts.mix)
+    before = _contrast(*_variance_before(kernel, found.profile, posts.mix), posts.mix)
+    left = 1 - found.alone
+    after = _contrast(*_variance_after(kernel, found.profile, found.covariance, left, posts.mix), posts.mix)
     variance = np.maximum(RHO * before - RHO**2 * (before - after), 1e-12)
-    return _Fit(lift, variance, np.clip(1 - after / np.maximum(before, 1e-12), 0.0, 1.0), evidence)
+    learned = np.clip(1 - after / np.maximum(before, 1e-12), 0.0, 1.0)
+    return _Fit(lift, variance, learned, found.evidence)
 
 
 def _project(values: FloatArray, kernel: Kernel, profile: FloatArray) -> FloatArray:

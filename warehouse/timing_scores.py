@@ -8,6 +8,7 @@ import numpy as np
 
 from warehouse.timing_batches import map_batches
 from warehouse.timing_history import HOURS, SLOTS
+from warehouse.timing_kernels import DEFAULT_MIX, KernelMix
 from warehouse.timing_posterior import SlotPosts, compute_forecast, normal_cdf
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ _NUMBERS = ("expected_lift", "lift_low", "lift_high", "p_better", "score")
 _CODES = {"n_posts": np.int64, "n_nearby": np.int64, "basis": np.int8, "confidence": np.int8}
 
 
-def score_sums(sums: SlotSums, prior: FloatArray) -> dict[str, npt.NDArray[Any]]:
+def score_sums(
+    sums: SlotSums, prior: FloatArray, kernel: KernelMix = DEFAULT_MIX
+) -> dict[str, npt.NDArray[Any]]:
     """Every measure of every slot, (accounts, 168) each, by the names of `compute_optimal_times`' columns.
 
     `basis` and `confidence` are places in BASES and CONFIDENCES. `prior` is the platform's profile, (1, 168)
-    for all or (accounts, 168).
+    for all or (accounts, 168), `kernel` what is believed of its kernel.
     """
     accounts = len(sums.account_ids)
     table: dict[str, npt.NDArray[Any]] = {key: np.empty((accounts, SLOTS)) for key in _NUMBERS}
@@ -40,20 +43,23 @@ def score_sums(sums: SlotSums, prior: FloatArray) -> dict[str, npt.NDArray[Any]]
 
     def score(first: int) -> None:
         part = slice(first, min(first + _BATCH_ACCOUNTS, accounts))
-        for key, values in _score_slots(sums, part, prior if len(prior) == 1 else prior[part]).items():
+        profile = prior if len(prior) == 1 else prior[part]
+        for key, values in _score_slots(sums, part, profile, kernel).items():
             table[key][part] = values
 
     map_batches(score, range(0, accounts, _BATCH_ACCOUNTS))
     return table
 
 
-def _score_slots(sums: SlotSums, part: slice, prior: FloatArray) -> dict[str, npt.NDArray[Any]]:
+def _score_slots(
+    sums: SlotSums, part: slice, prior: FloatArray, kernel: KernelMix
+) -> dict[str, npt.NDArray[Any]]:
     count, rows = sums.count[part], sums.rows[part]
     n = count.sum(axis=1, keepdims=True)
     unseen = n == 0
     mix = np.where(unseen, 1.0 / SLOTS, count / np.maximum(n, 1.0))
     posts = SlotPosts(count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix)
-    forecast = compute_forecast(posts)
+    forecast = compute_forecast(posts, kernel)
     lift = np.where(unseen, _lift_of_unseen(forecast.lift), forecast.lift)
     p_better = np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
     low, high = lift.min(axis=1, keepdims=True), lift.max(axis=1, keepdims=True)

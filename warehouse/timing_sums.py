@@ -35,6 +35,16 @@ class SlotSums:
     mean: FloatArray  # (accounts, 168) mean residual in log units, 0 where there is no post
     noise: FloatArray  # (accounts,) variance of one post's residual
 
+    def take(self, places: npt.NDArray[np.int64]) -> SlotSums:
+        """Some of the accounts, by their places in order."""
+        return SlotSums(
+            [self.account_ids[place] for place in places],
+            self.count[places],
+            self.rows[places],
+            self.mean[places],
+            self.noise[places],
+        )
+
 
 def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve: AgeCurve) -> SlotSums:
     """Residuals of all posts, summed per account and slot of its zone's clock.

@@ -122,7 +122,7 @@ def _compute_platform(
 
     from warehouse.lake.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
     from warehouse.timing_history import check_zone  # noqa: PLC0415 (same)
-    from warehouse.timing_prior import pool_profiles  # noqa: PLC0415 (same)
+    from warehouse.timing_prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
     from warehouse.timing_scores import score_sums  # noqa: PLC0415 (same)
     from warehouse.timing_sums import sum_posts  # noqa: PLC0415 (same)
 
@@ -133,7 +133,7 @@ def _compute_platform(
     sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
     del posts
     _, without = pool_profiles(sums.count, sums.mean, sums.noise)
-    table = score_sums(sums, without)
+    table = score_sums(sums, without, learn_kernel(sums, without))
     slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
     columns = {
         "place": np.repeat(np.array([row["place"] for row in accounts], dtype=np.int32), SLOTS),
