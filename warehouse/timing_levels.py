@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from warehouse.timing_posterior import normal_cdf
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -28,13 +30,17 @@ LEVEL_DAYS = 10.0
 LEVEL_POSTS = 40.0
 BINS_PER_BANDWIDTH = 4
 KIND_SHRINKAGE = 5.0  # posts that a kind needs before its own mean counts half
-CLIP_SD = 1.5  # beyond it a post says "good" or "bad", not how much
-NORMAL_UNCLIPPED = 0.866  # share of normal residuals within it
+# Beyond so many robust sd a post says "good" or "bad", not how much: the share of posts beyond 2.5 sd (1.2 % where luck is
+# normal, 6 % with Student's t of 3 degrees of freedom) decides between these two.
+CLIP_SD = (3.0, 1.5)
+TAIL_SHARES = (0.015, 0.03)
+TAIL_SD = 2.5
 COMMON_ZEROS = 0.05
 NOISE_MARGIN = 1.05  # what an account's noise is taken to be beyond its estimate, as posts share their days
 _ROUNDS = 2  # of clipping viral posts and solving again
 _TAPS = 3 * BINS_PER_BANDWIDTH
-_PRIOR_POSTS = 20.0  # how many posts the normal share counts as
+_PRIOR_POSTS = 20.0  # as how many posts the normal share of unclipped ones counts
+_TAIL_POSTS, _TAIL_SHARE = 60.0, 0.05  # tails are heavy until so many posts show that they are not
 _HISTOGRAM_STEP = 0.02
 _HISTOGRAM_BINS = 300
 
@@ -85,17 +91,21 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
         normal[:, :, kind] = kind_sums(of_kind - smooth_level(grid, of_kind))
     normal += KIND_SHRINKAGE * np.eye(kinds)
 
-    robust, fitted, limit = y, y, y
+    robust, fitted, limit, clip = y, y, y, count
     for _ in range(_ROUNDS):
         level = smooth_level(grid, robust)
         kind_effect = np.linalg.solve(normal, kind_sums(robust - level)[:, :, None])[:, :, 0].reshape(-1)[
             kind_of
         ]
         fitted = kind_effect + (smooth_level(grid, robust - kind_effect) if kinds > 1 else level)
-        limit = CLIP_SD * robust_sd(y - fitted, posts, accounts)[posts.account]
+        sd, tails = robust_spread(y - fitted, posts, accounts)
+        tails = (tails * count + _TAIL_POSTS * _TAIL_SHARE) / (count + _TAIL_POSTS)
+        clip = np.interp(tails, TAIL_SHARES, CLIP_SD)
+        limit = (clip * sd)[posts.account]
         robust = fitted + np.clip(y - fitted, -limit, limit)
     inside = sum_by(posts.account, (np.abs(y - fitted) <= limit) * posts.weight, accounts)
-    unclipped = (inside + _PRIOR_POSTS * NORMAL_UNCLIPPED) / (count + _PRIOR_POSTS)
+    normal = 2 * normal_cdf(clip) - 1
+    unclipped = (inside + _PRIOR_POSTS * normal) / (count + _PRIOR_POSTS)
     residual = (robust - fitted) / unclipped[posts.account]
     mean = sum_by(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
     residual -= mean[posts.account]
@@ -160,18 +170,27 @@ def _spread(grid: Grid, weights: FloatArray) -> FloatArray:
     return np.asarray(np.convolve(sums, kernel, "same"), np.float64)
 
 
-def robust_sd(residual: FloatArray, posts: PostArrays, accounts: int) -> FloatArray:
-    """1.48 x the median absolute residual of each account, from a histogram (no sort), at least 0.1."""
+def robust_spread(
+    residual: FloatArray, posts: PostArrays, accounts: int
+) -> tuple[FloatArray, FloatArray]:
+    """1.48 x the median absolute residual of each account, at least 0.1, and the share of its posts beyond 2.5 of it.
+
+    From a histogram, without a sort. Straight within its cells: a residual that rounding moves over a cell's edge
+    must not move the answer.
+    """
     cell = np.minimum(np.abs(residual) / _HISTOGRAM_STEP, _HISTOGRAM_BINS - 1).astype(np.int64)
     cell += posts.account * _HISTOGRAM_BINS
     counts = sum_by(cell, posts.weight, accounts * _HISTOGRAM_BINS)
     counts = counts.reshape(accounts, _HISTOGRAM_BINS)
     below = counts.cumsum(axis=1)
-    half = below[:, -1] / 2
+    total = below[:, -1]
+    half = total / 2
     place = np.minimum((below < half[:, None]).sum(axis=1), _HISTOGRAM_BINS - 1)
     row = np.arange(accounts)
     inside = counts[row, place]
-    # Straight within the bin: a residual that rounding moves over a bin's edge must not move the answer.
     share = np.clip((half - below[row, place] + inside) / np.maximum(inside, 1.0), 0.0, 1.0)
-    median = place + share
-    return np.asarray(np.maximum(1.4826 * _HISTOGRAM_STEP * median, 0.1), np.float64)
+    sd = np.maximum(1.4826 * _HISTOGRAM_STEP * (place + share), 0.1)
+    edge = np.minimum(TAIL_SD * sd / _HISTOGRAM_STEP, _HISTOGRAM_BINS - 1)
+    last = edge.astype(np.int64)
+    within = below[row, last] - counts[row, last] * (1 - (edge - last))
+    return sd, (total - within) / np.maximum(total, 1.0)
