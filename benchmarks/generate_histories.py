@@ -153,3 +153,42 @@ def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:
     kind = (rng.random(len(slot))[:, None] > np.cumsum(chance[slot % 24], axis=1)).sum(axis=1)
     kind = np.minimum(kind, len(KINDS) - 1)
     return kind, rng.normal(0, 0.4, len(KINDS))[kind]
+
+
+def make_changed_world(
+    seed: int, *, accounts: int, posts: int, factor: float, shape: str = "bumps", noise_sd: float = 1.1
+) -> World:
+    """Accounts that change character once, without a word: no kinds, a new level, other hours of posting.
+
+    Until some week between the 15th and the 37th of 52 they post around a morning hour, from then on nine hours
+    later and with `factor` times the engagement. What an hour is worth does not change.
+    """
+    effect = make_world(seed, accounts=accounts, posts=1, shape=shape).effect
+    rng = np.random.default_rng((seed, 1))
+    hour = np.arange(168) % 24
+    parts, lifts = [], []
+    for account in range(accounts):
+        grain = rng.normal(0, 0.5, 168)
+        morning = rng.uniform(7, 11)
+        week = rng.integers(0, 52, posts)
+        after = week >= rng.integers(15, 38)
+        slot = np.zeros(posts, dtype=np.int64)
+        for era, centre in ((~after, morning), (after, morning + 9)):
+            chance = np.exp(grain - 0.5 * ((hour - centre) / 3) ** 2)
+            slot[era] = rng.choice(168, era.sum(), p=chance / chance.sum())
+        hours = week * 168 + slot + rng.random(posts)
+        effect_and_luck = effect[account, slot] + noise_sd * rng.normal(size=posts)
+        y = 5 + np.log(factor) * after + effect_and_luck
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": f"account-{account:05d}",
+                    "published_at": START + pd.to_timedelta((hours * 3.6e9).astype(np.int64), unit="us"),
+                    "engagement": np.expm1(y).clip(0),
+                    "slot": slot,
+                    "effect_and_luck": effect_and_luck,
+                }
+            )
+        )
+        lifts.append(effect[account] - np.bincount(slot, minlength=168) / posts @ effect[account])
+    return World(pd.concat(parts, ignore_index=True), effect, np.array(lifts), noise_sd)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from warehouse.timing_breaks import after_break
 from warehouse.timing_posterior import normal_cdf
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ LEVEL_DAYS = 10.0
 LEVEL_POSTS = 40.0
 BINS_PER_BANDWIDTH = 4
 KIND_SHRINKAGE = 5.0  # posts that a kind needs before its own mean counts half
-# Beyond so many robust sd a post says "good" or "bad", not how much: the share of posts beyond 2.5 sd (1.2 % where luck is
-# normal, 6 % with Student's t of 3 degrees of freedom) decides between these two.
+BREAK_SHRINKAGE = 0.5  # the same for a jump of the level, which has stood out already
+# Beyond so many robust sd a post says "good" or "bad", not how much. Between the two decides the share of posts
+# beyond 2.5 sd: 1.2 % where luck is normal, 6 % with Student's t of 3 degrees of freedom.
 CLIP_SD = (3.0, 1.5)
 TAIL_SHARES = (0.015, 0.03)
 TAIL_SD = 2.5
@@ -78,34 +80,40 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
     kinds = int(np.max(posts.kind)) + 1
     kind_of = posts.account * kinds + posts.kind
 
-    def kind_sums(values: FloatArray) -> FloatArray:
-        return sum_by(kind_of, values * posts.weight, accounts * kinds).reshape(accounts, kinds)
+    def column_sums(values: FloatArray) -> FloatArray:
+        """Sums of the posts of each kind, and of those after the break: (accounts, kinds + 1)."""
+        of_kind = sum_by(kind_of, values * posts.weight, accounts * kinds).reshape(accounts, kinds)
+        return np.column_stack((of_kind, sum_by(posts.account, values * broken, accounts)))
 
-    # Normal equations of y = level + kind with the level smoothed away: what a kind's posts have beyond
+    # Normal equations of y = level + kind + jump with the level smoothed away: what a kind's posts have beyond
     # the posts around them. A kind that never stood beside another one gets no effect of its own.
-    normal = np.zeros((accounts, kinds, kinds))
-    for kind in range(kinds if kinds > 1 else 0):
-        of_kind = (posts.kind == kind).astype(np.float64)
-        if not of_kind.any():
-            continue
-        normal[:, :, kind] = kind_sums(of_kind - smooth_level(grid, of_kind))
-    normal += KIND_SHRINKAGE * np.eye(kinds)
+    level = smooth_level(grid, y)
+    sd, _ = robust_spread(y - level, posts, accounts)
+    limit = CLIP_SD[1] * sd[posts.account]
+    after = after_break(posts, level + np.clip(y - level, -limit, limit), sd)
+    broken = after * posts.weight
+    normal = np.zeros((accounts, kinds + 1, kinds + 1))
+    for column in range(kinds + 1):
+        values = after if column == kinds else (posts.kind == column).astype(np.float64)
+        if values.any() and (kinds > 1 or column == kinds):
+            normal[:, :, column] = column_sums(values - smooth_level(grid, values))
+    normal += np.diag([KIND_SHRINKAGE] * kinds + [BREAK_SHRINKAGE])
 
-    robust, fitted, limit, clip = y, y, y, count
-    for _ in range(_ROUNDS):
-        level = smooth_level(grid, robust)
-        kind_effect = np.linalg.solve(normal, kind_sums(robust - level)[:, :, None])[:, :, 0].reshape(-1)[
-            kind_of
-        ]
-        fitted = kind_effect + (smooth_level(grid, robust - kind_effect) if kinds > 1 else level)
+    robust, fitted, clip = y, y, count
+    for again in range(_ROUNDS):
+        if again:
+            level = smooth_level(grid, robust)
+        effect = np.linalg.solve(normal, column_sums(robust - level)[:, :, None])[:, :, 0]
+        known = effect[:, :kinds].reshape(-1)[kind_of] + effect[posts.account, kinds] * after
+        fitted = known + smooth_level(grid, robust - known)
         sd, tails = robust_spread(y - fitted, posts, accounts)
         tails = (tails * count + _TAIL_POSTS * _TAIL_SHARE) / (count + _TAIL_POSTS)
         clip = np.interp(tails, TAIL_SHARES, CLIP_SD)
         limit = (clip * sd)[posts.account]
         robust = fitted + np.clip(y - fitted, -limit, limit)
     inside = sum_by(posts.account, (np.abs(y - fitted) <= limit) * posts.weight, accounts)
-    normal = 2 * normal_cdf(clip) - 1
-    unclipped = (inside + _PRIOR_POSTS * normal) / (count + _PRIOR_POSTS)
+    expected = 2 * normal_cdf(clip) - 1
+    unclipped = (inside + _PRIOR_POSTS * expected) / (count + _PRIOR_POSTS)
     residual = (robust - fitted) / unclipped[posts.account]
     mean = sum_by(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
     residual -= mean[posts.account]
@@ -121,7 +129,9 @@ def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> Flo
     where posts without any engagement are common and down to a tenth where there are none, as only those
     need it. Scaling all engagement then changes nothing.
     """
-    engagement = posts.engagement * np.exp(-curve.at(posts.age_hours))
+    engagement = posts.engagement.copy()
+    young = np.flatnonzero(posts.age_hours < curve.hours[-1])  # few of a long history
+    engagement[young] *= np.exp(-curve.at(posts.age_hours[young]))
     some = engagement > 0
     smallest = np.full(len(count), np.inf)
     starts = np.flatnonzero(np.diff(posts.account, prepend=-1))  # posts are sorted by account
@@ -170,9 +180,7 @@ def _spread(grid: Grid, weights: FloatArray) -> FloatArray:
     return np.asarray(np.convolve(sums, kernel, "same"), np.float64)
 
 
-def robust_spread(
-    residual: FloatArray, posts: PostArrays, accounts: int
-) -> tuple[FloatArray, FloatArray]:
+def robust_spread(residual: FloatArray, posts: PostArrays, accounts: int) -> tuple[FloatArray, FloatArray]:
     """1.48 x the median absolute residual of each account, at least 0.1, and the share of its posts beyond 2.5 of it.
 
     From a histogram, without a sort. Straight within its cells: a residual that rounding moves over a cell's edge

@@ -26,7 +26,7 @@ from warehouse.optimal_times import (
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from generate_histories import make_world
+from generate_histories import make_changed_world, make_world
 
 ESTIMATES = ["expected_lift", "lift_low", "lift_high", "p_better", "score"]
 QUICK = settings(max_examples=15, deadline=None)
@@ -385,6 +385,29 @@ def test_switch_from_photos_to_videos_does_not_hide_the_timing() -> None:
     assert profile[12] - profile[18] > 0.2
 
 
+@pytest.mark.parametrize(("posts", "accounts", "kept"), [(100, 150, 0.7), (600, 80, 0.85)])
+@pytest.mark.parametrize("factor", [10.0, 0.1])
+def test_a_page_that_changes_character_without_a_word_keeps_its_advice(
+    posts: int, accounts: int, kept: float, factor: float
+) -> None:
+    """Level and hours of posting change at one moment and no kind says so: the level may not pass for timing."""
+    rows = np.arange(accounts)
+    shares, harm = [], []
+    for change in (1.0, factor):
+        world = make_changed_world(42, accounts=accounts, posts=posts, factor=change)
+        table = compute_optimal_times(world.posts)
+        best = lifts(table).argmax(axis=1)
+        gained = world.true_lift[rows, best]
+        shares.append(gained.sum() / world.true_lift.max(axis=1).sum())
+        harm.append((gained < 0).mean())
+        # Taken for timing, the jump would promise three times what is there.
+        assert lifts(table)[rows, best].mean() < 1.5 * np.expm1(gained).mean()
+        true = np.expm1(world.true_lift)
+        assert ((lifts(table, "lift_low") <= true) & (true <= lifts(table, "lift_high"))).mean() > 0.72
+    assert shares[1] > kept * shares[0]
+    assert harm[1] < harm[0] + 0.1
+
+
 def test_platform_profile_finds_what_accounts_share_and_leaves_the_asker_out() -> None:
     world = make_world(11, accounts=60, posts=400, shared=0.8)
     profile = compute_platform_prior(world.posts)
@@ -409,6 +432,71 @@ def test_prior_carries_an_account_with_few_posts() -> None:
     history = random_history(4, posts=10, accounts=1)
     table = compute_optimal_times(history, prior=prior)
     assert table.loc[table["expected_lift"].idxmax(), "hour"] in {19, 20, 21}
+
+
+# What accounts share besides: how slots resemble each other
+
+
+def test_platform_tells_whether_its_good_times_are_narrow_or_wide(tmp_path: Path) -> None:
+    """The `kernel` world is made of the measured shape (the first), the `bumps` world of wider times."""
+    measured = {}
+    for shape in ("bumps", "kernel"):
+        prior = compute_platform_prior(make_world(21, accounts=120, posts=400, shape=shape).posts)
+        prior.to_parquet(tmp_path / "prior.parquet")
+        kernel = pd.read_parquet(tmp_path / "prior.parquet").attrs["kernel"]
+        assert kernel == prior.attrs["kernel"], "a file keeps it"
+        assert sum(kernel["shapes"]) == pytest.approx(1)
+        assert sum(kernel["strengths"]) == pytest.approx(1)
+        measured[shape] = kernel["shapes"][0]
+    assert measured["bumps"] < 0.4
+    assert measured["kernel"] > 0.55
+
+
+def test_timing_that_does_nothing_makes_a_platform_believe_in_weak_timing() -> None:
+    strong = compute_platform_prior(make_world(22, accounts=80, posts=400, effect_sd=0.3).posts)
+    nothing = compute_platform_prior(make_world(22, accounts=80, posts=400, effect_sd=0.0).posts)
+    assert strong.attrs["kernel"]["strengths"][0] < 0.1
+    assert nothing.attrs["kernel"]["strengths"][0] > 0.4
+
+
+def test_what_a_platform_learned_earns_more_on_fresh_accounts() -> None:
+    """The accounts that are advised are not among those that the platform learned from."""
+    world = make_world(23, accounts=300, posts=1000)
+    number = world.posts["account_id"].str[-5:].astype(int)
+    prior = compute_platform_prior(world.posts[number < 150])
+    earned = []
+    for kernel in (True, False):
+        given = prior.copy()
+        if not kernel:
+            given.attrs = {}
+        best = lifts(compute_optimal_times(world.posts[number >= 150], prior=given)).argmax(axis=1)
+        earned.append(world.true_lift[150:][np.arange(150), best].mean())
+    assert earned[0] > earned[1]
+
+
+def test_a_few_accounts_do_not_overturn_what_is_known() -> None:
+    few = compute_platform_prior(random_history(24, posts=100, accounts=2)).attrs["kernel"]["shapes"]
+    none = compute_platform_prior(random_history(24, posts=5, accounts=2)).attrs["kernel"]["shapes"]
+    np.testing.assert_allclose(few, none, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        {},
+        {"shapes": [1.0], "strengths": [0.1, 0.7, 0.2]},
+        {"shapes": [-1.0] * 8, "strengths": [0.1, 0.7, 0.2]},
+        {"shapes": ["wide"] * 8, "strengths": [0.1, 0.7, 0.2]},
+        "wide",
+        None,
+    ],
+)
+def test_a_kernel_that_is_none_is_a_clear_error(kernel: object) -> None:
+    prior = compute_platform_prior(random_history(25, posts=20))
+    prior.attrs["kernel"] = kernel
+    with pytest.raises(InvalidInputError, match=r"attrs\['kernel'\]") as caught:
+        compute_optimal_times(random_history(25, posts=20), prior=prior)
+    assert caught.value.field == "prior"
 
 
 # Bad input
