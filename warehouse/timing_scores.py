@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Z_80 = 1.2816
 UNSEEN_LIFT = 0.05  # a platform's table alone earned 2-4 %: nobody is promised more without own posts
 _NEARBY_HOURS = 2
-_BATCH_ACCOUNTS = 500
+_BATCH_ACCOUNTS = 250
 
 BASES = ("prior", "mixed", "own")
 CONFIDENCES = ("none", "low", "medium", "high")
