@@ -168,7 +168,10 @@ def _create_engines(url: str) -> tuple[Engine, Engine]:
         return engine, engine
     if parsed.get_backend_name() != "sqlite":
         raise SetupError(f"SOCIALFLOW_DATABASE_URL names {parsed.drivername}: use sqlite or postgresql")
-    reader = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+    # More connections than a process has threads: none ever waits for one, the API's event loop least of all.
+    reader = create_engine(
+        parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20, max_overflow=100
+    )
     writer = create_engine(parsed, pool=reader.pool)
 
     @event.listens_for(reader.pool, "connect")
