@@ -42,6 +42,9 @@ __all__ = [
 ]
 
 MODEL_VERSION = "gp168-4"
+FOREIGN_PROFILE = (
+    0.55  # the part of its weight that a profile from elsewhere keeps: how much of it is noise is unknown
+)
 _KERNEL = "kernel"  # where a prior's attrs hold what was learned of the kernel
 
 _COLUMNS = (
@@ -68,7 +71,8 @@ def compute_optimal_times(
         timezones: IANA zone per account, or one for all. Accounts named here without posts get rows too.
         prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per
             account_id; see `compute_platform_prior`, which also notes in the frame's `attrs` how the platform's
-            slots resemble each other. None or empty: flat; without that note: the default.
+            slots resemble each other. None or empty: flat. Without that note it comes from elsewhere: it counts
+            about half, as it may be mostly noise.
         as_of: posts after this instant are left out, and it gives a post's age where age_hours is missing.
             None: all posts are used and those without age_hours count as grown up.
         age_curve: how engagement grows with a post's age; see `compute_age_curve`.
@@ -141,8 +145,10 @@ def compute_slot_sums(
 
 def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> pd.DataFrame:
     """The second half: from sums per slot to the table that `compute_optimal_times` returns."""
-    profile = _read_prior(prior, sums.account_ids)
-    table = score_sums(sums, profile, _read_kernel(prior))
+    profile, kernel = _read_prior(prior, sums.account_ids), _read_kernel(prior)
+    if kernel is None:
+        profile, kernel = FOREIGN_PROFILE * profile, DEFAULT_MIX
+    table = score_sums(sums, profile, kernel)
     frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
     for key in _COLUMNS:
         column = table[key].reshape(-1)
@@ -168,10 +174,10 @@ def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: Ker
     return frame
 
 
-def _read_kernel(prior: pd.DataFrame | None) -> KernelMix:
-    """What a prior says of the kernel; the default where it says nothing."""
+def _read_kernel(prior: pd.DataFrame | None) -> KernelMix | None:
+    """What a prior says of the kernel; None where it says nothing."""
     if prior is None or _KERNEL not in prior.attrs:
-        return DEFAULT_MIX
+        return None
     try:
         return read_mix(prior.attrs[_KERNEL])
     except (KeyError, TypeError, ValueError) as error:

@@ -23,6 +23,7 @@ from warehouse.optimal_times import (
     compute_prior_without_each,
     compute_slot_sums,
 )
+from warehouse.timing_kernels import DEFAULT_MIX
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
@@ -468,7 +469,7 @@ def test_what_a_platform_learned_earns_more_on_fresh_accounts() -> None:
     for kernel in (True, False):
         given = prior.copy()
         if not kernel:
-            given.attrs = {}
+            given.attrs["kernel"] = {"shapes": DEFAULT_MIX.shapes, "strengths": DEFAULT_MIX.strengths}
         best = lifts(compute_optimal_times(world.posts[number >= 150], prior=given)).argmax(axis=1)
         earned.append(world.true_lift[150:][np.arange(150), best].mean())
     assert earned[0] > earned[1]
@@ -478,6 +479,21 @@ def test_a_few_accounts_do_not_overturn_what_is_known() -> None:
     few = compute_platform_prior(random_history(24, posts=100, accounts=2)).attrs["kernel"]["shapes"]
     none = compute_platform_prior(random_history(24, posts=5, accounts=2)).attrs["kernel"]["shapes"]
     np.testing.assert_allclose(few, none, atol=0.05)
+
+
+def test_a_profile_from_elsewhere_counts_about_half() -> None:
+    """Nobody knows how much of it is noise. Ours, of too few accounts to teach a kernel, notes the default one."""
+    prior = compute_platform_prior(random_history(26, posts=20))
+    prior["log_effect"] = np.where(prior["hour"].isin([19, 20, 21]), 0.3, 0.0)
+    foreign = prior[["weekday", "hour", "log_effect"]].copy()
+    foreign.attrs = {}
+    history = random_history(27, posts=10, accounts=1)
+    flat = lifts(compute_optimal_times(history))[0]
+    ours, theirs = (
+        (lifts(compute_optimal_times(history, prior=given))[0] - flat)[20::24].mean()
+        for given in (prior, foreign)
+    )
+    assert 0.4 < theirs / ours < 0.7
 
 
 @pytest.mark.parametrize(
