@@ -67,7 +67,29 @@ def test_rewritten_marts_do_not_pile_up_deletions(
     maintain_lake(lake, datetime.now(UTC))
     tables = lake.query("SELECT table_name, file_count FROM ducklake_table_info('lake') WHERE file_count > 1")
     assert tables == []
-    assert measure_files(lake)["tables"] == 13
+    found = measure_files(lake)
+    assert (found["tables"], found["delete_files"]) == (13, 0)
+
+
+def test_questions_find_small_numbers_after_columns_without_values_were_maintained(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    """DuckDB trusts the least and greatest value that the catalog tells of a column."""
+    load_publications(lake, [make_publication(str(number)) for number in range(8)])  # no age is measured yet
+    load_publications(lake, [make_publication(str(number)) for number in range(10, 18)])
+    load_post_snapshots(
+        lake, [make_snapshot(str(number), likes=number, reach=number) for number in range(6)], "run_1"
+    )
+    maintain_lake(lake, datetime.now(UTC))
+    large = [make_snapshot(str(number), likes=1000 + number, reach=1000) for number in range(10, 14)]
+    load_post_snapshots(lake, large, "run_2")
+    for table in ("marts.publication_at_age", "marts.publication_latest", "raw.post_snapshots"):
+        found = lake.query(
+            f"SELECT likes, reach FROM {table} WHERE likes < 100 AND reach < 100 ORDER BY publication_id"  # noqa: S608 (names from above)
+        )
+        assert found == [{"likes": number, "reach": number} for number in range(6)], table
+        rows = lake.query(f"SELECT likes FROM {table} WHERE likes IS NOT NULL ORDER BY publication_id")  # noqa: S608 (same)
+        assert sorted(row["likes"] for row in rows) == [*range(6), *range(1010, 1014)], table
 
 
 def test_a_file_of_an_open_transaction_is_left_alone(

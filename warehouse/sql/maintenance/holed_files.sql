@@ -1,0 +1,11 @@
+-- grain: one table, with the names of its files of which more than a twentieth of the rows is deleted
+-- params: none
+SELECT schemas.schema_name, tables.table_name, list(parse_filename(files.path)) AS names
+FROM __ducklake_metadata_lake.ducklake_data_file AS files
+JOIN __ducklake_metadata_lake.ducklake_delete_file AS holes
+  ON holes.data_file_id = files.data_file_id AND holes.end_snapshot IS NULL
+JOIN __ducklake_metadata_lake.ducklake_table AS tables
+  ON tables.table_id = files.table_id AND tables.end_snapshot IS NULL
+JOIN __ducklake_metadata_lake.ducklake_schema AS schemas USING (schema_id)
+WHERE files.end_snapshot IS NULL AND holes.delete_count > 0.05 * files.record_count
+GROUP BY ALL
