@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-optimal-times eval-optimal-times eval-timing-lift chaos test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -57,6 +57,9 @@ eval-timing-lift: $(READY) ## Does the measured lift's interval hold the truth a
 chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and PostgreSQL (SEEDS=10 for more)
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3)
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3) --postgres
+
+chaos-ingest: $(READY) ## Kill runs that measure posts at random for some minutes, then compare every row (SEEDS=10 for more)
+	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
