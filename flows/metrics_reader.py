@@ -101,6 +101,7 @@ async def read_due_metrics(
         )
         readings.put_nowait(None)
     await asyncio.to_thread(note_findings, resources, run_id, report)
+    await asyncio.to_thread(_keep_quick, resources, clock())
     return report
 
 
@@ -155,6 +156,13 @@ async def _write_readings(
         finished = item is None
         if batch:
             await asyncio.to_thread(write_readings, resources, batch, run_id, report)
+
+
+def _keep_quick(resources: Resources, now: datetime) -> None:
+    from warehouse.lake.maintenance import merge_if_many  # noqa: PLC0415 (see flows.resources)
+
+    if merge_if_many(resources.lake, now):
+        logger.info("the lake's small files are merged")
 
 
 def _by_outcome(reading: _Reading) -> dict[str, list[str]]:

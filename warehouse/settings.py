@@ -68,7 +68,8 @@ class WarehouseSettings(BaseSettings):
         description="How long the platforms' own answers are kept beside the numbers (seconds, or 90d).",
     )
     keep_lake_snapshots: Duration = Field(
-        default=timedelta(days=30), description="How far back the lake's own time travel reaches."
+        default=timedelta(days=30),
+        description="How far back the lake's own time travel reaches: beyond some hours, to one state a day.",
     )
     keep_findings: Duration = Field(
         default=timedelta(days=365), description="How long findings of the data checks are kept."

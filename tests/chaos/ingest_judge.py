@@ -148,6 +148,10 @@ def _judge_files(lake: Lake, folder: Path, figures: dict[str, int]) -> list[str]
         for row in lake.query(f"SELECT path FROM __ducklake_metadata_lake.ducklake_{kind}_file")  # noqa: S608 (same)
     }
     figures["orphans"] = len(found - ever)
+    (row,) = lake.query(
+        "SELECT count(*) AS n FROM ducklake_snapshots('lake') WHERE map_contains(changes, 'merge_adjacent')"
+    )
+    figures["merges"] = row["n"]
     return [f"the lake needs {name}, which is gone" for name in sorted(names - found)]
 
 

@@ -1,4 +1,8 @@
-"""Keep the lake quick: one Parquet file a commit makes many small ones, which a nightly run merges."""
+"""Keep the lake quick: a commit makes a dozen small files, which are merged when they are many, and each night.
+
+Files are not all: the catalog remembers every file that a kept snapshot needs, and each query searches its list. So
+only the newest snapshots are all kept, and of the others one a day.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,17 @@ if TYPE_CHECKING:
 
 KEEP_SNAPSHOTS = timedelta(days=30)
 """How far back the lake's own time travel reaches."""
+KEEP_EACH = timedelta(hours=6)
+"""Of what is older one snapshot a day is kept. Longer than any reading lasts: a transaction reads by its snapshot."""
 GRACE = timedelta(days=1)
 """A file stays this long after it was last needed: far beyond any reading that may still use it."""
 ORPHAN_AGE = timedelta(days=3)
 """A file that no commit knows may belong to an open transaction; none lasts for days."""
+NEEDLESS_FILES = 60
+"""So many small files more than needed are merged at once: about a dozen commits make them. After 100 unmerged commits
+a load took twice the CPU of the first (0.45 s); a merge after each dozen (0.3 s) saved a quarter of all CPU."""
+LARGE_BY_DAY, LARGE_BY_NIGHT = 32_000_000, 512_000_000
+"""Files of so many bytes are not merged any more: by day a few rows must not make a large file be written again."""
 
 
 def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:
@@ -35,10 +46,9 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
     payloads = _forget(lake, "drop_post_payloads", payloads_before)
     payloads += _forget(lake, "drop_account_payloads", payloads_before)
     findings = _forget(lake, "delete_findings", now - lake.settings.keep_findings)
-    # Each step has the lock to itself for a moment only, so that loads get their turn in between.
-    lake.run_write(_write_again)
-    _run(lake, "merge_adjacent_files")
+    _merge(lake, below=LARGE_BY_NIGHT)
     expired = _run(lake, "expire_snapshots", older_than=now - keep_snapshots)
+    expired += _thin(lake, now - KEEP_EACH)
     deleted = _run(lake, "cleanup_old_files", older_than=now - GRACE)
     orphans = _run(lake, "delete_orphaned_files", older_than=now - ORPHAN_AGE)
     return {
@@ -52,6 +62,16 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
     }
 
 
+def merge_if_many(lake: Lake, now: datetime) -> bool:
+    """Merge small files and forget what lies between, if it is worth it; True = done. Who loads calls it afterwards."""
+    (row,) = lake.query(load_sql("maintenance/needless_files"))
+    if row["needless"] < NEEDLESS_FILES:
+        return False
+    _merge(lake, below=LARGE_BY_DAY)
+    _thin(lake, now - KEEP_EACH)
+    return True
+
+
 def measure_files(lake: Lake) -> dict[str, int]:
     """Return {tables, files, delete_files, bytes} of what the newest snapshot uses."""
     (row,) = lake.query(load_sql("maintenance/files"))
@@ -62,6 +82,12 @@ def get_pipeline_state(lake: Lake, now: datetime) -> dict[str, Any]:
     """Return the columns of maintenance/pipeline_state.sql: commits, measurements, gaps, findings of the last day."""
     (row,) = lake.query(load_sql("maintenance/pipeline_state"), {"now": now})
     return row
+
+
+def _merge(lake: Lake, *, below: int) -> None:
+    # Each step has the lock to itself for a moment only, so that loads get their turn in between.
+    lake.run_write(_write_again)
+    _run(lake, "merge_adjacent_files", below=below)
 
 
 def _write_again(cursor: DuckDBPyConnection) -> None:
@@ -79,9 +105,23 @@ def _write_again(cursor: DuckDBPyConnection) -> None:
     cursor.execute("DROP TABLE IF EXISTS kept")
 
 
-def _run(lake: Lake, name: str, **params: datetime) -> int:
+def _run(lake: Lake, name: str, **params: datetime | int) -> int:
     def work(cursor: DuckDBPyConnection) -> int:
         return len(cursor.execute(load_sql(f"maintenance/{name}"), params).fetchall())
+
+    return lake.run_write(work)
+
+
+def _thin(lake: Lake, older_than: datetime) -> int:
+    """Expire all but one snapshot of each day before; returns how many."""
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        rows = cursor.execute(
+            load_sql("maintenance/thinned_snapshots"), {"older_than": older_than}
+        ).fetchall()
+        if rows:
+            cursor.execute(load_sql("maintenance/expire_these"), {"versions": [row[0] for row in rows]})
+        return len(rows)
 
     return lake.run_write(work)
 

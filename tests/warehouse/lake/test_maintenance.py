@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warehouse.lake.connect import Lake
-from warehouse.lake.load import load_post_snapshots, load_publications
-from warehouse.lake.maintenance import KEEP_SNAPSHOTS, maintain_lake, measure_files
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.maintenance import (
+    KEEP_SNAPSHOTS,
+    NEEDLESS_FILES,
+    maintain_lake,
+    measure_files,
+    merge_if_many,
+)
 from warehouse.lake.marts import rebuild_marts
 
 if TYPE_CHECKING:
@@ -71,6 +77,19 @@ def test_rewritten_marts_do_not_pile_up_deletions(
     assert (found["tables"], found["delete_files"]) == (13, 0)
 
 
+def test_a_file_of_an_open_transaction_is_left_alone(
+    lake: Lake, lake_settings: WarehouseSettings, make_snapshot: Make
+) -> None:
+    load_post_snapshots(lake, [make_snapshot(likes=1)], "run_1")
+    stray = Path(lake_settings.resolved_lake_data_path) / "raw" / "post_snapshots" / "ducklake-stray.parquet"
+    stray.write_bytes(b"of a transaction that has not committed yet")
+    maintain_lake(lake, datetime.now(UTC))
+    assert stray.exists()
+    report = maintain_lake(lake, datetime.now(UTC) + timedelta(days=4))
+    assert report["orphans_deleted"] == 1
+    assert not stray.exists()
+
+
 def test_questions_find_small_numbers_after_columns_without_values_were_maintained(
     lake: Lake, make_publication: Make, make_snapshot: Make
 ) -> None:
@@ -92,14 +111,81 @@ def test_questions_find_small_numbers_after_columns_without_values_were_maintain
         assert sorted(row["likes"] for row in rows) == [*range(6), *range(1010, 1014)], table
 
 
-def test_a_file_of_an_open_transaction_is_left_alone(
-    lake: Lake, lake_settings: WarehouseSettings, make_snapshot: Make
+def test_of_days_gone_by_one_snapshot_is_kept_and_that_can_be_travelled_to(
+    lake: Lake, make_publication: Make, make_snapshot: Make, read_marts: Make
 ) -> None:
-    load_post_snapshots(lake, [make_snapshot(likes=1)], "run_1")
-    stray = Path(lake_settings.resolved_lake_data_path) / "raw" / "post_snapshots" / "ducklake-stray.parquet"
-    stray.write_bytes(b"of a transaction that has not committed yet")
+    now = datetime(2026, 3, 20, tzinfo=UTC)
+    load_publications(lake, [make_publication("1")])
+    kept: dict[datetime, int] = {}
+    for day in range(1, 5):
+        at = now - timedelta(days=5 - day)
+        for hours in (0, 4, 8):
+            load_post_snapshots(
+                lake, [make_snapshot(hours=day * 24 + hours, likes=day * 10 + hours)], f"run_{day}_{hours}"
+            )
+            restamp(lake, at + timedelta(hours=hours))
+        if day < 3:  # without a merge the day's last commit is kept
+            maintain_lake(lake, at + timedelta(hours=9))
+            restamp(lake, at + timedelta(hours=9))
+        kept[at] = lake.snapshot_id()
+        # After the night: what is kept of the day before must not be what was newest then by chance.
+        load_publications(lake, [make_publication("1", text=f"after day {day}")])
+        restamp(lake, at + timedelta(hours=8, minutes=30))
+    marts = read_marts(lake)
+
+    assert maintain_lake(lake, now - timedelta(hours=10))["snapshots_expired"] > 0
+    snapshots = lake.query(
+        "SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_time < $now::TIMESTAMPTZ - INTERVAL 16 HOUR",
+        {"now": now},
+    )
+    ids = {row["snapshot_id"] for row in snapshots}
+    assert {snapshot for at, snapshot in kept.items() if at < now - timedelta(days=2)} <= ids
+    for at, snapshot in list(kept.items())[:2]:
+        found = lake.query(f"SELECT max(likes) AS likes FROM raw.post_snapshots AT (VERSION => {snapshot})")  # noqa: S608 (a number)
+        assert found == [{"likes": 5 * 10 - (now - at).days * 10 + 8}]
+    assert read_marts(lake) == marts
+
+
+def test_the_newest_snapshot_of_a_quiet_lake_is_kept(
+    lake: Lake, make_publication: Make, make_snapshot: Make, make_account: Make
+) -> None:
+    load_publications(lake, [make_publication("1")])
+    for hours in (24, 30):
+        load_post_snapshots(lake, [make_snapshot(hours=hours, likes=hours)], "run_1")
     maintain_lake(lake, datetime.now(UTC))
-    assert stray.exists()
-    report = maintain_lake(lake, datetime.now(UTC) + timedelta(days=4))
-    assert report["orphans_deleted"] == 1
-    assert not stray.exists()
+    load_accounts(lake, [make_account()])  # one file, so there is nothing to merge after it
+    newest = lake.snapshot_id()
+    assert maintain_lake(lake, datetime.now(UTC) + timedelta(days=3))["snapshots_expired"] > 0
+    assert lake.snapshot_id() == newest
+    assert lake.query("SELECT count(*) AS n FROM dims.accounts") == [{"n": 1}]
+    assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 2}]
+
+
+def test_loads_merge_when_small_files_are_many_and_only_then(
+    lake: Lake, make_publication: Make, make_snapshot: Make, read_marts: Make
+) -> None:
+    load_publications(lake, [make_publication(str(number)) for number in range(20)])
+    most, merges = 0, 0
+    for number in range(20):
+        load_post_snapshots(lake, [make_snapshot(str(number), likes=1)], "run_1")
+        marts = read_marts(lake) if number % 10 == 9 else None
+        merged = merge_if_many(lake, datetime.now(UTC))
+        merges += merged
+        files = measure_files(lake)["files"]
+        most = max(most, files)
+        if merged:
+            assert files < NEEDLESS_FILES / 2
+        if marts is not None:
+            assert read_marts(lake) == marts
+    assert 0 < merges < 5
+    assert most < NEEDLESS_FILES + 30
+    assert merge_if_many(lake, datetime.now(UTC)) is False
+
+
+def restamp(lake: Lake, at: datetime) -> None:
+    """Give the commits since the last call another time: days cannot be waited for."""
+    with lake.write() as cursor:
+        cursor.execute(
+            f"UPDATE __ducklake_metadata_lake.ducklake_snapshot SET snapshot_time = '{at}' "  # noqa: S608 (a time of ours)
+            "WHERE snapshot_time::TIMESTAMPTZ > TIMESTAMPTZ '2026-06-01'"
+        )

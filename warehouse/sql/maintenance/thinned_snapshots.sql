@@ -1,0 +1,16 @@
+-- grain: one snapshot from before older_than that is not the one kept of its UTC day
+-- params: older_than
+-- Kept is the state after a merge, the last of the day: it needs the fewest files. Without one, the last commit.
+SELECT snapshot_id
+FROM (
+  SELECT
+    snapshot_id,
+    row_number() OVER (
+      PARTITION BY (snapshot_time AT TIME ZONE 'UTC')::DATE
+      ORDER BY map_contains(changes, 'merge_adjacent') DESC, snapshot_id DESC
+    ) AS place
+  FROM ducklake_snapshots('lake')
+  WHERE snapshot_time < $older_than::TIMESTAMPTZ
+)
+-- A quiet lake's newest snapshot is old too: it is the lake.
+WHERE place > 1 AND snapshot_id < (SELECT id FROM ducklake_current_snapshot('lake'))
