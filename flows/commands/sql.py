@@ -70,6 +70,8 @@ def sql(
         raise InvalidInputError("Parquet is not for a terminal: give --output FILE", field="output")
     text = sys.stdin.read() if statement == "-" else statement
     with ask(read_lake_settings(), text, as_of=parse_as_of(as_of)) as answer:
+        if answer.snapshot is not None:
+            say("the lake as it was after commit {} of {:%Y-%m-%d %H:%M:%S} UTC".format(*answer.snapshot))
         if kind is Format.TABLE:
             _print_table(answer, limit or SHOWN_ROWS)
             return

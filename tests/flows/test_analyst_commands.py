@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -108,6 +109,11 @@ def test_looking_back_by_number_and_by_time(lake_home: Path) -> None:
 
     assert count("--as-of", str(before["s"]["id"])) == 0
     assert count("--as-of", before["s"]["at"].isoformat()) == 0
+    told = succeed("sql", question, "--as-of", str(before["s"]["id"])).stderr
+    assert (
+        f"after commit {before['s']['id']} of {before['s']['at'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        in told
+    )
 
 
 def test_an_export_is_one_command(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from psycopg.conninfo import conninfo_to_dict
 from warehouse.errors import InvalidInputError, SetupError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from warehouse.settings import WarehouseSettings
 
     AsOf = int | datetime
@@ -134,6 +133,17 @@ def extension_files(settings: WarehouseSettings) -> list[Path]:
 def quote(text: str) -> str:
     """Return the text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def read_snapshot(connection: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
+    """Return number and time (UTC) of the snapshot that is attached."""
+    row = connection.execute(
+        "SELECT snapshot_id, epoch_us(snapshot_time) FROM ducklake_snapshots('lake') "
+        "WHERE snapshot_id = (SELECT id FROM ducklake_current_snapshot('lake'))"
+    ).fetchone()
+    if row is None:
+        raise InvalidInputError("the lake keeps no such snapshot", field="as_of")
+    return int(row[0]), datetime.fromtimestamp(row[1] / 1_000_000, UTC)
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, threads: int) -> None:

@@ -15,11 +15,12 @@ import duckdb
 import orjson
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.attach import attach_lake
+from warehouse.lake.attach import attach_lake, read_snapshot
 from warehouse.lake.connect import fetch_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
@@ -58,8 +59,10 @@ _EXPLAIN = re.compile(
 class Answer:
     """The rows of a statement as they come: DuckDB computes them while they are read, none is kept."""
 
-    def __init__(self, cursor: DuckDBPyConnection) -> None:
+    def __init__(self, cursor: DuckDBPyConnection, snapshot: tuple[int, datetime] | None = None) -> None:
         self._cursor = cursor
+        self.snapshot = snapshot
+        """Number and time of the lake's state that was asked, where it is not the newest: not every one is kept."""
         self.columns = [str(column[0]) for column in cursor.description or []]
 
     def rows(self, limit: int | None = None) -> Iterator[tuple[Any, ...]]:
@@ -102,7 +105,8 @@ def ask(settings: WarehouseSettings, sql: str, *, as_of: AsOf | None = None) -> 
     connection = open_console(settings, as_of=as_of)
     try:
         check_statement(connection, sql)
-        yield Answer(connection.execute(sql))
+        snapshot = None if as_of is None else read_snapshot(connection)
+        yield Answer(connection.execute(sql), snapshot)
     except duckdb.Error as error:
         raise InvalidInputError(str(error), field="sql") from error
     finally:

@@ -7,7 +7,6 @@ holds no credential, so no export does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,12 @@ import duckdb
 
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
-from warehouse.lake.attach import attach_lake, attach_statement, quote
+from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
 from warehouse.lake.export_targets import SCHEMAS, DatabaseTarget, FolderTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -87,7 +87,7 @@ def export_lake(
     connection = attach_lake(settings, read_only=True, as_of=as_of)
     log: Path | None = None
     try:
-        snapshot_id, snapshot_time = _find_snapshot(connection)
+        snapshot_id, snapshot_time = read_snapshot(connection)
         connection.execute("DETACH lake")
         connection.execute(attach_statement(settings, read_only=True, as_of=snapshot_id))
         tables = list_tables(connection)
@@ -133,17 +133,6 @@ def _make_target(kind: ExportFormat) -> Target:
     return FolderTarget(
         kind, "FORMAT csv, HEADER" if kind is ExportFormat.CSV else "FORMAT parquet, COMPRESSION zstd"
     )
-
-
-def _find_snapshot(connection: DuckDBPyConnection) -> tuple[int, datetime]:
-    """Return number and time of the snapshot that is attached: all tables are to come from this one."""
-    row = connection.execute(
-        "SELECT snapshot_id, epoch_us(snapshot_time) FROM ducklake_snapshots('lake') "
-        "WHERE snapshot_id = (SELECT id FROM ducklake_current_snapshot('lake'))"
-    ).fetchone()
-    if row is None:
-        raise InvalidInputError("the lake keeps no such snapshot", field="as_of")
-    return int(row[0]), datetime.fromtimestamp(row[1] / 1_000_000, UTC)
 
 
 def _filter(connection: DuckDBPyConnection, tables: list[ExportedTable], workspace_id: str | None) -> str:
