@@ -69,7 +69,7 @@ class WarehouseSettings(BaseSettings):
     )
     keep_lake_snapshots: Duration = Field(
         default=timedelta(days=30),
-        description="How far back the lake's own time travel reaches: beyond some hours, to one state a day.",
+        description="How far back the lake's own time travel reaches: beyond hours, to one state a day or week.",
     )
     keep_findings: Duration = Field(
         default=timedelta(days=365), description="How long findings of the data checks are kept."

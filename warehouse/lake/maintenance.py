@@ -1,7 +1,7 @@
 """Keep the lake quick: a commit makes a dozen small files, which are merged when they are many, and each night.
 
 Files are not all: the catalog remembers every file that a kept snapshot needs, and each query searches its list. So
-only the newest snapshots are all kept, and of the others one a day.
+only the newest snapshots are all kept, of the others one a day, and after a week one a week.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KEEP_SNAPSHOTS = timedelta(days=30)
 """How far back the lake's own time travel reaches."""
 KEEP_EACH = timedelta(hours=6)
-"""Of what is older one snapshot a day is kept. Longer than any reading lasts: a transaction reads by its snapshot."""
+"""What is older is thinned out. Longer than any reading lasts: a transaction reads by its snapshot."""
 GRACE = timedelta(days=1)
 """A file stays this long after it was last needed: far beyond any reading that may still use it."""
 ORPHAN_AGE = timedelta(days=3)
@@ -29,8 +29,9 @@ ORPHAN_AGE = timedelta(days=3)
 NEEDLESS_FILES = 60
 """So many small files more than needed are merged at once: about a dozen commits make them. After 100 unmerged commits
 a load took twice the CPU of the first (0.45 s); a merge after each dozen (0.3 s) saved a quarter of all CPU."""
-LARGE_BY_DAY, LARGE_BY_NIGHT = 32_000_000, 512_000_000
-"""Files of so many bytes are not merged any more: by day a few rows must not make a large file be written again."""
+SMALL_FILE, LARGE_FILE = 32_000_000, 512_000_000
+"""Bytes. By day only small files are merged: a few rows must not make a large one be written again. By night files are
+merged up to the large size, and small ones lose every deleted row: what has some is left out of merging for good."""
 
 
 def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
     payloads = _forget(lake, "drop_post_payloads", payloads_before)
     payloads += _forget(lake, "drop_account_payloads", payloads_before)
     findings = _forget(lake, "delete_findings", now - lake.settings.keep_findings)
-    _merge(lake, below=LARGE_BY_NIGHT)
+    _merge(lake, below=LARGE_FILE, small=SMALL_FILE)
     expired = _run(lake, "expire_snapshots", older_than=now - keep_snapshots)
     expired += _thin(lake, now - KEEP_EACH)
     deleted = _run(lake, "cleanup_old_files", older_than=now - GRACE)
@@ -67,7 +68,7 @@ def merge_if_many(lake: Lake, now: datetime) -> bool:
     (row,) = lake.query(load_sql("maintenance/needless_files"))
     if row["needless"] < NEEDLESS_FILES:
         return False
-    _merge(lake, below=LARGE_BY_DAY)
+    _merge(lake, below=SMALL_FILE, small=0)
     _thin(lake, now - KEEP_EACH)
     return True
 
@@ -84,20 +85,21 @@ def get_pipeline_state(lake: Lake, now: datetime) -> dict[str, Any]:
     return row
 
 
-def _merge(lake: Lake, *, below: int) -> None:
+def _merge(lake: Lake, *, below: int, small: int) -> None:
     # Each step has the lock to itself for a moment only, so that loads get their turn in between.
-    lake.run_write(_write_again)
+    lake.run_write(lambda cursor: _write_again(cursor, small))
     _run(lake, "merge_adjacent_files", below=below)
 
 
-def _write_again(cursor: DuckDBPyConnection) -> None:
+def _write_again(cursor: DuckDBPyConnection, small: int) -> None:
     """Write the rows of files with many deletions again, by plain statements.
 
     Never ducklake_rewrite_data_files (1.5.5): where a column has no value in one of the files, it forgets the
     column's least and greatest value in the table, and the next insert takes its own for them. DuckDB trusts those:
     filters then find nothing, and ORDER BY gives numbers that are not in the table.
     """
-    for schema, table, names in cursor.execute(load_sql("maintenance/holed_files")).fetchall():
+    holed = cursor.execute(load_sql("maintenance/holed_files"), {"small": small}).fetchall()
+    for schema, table, names in holed:
         within = f"{schema}.{table} WHERE parse_filename(filename) IN (SELECT unnest($names))"
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE kept AS FROM {within}", {"names": names})
         cursor.execute(f"DELETE FROM {within}", {"names": names})  # noqa: S608 (the lake's own names)
@@ -113,7 +115,7 @@ def _run(lake: Lake, name: str, **params: datetime | int) -> int:
 
 
 def _thin(lake: Lake, older_than: datetime) -> int:
-    """Expire all but one snapshot of each day before; returns how many."""
+    """Expire what thinned_snapshots.sql names; returns how many."""
 
     def work(cursor: DuckDBPyConnection) -> int:
         rows = cursor.execute(

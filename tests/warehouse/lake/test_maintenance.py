@@ -146,6 +146,28 @@ def test_of_days_gone_by_one_snapshot_is_kept_and_that_can_be_travelled_to(
     assert read_marts(lake) == marts
 
 
+def test_of_weeks_gone_by_one_snapshot_is_kept(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    monday = datetime(2026, 3, 2, tzinfo=UTC)
+    load_publications(lake, [make_publication("1")])
+    restamp(lake, monday)
+    newest_of_day = {}
+    for day in range(28):
+        load_post_snapshots(lake, [make_snapshot(hours=day * 24 + 1, likes=day)], "run")
+        restamp(lake, monday + timedelta(days=day, hours=1))
+        newest_of_day[day] = lake.snapshot_id()
+    maintain_lake(lake, monday + timedelta(days=28), keep_snapshots=timedelta(days=90))
+    restamp(lake, monday + timedelta(days=28))
+    rows = lake.query(
+        "SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_time < $end::TIMESTAMPTZ ORDER BY ALL",
+        {"end": monday + timedelta(days=28)},
+    )
+    # Six hours before the end and a week further back lies the evening of day 20.
+    days = [6, 13, 20, *range(21, 28)]
+    assert [row["snapshot_id"] for row in rows] == [newest_of_day[day] for day in days]
+
+
 def test_the_newest_snapshot_of_a_quiet_lake_is_kept(
     lake: Lake, make_publication: Make, make_snapshot: Make, make_account: Make
 ) -> None:
