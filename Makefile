@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest test-pds test-specs test-schema lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -50,6 +50,9 @@ bench-overview: $(READY) ## The overview endpoint beside the bare mart query, an
 
 bench-publish: $(READY) ## Punctuality and throughput of the publisher beside a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
+
+bench-year: $(READY) ## A year of commits and nights, then its queries beside a fresh lake (DAYS=60 COMMITS=12; ten minutes)
+	@$(BIN)/python benchmarks/bench_year.py $(if $(DAYS),--days $(DAYS)) $(if $(COMMITS),--commits $(COMMITS))
 
 eval-timing-lift: $(READY) ## Does the measured lift's interval hold the truth as often as it says? (simulated experiments)
 	@$(BIN)/python benchmarks/eval_timing_lift.py
