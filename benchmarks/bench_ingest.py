@@ -1,8 +1,9 @@
 """Ingest beside dlt and beside a bare Arrow append of the same rows, in one run.
 
-Two comparisons: the whole pull (HTTP, parsing, loading) and the load step alone. Ours keeps six marts up, checks each
-row, and loads each row once whatever is repeated; dlt merges by primary key into DuckDB; the bare append keeps nothing.
-dlt is given a part of the rows (--dlt-rows), since it takes long; all figures are rows per second.
+Two comparisons: the whole pull (HTTP, parsing, loading) and the load step alone. Each takes every post once a round, as
+runs do, into what the rounds before have left. Ours keeps six marts up, checks each row, loads each row once whatever
+is repeated, and merges small files; dlt merges by primary key into a DuckDB file; the bare append keeps nothing.
+All figures are rows per second.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,14 +32,18 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications, to_batch
+from warehouse.lake.maintenance import merge_if_many
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dlt.sources import DltSource
+
 ACCOUNTS = 100
 AGES_H = (1, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440)
+KEY = ["id", "turn"]
 BATCH = 100
 """Posts in one request, as the platform allows."""
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -165,6 +169,10 @@ def measure_ours(base: str, home: Path, publications: int, turns: int, size: int
                     cursor.unregister("batch")
                 appending += time.perf_counter() - began
                 appending_cpu += time.process_time() - cpu
+            began, cpu = time.perf_counter(), time.process_time()
+            merge_if_many(lake, datetime.now(UTC))
+            loading += time.perf_counter() - began
+            loading_cpu += time.process_time() - cpu
             print(
                 f"  round {turn + 1} of {turns}: {loading:.1f} s loading, {appending:.1f} s bare", flush=True
             )
@@ -179,51 +187,59 @@ def measure_ours(base: str, home: Path, publications: int, turns: int, size: int
     }
 
 
-def measure_dlt(base: str, folder: Path, rows: int) -> dict[str, float]:
+def measure_dlt(base: str, folder: Path, publications: int, turns: int) -> dict[str, float]:
     """Dlt pulls by its own REST source; then it loads the same rows from memory, which is its load step alone."""
-    key = ["id", "turn"]
-    source = rest_api_source(
+    pulled = loaded = 0.0
+    for turn in range(turns):
+        pages = (turn * publications // BATCH + 1, (turn + 1) * publications // BATCH)
+        began = time.perf_counter()
+        make_pipeline("pulled", folder).run(make_source(base, *pages))
+        pulled += time.perf_counter() - began
+        with httpx.Client() as client:
+            answers = [
+                client.get(f"{base}/page", params={"page": page}).content
+                for page in range(pages[0], pages[1] + 1)
+            ]
+        held = [row for answer in answers for row in orjson.loads(answer)["data"]]
+        began = time.perf_counter()
+        make_pipeline("loaded", folder).run(
+            held, table_name="post_snapshots", write_disposition="merge", primary_key=KEY
+        )
+        loaded += time.perf_counter() - began
+        print(
+            f"  dlt, round {turn + 1} of {turns}: {pulled:.1f} s pulling, {loaded:.1f} s loading", flush=True
+        )
+    rows = publications * turns
+    return {"dlt_pull_rows_s": rows / pulled, "dlt_load_rows_s": rows / loaded}
+
+
+def make_source(base: str, first_page: int, last_page: int) -> DltSource:
+    """Dlt's REST source for the pages of one round."""
+    paginator = {
+        "type": "page_number",
+        "base_page": 1,
+        "page": first_page,
+        "total_path": None,
+        "maximum_page": last_page + 1,
+    }
+    endpoint = {"path": "page", "data_selector": "data", "paginator": paginator}
+    return rest_api_source(
         {
             "client": {"base_url": base},
-            "resource_defaults": {"primary_key": key, "write_disposition": "merge"},
-            "resources": [
-                {
-                    "name": "post_snapshots",
-                    "endpoint": {
-                        "path": "page",
-                        "data_selector": "data",
-                        "paginator": {
-                            "type": "page_number",
-                            "base_page": 1,
-                            "total_path": None,
-                            "maximum_page": rows // 100 + 1,
-                        },
-                    },
-                }
-            ],
+            "resource_defaults": {"primary_key": KEY, "write_disposition": "merge"},
+            "resources": [{"name": "post_snapshots", "endpoint": endpoint}],
         }
     )
 
-    def pipeline(name: str) -> dlt.Pipeline:
-        return dlt.pipeline(
-            name,
-            destination=dlt.destinations.duckdb(str(folder / f"{name}.duckdb")),
-            dataset_name="lake",
-            pipelines_dir=str(folder / "pipelines"),
-        )
 
-    began = time.perf_counter()
-    pipeline("pulled").run(source)
-    pulled = time.perf_counter() - began
-    with httpx.Client() as client:
-        pages = range(1, rows // 100 + 1)
-        with ThreadPoolExecutor(4) as pool:
-            answers = pool.map(lambda page: client.get(f"{base}/page", params={"page": page}).content, pages)
-            held = [row for answer in answers for row in orjson.loads(answer)["data"]]
-    began = time.perf_counter()
-    pipeline("loaded").run(held, table_name="post_snapshots", write_disposition="merge", primary_key=key)
-    loaded = time.perf_counter() - began
-    return {"dlt_pull_rows_s": rows / pulled, "dlt_load_rows_s": rows / loaded}
+def make_pipeline(name: str, folder: Path) -> dlt.Pipeline:
+    """A pipeline into a DuckDB file of its own."""
+    return dlt.pipeline(
+        name,
+        destination=dlt.destinations.duckdb(str(folder / f"{name}.duckdb")),
+        dataset_name="lake",
+        pipelines_dir=str(folder / "pipelines"),
+    )
 
 
 def main() -> None:
@@ -234,7 +250,7 @@ def main() -> None:
     parser.add_argument(
         "--commit-rows", type=int, default=50_000, help="rows in one commit; a run writes as many at most"
     )
-    parser.add_argument("--dlt-rows", type=int, default=50_000)
+    parser.add_argument("--dlt-rounds", type=int, help="default: as many")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with socket.socket() as free:
@@ -256,7 +272,9 @@ def main() -> None:
                     base, Path(folder) / "home", options.publications, options.rounds, options.commit_rows
                 )
             )
-            figures |= measure_dlt(base, Path(folder), options.dlt_rows)
+            figures |= measure_dlt(
+                base, Path(folder), options.publications, options.dlt_rounds or options.rounds
+            )
     finally:
         server.terminate()
         server.wait(timeout=20)
