@@ -131,6 +131,7 @@ def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
     if recounted:
         cursor.execute(load_sql("marts/recounted_history"))
         cursor.execute(load_sql("marts/recounted_described"))
+    cursor.execute(load_sql("marts/steps"))
     lines = _count(cursor.execute(load_sql("marts/lines")))
     if recounted or lines:
         _make("publication_at_age", cursor)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_post_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime) -> None:
-    """Check the snapshots named in `added`, beside their publications' others in `history`."""
+    """Check the snapshots named in `added`, each beside the one before, in `steps`."""
     _keep(cursor, load_sql("quality/post_checks"), {}, run_id, now)
 
 

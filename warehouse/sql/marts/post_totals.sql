@@ -1,11 +1,22 @@
 -- grain: one row per post in `touched_posts` that has a publication: all of post_performance but the place
 -- params: none
 CREATE OR REPLACE TEMP TABLE post_totals AS
-WITH of_posts AS (
-  SELECT latest.*, daily.followers
-  FROM (FROM marts.publication_latest WHERE post_id IN (SELECT post_id FROM touched_posts)) AS latest
-  ASOF LEFT JOIN (SELECT account_id, day, followers FROM marts.account_daily WHERE followers IS NOT NULL) AS daily
-    ON latest.account_id = daily.account_id AND (latest.published_at AT TIME ZONE 'UTC')::DATE >= daily.day
+WITH latest AS (
+  SELECT *, (published_at AT TIME ZONE 'UTC')::DATE AS published_day
+  FROM marts.publication_latest
+  WHERE post_id IN (SELECT post_id FROM touched_posts)
+),
+-- By account and day first: sorting all of `latest` for the join took a third of the statement's time.
+counted AS (
+  SELECT days.account_id, days.published_day, daily.followers
+  FROM (SELECT DISTINCT account_id, published_day FROM latest) AS days
+  ASOF JOIN (SELECT account_id, day, followers FROM marts.account_daily WHERE followers IS NOT NULL) AS daily
+    ON days.account_id = daily.account_id AND days.published_day >= daily.day
+),
+of_posts AS (
+  SELECT latest.*, counted.followers
+  FROM latest
+  LEFT JOIN counted USING (account_id, published_day)
 )
 SELECT
   workspace_id,

@@ -1,11 +1,6 @@
--- grain: one row per publication in `described`; the newest of `history` wins
+-- grain: one row per publication in `described`; the newest of `steps` wins
 -- params: none; reads `lines`
-WITH newest AS (
-  SELECT *
-  FROM history
-  JOIN (SELECT publication_id, max(captured_at) AS captured_at FROM history GROUP BY publication_id)
-    USING (publication_id, captured_at)
-),
+WITH newest AS (FROM steps WHERE is_newest),
 aged AS (
   SELECT
     publication_id,
@@ -35,8 +30,7 @@ SELECT
   newest.saves,
   newest.clicks,
   newest.video_views,
-  engagement(newest.likes, newest.comments, newest.shares, newest.saves)
-    AS engagement,
+  newest.engagement,
   coalesce(aged.engagement_1h, publications.engagement_1h) AS engagement_1h,
   coalesce(aged.engagement_24h, publications.engagement_24h) AS engagement_24h,
   coalesce(aged.engagement_7d, publications.engagement_7d) AS engagement_7d,

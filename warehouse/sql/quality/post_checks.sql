@@ -1,18 +1,12 @@
--- grain: one metric of one new snapshot of `added` that a check did not pass; reads `history`
+-- grain: one metric of one new snapshot of `added` that a check did not pass; reads `steps`
 -- params: none
 -- A counter that falls can be a platform's own correction; a count below zero, or more people than showings, cannot be.
 -- Impressions exactly doubled while nothing else moved is what a source looks like that counts everything twice.
-WITH ordered AS (
-  SELECT
-    *,
-    lag(struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views))
-      OVER (PARTITION BY publication_id ORDER BY captured_at) AS before
-  FROM history
-),
+WITH
 -- Nearly all snapshots pass: the few that may not are looked at counter by counter.
 suspicious AS (
   SELECT *
-  FROM ordered
+  FROM steps
   WHERE least(impressions, reach, likes, comments, shares, saves, clicks, video_views) < 0
      OR impressions < before.impressions OR reach < before.reach OR likes < before.likes
      OR comments < before.comments OR shares < before.shares OR saves < before.saves
@@ -48,5 +42,5 @@ SELECT workspace_id, account_id, publication_id, 'impressions_doubled', 'warning
        before.impressions
 FROM fresh_rows
 WHERE before.impressions >= 100 AND impressions = 2 * before.impressions
-  AND engagement(likes, comments, shares, saves)
+  AND engagement
       IS NOT DISTINCT FROM engagement(before.likes, before.comments, before.shares, before.saves)
