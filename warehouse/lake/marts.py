@@ -137,9 +137,7 @@ def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
         _make("publication_at_age", cursor)
         _put("publication_at_age", cursor, "SELECT publication_id, age_hours FROM fresh")
     if since is not None:
-        within = f"publication_id IN (FROM touched_publications) AND {_SINCE}"
-        days = f"CREATE OR REPLACE TEMP TABLE held AS FROM marts.engagement_daily WHERE {within}"
-        held = _count(cursor.execute(days, {"since": since}))
+        held = _count(cursor.execute(load_sql("marts/held_days"), {"since": since}))
         _make("engagement_daily", cursor, since=since)
         _put("engagement_daily", cursor, "SELECT publication_id, day FROM held" if held else None)
     _make("publication_latest", cursor)
