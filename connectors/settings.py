@@ -154,7 +154,11 @@ class ConnectorSettings(BaseSettings):
         description="Largest media file fetched, whatever a platform takes; it lies in the temporary folder meanwhile.",
     )
     read_attempts: int = Field(default=3, ge=1, description="Tries of a read; a write is never repeated.")
-    max_connections: int = Field(default=100, ge=1, description="Open connections to one platform.")
+    max_connections: int = Field(
+        default=100,
+        ge=1,
+        description="Open connections of one client; a platform has up to eight.",
+    )
     max_response_bytes: int = Field(default=16_000_000, ge=1024, description="Longest answer accepted.")
     poll_interval: float = Field(
         default=2.0, gt=0, description="Seconds between two looks at media that a platform is processing."

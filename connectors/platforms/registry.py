@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
+from zlib import crc32
 
 import httpx
 from pydantic import SecretStr
@@ -52,6 +53,10 @@ _BUILDERS = cast("dict[Platform, Callable[[Account, ConnectorContext], Connector
 # Their address comes from whoever connects the account, so it must not lead into our own network.
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
 
+# httpx's pool looks at all of its connections for each request: a thousand posts over 64 of them cost 5 s of CPU in one
+# pool. So a platform's accounts are spread over several.
+_CLIENTS = 8
+
 
 def get_capabilities(platform: Platform, *, text_limit: int | None = None) -> Capabilities:
     """Return the platform's limits; `text_limit` is the account's own server's, where that is known.
@@ -82,7 +87,7 @@ def _utc_now() -> datetime:
 
 
 class ConnectorPool:
-    """Opens connectors that share their platform's connections. Use it with `async with`, in one event loop."""
+    """Opens connectors that share a few clients a platform. Use it with `async with`, in one event loop."""
 
     def __init__(
         self,
@@ -111,7 +116,10 @@ class ConnectorPool:
         """
         get_capabilities(account.platform)
         context = ConnectorContext(
-            client=self._client(account.platform, public_only=account.platform in _FREE_ADDRESS),
+            client=self._client(
+                f"{account.platform} {crc32(account.id.encode()) % _CLIENTS}",
+                public_only=account.platform in _FREE_ADDRESS,
+            ),
             media=MediaFetcher(self._client("media", public_only=True), self._settings, self._uploads),
             settings=self._settings,
             clock=self._clock,
