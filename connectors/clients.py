@@ -32,7 +32,7 @@ def open_client(
         keepalive_expiry=_KEEPALIVE_SECONDS,
     )
     if transport is None and public_only:
-        transport = guarded_transport(limits)
+        transport = guarded_transport(limits, verify=_trust())
     return httpx.AsyncClient(
         verify=_trust(),
         timeout=httpx.Timeout(

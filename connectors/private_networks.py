@@ -7,6 +7,7 @@ which resolves to something else a moment later gains nothing.
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -139,9 +140,11 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
-def guarded_transport(limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
-    """Return a transport that connects to the public internet only."""
-    transport = httpx.AsyncHTTPTransport(limits=limits)
+def guarded_transport(
+    limits: httpx.Limits, *, verify: ssl.SSLContext | bool = True
+) -> httpx.AsyncHTTPTransport:
+    """Return a transport that connects to the public internet only. `verify` is httpx's: whom TLS trusts."""
+    transport = httpx.AsyncHTTPTransport(verify=verify, limits=limits)
     pool = transport._pool  # noqa: SLF001 - httpx has no public way to set httpcore's network backend
     if not isinstance(pool, httpcore.AsyncConnectionPool):  # a later httpx that built something else
         raise TypeError("httpx no longer builds an httpcore pool: the private network guard must be adapted")

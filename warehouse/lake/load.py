@@ -1,7 +1,8 @@
 """Load rows into the lake: each row once by its natural key, the marts kept up in the same transaction.
 
-DuckLake has no unique keys, so each load inserts what an anti-join does not find. That is safe only behind
-the lake's lock, and makes each load safe to repeat: after any error the same call can simply be made again.
+DuckLake has no unique keys, so each load inserts what is later than all that is known of its publication, and of
+the rest what an anti-join with raw does not find. That is safe only behind the lake's lock, and makes each load safe to
+repeat: after any error the same call can simply be made again.
 """
 
 from __future__ import annotations

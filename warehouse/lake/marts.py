@@ -7,8 +7,7 @@
 `warehouse/sql/marts/` has one SELECT a mart; it reads what is to be made again from temporary tables named touched_*.
 Snapshots that follow all that is known of their publication, nearly every load's, go on from its newest
 (`continued`), so that a load costs what it brings and not what the lake holds; other publications are `recounted` from
-raw. Rows that come out as they were stay untouched: a delete costs DuckLake a file, and a needless commit its
-readers' caches. All functions but `rebuild_marts` work within a transaction of `Lake.write`.
+raw. All functions but `rebuild_marts` work within a transaction of `Lake.write`.
 """
 
 from __future__ import annotations
