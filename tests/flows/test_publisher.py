@@ -72,15 +72,21 @@ class Stage:
             post = create_post(session, self.accounts[platform].workspace_id, draft, utc_now())
             return session.scalars(select(Publication.id).where(Publication.post_id == post.id)).one()
 
-    async def publish(self, seconds: float = 0.5) -> PublishReport:
+    async def publish(self, seconds: float = 0.5, settings: PublisherSettings = QUICK) -> PublishReport:
         return await run_publisher(
-            self.store, self.pool, horizon=timedelta(seconds=seconds), max_lateness=HOUR, settings=QUICK
+            self.store, self.pool, horizon=timedelta(seconds=seconds), max_lateness=HOUR, settings=settings
         )
 
     def get(self, publication_id: str) -> Publication:
         with self.store.read() as session:
             assert verify_ledger(session, publication_id) == []
             return session.get_one(Publication, publication_id)
+
+    async def reaches(self, publication_id: str, *statuses: str) -> None:
+        """Wait until the publication has one of these statuses. Raises TimeoutError after 30 s."""
+        async with asyncio.timeout(30):
+            while self.get(publication_id).status not in statuses:
+                await asyncio.sleep(0.02)
 
     def events(self, publication_id: str) -> list[str]:
         with self.store.read() as session:
@@ -162,15 +168,17 @@ async def test_an_unknown_outcome_is_found_out(stage: Stage, platform: str, kind
 
 async def test_a_rate_limit_pauses_the_account_and_nothing_else(stage: Stage) -> None:
     stage.fault("rate_limited", "twitter", retry_after=600.0)
-    limited, later = stage.schedule("twitter"), stage.schedule("twitter", "second", in_seconds=1)
+    limited, later = stage.schedule("twitter"), stage.schedule("twitter", "second")
     other = stage.schedule("mastodon")
-    await stage.publish(1.2)
+    # Claimed together and sent one after the other: the second is under way to its turn when the pause begins.
+    await stage.publish(settings=QUICK.model_copy(update={"account_concurrency": 1}))
     with stage.store.read() as session:
         until = session.get_one(AccountRow, stage.accounts["twitter"].id).rate_limited_until
     assert until is not None
     assert until > utc_now() + timedelta(minutes=8)
     assert (stage.get(limited).status, stage.get(limited).reason_code) == ("scheduled", "rate_limited")
     assert stage.get(later).status == "scheduled"
+    assert stage.events(later) == ["scheduled", "claimed", "released"]
     assert stage.get(other).status == "published"
     assert stage.out("twitter") == []
 
@@ -245,13 +253,13 @@ async def test_many_publishers_at_once_send_each_post_once(stage: Stage) -> None
 
 
 async def test_a_stopped_publisher_gives_back_what_only_waits(stage: Stage) -> None:
-    publication = stage.schedule("twitter", in_seconds=1.5)
-    publisher = Publisher(stage.store, stage.pool, settings=QUICK, max_lateness=HOUR)
-    running = asyncio.create_task(publisher.run(utc_now() + timedelta(seconds=10)))
-    while stage.get(publication).status != "claimed":
-        await asyncio.sleep(0.01)  # until the claim is there; the run below ends by itself otherwise
+    publication = stage.schedule("twitter", in_seconds=60)
+    early = QUICK.model_copy(update={"look_ahead": timedelta(minutes=2)})
+    publisher = Publisher(stage.store, stage.pool, settings=early, max_lateness=HOUR)
+    running = asyncio.create_task(publisher.run(utc_now() + timedelta(minutes=5)))
+    await stage.reaches(publication, "claimed")
     publisher.stop()
-    await asyncio.wait_for(running, 2)
+    await asyncio.wait_for(running, 30)  # it does not wait for the minute that is left
     assert stage.get(publication).status == "scheduled"
     assert stage.events(publication) == ["scheduled", "claimed", "released"]
 
@@ -301,13 +309,14 @@ async def test_a_publisher_goes_home_when_the_next_is_awake_and_sends_what_it_ha
     claimed = stage.schedule("bluesky", "claimed by the first", in_seconds=1)
     first, second = in_shifts(), in_shifts()
     first_run = asyncio.create_task(first.run(utc_now() + HOUR))
-    while stage.get(claimed).status != "claimed":
-        await asyncio.sleep(0.02)
-    second_run = asyncio.create_task(second.run(utc_now() + timedelta(seconds=2.5)))
+    await stage.reaches(claimed, "claimed", "sending", "published")
+    second_run = asyncio.create_task(second.run(utc_now() + HOUR))
     report = await asyncio.wait_for(first_run, timeout=30)
     assert report.outcomes["published"] == 1
     later = stage.schedule("twitter", "made when the first is gone", in_seconds=0.1)
-    await second_run
+    await stage.reaches(later, "published")
+    second.stop()
+    await asyncio.wait_for(second_run, timeout=30)
     assert [stage.get(item).lease_owner for item in (claimed, later)] == [None, None]
     assert len(stage.out("bluesky")) == len(stage.out("twitter")) == 1
     with stage.store.read() as session:
