@@ -5,9 +5,8 @@
     these -> post_performance, slot_engagement
 
 `warehouse/sql/marts/` has one SELECT a mart; it reads what is to be made again from temporary tables named touched_*.
-Snapshots that follow all that is known of their publication, nearly every load's, go on from its newest
-(`continued`), so that a load costs what it brings and not what the lake holds; other publications are `recounted` from
-raw. All functions but `rebuild_marts` work within a transaction of `Lake.write`.
+Snapshots that follow all that is known of their publication, nearly every load's, go on from its newest, so that a load
+costs what it brings and not what the lake holds; other publications are `recounted` from raw. All functions but `rebuild_marts` work within a transaction of `Lake.write`.
 """
 
 from __future__ import annotations
@@ -54,25 +53,27 @@ def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date) -> Non
 
     Reads `newest_known` as it was before them.
     """
-    _touch("publications", cursor, "SELECT DISTINCT publication_id FROM added")
+    _touch("publications", cursor, "SELECT publication_id, count(*) AS snapshots FROM added GROUP BY publication_id")
     # What a load only repeated is not made again, so it must not be taken away either.
-    cursor.execute("DELETE FROM newest_known WHERE publication_id NOT IN (FROM touched_publications)")
-    cursor.execute(load_sql("marts/continued"))
+    cursor.execute(
+        "DELETE FROM newest_known WHERE publication_id NOT IN (SELECT publication_id FROM touched_publications)"
+    )
+    cursor.execute(load_sql("marts/recounted"))
+    cursor.execute(load_sql("marts/several"))
     _refresh_publications(cursor, since)
-    _refresh_totals(cursor)
 
 
 def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
     """Bring the marts up to date for the dimension rows in `changed`, which are in the lake already."""
     find_newest_known(cursor, "SELECT publication_id FROM changed")
-    _continue_none(cursor)
+    _recount_all(cursor)
     _refresh_publications(cursor, None)
-    _refresh_totals(cursor)
 
 
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
     """Bring the marts up to date for the dimension rows in `changed`: another zone makes other slots."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")
+    _forget_latest(cursor)
     _refresh_slots(cursor)
 
 
@@ -80,14 +81,14 @@ def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> 
     """Bring the marts up to date for the counts in `added`, which are of the day `since` (UTC) or later."""
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM added")
     _refresh_accounts(cursor, since)
-    published = f"(published_at AT TIME ZONE 'UTC')::DATE >= DATE '{since}'"
+    published = f"utc_time(published_at)::DATE >= DATE '{since}'"
     accounts = "account_id IN (FROM touched_accounts)"
     _touch(
         "posts",
         cursor,
         f"SELECT DISTINCT post_id FROM marts.publication_latest WHERE {accounts} AND {published}",  # noqa: S608 (a date of ours)
     )
-    _refresh_posts(cursor)
+    _refresh_whole_posts(cursor)
 
 
 def rebuild_marts(lake: Lake) -> dict[str, int]:
@@ -104,10 +105,11 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
     chunks = 1 + _count(cursor.execute("SELECT count(*) FROM raw.post_snapshots")) // CHUNK_ROWS
     for chunk in range(chunks):
         find_newest_known(cursor, f"{_ANY_PUBLICATION} WHERE hash(publication_id) % {chunks} = {chunk}")
-        _continue_none(cursor)
-        _refresh_publications(cursor, _FIRST_DAY)
+        _recount_all(cursor)
+        _make_publications(cursor, _FIRST_DAY)
+        _put("publication_latest", cursor, "FROM latest", gone=None)
     _touch("posts", cursor, "SELECT DISTINCT post_id FROM dims.publications")
-    _refresh_posts(cursor)
+    _refresh_whole_posts(cursor)
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM dims.publications")
     _refresh_slots(cursor)
     return {
@@ -116,53 +118,69 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
     }
 
 
-def _continue_none(cursor: DuckDBPyConnection) -> None:
+def _recount_all(cursor: DuckDBPyConnection) -> None:
     """Have all of `touched_publications` recounted: their dimensions changed, or the marts are empty."""
     cursor.execute("CREATE OR REPLACE TEMP TABLE added AS FROM raw.post_snapshots LIMIT 0")
-    cursor.execute("CREATE OR REPLACE TEMP TABLE continued AS FROM newest_known LIMIT 0")
+    cursor.execute("CREATE OR REPLACE TEMP TABLE recounted AS SELECT publication_id FROM touched_publications")
+    cursor.execute("CREATE OR REPLACE TEMP TABLE several (publication_id VARCHAR)")
 
 
 def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
-    """Make the rows of `touched_publications` again; since = None: their dimensions changed, not raw."""
-    cursor.execute(load_sql("marts/history"))
-    cursor.execute(load_sql("marts/described"))
-    recounted = _count(cursor.execute(load_sql("marts/recounted")))
-    if recounted:
-        cursor.execute(load_sql("marts/recounted_history"))
-        cursor.execute(load_sql("marts/recounted_described"))
-    cursor.execute(load_sql("marts/steps"))
-    lines = _count(cursor.execute(load_sql("marts/lines")))
-    if recounted or lines:
-        _make("publication_at_age", cursor)
-        _put("publication_at_age", cursor, "SELECT publication_id, age_hours FROM fresh")
-    if since is not None:
-        held = _count(cursor.execute(load_sql("marts/held_days"), {"since": since}))
-        _make("engagement_daily", cursor, since=since)
-        _put("engagement_daily", cursor, "SELECT publication_id, day FROM held" if held else None)
-    _make("publication_latest", cursor)
-    _put("publication_latest", cursor, "SELECT publication_id FROM newest_known")
+    """Make all that depends on `touched_publications` again; since = None: their dimensions changed, not raw."""
+    _make_publications(cursor, since)
     # The post and the account that a publication belonged to before are not the same without it.
     for what in ("post", "account"):
         key = f"{what}_id"
-        _touch(f"{what}s", cursor, f"SELECT {key} FROM fresh UNION SELECT {key} FROM newest_known")  # noqa: S608 (our own names)
-
-
-def _refresh_totals(cursor: DuckDBPyConnection) -> None:
-    """Make the rows of `touched_posts` and `touched_accounts` again, from publication_latest."""
+        _touch(f"{what}s", cursor, f"SELECT {key} FROM latest UNION SELECT {key} FROM newest_known")  # noqa: S608 (our own names)
+    cursor.execute(load_sql("marts/places_before"))
+    cursor.execute(load_sql("marts/shared_posts"))
     _refresh_posts(cursor)
     _refresh_slots(cursor)
+    # Last: a table that this transaction has changed is read more slowly, and posts and slots read it.
+    _put("publication_latest", cursor, "FROM latest", gone="SELECT publication_id FROM newest_known")
+
+
+def _make_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
+    """Make the ages and days of `touched_publications` again, and put what is newest of them into `latest`."""
+    cursor.execute(load_sql("marts/described"))
+    recounted = _count(cursor.execute("SELECT count(*) FROM recounted"))
+    several = _count(cursor.execute("SELECT count(*) FROM several"))
+    cursor.execute(load_sql("marts/steps"))
+    if recounted or several:
+        cursor.execute(load_sql("marts/more_steps"))
+    lines = _count(cursor.execute(load_sql("marts/lines")))
+    if recounted or lines:
+        _make("publication_at_age", cursor)
+        _put("publication_at_age", cursor, "FROM fresh", gone="SELECT publication_id, age_hours FROM fresh")
+    if since is not None:
+        params = {"since": since}
+        held = _count(cursor.execute(load_sql("marts/held_days"), params))
+        gone = "SELECT publication_id, day FROM held" if held else None
+        _put("engagement_daily", cursor, load_sql("marts/engagement_daily"), params, gone=gone)
+    _forget_latest(cursor)
+    cursor.execute(f"INSERT INTO latest BY NAME {load_sql('marts/publication_latest')}")
+
+
+def _forget_latest(cursor: DuckDBPyConnection) -> None:
+    """Empty `latest`: what the table holds is what is newest."""
+    cursor.execute("CREATE OR REPLACE TEMP TABLE latest AS FROM marts.publication_latest LIMIT 0")
+
+
+def _refresh_whole_posts(cursor: DuckDBPyConnection) -> None:
+    """Make the rows of `touched_posts` again from publication_latest alone."""
+    _forget_latest(cursor)
+    cursor.execute(load_sql("marts/places_before"))
+    cursor.execute("CREATE OR REPLACE TEMP TABLE shared_posts AS FROM touched_posts")
+    _refresh_posts(cursor)
 
 
 def _refresh_posts(cursor: DuckDBPyConnection) -> None:
     """Make the rows of `touched_posts` again, and the places of the posts that they are compared with."""
-    cursor.execute(load_sql("marts/post_totals"))
-    cursor.execute(load_sql("marts/places_before"))
-    changed = _count(cursor.execute(load_sql("marts/changed_months")))
-    cursor.execute(load_sql("marts/places"))
-    _make("post_performance", cursor)
-    if changed:
-        cursor.execute(load_sql("marts/moved_posts"))
-    _put("post_performance", cursor, "FROM touched_posts UNION SELECT post_id FROM fresh")
+    steps = ("other_publications", "followers_then", "post_totals", "changed_months", "places", "moved_posts")
+    for step in steps:
+        cursor.execute(load_sql(f"marts/{step}"))
+    gone = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
+    _put("post_performance", cursor, load_sql("marts/post_performance"), gone=gone)
 
 
 def _refresh_slots(cursor: DuckDBPyConnection) -> None:
@@ -171,34 +189,37 @@ def _refresh_slots(cursor: DuckDBPyConnection) -> None:
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS {slots}")
     _make("slot_engagement", cursor)
     cursor.execute("CREATE OR REPLACE TEMP TABLE gone AS FROM held EXCEPT FROM fresh")
-    cursor.execute("CREATE OR REPLACE TEMP TABLE fresh AS FROM fresh EXCEPT FROM held")
-    _put("slot_engagement", cursor, "SELECT account_id, weekday, hour FROM gone")
+    new = "FROM fresh EXCEPT FROM held"
+    _put("slot_engagement", cursor, new, gone="SELECT account_id, weekday, hour FROM gone")
 
 
 def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> None:
     """Make the days of `touched_accounts` from `since` on again."""
+    params = {"since": since}
     days = f"FROM marts.account_daily WHERE account_id IN (FROM touched_accounts) AND {_SINCE}"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS {days}", {"since": since})
-    _make("account_daily", cursor, since=since)
-    _put("account_daily", cursor, "SELECT account_id, day FROM held")
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS {days}", params)
+    gone = "SELECT account_id, day FROM held"
+    _put("account_daily", cursor, load_sql("marts/account_daily"), params, gone=gone)
 
 
 def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> None:
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what} AS {keys}")
 
 
-def _make(mart: str, cursor: DuckDBPyConnection, **params: date) -> None:
+def _make(mart: str, cursor: DuckDBPyConnection) -> None:
     """Put what the mart's SELECT says now into `fresh`, with the mart's own columns and types."""
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM marts.{mart} LIMIT 0")
-    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/{mart}')}", params)
+    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/{mart}')}")
 
 
-def _put(mart: str, cursor: DuckDBPyConnection, gone: str | None) -> None:
-    """Insert `fresh` in the place of the rows whose keys a SELECT names (None: there are none)."""
+def _put(
+    mart: str, cursor: DuckDBPyConnection, rows: str, params: dict[str, date] | None = None, *, gone: str | None
+) -> None:
+    """Insert what a SELECT gives in the place of the rows whose keys another names (None: there are none)."""
     if gone is not None:
         keys = ", ".join(KEYS[mart])
         cursor.execute(f"DELETE FROM marts.{mart} WHERE ({keys}) IN ({gone})")  # noqa: S608 (our own names)
-    cursor.execute(f"INSERT INTO marts.{mart} FROM fresh")
+    cursor.execute(f"INSERT INTO marts.{mart} BY NAME {rows}", params or {})
 
 
 def _count(cursor: DuckDBPyConnection) -> int:

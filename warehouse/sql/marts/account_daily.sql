@@ -4,7 +4,7 @@ WITH days AS (
   SELECT
     workspace_id,
     account_id,
-    (captured_at AT TIME ZONE 'UTC')::DATE AS day,
+    utc_time(captured_at)::DATE AS day,
     max(captured_at) AS captured_at,
     arg_max(followers, captured_at) FILTER (WHERE followers IS NOT NULL) AS followers,
     arg_max(following, captured_at) FILTER (WHERE following IS NOT NULL) AS following,

@@ -1,55 +1,42 @@
--- grain: one publication of `described` and age of 1, 24, 168 or 720 hours that `history` newly tells something about
+-- grain: one publication and age of 1, 24, 168 or 720 hours that a snapshot of `steps` is the first to have reached
 -- params: none
 -- A straight line between the snapshots just before and just after the age. Publishing counts as a snapshot of
 -- zeros at age 0; beyond the last snapshot nothing is known. Growth is no straight line: so the nearer of the two
 -- must be within a quarter of the age, else the age counts as not measured. A counter that one of the two lacks
--- is NULL. An age up to `known_hours` is counted already and stays.
+-- is NULL.
 CREATE OR REPLACE TEMP TABLE lines AS
-WITH aged AS (
+WITH stretches AS (
   SELECT
-    publication_id,
-    (epoch_us(history.captured_at) - epoch_us(publications.published_at)) / 3.6e9 AS hours,
-    struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views) AS counted
-  FROM history
-  JOIN (SELECT publication_id, published_at FROM described) AS publications USING (publication_id)
-  WHERE history.captured_at >= publications.published_at
+    publication_id, age_hours AS hours,
+    -- What was read before the publishing (a time that was corrected) is no start.
+    CASE WHEN before.age_hours >= 0 THEN before END AS start,
+    struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views) AS finish
+  FROM steps
 ),
-open AS (
-  SELECT publication_id, age_hours
-  FROM (SELECT publication_id, max(hours) AS newest_hours FROM aged GROUP BY publication_id) AS measured
-  JOIN (SELECT publication_id, known_hours FROM described) AS publications USING (publication_id)
+reached AS (
+  SELECT publication_id, ages.age_hours, hours AS after_hours, coalesce(start.age_hours, 0) AS before_hours, start, finish
+  FROM stretches
   JOIN (SELECT unnest([1, 24, 168, 720])::INTEGER AS age_hours) AS ages
-    ON age_hours <= newest_hours AND (known_hours IS NULL OR age_hours > known_hours)
-),
-around AS (
-  SELECT
-    publication_id,
-    age_hours,
-    coalesce(max(hours) FILTER (WHERE hours <= age_hours), 0) AS before_hours,
-    arg_max(counted, hours) FILTER (WHERE hours <= age_hours) AS counted_before,
-    min(hours) FILTER (WHERE hours >= age_hours) AS after_hours,
-    arg_min(counted, hours) FILTER (WHERE hours >= age_hours) AS counted_after
-  FROM aged
-  JOIN open USING (publication_id)
-  GROUP BY publication_id, age_hours
+    ON ages.age_hours <= hours AND ages.age_hours > coalesce(start.age_hours, 0)
 ),
 near AS (
   SELECT
-    *,
-    -- Where on the line the age is: 0 = at the snapshot before, 1 = at the one after.
-    CASE WHEN after_hours > before_hours THEN (age_hours - before_hours) / (after_hours - before_hours) ELSE 0 END
-      AS share
-  FROM around
+    publication_id, age_hours, start, finish, after_hours,
+    CASE WHEN after_hours = age_hours THEN after_hours ELSE before_hours END AS before_hours,
+    -- Where on the line the age is: 0 = at the snapshot before, 1 = at the one after, which then counts alone.
+    (age_hours - before_hours) / (after_hours - before_hours) AS share,
+    start IS NULL OR after_hours = age_hours AS from_zero
+  FROM reached
   WHERE least(age_hours - before_hours, after_hours - age_hours) <= age_hours / 4
 )
 SELECT
   publication_id, age_hours, before_hours, after_hours,
-  on_line(counted_before IS NULL, counted_before.impressions, counted_after.impressions, share) AS impressions,
-  on_line(counted_before IS NULL, counted_before.reach, counted_after.reach, share) AS reach,
-  on_line(counted_before IS NULL, counted_before.likes, counted_after.likes, share) AS likes,
-  on_line(counted_before IS NULL, counted_before.comments, counted_after.comments, share) AS comments,
-  on_line(counted_before IS NULL, counted_before.shares, counted_after.shares, share) AS shares,
-  on_line(counted_before IS NULL, counted_before.saves, counted_after.saves, share) AS saves,
-  on_line(counted_before IS NULL, counted_before.clicks, counted_after.clicks, share) AS clicks,
-  on_line(counted_before IS NULL, counted_before.video_views, counted_after.video_views, share) AS video_views
+  on_line(from_zero, start.impressions, finish.impressions, share) AS impressions,
+  on_line(from_zero, start.reach, finish.reach, share) AS reach,
+  on_line(from_zero, start.likes, finish.likes, share) AS likes,
+  on_line(from_zero, start.comments, finish.comments, share) AS comments,
+  on_line(from_zero, start.shares, finish.shares, share) AS shares,
+  on_line(from_zero, start.saves, finish.saves, share) AS saves,
+  on_line(from_zero, start.clicks, finish.clicks, share) AS clicks,
+  on_line(from_zero, start.video_views, finish.video_views, share) AS video_views
 FROM near

@@ -1,4 +1,4 @@
--- grain: one row per post of `post_totals`, with its place
+-- grain: one row per post of `post_totals` and of `moved_posts`, with its place
 -- params: none; reads `changed_months`, `places`, `places_before`
 -- In `changed_months` the places are given out again; elsewhere each keeps its own.
 SELECT
@@ -11,3 +11,5 @@ SELECT
 FROM post_totals
 LEFT JOIN (SELECT post_id, rank_24h FROM places_before WHERE rank_24h IS NOT NULL) AS places_before USING (post_id)
 LEFT JOIN (SELECT post_id, place FROM places WHERE NOT moved) AS places USING (post_id)
+UNION ALL BY NAME
+FROM moved_posts

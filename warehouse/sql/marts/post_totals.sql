@@ -1,22 +1,16 @@
 -- grain: one row per post in `touched_posts` that has a publication: all of post_performance but the place
--- params: none
+-- params: none; reads `latest`, `shared_posts`, `other_publications`, `followers_then`
 CREATE OR REPLACE TEMP TABLE post_totals AS
-WITH latest AS (
-  SELECT *, (published_at AT TIME ZONE 'UTC')::DATE AS published_day
-  FROM marts.publication_latest
-  WHERE post_id IN (SELECT post_id FROM touched_posts)
-),
--- By account and day first: sorting all of `latest` for the join took a third of the statement's time.
-counted AS (
-  SELECT days.account_id, days.published_day, daily.followers
-  FROM (SELECT DISTINCT account_id, published_day FROM latest) AS days
-  ASOF JOIN (SELECT account_id, day, followers FROM marts.account_daily WHERE followers IS NOT NULL) AS daily
-    ON days.account_id = daily.account_id AND days.published_day >= daily.day
-),
-of_posts AS (
-  SELECT latest.*, counted.followers
-  FROM latest
-  LEFT JOIN counted USING (account_id, published_day)
+WITH of_posts AS (
+  SELECT publications.*, followers_then.followers
+  FROM (
+    FROM latest WHERE post_id IN (FROM shared_posts)
+    UNION ALL
+    FROM other_publications
+  ) AS publications
+  LEFT JOIN followers_then
+    ON followers_then.account_id = publications.account_id
+   AND followers_then.published_day = utc_time(publications.published_at)::DATE
 )
 SELECT
   workspace_id,
@@ -26,7 +20,7 @@ SELECT
   -- Not list(DISTINCT ...): a hash table per post took half of the statement's time.
   list_sort(list_distinct(list(platform))) AS platforms,
   min(published_at) AS published_at,
-  date_trunc('month', min(published_at) AT TIME ZONE 'UTC')::DATE AS month,
+  date_trunc('month', utc_time(min(published_at)))::DATE AS month,
   count(*) AS publications,
   count(engagement) AS measured,
   max(captured_at) AS captured_at,
@@ -54,3 +48,36 @@ SELECT
     THEN sum(engagement_30d)::BIGINT END AS engagement_30d
 FROM of_posts
 GROUP BY workspace_id, post_id
+-- Most posts are one publication: the same without sums, in a third of the time.
+UNION ALL BY NAME
+SELECT
+  workspace_id,
+  post_id,
+  origin,
+  kind,
+  [platform] AS platforms,
+  published_at,
+  date_trunc('month', utc_time(published_at))::DATE AS month,
+  1 AS publications,
+  (engagement IS NOT NULL)::BIGINT AS measured,
+  captured_at,
+  impressions,
+  likes,
+  comments,
+  shares,
+  saves,
+  clicks,
+  video_views,
+  engagement,
+  followers,
+  CASE WHEN impressions > 0 THEN engagement / impressions END AS engagement_rate_impressions,
+  CASE WHEN followers > 0 THEN engagement / followers END AS engagement_rate_followers,
+  engagement_1h,
+  engagement_24h,
+  engagement_7d,
+  engagement_30d
+FROM latest
+LEFT JOIN followers_then
+  ON followers_then.account_id = latest.account_id
+ AND followers_then.published_day = utc_time(latest.published_at)::DATE
+WHERE post_id NOT IN (FROM shared_posts)

@@ -1,6 +1,8 @@
 -- grain: one row per publication in `described`; the newest of `steps` wins
 -- params: none; reads `lines`
-WITH newest AS (FROM steps WHERE is_newest),
+WITH newest AS (
+  SELECT * EXCLUDE (before, counted_before) FROM steps WHERE is_newest
+),
 aged AS (
   SELECT
     publication_id,

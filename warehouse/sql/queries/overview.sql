@@ -16,7 +16,7 @@ WITH scope AS MATERIALIZED (
 ),
 posts AS MATERIALIZED (
   SELECT current, post_id, sum(engagement)::BIGINT AS engagement,
-         (min(published_at) AT TIME ZONE 'UTC')::DATE AS day
+         utc_time(min(published_at))::DATE AS day
   FROM scope
   GROUP BY current, post_id
 ),
@@ -65,7 +65,7 @@ FROM growths
 WHERE current
 GROUP BY platform
 UNION ALL
-SELECT 'day_followers', true, NULL, (captured_at AT TIME ZONE 'UTC')::DATE AS day, NULL, sum(step)::BIGINT, NULL
+SELECT 'day_followers', true, NULL, utc_time(captured_at)::DATE AS day, NULL, sum(step)::BIGINT, NULL
 FROM (
   SELECT captured_at, followers - lag(followers) OVER (PARTITION BY account_id ORDER BY captured_at) AS step
   FROM counts
