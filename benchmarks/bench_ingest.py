@@ -142,11 +142,13 @@ def chunks(rows: list[PostSnapshot], size: int) -> Iterator[list[PostSnapshot]]:
 def measure_ours(base: str, home: Path, publications: int, turns: int, size: int) -> dict[str, float]:
     """Pull and load round by round; the bare append of the same rows follows each load, in commits as large."""
     fetching = loading = appending = loading_cpu = appending_cpu = 0.0
-    with Lake.open(WarehouseSettings(home=home), threads=1) as lake:  # as an ingest run opens it
+    # A lake of its own for the bare append: ours must not merge its files.
+    beside = home.with_name("bare")
+    with (
+        Lake.open(WarehouseSettings(home=home), threads=1) as lake,  # as an ingest run opens it
+        Lake.open(WarehouseSettings(home=beside), threads=1) as bare,
+    ):
         load_dimensions(lake, publications)
-        with lake.write() as cursor:
-            cursor.execute("CREATE SCHEMA bare")
-            cursor.execute("CREATE TABLE bare.post_snapshots AS FROM raw.post_snapshots LIMIT 0")
         for turn in range(turns):
             began = time.perf_counter()
             rows = asyncio.run(pull(base, turn, publications))
@@ -160,10 +162,10 @@ def measure_ours(base: str, home: Path, publications: int, turns: int, size: int
                 loading_cpu += time.process_time() - cpu
                 began, cpu = time.perf_counter(), time.process_time()
                 table = to_batch(part, PostSnapshot)
-                with lake.write() as cursor:
+                with bare.write() as cursor:
                     cursor.register("batch", table)
                     cursor.execute(
-                        "INSERT INTO bare.post_snapshots BY NAME SELECT *, 'platform' AS source, 'run' AS run_id, "
+                        "INSERT INTO raw.post_snapshots BY NAME SELECT *, 'platform' AS source, 'run' AS run_id, "
                         "now() AS loaded_at FROM batch"
                     )
                     cursor.unregister("batch")

@@ -6,7 +6,8 @@
 
 `warehouse/sql/marts/` has one SELECT a mart; it reads what is to be made again from temporary tables named touched_*.
 Snapshots that follow all that is known of their publication, nearly every load's, go on from its newest, so that a load
-costs what it brings and not what the lake holds; other publications are `recounted` from raw. All functions but `rebuild_marts` work within a transaction of `Lake.write`.
+costs what it brings and not what the lake holds; other publications are `recounted` from raw. All functions but
+`rebuild_marts` work within a transaction of `Lake.write`.
 """
 
 from __future__ import annotations
@@ -36,28 +37,32 @@ CHUNK_ROWS = 2_000_000
 
 _SINCE = "day >= $since::DATE"
 _ANY_PUBLICATION = (
-    "SELECT publication_id FROM "
     "(SELECT publication_id FROM dims.publications UNION SELECT publication_id FROM raw.post_snapshots)"
 )
 _FIRST_DAY = date(1, 1, 1)
 
 
-def find_newest_known(cursor: DuckDBPyConnection, publications: str) -> None:
-    """Put what the marts know of the publications that a SELECT names into `newest_known`: a load begins with it."""
-    _touch("publications", cursor, publications)
+def find_newest_known(cursor: DuckDBPyConnection, rows: str) -> int:
+    """Put what the marts know of the publications in a table into `newest_known`: a load begins with it.
+
+    Returns how many publications the table has.
+    """
+    touched = _touch_publications(cursor, rows)
     cursor.execute(load_sql("marts/newest_known"))
+    return touched
 
 
-def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date) -> None:
+def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date, *, repeated: bool) -> None:
     """Bring the marts up to date for the snapshots in `added`, which are of the day `since` (UTC) or later.
 
-    Reads `newest_known` as it was before them.
+    Reads `newest_known` as it was before them. `repeated`: it was asked for more than what was added.
     """
-    _touch("publications", cursor, "SELECT publication_id, count(*) AS snapshots FROM added GROUP BY publication_id")
-    # What a load only repeated is not made again, so it must not be taken away either.
-    cursor.execute(
-        "DELETE FROM newest_known WHERE publication_id NOT IN (SELECT publication_id FROM touched_publications)"
-    )
+    if repeated:
+        _touch_publications(cursor, "added")
+        # What a load only repeated is not made again, so it must not be taken away either.
+        cursor.execute(
+            "DELETE FROM newest_known WHERE publication_id NOT IN (SELECT publication_id FROM touched_publications)"
+        )
     cursor.execute(load_sql("marts/recounted"))
     cursor.execute(load_sql("marts/several"))
     _refresh_publications(cursor, since)
@@ -65,7 +70,7 @@ def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date) -> Non
 
 def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
     """Bring the marts up to date for the dimension rows in `changed`, which are in the lake already."""
-    find_newest_known(cursor, "SELECT publication_id FROM changed")
+    find_newest_known(cursor, "changed")
     _recount_all(cursor)
     _refresh_publications(cursor, None)
 
@@ -121,7 +126,9 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
 def _recount_all(cursor: DuckDBPyConnection) -> None:
     """Have all of `touched_publications` recounted: their dimensions changed, or the marts are empty."""
     cursor.execute("CREATE OR REPLACE TEMP TABLE added AS FROM raw.post_snapshots LIMIT 0")
-    cursor.execute("CREATE OR REPLACE TEMP TABLE recounted AS SELECT publication_id FROM touched_publications")
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE recounted AS SELECT publication_id FROM touched_publications"
+    )
     cursor.execute("CREATE OR REPLACE TEMP TABLE several (publication_id VARCHAR)")
 
 
@@ -202,8 +209,13 @@ def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> None:
     _put("account_daily", cursor, load_sql("marts/account_daily"), params, gone=gone)
 
 
-def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> None:
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what} AS {keys}")
+def _touch_publications(cursor: DuckDBPyConnection, rows: str) -> int:
+    counted = f"SELECT publication_id, count(*) AS snapshots FROM {rows} GROUP BY publication_id"  # noqa: S608 (our own names)
+    return _touch("publications", cursor, counted)
+
+
+def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> int:
+    return _count(cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what} AS {keys}"))
 
 
 def _make(mart: str, cursor: DuckDBPyConnection) -> None:
@@ -213,7 +225,12 @@ def _make(mart: str, cursor: DuckDBPyConnection) -> None:
 
 
 def _put(
-    mart: str, cursor: DuckDBPyConnection, rows: str, params: dict[str, date] | None = None, *, gone: str | None
+    mart: str,
+    cursor: DuckDBPyConnection,
+    rows: str,
+    params: dict[str, date] | None = None,
+    *,
+    gone: str | None,
 ) -> None:
     """Insert what a SELECT gives in the place of the rows whose keys another names (None: there are none)."""
     if gone is not None:
