@@ -61,8 +61,9 @@ chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and Post
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3)
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3) --postgres
 
-chaos-ingest: $(READY) ## Kill runs that measure posts at random for some minutes, then compare every row (SEEDS=10 for more)
+chaos-ingest: $(READY) ## Kill runs that measure posts at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
+	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
 
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs

@@ -34,8 +34,10 @@ PLATFORMS = (Platform.INSTAGRAM, Platform.MASTODON, Platform.FACEBOOK)
 class Scene:
     """The home folder, the sandbox and its clock; starts and kills the processes that ingest."""
 
-    def __init__(self, folder: Path, *, seed: int, history_days: int, accounts: int) -> None:
-        self.settings = WarehouseSettings(home=folder / "home")
+    def __init__(
+        self, folder: Path, settings: WarehouseSettings, *, seed: int, history_days: int, accounts: int
+    ) -> None:
+        self.settings = settings
         self.log = folder / "ingest.log"
         self.clock = folder / "clock"
         self.world = (seed, history_days, accounts)
@@ -61,7 +63,7 @@ class Scene:
     def start(self, now: datetime | None = None, *, histories_only: bool = False) -> ForkServerProcess:
         """Start one ingest run at this moment (default: the sandbox's)."""
         target = ingester.read_history if histories_only else ingester.ingest
-        arguments = (self.settings.home, self.url, now or self.now, self.log)
+        arguments = (self.settings, self.url, now or self.now, self.log)
         process = self._context.Process(target=target, args=arguments)
         process.start()
         self._started.append(process)
@@ -82,9 +84,11 @@ def scene(
     history_days: int,
     accounts: int,
     platforms: tuple[Platform, ...] = PLATFORMS,
+    settings: WarehouseSettings | None = None,
 ) -> Iterator[Scene]:
     """Set up the home with every account connected, and the sandbox; end them with the block."""
-    made = Scene(folder, seed=seed, history_days=history_days, accounts=accounts)
+    settings = settings or WarehouseSettings(home=folder / "home")
+    made = Scene(folder, settings, seed=seed, history_days=history_days, accounts=accounts)
     try:
         wait_for(f"{made.url}/_sandbox/health")
         Lake.open(made.settings).close()

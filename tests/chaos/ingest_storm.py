@@ -6,7 +6,7 @@ transaction), or exactly between the lake's commit and the store's mark (the sto
 clean last run the lake is compared with the store, with the sandbox, with its own marts rebuilt, and with a second
 lake that got the same raw rows in one go. Everything follows from one seed.
 
-    python -m tests.chaos.ingest_storm --seeds 10
+    python -m tests.chaos.ingest_storm --seeds 10 [--postgres]
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ import httpx
 from tests.chaos import ingester
 from tests.chaos.ingest_judge import judge, judge_marks
 from tests.chaos.ingest_scene import START, Scene, scene
+from tests.chaos.storm import database
 from warehouse.lake.connect import Lake
+from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 from warehouse.store.measurements import list_due_snapshots
 
@@ -54,6 +56,8 @@ class Storm:
     """Kills between the lake's commit and the store's mark that there must be."""
     patience: float = 120.0
     """Seconds that a run may take on a busy machine."""
+    postgres: bool = False
+    """Store and lake's catalog in a PostgreSQL server of the storm's own, as on several machines."""
 
 
 @dataclass
@@ -159,7 +163,14 @@ def run_storm(storm: Storm, folder: Path) -> Verdict:
     """Run one storm in an empty folder and return what was found."""
     verdict = Verdict()
     with (
-        scene(folder, seed=storm.seed, history_days=storm.history_days, accounts=storm.accounts) as made,
+        database(folder, wanted=storm.postgres) as url,
+        scene(
+            folder,
+            seed=storm.seed,
+            history_days=storm.history_days,
+            accounts=storm.accounts,
+            settings=make_settings(folder / "home", url),
+        ) as made,
         Store.open(made.settings) as store,
         Lake.open(made.settings, threads=1) as lake,
     ):
@@ -183,17 +194,30 @@ def run_storm(storm: Storm, folder: Path) -> Verdict:
     return verdict
 
 
+def make_settings(home: Path, url: str | None) -> WarehouseSettings:
+    """Return the settings of a storm: all in the home, or store and catalog in the PostgreSQL at `url`."""
+    if url is None:
+        return WarehouseSettings(home=home)
+    return WarehouseSettings(
+        home=home,
+        database_url=url,
+        lake_catalog=f"postgres:{url}",
+        lake_data_path=str(home / "lake" / "data"),
+    )
+
+
 def main() -> None:
     """Run storms of consecutive seeds and end with 1 where any of them found a problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--postgres", action="store_true", help="against a PostgreSQL server of its own")
     given = parser.parse_args()
     failed = False
     for seed in range(given.first_seed, given.first_seed + given.seeds):
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
-            verdict = run_storm(Storm(seed=seed), Path(folder))
+            verdict = run_storm(Storm(seed=seed, postgres=given.postgres), Path(folder))
             log = (Path(folder) / "ingest.log").read_text(errors="replace")
         print(
             f"seed {seed}: kills {dict(verdict.kills)}; runs finished {verdict.finished}; {verdict.figures}; "

@@ -22,13 +22,13 @@ from flows.history_reader import read_histories
 from flows.metrics_reader import read_due_metrics
 from flows.resources import Resources
 from flows.settings import FlowSettings
-from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from flows.run_report import RunReport
+    from warehouse.settings import WarehouseSettings
 
     Run = Callable[[Resources, ConnectorPool], Awaitable[list[RunReport]]]
 
@@ -70,7 +70,7 @@ def make_world(seed: int, history_days: int, accounts: int, clock: Path) -> Sand
     )
 
 
-def ingest(home: Path, url: str, now: datetime, log: Path) -> None:
+def ingest(settings: WarehouseSettings, url: str, now: datetime, log: Path) -> None:
     """Measure what is due, count followers, read histories: what is due at `now`, which stands still."""
     _write_into(log)
 
@@ -82,23 +82,23 @@ def ingest(home: Path, url: str, now: datetime, log: Path) -> None:
             await read_histories(resources, pool, run_id=run_id, clock=clock),
         ]
 
-    asyncio.run(_with_resources(home, url, now, run))
+    asyncio.run(_with_resources(settings, url, now, run))
 
 
-def read_history(home: Path, url: str, now: datetime, log: Path) -> None:
+def read_history(settings: WarehouseSettings, url: str, now: datetime, log: Path) -> None:
     """Read every account's history, from where an earlier process stopped."""
     _write_into(log)
 
     async def run(resources: Resources, pool: ConnectorPool) -> list[RunReport]:
         return [await read_histories(resources, pool, run_id=f"run_{os.getpid()}", clock=lambda: now)]
 
-    asyncio.run(_with_resources(home, url, now, run))
+    asyncio.run(_with_resources(settings, url, now, run))
 
 
-async def _with_resources(home: Path, url: str, now: datetime, run: Run) -> None:
+async def _with_resources(settings: WarehouseSettings, url: str, now: datetime, run: Run) -> None:
     # A deep history is wanted, whatever the default is.
     flows = FlowSettings(backfill_days=730, followers_interval=timedelta(hours=12))
-    with Resources(WarehouseSettings(home=home), flows) as resources:
+    with Resources(settings, flows) as resources:
         async with ConnectorPool(settings_of(url), clock=lambda: now) as pool:
             for report in await run(resources, pool):
                 report.raise_if_failed()

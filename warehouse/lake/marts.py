@@ -15,6 +15,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from warehouse.errors import SetupError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
@@ -45,10 +46,15 @@ _FIRST_DAY = date(1, 1, 1)
 def find_newest_known(cursor: DuckDBPyConnection, rows: str) -> int:
     """Put what the marts know of the publications in a table into `newest_known`: a load begins with it.
 
-    Returns how many publications the table has.
+    Returns how many publications the table has. Raises SetupError where the marts hold one of them twice: each load
+    would double that again, in raw too.
     """
     touched = _touch_publications(cursor, rows)
-    cursor.execute(load_sql("marts/newest_known"))
+    if _count(cursor.execute(load_sql("marts/newest_known"))) > touched:
+        raise SetupError(
+            "marts.publication_latest holds a publication twice, so nothing was loaded: "
+            "run `socialflow lake rebuild-marts`"
+        )
     return touched
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from warehouse.errors import InvalidInputError
+from warehouse.errors import InvalidInputError, SetupError
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import (
     insert_post_snapshots,
@@ -61,6 +61,21 @@ def test_a_batch_that_holds_a_row_twice_adds_it_once(
     assert load_post_snapshots(lake, [make_snapshot(likes=1)] * 3, "run_1") == 1
     assert load_publications(lake, [make_publication()] * 3) == 1
     assert lake.query("SELECT count(*) AS n FROM marts.publication_latest") == [{"n": 1}]
+
+
+def test_a_mart_that_holds_a_publication_twice_stops_loads_until_it_is_rebuilt(
+    lake: Lake, make_snapshot: Make, make_publication: Make
+) -> None:
+    load_publications(lake, [make_publication()])
+    load_post_snapshots(lake, [make_snapshot(hours=1, likes=1)], "run_1")
+    with lake.write() as cursor:
+        cursor.execute("INSERT INTO marts.publication_latest FROM marts.publication_latest")
+    with pytest.raises(SetupError, match="rebuild-marts"):
+        load_post_snapshots(lake, [make_snapshot(hours=2, likes=2)], "run_2")
+    assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 1}]
+    rebuild_marts(lake)
+    assert load_post_snapshots(lake, [make_snapshot(hours=2, likes=2)], "run_2") == 1
+    assert lake.query("SELECT likes FROM marts.publication_latest") == [{"likes": 2}]
 
 
 def test_nothing_to_load_needs_no_write(lake: Lake) -> None:
