@@ -12,6 +12,7 @@ from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
 from api.callers import Callers
 from api.dashboard import pages as dashboard
+from api.dashboard import post_pages as dashboard_posts
 from api.dependencies import refuse_misreadings
 from api.errors import install_error_handlers
 from api.middleware import RequestEnvelope
@@ -187,6 +188,7 @@ def create_app(
     app.include_router(media.public, dependencies=strict)
     app.include_router(pages.router)
     app.include_router(dashboard.router)
+    app.include_router(dashboard_posts.router)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

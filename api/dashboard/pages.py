@@ -1,20 +1,17 @@
-"""The dashboard: pages rendered here for whoever signs in with an API key; nothing is loaded from elsewhere."""
+"""The dashboard: signing in with an API key, and all pages but those of posts."""
 
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.dashboard import views
+from api.dashboard.rendering import CSS, DashboardRoute, field_of, show
 from api.dashboard.sessions import (
     LOGIN,
     FieldsDep,
     RefusedError,
-    SignedOutError,
     VisitorDep,
     require_form_token,
     sign_in,
@@ -23,7 +20,6 @@ from api.dashboard.sessions import (
 from api.dependencies import ServicesDep
 from api.errors import ApiError
 from api.sign_in import check_credentials
-from warehouse.errors import InvalidInputError, NotFoundError
 from warehouse.store.api_keys import (
     SCOPES,
     create_api_key,
@@ -34,53 +30,7 @@ from warehouse.store.api_keys import (
     revoke_api_key,
 )
 
-_templates = Environment(
-    loader=PackageLoader("api", "templates/dashboard"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
-    "Cache-Control": "no-store",
-}
-_CSS = _templates.get_template("style.css").render()
 _LONGEST_DAYS = 3650
-
-
-class DashboardRoute(APIRoute):
-    """Answers people: who is signed out is led to the login, a refusal is a page."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler with its refusals turned into pages."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except SignedOutError:
-                return RedirectResponse(LOGIN, 303)
-            except RefusedError as refusal:
-                return _show("refused.html", 403, visitor=None, why=str(refusal))
-            except (ApiError, InvalidInputError, NotFoundError) as error:
-                status = (
-                    error.status
-                    if isinstance(error, ApiError)
-                    else 404
-                    if isinstance(error, NotFoundError)
-                    else 422
-                )
-                return _show("refused.html", status, visitor=None, why=f"{error}")
-
-        return handle
-
-
-def _status_of(error: ApiError | InvalidInputError | NotFoundError) -> int:
-    if isinstance(error, ApiError):
-        return error.status
-    return 404 if isinstance(error, NotFoundError) else 422
 
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
@@ -89,13 +39,13 @@ router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=Das
 @router.get("/style.css")
 async def give_style() -> Response:
     """Give the style of all pages."""
-    return Response(_CSS, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+    return Response(CSS, media_type="text/css", headers={"Cache-Control": "max-age=300"})
 
 
 @router.get("/login")
 async def ask_for_login() -> HTMLResponse:
     """Ask for a key and its secret."""
-    return _show("login.html", visitor=None, why=None)
+    return show("login.html", visitor=None, why=None)
 
 
 @router.post("/login")
@@ -103,9 +53,11 @@ def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Respon
     """Open a session for a key."""
     address = request.client.host if request.client else ""
     try:
-        key = check_credentials(services, address, _field(fields, "api_key"), _field(fields, "api_secret"))
+        key = check_credentials(
+            services, address, field_of(fields, "api_key"), field_of(fields, "api_secret")
+        )
     except ApiError as error:
-        return _show("login.html", error.status, visitor=None, why=error.detail)
+        return show("login.html", error.status, visitor=None, why=error.detail)
     response = RedirectResponse("/dashboard", 303)
     sign_in(services, key, response, secure=request.url.scheme == "https")
     return response
@@ -128,30 +80,23 @@ def show_overview(
 ) -> HTMLResponse:
     """Show what the last days earned."""
     visitor.require("analytics")
-    return _show(
+    return show(
         "overview.html", visitor=visitor, **views.show_overview(services, visitor.key.workspace_id, days)
     )
-
-
-@router.get("/posts")
-def show_posts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show planned and published posts, each with its story."""
-    visitor.require("read")
-    return _show("posts.html", visitor=visitor, **views.show_posts(services, visitor.key.workspace_id))
 
 
 @router.get("/accounts")
 def show_accounts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
     """Show the accounts and their health."""
     visitor.require("read", "accounts")
-    return _show("accounts.html", visitor=visitor, **views.show_accounts(services, visitor.key.workspace_id))
+    return show("accounts.html", visitor=visitor, **views.show_accounts(services, visitor.key.workspace_id))
 
 
 @router.get("/times")
 def show_times(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
     """Show each account's week."""
     visitor.require("read")
-    return _show("times.html", visitor=visitor, **views.show_times(services, visitor.key.workspace_id))
+    return show("times.html", visitor=visitor, **views.show_times(services, visitor.key.workspace_id))
 
 
 @router.get("/keys")
@@ -166,7 +111,7 @@ def make_key(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> H
     """Make a key and show its secret this once."""
     require_form_token(fields, visitor)
     visitor.require("admin")
-    now, days = services.clock(), _field(fields, "days")
+    now, days = services.clock(), field_of(fields, "days")
     if days and not (days.isascii() and days.isdecimal() and 1 <= int(days) <= _LONGEST_DAYS):
         raise RefusedError(f"A key ends after 1 to {_LONGEST_DAYS} days, or never.")
     expires_at = now + timedelta(days=int(days)) if days else None
@@ -177,7 +122,7 @@ def make_key(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> H
             session,
             services.store.cipher,
             visitor.key.workspace_id,
-            _field(fields, "name")[:200],
+            field_of(fields, "name")[:200],
             scopes,
             now,
             expires_at,
@@ -202,13 +147,4 @@ def _show_keys(services: ServicesDep, visitor: VisitorDep, **more: Any) -> HTMLR
     with services.store.read() as session:
         rows = list_api_keys(session, visitor.key.workspace_id)
     keys = [(row, is_usable(row, now)) for row in rows]
-    return _show("keys.html", visitor=visitor, keys=keys, scopes=SCOPES, **{"made": None, **more})
-
-
-def _show(template: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 (what a template takes)
-    page = _templates.get_template(template).render(values)
-    return HTMLResponse(page, status, _HEADERS)
-
-
-def _field(fields: dict[str, list[str]], name: str) -> str:
-    return fields.get(name, [""])[0].strip()
+    return show("keys.html", visitor=visitor, keys=keys, scopes=SCOPES, **{"made": None, **more})

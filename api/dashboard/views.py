@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from api.dashboard.charts import Bar, Cell, draw_bars, draw_week
 from warehouse.advice_words import describe_confidence
-from warehouse.lake.overview import get_overview
+from warehouse.lake.overview import find_post_words, get_overview
 from warehouse.lake.timing import get_optimal_times
 from warehouse.store.accounts import account_health, list_accounts
 from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications
+from warehouse.store.publications import EDITABLE, IN_FLIGHT
 from warehouse.store.story import tell_story
+from warehouse.store.workspaces import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +44,20 @@ class ShownPost:
     row: Post
     publications: list[ShownPublication]
 
+    @property
+    def may(self) -> set[str]:
+        """What can be done with it now: move, cancel, retry, approve."""
+        statuses = {one.row.status for one in self.publications} or {self.row.status}
+        can: set[str] = set()
+        if not statuses & IN_FLIGHT:
+            can |= {"cancel"} if statuses & EDITABLE else set()
+            can |= {"move"} if statuses & {"draft", "scheduled"} and self.publications else set()
+        if "failed" in statuses:
+            can.add("retry")
+        if self.row.approval_state == "pending":
+            can.add("approve")
+        return can
+
 
 @dataclass(frozen=True, slots=True)
 class ShownWeek:
@@ -68,7 +84,10 @@ def show_overview(services: Services, workspace_id: str, days: int) -> dict[str,
             ("Posts published", "posts"),
         )
     ]
-    return {"figures": figures, "charts": charts, "days": days, "periods": PERIODS}
+    words = find_post_words(
+        services.lake, workspace_id, [row["post_id"] for row in figures["top_performing"]]
+    )
+    return {"figures": figures, "charts": charts, "days": days, "periods": PERIODS, "words": words}
 
 
 def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
@@ -80,6 +99,7 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
             for row in list_accounts(session, workspace_id, statuses=(*CONNECTED, "disconnected"))
         }
         rows, has_more = list_posts(session, workspace_id, PostFilter(), limit=POSTS_SHOWN)
+        timezone = read_settings(session, workspace_id).timezone
         publications = list_publications(session, [row.id for row in rows])
         attempts = list_attempts(session, [one.id for group in publications.values() for one in group])
         shown = [
@@ -105,7 +125,15 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
         "Before now": _by_day(reversed([post for post in timed if post not in coming])),
     }
     parts = {name: days for name, days in parts.items() if any(days.values())}
-    return {"parts": parts, "has_more": has_more, "shown": POSTS_SHOWN}
+    return {"parts": parts, "has_more": has_more, "shown": POSTS_SHOWN, "timezone": timezone}
+
+
+def show_recipients(services: Services, workspace_id: str) -> dict[str, Any]:
+    """Return the accounts that a post may be sent to, and the zone in which its time is read."""
+    with services.store.read() as session:
+        accounts = list_accounts(session, workspace_id, statuses=("active",))
+        timezone = read_settings(session, workspace_id).timezone
+    return {"accounts": accounts, "timezone": timezone}
 
 
 def _by_day(posts: Iterable[ShownPost]) -> dict[str, list[ShownPost]]:

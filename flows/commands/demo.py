@@ -125,6 +125,7 @@ def _explain(settings: FlowSettings, access: dict[str, str], supervisor: Supervi
     api = f"{settings.api_url}/api/v1"
     text = json.dumps({"content": "Hello from curl", "platforms": ["mastodon", "bluesky"]})
     return f"""
+Dashboard          {settings.api_url}/dashboard (sign in with the key and secret below)
 API documentation  {settings.api_url}/docs
 Prefect UI         {settings.prefect_url}
 platforms' record  {settings.sandbox_url}/_sandbox/posts?via=api

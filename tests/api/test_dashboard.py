@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from tests.api.surroundings import Server, Tenant
     from warehouse.store.api_keys import CreatedApiKey
 
-SCOPES = {"": "analytics", "/posts": "read", "/accounts": "read", "/times": "read", "/keys": "admin"}
+SCOPES = {
+    "": "analytics",
+    "/posts": "read",
+    "/posts/new": "write",
+    "/accounts": "read",
+    "/times": "read",
+    "/keys": "admin",
+}
 """What each page needs."""
 
 
@@ -58,7 +65,9 @@ def browser(tenant: Tenant) -> Iterator[httpx.Client]:
 
 def test_every_page_has_its_place_here() -> None:
     pages = {path.removeprefix("/dashboard") for path in hidden_paths() if path.startswith("/dashboard")}
-    assert pages == {*SCOPES, "/login", "/logout", "/style.css", "/keys/{key_id}/revoke"}
+    forms = {f"/posts/{{post_id}}/{action}" for action in ("approve", "cancel", "move", "reject", "retry")}
+    forms |= {"/posts/{post_id}/publications/{publication_id}/resolve", "/keys/{key_id}/revoke"}
+    assert pages == {*SCOPES, *forms, "/login", "/logout", "/style.css"}
 
 
 @pytest.mark.parametrize("page", SCOPES)

@@ -13,7 +13,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from connectors.types import Platform
@@ -107,6 +107,12 @@ def get_overview(
         },
         "definitions": DEFINITIONS,
     }
+
+
+def find_post_words(lake: Lake, workspace_id: str, post_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return {post_id: {text, places [{platform, permalink}]}} of the posts that the lake knows; text may be None."""
+    params = {"workspace_id": workspace_id, "post_ids": list(post_ids)}
+    return {row["post_id"]: row for row in lake.query(load_sql("queries/post_words"), params)}
 
 
 def _totals(parts: Mapping[str, list[dict[str, Any]]], *, current: bool) -> dict[str, int | None]:

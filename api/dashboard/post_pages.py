@@ -1,0 +1,250 @@
+"""The dashboard's pages of posts: what is planned and out, writing one, and deciding about one.
+
+Each form does what the API's request of that name does, with its checks, and leads back to the list.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
+
+from api.dashboard import views
+from api.dashboard.rendering import DashboardRoute, field_of, show
+from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
+from api.dependencies import Caller, ServicesDep
+from api.errors import ApiError, explain
+from api.idempotency import answer_once, identify_content
+from api.post_answers import answer_post
+from api.post_plans import Recipients, plan_new_post, resolve_when
+from api.post_views import timing_details
+from api.schemas_posts import PostCreate
+from api.services import Services
+from warehouse.errors import InvalidInputError, WarehouseError
+from warehouse.store import approvals as store_approvals
+from warehouse.store import posts as store_posts
+from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.post_reads import get_post, list_publications
+
+LIST = "/dashboard/posts"
+
+router = APIRouter(prefix=LIST, include_in_schema=False, route_class=DashboardRoute)
+
+PostId = Annotated[str, Path(max_length=40)]
+
+
+@router.get("")
+def show_posts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Show planned and published posts, each with its story."""
+    visitor.require("read")
+    return show("posts.html", visitor=visitor, **views.show_posts(services, visitor.key.workspace_id))
+
+
+@router.get("/new")
+def ask_for_post(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Ask for a new post."""
+    visitor.require("write")
+    return _show_form(services, visitor, {}, None)
+
+
+@router.post("/new")
+def make_post(request: Request, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Response:
+    """Make a post, as POST /api/v1/posts does; what is wrong is said beside what was written."""
+    require_form_token(fields, visitor)
+    visitor.require("write")
+    caller = _caller_of(visitor)
+
+    def work(session: StoreSession) -> StoredAnswer:
+        plan = plan_new_post(services, caller, _read_post(fields), session)
+        post = store_posts.create_post(session, caller.workspace_id, plan.draft, services.clock())
+        return answer_post(session, post, 201, plan.warnings)
+
+    # The same form sent twice, by a second click or a reload, makes one post.
+    repeat = identify_content(request, caller, field_of(fields, "form") or None, repr(sorted(fields.items())))
+    try:
+        answer_once(services, repeat, work)
+    except (ApiError, WarehouseError, ValidationError) as error:
+        return _show_form(services, visitor, fields, explain(error))
+    return RedirectResponse(LIST, 303)
+
+
+@router.post("/{post_id}/move")
+def move_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Move what has not been sent to another time; with `now` it leaves at once."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        if "now" in fields:
+            store_posts.reschedule_post(
+                session, caller.workspace_id, post_id, services.clock(), services.clock()
+            )
+            return
+        post = get_post(session, caller.workspace_id, post_id)
+        alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
+        recipients = Recipients((), [row.account_id for row in alive])
+        resolved = resolve_when(
+            services,
+            caller,
+            session,
+            field_of(fields, "at") or None,
+            None,
+            recipients,
+            except_post_id=post.id,
+        )
+        if resolved is None:
+            raise InvalidInputError("give a time", field="at")
+        store_posts.reschedule_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            resolved.at,
+            services.clock(),
+            details=timing_details(resolved),
+        )
+
+    return _change(services, visitor, fields, work)
+
+
+@router.post("/{post_id}/cancel")
+def cancel_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Cancel what has not been sent."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_posts.cancel_post(session, caller.workspace_id, post_id, services.clock())
+
+    return _change(services, visitor, fields, work)
+
+
+@router.post("/{post_id}/retry")
+def retry_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Send what failed again."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_posts.retry_post(session, caller.workspace_id, post_id, services.clock())
+
+    return _change(services, visitor, fields, work)
+
+
+@router.post("/{post_id}/approve")
+def approve_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Let a post go out that waits for approval, as it was when the page was made."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_approvals.approve_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            services.clock(),
+            max_lateness=services.max_lateness,
+            expected_version=_version(fields),
+        )
+
+    return _change(services, visitor, fields, work, scope="approve")
+
+
+@router.post("/{post_id}/reject")
+def reject_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Send a post that waits for approval back to its author."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_approvals.reject_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            field_of(fields, "reason")[:500],
+            services.clock(),
+            expected_version=_version(fields),
+        )
+
+    return _change(services, visitor, fields, work, scope="approve")
+
+
+@router.post("/{post_id}/publications/{publication_id}/resolve")
+def resolve_publication(
+    post_id: PostId,
+    publication_id: Annotated[str, Path(max_length=40)],
+    services: ServicesDep,
+    visitor: VisitorDep,
+    fields: FieldsDep,
+) -> RedirectResponse:
+    """Decide about a publication of which nobody could find out whether it is out."""
+    decision = field_of(fields, "decision")
+    if decision not in {"published", "send", "discard"}:
+        raise RefusedError("Decide: it is out, send it, or leave it.")
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_posts.resolve_publication(
+            session, caller.workspace_id, post_id, publication_id, decision, services.clock()
+        )
+
+    return _change(services, visitor, fields, work)
+
+
+def _change(
+    services: Services,
+    visitor: Visitor,
+    fields: dict[str, list[str]],
+    work: Callable[[StoreSession, Caller], None],
+    *,
+    scope: str = "write",
+) -> RedirectResponse:
+    """Do work on the store for a form of ours, then lead back to the list."""
+    require_form_token(fields, visitor)
+    visitor.require(scope)
+    with services.store.write() as session:
+        work(session, _caller_of(visitor))
+    return RedirectResponse(LIST, 303)
+
+
+def _caller_of(visitor: Visitor) -> Caller:
+    return Caller(visitor.key.id, visitor.key.workspace_id, visitor.scopes)
+
+
+def _version(fields: dict[str, list[str]]) -> int:
+    given = field_of(fields, "version")
+    if not (given.isascii() and given.isdecimal() and len(given) < 10):
+        raise RefusedError("This form is not of your session: open the page again.")
+    return int(given)
+
+
+def _read_post(fields: dict[str, list[str]]) -> PostCreate:
+    when = field_of(fields, "when") or "now"
+    values: dict[str, Any] = {
+        # A browser sends line ends as CR LF; nobody wrote those.
+        "content": field_of(fields, "content").replace("\r\n", "\n"),
+        "account_ids": fields.get("account", []),
+        "link": field_of(fields, "link") or None,
+        "allow_duplicate": "again" in fields,
+    }
+    if when == "draft":
+        values["status"] = "draft"
+    elif when != "now":
+        values["scheduled_at"] = field_of(fields, "at") if when == "at" else when
+    return PostCreate.model_validate(values)
+
+
+def _show_form(
+    services: Services, visitor: Visitor, fields: dict[str, list[str]], problem: ApiError | None
+) -> HTMLResponse:
+    return show(
+        "new_post.html",
+        problem.status if problem else 200,
+        visitor=visitor,
+        problem=problem,
+        form=field_of(fields, "form") if problem else secrets.token_urlsafe(16),
+        given=fields,
+        **views.show_recipients(services, visitor.key.workspace_id),
+    )
