@@ -14,10 +14,11 @@ from warehouse.store.accounts import account_health, list_accounts
 from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications
 from warehouse.store.publications import EDITABLE, IN_FLIGHT
 from warehouse.store.story import tell_story
-from warehouse.store.workspaces import read_settings
+from warehouse.store.workspaces import parse_timezone, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from api.services import Services
     from warehouse.store.account_health import AccountHealth
@@ -39,9 +40,10 @@ class ShownPublication:
 
 @dataclass(frozen=True, slots=True)
 class ShownPost:
-    """A post with all its publications."""
+    """A post with all its publications. `at`: its time by the workspace's clock; None for a draft without one."""
 
     row: Post
+    at: datetime | None
     publications: list[ShownPublication]
 
     @property
@@ -91,7 +93,7 @@ def show_overview(services: Services, workspace_id: str, days: int) -> dict[str,
 
 
 def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
-    """Return the newest posts by UTC day, each with its story: what comes next first, then what was, latest first."""
+    """Return the newest posts by the workspace's days, each with its story: what comes next, then what was, latest first."""
     now = services.clock()
     with services.store.read() as session:
         handles = {
@@ -100,11 +102,13 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
         }
         rows, has_more = list_posts(session, workspace_id, PostFilter(), limit=POSTS_SHOWN)
         timezone = read_settings(session, workspace_id).timezone
+        zone = parse_timezone(timezone)
         publications = list_publications(session, [row.id for row in rows])
         attempts = list_attempts(session, [one.id for group in publications.values() for one in group])
         shown = [
             ShownPost(
                 row,
+                row.scheduled_at.astimezone(zone) if row.scheduled_at else None,
                 [
                     ShownPublication(
                         one,
@@ -139,7 +143,7 @@ def show_recipients(services: Services, workspace_id: str) -> dict[str, Any]:
 def _by_day(posts: Iterable[ShownPost]) -> dict[str, list[ShownPost]]:
     days: dict[str, list[ShownPost]] = {}
     for post in posts:
-        days.setdefault(f"{post.row.scheduled_at:%A, %d %B %Y}", []).append(post)
+        days.setdefault(f"{post.at:%A, %d %B %Y}", []).append(post)
     return days
 
 

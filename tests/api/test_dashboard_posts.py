@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.surroundings import Server, Tenant
 
 LIST, NEW = "/dashboard/posts", "/dashboard/posts/new"
 ACTIONS = ("move", "cancel", "retry", "approve", "reject", "publications/pub_none/resolve")
@@ -115,6 +115,18 @@ def test_a_post_is_moved_sent_now_and_canceled(tenant: Tenant, browser: httpx.Cl
     assert posts(tenant)[0]["status"] == "canceled"
     assert f"{post_id}/cancel" not in browser.get(LIST).text
     assert "nothing of it is waiting" in act(browser, post_id, "move", now="yes").text
+
+
+def test_times_are_read_and_shown_by_the_workspaces_clock(server: Server) -> None:
+    tenant = make_tenant(server, timezone="Australia/Sydney")
+    tenant.add_account("twitter")
+    post_id = tenant.create_post(scheduled_at="2026-03-02T14:30:00Z")["id"]
+    with sign_in(server, make_key(tenant, "read", "write")) as browser:
+        page = browser.get(LIST).text
+        assert "Tuesday, 03 March 2026" in page
+        assert "01:30 Australia/Sydney" in page
+        assert act(browser, post_id, "move", at="2026-03-05T09:00").status_code == 303
+    assert posts(tenant)[0]["scheduled_at"] == "2026-03-04T22:00:00Z"
 
 
 def test_what_failed_is_tried_again(tenant: Tenant, browser: httpx.Client) -> None:
