@@ -93,7 +93,7 @@ def show_overview(services: Services, workspace_id: str, days: int) -> dict[str,
 
 
 def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
-    """Return the newest posts by the workspace's days, each with its story: what comes next, then what was, latest first."""
+    """Return the newest posts by the workspace's days, each with its story: what comes, then what was."""
     now = services.clock()
     with services.store.read() as session:
         handles = {
