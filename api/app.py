@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
 from api.callers import Callers
+from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts
 from api.dependencies import refuse_misreadings
@@ -188,6 +189,7 @@ def create_app(
     app.include_router(media.public, dependencies=strict)
     app.include_router(pages.router)
     app.include_router(dashboard.router)
+    app.include_router(dashboard_new_post.router)
     app.include_router(dashboard_posts.router)
 
     def openapi() -> dict[str, Any]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("api.access")
 
-UPLOAD_PATH = "/api/v1/media"
+UPLOAD_PATHS = frozenset({"/api/v1/media", "/dashboard/posts/new"})
+"""Where forms with files are posted to."""
 _FORM_BYTES = 65_536
 """What a form needs around its file."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
@@ -85,7 +86,7 @@ class RequestEnvelope:
 
     async def _prepare(self, scope: Scope, receive: Receive) -> Receive:
         """Check the body, and return where the application reads it from."""
-        if scope["path"] == UPLOAD_PATH and scope["method"] == "POST":
+        if scope["path"] in UPLOAD_PATHS and scope["method"] == "POST":
             # Too long for memory: it is counted while the route, once it knows the caller, writes it to disk.
             _refuse_nul(scope, b"")
             return self._counted(scope, receive)

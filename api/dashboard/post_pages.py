@@ -1,31 +1,25 @@
-"""The dashboard's pages of posts: what is planned and out, writing one, and deciding about one.
+"""The dashboard's list of posts, what is planned and what is out, and what can be decided about each.
 
 Each form does what the API's request of that name does, with its checks, and leads back to the list.
 """
 
-import secrets
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import ValidationError
 
 from api.dashboard import views
 from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
 from api.dependencies import Caller, ServicesDep
-from api.errors import ApiError, explain
-from api.idempotency import answer_once, identify_content
-from api.post_answers import answer_post
-from api.post_plans import Recipients, plan_new_post, resolve_when
+from api.post_plans import Recipients, resolve_when
 from api.post_views import timing_details
-from api.schemas_posts import PostCreate
 from api.services import Services
-from warehouse.errors import InvalidInputError, WarehouseError
+from warehouse.errors import InvalidInputError
 from warehouse.store import approvals as store_approvals
 from warehouse.store import posts as store_posts
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.idempotency import StoreSession
 from warehouse.store.post_reads import get_post, list_publications
 
 LIST = "/dashboard/posts"
@@ -40,34 +34,6 @@ def show_posts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
     """Show planned and published posts, each with its story."""
     visitor.require("read")
     return show("posts.html", visitor=visitor, **views.show_posts(services, visitor.key.workspace_id))
-
-
-@router.get("/new")
-def ask_for_post(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Ask for a new post."""
-    visitor.require("write")
-    return _show_form(services, visitor, {}, None)
-
-
-@router.post("/new")
-def make_post(request: Request, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Response:
-    """Make a post, as POST /api/v1/posts does; what is wrong is said beside what was written."""
-    require_form_token(fields, visitor)
-    visitor.require("write")
-    caller = _caller_of(visitor)
-
-    def work(session: StoreSession) -> StoredAnswer:
-        plan = plan_new_post(services, caller, _read_post(fields), session)
-        post = store_posts.create_post(session, caller.workspace_id, plan.draft, services.clock())
-        return answer_post(session, post, 201, plan.warnings)
-
-    # The same form sent twice, by a second click or a reload, makes one post.
-    repeat = identify_content(request, caller, field_of(fields, "form") or None, repr(sorted(fields.items())))
-    try:
-        answer_once(services, repeat, work)
-    except (ApiError, WarehouseError, ValidationError) as error:
-        return _show_form(services, visitor, fields, explain(error))
-    return RedirectResponse(LIST, 303)
 
 
 @router.post("/{post_id}/move")
@@ -205,12 +171,8 @@ def _change(
     require_form_token(fields, visitor)
     visitor.require(scope)
     with services.store.write() as session:
-        work(session, _caller_of(visitor))
+        work(session, visitor.caller)
     return RedirectResponse(LIST, 303)
-
-
-def _caller_of(visitor: Visitor) -> Caller:
-    return Caller(visitor.key.id, visitor.key.workspace_id, visitor.scopes)
 
 
 def _version(fields: dict[str, list[str]]) -> int:
@@ -218,33 +180,3 @@ def _version(fields: dict[str, list[str]]) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) < 10):
         raise RefusedError("This form is not of your session: open the page again.")
     return int(given)
-
-
-def _read_post(fields: dict[str, list[str]]) -> PostCreate:
-    when = field_of(fields, "when") or "now"
-    values: dict[str, Any] = {
-        # A browser sends line ends as CR LF; nobody wrote those.
-        "content": field_of(fields, "content").replace("\r\n", "\n"),
-        "account_ids": fields.get("account", []),
-        "link": field_of(fields, "link") or None,
-        "allow_duplicate": "again" in fields,
-    }
-    if when == "draft":
-        values["status"] = "draft"
-    elif when != "now":
-        values["scheduled_at"] = field_of(fields, "at") if when == "at" else when
-    return PostCreate.model_validate(values)
-
-
-def _show_form(
-    services: Services, visitor: Visitor, fields: dict[str, list[str]], problem: ApiError | None
-) -> HTMLResponse:
-    return show(
-        "new_post.html",
-        problem.status if problem else 200,
-        visitor=visitor,
-        problem=problem,
-        form=field_of(fields, "form") if problem else secrets.token_urlsafe(16),
-        given=fields,
-        **views.show_recipients(services, visitor.key.workspace_id),
-    )

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from fastapi import Depends, Request, Response
 
 from api.auth import InvalidTokenError, issue_token, read_token
-from api.dependencies import ServicesDep
+from api.dependencies import Caller, ServicesDep
 from api.services import Services
 from warehouse.store.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.models import ApiKey
@@ -40,6 +40,11 @@ class Visitor:
     key: KeyRights
     scopes: frozenset[str]
     form_token: str
+
+    @property
+    def caller(self) -> Caller:
+        """The same as the API knows it."""
+        return Caller(self.key.id, self.key.workspace_id, self.scopes)
 
     def require(self, *accepted: str) -> None:
         """Raise RefusedError where none of the scopes is held."""

@@ -7,18 +7,23 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from api.dashboard.charts import Bar, Cell, draw_bars, draw_week
+from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
 from warehouse.advice_words import describe_confidence
+from warehouse.errors import NotFoundError
 from warehouse.lake.overview import find_post_words, get_overview
 from warehouse.lake.timing import get_optimal_times
 from warehouse.store.accounts import account_health, list_accounts
+from warehouse.store.media import get_upload
 from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications
 from warehouse.store.publications import EDITABLE, IN_FLIGHT
 from warehouse.store.story import tell_story
 from warehouse.store.workspaces import parse_timezone, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from sqlalchemy.orm import Session
 
     from api.services import Services
     from warehouse.store.account_health import AccountHealth
@@ -132,12 +137,22 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
     return {"parts": parts, "has_more": has_more, "shown": POSTS_SHOWN, "timezone": timezone}
 
 
-def show_recipients(services: Services, workspace_id: str) -> dict[str, Any]:
-    """Return the accounts that a post may be sent to, and the zone in which its time is read."""
+def show_recipients(
+    services: Services, workspace_id: str, media: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return the accounts that a post may be sent to, the zone in which its time is read, and its media by name."""
     with services.store.read() as session:
         accounts = list_accounts(session, workspace_id, statuses=("active",))
         timezone = read_settings(session, workspace_id).timezone
-    return {"accounts": accounts, "timezone": timezone}
+        shown = [(url, alt, _name_of(session, workspace_id, url)) for url, alt in media]
+    return {"accounts": accounts, "timezone": timezone, "media": shown, "accepted": ",".join(UPLOAD_TYPES)}
+
+
+def _name_of(session: Session, workspace_id: str, url: str) -> str:
+    try:
+        return get_upload(session, workspace_id, url.removeprefix(UPLOAD_PREFIX)).filename or url
+    except NotFoundError:  # removed meanwhile: making the post says so
+        return url
 
 
 def _by_day(posts: Iterable[ShownPost]) -> dict[str, list[ShownPost]]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.surroundings import NOON, make_tenant
+from tests.api.surroundings import NOON, PNG, make_tenant
 from tests.api.test_analytics import measure
 from tests.api.test_dashboard import form_token, make_key, sign_in
 from warehouse.store.models import Publication
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import httpx
 
@@ -44,6 +44,13 @@ def fill_in(browser: httpx.Client, tenant: Tenant, **fields: object) -> dict[str
     return {"form": once[1], "form_token": token[1], **written, **fields}
 
 
+def send(
+    browser: httpx.Client, fields: Mapping[str, object], file: tuple[str, bytes] = ("", b"")
+) -> httpx.Response:
+    """Send the form as a browser does: a field for a file is there with an empty name when none was chosen."""
+    return browser.post(NEW, data=fields, files={"file": file})
+
+
 def posts(tenant: Tenant) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = tenant.client.get("/api/v1/posts").json()["data"]
     return listed
@@ -64,13 +71,47 @@ def set_status(tenant: Tenant, publication_id: str, status: str) -> None:
 def test_a_post_is_made_once_however_often_the_form_is_sent(tenant: Tenant, browser: httpx.Client) -> None:
     fields = fill_in(browser, tenant, content="one\r\ntwo", when="at", at="2026-03-02T15:30")
     for _ in range(2):
-        answer = browser.post(NEW, data=fields)
+        answer = send(browser, fields)
         assert (answer.status_code, answer.headers["location"]) == (303, LIST)
     (made,) = posts(tenant)
     assert (made["content"], made["status"]) == ("one\ntwo", "scheduled")
     assert made["scheduled_at"] == "2026-03-02T15:30:00Z"
     assert [one["account_id"] for one in made["publications"]] == [tenant.accounts["twitter-user"]]
     assert "one\ntwo" in browser.get(LIST).text
+
+
+def test_pictures_are_added_one_by_one_described_and_left_out_again(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    fields = fill_in(browser, tenant, new_alt="a teapot", add="yes")
+    shown = send(browser, fields, ("one.png", PNG)).text
+    assert "hello there" in shown
+    assert "one.png" in shown
+    (first,) = re.findall(r'name="media" value="(upload:\w+)"', shown)
+    assert 'name="alt" maxlength="1500" value="a teapot"' in shown
+    del fields["add"]
+    more = {"media": [first], "alt": ["a teapot, blue"], "new_alt": "its lid"}
+    sent = {**fields, **more}
+    for _ in range(2):  # a second click
+        assert send(browser, sent, ("two.png", PNG + b"2")).status_code == 303
+    (made,) = posts(tenant)
+    alts = [item["alt_text"] for item in made["media"]]
+    assert (alts, made["media"][0]["url"]) == (["a teapot, blue", "its lid"], first)
+
+    again = fill_in(browser, tenant, content="without", media=[first], alt=["x"], drop=[first])
+    assert send(browser, again).status_code == 303
+    assert posts(tenant)[0]["media"] == []
+
+
+def test_what_is_no_picture_is_refused_and_the_words_stay(tenant: Tenant, browser: httpx.Client) -> None:
+    answer = send(browser, fill_in(browser, tenant), ("page.html", b"<html></html>"))
+    assert answer.status_code == 422
+    assert "convert it" in answer.text
+    assert "hello there" in answer.text
+    gone = fill_in(browser, tenant, media=["upload:med_none"], alt=[""])
+    assert "med_none" in send(browser, gone).text
+    assert browser.post(NEW, data=fill_in(browser, tenant)).status_code == 403, "not the page's form"
+    assert posts(tenant) == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +128,7 @@ def test_a_post_is_made_once_however_often_the_form_is_sent(tenant: Tenant, brow
 def test_what_is_wrong_is_said_beside_what_was_written_and_nothing_is_stored(
     tenant: Tenant, browser: httpx.Client, fields: dict[str, object], status: int, said: str
 ) -> None:
-    answer = browser.post(NEW, data=fill_in(browser, tenant, **{"content": "<kept>", **fields}))
+    answer = send(browser, fill_in(browser, tenant, **{"content": "<kept>", **fields}))
     assert answer.status_code == status, answer.text
     assert said in html.unescape(answer.text)
     assert ("&lt;kept&gt;" in answer.text) or ("x" * 300 in answer.text)
@@ -95,11 +136,11 @@ def test_what_is_wrong_is_said_beside_what_was_written_and_nothing_is_stored(
 
 
 def test_the_same_words_go_out_again_only_when_that_is_wanted(tenant: Tenant, browser: httpx.Client) -> None:
-    assert browser.post(NEW, data=fill_in(browser, tenant)).status_code == 303
-    refused = browser.post(NEW, data=fill_in(browser, tenant))
+    assert send(browser, fill_in(browser, tenant)).status_code == 303
+    refused = send(browser, fill_in(browser, tenant))
     assert refused.status_code == 409
     assert 'name="again"' in refused.text
-    assert browser.post(NEW, data=fill_in(browser, tenant, again="yes")).status_code == 303
+    assert send(browser, fill_in(browser, tenant, again="yes")).status_code == 303
     assert len(posts(tenant)) == 2
 
 
@@ -185,7 +226,8 @@ def test_who_may_only_read_is_offered_nothing_and_changes_nothing(tenant: Tenant
         for action in ACTIONS:
             fields = {"form_token": token[1], "decision": "send", "version": "1"}
             assert reader.post(f"{LIST}/{made['id']}/{action}", data=fields).status_code == 403
-        assert reader.post(NEW, data={"form_token": token[1], "content": "x"}).status_code == 403
+        assert send(reader, {"form_token": token[1], "content": "x"}).status_code == 403
+        assert reader.get(NEW).status_code == 403
     (unchanged,) = posts(tenant)
     assert (unchanged["version"], unchanged["status"]) == (made["version"], "scheduled")
 
@@ -195,7 +237,8 @@ def test_a_form_of_another_page_does_nothing(tenant: Tenant, browser: httpx.Clie
     made = tenant.create_post()
     for address in (NEW, *(f"{LIST}/{made['id']}/{action}" for action in ACTIONS)):
         fields = {"form_token": token, "decision": "send", "now": "yes", "version": "1", "content": "x"}
-        assert browser.post(address, data=fields).status_code == 403, address
+        answer = send(browser, fields) if address == NEW else browser.post(address, data=fields)
+        assert answer.status_code == 403, address
     assert [post["version"] for post in posts(tenant)] == [made["version"]]
 
 
