@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy.orm import Session
-
     from api.services import Services
     from warehouse.store.account_health import AccountHealth
+    from warehouse.store.idempotency import StoreSession
     from warehouse.store.models import AccountRow, Post, Publication
 
 POSTS_SHOWN = 50
@@ -148,7 +147,7 @@ def show_recipients(
     return {"accounts": accounts, "timezone": timezone, "media": shown, "accepted": ",".join(UPLOAD_TYPES)}
 
 
-def _name_of(session: Session, workspace_id: str, url: str) -> str:
+def _name_of(session: StoreSession, workspace_id: str, url: str) -> str:
     try:
         return get_upload(session, workspace_id, url.removeprefix(UPLOAD_PREFIX)).filename or url
     except NotFoundError:  # removed meanwhile: making the post says so
