@@ -20,6 +20,7 @@ from api.post_views import timing_details
 from api.times import ResolvedTime, require_future, resolve_time
 from warehouse.advised_placement import place_post
 from warehouse.errors import InvalidInputError
+from warehouse.store.post_reads import get_post, list_publications
 from warehouse.store.posts import PostDraft
 from warehouse.store.queue_slots import next_free_slot
 from warehouse.store.target_accounts import list_target_accounts
@@ -165,6 +166,35 @@ def plan_changes(  # noqa: PLR0917 (what a change is made of)
         client_ref=patch.client_ref if "client_ref" in given else post.client_ref,
         allow_duplicate=patch.allow_duplicate,
     )
+
+
+def resolve_move(  # noqa: PLR0917 (what a time may depend on)
+    services: Services,
+    caller: Caller,
+    session: StoreSession,
+    post_id: str,
+    value: str,
+    timezone: str | None = None,
+    *,
+    experiment: bool = True,
+) -> ResolvedTime:
+    """Return the time to which a post is moved, for the accounts that it goes to. Raises InvalidInputError."""
+    post = get_post(session, caller.workspace_id, post_id)
+    alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
+    recipients = Recipients((), [row.account_id for row in alive])
+    resolved = resolve_when(
+        services,
+        caller,
+        session,
+        value,
+        timezone,
+        recipients,
+        experiment=experiment,
+        except_post_id=post.id,
+    )
+    if resolved is None:
+        raise AssertionError("a time was given, and none came of it")
+    return resolved
 
 
 def resolve_when(  # noqa: PLR0917 (what a time may depend on)

@@ -13,14 +13,12 @@ from api.dashboard import views
 from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
 from api.dependencies import Caller, ServicesDep
-from api.post_plans import Recipients, resolve_when
+from api.post_plans import resolve_move
 from api.post_views import timing_details
 from api.services import Services
-from warehouse.errors import InvalidInputError
 from warehouse.store import approvals as store_approvals
 from warehouse.store import posts as store_posts
 from warehouse.store.idempotency import StoreSession
-from warehouse.store.post_reads import get_post, list_publications
 
 LIST = "/dashboard/posts"
 
@@ -48,20 +46,7 @@ def move_post(
                 session, caller.workspace_id, post_id, services.clock(), services.clock()
             )
             return
-        post = get_post(session, caller.workspace_id, post_id)
-        alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
-        recipients = Recipients((), [row.account_id for row in alive])
-        resolved = resolve_when(
-            services,
-            caller,
-            session,
-            field_of(fields, "at") or None,
-            None,
-            recipients,
-            except_post_id=post.id,
-        )
-        if resolved is None:
-            raise InvalidInputError("give a time", field="at")
+        resolved = resolve_move(services, caller, session, post_id, field_of(fields, "at"))
         store_posts.reschedule_post(
             session,
             caller.workspace_id,

@@ -5,17 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.dependencies import IfMatch, ServicesDep, Writer, parse_if_match
-from api.errors import problem_at
 from api.idempotency import Repeatable, answer_once
 from api.post_answers import answer_post
-from api.post_plans import Recipients, resolve_when
+from api.post_plans import resolve_move
 from api.post_views import timing_details
 from api.routers.posts import PostId
 from api.schemas_common import problems
 from api.schemas_posts import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
 from warehouse.store import posts as store_posts
 from warehouse.store.idempotency import StoredAnswer, StoreSession
-from warehouse.store.post_reads import get_post, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
@@ -38,21 +36,15 @@ def reschedule_post(
     """Move all that has not been sent to another time; a draft becomes scheduled."""
 
     def work(session: StoreSession) -> StoredAnswer:
-        post = get_post(session, caller.workspace_id, post_id)
-        alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
-        recipients = Recipients((), [row.account_id for row in alive])
-        resolved = resolve_when(
+        resolved = resolve_move(
             services,
             caller,
             session,
+            post_id,
             body.scheduled_at,
             body.timezone,
-            recipients,
             experiment=body.experiment,
-            except_post_id=post.id,
         )
-        if resolved is None:
-            raise problem_at("/scheduled_at", "invalid_time", "give a time")
         post = store_posts.reschedule_post(
             session,
             caller.workspace_id,
