@@ -189,9 +189,14 @@ def _refresh_whole_posts(cursor: DuckDBPyConnection) -> None:
 
 def _refresh_posts(cursor: DuckDBPyConnection) -> None:
     """Make the rows of `touched_posts` again, and the places of the posts that they are compared with."""
-    steps = ("other_publications", "followers_then", "post_totals", "changed_months", "places", "moved_posts")
-    for step in steps:
-        cursor.execute(load_sql(f"marts/{step}"))
+    # Where there is nothing to find, DuckDB need not look for it: a scan of an empty join takes 6 ms, LIMIT 0 none.
+    shared = _count(cursor.execute("SELECT count(*) FROM shared_posts"))
+    cursor.execute(load_sql("marts/other_publications") + ("" if shared else " LIMIT 0"))
+    cursor.execute(load_sql("marts/followers_then"))
+    cursor.execute(load_sql("marts/post_totals"))
+    changed = _count(cursor.execute(load_sql("marts/changed_months")))
+    for step in ("places", "moved_posts"):
+        cursor.execute(load_sql(f"marts/{step}") + ("" if changed else " LIMIT 0"))
     gone = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
     _put("post_performance", cursor, load_sql("marts/post_performance"), gone=gone)
 
