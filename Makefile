@@ -51,7 +51,7 @@ bench-overview: $(READY) ## The overview endpoint beside the bare mart query, an
 bench-publish: $(READY) ## Punctuality and throughput of the publisher beside a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
-bench-year: $(READY) ## A year of commits and nights, then its queries beside a fresh lake (DAYS=60 COMMITS=12; ten minutes)
+bench-year: $(READY) ## A year of commits and nights, then its queries beside a fresh lake (DAYS=60 COMMITS=12; ten to thirty minutes)
 	@$(BIN)/python benchmarks/bench_year.py $(if $(DAYS),--days $(DAYS)) $(if $(COMMITS),--commits $(COMMITS))
 
 eval-timing-lift: $(READY) ## Does the measured lift's interval hold the truth as often as it says? (simulated experiments)

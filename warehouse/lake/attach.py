@@ -161,8 +161,6 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSetting
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
-    # Asked for in each load; the list takes 10 ms to make and stays what it is.
-    connection.execute("CREATE TABLE memory.main.zone_names AS SELECT name FROM pg_timezone_names()")
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings) -> None:

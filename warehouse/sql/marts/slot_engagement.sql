@@ -5,7 +5,7 @@ WITH zones AS (
   FROM dims.accounts
   WHERE account_id IN (SELECT account_id FROM touched_accounts)
     -- A name that this build of the zone database does not know must not stop a load.
-    AND timezone IN (FROM memory.main.zone_names)
+    AND timezone IN (SELECT name FROM pg_timezone_names())
 ),
 newest AS (
   SELECT workspace_id, account_id, platform, published_at, engagement, engagement_24h, engagement_7d
