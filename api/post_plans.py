@@ -173,12 +173,15 @@ def resolve_move(  # noqa: PLR0917 (what a time may depend on)
     caller: Caller,
     session: StoreSession,
     post_id: str,
-    value: str,
+    value: str | None,
     timezone: str | None = None,
     *,
     experiment: bool = True,
 ) -> ResolvedTime:
-    """Return the time to which a post is moved, for the accounts that it goes to. Raises InvalidInputError."""
+    """Return the time to which a post is moved, for the accounts that it goes to; None = at once.
+
+    Raises InvalidInputError.
+    """
     post = get_post(session, caller.workspace_id, post_id)
     alive = [row for row in list_publications(session, [post.id])[post.id] if row.status != "canceled"]
     recipients = Recipients((), [row.account_id for row in alive])
@@ -192,9 +195,7 @@ def resolve_move(  # noqa: PLR0917 (what a time may depend on)
         experiment=experiment,
         except_post_id=post.id,
     )
-    if resolved is None:
-        raise AssertionError("a time was given, and none came of it")
-    return resolved
+    return resolved or _at_once(services, caller, session)
 
 
 def resolve_when(  # noqa: PLR0917 (what a time may depend on)

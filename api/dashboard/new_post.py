@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from api.dashboard import views
 from api.dashboard.rendering import DashboardRoute, field_of, show
-from api.dashboard.sessions import RefusedError, Visitor, current_visitor, require_form_token
+from api.dashboard.sessions import RefusedError, Visitor, current_visitor, refuse_nul, require_form_token
 from api.dependencies import ServicesDep
 from api.errors import ApiError, explain
 from api.idempotency import answer_once, identify_content
@@ -54,6 +54,7 @@ async def make_post(request: Request, services: ServicesDep, author: AuthorDep) 
         raise RefusedError("Send the form as the page has it.")  # any other kind would be read into memory
     async with request.form(max_files=1, max_fields=200) as form:
         fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+        refuse_nul(fields)
         file = form.get("file")
         upload = file if isinstance(file, UploadFile) and file.filename else None
         return await asyncio.to_thread(_make_post, request, services, author, fields, upload)
@@ -96,8 +97,7 @@ def _list_media(
 ) -> tuple[list[str], list[str]]:
     """Return the addresses of the post's media and their descriptions, the new one last."""
     dropped = set(fields.get("drop", ()))
-    pairs = zip(fields.get("media", ()), fields.get("alt", ()), strict=False)
-    kept = [(url, alt) for url, alt in pairs if url not in dropped]
+    kept = [(url, alt) for url, alt in _pair_media(fields) if url not in dropped]
     if upload is not None:
         answer = keep_upload(
             services, author.caller, request, upload.file, filename=upload.filename or "file", key=None
@@ -106,16 +106,20 @@ def _list_media(
     return [url for url, _ in kept], [alt for _, alt in kept]
 
 
+def _pair_media(fields: dict[str, list[str]]) -> list[tuple[str, str]]:
+    media, alt = fields.get("media", []), fields.get("alt", [])
+    if len(media) != len(alt):
+        raise RefusedError("Send the form as the page has it: each picture with its words.")
+    return list(zip(media, alt, strict=True))
+
+
 def _read_post(fields: dict[str, list[str]]) -> PostCreate:
     when = field_of(fields, "when") or "now"
     values: dict[str, Any] = {
         # A browser sends line ends as CR LF; nobody wrote those.
         "content": field_of(fields, "content").replace("\r\n", "\n"),
         "account_ids": fields.get("account", []),
-        "media": [
-            {"url": url, "alt_text": alt.strip() or None}
-            for url, alt in zip(fields["media"], fields["alt"], strict=True)
-        ],
+        "media": [{"url": url, "alt_text": alt.strip() or None} for url, alt in _pair_media(fields)],
         "link": field_of(fields, "link") or None,
         "allow_duplicate": "again" in fields,
     }
@@ -129,13 +133,17 @@ def _read_post(fields: dict[str, list[str]]) -> PostCreate:
 def _show_form(
     services: Services, author: Visitor, fields: dict[str, list[str]], problem: ApiError | None
 ) -> HTMLResponse:
-    media = list(zip(fields.get("media", ()), fields.get("alt", ()), strict=False))
+    key = field_of(fields, "form")
+    if (
+        problem and problem.code == "idempotency_key_reused"
+    ):  # by the browser's way back, not by a second click
+        key = ""
     return show(
         "new_post.html",
         problem.status if problem else 200,
         visitor=author,
         problem=problem,
-        form=field_of(fields, "form") or secrets.token_urlsafe(16),
+        form=key or secrets.token_urlsafe(16),
         given=fields,
-        **views.show_recipients(services, author.caller.workspace_id, media),
+        **views.show_recipients(services, author.caller.workspace_id, _pair_media(fields)),
     )

@@ -15,6 +15,8 @@ from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep,
 from api.dependencies import Caller, ServicesDep
 from api.post_plans import resolve_move
 from api.post_views import timing_details
+from api.schemas_approvals import RejectRequest
+from api.schemas_posts import ResolveRequest
 from api.services import Services
 from warehouse.store import approvals as store_approvals
 from warehouse.store import posts as store_posts
@@ -41,12 +43,8 @@ def move_post(
     """Move what has not been sent to another time; with `now` it leaves at once."""
 
     def work(session: StoreSession, caller: Caller) -> None:
-        if "now" in fields:
-            store_posts.reschedule_post(
-                session, caller.workspace_id, post_id, services.clock(), services.clock()
-            )
-            return
-        resolved = resolve_move(services, caller, session, post_id, field_of(fields, "at"))
+        when = None if "now" in fields else field_of(fields, "at")
+        resolved = resolve_move(services, caller, session, post_id, when)
         store_posts.reschedule_post(
             session,
             caller.workspace_id,
@@ -115,7 +113,7 @@ def reject_post(
             caller.workspace_id,
             post_id,
             caller.key_id,
-            field_of(fields, "reason")[:500],
+            RejectRequest(reason=field_of(fields, "reason")).reason,
             services.clock(),
             expected_version=_version(fields),
         )
@@ -132,11 +130,9 @@ def resolve_publication(
     fields: FieldsDep,
 ) -> RedirectResponse:
     """Decide about a publication of which nobody could find out whether it is out."""
-    decision = field_of(fields, "decision")
-    if decision not in {"published", "send", "discard"}:
-        raise RefusedError("Decide: it is out, send it, or leave it.")
 
     def work(session: StoreSession, caller: Caller) -> None:
+        decision = ResolveRequest.model_validate({"decision": field_of(fields, "decision")}).decision
         store_posts.resolve_publication(
             session, caller.workspace_id, post_id, publication_id, decision, services.clock()
         )

@@ -16,6 +16,7 @@ from fastapi import Depends, Request, Response
 
 from api.auth import InvalidTokenError, issue_token, read_token
 from api.dependencies import Caller, ServicesDep
+from api.errors import ApiError
 from api.services import Services
 from warehouse.store.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.models import ApiKey
@@ -102,9 +103,17 @@ VisitorDep = Annotated[Visitor, Depends(current_visitor)]
 
 async def read_fields(request: Request) -> dict[str, list[str]]:
     """Return the fields of a form as it was sent."""
-    return parse_qs(
+    fields = parse_qs(
         (await request.body()).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50
     )
+    refuse_nul(fields)
+    return fields
+
+
+def refuse_nul(fields: dict[str, list[str]]) -> None:
+    """Raise a 422 for a NUL character: a form may write it as %00, which the middleware does not read."""
+    if any("\x00" in value for values in fields.values() for value in values):
+        raise ApiError(422, "nul_character", "the form holds a NUL character: leave it out")
 
 
 FieldsDep = Annotated[dict[str, list[str]], Depends(read_fields)]

@@ -1,4 +1,4 @@
--- grain: one post of `touched_posts` whose publications are more, or fewer, than one in `latest`
+-- grain: one post of `touched_posts` that is more than one publication, or one that is not in `latest`
 -- params: none; reads `latest`, `newest_known`, `places_before`
 CREATE OR REPLACE TEMP TABLE shared_posts AS
 WITH others AS (
