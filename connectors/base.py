@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
-from connectors.text import compose_text
+from connectors.content.text import compose_text
 from connectors.types import (
     Account,
     AccountMetrics,

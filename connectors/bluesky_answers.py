@@ -5,7 +5,7 @@ Sources: lexicons com.atproto.{server,repo}, app.bsky.{feed,actor}; tries agains
 
 from typing import Any
 
-from connectors.counts import read_count
+from connectors.content.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from connectors import graph_api
-from connectors.counts import read_count
+from connectors.content.counts import read_count
+from connectors.content.parts import SentPart
+from connectors.content.text import normalise
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
 from connectors.http import Refusal
-from connectors.parts import SentPart
-from connectors.text import normalise
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent
 
 LABEL = "Facebook"

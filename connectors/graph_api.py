@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import orjson
 
-from connectors.counts import read_count
+from connectors.content.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,

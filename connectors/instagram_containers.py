@@ -3,9 +3,9 @@
 Source: meta/IGUserForIGOnlyAPI.json (edge media).
 """
 
+from connectors.content.text import compose_text
 from connectors.graph_api import parse_id
 from connectors.graph_containers import Containers
-from connectors.text import compose_text
 from connectors.types import Media, PostContent
 
 

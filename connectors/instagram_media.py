@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors import graph_api
-from connectors.counts import read_count
+from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
 from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
 from connectors.http import Refusal

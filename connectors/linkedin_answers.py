@@ -14,7 +14,7 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from connectors.counts import read_count
+from connectors.content.counts import read_count
 from connectors.errors import (
     ConnectorError,
     GiveUpError,

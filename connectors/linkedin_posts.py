@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from connectors.content.parts import Part, Progress, SentPart
+from connectors.content.text import normalise
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http import Clock, PlatformApi
 from connectors.linkedin_answers import (
@@ -28,8 +30,6 @@ from connectors.linkedin_answers import (
 )
 from connectors.linkedin_media import LinkedInUploads
 from connectors.linkedin_text import escape_little, says
-from connectors.parts import Part, Progress, SentPart
-from connectors.text import normalise
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

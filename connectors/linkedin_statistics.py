@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from connectors.batches import split_batches
+from connectors.content.batches import split_batches
 from connectors.errors import GiveUpError
 from connectors.http import PlatformApi
 from connectors.linkedin_answers import DENIED, MEMBER_COUNTS, parse_count, parse_statistics

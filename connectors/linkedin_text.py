@@ -7,7 +7,7 @@ escapes count towards the 3,000 characters is not documented; we count the plain
 
 import re
 
-from connectors.text import normalise
+from connectors.content.text import normalise
 
 _RESERVED = re.compile(r"[\\|{}@\[\]()<>#*_~]")
 # A hash sign that starts a word is left as it is, so that LinkedIn makes the hashtag that its author meant. A

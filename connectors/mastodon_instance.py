@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from connectors.content.parts import Part
+from connectors.content.text import count_mastodon
 from connectors.context import ConnectorContext
 from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError
 from connectors.http import PlatformApi
-from connectors.parts import Part
-from connectors.text import count_mastodon
 from connectors.types import Media
 
 DEFAULT_TEXT_LIMIT = 500

@@ -6,7 +6,9 @@ Source: mastodon/schema.json 4.7.0. Compatible servers leave out what they do no
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.counts import read_count, sum_counts
+from connectors.content.counts import read_count, sum_counts
+from connectors.content.parts import SentPart
+from connectors.content.text import normalise, normalise_mentions, strip_html
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -14,8 +16,6 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http import Refusal
-from connectors.parts import SentPart
-from connectors.text import normalise, normalise_mentions, strip_html
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.counts import read_count
+from connectors.content.counts import read_count
+from connectors.content.parts import SentPart
+from connectors.content.text import normalise
 from connectors.messages import read_secret
-from connectors.parts import SentPart
-from connectors.text import normalise
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostContent, PostMetrics
 
 METRICS = {

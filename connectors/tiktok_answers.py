@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from connectors.counts import read_count
+from connectors.content.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,

@@ -8,6 +8,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from connectors.content.parts import Part, Progress, SentPart
+from connectors.content.text import compose_text
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -17,8 +19,6 @@ from connectors.errors import (
     RetryLaterError,
     UnavailableError,
 )
-from connectors.parts import Part, Progress, SentPart
-from connectors.text import compose_text
 from connectors.tiktok_answers import (
     LABEL,
     UNKNOWN_PUBLISH,

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.counts import read_count
+from connectors.content.counts import read_count
+from connectors.content.parts import SentPart
+from connectors.content.text import compose_text, normalise
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -21,8 +23,6 @@ from connectors.errors import (
 )
 from connectors.http import Refusal
 from connectors.messages import read_secret
-from connectors.parts import SentPart
-from connectors.text import compose_text, normalise
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
 
 LABEL = "YouTube"

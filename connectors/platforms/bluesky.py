@@ -15,7 +15,6 @@ from typing import ClassVar
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.batches import split_batches
 from connectors.bluesky_answers import LABEL, explain, parse_identity, parse_profile, parse_views
 from connectors.bluesky_history import NO_APPVIEW, list_history
 from connectors.bluesky_records import (
@@ -27,12 +26,13 @@ from connectors.bluesky_records import (
     read_expiry,
 )
 from connectors.bluesky_repository import MAX_IMAGE_BYTES, compose_record, find_record, put_record
+from connectors.content.batches import split_batches
+from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.content.text import count_graphemes
 from connectors.context import ConnectorContext
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http import BearerAuth
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.private_networks import check_instance_url
-from connectors.text import count_graphemes
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
+from connectors.content.counts import read_count
+from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.content.text import count_utf16_units
 from connectors.context import ConnectorContext
-from connectors.counts import read_count
 from connectors.errors import (
     ConnectorError,
     OutcomeUnknownError,
@@ -42,8 +44,6 @@ from connectors.instagram_media import (
     parse_metrics,
     parse_user,
 )
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.text import count_utf16_units
 from connectors.types import (
     Account,
     AccountMetrics,

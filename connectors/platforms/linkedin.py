@@ -16,6 +16,8 @@ from urllib.parse import quote
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.content.parts import find_parts, publish_parts
+from connectors.content.text import count_utf16_units
 from connectors.context import ConnectorContext
 from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.linkedin_answers import (
@@ -34,8 +36,6 @@ from connectors.linkedin_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, LinkedIn
 from connectors.linkedin_posts import LinkedInPosts
 from connectors.linkedin_statistics import fetch_member_statistics, fetch_page_statistics
 from connectors.linkedin_tokens import renew
-from connectors.parts import find_parts, publish_parts
-from connectors.text import count_utf16_units
 from connectors.types import (
     Account,
     AccountMetrics,

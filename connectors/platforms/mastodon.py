@@ -14,9 +14,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.batches import split_batches
+from connectors.content.batches import split_batches
+from connectors.content.counts import read_count
+from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.content.text import count_mastodon
 from connectors.context import ConnectorContext
-from connectors.counts import read_count
 from connectors.errors import GiveUpError
 from connectors.http import BearerAuth
 from connectors.mastodon_instance import (
@@ -41,9 +43,7 @@ from connectors.mastodon_statuses import (
     parse_statuses,
     says,
 )
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.private_networks import check_instance_url
-from connectors.text import count_mastodon
 from connectors.types import (
     Account,
     AccountMetrics,

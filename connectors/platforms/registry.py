@@ -12,6 +12,8 @@ from pydantic import SecretStr
 from connectors.authorization import Authorizer, PendingAuthorization
 from connectors.base import Capabilities, Connector, ContentProblem
 from connectors.clients import open_client
+from connectors.content.text import load_twitter_text
+from connectors.content.validation import find_problems
 from connectors.context import ConnectorContext
 from connectors.errors import ContentRejectedError, UnsupportedError
 from connectors.http import Clock
@@ -28,9 +30,7 @@ from connectors.platforms.tiktok import TikTokConnector
 from connectors.platforms.twitter import TwitterConnector
 from connectors.platforms.youtube import YouTubeConnector
 from connectors.settings import ConnectorSettings
-from connectors.text import load_twitter_text
 from connectors.types import Account, Platform, PostContent
-from connectors.validation import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
+from connectors.content.parts import Part, Progress, SentPart, publish_parts
+from connectors.content.text import count_utf16_units
 from connectors.context import ConnectorContext
 from connectors.errors import (
     CannotFindOutError,
@@ -20,8 +22,6 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http import Refusal
-from connectors.parts import Part, Progress, SentPart, publish_parts
-from connectors.text import count_utf16_units
 from connectors.types import (
     Account,
     AccountMetrics,

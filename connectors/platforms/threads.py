@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
+from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.content.text import count_threads
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
@@ -31,8 +33,6 @@ from connectors.graph_api import (
 )
 from connectors.graph_containers import Containers
 from connectors.http import BearerAuth
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.text import count_threads
 from connectors.threads_containers import build_text_form, create_container
 from connectors.threads_listings import find_post, list_page
 from connectors.threads_posts import (

@@ -14,9 +14,11 @@ from typing import Any, ClassVar
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.batches import split_batches
+from connectors.content.batches import split_batches
+from connectors.content.counts import read_count
+from connectors.content.parts import find_parts, publish_parts
+from connectors.content.text import count_utf16_units
 from connectors.context import ConnectorContext
-from connectors.counts import read_count
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -24,8 +26,6 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.oauth import judge_refresh
-from connectors.parts import find_parts, publish_parts
-from connectors.text import count_utf16_units
 from connectors.tiktok_answers import (
     LABEL,
     LIST_PATH,

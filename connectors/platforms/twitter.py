@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
-from connectors.batches import split_batches
+from connectors.content.batches import split_batches
+from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.content.text import count_weighted
 from connectors.context import ConnectorContext
 from connectors.errors import (
     GiveUpError,
@@ -18,8 +20,6 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http import BearerAuth
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.text import count_weighted
 from connectors.twitter_answers import DUPLICATE, explain
 from connectors.twitter_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
 from connectors.twitter_posts import (

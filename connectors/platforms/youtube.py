@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.batches import split_batches
+from connectors.content.batches import split_batches
+from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
@@ -19,7 +20,6 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http import BearerAuth, Refusal
-from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from connectors.content.text import count_threads
 from connectors.sandbox.graph_containers import Container, ContainerStatus, GraphContainers
 from connectors.sandbox.graph_manners import graph_error, is_own, no_object, pick_fields, read_list
 from connectors.sandbox.wire import Answer, Call
-from connectors.text import count_threads
 from connectors.types import ContentKind, Platform
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from connectors.content.text import load_twitter_text
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.twitter_media import TwitterMedia
@@ -23,7 +24,6 @@ from connectors.sandbox.twitter_views import (
     write_token,
 )
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, parse_iso, route
-from connectors.text import load_twitter_text
 from connectors.types import ContentKind, Platform
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import Connector
+from connectors.content.text import count_threads
 from connectors.errors import (
     ContentRejectedError,
     OutcomeUnknownError,
@@ -18,7 +19,6 @@ from connectors.errors import (
 from connectors.platforms.registry import ConnectorPool, validate_content
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.text import count_threads
 from connectors.threads_posts import parse_exhausted, parse_metrics, parse_page, read_kind, says
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.batches import split_batches
+from connectors.content.batches import split_batches
 
 
 @given(st.lists(st.text(max_size=3)), st.integers(min_value=1, max_value=5))

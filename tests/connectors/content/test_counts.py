@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.counts import read_count, sum_counts
+from connectors.content.counts import read_count, sum_counts
 
 
 @given(st.integers())

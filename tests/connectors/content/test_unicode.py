@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.facets import build_facets
-from connectors.platforms.registry import CONNECTORS, validate_content
-from connectors.text import (
+from connectors.content.text import (
     count_graphemes,
     count_mastodon,
     count_utf8_bytes,
@@ -18,6 +16,8 @@ from connectors.text import (
     count_weighted,
     normalise,
 )
+from connectors.facets import build_facets
+from connectors.platforms.registry import CONNECTORS, validate_content
 from connectors.types import Media, Platform, PostContent
 
 # Each is one character to a reader, however many code points it takes.

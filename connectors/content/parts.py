@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import PublishRequest
+from connectors.content.text import compose_text, fingerprint
 from connectors.errors import ContentRejectedError, GiveUpError
-from connectors.text import compose_text, fingerprint
 from connectors.types import PostContent, PublishedPost
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.text import (
+from connectors.content.text import (
     compose_text,
     count_graphemes,
     count_mastodon,
