@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 from api.errors import ApiError, problem_at
 from api.idempotency import answer_once, identify_content, make_answer
 from api.schemas_media import MediaOut
-from connectors.media import sniff_type
+from connectors.http.media import sniff_type
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
 from warehouse.store.media import MediaUpload, add_upload, new_media_id
 

@@ -21,9 +21,9 @@ from pydantic import SecretStr
 
 from connectors.authorization_flows import FLOWS, WITHOUT_FLOW
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError, UnsupportedError
-from connectors.http import BearerAuth, PlatformApi
-from connectors.messages import platform_message, read_secret
-from connectors.private_networks import check_instance_url
+from connectors.http.client import BearerAuth, PlatformApi
+from connectors.http.messages import platform_message, read_secret
+from connectors.http.private_networks import check_instance_url
 from connectors.types import Account, Credentials, Platform
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from connectors.authorization_flows import Address, AuthorizationFlow, Lengthening
     from connectors.errors import ConnectorError
-    from connectors.http import Clock, Refusal
+    from connectors.http.client import Clock, Refusal
     from connectors.settings import ConnectorSettings
 
 APP_NAME = "SocialFlow"

@@ -14,7 +14,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import Refusal
+from connectors.http.client import Refusal
 
 LABEL = "Bluesky"
 _EXPIRED = frozenset({"ExpiredToken"})

@@ -9,7 +9,7 @@ from datetime import datetime
 from connectors.bluesky_answers import LABEL
 from connectors.bluesky_records import COLLECTION, parse_feed_item, parse_record
 from connectors.errors import GiveUpError, UnavailableError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.types import HistoryPage, ListedPost
 
 NO_APPVIEW = frozenset({404, 501, 502})

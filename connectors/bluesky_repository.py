@@ -15,10 +15,10 @@ from connectors.bluesky_records import (
     parse_written,
 )
 from connectors.content.parts import Part, Progress, SentPart
-from connectors.context import ConnectorContext
 from connectors.errors import ContentRejectedError, GiveUpError
 from connectors.facets import build_facets
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
 from connectors.types import Account, Media
 
 MAX_IMAGE_BYTES = 2_000_000  # lexicon app.bsky.embed.images, maxSize

@@ -13,7 +13,7 @@
         '-- UnsupportedError         this platform has no such thing at all
 
 Only errors on the RetryLaterError branch prove that a publish was not accepted.
-A message never holds a token: `connectors.http` redacts what it quotes.
+A message never holds a token: `connectors.http.client` redacts what it quotes.
 """
 
 from datetime import datetime

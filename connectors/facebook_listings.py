@@ -12,7 +12,7 @@ from connectors.content.text import normalise
 from connectors.errors import UnavailableError
 from connectors.facebook_posts import LABEL, VERSION, parse_listing
 from connectors.graph_api import parse_time
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from connectors.errors import ReauthenticateError
 from connectors.facebook_posts import LABEL, VERSION
-from connectors.http import PlatformApi
-from connectors.messages import read_secret
+from connectors.http.client import PlatformApi
+from connectors.http.messages import read_secret
 from connectors.types import Account
 
 

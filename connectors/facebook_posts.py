@@ -13,7 +13,7 @@ from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
-from connectors.http import Refusal
+from connectors.http.client import Refusal
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent
 
 LABEL = "Facebook"

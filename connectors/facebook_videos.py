@@ -8,12 +8,12 @@ from typing import Any
 
 from connectors.content.parts import Part, Progress, SentPart
 from connectors.content.text import normalise
-from connectors.context import ConnectorContext
 from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError, UnavailableError
 from connectors.facebook_listings import list_since
 from connectors.facebook_posts import LABEL, VERSION, VIDEO_FIELDS, build_permalink
 from connectors.graph_api import parse_time
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
 
 _FAILED = frozenset({"error", "expired", "upload_failed"})
 

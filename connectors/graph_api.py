@@ -23,8 +23,8 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import PlatformApi, Refusal
-from connectors.messages import read_secret
+from connectors.http.client import PlatformApi, Refusal
+from connectors.http.messages import read_secret
 from connectors.types import Credentials, MetricsBatch, PostMetrics
 
 REFRESH_BEFORE = timedelta(days=10)

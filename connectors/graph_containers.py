@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from connectors.content.parts import Progress
-from connectors.context import ConnectorContext
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
 from connectors.graph_api import GONE, NO_SUCH_FIELD
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from connectors.content.parts import SentPart
 from connectors.content.text import compose_text, normalise
 from connectors.errors import UnavailableError
 from connectors.graph_api import parse_time
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.instagram_media import LABEL, VERSION, parse_comments, parse_page
 
 _PAGE = 100

@@ -11,7 +11,7 @@ from connectors import graph_api
 from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
 from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
-from connectors.http import Refusal
+from connectors.http.client import Refusal
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
 LABEL = "Instagram"

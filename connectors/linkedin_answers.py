@@ -23,9 +23,9 @@ from connectors.errors import (
     RateLimitScope,
     ReauthenticateError,
 )
-from connectors.http import BearerAuth, HeaderParse, Refusal
+from connectors.http.client import BearerAuth, HeaderParse, Refusal
+from connectors.http.messages import read_secret
 from connectors.linkedin_text import unescape_little
-from connectors.messages import read_secret
 from connectors.types import ContentKind, Credentials, ListedPost, PostMetrics
 
 LABEL = "LinkedIn"

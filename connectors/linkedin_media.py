@@ -8,11 +8,11 @@ import asyncio
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from connectors.context import ConnectorContext
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
-from connectors.http import HeaderParse, PlatformApi
+from connectors.http.client import HeaderParse, PlatformApi
+from connectors.http.context import ConnectorContext
+from connectors.http.media import FetchedMedia
 from connectors.linkedin_answers import DENIED, LABEL
-from connectors.media import FetchedMedia
 from connectors.types import Media
 
 MAX_IMAGE_BYTES = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes

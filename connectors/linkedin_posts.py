@@ -12,7 +12,7 @@ from urllib.parse import quote
 from connectors.content.parts import Part, Progress, SentPart
 from connectors.content.text import normalise
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
-from connectors.http import Clock, PlatformApi
+from connectors.http.client import Clock, PlatformApi
 from connectors.linkedin_answers import (
     DENIED,
     DUPLICATE,

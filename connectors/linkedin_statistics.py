@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from connectors.content.batches import split_batches
 from connectors.errors import GiveUpError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.linkedin_answers import DENIED, MEMBER_COUNTS, parse_count, parse_statistics
 from connectors.types import PostMetrics
 

@@ -6,7 +6,7 @@ Source: learn.microsoft.com/linkedin, "Refresh Tokens with OAuth 2.0".
 from datetime import datetime
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.linkedin_answers import LABEL, parse_token
 from connectors.oauth import judge_refresh
 from connectors.settings import ConnectorSettings

@@ -13,9 +13,9 @@ from typing import Any
 
 from connectors.content.parts import Part
 from connectors.content.text import count_mastodon
-from connectors.context import ConnectorContext
 from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
 from connectors.types import Media
 
 DEFAULT_TEXT_LIMIT = 500

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.errors import UnavailableError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.mastodon_statuses import parse_statuses, parse_time
 
 _PAGE = 40  # the most that one request gives

@@ -5,9 +5,9 @@ Source: mastodon/schema.json 4.7.0, POST /api/v2/media (202 and `url` null while
 
 import asyncio
 
-from connectors.context import ConnectorContext
 from connectors.errors import UnavailableError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
 from connectors.mastodon_instance import InstanceLimits
 from connectors.mastodon_statuses import parse_object
 from connectors.types import Media

@@ -15,7 +15,7 @@ from connectors.errors import (
     RateLimitedError,
     ReauthenticateError,
 )
-from connectors.http import Refusal
+from connectors.http.client import Refusal
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
 

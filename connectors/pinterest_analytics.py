@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from connectors.errors import GiveUpError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.pinterest_pins import METRICS, merge_metrics, parse_metrics
 from connectors.types import PostMetrics
 

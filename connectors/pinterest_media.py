@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from connectors.context import ConnectorContext
 from connectors.errors import GiveUpError, UnavailableError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
 from connectors.types import Media
 
 MAX_VIDEO_BYTES = 2_000_000_000

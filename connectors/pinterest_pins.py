@@ -11,7 +11,7 @@ from typing import Any
 from connectors.content.counts import read_count
 from connectors.content.parts import SentPart
 from connectors.content.text import normalise
-from connectors.messages import read_secret
+from connectors.http.messages import read_secret
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostContent, PostMetrics
 
 METRICS = {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import httpx
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.oauth import judge_refresh
 from connectors.pinterest_pins import parse_token
 from connectors.settings import ConnectorSettings

@@ -12,7 +12,7 @@ from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import ConnectorError, OutcomeUnknownError
 from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
-from connectors.http import Refusal
+from connectors.http.client import Refusal
 from connectors.types import ContentKind, ListedPost, PostMetrics
 
 LABEL = "Threads"

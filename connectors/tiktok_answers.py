@@ -22,8 +22,8 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import Purpose, Refusal
-from connectors.messages import read_secret, shorten
+from connectors.http.client import Purpose, Refusal
+from connectors.http.messages import read_secret, shorten
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostMetrics
 
 T = TypeVar("T")

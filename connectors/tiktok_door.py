@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from connectors.context import ConnectorContext
-from connectors.http import BearerAuth, PlatformApi, Purpose
+from connectors.http.client import BearerAuth, PlatformApi, Purpose
+from connectors.http.context import ConnectorContext
 from connectors.tiktok_answers import LABEL, QUERY_PATH, explain, parse_videos, unwrap
 from connectors.types import Account
 

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import orjson
 
-from connectors.context import ConnectorContext
-from connectors.http import HeaderParse, PlatformApi
-from connectors.media import FetchedMedia
+from connectors.http.client import HeaderParse, PlatformApi
+from connectors.http.context import ConnectorContext
+from connectors.http.media import FetchedMedia
 
 _WHOLE = 64_000_000
 _CHUNK = 10_000_000

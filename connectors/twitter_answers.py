@@ -13,8 +13,8 @@ from connectors.errors import (
     RateLimitedError,
     ReauthenticateError,
 )
-from connectors.http import Refusal
-from connectors.rate_limits import parse_reset
+from connectors.http.client import Refusal
+from connectors.http.rate_limits import parse_reset
 
 DUPLICATE = "duplicate"
 """Platform code: X says that the account has posted the same words before."""

@@ -6,10 +6,10 @@ Source: specification x/openapi.json, /2/media/upload/{initialize,{id}/append,{i
 import asyncio
 from typing import Any
 
-from connectors.context import ConnectorContext
 from connectors.errors import ContentRejectedError, UnavailableError
-from connectors.http import PlatformApi
-from connectors.media import FetchedMedia
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
+from connectors.http.media import FetchedMedia
 from connectors.types import Media
 
 _CHUNK = 4_000_000  # X takes 5 MB at most in one append

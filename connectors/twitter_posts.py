@@ -16,7 +16,7 @@ from connectors.content.counts import read_count, sum_counts
 from connectors.content.parts import SentPart
 from connectors.content.text import find_urls, normalise
 from connectors.errors import GiveUpError
-from connectors.messages import platform_message
+from connectors.http.messages import platform_message
 from connectors.types import (
     AccountMetrics,
     ContentKind,

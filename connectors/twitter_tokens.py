@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
-from connectors.http import PlatformApi
-from connectors.messages import read_secret
+from connectors.http.client import PlatformApi
+from connectors.http.messages import read_secret
 from connectors.oauth import judge_refresh
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials

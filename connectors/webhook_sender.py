@@ -15,24 +15,24 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
-from connectors.clients import USER_AGENT
 from connectors.errors import GiveUpError
-from connectors.private_networks import (
+from connectors.http.pool import USER_AGENT
+from connectors.http.private_networks import (
     PrivateAddressError,
     check_public_url,
     guarded_transport,
     is_public,
     resolve,
 )
-from connectors.rate_limits import parse_retry_at
-from connectors.redaction import guard_http_logs, redact
+from connectors.http.rate_limits import parse_retry_at
+from connectors.http.redaction import guard_http_logs, redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from types import TracebackType
 
-    from connectors.http import Clock
+    from connectors.http.client import Clock
     from connectors.webhook_settings import WebhookSettings
 
 LONGEST_ANSWER = 2_000

@@ -6,7 +6,7 @@ Source: developers.google.com, "Using OAuth 2.0 for Web Server Applications".
 from datetime import datetime, timedelta
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
-from connectors.http import PlatformApi
+from connectors.http.client import PlatformApi
 from connectors.oauth import judge_refresh
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials

@@ -21,8 +21,8 @@ from connectors.errors import (
     RateLimitedError,
     ReauthenticateError,
 )
-from connectors.http import Refusal
-from connectors.messages import read_secret
+from connectors.http.client import Refusal
+from connectors.http.messages import read_secret
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
 
 LABEL = "YouTube"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Uploads:
-    """connectors.media.UploadSource over the installation's own store of media."""
+    """connectors.http.media.UploadSource over the installation's own store of media."""
 
     def __init__(self, settings: WarehouseSettings, cipher: Cipher) -> None:
         self._settings = settings

@@ -29,10 +29,10 @@ from connectors.bluesky_repository import MAX_IMAGE_BYTES, compose_record, find_
 from connectors.content.batches import split_batches
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_graphemes
-from connectors.context import ConnectorContext
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
-from connectors.http import BearerAuth
-from connectors.private_networks import check_instance_url
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
+from connectors.http.private_networks import check_instance_url
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -19,7 +19,6 @@ from connectors.content.batches import split_batches
 from connectors.content.counts import read_count
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_utf16_units
-from connectors.context import ConnectorContext
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook_listings import find_comment, list_page, list_since
 from connectors.facebook_metrics import INSIGHTS, measure_many, measure_one
@@ -39,7 +38,8 @@ from connectors.facebook_posts import (
 )
 from connectors.facebook_videos import VideoFailedError, find_video, wait_for_video
 from connectors.graph_api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
-from connectors.http import BearerAuth
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -15,7 +15,6 @@ from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.content.counts import read_count
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_utf16_units
-from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
     OutcomeUnknownError,
@@ -31,7 +30,8 @@ from connectors.graph_api import (
     renew_token,
 )
 from connectors.graph_containers import Containers
-from connectors.http import BearerAuth
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
 from connectors.instagram_containers import create_container
 from connectors.instagram_listings import find_comment, find_media, list_page
 from connectors.instagram_media import (

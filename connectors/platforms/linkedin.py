@@ -18,8 +18,8 @@ import httpx
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.parts import find_parts, publish_parts
 from connectors.content.text import count_utf16_units
-from connectors.context import ConnectorContext
 from connectors.errors import CannotFindOutError, GiveUpError
+from connectors.http.context import ConnectorContext
 from connectors.linkedin_answers import (
     DENIED,
     LABEL,

@@ -18,9 +18,10 @@ from connectors.content.batches import split_batches
 from connectors.content.counts import read_count
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_mastodon
-from connectors.context import ConnectorContext
 from connectors.errors import GiveUpError
-from connectors.http import BearerAuth
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
+from connectors.http.private_networks import check_instance_url
 from connectors.mastodon_instance import (
     DEFAULT_ALT_TEXT_LIMIT,
     DEFAULT_IMAGE_BYTES,
@@ -43,7 +44,6 @@ from connectors.mastodon_statuses import (
     parse_statuses,
     says,
 )
-from connectors.private_networks import check_instance_url
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.counts import read_count
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -22,7 +21,8 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import BearerAuth, Refusal
+from connectors.http.client import BearerAuth, Refusal
+from connectors.http.context import ConnectorContext
 from connectors.pinterest_analytics import AnalyticsReader
 from connectors.pinterest_media import MAX_VIDEO_BYTES, upload_video, wait_for_media
 from connectors.pinterest_pins import (

@@ -11,13 +11,13 @@ from pydantic import SecretStr
 
 from connectors.authorization import Authorizer, PendingAuthorization
 from connectors.base import Capabilities, Connector, ContentProblem
-from connectors.clients import open_client
 from connectors.content.text import load_twitter_text
 from connectors.content.validation import find_problems
-from connectors.context import ConnectorContext
 from connectors.errors import ContentRejectedError, UnsupportedError
-from connectors.http import Clock
-from connectors.media import MediaFetcher, UploadSource
+from connectors.http.client import Clock
+from connectors.http.context import ConnectorContext
+from connectors.http.media import MediaFetcher, UploadSource
+from connectors.http.pool import open_client
 from connectors.platforms.bluesky import BlueskyConnector
 from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector

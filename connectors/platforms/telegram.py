@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.parts import Part, Progress, SentPart, publish_parts
 from connectors.content.text import count_utf16_units
-from connectors.context import ConnectorContext
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -21,7 +20,8 @@ from connectors.errors import (
     RateLimitedError,
     ReauthenticateError,
 )
-from connectors.http import Refusal
+from connectors.http.client import Refusal
+from connectors.http.context import ConnectorContext
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -13,7 +13,6 @@ from typing import ClassVar
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_threads
-from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -32,7 +31,8 @@ from connectors.graph_api import (
     renew_token,
 )
 from connectors.graph_containers import Containers
-from connectors.http import BearerAuth
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
 from connectors.threads_containers import build_text_form, create_container
 from connectors.threads_listings import find_post, list_page
 from connectors.threads_posts import (

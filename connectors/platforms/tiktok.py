@@ -18,13 +18,13 @@ from connectors.content.batches import split_batches
 from connectors.content.counts import read_count
 from connectors.content.parts import find_parts, publish_parts
 from connectors.content.text import count_utf16_units
-from connectors.context import ConnectorContext
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
     ReauthenticateError,
     UnavailableError,
 )
+from connectors.http.context import ConnectorContext
 from connectors.oauth import judge_refresh
 from connectors.tiktok_answers import (
     LABEL,

@@ -13,13 +13,13 @@ from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_weighted
-from connectors.context import ConnectorContext
 from connectors.errors import (
     GiveUpError,
     OutcomeUnknownError,
     UnavailableError,
 )
-from connectors.http import BearerAuth
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
 from connectors.twitter_answers import DUPLICATE, explain
 from connectors.twitter_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
 from connectors.twitter_posts import (

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
-from connectors.context import ConnectorContext
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
     UnavailableError,
 )
-from connectors.http import BearerAuth, Refusal
+from connectors.http.client import BearerAuth, Refusal
+from connectors.http.context import ConnectorContext
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.media import sniff_type
+from connectors.http.media import sniff_type
 from connectors.platforms.registry import get_capabilities
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, Media
 from warehouse.errors import InvalidInputError, SetupError

@@ -15,8 +15,8 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
+from connectors.http.redaction import redact
 from connectors.platforms.registry import ConnectorPool, validate_content
-from connectors.redaction import redact
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from connectors.errors import ContentRejectedError
-from connectors.media import MediaFetcher
+from connectors.http.media import MediaFetcher
 from connectors.platforms.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.settings import ConnectorSettings

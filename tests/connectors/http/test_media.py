@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.clients import open_client
 from connectors.errors import ContentRejectedError, UnavailableError
-from connectors.media import FetchedMedia, MediaFetcher
+from connectors.http.media import FetchedMedia, MediaFetcher
+from connectors.http.pool import open_client
 from connectors.settings import ConnectorSettings
 from tests.connectors.surroundings import MP4, PNG, Flood
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
-from connectors.clients import USER_AGENT, open_client
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -20,7 +19,8 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http import BearerAuth, PlatformApi, Refusal
+from connectors.http.client import BearerAuth, PlatformApi, Refusal
+from connectors.http.pool import USER_AGENT, open_client
 from connectors.settings import ConnectorSettings
 
 TOKEN = SecretStr("planted-token-123456")

@@ -4,9 +4,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from connectors.clients import open_client
-from connectors.messages import excerpt, platform_message
-from connectors.redaction import REDACTED, redact
+from connectors.http.messages import excerpt, platform_message
+from connectors.http.pool import open_client
+from connectors.http.redaction import REDACTED, redact
 from connectors.settings import ConnectorSettings
 
 TOKEN = "IGQVJ-planted/token+1"

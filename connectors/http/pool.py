@@ -5,8 +5,8 @@ from functools import cache
 
 import httpx
 
-from connectors.private_networks import guarded_transport
-from connectors.redaction import guard_http_logs
+from connectors.http.private_networks import guarded_transport
+from connectors.http.redaction import guard_http_logs
 from connectors.settings import ConnectorSettings
 
 USER_AGENT = "SocialFlow/0.1 (self-hosted scheduler)"

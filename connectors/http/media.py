@@ -12,8 +12,8 @@ from typing import IO, Any, Protocol
 import httpx
 
 from connectors.errors import ContentRejectedError, UnavailableError
-from connectors.messages import shorten
-from connectors.private_networks import PrivateAddressError
+from connectors.http.messages import shorten
+from connectors.http.private_networks import PrivateAddressError
 from connectors.settings import ConnectorSettings
 from connectors.types import UPLOAD_PREFIX, MediaKind
 

@@ -12,7 +12,7 @@ from connectors.types import Account, Credentials, Platform
 if TYPE_CHECKING:
     import httpx
 
-    from connectors.context import ConnectorContext
+    from connectors.http.context import ConnectorContext
     from connectors.platforms.registry import ConnectorPool
 
 

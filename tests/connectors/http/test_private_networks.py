@@ -8,11 +8,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from connectors.clients import open_client
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
-from connectors.media import MediaFetcher
+from connectors.http.media import MediaFetcher
+from connectors.http.pool import open_client
+from connectors.http.private_networks import check_instance_url, is_public
 from connectors.platforms.registry import ConnectorPool
-from connectors.private_networks import check_instance_url, is_public
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform
 

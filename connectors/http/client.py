@@ -38,10 +38,10 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.messages import excerpt, platform_message
-from connectors.private_networks import PrivateAddressError
-from connectors.rate_limits import parse_retry_at
-from connectors.redaction import redact
+from connectors.http.messages import excerpt, platform_message
+from connectors.http.private_networks import PrivateAddressError
+from connectors.http.rate_limits import parse_retry_at
+from connectors.http.redaction import redact
 from connectors.settings import ConnectorSettings
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ import httpx
 from pydantic import SecretStr
 
 from connectors.errors import ConnectorError
-from connectors.http import Clock, PlatformApi, Refusal
-from connectors.media import MediaFetcher
+from connectors.http.client import Clock, PlatformApi, Refusal
+from connectors.http.media import MediaFetcher
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.rate_limits import parse_reset, parse_retry_at
+from connectors.http.rate_limits import parse_reset, parse_retry_at
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)
