@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from api.errors import ApiError
-from connectors.authorization import Client, PendingAuthorization
 from connectors.errors import ConnectorError, RetryLaterError
+from connectors.oauth.authorization import Client, PendingAuthorization
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
 from warehouse.store.account_authorizations import (

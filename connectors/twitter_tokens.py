@@ -13,7 +13,7 @@ import httpx
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http.client import PlatformApi
 from connectors.http.messages import read_secret
-from connectors.oauth import judge_refresh
+from connectors.oauth.tokens import judge_refresh
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 

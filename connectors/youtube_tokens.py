@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http.client import PlatformApi
-from connectors.oauth import judge_refresh
+from connectors.oauth.tokens import judge_refresh
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 from connectors.youtube_videos import parse_token

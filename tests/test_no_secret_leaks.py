@@ -30,9 +30,9 @@ import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from connectors.authorization import AuthorizationRefusedError
-from connectors.authorization_flows import FLOWS
 from connectors.errors import ConnectorError
+from connectors.oauth.authorization import AuthorizationRefusedError
+from connectors.oauth.flows import FLOWS
 from connectors.platforms.registry import CONNECTORS, ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultKind, FaultRule

@@ -9,7 +9,6 @@ from zlib import crc32
 import httpx
 from pydantic import SecretStr
 
-from connectors.authorization import Authorizer, PendingAuthorization
 from connectors.base import Capabilities, Connector, ContentProblem
 from connectors.content.text import load_twitter_text
 from connectors.content.validation import find_problems
@@ -18,6 +17,7 @@ from connectors.http.client import Clock
 from connectors.http.context import ConnectorContext
 from connectors.http.media import MediaFetcher, UploadSource
 from connectors.http.pool import open_client
+from connectors.oauth.authorization import Authorizer, PendingAuthorization
 from connectors.platforms.bluesky import BlueskyConnector
 from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector

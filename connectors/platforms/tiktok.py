@@ -25,7 +25,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.context import ConnectorContext
-from connectors.oauth import judge_refresh
+from connectors.oauth.tokens import judge_refresh
 from connectors.tiktok_answers import (
     LABEL,
     LIST_PATH,

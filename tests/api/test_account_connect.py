@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.settings import ApiSettings
-from connectors.authorization_flows import FLOWS, WITHOUT_FLOW
+from connectors.oauth.flows import FLOWS, WITHOUT_FLOW
 from connectors.sandbox.faults import FaultRule
 from connectors.types import Platform
 from tests.api.surroundings import (

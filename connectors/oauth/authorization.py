@@ -19,20 +19,20 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import SecretStr
 
-from connectors.authorization_flows import FLOWS, WITHOUT_FLOW
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError, UnsupportedError
 from connectors.http.client import BearerAuth, PlatformApi
 from connectors.http.messages import platform_message, read_secret
 from connectors.http.private_networks import check_instance_url
+from connectors.oauth.flows import FLOWS, WITHOUT_FLOW
 from connectors.types import Account, Credentials, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from connectors.authorization_flows import Address, AuthorizationFlow, Lengthening
     from connectors.errors import ConnectorError
     from connectors.http.client import Clock, Refusal
+    from connectors.oauth.flows import Address, AuthorizationFlow, Lengthening
     from connectors.settings import ConnectorSettings
 
 APP_NAME = "SocialFlow"
