@@ -51,7 +51,7 @@ from api.services import Clock, Services, utc_now
 from api.settings import ApiSettings, split_origins
 from connectors.platforms.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from warehouse.lake.connect import Lake
 from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from api.request_metrics import RequestMetrics
     from api.settings import ApiSettings
     from connectors.platforms.registry import ConnectorPool
-    from connectors.webhook_settings import WebhookSettings
+    from connectors.webhooks.settings import WebhookSettings
     from warehouse.lake.connect import Lake
     from warehouse.media_files import MediaFiles
     from warehouse.store.database import Store

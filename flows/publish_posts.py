@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import flow
 
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from flows.publisher import run_publisher, utc_now
 from flows.resources import open_resources
 from flows.watchdog import raise_if_behind

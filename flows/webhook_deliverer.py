@@ -19,13 +19,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from connectors.webhook_sender import WebhookSender
+from connectors.webhooks.sender import WebhookSender
 from warehouse.store.webhook_deliveries import Attempt, claim_deliveries, find_due, record_attempt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from connectors.webhook_settings import WebhookSettings
+    from connectors.webhooks.settings import WebhookSettings
     from warehouse.store.database import Store
     from warehouse.store.webhook_deliveries import ClaimedDelivery
 

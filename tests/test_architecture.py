@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 import api.settings
 import connectors.settings
-import connectors.webhook_settings
+import connectors.webhooks.settings
 import flows.publisher_settings
 import flows.settings
 import warehouse.settings
@@ -48,7 +48,7 @@ def _settings_classes() -> list[type[BaseSettings]]:
     modules = (
         api.settings,
         connectors.settings,
-        connectors.webhook_settings,
+        connectors.webhooks.settings,
         flows.publisher_settings,
         flows.settings,
         warehouse.settings,

@@ -40,7 +40,7 @@ from connectors.sandbox.tokens import revoke_tokens
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from flows.account_runs import utc_now
 from flows.deployments import SCHEDULED_FLOWS
 from flows.followers_reader import read_due_followers

@@ -13,7 +13,7 @@ from api.schemas_webhooks import DeliveryOut, WebhookCreate, WebhookOut, Webhook
 from api.services import Services
 from api.webhook_views import render_delivery, render_webhook
 from connectors.errors import GiveUpError
-from connectors.webhook_sender import check_webhook_url
+from connectors.webhooks.sender import check_webhook_url
 from warehouse.errors import ConflictError
 from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhook_deliveries import get_delivery

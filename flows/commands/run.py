@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from flows.commands.output import JsonOption, print_json, say
 from flows.followers_reader import read_due_followers
 from flows.history_reader import read_histories

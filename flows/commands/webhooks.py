@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.webhook_sender import check_webhook_url
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.sender import check_webhook_url
+from connectors.webhooks.settings import WebhookSettings
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings

@@ -19,7 +19,7 @@ from connectors.sandbox.app import SandboxApp, create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Platform, VerifiedAccount
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import connect_account
 from warehouse.store.api_keys import SCOPES, CreatedApiKey, create_api_key

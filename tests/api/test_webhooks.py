@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from api.schemas_webhooks import EventType
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer
 from tests.api.surroundings import RunningServer, SettableClock, make_tenant
 from tests.flows.webhook_receiver import Receiver, Reply

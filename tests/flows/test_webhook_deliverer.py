@@ -15,8 +15,8 @@ from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from connectors.errors import GiveUpError
-from connectors.webhook_sender import LONGEST_ANSWER, WebhookSender, check_webhook_url
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.sender import LONGEST_ANSWER, WebhookSender, check_webhook_url
+from connectors.webhooks.settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer, deliver_beside
 from tests.flows.webhook_receiver import Receiver, Reply
 from warehouse.store.webhook_endpoints import create_endpoint, get_endpoint, rotate_secret
@@ -161,7 +161,7 @@ async def test_a_block_that_fails_ends_the_deliverer(office: Office) -> None:
 
 KILLED = """
 import asyncio
-from connectors.webhook_settings import WebhookSettings
+from connectors.webhooks.settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from connectors.http.client import Clock
-    from connectors.webhook_settings import WebhookSettings
+    from connectors.webhooks.settings import WebhookSettings
 
 LONGEST_ANSWER = 2_000
 """Characters of an answer that are kept for the log."""
