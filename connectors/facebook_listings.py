@@ -11,8 +11,8 @@ from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import UnavailableError
 from connectors.facebook_posts import LABEL, VERSION, parse_listing
-from connectors.graph_api import parse_time
 from connectors.http.client import PlatformApi
+from connectors.meta.api import parse_time
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

@@ -10,8 +10,8 @@ from typing import Any
 
 from connectors.errors import GiveUpError
 from connectors.facebook_posts import VERSION
-from connectors.graph_api import InsightsReader, parse_id, parse_insights
 from connectors.http.client import PlatformApi
+from connectors.meta.api import InsightsReader, parse_id, parse_insights
 from connectors.types import PostMetrics
 
 INSIGHTS = ("post_media_view", "post_total_media_view_unique", "post_clicks")

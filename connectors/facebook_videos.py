@@ -11,9 +11,9 @@ from connectors.content.text import normalise
 from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError, UnavailableError
 from connectors.facebook_listings import list_since
 from connectors.facebook_posts import LABEL, VERSION, VIDEO_FIELDS, build_permalink
-from connectors.graph_api import parse_time
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
+from connectors.meta.api import parse_time
 
 _FAILED = frozenset({"error", "expired", "upload_failed"})
 

@@ -4,8 +4,8 @@ Source: meta/IGUserForIGOnlyAPI.json (edge media).
 """
 
 from connectors.content.text import compose_text
-from connectors.graph_api import parse_id
-from connectors.graph_containers import Containers
+from connectors.meta.api import parse_id
+from connectors.meta.containers import Containers
 from connectors.types import Media, PostContent
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors import graph_api
 from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
-from connectors.graph_api import parse_cursor, parse_data, parse_time, read_error
 from connectors.http.client import Refusal
+from connectors.meta import api as graph_api
+from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
 LABEL = "Instagram"

@@ -4,8 +4,8 @@ Source: threads/*.json, "Post to Threads". The address says /me: a saved user id
 """
 
 from connectors.content.text import compose_text
-from connectors.graph_api import parse_id
-from connectors.graph_containers import Containers
+from connectors.meta.api import parse_id
+from connectors.meta.containers import Containers
 from connectors.types import Media, PostContent
 
 

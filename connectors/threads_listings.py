@@ -8,8 +8,8 @@ from typing import Any
 
 from connectors.content.parts import Part, Progress, SentPart
 from connectors.errors import UnavailableError
-from connectors.graph_api import parse_time
 from connectors.http.client import PlatformApi
+from connectors.meta.api import parse_time
 from connectors.threads_posts import (
     LABEL,
     POST_FIELDS,

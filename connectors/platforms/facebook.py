@@ -37,9 +37,9 @@ from connectors.facebook_posts import (
     says,
 )
 from connectors.facebook_videos import VideoFailedError, find_video, wait_for_video
-from connectors.graph_api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
+from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -20,16 +20,6 @@ from connectors.errors import (
     OutcomeUnknownError,
     UnavailableError,
 )
-from connectors.graph_api import (
-    REFRESH_BEFORE,
-    InsightsReader,
-    measure_each,
-    parse_id,
-    parse_time,
-    plan_renewal,
-    renew_token,
-)
-from connectors.graph_containers import Containers
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.instagram_containers import create_container
@@ -44,6 +34,16 @@ from connectors.instagram_media import (
     parse_metrics,
     parse_user,
 )
+from connectors.meta.api import (
+    REFRESH_BEFORE,
+    InsightsReader,
+    measure_each,
+    parse_id,
+    parse_time,
+    plan_renewal,
+    renew_token,
+)
+from connectors.meta.containers import Containers
 from connectors.types import (
     Account,
     AccountMetrics,

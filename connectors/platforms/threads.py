@@ -21,7 +21,9 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.graph_api import (
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
+from connectors.meta.api import (
     REFRESH_BEFORE,
     InsightsReader,
     measure_each,
@@ -30,9 +32,7 @@ from connectors.graph_api import (
     plan_renewal,
     renew_token,
 )
-from connectors.graph_containers import Containers
-from connectors.http.client import BearerAuth
-from connectors.http.context import ConnectorContext
+from connectors.meta.containers import Containers
 from connectors.threads_containers import build_text_form, create_container
 from connectors.threads_listings import find_post, list_page
 from connectors.threads_posts import (
