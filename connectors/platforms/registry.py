@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from connectors.base import Capabilities, Connector, ContentProblem
+from connectors.bluesky.connector import BlueskyConnector
 from connectors.content.text import load_twitter_text
 from connectors.content.validation import find_problems
 from connectors.errors import ContentRejectedError, UnsupportedError
@@ -18,7 +19,6 @@ from connectors.http.context import ConnectorContext
 from connectors.http.media import MediaFetcher, UploadSource
 from connectors.http.pool import open_client
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
-from connectors.platforms.bluesky import BlueskyConnector
 from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.linkedin import LinkedInConnector

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.bluesky.facets import build_facets
 from connectors.content.text import (
     count_graphemes,
     count_mastodon,
@@ -16,7 +17,6 @@ from connectors.content.text import (
     count_weighted,
     normalise,
 )
-from connectors.facets import build_facets
 from connectors.platforms.registry import CONNECTORS, validate_content
 from connectors.types import Media, Platform, PostContent
 

@@ -6,17 +6,17 @@ Sources: lexicons com.atproto.repo.{uploadBlob,putRecord,getRecord}; tries again
 
 from typing import Any
 
-from connectors.bluesky_answers import LABEL, parse_blob, parse_found
-from connectors.bluesky_records import (
+from connectors.bluesky.facets import build_facets
+from connectors.bluesky.records import (
     COLLECTION,
     build_permalink,
     build_record,
     parse_time,
     parse_written,
 )
+from connectors.bluesky.responses import LABEL, parse_blob, parse_found
 from connectors.content.parts import Part, Progress, SentPart
 from connectors.errors import ContentRejectedError, GiveUpError
-from connectors.facets import build_facets
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.types import Account, Media

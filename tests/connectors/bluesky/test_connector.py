@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.base import Connector, PublishRequest
-from connectors.bluesky_records import build_record_key, parse_record, read_expiry
+from connectors.bluesky.records import build_record_key, parse_record, read_expiry
 from connectors.content.parts import split_parts
 from connectors.errors import GiveUpError, OutcomeUnknownError, ReauthenticateError, UnavailableError
 from connectors.platforms.registry import ConnectorPool

@@ -15,9 +15,8 @@ from typing import ClassVar
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.bluesky_answers import LABEL, explain, parse_identity, parse_profile, parse_views
-from connectors.bluesky_history import NO_APPVIEW, list_history
-from connectors.bluesky_records import (
+from connectors.bluesky.history import NO_APPVIEW, list_history
+from connectors.bluesky.records import (
     build_record_key,
     looks_like_session_token,
     parse_account_metrics,
@@ -25,7 +24,8 @@ from connectors.bluesky_records import (
     parse_session,
     read_expiry,
 )
-from connectors.bluesky_repository import MAX_IMAGE_BYTES, compose_record, find_record, put_record
+from connectors.bluesky.repository import MAX_IMAGE_BYTES, compose_record, find_record, put_record
+from connectors.bluesky.responses import LABEL, explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_graphemes

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.facets import build_facets
+from connectors.bluesky.facets import build_facets
 
 PIECES = ["#tag", "@alice.bsky.social", "https://a.example", "👨‍👩‍👧", " ", "日", "."]
 KNOWN = {"alice.bsky.social": "did:plc:alice", "bob.example.com": "did:plc:bob"}
