@@ -14,12 +14,12 @@ from connectors.bluesky.connector import BlueskyConnector
 from connectors.content.text import load_twitter_text
 from connectors.content.validation import find_problems
 from connectors.errors import ContentRejectedError, UnsupportedError
+from connectors.facebook.connector import FacebookConnector
 from connectors.http.client import Clock
 from connectors.http.context import ConnectorContext
 from connectors.http.media import MediaFetcher, UploadSource
 from connectors.http.pool import open_client
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
-from connectors.platforms.facebook import FacebookConnector
 from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.linkedin import LinkedInConnector
 from connectors.platforms.mastodon import MastodonConnector

@@ -11,8 +11,8 @@ from connectors.errors import RateLimitedError
 from connectors.platforms.registry import CONNECTORS, ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform, PostContent
+from tests.connectors.facebook.test_connector import RYE, TEA, person, person_of
 from tests.connectors.surroundings import account_of
-from tests.connectors.test_facebook import RYE, TEA, person, person_of
 from tests.connectors.test_threads import refuse_publishing
 from tests.specs.contracts import ABSENT, SPECS, UNSPECIFIED, check_all, contract_of
 from tests.specs.exchanges import RecordingTransport

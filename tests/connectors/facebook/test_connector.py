@@ -14,10 +14,10 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.facebook_metrics import parse_counters
-from connectors.facebook_posts import read_kind, says
-from connectors.facebook_videos import VideoFailedError, parse_video
-from connectors.platforms.facebook import FacebookConnector
+from connectors.facebook.connector import FacebookConnector
+from connectors.facebook.metrics import parse_counters
+from connectors.facebook.posts import read_kind, says
+from connectors.facebook.videos import VideoFailedError, parse_video
 from connectors.platforms.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import UnavailableError
-from connectors.facebook_posts import LABEL, VERSION, parse_listing
+from connectors.facebook.posts import LABEL, VERSION, parse_listing
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
 

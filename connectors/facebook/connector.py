@@ -20,10 +20,10 @@ from connectors.content.counts import read_count
 from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
-from connectors.facebook_listings import find_comment, list_page, list_since
-from connectors.facebook_metrics import INSIGHTS, measure_many, measure_one
-from connectors.facebook_pages import take_page_token
-from connectors.facebook_posts import (
+from connectors.facebook.listings import find_comment, list_page, list_since
+from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
+from connectors.facebook.pages import take_page_token
+from connectors.facebook.posts import (
     DUPLICATE,
     LABEL,
     POST_FIELDS,
@@ -36,7 +36,7 @@ from connectors.facebook_posts import (
     parse_sent,
     says,
 )
-from connectors.facebook_videos import VideoFailedError, find_video, wait_for_video
+from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
