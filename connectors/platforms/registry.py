@@ -19,8 +19,8 @@ from connectors.http.client import Clock
 from connectors.http.context import ConnectorContext
 from connectors.http.media import MediaFetcher, UploadSource
 from connectors.http.pool import open_client
+from connectors.instagram.connector import InstagramConnector
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
-from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.linkedin import LinkedInConnector
 from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector

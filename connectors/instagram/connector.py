@@ -22,9 +22,9 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.instagram_containers import create_container
-from connectors.instagram_listings import find_comment, find_media, list_page
-from connectors.instagram_media import (
+from connectors.instagram.containers import create_container
+from connectors.instagram.listings import find_comment, find_media, list_page
+from connectors.instagram.media import (
     INSIGHTS,
     LABEL,
     VERSION,

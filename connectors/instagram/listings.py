@@ -11,7 +11,7 @@ from connectors.content.parts import SentPart
 from connectors.content.text import compose_text, normalise
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
-from connectors.instagram_media import LABEL, VERSION, parse_comments, parse_page
+from connectors.instagram.media import LABEL, VERSION, parse_comments, parse_page
 from connectors.meta.api import parse_time
 
 _PAGE = 100

@@ -12,9 +12,9 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.instagram_media import parse_page, parse_user
+from connectors.instagram.connector import InstagramConnector
+from connectors.instagram.media import parse_page, parse_user
 from connectors.meta.api import parse_insights, parse_regain
-from connectors.platforms.instagram import InstagramConnector
 from connectors.platforms.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
