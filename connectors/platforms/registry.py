@@ -20,8 +20,8 @@ from connectors.http.context import ConnectorContext
 from connectors.http.media import MediaFetcher, UploadSource
 from connectors.http.pool import open_client
 from connectors.instagram.connector import InstagramConnector
+from connectors.linkedin.connector import LinkedInConnector
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
-from connectors.platforms.linkedin import LinkedInConnector
 from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector
 from connectors.platforms.telegram import TelegramConnector

@@ -13,7 +13,8 @@ from connectors.content.parts import Part, Progress, SentPart
 from connectors.content.text import normalise
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
-from connectors.linkedin_answers import (
+from connectors.linkedin.media import LinkedInUploads
+from connectors.linkedin.responses import (
     DENIED,
     DUPLICATE,
     GONE,
@@ -28,8 +29,7 @@ from connectors.linkedin_answers import (
     published_at,
     time_of,
 )
-from connectors.linkedin_media import LinkedInUploads
-from connectors.linkedin_text import escape_little, says
+from connectors.linkedin.text import escape_little, says
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

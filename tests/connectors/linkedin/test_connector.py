@@ -18,9 +18,9 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.linkedin_answers import find_post_urn, parse_count, parse_listed, time_of
-from connectors.linkedin_text import escape_little, says, unescape_little
-from connectors.platforms.linkedin import LinkedInConnector
+from connectors.linkedin.connector import LinkedInConnector
+from connectors.linkedin.responses import find_post_urn, parse_count, parse_listed, time_of
+from connectors.linkedin.text import escape_little, says, unescape_little
 from connectors.platforms.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app

@@ -20,7 +20,9 @@ from connectors.content.parts import find_parts, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.http.context import ConnectorContext
-from connectors.linkedin_answers import (
+from connectors.linkedin.media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, LinkedInUploads
+from connectors.linkedin.posts import LinkedInPosts
+from connectors.linkedin.responses import (
     DENIED,
     LABEL,
     ORGANIZATION,
@@ -32,10 +34,8 @@ from connectors.linkedin_answers import (
     parse_followers,
     parse_listed,
 )
-from connectors.linkedin_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, LinkedInUploads
-from connectors.linkedin_posts import LinkedInPosts
-from connectors.linkedin_statistics import fetch_member_statistics, fetch_page_statistics
-from connectors.linkedin_tokens import renew
+from connectors.linkedin.statistics import fetch_member_statistics, fetch_page_statistics
+from connectors.linkedin.tokens import renew
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -25,7 +25,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth, HeaderParse, Refusal
 from connectors.http.messages import read_secret
-from connectors.linkedin_text import unescape_little
+from connectors.linkedin.text import unescape_little
 from connectors.types import ContentKind, Credentials, ListedPost, PostMetrics
 
 LABEL = "LinkedIn"

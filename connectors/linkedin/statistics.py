@@ -12,7 +12,7 @@ from urllib.parse import quote
 from connectors.content.batches import split_batches
 from connectors.errors import GiveUpError
 from connectors.http.client import PlatformApi
-from connectors.linkedin_answers import DENIED, MEMBER_COUNTS, parse_count, parse_statistics
+from connectors.linkedin.responses import DENIED, MEMBER_COUNTS, parse_count, parse_statistics
 from connectors.types import PostMetrics
 
 _UGC_POST = "urn:li:ugcPost:"

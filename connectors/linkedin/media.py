@@ -12,7 +12,7 @@ from connectors.errors import ContentRejectedError, GiveUpError, UnavailableErro
 from connectors.http.client import HeaderParse, PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.http.media import FetchedMedia
-from connectors.linkedin_answers import DENIED, LABEL
+from connectors.linkedin.responses import DENIED, LABEL
 from connectors.types import Media
 
 MAX_IMAGE_BYTES = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes
