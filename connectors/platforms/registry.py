@@ -21,8 +21,8 @@ from connectors.http.media import MediaFetcher, UploadSource
 from connectors.http.pool import open_client
 from connectors.instagram.connector import InstagramConnector
 from connectors.linkedin.connector import LinkedInConnector
+from connectors.mastodon.connector import MastodonConnector
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
-from connectors.platforms.mastodon import MastodonConnector
 from connectors.platforms.pinterest import PinterestConnector
 from connectors.platforms.telegram import TelegramConnector
 from connectors.platforms.threads import ThreadsConnector

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
-from connectors.mastodon_statuses import parse_statuses, parse_time
+from connectors.mastodon.statuses import parse_statuses, parse_time
 
 _PAGE = 40  # the most that one request gives
 

@@ -22,7 +22,7 @@ from connectors.errors import GiveUpError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.http.private_networks import check_instance_url
-from connectors.mastodon_instance import (
+from connectors.mastodon.instance import (
     DEFAULT_ALT_TEXT_LIMIT,
     DEFAULT_IMAGE_BYTES,
     DEFAULT_TEXT_LIMIT,
@@ -32,9 +32,9 @@ from connectors.mastodon_instance import (
     may_be_over,
     read_limits,
 )
-from connectors.mastodon_listings import list_page, list_since
-from connectors.mastodon_media import upload
-from connectors.mastodon_statuses import (
+from connectors.mastodon.listings import list_page, list_since
+from connectors.mastodon.media import upload
+from connectors.mastodon.statuses import (
     explain,
     parse_account_metrics,
     parse_listed,

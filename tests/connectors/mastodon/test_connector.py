@@ -7,8 +7,8 @@ import pytest
 
 from connectors.base import Connector
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, ReauthenticateError
-from connectors.mastodon_instance import InstanceLimits, parse_limits
-from connectors.mastodon_statuses import parse_listed, parse_metrics, says
+from connectors.mastodon.instance import InstanceLimits, parse_limits
+from connectors.mastodon.statuses import parse_listed, parse_metrics, says
 from connectors.platforms.registry import ConnectorPool
 from connectors.sandbox.faults import FaultKind
 from connectors.sandbox.world import SandboxWorld

@@ -8,8 +8,8 @@ import asyncio
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
-from connectors.mastodon_instance import InstanceLimits
-from connectors.mastodon_statuses import parse_object
+from connectors.mastodon.instance import InstanceLimits
+from connectors.mastodon.statuses import parse_object
 from connectors.types import Media
 
 
