@@ -23,7 +23,7 @@ from connectors.instagram.connector import InstagramConnector
 from connectors.linkedin.connector import LinkedInConnector
 from connectors.mastodon.connector import MastodonConnector
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
-from connectors.platforms.pinterest import PinterestConnector
+from connectors.pinterest.connector import PinterestConnector
 from connectors.platforms.telegram import TelegramConnector
 from connectors.platforms.threads import ThreadsConnector
 from connectors.platforms.tiktok import TikTokConnector

@@ -23,9 +23,9 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth, Refusal
 from connectors.http.context import ConnectorContext
-from connectors.pinterest_analytics import AnalyticsReader
-from connectors.pinterest_media import MAX_VIDEO_BYTES, upload_video, wait_for_media
-from connectors.pinterest_pins import (
+from connectors.pinterest.analytics import AnalyticsReader
+from connectors.pinterest.media import MAX_VIDEO_BYTES, upload_video, wait_for_media
+from connectors.pinterest.pins import (
     Page,
     parse_account,
     parse_account_metrics,
@@ -38,7 +38,7 @@ from connectors.pinterest_pins import (
     write_images,
     write_pin,
 )
-from connectors.pinterest_tokens import LIFETIME, renew
+from connectors.pinterest.tokens import LIFETIME, renew
 from connectors.types import (
     Account,
     AccountMetrics,

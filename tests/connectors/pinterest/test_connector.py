@@ -6,7 +6,7 @@ import pytest
 
 from connectors.base import Connector
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError, UnavailableError
-from connectors.pinterest_pins import parse_board, parse_metrics, parse_time, says, write_pin
+from connectors.pinterest.pins import parse_board, parse_metrics, parse_time, says, write_pin
 from connectors.platforms.registry import ConnectorPool, validate_content
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from connectors.errors import GiveUpError
 from connectors.http.client import PlatformApi
-from connectors.pinterest_pins import METRICS, merge_metrics, parse_metrics
+from connectors.pinterest.pins import METRICS, merge_metrics, parse_metrics
 from connectors.types import PostMetrics
 
 _WINDOW = timedelta(days=89)  # analytics reach back 90 days, today included
