@@ -13,7 +13,7 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform, PostContent
 from tests.connectors.facebook.test_connector import RYE, TEA, person, person_of
 from tests.connectors.surroundings import account_of
-from tests.connectors.test_threads import refuse_publishing
+from tests.connectors.threads.test_connector import refuse_publishing
 from tests.specs.contracts import ABSENT, SPECS, UNSPECIFIED, check_all, contract_of
 from tests.specs.exchanges import RecordingTransport
 from tests.specs.meta import MetaContract

@@ -33,9 +33,9 @@ from connectors.meta.api import (
     renew_token,
 )
 from connectors.meta.containers import Containers
-from connectors.threads_containers import build_text_form, create_container
-from connectors.threads_listings import find_post, list_page
-from connectors.threads_posts import (
+from connectors.threads.containers import build_text_form, create_container
+from connectors.threads.listings import find_post, list_page
+from connectors.threads.posts import (
     INSIGHTS,
     LABEL,
     POST_FIELDS,

@@ -10,7 +10,7 @@ from connectors.content.parts import Part, Progress, SentPart
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
-from connectors.threads_posts import (
+from connectors.threads.posts import (
     LABEL,
     POST_FIELDS,
     REPLY_FIELDS,

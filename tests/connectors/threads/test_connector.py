@@ -19,7 +19,7 @@ from connectors.errors import (
 from connectors.platforms.registry import ConnectorPool, validate_content
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.threads_posts import parse_exhausted, parse_metrics, parse_page, read_kind, says
+from connectors.threads.posts import parse_exhausted, parse_metrics, parse_page, read_kind, says
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
 from tests.connectors.surroundings import SANDBOX, Clock, SavedState
