@@ -23,8 +23,8 @@ from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.tiktok_answers import parse_status
-from connectors.tiktok_uploads import describe_source
+from connectors.tiktok.responses import parse_status
+from connectors.tiktok.uploads import describe_source
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
 from tests.connectors.surroundings import SANDBOX, Clock, SavedState

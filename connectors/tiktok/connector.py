@@ -26,7 +26,9 @@ from connectors.errors import (
 )
 from connectors.http.context import ConnectorContext
 from connectors.oauth.tokens import judge_refresh
-from connectors.tiktok_answers import (
+from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.posts import MAX_VIDEO_BYTES, TikTokPosts
+from connectors.tiktok.responses import (
     LABEL,
     LIST_PATH,
     SCOPES,
@@ -38,8 +40,6 @@ from connectors.tiktok_answers import (
     parse_videos,
     time_of,
 )
-from connectors.tiktok_door import TikTokDoor
-from connectors.tiktok_posts import MAX_VIDEO_BYTES, TikTokPosts
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -8,7 +8,7 @@ import httpx
 
 from connectors.http.client import BearerAuth, PlatformApi, Purpose
 from connectors.http.context import ConnectorContext
-from connectors.tiktok_answers import LABEL, QUERY_PATH, explain, parse_videos, unwrap
+from connectors.tiktok.responses import LABEL, QUERY_PATH, explain, parse_videos, unwrap
 from connectors.types import Account
 
 T = TypeVar("T")

@@ -19,7 +19,8 @@ from connectors.errors import (
     RetryLaterError,
     UnavailableError,
 )
-from connectors.tiktok_answers import (
+from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.responses import (
     LABEL,
     UNKNOWN_PUBLISH,
     PublishStatus,
@@ -28,8 +29,7 @@ from connectors.tiktok_answers import (
     parse_status,
     time_of,
 )
-from connectors.tiktok_door import TikTokDoor
-from connectors.tiktok_uploads import Upload, describe_source, load, send
+from connectors.tiktok.uploads import Upload, describe_source, load, send
 
 MAX_VIDEO_BYTES = 4_000_000_000
 _PRIVATE = "SELF_ONLY"
