@@ -19,7 +19,7 @@ from connectors.platforms.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.twitter_posts import (
+from connectors.twitter.posts import (
     age_of,
     answers,
     parse_metrics,

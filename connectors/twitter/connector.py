@@ -20,9 +20,9 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.twitter_answers import DUPLICATE, explain
-from connectors.twitter_media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
-from connectors.twitter_posts import (
+from connectors.twitter.errors import DUPLICATE, explain
+from connectors.twitter.media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
+from connectors.twitter.posts import (
     age_of,
     answers,
     is_root,
@@ -35,7 +35,7 @@ from connectors.twitter_posts import (
     parse_user,
     says,
 )
-from connectors.twitter_tokens import LIFETIME, renew
+from connectors.twitter.tokens import LIFETIME, renew
 from connectors.types import (
     Account,
     AccountMetrics,
