@@ -24,13 +24,13 @@ from connectors.linkedin.connector import LinkedInConnector
 from connectors.mastodon.connector import MastodonConnector
 from connectors.oauth.authorization import Authorizer, PendingAuthorization
 from connectors.pinterest.connector import PinterestConnector
-from connectors.platforms.youtube import YouTubeConnector
 from connectors.settings import ConnectorSettings
 from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
 from connectors.types import Account, Platform, PostContent
+from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

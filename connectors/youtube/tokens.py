@@ -10,7 +10,7 @@ from connectors.http.client import PlatformApi
 from connectors.oauth.tokens import judge_refresh
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
-from connectors.youtube_videos import parse_token
+from connectors.youtube.videos import parse_token
 
 LIFETIME = timedelta(hours=1)
 """How long an access token works, for those whose end nobody told us."""

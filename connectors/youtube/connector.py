@@ -31,9 +31,9 @@ from connectors.types import (
     PublishedPost,
     VerifiedAccount,
 )
-from connectors.youtube_tokens import LIFETIME, renew
-from connectors.youtube_upload import ask_session, explain_session, open_session, send_bytes
-from connectors.youtube_videos import (
+from connectors.youtube.tokens import LIFETIME, renew
+from connectors.youtube.upload import ask_session, explain_session, open_session, send_bytes
+from connectors.youtube.videos import (
     LABEL,
     NO_PLAYLIST,
     Channel,

@@ -21,7 +21,7 @@ from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
-from connectors.youtube_videos import next_quota_day, parse_listed, write_title
+from connectors.youtube.videos import next_quota_day, parse_listed, write_title
 from tests.connectors.contract import PICTURE, ConnectorContract
 from tests.connectors.surroundings import SANDBOX, Clock, SavedState, account_of
 
