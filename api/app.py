@@ -49,7 +49,7 @@ from api.routers import (
 )
 from api.services import Clock, Services, utc_now
 from api.settings import ApiSettings, split_origins
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.webhooks.settings import WebhookSettings
 from warehouse.lake.connect import Lake

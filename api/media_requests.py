@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from api.errors import ApiError, problem_at
-from connectors.platforms.registry import get_capabilities
+from connectors.registry import get_capabilities
 from connectors.types import Media, Platform
 from warehouse.store.media import find_uploads
 

@@ -9,7 +9,7 @@ from api.idempotency import make_answer
 from api.post_requests import count_text
 from api.post_views import render_placement, render_post, scheduling_details
 from api.schemas_posts import DryRunOut, DryRunTarget, Scheduling
-from connectors.platforms.registry import get_capabilities
+from connectors.registry import get_capabilities
 from connectors.types import Platform
 from warehouse.store.post_reads import list_publications
 

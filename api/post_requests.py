@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.errors import ApiError
 from api.schemas_posts import MAX_CONTENT, Variant
-from connectors.platforms.registry import get_capabilities, validate_content
+from connectors.registry import get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.store.duplicates import Target

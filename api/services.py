@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from api.rate_limits import RateLimiter
     from api.request_metrics import RequestMetrics
     from api.settings import ApiSettings
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.webhooks.settings import WebhookSettings
     from warehouse.lake.connect import Lake
     from warehouse.media_files import MediaFiles

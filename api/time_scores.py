@@ -9,7 +9,7 @@ from api.optimal_slots import share_fields
 from api.schemas_advice import Collision, LimitUse, ScoreOut, TimeScore
 from api.suggestions import choose_targets
 from api.times import require_future, resolve_time
-from connectors.platforms.registry import get_capabilities
+from connectors.registry import get_capabilities
 from connectors.types import Platform
 from warehouse.advice_words import CAVEATS, describe_candidate, describe_time, to_percent
 from warehouse.advised_placement import load_weeks

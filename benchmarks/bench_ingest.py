@@ -29,7 +29,7 @@ from dlt.sources.rest_api import rest_api_source
 from pydantic import SecretStr
 
 import warehouse.lake.load
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform
 from warehouse.lake.connect import Lake

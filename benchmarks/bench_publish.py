@@ -29,7 +29,7 @@ import psutil
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform, PostContent
 from flows.publisher import run_publisher

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from connectors.base import Connector
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.types import Account
     from flows.publisher_settings import PublisherSettings
     from flows.store_writer import StoreWriter

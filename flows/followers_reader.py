@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from connectors.base import Connector
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.types import AccountMetrics
     from flows.resources import Resources
     from warehouse.store.models import AccountRow

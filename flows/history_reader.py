@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Connector
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.types import HistoryPage, ListedPost, PostMetrics
     from flows.resources import Resources
     from warehouse.lake.rows import PostSnapshot

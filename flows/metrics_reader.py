@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Connector
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.types import MetricsBatch
     from flows.resources import Resources
     from warehouse.store.measurements import DueAccount

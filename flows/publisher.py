@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from connectors.platforms.registry import warm_up
+from connectors.registry import warm_up
 from flows.courier import Courier
 from flows.publish_report import PublishReport
 from flows.publisher_settings import PublisherSettings
@@ -31,7 +31,7 @@ from warehouse.store.publisher_shifts import begin_shift, end_shift, is_relieved
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from warehouse.store.claims import ClaimedPublication
     from warehouse.store.database import Store
     from warehouse.store.outcomes import Granted, Outcome

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.errors import GiveUpError, UnsupportedError
-from connectors.platforms.registry import get_capabilities
+from connectors.registry import get_capabilities
 from connectors.types import Platform
 from flows.account_runs import serve_accounts, utc_now
 from flows.run_report import RunReport
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Connector
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from flows.resources import Resources
     from warehouse.store.models import AccountRow
 

@@ -22,7 +22,7 @@ from warehouse.store.account_credentials import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.types import Account, Credentials
     from warehouse.store.database import Store
 

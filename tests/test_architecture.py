@@ -17,7 +17,7 @@ import connectors.webhooks.settings
 import flows.publisher_settings
 import flows.settings
 import warehouse.settings
-from connectors.platforms.registry import CONNECTORS
+from connectors.registry import CONNECTORS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("api", "connectors", "flows", "warehouse")

@@ -33,7 +33,7 @@ from sqlalchemy import select
 from connectors.errors import ConnectorError
 from connectors.oauth.authorization import AuthorizationRefusedError
 from connectors.oauth.flows import FLOWS
-from connectors.platforms.registry import CONNECTORS, ConnectorPool
+from connectors.registry import CONNECTORS, ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultKind, FaultRule
 from connectors.sandbox.tokens import revoke_tokens
@@ -52,7 +52,7 @@ from flows.resources import Resources
 from flows.settings import FlowSettings
 from flows.token_refresh import refresh_account
 from flows.webhook_deliverer import WebhookDeliverer
-from tests.connectors.surroundings import account_of
+from tests.connectors.harness import account_of
 from warehouse.store.account_credentials import open_account
 from warehouse.store.accounts import connect_account
 from warehouse.store.api_keys import create_api_key

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.http.media import sniff_type
-from connectors.platforms.registry import get_capabilities
+from connectors.registry import get_capabilities
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, Media
 from warehouse.errors import InvalidInputError, SetupError
 from warehouse.media_files import open_media_files

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.platforms.registry import validate_content
+from connectors.registry import validate_content
 from connectors.types import Platform, PostContent
 from flows.commands import post_actions, post_import
 from flows.commands.arguments import parse_platform

@@ -26,7 +26,7 @@ from warehouse.store.database import new_id
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from flows.run_report import RunReport
 
 app = typer.Typer(

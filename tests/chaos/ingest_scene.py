@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic import SecretStr
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.types import Account, Credentials, Platform
 from tests.chaos import ingester
 from tests.chaos.storm import free_port, wait_for

@@ -29,7 +29,7 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Media, Platform, PostContent
 from warehouse.settings import WarehouseSettings
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 PUBLISHER = """
 import asyncio, logging
 from datetime import timedelta
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.publisher import run_publisher
 from warehouse.settings import WarehouseSettings

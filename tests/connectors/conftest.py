@@ -8,13 +8,13 @@ import stamina
 from pydantic import SecretStr
 
 from connectors.base import Connector
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState, account_of
+from tests.connectors.harness import SANDBOX, Clock, SavedState, account_of
 
 pytest.register_assert_rewrite("tests.connectors.contract")
 

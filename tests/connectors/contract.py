@@ -25,7 +25,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.platforms.registry import CONNECTORS, ConnectorPool, validate_content
+from connectors.registry import CONNECTORS, ConnectorPool, validate_content
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultKind, FaultRule, Operation
@@ -41,7 +41,7 @@ from connectors.types import (
     Platform,
     PostContent,
 )
-from tests.connectors.surroundings import (
+from tests.connectors.harness import (
     MP4,
     PNG,
     Clock,

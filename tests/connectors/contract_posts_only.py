@@ -13,7 +13,7 @@ from connectors.sandbox.faults import FaultKind
 from connectors.sandbox.world import SandboxWorld
 from connectors.types import METRIC_NAMES, Account, HistoryPage, PostContent
 from tests.connectors.contract import DOUBTS, OUT_AFTER, ConnectorContract
-from tests.connectors.surroundings import Clock, SavedState
+from tests.connectors.harness import Clock, SavedState
 
 
 class PostsOnlyContract(ConnectorContract):

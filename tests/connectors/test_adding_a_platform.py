@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.platforms.registry import CONNECTORS
+from connectors.registry import CONNECTORS
 from connectors.types import METRIC_NAMES, Platform
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from connectors.base import PublishRequest
 from connectors.errors import UnavailableError
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform, PostContent
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
@@ -18,7 +18,7 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Platform
 from flows.resources import Resources
 from flows.settings import FlowSettings
-from tests.connectors.surroundings import SANDBOX, Clock, account_of
+from tests.connectors.harness import SANDBOX, Clock, account_of
 from warehouse.store.accounts import connect_account
 from warehouse.store.models import AccountRow
 from warehouse.store.workspaces import ensure_default_workspace

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
 from prefect.testing.utilities import prefect_test_harness
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
@@ -28,7 +28,7 @@ from flows.ports import Ports
 from flows.refresh_optimal_times import refresh_optimal_times
 from flows.refresh_tokens import refresh_tokens
 from flows.resources import Resources
-from tests.connectors.surroundings import account_of
+from tests.connectors.harness import account_of
 from warehouse.store.accounts import connect_account
 from warehouse.store.workspaces import ensure_default_workspace
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.tokens import expire_tokens, revoke_tokens
@@ -22,7 +22,7 @@ from flows.errors import PublishingBehindError
 from flows.publisher import Publisher, run_publisher
 from flows.publisher_settings import PublisherSettings
 from flows.watchdog import raise_if_behind
-from tests.connectors.surroundings import SANDBOX, account_of
+from tests.connectors.harness import SANDBOX, account_of
 from warehouse.store.accounts import connect_account
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication

@@ -15,7 +15,7 @@ from warehouse.store.recurrence_models import Recurrence
 from warehouse.store.recurrences import RecurrenceDraft, create_recurrence
 
 if TYPE_CHECKING:
-    from tests.connectors.surroundings import Clock
+    from tests.connectors.harness import Clock
     from tests.flows.conftest import Floor
 
 

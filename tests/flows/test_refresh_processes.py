@@ -12,14 +12,14 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Platform
 from flows.ports import Ports
-from tests.connectors.surroundings import account_of
+from tests.connectors.harness import account_of
 from warehouse.store.account_credentials import open_account
 from warehouse.store.accounts import connect_account
 from warehouse.store.models import AccountRow
@@ -34,7 +34,7 @@ PROCESS = """
 import asyncio, pathlib, sys, time
 from datetime import UTC, datetime
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.token_refresh import refresh_account
 from warehouse.settings import WarehouseSettings

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.errors import ContentRejectedError
 from connectors.http.media import MediaFetcher
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
@@ -19,7 +19,7 @@ from flows.maintenance import remove_unused_uploads
 from flows.publisher import run_publisher
 from flows.uploads import Uploads
 from tests.api.surroundings import PNG
-from tests.connectors.surroundings import SANDBOX
+from tests.connectors.harness import SANDBOX
 from warehouse.media_files import open_media_files
 from warehouse.store.duplicates import Target
 from warehouse.store.media import MediaUpload, add_upload, new_media_id, public_path
@@ -27,7 +27,7 @@ from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, cancel_post, create_post
 
 if TYPE_CHECKING:
-    from tests.connectors.surroundings import Clock
+    from tests.connectors.harness import Clock
     from tests.flows.conftest import Floor
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import select
 from api.app import create_app
 from connectors.base import PublishRequest
 from connectors.errors import UnavailableError
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import PostContent
 from flows.publish_posts import publish_due_posts

@@ -8,11 +8,11 @@ import httpx
 import pytest
 import stamina
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 from tests.specs.exchanges import RecordingTransport
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Capabilities, Connector
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.sandbox.faults import FaultKind
     from connectors.sandbox.world import SandboxWorld
     from connectors.types import PublishedPost
-    from tests.connectors.surroundings import Clock, SavedState
+    from tests.connectors.harness import Clock, SavedState
 
 PHOTO = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a cup of tea, steaming ☕")
 VIDEO = Media(

@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.errors import RateLimitedError
-from connectors.platforms.registry import CONNECTORS, ConnectorPool
+from connectors.registry import CONNECTORS, ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform, PostContent
 from tests.connectors.facebook.test_connector import RYE, TEA, person, person_of
-from tests.connectors.surroundings import account_of
+from tests.connectors.harness import account_of
 from tests.connectors.threads.test_connector import refuse_publishing
 from tests.specs.contracts import ABSENT, SPECS, UNSPECIFIED, check_all, contract_of
 from tests.specs.exchanges import RecordingTransport
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.surroundings import Clock, SavedState
+    from tests.connectors.harness import Clock, SavedState
 
 pytestmark = [pytest.mark.specs, pytest.mark.skipif(not SPECS.is_dir(), reason=ABSENT)]
 

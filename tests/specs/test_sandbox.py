@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.errors import ConnectorError
-from connectors.platforms.registry import CONNECTORS
+from connectors.registry import CONNECTORS
 from connectors.sandbox.faults import FaultKind, FaultRule
 from connectors.types import Platform
-from tests.connectors.surroundings import account_of
+from tests.connectors.harness import account_of
 from tests.specs.contracts import ABSENT, SPECS, UNSPECIFIED, check_all
 from tests.specs.lexicon import LexiconContract
 
 if TYPE_CHECKING:
     import httpx
 
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
     from connectors.sandbox.accounts import SandboxAccount
     from connectors.sandbox.world import SandboxWorld
     from tests.specs.exchanges import RecordingTransport

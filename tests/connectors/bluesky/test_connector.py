@@ -10,12 +10,12 @@ from connectors.base import Connector, PublishRequest
 from connectors.bluesky.records import build_record_key, parse_record, read_expiry
 from connectors.content.parts import split_parts
 from connectors.errors import GiveUpError, OutcomeUnknownError, ReauthenticateError, UnavailableError
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
 from connectors.types import Account, Credentials, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import Clock, SavedState
+from tests.connectors.harness import Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from connectors.content.text import (
     count_weighted,
     normalise,
 )
-from connectors.platforms.registry import CONNECTORS, validate_content
+from connectors.registry import CONNECTORS, validate_content
 from connectors.types import Media, Platform, PostContent
 
 # Each is one character to a reader, however many code points it takes.

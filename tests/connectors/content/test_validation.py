@@ -1,7 +1,7 @@
 import pytest
 
 from connectors.errors import UnsupportedError
-from connectors.platforms.registry import CONNECTORS, get_capabilities, validate_content
+from connectors.registry import CONNECTORS, get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent
 
 PHOTO = Media(url="https://cdn.example/a.png")

@@ -18,12 +18,12 @@ from connectors.facebook.connector import FacebookConnector
 from connectors.facebook.metrics import parse_counters
 from connectors.facebook.posts import read_kind, says
 from connectors.facebook.videos import VideoFailedError, parse_video
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 VIDEO = Media(url=f"{SANDBOX}/_sandbox/media/video.mp4", kind="video")

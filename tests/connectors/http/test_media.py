@@ -11,7 +11,7 @@ from connectors.errors import ContentRejectedError, UnavailableError
 from connectors.http.media import FetchedMedia, MediaFetcher
 from connectors.http.pool import open_client
 from connectors.settings import ConnectorSettings
-from tests.connectors.surroundings import MP4, PNG, Flood
+from tests.connectors.harness import MP4, PNG, Flood
 
 URL = "https://cdn.example/film.mp4"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.http.context import ConnectorContext
-    from connectors.platforms.registry import ConnectorPool
+    from connectors.registry import ConnectorPool
 
 
 def client_of(pool: ConnectorPool, platform: Platform, account_id: str) -> httpx.AsyncClient:

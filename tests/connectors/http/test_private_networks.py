@@ -12,7 +12,7 @@ from connectors.errors import ContentRejectedError, GiveUpError, UnavailableErro
 from connectors.http.media import MediaFetcher
 from connectors.http.pool import open_client
 from connectors.http.private_networks import check_instance_url, is_public
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Media, Platform, PostContent
-from tests.connectors.surroundings import MP4, SANDBOX, SavedState
+from tests.connectors.harness import MP4, SANDBOX, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PIECE = 1_000_000

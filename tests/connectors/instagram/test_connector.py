@@ -15,12 +15,12 @@ from connectors.errors import (
 from connectors.instagram.connector import InstagramConnector
 from connectors.instagram.media import parse_page, parse_user
 from connectors.meta.api import parse_insights, parse_regain
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

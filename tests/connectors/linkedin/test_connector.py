@@ -21,7 +21,7 @@ from connectors.errors import (
 from connectors.linkedin.connector import LinkedInConnector
 from connectors.linkedin.responses import find_post_urn, parse_count, parse_listed, time_of
 from connectors.linkedin.text import escape_little, says, unescape_little
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.linkedin_dialect import read_little, write_little
@@ -29,7 +29,7 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState, account_of
+from tests.connectors.harness import SANDBOX, Clock, SavedState, account_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PAGE_COUNTS = {"impressions", "reach", "likes", "comments", "shares", "clicks"}

@@ -9,13 +9,13 @@ from connectors.base import Connector
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, ReauthenticateError
 from connectors.mastodon.instance import InstanceLimits, parse_limits
 from connectors.mastodon.statuses import parse_listed, parse_metrics, says
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.faults import FaultKind
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent, PostMetrics
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

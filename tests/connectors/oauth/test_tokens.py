@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.errors import GiveUpError, ReauthenticateError
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform
 

@@ -7,12 +7,12 @@ import pytest
 from connectors.base import Connector
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError, UnavailableError
 from connectors.pinterest.pins import parse_board, parse_metrics, parse_time, says, write_pin
-from connectors.platforms.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool, validate_content
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 VIDEO = Media(url=f"{SANDBOX}/_sandbox/media/video.mp4", kind="video", alt_text="a kettle")

@@ -8,14 +8,14 @@ from pydantic import SecretStr
 
 from connectors.base import Connector
 from connectors.errors import ContentRejectedError, GiveUpError, RateLimitedError, ReauthenticateError
-from connectors.platforms.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool, validate_content
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE
 from tests.connectors.contract_posts_only import PostsOnlyContract
-from tests.connectors.surroundings import Clock, SavedState
+from tests.connectors.harness import Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 BOT_TOKEN = "1234567890:AAE-fake_TokenOfNobody0123456789abc"

@@ -16,13 +16,13 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.platforms.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool, validate_content
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.threads.posts import parse_exhausted, parse_metrics, parse_page, read_kind, says
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PHOTO = PostContent(text="With a photo", media=(PICTURE,))

@@ -18,7 +18,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.redaction import redact
-from connectors.platforms.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool, validate_content
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
@@ -27,7 +27,7 @@ from connectors.tiktok.responses import parse_status
 from connectors.tiktok.uploads import describe_source
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 FILM = Media(url=f"{SANDBOX}/_sandbox/media/film.mp4", kind="video")

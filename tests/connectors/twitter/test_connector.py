@@ -15,7 +15,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.platforms.registry import ConnectorPool
+from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
@@ -30,7 +30,7 @@ from connectors.twitter.posts import (
 )
 from connectors.types import Account, Media, Platform, PostContent, PostMetrics
 from tests.connectors.contract import ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PICTURE = Media(url=f"{SANDBOX}/_sandbox/media/photo.png", alt_text="Two cups")

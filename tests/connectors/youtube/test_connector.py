@@ -16,14 +16,14 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.redaction import redact
-from connectors.platforms.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool, validate_content
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
 from connectors.youtube.videos import next_quota_day, parse_listed, write_title
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.surroundings import SANDBOX, Clock, SavedState, account_of
+from tests.connectors.harness import SANDBOX, Clock, SavedState, account_of
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 VIDEO = Media(url=f"{SANDBOX}/_sandbox/media/video.mp4", kind="video")

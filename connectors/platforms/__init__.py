@@ -1,1 +1,0 @@
-"""One module a platform; `registry` is the only door to them."""
