@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.routing import Router
 
 from connectors.sandbox.authorization import AuthorizationServers
-from connectors.sandbox.bluesky import Bluesky
+from connectors.sandbox.bluesky.app import Bluesky
 from connectors.sandbox.control import Control
 from connectors.sandbox.facebook import Facebook
 from connectors.sandbox.graph_routes import merge_routes

@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.accounts import SandboxAccount, TokenKind
-from connectors.sandbox.bluesky_appview import BlueskyAppView
-from connectors.sandbox.bluesky_records import RecordError, RecordStore, StoredRecord, build_cid
+from connectors.sandbox.bluesky.appview import BlueskyAppView
+from connectors.sandbox.bluesky.records import RecordError, RecordStore, StoredRecord, build_cid
 from connectors.sandbox.identifiers import build_tid
 from connectors.sandbox.tokens import judge_token, revoke_tokens, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, bearer_token, route

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from connectors.sandbox.accounts import SandboxAccount
-    from connectors.sandbox.bluesky_records import RecordStore
+    from connectors.sandbox.bluesky.records import RecordStore
     from connectors.sandbox.posts import SandboxPost
     from connectors.sandbox.world import SandboxWorld
 
