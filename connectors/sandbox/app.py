@@ -10,7 +10,7 @@ from starlette.routing import Router
 from connectors.sandbox.authorization import AuthorizationServers
 from connectors.sandbox.bluesky.app import Bluesky
 from connectors.sandbox.control import Control
-from connectors.sandbox.facebook import Facebook
+from connectors.sandbox.facebook.app import Facebook
 from connectors.sandbox.graph_routes import merge_routes
 from connectors.sandbox.instagram import Instagram
 from connectors.sandbox.linkedin import LinkedIn

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from starlette.routing import Route
 
-from connectors.sandbox.facebook_videos import FacebookVideos
-from connectors.sandbox.facebook_views import pick, show_page, show_post
+from connectors.sandbox.facebook.videos import FacebookVideos
+from connectors.sandbox.facebook.views import pick, show_page, show_post
 from connectors.sandbox.graph_insights import answer_insights
 from connectors.sandbox.graph_manners import (
     GraphDialect,
