@@ -24,7 +24,7 @@ from connectors.sandbox.graph_manners import (
     write_paging,
     write_time,
 )
-from connectors.sandbox.instagram_containers import InstagramContainers
+from connectors.sandbox.instagram.containers import InstagramContainers
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, route
 from connectors.types import Platform
 
