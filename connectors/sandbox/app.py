@@ -13,7 +13,7 @@ from connectors.sandbox.control import Control
 from connectors.sandbox.facebook.app import Facebook
 from connectors.sandbox.graph_routes import merge_routes
 from connectors.sandbox.instagram.app import Instagram
-from connectors.sandbox.linkedin import LinkedIn
+from connectors.sandbox.linkedin.app import LinkedIn
 from connectors.sandbox.mastodon import Mastodon
 from connectors.sandbox.pinterest import Pinterest
 from connectors.sandbox.telegram import Telegram

@@ -24,7 +24,7 @@ from connectors.linkedin.text import escape_little, says, unescape_little
 from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
-from connectors.sandbox.linkedin_dialect import read_little, write_little
+from connectors.sandbox.linkedin.protocol import read_little, write_little
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent

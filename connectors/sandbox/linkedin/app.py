@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
-from connectors.sandbox.linkedin_dialect import (
+from connectors.sandbox.linkedin.media import LinkedInMedia
+from connectors.sandbox.linkedin.protocol import (
     LinkedInDialect,
     denied,
     is_page,
@@ -19,8 +20,7 @@ from connectors.sandbox.linkedin_dialect import (
     refuse_duplicate,
     write_little,
 )
-from connectors.sandbox.linkedin_media import LinkedInMedia
-from connectors.sandbox.linkedin_numbers import LinkedInNumbers
+from connectors.sandbox.linkedin.statistics import LinkedInNumbers
 from connectors.sandbox.tokens import judge_token
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import ContentKind, Platform

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from connectors.sandbox.linkedin_dialect import denied, not_found, refuse
+from connectors.sandbox.linkedin.protocol import denied, not_found, refuse
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, route
 from connectors.types import Platform
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from connectors.sandbox.linkedin_dialect import read_little
+from connectors.sandbox.linkedin.protocol import read_little
 from connectors.types import Platform
 
 if TYPE_CHECKING:

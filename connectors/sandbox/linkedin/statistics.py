@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from connectors.sandbox.linkedin_dialect import denied, is_page, not_found, refuse
+from connectors.sandbox.linkedin.protocol import denied, is_page, not_found, refuse
 from connectors.sandbox.wire import Answer, Call
 from connectors.types import Platform
 
