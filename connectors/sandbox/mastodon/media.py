@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import UploadFile
 
-from connectors.sandbox.mastodon_dialect import MastodonDialect, read_body
+from connectors.sandbox.mastodon.protocol import MastodonDialect, read_body
 from connectors.sandbox.wire import Answer, Call
 from connectors.types import ContentKind, Platform
 

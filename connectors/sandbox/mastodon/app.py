@@ -11,9 +11,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from connectors.sandbox.mastodon_dialect import MastodonDialect, read_body
-from connectors.sandbox.mastodon_entities import show_account, show_instance, show_status
-from connectors.sandbox.mastodon_media import MastodonMedia
+from connectors.sandbox.mastodon.entities import show_account, show_instance, show_status
+from connectors.sandbox.mastodon.media import MastodonMedia
+from connectors.sandbox.mastodon.protocol import MastodonDialect, read_body
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import ContentKind, Platform
 
