@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from connectors.sandbox.graph_insights import answer_insights
-from connectors.sandbox.graph_manners import (
+from connectors.sandbox.meta.insights import answer_insights
+from connectors.sandbox.meta.protocol import (
     GraphDialect,
     graph_error,
     is_own,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from connectors.content.text import count_threads
-from connectors.sandbox.graph_containers import Container, ContainerStatus, GraphContainers
-from connectors.sandbox.graph_manners import graph_error, is_own, no_object, pick_fields, read_list
+from connectors.sandbox.meta.containers import Container, ContainerStatus, GraphContainers
+from connectors.sandbox.meta.protocol import graph_error, is_own, no_object, pick_fields, read_list
 from connectors.sandbox.wire import Answer, Call
 from connectors.types import ContentKind, Platform
 

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from connectors.sandbox.facebook.videos import FacebookVideos
 from connectors.sandbox.facebook.views import pick, show_page, show_post
-from connectors.sandbox.graph_insights import answer_insights
-from connectors.sandbox.graph_manners import (
+from connectors.sandbox.meta.insights import answer_insights
+from connectors.sandbox.meta.protocol import (
     GraphDialect,
     graph_error,
     is_own,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connectors.sandbox.facebook.views import pick
-from connectors.sandbox.graph_manners import graph_error, is_own, no_object, write_time
+from connectors.sandbox.meta.protocol import graph_error, is_own, no_object, write_time
 from connectors.sandbox.wire import Answer, Call
 from connectors.types import Platform
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.graph_insights import answer_insights
-from connectors.sandbox.graph_manners import graph_error, name_field, read_fields, read_list, write_time
+from connectors.sandbox.meta.insights import answer_insights
+from connectors.sandbox.meta.protocol import graph_error, name_field, read_fields, read_list, write_time
 from connectors.sandbox.wire import Answer
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from connectors.sandbox.graph_insights import answer_insights
-from connectors.sandbox.graph_manners import (
+from connectors.sandbox.instagram.containers import InstagramContainers
+from connectors.sandbox.meta.insights import answer_insights
+from connectors.sandbox.meta.protocol import (
     GraphDialect,
     graph_error,
     is_own,
@@ -24,7 +25,6 @@ from connectors.sandbox.graph_manners import (
     write_paging,
     write_time,
 )
-from connectors.sandbox.instagram.containers import InstagramContainers
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, route
 from connectors.types import Platform
 

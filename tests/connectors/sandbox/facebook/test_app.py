@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from connectors.sandbox.app import create_sandbox_app
-from connectors.sandbox.graph_manners import read_fields
+from connectors.sandbox.meta.protocol import read_fields
 from connectors.sandbox.world import SandboxWorld
 from connectors.types import Platform
 

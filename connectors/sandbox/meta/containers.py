@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from connectors.sandbox.graph_manners import is_own, no_object, pick_fields
+from connectors.sandbox.meta.protocol import is_own, no_object, pick_fields
 from connectors.sandbox.wire import Answer, Call
 
 if TYPE_CHECKING:

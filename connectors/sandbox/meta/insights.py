@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from connectors.sandbox.graph_manners import graph_error
+from connectors.sandbox.meta.protocol import graph_error
 from connectors.types import Platform
 
 if TYPE_CHECKING:
