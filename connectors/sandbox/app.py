@@ -15,7 +15,7 @@ from connectors.sandbox.graph_routes import merge_routes
 from connectors.sandbox.instagram.app import Instagram
 from connectors.sandbox.linkedin.app import LinkedIn
 from connectors.sandbox.mastodon.app import Mastodon
-from connectors.sandbox.pinterest import Pinterest
+from connectors.sandbox.pinterest.app import Pinterest
 from connectors.sandbox.telegram import Telegram
 from connectors.sandbox.threads import Threads
 from connectors.sandbox.tiktok import TikTok

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount, TokenKind
-from connectors.sandbox.pinterest_analytics import count_pin
-from connectors.sandbox.pinterest_media import PinterestMedia
+from connectors.sandbox.pinterest.analytics import count_pin
+from connectors.sandbox.pinterest.media import PinterestMedia
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, bearer_token, route
 from connectors.types import ContentKind, Platform

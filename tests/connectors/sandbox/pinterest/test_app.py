@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.sandbox.pinterest import board_id
+from connectors.sandbox.pinterest.app import board_id
 from connectors.types import Platform
 
 if TYPE_CHECKING:
