@@ -16,7 +16,7 @@ from connectors.sandbox.instagram.app import Instagram
 from connectors.sandbox.linkedin.app import LinkedIn
 from connectors.sandbox.mastodon.app import Mastodon
 from connectors.sandbox.pinterest.app import Pinterest
-from connectors.sandbox.telegram import Telegram
+from connectors.sandbox.telegram.app import Telegram
 from connectors.sandbox.threads import Threads
 from connectors.sandbox.tiktok import TikTok
 from connectors.sandbox.twitter import Twitter
