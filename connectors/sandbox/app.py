@@ -17,7 +17,7 @@ from connectors.sandbox.linkedin.app import LinkedIn
 from connectors.sandbox.mastodon.app import Mastodon
 from connectors.sandbox.pinterest.app import Pinterest
 from connectors.sandbox.telegram.app import Telegram
-from connectors.sandbox.threads import Threads
+from connectors.sandbox.threads.app import Threads
 from connectors.sandbox.tiktok import TikTok
 from connectors.sandbox.twitter import Twitter
 from connectors.sandbox.wire import RAW_SEND

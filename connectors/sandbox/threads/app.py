@@ -23,7 +23,7 @@ from connectors.sandbox.meta.protocol import (
     write_paging,
     write_time,
 )
-from connectors.sandbox.threads_containers import ThreadsContainers
+from connectors.sandbox.threads.containers import ThreadsContainers
 from connectors.sandbox.wire import Answer, Call, Endpoint, Handler, route
 from connectors.types import Platform
 
