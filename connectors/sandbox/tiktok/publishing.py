@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Route
 
-from connectors.sandbox.tiktok_dialect import answer_data, refuse
+from connectors.sandbox.tiktok.protocol import answer_data, refuse
 from connectors.sandbox.wire import Answer, Call, Endpoint, route
 from connectors.types import ContentKind, Platform
 

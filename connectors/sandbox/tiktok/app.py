@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
-from connectors.sandbox.tiktok_dialect import TikTokDialect, answer_data, refuse
-from connectors.sandbox.tiktok_publishing import TikTokPublishing
+from connectors.sandbox.tiktok.protocol import TikTokDialect, answer_data, refuse
+from connectors.sandbox.tiktok.publishing import TikTokPublishing
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import Platform
