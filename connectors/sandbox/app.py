@@ -19,7 +19,7 @@ from connectors.sandbox.pinterest.app import Pinterest
 from connectors.sandbox.telegram.app import Telegram
 from connectors.sandbox.threads.app import Threads
 from connectors.sandbox.tiktok.app import TikTok
-from connectors.sandbox.twitter import Twitter
+from connectors.sandbox.twitter.app import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
 from connectors.sandbox.youtube import YouTube

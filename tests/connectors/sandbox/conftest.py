@@ -9,7 +9,7 @@ import pytest
 
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
-from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock
+from tests.connectors.sandbox.harness import AccountOf, Auth, Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock
+    from tests.connectors.sandbox.harness import AccountOf, Auth, Clock
 
 
 async def test_the_accounts_come_with_all_one_needs_to_connect(

@@ -12,7 +12,7 @@ from connectors.types import Platform
 
 if TYPE_CHECKING:
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock, Json
+    from tests.connectors.sandbox.harness import AccountOf, Auth, Clock, Json
 
 X, IG, M, B = Platform.TWITTER, Platform.INSTAGRAM, Platform.MASTODON, Platform.BLUESKY
 

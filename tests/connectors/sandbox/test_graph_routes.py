@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth
+    from tests.connectors.sandbox.harness import AccountOf, Auth
 
 IG, FB, TH = Platform.INSTAGRAM, Platform.FACEBOOK, Platform.THREADS
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.connectors.sandbox.surroundings import Clock, Json
+    from tests.connectors.sandbox.harness import Clock, Json
 
 PICTURE = "https://pictures.example/a.jpg"
 

@@ -12,7 +12,7 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.types import Platform
 
 if TYPE_CHECKING:
-    from tests.connectors.sandbox.surroundings import Clock
+    from tests.connectors.sandbox.harness import Clock
 
 
 def describe(world: SandboxWorld) -> tuple[list[object], list[object]]:

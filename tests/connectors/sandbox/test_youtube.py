@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Json
+    from tests.connectors.sandbox.harness import AccountOf, Auth, Json
 
 Y = Platform.YOUTUBE
 QUANTUM = 256 * 1024

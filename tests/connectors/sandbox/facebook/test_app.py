@@ -13,7 +13,7 @@ from connectors.types import Platform
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock, Json
+    from tests.connectors.sandbox.harness import AccountOf, Auth, Clock, Json
 
 FB = Platform.FACEBOOK
 PICTURE, VIDEO = "https://pictures.example/a.jpg", "https://videos.example/a.mp4"

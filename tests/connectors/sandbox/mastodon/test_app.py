@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock, Json
+    from tests.connectors.sandbox.harness import AccountOf, Auth, Clock, Json
 
 M = Platform.MASTODON
 STATUSES = "/api/v1/statuses"

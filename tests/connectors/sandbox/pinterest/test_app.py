@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Auth, Clock, Json
+    from tests.connectors.sandbox.harness import AccountOf, Auth, Clock, Json
 
 P = Platform.PINTEREST
 PICTURE = {"source_type": "image_url", "url": "https://pictures.example/a.jpg"}

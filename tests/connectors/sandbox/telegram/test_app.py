@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.world import SandboxWorld
-    from tests.connectors.sandbox.surroundings import AccountOf, Json
+    from tests.connectors.sandbox.harness import AccountOf, Json
 
 T = Platform.TELEGRAM
 PICTURE = "https://pictures.example/a.jpg"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.accounts import SandboxAccount, TokenKind
 from connectors.sandbox.tokens import judge_token
-from connectors.sandbox.twitter_text_links import show_text
+from connectors.sandbox.twitter.text_links import show_text
 from connectors.sandbox.wire import Answer, Call, bearer_token, iso_millis
 from connectors.types import Platform
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from connectors.content.text import load_twitter_text
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
-from connectors.sandbox.twitter_media import TwitterMedia
-from connectors.sandbox.twitter_views import (
+from connectors.sandbox.twitter.media import TwitterMedia
+from connectors.sandbox.twitter.views import (
     TwitterDialect,
     invalid_request,
     not_found,
