@@ -22,7 +22,7 @@ from connectors.sandbox.tiktok.app import TikTok
 from connectors.sandbox.twitter.app import Twitter
 from connectors.sandbox.wire import RAW_SEND
 from connectors.sandbox.world import SandboxWorld
-from connectors.sandbox.youtube import YouTube
+from connectors.sandbox.youtube.app import YouTube
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount, TokenKind
 from connectors.sandbox.tokens import judge_token
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, bearer_token, route
-from connectors.sandbox.youtube_uploads import YouTubeUploads, refuse_call, show_video
+from connectors.sandbox.youtube.uploads import YouTubeUploads, refuse_call, show_video
 from connectors.types import Platform
 
 if TYPE_CHECKING:
