@@ -122,7 +122,7 @@ def sample(home: Path, accounts: int) -> list[tuple[str, pd.DataFrame]]:
 
 def loop(home: Path, accounts: int, sampled: int) -> dict[str, Any]:
     """One call an account."""
-    from warehouse.optimal_times import compute_optimal_times  # noqa: PLC0415 (each process loads what it measures)
+    from warehouse.timing.model import compute_optimal_times  # noqa: PLC0415 (each process loads what it measures)
 
     histories = sample(home, sampled)
     started = time.perf_counter()

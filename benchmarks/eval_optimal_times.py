@@ -27,7 +27,7 @@ from generate_histories import World, make_world
 from timing_baselines import Scores, list_baselines
 from timing_ceiling import solve_exactly
 
-from warehouse.optimal_times import (
+from warehouse.timing.model import (
     MODEL_VERSION,
     compute_from_sums,
     compute_prior_without_each,

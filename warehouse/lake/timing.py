@@ -32,8 +32,8 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
     """
     import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
 
-    from warehouse.optimal_times import MODEL_VERSION  # noqa: PLC0415 (same)
-    from warehouse.timing_scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
+    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
 
     accounts = lake.query(load_sql("queries/timing_accounts"))
     by_platform: dict[str, list[dict[str, Any]]] = {}
@@ -121,10 +121,10 @@ def _compute_platform(
     import pyarrow as pa  # noqa: PLC0415 (same)
 
     from warehouse.lake.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
-    from warehouse.timing_history import check_zone  # noqa: PLC0415 (same)
-    from warehouse.timing_prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
-    from warehouse.timing_scores import score_sums  # noqa: PLC0415 (same)
-    from warehouse.timing_sums import sum_posts  # noqa: PLC0415 (same)
+    from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
+    from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
+    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
 
     names = [row["account_id"] for row in accounts]
     zones = [check_zone(row["timezone"]) for row in accounts]

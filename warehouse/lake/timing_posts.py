@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from warehouse.lake.connect import Lake
-    from warehouse.timing_age import AgeCurve
-    from warehouse.timing_history import PostArrays
+    from warehouse.timing.age import AgeCurve
+    from warehouse.timing.history import PostArrays
 
 AGE_CURVE_POSTS = 10_000  # the newest posts of a platform show how it behaves today
 
@@ -26,7 +26,7 @@ def read_posts(lake: Lake, platform: str, account_ids: list[str], now: datetime)
     """
     import numpy as np  # noqa: PLC0415 (see the module docstring)
 
-    from warehouse.timing_history import sort_posts  # noqa: PLC0415 (same)
+    from warehouse.timing.history import sort_posts  # noqa: PLC0415 (same)
 
     kinds = [row["kind"] for row in lake.query(load_sql("queries/timing_kinds"), {"platform": platform})]
     params = {"platform": platform, "account_ids": account_ids, "kinds": kinds, "now": now}
@@ -42,7 +42,7 @@ def read_posts(lake: Lake, platform: str, account_ids: list[str], now: datetime)
 
 def read_age_curve(lake: Lake, platform: str) -> AgeCurve:
     """The platform's age curve from its newest posts' snapshots; the measured default where there are too few."""
-    from warehouse.timing_age import GROWN_UP_HOURS, compute_age_curve  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.age import GROWN_UP_HOURS, compute_age_curve  # noqa: PLC0415 (see the module docstring)
 
     params = {"platform": platform, "grown_up": GROWN_UP_HOURS, "posts": AGE_CURVE_POSTS}
     return compute_age_curve(lake.frame(load_sql("queries/timing_ages"), params))

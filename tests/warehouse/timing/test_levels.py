@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warehouse.timing_age import DEFAULT_AGE_CURVE
-from warehouse.timing_breaks import after_break
-from warehouse.timing_history import PostArrays
-from warehouse.timing_levels import MICROSECONDS_PER_DAY, compute_residuals, robust_spread
+from warehouse.timing.age import DEFAULT_AGE_CURVE
+from warehouse.timing.breaks import after_break
+from warehouse.timing.history import PostArrays
+from warehouse.timing.levels import MICROSECONDS_PER_DAY, compute_residuals, robust_spread
 
 QUICK = settings(max_examples=30, deadline=None)
 

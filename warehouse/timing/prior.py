@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warehouse.timing_history import SLOTS
-from warehouse.timing_kernels import (
+from warehouse.timing.history import SLOTS
+from warehouse.timing.kernels import (
     DEFAULT_MIX,
     SLOT_VARIANCE,
     STRENGTHS,
@@ -15,13 +15,13 @@ from warehouse.timing_kernels import (
     slot_kernel,
     smooth_covariance,
 )
-from warehouse.timing_levels import NOISE_MARGIN
-from warehouse.timing_posterior import SlotPosts, compute_evidence, weigh_evidence
+from warehouse.timing.levels import NOISE_MARGIN
+from warehouse.timing.posterior import SlotPosts, compute_evidence, weigh_evidence
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from warehouse.timing_sums import SlotSums
+    from warehouse.timing.sums import SlotSums
 
     FloatArray = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from warehouse.timing_history import PostArrays
+    from warehouse.timing.history import PostArrays
 
     FloatArray = npt.NDArray[np.float64]
 

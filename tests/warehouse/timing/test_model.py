@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.errors import InvalidInputError
-from warehouse.optimal_times import (
+from warehouse.timing.kernels import DEFAULT_MIX
+from warehouse.timing.model import (
     compute_age_curve,
     compute_from_sums,
     compute_optimal_times,
@@ -23,7 +24,6 @@ from warehouse.optimal_times import (
     compute_prior_without_each,
     compute_slot_sums,
 )
-from warehouse.timing_kernels import DEFAULT_MIX
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
@@ -228,10 +228,10 @@ def test_the_same_history_gives_the_same_answer_on_any_number_of_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     history = random_history(8, posts=20, accounts=40)
-    monkeypatch.setattr("warehouse.timing_sums._BATCH_ACCOUNTS", 7)
-    monkeypatch.setattr("warehouse.timing_scores._BATCH_ACCOUNTS", 7)
+    monkeypatch.setattr("warehouse.timing.sums._BATCH_ACCOUNTS", 7)
+    monkeypatch.setattr("warehouse.timing.scores._BATCH_ACCOUNTS", 7)
     many = compute_optimal_times(history)
-    monkeypatch.setattr("warehouse.timing_batches._MAX_THREADS", 1)
+    monkeypatch.setattr("warehouse.timing.batches._MAX_THREADS", 1)
     pd.testing.assert_frame_equal(compute_optimal_times(history), many, rtol=0, atol=0)
 
 

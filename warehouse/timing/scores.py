@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warehouse.timing_batches import map_batches
-from warehouse.timing_history import HOURS, SLOTS
-from warehouse.timing_kernels import DEFAULT_MIX, KernelMix
-from warehouse.timing_posterior import SlotPosts, compute_forecast, normal_cdf
+from warehouse.timing.batches import map_batches
+from warehouse.timing.history import HOURS, SLOTS
+from warehouse.timing.kernels import DEFAULT_MIX, KernelMix
+from warehouse.timing.posterior import SlotPosts, compute_forecast, normal_cdf
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from warehouse.timing_sums import SlotSums
+    from warehouse.timing.sums import SlotSums
 
     FloatArray = npt.NDArray[np.float64]
 

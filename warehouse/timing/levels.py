@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warehouse.timing_breaks import after_break
-from warehouse.timing_posterior import normal_cdf
+from warehouse.timing.breaks import after_break
+from warehouse.timing.posterior import normal_cdf
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from warehouse.timing_age import AgeCurve
-    from warehouse.timing_history import PostArrays
+    from warehouse.timing.age import AgeCurve
+    from warehouse.timing.history import PostArrays
 
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]

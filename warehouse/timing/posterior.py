@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warehouse.timing_kernels import DEFAULT_MIX, STRENGTHS, KernelMix, slot_kernel
+from warehouse.timing.kernels import DEFAULT_MIX, STRENGTHS, KernelMix, slot_kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from warehouse.timing_kernels import Kernel
+    from warehouse.timing.kernels import Kernel
 
     FloatArray = npt.NDArray[np.float64]
 

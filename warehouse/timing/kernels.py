@@ -3,7 +3,7 @@
 Nobody knows beforehand whether a platform's good times are an hour wide or six, and whether whole days are
 better than others. So there are eight shapes, and the model works with their weighted mean: with the
 weights below where nothing is known, with those that its accounts' posts speak for where a platform's
-profile has been estimated (`warehouse.timing_prior`).
+profile has been estimated (`warehouse.timing.prior`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warehouse.timing_history import HOURS, SLOTS
+from warehouse.timing.history import HOURS, SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

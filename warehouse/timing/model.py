@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from warehouse.errors import InvalidInputError
-from warehouse.timing_age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
-from warehouse.timing_history import HOURS, SLOTS, read_history
-from warehouse.timing_kernels import DEFAULT_MIX, KernelMix, read_mix
-from warehouse.timing_prior import learn_kernel, pool_profiles
-from warehouse.timing_scores import BASES, CONFIDENCES, score_sums
-from warehouse.timing_sums import SlotSums, sum_posts
+from warehouse.timing.age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
+from warehouse.timing.history import HOURS, SLOTS, read_history
+from warehouse.timing.kernels import DEFAULT_MIX, KernelMix, read_mix
+from warehouse.timing.prior import learn_kernel, pool_profiles
+from warehouse.timing.scores import BASES, CONFIDENCES, score_sums
+from warehouse.timing.sums import SlotSums, sum_posts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

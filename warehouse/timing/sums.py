@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from warehouse.timing_batches import map_batches
-from warehouse.timing_history import MICROSECONDS_PER_HOUR, SLOTS, PostArrays
-from warehouse.timing_levels import compute_residuals
+from warehouse.timing.batches import map_batches
+from warehouse.timing.history import MICROSECONDS_PER_HOUR, SLOTS, PostArrays
+from warehouse.timing.levels import compute_residuals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from warehouse.timing_age import AgeCurve
+    from warehouse.timing.age import AgeCurve
 
     FloatArray = npt.NDArray[np.float64]
 
