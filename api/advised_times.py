@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 from api.optimal_slots import rank_across_accounts, render_optimal_time, render_shares, render_subject
 from api.post_requests import parse_platform
 from api.schemas_advice import OptimalTimesOut, SharedTime, SharedTimes
-from warehouse.advice_words import (
+from warehouse.errors import InvalidInputError
+from warehouse.lake.timing import get_optimal_times, get_posting_noise
+from warehouse.scheduling.explanations import (
     CAVEATS,
     describe_candidate,
     describe_losses,
     describe_time,
     to_percent,
 )
-from warehouse.advised_placement import LEAD, NEAR, load_weeks
-from warehouse.errors import InvalidInputError
-from warehouse.lake.timing import get_optimal_times, get_posting_noise
-from warehouse.placement import list_candidates
+from warehouse.scheduling.optimal_placement import LEAD, NEAR, load_weeks
+from warehouse.scheduling.placement import list_candidates
 from warehouse.store.accounts import get_account, list_accounts
 from warehouse.store.workspaces import get_workspace, parse_timezone
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from api.dependencies import Caller
     from api.services import Services
     from connectors.types import Platform
-    from warehouse.placement import Week
+    from warehouse.scheduling.placement import Week
     from warehouse.store.models import AccountRow
 
 MOST_SHARING = 25

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from api.errors import problem_at
 from api.schemas_schedules import CalendarDay, CalendarEntry
 from api.times import resolve_time
-from warehouse.placement import HARD_GAP
+from warehouse.scheduling.placement import HARD_GAP
 from warehouse.store.accounts import get_account
 from warehouse.store.post_reads import list_calendar
 

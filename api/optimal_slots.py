@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from api.schemas_advice import AccountShare, OptimalTime, TimingSubject
-from warehouse.advice_words import (
+from warehouse.scheduling.explanations import (
     compute_loss,
     describe_account,
     describe_confidence,
@@ -14,13 +14,13 @@ from warehouse.advice_words import (
     list_account_caveats,
     to_percent,
 )
-from warehouse.placement import next_instant
+from warehouse.scheduling.placement import next_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from warehouse.placement import Candidate, Week
+    from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.models import AccountRow
 
 

@@ -18,8 +18,8 @@ from api.post_requests import (
 )
 from api.post_views import timing_details
 from api.times import ResolvedTime, require_future, resolve_time
-from warehouse.advised_placement import place_post
 from warehouse.errors import InvalidInputError
+from warehouse.scheduling.optimal_placement import place_post
 from warehouse.store.post_reads import get_post, list_publications
 from warehouse.store.posts import PostDraft
 from warehouse.store.queue_slots import next_free_slot

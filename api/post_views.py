@@ -13,7 +13,7 @@ from api.schemas_posts import (
     PublicationOut,
     Scheduling,
 )
-from warehouse.advice_words import to_percent
+from warehouse.scheduling.explanations import to_percent
 from warehouse.store.ledger import verify_ledger
 from warehouse.store.placements import MANUAL, placement_of
 from warehouse.store.story import tell_story

@@ -12,8 +12,8 @@ from api.post_requests import make_targets, parse_platforms, require_length, wor
 from api.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
 from api.times import resolve_time
 from warehouse.errors import InvalidInputError
-from warehouse.local_times import LocalInstant, describe_resolution
-from warehouse.recurrence_rules import parse_rule, parse_skipped
+from warehouse.scheduling.local_times import LocalInstant, describe_resolution
+from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
 from warehouse.store.occurrences import posts_of, rule_of
 from warehouse.store.recurrences import RecurrenceDraft
 from warehouse.store.target_accounts import list_target_accounts
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from api.schemas_recurrences import RecurrenceCreate, RecurrencePatch
     from api.services import Services
     from connectors.types import Platform
-    from warehouse.recurrence_rules import Occurrence, RecurrenceRule
+    from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
     from warehouse.store.idempotency import StoreSession
     from warehouse.store.recurrence_models import Recurrence
 

@@ -10,10 +10,16 @@ from api.optimal_slots import render_shares
 from api.post_requests import parse_platform, parse_platforms
 from api.schemas_advice import Suggestion, SuggestOut
 from api.times import require_future, resolve_time
-from warehouse.advice_words import CAVEATS, describe_candidate, describe_losses, describe_time, to_percent
-from warehouse.advised_placement import LEAD, load_weeks, read_calendar
 from warehouse.errors import InvalidInputError
-from warehouse.placement import PICK_WINDOW, choose_greedily, list_candidates
+from warehouse.scheduling.explanations import (
+    CAVEATS,
+    describe_candidate,
+    describe_losses,
+    describe_time,
+    to_percent,
+)
+from warehouse.scheduling.optimal_placement import LEAD, load_weeks, read_calendar
+from warehouse.scheduling.placement import PICK_WINDOW, choose_greedily, list_candidates
 from warehouse.store.accounts import list_accounts
 from warehouse.store.target_accounts import list_target_accounts
 from warehouse.store.workspaces import get_workspace, parse_timezone
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from api.schemas_advice import SuggestRequest
     from api.services import Services
     from connectors.types import Platform
-    from warehouse.placement import Candidate, Week
+    from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.idempotency import StoreSession
     from warehouse.store.target_accounts import AnyAccount
 

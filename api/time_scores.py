@@ -11,9 +11,9 @@ from api.suggestions import choose_targets
 from api.times import require_future, resolve_time
 from connectors.registry import get_capabilities
 from connectors.types import Platform
-from warehouse.advice_words import CAVEATS, describe_candidate, describe_time, to_percent
-from warehouse.advised_placement import load_weeks
-from warehouse.placement import HARD_GAP, WANTED_GAP, weigh
+from warehouse.scheduling.explanations import CAVEATS, describe_candidate, describe_time, to_percent
+from warehouse.scheduling.optimal_placement import load_weeks
+from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, weigh
 from warehouse.store.accounts import get_account
 from warehouse.store.placements import list_planned
 from warehouse.store.workspaces import get_workspace, parse_timezone
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from api.dependencies import Caller
     from api.services import Services
-    from warehouse.placement import Candidate, Week
+    from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.placements import Planned
     from warehouse.store.target_accounts import AnyAccount
 

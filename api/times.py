@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from warehouse.errors import InvalidInputError
-from warehouse.local_times import describe_resolution, resolve_local
+from warehouse.scheduling.local_times import describe_resolution, resolve_local
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from api.dashboard.charts import Bar, Cell, draw_bars, draw_week
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
-from warehouse.advice_words import describe_confidence
 from warehouse.errors import NotFoundError
 from warehouse.lake.overview import find_post_words, get_overview
 from warehouse.lake.timing import get_optimal_times
+from warehouse.scheduling.explanations import describe_confidence
 from warehouse.store.accounts import account_health, list_accounts
 from warehouse.store.media import get_upload
 from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications

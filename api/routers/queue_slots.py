@@ -9,7 +9,7 @@ from api.dependencies import AccountReader, ServicesDep, Writer
 from api.idempotency import Repeatable, answer_once, make_answer
 from api.schemas_common import Page, problems
 from api.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
-from warehouse.queue_times import slot_instants
+from warehouse.scheduling.queue_times import slot_instants
 from warehouse.store import queue_slots as store_slots
 from warehouse.store.accounts import get_account
 from warehouse.store.idempotency import StoredAnswer, StoreSession

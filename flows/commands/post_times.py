@@ -66,7 +66,7 @@ def find_time(
     except_post_id: str | None = None,
 ) -> ChosenTime:
     """Return the next best free time of these accounts. Raises InvalidInputError where there is none."""
-    from warehouse.advised_placement import place_post  # noqa: PLC0415 (as above)
+    from warehouse.scheduling.optimal_placement import place_post  # noqa: PLC0415 (as above)
 
     placement = place_post(
         session,

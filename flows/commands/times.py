@@ -11,10 +11,10 @@ import typer
 from flows.commands import time_questions
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, say
-from warehouse.advice_words import CAVEATS, describe_account, describe_slot, list_account_caveats
 from warehouse.lake.connect import Lake
 from warehouse.lake.timing import get_optimal_times
-from warehouse.placement import next_instant
+from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
+from warehouse.scheduling.placement import next_instant
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import get_account, list_accounts
 from warehouse.store.database import Store

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from api.optimal_slots import rank_across_accounts, render_optimal_time
-from warehouse.advice_words import NO_EFFECT, describe_account, list_account_caveats
+from warehouse.scheduling.explanations import NO_EFFECT, describe_account, list_account_caveats
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 """A Monday."""

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
-from warehouse.recurrence_rules import parse_rule
+from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts import connect_account
 from warehouse.store.database import Store

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.types import PostContent
 from flows.recurring_posts import extend_recurrences
-from warehouse.recurrence_rules import parse_rule
+from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.store.duplicates import Target
 from warehouse.store.models import AccountRow, Post
 from warehouse.store.recurrence_models import Recurrence

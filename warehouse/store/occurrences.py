@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connectors.types import PostContent
 from warehouse.errors import ConflictError
-from warehouse.local_times import LocalInstant, describe_resolution
-from warehouse.recurrence_rules import parse_rule
+from warehouse.scheduling.local_times import LocalInstant, describe_resolution
+from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.store.duplicates import Target
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.posts import PostDraft, cancel_post, create_post, update_post
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from warehouse.recurrence_rules import Occurrence, RecurrenceRule
+    from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
 
 STEP_DAYS_AT_MOST = 400
 WORDING = ("media", "link", "thread", "first_comment", "variants")

@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
-from warehouse.queue_times import WeeklySlot, slot_instants
+from warehouse.scheduling.queue_times import WeeklySlot, slot_instants
 from warehouse.store.accounts import get_account
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Base, Post, Publication
@@ -50,7 +50,7 @@ class QueueSlot(Base):
 
     @property
     def weekly(self) -> WeeklySlot:
-        """The slot as `warehouse.queue_times` takes it."""
+        """The slot as `warehouse.scheduling.queue_times` takes it."""
         return WeeklySlot(self.weekday, time.fromisoformat(self.local_time))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from warehouse.recurrence_rules import RecurrenceRule
+    from warehouse.scheduling.recurrence_rules import RecurrenceRule
     from warehouse.store.duplicates import Target
 
 

@@ -16,7 +16,7 @@ from connectors.types import Media, PostContent
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.errors import ConflictError, NotFoundError, SetupError
 from warehouse.media_files import open_media_files
-from warehouse.recurrence_rules import parse_rule
+from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.settings import WarehouseSettings
 from warehouse.store.duplicates import Target
 from warehouse.store.media import (

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.errors import InvalidInputError
-from warehouse.recurrence_rules import MOST_A_DAY, RecurrenceRule, parse_rule, parse_skipped
+from warehouse.scheduling.recurrence_rules import MOST_A_DAY, RecurrenceRule, parse_rule, parse_skipped
 
 ZONES = (
     "UTC",

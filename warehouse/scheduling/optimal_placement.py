@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
-from warehouse.advice_words import describe_choice
 from warehouse.errors import InvalidInputError
 from warehouse.lake.timing import get_optimal_times
-from warehouse.placement import (
+from warehouse.scheduling.explanations import describe_choice
+from warehouse.scheduling.placement import (
     HARD_GAP,
     WANTED_GAP,
     Calendar,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from warehouse.local_times import resolve_local
+from warehouse.scheduling.local_times import resolve_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,12 +12,12 @@ import pytest
 
 from connectors.types import ListedPost, Platform, PostContent
 from tests.warehouse.store.conftest import NOON, World, connect
-from warehouse.advised_placement import place_post
 from warehouse.errors import InvalidInputError
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts
 from warehouse.lake.rows import AccountDim
-from warehouse.placement import WANTED_GAP
+from warehouse.scheduling.optimal_placement import place_post
+from warehouse.scheduling.placement import WANTED_GAP
 from warehouse.settings import WarehouseSettings
 from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import AccountRow

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from warehouse.placement import UNKNOWN_SLOT
+from warehouse.scheduling.placement import UNKNOWN_SLOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
     from zoneinfo import ZoneInfo
 
-    from warehouse.placement import Candidate, Week
+    from warehouse.scheduling.placement import Candidate, Week
 
 NO_EFFECT = "no reliable timing effect"
 WORSE = "worse than usual"

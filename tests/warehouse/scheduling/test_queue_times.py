@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warehouse.queue_times import WeeklySlot, slot_instants
+from warehouse.scheduling.queue_times import WeeklySlot, slot_instants
 
 ZONES = (
     "UTC",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from warehouse.advised_placement import choose
-from warehouse.placement import (
+from warehouse.scheduling.optimal_placement import choose
+from warehouse.scheduling.placement import (
     HARD_GAP,
     PICK_WINDOW,
     UNKNOWN_SLOT,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dateutil.rrule import rrulestr
 
 from warehouse.errors import InvalidInputError
-from warehouse.local_times import LocalResolution, resolve_local
+from warehouse.scheduling.local_times import LocalResolution, resolve_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
