@@ -14,6 +14,8 @@ from connectors.errors import ConnectorError, RetryLaterError
 from connectors.oauth.authorization import Client, PendingAuthorization
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
+from warehouse.store.access.api_keys import get_usable_api_key
+from warehouse.store.access.workspaces import parse_timezone
 from warehouse.store.account_authorizations import (
     begin_authorization,
     forget_authorization,
@@ -22,8 +24,6 @@ from warehouse.store.account_authorizations import (
     take_authorization,
 )
 from warehouse.store.accounts import connect_account
-from warehouse.store.api_keys import get_usable_api_key
-from warehouse.store.workspaces import parse_timezone
 
 if TYPE_CHECKING:
     from datetime import datetime

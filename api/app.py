@@ -55,8 +55,8 @@ from connectors.webhooks.settings import WebhookSettings
 from warehouse.lake.connect import Lake
 from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.database import Store
-from warehouse.store.workspaces import ensure_default_workspace
 
 LAKE_THREADS = 1
 """Each question is answered on the thread that asks it: for small marts, sharing the work costs more than it saves."""

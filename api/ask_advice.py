@@ -52,7 +52,7 @@ def _answer(services: Any, question: str, fields: dict[str, Any]) -> BaseModel: 
     from api.schemas_advice import SuggestRequest  # noqa: PLC0415 (same)
     from api.suggestions import suggest  # noqa: PLC0415 (same)
     from api.time_scores import score_time  # noqa: PLC0415 (same)
-    from warehouse.store.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
+    from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
 
     caller = Caller("cli", DEFAULT_WORKSPACE_ID, frozenset({"read"}))
     if question == "suggest":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.auth import Claims, InvalidTokenError, read_token
 from api.dependencies import Caller
-from warehouse.store.api_keys import expand_scopes, get_usable_api_key
+from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
 
 if TYPE_CHECKING:
     from datetime import datetime

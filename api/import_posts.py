@@ -51,7 +51,7 @@ async def import_posts(body: bytes, content_type: str, mode: BulkMode, *, dry_ru
     from api.bulk_posts import NothingSaved, create_posts  # noqa: PLC0415 (see main)
     from api.dependencies import Caller  # noqa: PLC0415 (same)
     from api.post_files import read_post_rows  # noqa: PLC0415 (same)
-    from warehouse.store.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
+    from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
 
     rows = read_post_rows(body, content_type)
     caller = Caller("cli", DEFAULT_WORKSPACE_ID, frozenset({"write"}))

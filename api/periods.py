@@ -10,7 +10,7 @@ from fastapi import Depends, Query
 from api.dependencies import Analyst, ServicesDep
 from api.errors import problem_at
 from api.times import resolve_time
-from warehouse.store.workspaces import get_workspace, parse_timezone
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 DEFAULT_PERIOD = "30d"
 LONGEST_PERIOD = timedelta(days=365)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from api.errors import ApiError
-from warehouse.store.api_keys import touch_api_key, verify_credentials
+from warehouse.store.access.api_keys import touch_api_key, verify_credentials
 
 if TYPE_CHECKING:
     from api.services import Services

@@ -20,9 +20,9 @@ from warehouse.scheduling.explanations import (
 )
 from warehouse.scheduling.optimal_placement import LEAD, load_weeks, read_calendar
 from warehouse.scheduling.placement import PICK_WINDOW, choose_greedily, list_candidates
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts import list_accounts
 from warehouse.store.target_accounts import list_target_accounts
-from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

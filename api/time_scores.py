@@ -14,9 +14,9 @@ from connectors.types import Platform
 from warehouse.scheduling.explanations import CAVEATS, describe_candidate, describe_time, to_percent
 from warehouse.scheduling.optimal_placement import load_weeks
 from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, weigh
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts import get_account
 from warehouse.store.placements import list_planned
-from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

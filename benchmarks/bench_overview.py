@@ -31,9 +31,9 @@ from overview_databases import NOW, START, fill_lake, fill_native, fill_postgres
 from warehouse.lake.connect import Lake
 from warehouse.lake.overview import get_overview
 from warehouse.settings import WarehouseSettings
-from warehouse.store.api_keys import create_api_key
+from warehouse.store.access.api_keys import create_api_key
+from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID, ensure_default_workspace
 from warehouse.store.database import Store
-from warehouse.store.workspaces import DEFAULT_WORKSPACE_ID, ensure_default_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -35,12 +35,12 @@ from connectors.types import Account, Credentials, Platform, PostContent
 from flows.publisher import run_publisher
 from flows.publisher_settings import PublisherSettings
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.publications import payload_hash
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from flows.publish_report import PublishReport

@@ -28,8 +28,8 @@ from flows.resources import Resources, open_resources
 from flows.settings import FlowSettings
 from flows.timing_refresh import compute_all_optimal_times
 from warehouse.errors import WarehouseError
-from warehouse.store.api_keys import SCOPES, create_api_key
-from warehouse.store.workspaces import ensure_default_workspace
+from warehouse.store.access.api_keys import SCOPES, create_api_key
+from warehouse.store.access.workspaces import ensure_default_workspace
 
 PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
 PUBLISHER = "publish-due-posts"

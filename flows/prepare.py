@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from flows.resources import Resources
 from warehouse.errors import WarehouseError
-from warehouse.store.workspaces import ensure_default_workspace
+from warehouse.store.access.workspaces import ensure_default_workspace
 
 
 def main() -> int:

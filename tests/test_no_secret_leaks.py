@@ -53,15 +53,15 @@ from flows.settings import FlowSettings
 from flows.token_refresh import refresh_account
 from flows.webhook_deliverer import WebhookDeliverer
 from tests.connectors.harness import account_of
+from warehouse.store.access.api_keys import create_api_key
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.account_credentials import open_account
 from warehouse.store.accounts import connect_account
-from warehouse.store.api_keys import create_api_key
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post
 from warehouse.store.webhook_endpoints import create_endpoint
 from warehouse.store.webhook_models import WebhookEvent
 from warehouse.store.webhook_outbox import EVENT_TYPES
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -20,7 +20,7 @@ from api.dashboard.sessions import (
 from api.dependencies import ServicesDep
 from api.errors import ApiError
 from api.sign_in import check_credentials
-from warehouse.store.api_keys import (
+from warehouse.store.access.api_keys import (
     SCOPES,
     create_api_key,
     is_usable,

@@ -18,7 +18,7 @@ from api.auth import InvalidTokenError, issue_token, read_token
 from api.dependencies import Caller, ServicesDep
 from api.errors import ApiError
 from api.services import Services
-from warehouse.store.api_keys import KeyRights, expand_scopes, get_usable_api_key
+from warehouse.store.access.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.models import ApiKey
 
 COOKIE = "socialflow_session"

@@ -12,12 +12,12 @@ from warehouse.errors import NotFoundError
 from warehouse.lake.overview import find_post_words, get_overview
 from warehouse.lake.timing import get_optimal_times
 from warehouse.scheduling.explanations import describe_confidence
+from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts import account_health, list_accounts
 from warehouse.store.media import get_upload
 from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications
 from warehouse.store.publications import EDITABLE, IN_FLIGHT
 from warehouse.store.story import tell_story
-from warehouse.store.workspaces import parse_timezone, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,8 +15,8 @@ from api.services import Services
 from api.times import require_future, resolve_time
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
 from warehouse.store import accounts as store_accounts
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.idempotency import StoredAnswer, StoreSession
-from warehouse.store.workspaces import get_workspace, parse_timezone
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,7 @@ from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_lin
 from api.schemas_api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyOut
 from api.schemas_common import Page, problems
 from api.times import require_future, resolve_time
-from warehouse.store.api_keys import (
+from warehouse.store.access.api_keys import (
     CreatedApiKey,
     create_api_key,
     get_api_key,
@@ -21,9 +21,9 @@ from warehouse.store.api_keys import (
     require_grantable,
     revoke_api_key,
 )
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.models import ApiKey
-from warehouse.store.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])
 

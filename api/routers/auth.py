@@ -8,7 +8,7 @@ from api.errors import problem_at
 from api.schemas_auth import TokenRequest, TokenResponse
 from api.schemas_common import problems
 from api.sign_in import check_credentials
-from warehouse.store.api_keys import expand_scopes, parse_scopes
+from warehouse.store.access.api_keys import expand_scopes, parse_scopes
 
 router = APIRouter(prefix="/auth", tags=["Authentication"])
 

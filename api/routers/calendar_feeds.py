@@ -15,9 +15,9 @@ from api.schemas_common import Page, problems
 from api.schemas_feeds import FeedCreate, FeedCreated, FeedOut
 from api.services import Services
 from warehouse.store import calendar_feeds as store_feeds
+from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.calendar_feeds import CalendarFeed, CreatedFeed
 from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
-from warehouse.store.workspaces import get_workspace
 
 router = APIRouter(tags=["Schedules"])
 

@@ -9,7 +9,7 @@ from api.calendar_views import group_by_day, read_planned, resolve_span
 from api.dependencies import Reader, ServicesDep
 from api.schemas_common import problems
 from api.schemas_schedules import CalendarOut
-from warehouse.store.workspaces import get_workspace, parse_timezone
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])
 

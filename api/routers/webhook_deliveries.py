@@ -12,10 +12,10 @@ from api.schemas_common import Page, problems
 from api.schemas_webhooks import DeliveryDetail, DeliveryOut, DeliveryStatus, ReplayOut, ReplayRequest
 from api.times import resolve_time
 from api.webhook_views import render_delivery, render_delivery_detail
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhook_deliveries import get_delivery, list_deliveries, replay_deliveries
 from warehouse.store.webhook_endpoints import get_endpoint
-from warehouse.store.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/webhooks/{webhook_id}", tags=["Webhooks"])
 

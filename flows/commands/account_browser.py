@@ -18,15 +18,15 @@ import httpx
 from flows.commands.output import say
 from flows.errors import NotConnectedError
 from warehouse.errors import SetupError
+from warehouse.store.access.api_keys import create_api_key, revoke_api_key
 from warehouse.store.account_authorizations import LIFETIME, find_progress
 from warehouse.store.accounts import list_accounts
-from warehouse.store.api_keys import create_api_key, revoke_api_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from connectors.types import Platform
-    from warehouse.store.api_keys import CreatedApiKey
+    from warehouse.store.access.api_keys import CreatedApiKey
     from warehouse.store.database import Store
     from warehouse.store.models import AccountRow
 

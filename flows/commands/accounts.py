@@ -21,6 +21,7 @@ from flows.commands.output import JsonOption, print_json, print_records, say
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import (
     account_health,
     connect_account,
@@ -30,7 +31,6 @@ from warehouse.store.accounts import (
     resume_account,
 )
 from warehouse.store.database import Store
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from connectors.types import Platform

@@ -13,7 +13,7 @@ from flows.commands.output import JsonOption, print_json, say, show_progress
 from flows.resources import Resources
 from flows.timing_refresh import compute_all_optimal_times
 from warehouse.lake.history_import import import_history
-from warehouse.store.workspaces import ensure_default_workspace
+from warehouse.store.access.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from warehouse.lake.history_import import ImportReport

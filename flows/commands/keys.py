@@ -9,9 +9,9 @@ import typer
 
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.settings import WarehouseSettings
-from warehouse.store.api_keys import SCOPES, create_api_key, list_api_keys, revoke_api_key
+from warehouse.store.access.api_keys import SCOPES, create_api_key, list_api_keys, revoke_api_key
+from warehouse.store.access.workspaces import ensure_default_workspace, get_workspace
 from warehouse.store.database import Store
-from warehouse.store.workspaces import ensure_default_workspace, get_workspace
 
 if TYPE_CHECKING:
     from warehouse.store.database import Session

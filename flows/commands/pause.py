@@ -8,8 +8,8 @@ import typer
 
 from flows.commands.output import say
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 from warehouse.store.database import Store
-from warehouse.store.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 
 pause_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 resume_app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -16,9 +16,9 @@ from warehouse.lake.timing import get_optimal_times
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
 from warehouse.scheduling.placement import next_instant
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import get_account, list_accounts
 from warehouse.store.database import Store
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,11 @@ from connectors.webhooks.settings import WebhookSettings
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.database import Store
 from warehouse.store.webhook_deliveries import list_deliveries, replay_deliveries
 from warehouse.store.webhook_endpoints import create_endpoint, get_endpoint, list_endpoints
 from warehouse.store.webhook_outbox import EVENT_TYPES
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent

@@ -9,8 +9,8 @@ import typer
 
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace, list_workspaces
 from warehouse.store.database import Store
-from warehouse.store.workspaces import create_workspace, ensure_default_workspace, list_workspaces
 
 if TYPE_CHECKING:
     from warehouse.store.models import Workspace

@@ -21,9 +21,9 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Platform, VerifiedAccount
 from connectors.webhooks.settings import WebhookSettings
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.api_keys import SCOPES, CreatedApiKey, create_api_key
+from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.accounts import connect_account
-from warehouse.store.api_keys import SCOPES, CreatedApiKey, create_api_key
-from warehouse.store.workspaces import create_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

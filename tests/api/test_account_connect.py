@@ -24,8 +24,8 @@ from tests.api.surroundings import (
     make_tenant,
     open_anonymous,
 )
+from warehouse.store.access.api_keys import revoke_api_key
 from warehouse.store.account_credentials import mark_revoked, open_account
-from warehouse.store.api_keys import revoke_api_key
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:

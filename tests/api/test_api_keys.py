@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api.surroundings import NOON, in_hours, make_tenant, open_anonymous, open_client
-from warehouse.store.api_keys import create_api_key
+from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.models import IdempotencyKey
 
 if TYPE_CHECKING:

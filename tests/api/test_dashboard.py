@@ -11,7 +11,7 @@ from api.settings import ApiSettings
 from tests.api.operations import hidden_paths
 from tests.api.surroundings import RunningServer, SettableClock, make_tenant, open_anonymous
 from tests.api.test_advice import advise
-from warehouse.store.api_keys import create_api_key, list_api_keys, revoke_api_key
+from warehouse.store.access.api_keys import create_api_key, list_api_keys, revoke_api_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from tests.api.surroundings import Server, Tenant
-    from warehouse.store.api_keys import CreatedApiKey
+    from warehouse.store.access.api_keys import CreatedApiKey
 
 SCOPES = {
     "": "analytics",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
 from tests.api.surroundings import make_tenant, open_anonymous
-from warehouse.store.api_keys import SCOPES, revoke_api_key
+from warehouse.store.access.api_keys import SCOPES, revoke_api_key
 from warehouse.store.webhook_endpoints import create_endpoint
 from warehouse.store.webhook_outbox import write_test_event
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 from api.mcp_server import ApiClient, build_server
 from api.settings import McpSettings
 from flows.cli import app
-from warehouse.store.api_keys import create_api_key
+from warehouse.store.access.api_keys import create_api_key
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
     from tests.api.surroundings import Tenant
-    from warehouse.store.api_keys import CreatedApiKey
+    from warehouse.store.access.api_keys import CreatedApiKey
 
 TOOLS = {
     "list_accounts",

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.api.surroundings import RunningServer, SettableClock
-from warehouse.store.api_keys import DEFAULT_SCOPES, create_api_key
-from warehouse.store.workspaces import DEFAULT_WORKSPACE_ID
+from warehouse.store.access.api_keys import DEFAULT_SCOPES, create_api_key
+from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from api.settings import ApiSettings
 from tests.api.surroundings import RunningServer, SettableClock, in_hours, make_tenant
 from warehouse.settings import WarehouseSettings
-from warehouse.store.api_keys import revoke_api_key
+from warehouse.store.access.api_keys import revoke_api_key
 from warehouse.store.database import Store
 from warehouse.store.models import Post
 

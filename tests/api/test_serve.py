@@ -14,7 +14,7 @@ import asyncio, sys
 from datetime import UTC, datetime
 import httpx
 from api.serve import create_app
-from warehouse.store.api_keys import SCOPES, create_api_key
+from warehouse.store.access.api_keys import SCOPES, create_api_key
 
 async def main():
     app = create_app()

@@ -16,7 +16,7 @@ from tests.api.surroundings import (
     open_anonymous,
     open_client,
 )
-from warehouse.store.api_keys import create_api_key, list_api_keys
+from warehouse.store.access.api_keys import create_api_key, list_api_keys
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ from tests.chaos import ingester
 from tests.chaos.storm import free_port, wait_for
 from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.database import Store
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,9 +19,9 @@ from connectors.types import Platform
 from flows.resources import Resources
 from flows.settings import FlowSettings
 from tests.connectors.harness import SANDBOX, Clock, account_of
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.models import AccountRow
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

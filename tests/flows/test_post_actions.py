@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from connectors.types import Credentials, Platform, VerifiedAccount
 from flows.cli import app
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.models import Publication, Workspace
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store

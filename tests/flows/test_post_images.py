@@ -14,10 +14,10 @@ from connectors.types import Credentials, Platform, VerifiedAccount
 from flows.cli import app
 from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.media import MediaUpload, MediaUse
 from warehouse.store.models import Post
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.duplicates import Target
@@ -25,7 +26,6 @@ from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import Post, Publication
 from warehouse.store.recurrence_models import Recurrence, RecurrenceOccurrence
 from warehouse.store.recurrences import RecurrenceDraft, create_recurrence
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path

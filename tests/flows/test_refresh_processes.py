@@ -20,10 +20,10 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Platform
 from flows.ports import Ports
 from tests.connectors.harness import account_of
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.account_credentials import open_account
 from warehouse.store.accounts import connect_account
 from warehouse.store.models import AccountRow
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,11 +29,11 @@ from connectors.settings import ConnectorSettings
 from connectors.types import PostContent
 from flows.publish_posts import publish_due_posts
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.api_keys import create_api_key
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.account_credentials import open_account
-from warehouse.store.api_keys import create_api_key
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,8 +25,8 @@ from warehouse.scheduling.placement import (
     best_of,
     list_candidates,
 )
+from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.placements import MANUAL, get_policy, list_planned
-from warehouse.store.workspaces import get_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

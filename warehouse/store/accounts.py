@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.access.workspaces import parse_timezone
 from warehouse.store.account_credentials import store_credentials
 from warehouse.store.account_health import AccountHealth, account_health
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publications import cancel_publication, get_publication
-from warehouse.store.workspaces import parse_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from connectors.types import Platform, VerifiedAccount
-    from warehouse.store.crypto import Cipher
+    from warehouse.store.access.crypto import Cipher
 
 __all__ = [
     "AccountHealth",

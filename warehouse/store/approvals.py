@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.store.access.workspaces import read_settings
 from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import Publication
 from warehouse.store.post_reads import get_post
 from warehouse.store.post_versions import lock_publications, require_version, touch
 from warehouse.store.webhook_payloads import announce_outcomes
-from warehouse.store.workspaces import read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

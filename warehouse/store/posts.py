@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.access.workspaces import read_settings
 from warehouse.store.approvals import ask_for_approval, hold_unapproved
 from warehouse.store.database import new_id
 from warehouse.store.duplicates import Target, refuse_duplicates
@@ -30,7 +31,6 @@ from warehouse.store.publications import (
     resolve_review,
     retry_publication,
 )
-from warehouse.store.workspaces import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

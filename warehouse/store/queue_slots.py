@@ -14,10 +14,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.scheduling.queue_times import WeeklySlot, slot_instants
+from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.accounts import get_account
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Base, Post, Publication
-from warehouse.store.workspaces import get_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -10,6 +10,7 @@ import pytest
 from connectors.types import PostContent
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.approvals import approve_post, reject_post
 from warehouse.store.duplicates import Target
 from warehouse.store.housekeeping import fail_unusable, review_overdue
@@ -25,7 +26,6 @@ from warehouse.store.posts import (
     update_post,
 )
 from warehouse.store.queue_state import get_queue_state
-from warehouse.store.workspaces import update_workspace
 
 if TYPE_CHECKING:
     from warehouse.store.models import Post as PostRow

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warehouse.errors import ConflictError
-from warehouse.store.api_keys import create_api_key
+from warehouse.store.access.api_keys import create_api_key
+from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace, list_workspaces
 from warehouse.store.idempotency import (
     KEPT_FOR,
     LEASE,
@@ -20,7 +21,6 @@ from warehouse.store.idempotency import (
     release,
     reserve,
 )
-from warehouse.store.workspaces import create_workspace, ensure_default_workspace, list_workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,6 +18,7 @@ from warehouse.errors import ConflictError, NotFoundError, SetupError
 from warehouse.media_files import open_media_files
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.duplicates import Target
 from warehouse.store.media import (
     MediaUpload,
@@ -32,7 +33,6 @@ from warehouse.store.media import (
 from warehouse.store.models import AccountRow
 from warehouse.store.posts import PostDraft, cancel_post, create_post, update_post
 from warehouse.store.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
-from warehouse.store.workspaces import create_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

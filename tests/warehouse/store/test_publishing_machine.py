@@ -20,6 +20,7 @@ from sqlalchemy import select
 from connectors.types import Credentials, Platform, PostContent, PublishedPost, VerifiedAccount
 from warehouse.errors import ConflictError
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts import connect_account
 from warehouse.store.claims import claim_due, claim_unknown, release_claims
 from warehouse.store.database import Store
@@ -35,7 +36,6 @@ from warehouse.store.publications import (
     resolve_review,
     retry_publication,
 )
-from warehouse.store.workspaces import ensure_default_workspace
 
 LEASE = timedelta(seconds=90)
 OWNERS = st.sampled_from(["a", "b", "c"])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.warehouse.store.conftest import NOON
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.webhook_deliveries import (
     DEAD_AFTER,
     PER_ENDPOINT,
@@ -32,7 +33,6 @@ from warehouse.store.webhook_endpoints import (
 from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint
 from warehouse.store.webhook_outbox import Happening, write_events
 from warehouse.store.webhook_state import forget_old_events, get_webhook_state
-from warehouse.store.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
     from datetime import datetime

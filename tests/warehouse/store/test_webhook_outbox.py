@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from connectors.types import Credentials, PostMetrics
 from tests.warehouse.store.conftest import NOON, World
+from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.account_credentials import list_expiring_accounts, mark_revoked, save_credentials
 from warehouse.store.housekeeping import fail_unusable, review_overdue, review_unaskable
 from warehouse.store.ledger import list_events
@@ -22,7 +23,6 @@ from warehouse.store.webhook_endpoints import create_endpoint
 from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from warehouse.store.webhook_outbox import EVENT_TYPES
 from warehouse.store.webhook_payloads import MEASUREMENTS_PER_EVENT, announce_expiring, announce_metrics
-from warehouse.store.workspaces import create_workspace
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from warehouse.errors import InvalidInputError, NotFoundError
-from warehouse.store.api_keys import (
+from warehouse.store.access.api_keys import (
     SCOPES,
     CreatedApiKey,
     create_api_key,
@@ -19,7 +19,7 @@ from warehouse.store.api_keys import (
     revoke_api_key,
     verify_credentials,
 )
-from warehouse.store.workspaces import create_workspace, ensure_default_workspace
+from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store
