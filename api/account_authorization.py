@@ -16,14 +16,14 @@ from connectors.types import Platform
 from warehouse.errors import InvalidInputError
 from warehouse.store.access.api_keys import get_usable_api_key
 from warehouse.store.access.workspaces import parse_timezone
-from warehouse.store.account_authorizations import (
+from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.accounts.authorizations import (
     begin_authorization,
     forget_authorization,
     is_awaited,
     make_state,
     take_authorization,
 )
-from warehouse.store.accounts import connect_account
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from api.schemas_account_connect import AuthorizationRequest
     from api.services import Services
     from connectors.types import VerifiedAccount
-    from warehouse.store.account_authorizations import ReturnedAuthorization
+    from warehouse.store.accounts.authorizations import ReturnedAuthorization
 
 MOST_PAGES = 25
 """Of one person, connected at once: each is asked who it is first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from api.schemas_accounts import AccountOut, DisconnectOut, Health
-from warehouse.store.accounts import account_health
+from warehouse.store.accounts.accounts import account_health
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

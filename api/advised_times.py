@@ -21,7 +21,7 @@ from warehouse.scheduling.explanations import (
 from warehouse.scheduling.optimal_placement import LEAD, NEAR, load_weeks
 from warehouse.scheduling.placement import list_candidates
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.accounts import get_account, list_accounts
+from warehouse.store.accounts.accounts import get_account, list_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

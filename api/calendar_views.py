@@ -9,7 +9,7 @@ from api.errors import problem_at
 from api.schemas_schedules import CalendarDay, CalendarEntry
 from api.times import resolve_time
 from warehouse.scheduling.placement import HARD_GAP
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 from warehouse.store.post_reads import list_calendar
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.post_requests import Wording
+    from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.idempotency import StoreSession
     from warehouse.store.media import MediaUpload
-    from warehouse.store.target_accounts import AnyAccount
 
 
 def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:

@@ -21,10 +21,10 @@ from api.times import ResolvedTime, require_future, resolve_time
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.optimal_placement import place_post
 from warehouse.store.access.workspaces import parse_timezone, read_settings
+from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.post_reads import get_post, list_publications
 from warehouse.store.posts import PostDraft
 from warehouse.store.queue_slots import next_free_slot
-from warehouse.store.target_accounts import list_target_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Capabilities, ContentProblem
+    from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.models import Post
     from warehouse.store.recurrence_models import Recurrence
-    from warehouse.store.target_accounts import AnyAccount
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution
 from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.occurrences import posts_of, rule_of
 from warehouse.store.recurrences import RecurrenceDraft
-from warehouse.store.target_accounts import list_target_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,8 @@ from warehouse.scheduling.explanations import (
 from warehouse.scheduling.optimal_placement import LEAD, load_weeks, read_calendar
 from warehouse.scheduling.placement import PICK_WINDOW, choose_greedily, list_candidates
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.accounts import list_accounts
-from warehouse.store.target_accounts import list_target_accounts
+from warehouse.store.accounts.accounts import list_accounts
+from warehouse.store.accounts.target_accounts import list_target_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from api.services import Services
     from connectors.types import Platform
     from warehouse.scheduling.placement import Candidate, Week
+    from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.idempotency import StoreSession
-    from warehouse.store.target_accounts import AnyAccount
 
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=92)

@@ -15,7 +15,7 @@ from warehouse.scheduling.explanations import CAVEATS, describe_candidate, descr
 from warehouse.scheduling.optimal_placement import load_weeks
 from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, weigh
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 from warehouse.store.placements import list_planned
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from api.dependencies import Caller
     from api.services import Services
     from warehouse.scheduling.placement import Candidate, Week
+    from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.placements import Planned
-    from warehouse.store.target_accounts import AnyAccount
 
 _LONGEST_WINDOW = timedelta(hours=24)
 

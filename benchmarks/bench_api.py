@@ -42,7 +42,7 @@ from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import SCOPES, create_api_key
 from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID, ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.models import Workspace
 from warehouse.store.posts import PostDraft, Target, create_post

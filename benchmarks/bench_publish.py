@@ -36,7 +36,7 @@ from flows.publisher import run_publisher
 from flows.publisher_settings import PublisherSettings
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import AccountRow, Post, Publication

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError, RateLimitedError, ReauthenticateError
 from flows.token_refresh import recover_account
 from warehouse.errors import WarehouseError
-from warehouse.store.account_credentials import open_account
-from warehouse.store.accounts import get_account
-from warehouse.store.measurements import record_account_error
+from warehouse.store.accounts.accounts import get_account
+from warehouse.store.accounts.credentials import open_account
+from warehouse.store.accounts.measurements import record_account_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -13,7 +13,7 @@ from connectors.errors import ConnectorError, OutcomeUnknownError, Reauthenticat
 from connectors.types import Platform
 from flows.delivery import compute_backoff, find_out, send
 from flows.token_refresh import recover_account
-from warehouse.store.account_credentials import open_account
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.claims import list_taken_ids
 from warehouse.store.models import AccountRow
 from warehouse.store.outcomes import Outcome

@@ -18,15 +18,15 @@ from flows.account_runs import name_account, serve_accounts, utc_now
 from flows.data_checks import note_findings
 from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
-from warehouse.store.backfills import (
+from warehouse.store.accounts.backfills import (
     begin_backfill,
     finish_backfill,
     list_accounts_to_backfill,
     save_backfill_place,
 )
+from warehouse.store.accounts.measurements import list_publications_by_external_id, record_measured
+from warehouse.store.accounts.read_budgets import count_reads, note_reads
 from warehouse.store.external_posts import record_external_posts
-from warehouse.store.measurements import list_publications_by_external_id, record_measured
-from warehouse.store.read_budgets import count_reads, note_reads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence

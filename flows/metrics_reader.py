@@ -17,9 +17,9 @@ from flows.account_runs import serve_accounts, utc_now
 from flows.data_checks import note_findings
 from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
-from warehouse.store.measurements import list_due_snapshots, put_off_young, record_measured
+from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young, record_measured
+from warehouse.store.accounts.read_budgets import grant_reads
 from warehouse.store.placements import list_placements
-from warehouse.store.read_budgets import grant_reads
 from warehouse.store.webhook_payloads import announce_metrics
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from connectors.registry import ConnectorPool
     from connectors.types import MetricsBatch
     from flows.resources import Resources
-    from warehouse.store.measurements import DueAccount
+    from warehouse.store.accounts.measurements import DueAccount
     from warehouse.store.models import AccountRow, Publication
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flows.account_runs import utc_now
 from flows.lake_rows import account_dim
 from warehouse.store.access.workspaces import list_workspaces
-from warehouse.store.accounts import list_accounts
+from warehouse.store.accounts.accounts import list_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from connectors.types import Platform
 from flows.account_runs import serve_accounts, utc_now
 from flows.run_report import RunReport
 from flows.token_refresh import refresh_account
-from warehouse.store.account_credentials import list_expiring_accounts
-from warehouse.store.account_health import EXPIRING_WITHIN
+from warehouse.store.accounts.credentials import list_expiring_accounts
+from warehouse.store.accounts.health import EXPIRING_WITHIN
 from warehouse.store.webhook_payloads import announce_expiring
 
 if TYPE_CHECKING:

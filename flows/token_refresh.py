@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from connectors.errors import ConnectorError, GiveUpError, ReauthenticateError
-from warehouse.store.account_credentials import (
+from warehouse.store.accounts.credentials import (
     mark_revoked,
     open_account,
     release_refresh,

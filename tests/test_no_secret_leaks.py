@@ -55,8 +55,8 @@ from flows.webhook_deliverer import WebhookDeliverer
 from tests.connectors.harness import account_of
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.account_credentials import open_account
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post
 from warehouse.store.webhook_endpoints import create_endpoint

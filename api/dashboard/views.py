@@ -13,7 +13,7 @@ from warehouse.lake.overview import find_post_words, get_overview
 from warehouse.lake.timing import get_optimal_times
 from warehouse.scheduling.explanations import describe_confidence
 from warehouse.store.access.workspaces import parse_timezone, read_settings
-from warehouse.store.accounts import account_health, list_accounts
+from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.media import get_upload
 from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications
 from warehouse.store.publications import EDITABLE, IN_FLIGHT
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.services import Services
-    from warehouse.store.account_health import AccountHealth
+    from warehouse.store.accounts.health import AccountHealth
     from warehouse.store.idempotency import StoreSession
     from warehouse.store.models import AccountRow, Post, Publication
 

@@ -14,8 +14,8 @@ from api.schemas_common import Page, problems
 from api.services import Services
 from api.times import require_future, resolve_time
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
-from warehouse.store import accounts as store_accounts
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.store.accounts.accounts import accounts as store_accounts
 from warehouse.store.idempotency import StoredAnswer, StoreSession
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from api.remembered import remember
 from api.schemas_analytics import OverviewOut
 from api.schemas_common import problems
 from warehouse.lake.overview import get_overview
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])
 

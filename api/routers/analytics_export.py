@@ -14,7 +14,7 @@ from api.periods import FromParameter, ToParameter, read_time
 from api.post_requests import parse_platform
 from api.schemas_common import problems
 from warehouse.lake.table_files import write_table
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])
 

@@ -11,7 +11,7 @@ from api.schemas_common import Page, problems
 from api.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
 from warehouse.scheduling.queue_times import slot_instants
 from warehouse.store import queue_slots as store_slots
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.queue_slots import QueueSlot
 

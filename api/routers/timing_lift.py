@@ -10,7 +10,7 @@ from api.post_requests import parse_platform
 from api.schemas_common import problems
 from api.schemas_timing_lift import TimingLiftOut
 from warehouse.lake.placement_lift import get_placement_lift
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics/timing-lift", tags=["Analytics"])
 

@@ -19,8 +19,8 @@ from flows.commands.output import say
 from flows.errors import NotConnectedError
 from warehouse.errors import SetupError
 from warehouse.store.access.api_keys import create_api_key, revoke_api_key
-from warehouse.store.account_authorizations import LIFETIME, find_progress
-from warehouse.store.accounts import list_accounts
+from warehouse.store.accounts.accounts import list_accounts
+from warehouse.store.accounts.authorizations import LIFETIME, find_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,7 +22,7 @@ from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import (
+from warehouse.store.accounts.accounts import (
     account_health,
     connect_account,
     disconnect_account,

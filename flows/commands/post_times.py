@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from warehouse.lake.connect import Lake
     from warehouse.settings import WarehouseSettings
+    from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.database import Session
     from warehouse.store.models import Workspace
-    from warehouse.store.target_accounts import AnyAccount
 
 OPTIMAL = "optimal"
 

@@ -17,7 +17,7 @@ from warehouse.scheduling.explanations import CAVEATS, describe_account, describ
 from warehouse.scheduling.placement import next_instant
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import get_account, list_accounts
+from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.database import Store
 
 if TYPE_CHECKING:

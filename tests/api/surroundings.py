@@ -23,7 +23,7 @@ from connectors.webhooks.settings import WebhookSettings
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import SCOPES, CreatedApiKey, create_api_key
 from warehouse.store.access.workspaces import create_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,7 +25,7 @@ from tests.api.surroundings import (
     open_anonymous,
 )
 from warehouse.store.access.api_keys import revoke_api_key
-from warehouse.store.account_credentials import mark_revoked, open_account
+from warehouse.store.accounts.credentials import mark_revoked, open_account
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from api.settings import ApiSettings
 from connectors.sandbox.faults import FaultRule
 from connectors.types import Platform
 from tests.api.surroundings import RunningServer, SettableClock, in_hours, make_tenant
-from warehouse.store.account_credentials import mark_revoked, open_account
+from warehouse.store.accounts.credentials import mark_revoked, open_account
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tests.chaos.storm import free_port, wait_for
 from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Media, Platform, PostContent
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication

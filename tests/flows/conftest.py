@@ -20,7 +20,7 @@ from flows.resources import Resources
 from flows.settings import FlowSettings
 from tests.connectors.harness import SANDBOX, Clock, account_of
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:

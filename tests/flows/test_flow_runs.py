@@ -30,7 +30,7 @@ from flows.refresh_tokens import refresh_tokens
 from flows.resources import Resources
 from tests.connectors.harness import account_of
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from connectors.types import Credentials, Platform, VerifiedAccount
 from flows.cli import app
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.models import Publication, Workspace
 
 if TYPE_CHECKING:

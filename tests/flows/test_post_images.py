@@ -15,7 +15,7 @@ from flows.cli import app
 from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.media import MediaUpload, MediaUse
 from warehouse.store.models import Post
 

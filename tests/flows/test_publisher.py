@@ -24,7 +24,7 @@ from flows.publisher_settings import PublisherSettings
 from flows.watchdog import raise_if_behind
 from tests.connectors.harness import SANDBOX, account_of
 from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post

@@ -19,7 +19,7 @@ from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.duplicates import Target
 from warehouse.store.ledger import verify_ledger

@@ -21,8 +21,8 @@ from connectors.types import Platform
 from flows.ports import Ports
 from tests.connectors.harness import account_of
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.account_credentials import open_account
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.token_refresh import refresh_account
 from warehouse.settings import WarehouseSettings
-from warehouse.store.account_credentials import open_account
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow
 

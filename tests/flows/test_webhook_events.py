@@ -14,7 +14,7 @@ from flows.history_reader import read_histories
 from flows.maintenance import forget_events
 from flows.metrics_reader import read_due_metrics
 from flows.token_keeper import refresh_ending_tokens
-from warehouse.store.account_credentials import save_credentials
+from warehouse.store.accounts.credentials import save_credentials
 from warehouse.store.webhook_endpoints import create_endpoint
 from warehouse.store.webhook_models import WebhookDelivery, WebhookEvent
 from warehouse.store.webhook_outbox import EVENT_TYPES

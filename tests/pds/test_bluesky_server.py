@@ -31,7 +31,7 @@ from flows.publish_posts import publish_due_posts
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.account_credentials import open_account
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow, Publication
 

@@ -18,7 +18,7 @@ from warehouse.lake.history_files import RejectedRow, read_history
 from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
-from warehouse.store.accounts import find_or_create_imported_account
+from warehouse.store.accounts.accounts import find_or_create_imported_account
 from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import Publication
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from warehouse.lake.connect import Lake
+    from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.placements import PlacementPolicy, Planned
-    from warehouse.store.target_accounts import AnyAccount
 
 Kind = Literal["recommended", "random", "exploration"]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from connectors.types import PostContent
+    from warehouse.store.accounts.target_accounts import TargetAccount
     from warehouse.store.models import AccountRow
-    from warehouse.store.target_accounts import TargetAccount
 
 DUPLICATE_WINDOW = timedelta(hours=24)
 """The same content on the same account, planned or published closer together than this, is a duplicate."""

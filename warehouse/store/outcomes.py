@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, select, update
 
+from warehouse.store.accounts.measurements import next_snapshot_at
 from warehouse.store.claims import (
     join_limits,
     may_call,
@@ -20,7 +21,6 @@ from warehouse.store.claims import (
     release_claims,
 )
 from warehouse.store.ledger import LedgerEvent, append_events
-from warehouse.store.measurements import next_snapshot_at
 from warehouse.store.models import Publication
 from warehouse.store.publications import refresh_post_status
 from warehouse.store.webhook_payloads import announce_outcomes

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.scheduling.queue_times import WeeklySlot, slot_instants
 from warehouse.store.access.workspaces import get_workspace
-from warehouse.store.accounts import get_account
+from warehouse.store.accounts.accounts import get_account
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Base, Post, Publication
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from warehouse.store.target_accounts import AnyAccount
+    from warehouse.store.accounts.target_accounts import AnyAccount
 
 MOST_SLOTS = 200
 """On one account: more than one an hour, every day."""

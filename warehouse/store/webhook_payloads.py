@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from connectors.types import METRIC_NAMES
-from warehouse.store.account_health import account_health
+from warehouse.store.accounts.health import account_health
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.webhook_outbox import Happening, list_listened, write_events
 

@@ -15,7 +15,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.lake.history_import import ImportReport, import_history
 from warehouse.lake.overview import get_overview
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import list_accounts
+from warehouse.store.accounts.accounts import list_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

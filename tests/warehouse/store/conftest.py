@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from connectors.types import Credentials, Platform, PostContent, PublishedPost, VerifiedAccount
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.claims import ClaimedPublication, claim_due
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow, Publication

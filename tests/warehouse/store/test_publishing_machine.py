@@ -21,7 +21,7 @@ from connectors.types import Credentials, Platform, PostContent, PublishedPost, 
 from warehouse.errors import ConflictError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts import connect_account
+from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.claims import claim_due, claim_unknown, release_claims
 from warehouse.store.database import Store
 from warehouse.store.housekeeping import expire_leases, review_overdue

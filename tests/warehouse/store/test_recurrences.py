@@ -14,7 +14,7 @@ from connectors.types import PostContent
 from tests.warehouse.store.conftest import NOON, World, connect
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.scheduling.recurrence_rules import parse_rule
-from warehouse.store.accounts import disconnect_account
+from warehouse.store.accounts.accounts import disconnect_account
 from warehouse.store.duplicates import Target
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.occurrences import extend_rule, list_due_rules

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from connectors.types import Credentials, PostMetrics
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.store.access.workspaces import create_workspace
-from warehouse.store.account_credentials import list_expiring_accounts, mark_revoked, save_credentials
+from warehouse.store.accounts.credentials import list_expiring_accounts, mark_revoked, save_credentials
 from warehouse.store.housekeeping import fail_unusable, review_overdue, review_unaskable
 from warehouse.store.ledger import list_events
 from warehouse.store.models import AccountRow, Publication

@@ -10,11 +10,12 @@ from pydantic import SecretStr
 
 from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
-from warehouse.store import account_credentials, accounts
 from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace
+from warehouse.store.accounts.accounts import accounts
+from warehouse.store.accounts.accounts import credentials as account_credentials
+from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts import PostDraft, Target, create_post, get_post
-from warehouse.store.target_accounts import list_target_accounts
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store

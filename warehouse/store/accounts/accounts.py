@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import parse_timezone
-from warehouse.store.account_credentials import store_credentials
-from warehouse.store.account_health import AccountHealth, account_health
+from warehouse.store.accounts.credentials import store_credentials
+from warehouse.store.accounts.health import AccountHealth, account_health
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publications import cancel_publication, get_publication

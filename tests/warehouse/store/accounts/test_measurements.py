@@ -10,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.types import ListedPost
-from warehouse.store.backfills import (
+from warehouse.store.accounts.backfills import (
     begin_backfill,
     finish_backfill,
     list_accounts_to_backfill,
     save_backfill_place,
 )
-from warehouse.store.claims import pause_account_until, pause_platform_until
-from warehouse.store.external_posts import record_external_posts
-from warehouse.store.measurements import (
+from warehouse.store.accounts.measurements import (
     SNAPSHOT_AGES,
     list_due_followers,
     list_due_snapshots,
@@ -26,6 +24,8 @@ from warehouse.store.measurements import (
     record_followers_measured,
     record_measured,
 )
+from warehouse.store.claims import pause_account_until, pause_platform_until
+from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import AccountRow, Publication
 
 if TYPE_CHECKING:
