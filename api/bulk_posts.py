@@ -12,7 +12,7 @@ from api.schemas_bulk import BulkOut, BulkRow
 from api.schemas_common import ProblemEntry
 from api.schemas_posts import PostCreate
 from warehouse.errors import WarehouseError
-from warehouse.store.posts import create_post
+from warehouse.store.posts.posts import create_post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from api.post_files import PostRow
     from api.schemas_bulk import BulkMode
     from api.services import Services
-    from warehouse.store.idempotency import StoreSession
+    from warehouse.store.posts.idempotency import StoreSession
 
 
 class NothingSaved(Exception):  # noqa: N818 (no error: it carries a report out of a transaction that must not last)

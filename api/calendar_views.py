@@ -10,14 +10,14 @@ from api.schemas_schedules import CalendarDay, CalendarEntry
 from api.times import resolve_time
 from warehouse.scheduling.placement import HARD_GAP
 from warehouse.store.accounts.accounts import get_account
-from warehouse.store.post_reads import list_calendar
+from warehouse.store.posts.reads import list_calendar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from warehouse.store.idempotency import StoreSession
     from warehouse.store.models import Post, Publication
+    from warehouse.store.posts.idempotency import StoreSession
 
 DEFAULT_SPAN = timedelta(days=30)
 LONGEST_SPAN = timedelta(days=366)

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from api.dependencies import Caller, caller_of
 from api.errors import problem_at
 from api.services import Services
-from warehouse.store import idempotency
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.posts.posts import idempotency
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from api.errors import ApiError, problem_at
 from connectors.registry import get_capabilities
 from connectors.types import Media, Platform
-from warehouse.store.media import find_uploads
+from warehouse.store.posts.media import find_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.post_requests import Wording
     from warehouse.store.accounts.target_accounts import AnyAccount
-    from warehouse.store.idempotency import StoreSession
-    from warehouse.store.media import MediaUpload
+    from warehouse.store.posts.idempotency import StoreSession
+    from warehouse.store.posts.media import MediaUpload
 
 
 def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:

@@ -11,14 +11,14 @@ from api.idempotency import answer_once, identify_content, make_answer
 from api.schemas_media import MediaOut
 from connectors.http.media import sniff_type
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
-from warehouse.store.media import MediaUpload, add_upload, new_media_id
+from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
 
 if TYPE_CHECKING:
     from fastapi import Request, Response
 
     from api.dependencies import Caller
     from api.services import Services
-    from warehouse.store.idempotency import StoredAnswer, StoreSession
+    from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 _HEAD = 16
 _PIECE = 1_048_576

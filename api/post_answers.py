@@ -11,14 +11,14 @@ from api.post_views import render_placement, render_post, scheduling_details
 from api.schemas_posts import DryRunOut, DryRunTarget, Scheduling
 from connectors.registry import get_capabilities
 from connectors.types import Platform
-from warehouse.store.post_reads import list_publications
+from warehouse.store.posts.reads import list_publications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.post_plans import Plan
-    from warehouse.store.idempotency import StoredAnswer, StoreSession
     from warehouse.store.models import Post, Publication
+    from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 
 def answer_post(session: StoreSession, post: Post, status: int, warnings: Sequence[str] = ()) -> StoredAnswer:

@@ -22,8 +22,8 @@ from warehouse.errors import InvalidInputError
 from warehouse.scheduling.optimal_placement import place_post
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.post_reads import get_post, list_publications
-from warehouse.store.posts import PostDraft
+from warehouse.store.posts.posts import PostDraft
+from warehouse.store.posts.reads import get_post, list_publications
 from warehouse.store.queue_slots import next_free_slot
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from api.schemas_posts import PostCreate, PostPatch, PostTemplate
     from api.services import Services
     from connectors.types import Platform
-    from warehouse.store.idempotency import StoreSession
     from warehouse.store.models import Post, Publication
+    from warehouse.store.posts.idempotency import StoreSession
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from api.schemas_posts import MAX_CONTENT, Variant
 from connectors.registry import get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
-from warehouse.store.duplicates import Target
+from warehouse.store.posts.duplicates import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.times import ResolvedTime
-    from warehouse.store.idempotency import StoreSession as Session
     from warehouse.store.models import Post, Publication, PublicationAttempt
+    from warehouse.store.posts.idempotency import StoreSession as Session
 
 
 def render_post(post: Post, publications: Sequence[Publication], warnings: Sequence[str] = ()) -> PostOut:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from api.services import Services
     from connectors.types import Platform
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
-    from warehouse.store.idempotency import StoreSession
+    from warehouse.store.posts.idempotency import StoreSession
     from warehouse.store.recurrence_models import Recurrence
 
 SHOWN = 5

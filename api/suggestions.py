@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from connectors.types import Platform
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount
-    from warehouse.store.idempotency import StoreSession
+    from warehouse.store.posts.idempotency import StoreSession
 
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=92)

@@ -45,7 +45,7 @@ from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID, ensure_defau
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.models import Workspace
-from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -26,7 +26,7 @@ from warehouse.store.accounts.backfills import (
 )
 from warehouse.store.accounts.measurements import list_publications_by_external_id, record_measured
 from warehouse.store.accounts.read_budgets import count_reads, note_reads
-from warehouse.store.external_posts import record_external_posts
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence

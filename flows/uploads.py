@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 from connectors.errors import ContentRejectedError, UnavailableError
 from warehouse.errors import NotFoundError
 from warehouse.media_files import open_media_files
-from warehouse.store.media import public_path
+from warehouse.store.posts.media import public_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -58,7 +58,7 @@ from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post
 from warehouse.store.webhook_endpoints import create_endpoint
 from warehouse.store.webhook_models import WebhookEvent
 from warehouse.store.webhook_outbox import EVENT_TYPES

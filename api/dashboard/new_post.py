@@ -26,8 +26,8 @@ from api.post_plans import plan_new_post
 from api.schemas_posts import PostCreate
 from api.services import Services
 from warehouse.errors import WarehouseError
-from warehouse.store import posts as store_posts
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.posts import posts as store_posts
 
 router = APIRouter(prefix="/dashboard/posts/new", include_in_schema=False, route_class=DashboardRoute)
 

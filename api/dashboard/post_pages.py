@@ -18,9 +18,9 @@ from api.post_views import timing_details
 from api.schemas_approvals import RejectRequest
 from api.schemas_posts import ResolveRequest
 from api.services import Services
-from warehouse.store import approvals as store_approvals
-from warehouse.store import posts as store_posts
-from warehouse.store.idempotency import StoreSession
+from warehouse.store.posts.idempotency import StoreSession
+from warehouse.store.posts.posts import approvals as store_approvals
+from warehouse.store.posts.posts import posts as store_posts
 
 LIST = "/dashboard/posts"
 

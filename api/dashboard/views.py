@@ -14,8 +14,8 @@ from warehouse.lake.timing import get_optimal_times
 from warehouse.scheduling.explanations import describe_confidence
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import account_health, list_accounts
-from warehouse.store.media import get_upload
-from warehouse.store.post_reads import PostFilter, list_attempts, list_posts, list_publications
+from warehouse.store.posts.media import get_upload
+from warehouse.store.posts.reads import PostFilter, list_attempts, list_posts, list_publications
 from warehouse.store.publications import EDITABLE, IN_FLIGHT
 from warehouse.store.story import tell_story
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from api.services import Services
     from warehouse.store.accounts.health import AccountHealth
-    from warehouse.store.idempotency import StoreSession
     from warehouse.store.models import AccountRow, Post, Publication
+    from warehouse.store.posts.idempotency import StoreSession
 
 POSTS_SHOWN = 50
 PERIODS = (7, 30, 90, 365)

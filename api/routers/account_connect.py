@@ -12,7 +12,7 @@ from api.idempotency import Repeatable, answer_once_across, make_answer
 from api.post_requests import parse_platform
 from api.schemas_account_connect import AuthorizationRequest, AuthorizationStarted
 from api.schemas_common import problems
-from warehouse.store.idempotency import StoredAnswer
+from warehouse.store.posts.idempotency import StoredAnswer
 
 router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])
 callback_router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])

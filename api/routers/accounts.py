@@ -16,7 +16,7 @@ from api.times import require_future, resolve_time
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.accounts import accounts as store_accounts
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 if TYPE_CHECKING:
     from datetime import datetime

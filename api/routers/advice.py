@@ -14,7 +14,7 @@ from api.schemas_advice import OptimalTimesOut, ScoreOut, SuggestOut, SuggestReq
 from api.schemas_common import problems
 from api.suggestions import suggest
 from api.time_scores import score_time
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])
 

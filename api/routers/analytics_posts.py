@@ -17,7 +17,7 @@ from api.schemas_analytics import Age, Metric, PostMetricsOut, RankingOut
 from api.schemas_common import problems
 from warehouse.lake.post_metrics import get_post_metrics, rank_posts
 from warehouse.store.accounts.accounts import get_account
-from warehouse.store.post_reads import get_post
+from warehouse.store.posts.reads import get_post
 
 router = APIRouter(prefix="/analytics/posts", tags=["Analytics"])
 

@@ -22,8 +22,8 @@ from warehouse.store.access.api_keys import (
     revoke_api_key,
 )
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.idempotency import StoredAnswer, StoreSession
 from warehouse.store.models import ApiKey
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])
 

@@ -9,8 +9,8 @@ from api.routers.posts import PostId
 from api.schemas_approvals import RejectRequest
 from api.schemas_common import problems
 from api.schemas_posts import PostOut
-from warehouse.store import approvals as store_approvals
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.posts import approvals as store_approvals
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 

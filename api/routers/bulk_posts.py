@@ -11,7 +11,7 @@ from api.idempotency import Repeatable, answer_once, make_answer
 from api.post_files import CSV, CSV_COLUMNS, JSON, JSON_LINES, MAX_ROWS, read_post_rows
 from api.schemas_bulk import EXAMPLE, BulkMode, BulkOut
 from api.schemas_common import problems
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 

@@ -17,7 +17,7 @@ from api.services import Services
 from warehouse.store import calendar_feeds as store_feeds
 from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.calendar_feeds import CalendarFeed, CreatedFeed
-from warehouse.store.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 
 router = APIRouter(tags=["Schedules"])
 

@@ -16,9 +16,9 @@ from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_lin
 from api.schemas_common import Page, problems
 from api.schemas_media import MediaOut
 from api.services import Services
-from warehouse.store import media as store_media
-from warehouse.store.idempotency import StoredAnswer, StoreSession
-from warehouse.store.media import MediaUpload
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.media import MediaUpload
+from warehouse.store.posts.posts import media as store_media
 
 router = APIRouter(prefix="/media", tags=["Media"])
 public = APIRouter()

@@ -12,8 +12,8 @@ from api.post_views import timing_details
 from api.routers.posts import PostId
 from api.schemas_common import problems
 from api.schemas_posts import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
-from warehouse.store import posts as store_posts
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.posts import posts as store_posts
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 

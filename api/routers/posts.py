@@ -16,10 +16,10 @@ from api.schemas_approvals import ApprovalState
 from api.schemas_common import Page, problems
 from api.schemas_posts import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.times import resolve_time
-from warehouse.store import posts as store_posts
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.idempotency import StoredAnswer, StoreSession
-from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.posts import posts as store_posts
+from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 

@@ -23,7 +23,7 @@ from api.schemas_recurrences import (
     RecurrencePatch,
 )
 from warehouse.store import recurrences as store_recurrences
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/recurrences", tags=["Recurring posts"])
 

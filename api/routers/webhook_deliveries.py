@@ -13,7 +13,7 @@ from api.schemas_webhooks import DeliveryDetail, DeliveryOut, DeliveryStatus, Re
 from api.times import resolve_time
 from api.webhook_views import render_delivery, render_delivery_detail
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhook_deliveries import get_delivery, list_deliveries, replay_deliveries
 from warehouse.store.webhook_endpoints import get_endpoint
 

@@ -15,7 +15,7 @@ from api.webhook_views import render_delivery, render_webhook
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from warehouse.errors import ConflictError
-from warehouse.store.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhook_deliveries import get_delivery
 from warehouse.store.webhook_endpoints import (
     CreatedEndpoint,

@@ -12,10 +12,10 @@ from flows.commands.post_times import find_time, open_lake_for, read_time
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.approvals import approve_post, reject_post
 from warehouse.store.database import Store
-from warehouse.store.post_reads import get_post, list_publications
-from warehouse.store.posts import cancel_post, reschedule_post, resolve_publication, retry_post
+from warehouse.store.posts.approvals import approve_post, reject_post
+from warehouse.store.posts.posts import cancel_post, reschedule_post, resolve_publication, retry_post
+from warehouse.store.posts.reads import get_post, list_publications
 
 if TYPE_CHECKING:
     from collections.abc import Callable

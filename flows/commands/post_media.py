@@ -16,7 +16,7 @@ from connectors.registry import get_capabilities
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, Media
 from warehouse.errors import InvalidInputError, SetupError
 from warehouse.media_files import open_media_files
-from warehouse.store.media import add_upload, find_uploads, new_media_id
+from warehouse.store.posts.media import add_upload, find_uploads, new_media_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

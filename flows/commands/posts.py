@@ -20,10 +20,10 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.database import Store
-from warehouse.store.duplicates import Target
 from warehouse.store.ledger import verify_ledger
-from warehouse.store.post_reads import PostFilter, get_post, list_attempts, list_posts, list_publications
-from warehouse.store.posts import PostDraft, create_post
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.posts import PostDraft, create_post
+from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 from warehouse.store.story import tell_story
 
 if TYPE_CHECKING:

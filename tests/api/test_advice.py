@@ -12,8 +12,8 @@ from connectors.types import ListedPost
 from tests.api.surroundings import NOON, in_hours, make_tenant
 from warehouse.lake.load import load_accounts
 from warehouse.lake.rows import AccountDim
-from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import AccountRow, Publication
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,8 +14,8 @@ from warehouse.lake.load import (
     load_publications,
 )
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
-from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import AccountRow
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from tests.api.surroundings import Tenant

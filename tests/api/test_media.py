@@ -8,7 +8,7 @@ import pytest
 
 from api.settings import ApiSettings
 from tests.api.surroundings import PNG, RunningServer, SettableClock, in_hours, make_tenant, open_anonymous
-from warehouse.store.media import public_path
+from warehouse.store.posts.media import public_path
 
 if TYPE_CHECKING:
     from pathlib import Path

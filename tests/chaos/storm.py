@@ -38,7 +38,7 @@ from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

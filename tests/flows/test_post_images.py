@@ -16,8 +16,8 @@ from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
-from warehouse.store.media import MediaUpload, MediaUse
 from warehouse.store.models import Post
+from warehouse.store.posts.media import MediaUpload, MediaUse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ from warehouse.store.access.workspaces import ensure_default_workspace, pause_pu
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post
 from warehouse.store.publications import cancel_publication, get_publication
 from warehouse.store.publisher_shifts import PublisherShift
 

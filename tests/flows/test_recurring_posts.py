@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from connectors.types import PostContent
 from flows.recurring_posts import extend_recurrences
 from warehouse.scheduling.recurrence_rules import parse_rule
-from warehouse.store.duplicates import Target
 from warehouse.store.models import AccountRow, Post
+from warehouse.store.posts.duplicates import Target
 from warehouse.store.recurrence_models import Recurrence
 from warehouse.store.recurrences import RecurrenceDraft, create_recurrence
 

@@ -21,10 +21,10 @@ from flows.uploads import Uploads
 from tests.api.surroundings import PNG
 from tests.connectors.harness import SANDBOX
 from warehouse.media_files import open_media_files
-from warehouse.store.duplicates import Target
-from warehouse.store.media import MediaUpload, add_upload, new_media_id, public_path
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.posts import PostDraft, cancel_post, create_post
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id, public_path
+from warehouse.store.posts.posts import PostDraft, cancel_post, create_post
 
 if TYPE_CHECKING:
     from tests.connectors.harness import Clock

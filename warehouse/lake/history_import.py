@@ -19,8 +19,8 @@ from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publi
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
 from warehouse.store.accounts.accounts import find_or_create_imported_account
-from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import Publication
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -166,7 +166,7 @@ class Post(Base):
     scheduled_at: Mapped[datetime | None]
     client_ref: Mapped[str | None] = mapped_column(String(200))
     approval_state: Mapped[str | None] = mapped_column(String(12))
-    """pending | approved | rejected; None = nobody was asked (`warehouse.store.approvals`)."""
+    """pending | approved | rejected; None = nobody was asked (`warehouse.store.posts.approvals`)."""
     approval_at: Mapped[datetime | None]
     """When it was asked for, or decided."""
     approval_by: Mapped[str | None] = mapped_column(String(40))

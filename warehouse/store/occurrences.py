@@ -17,9 +17,9 @@ from connectors.types import PostContent
 from warehouse.errors import ConflictError
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution
 from warehouse.scheduling.recurrence_rules import parse_rule
-from warehouse.store.duplicates import Target
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.posts import PostDraft, cancel_post, create_post, update_post
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.posts import PostDraft, cancel_post, create_post, update_post
 from warehouse.store.recurrence_models import Recurrence, RecurrenceOccurrence
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.media import note_uses
 from warehouse.store.occurrences import cancel_unsent, extend_rule, rearrange
+from warehouse.store.posts.media import note_uses
 from warehouse.store.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from warehouse.scheduling.recurrence_rules import RecurrenceRule
-    from warehouse.store.duplicates import Target
+    from warehouse.store.posts.duplicates import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from warehouse.store.claims import ClaimedPublication, claim_due
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.outcomes import Granted, Outcome, begin_sending, record_outcomes
-from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

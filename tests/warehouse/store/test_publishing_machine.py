@@ -28,7 +28,7 @@ from warehouse.store.housekeeping import expire_leases, review_overdue
 from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import Post, Publication
 from warehouse.store.outcomes import Outcome, begin_sending, record_outcomes
-from warehouse.store.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post
 from warehouse.store.publications import (
     cancel_publication,
     derive_post_status,

@@ -15,7 +15,7 @@ from warehouse.store.accounts.accounts import accounts
 from warehouse.store.accounts.accounts import credentials as account_credentials
 from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.posts import PostDraft, Target, create_post, get_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post, get_post
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store

@@ -25,8 +25,8 @@ from warehouse.store.accounts.measurements import (
     record_measured,
 )
 from warehouse.store.claims import pause_account_until, pause_platform_until
-from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import AccountRow, Publication
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from conftest import World

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from connectors.types import ListedPost
 from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young
 from warehouse.store.accounts.read_budgets import KEEP_CHARGES, count_reads, forget_reads, grant_reads
-from warehouse.store.external_posts import record_external_posts
 from warehouse.store.models import AccountRow, Publication
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from conftest import World

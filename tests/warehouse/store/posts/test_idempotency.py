@@ -10,7 +10,7 @@ import pytest
 from warehouse.errors import ConflictError
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace, list_workspaces
-from warehouse.store.idempotency import (
+from warehouse.store.posts.idempotency import (
     KEPT_FOR,
     LEASE,
     RepeatableRequest,

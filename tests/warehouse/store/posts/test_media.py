@@ -19,8 +19,9 @@ from warehouse.media_files import open_media_files
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import create_workspace
-from warehouse.store.duplicates import Target
-from warehouse.store.media import (
+from warehouse.store.models import AccountRow
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.media import (
     MediaUpload,
     add_upload,
     find_uploads,
@@ -30,8 +31,7 @@ from warehouse.store.media import (
     remove_unused,
     remove_upload,
 )
-from warehouse.store.models import AccountRow
-from warehouse.store.posts import PostDraft, cancel_post, create_post, update_post
+from warehouse.store.posts.posts import PostDraft, cancel_post, create_post, update_post
 from warehouse.store.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
 
 if TYPE_CHECKING:

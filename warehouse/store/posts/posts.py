@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import read_settings
-from warehouse.store.approvals import ask_for_approval, hold_unapproved
 from warehouse.store.database import new_id
-from warehouse.store.duplicates import Target, refuse_duplicates
-from warehouse.store.external_posts import RecordedPosts, record_external_posts
 from warehouse.store.ledger import insert_opened, open_ledger
-from warehouse.store.media import note_uses
 from warehouse.store.models import Post, Publication
-from warehouse.store.new_rows import insert_new
-from warehouse.store.post_reads import PostFilter, get_post, list_posts
-from warehouse.store.post_versions import lock_publications, require_version, touch
+from warehouse.store.posts.approvals import ask_for_approval, hold_unapproved
+from warehouse.store.posts.bulk_insert import insert_new
+from warehouse.store.posts.duplicates import Target, refuse_duplicates
+from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
+from warehouse.store.posts.media import note_uses
+from warehouse.store.posts.reads import PostFilter, get_post, list_posts
+from warehouse.store.posts.versions import lock_publications, require_version, touch
 from warehouse.store.publications import (
     IN_FLIGHT,
     cancel_publication,

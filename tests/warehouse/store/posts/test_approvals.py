@@ -11,13 +11,13 @@ from connectors.types import PostContent
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import update_workspace
-from warehouse.store.approvals import approve_post, reject_post
-from warehouse.store.duplicates import Target
 from warehouse.store.housekeeping import fail_unusable, review_overdue
 from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.outcomes import Outcome
-from warehouse.store.posts import (
+from warehouse.store.posts.approvals import approve_post, reject_post
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.posts import (
     PostDraft,
     create_post,
     reschedule_post,

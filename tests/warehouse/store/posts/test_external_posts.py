@@ -8,10 +8,9 @@ from sqlalchemy import delete
 
 from connectors.types import ListedPost
 from warehouse.errors import InvalidInputError
-from warehouse.store import posts
-from warehouse.store.external_posts import RecordedPosts, record_external_posts
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.posts import PostFilter
+from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
+from warehouse.store.posts.posts import PostFilter, posts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import read_settings
 from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import Publication
-from warehouse.store.post_reads import get_post
-from warehouse.store.post_versions import lock_publications, require_version, touch
+from warehouse.store.posts.reads import get_post
+from warehouse.store.posts.versions import lock_publications, require_version, touch
 from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:
