@@ -38,9 +38,9 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
-from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.publications import payload_hash
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import payload_hash
 
 if TYPE_CHECKING:
     from flows.publish_report import PublishReport

@@ -14,9 +14,9 @@ from connectors.types import Platform
 from flows.delivery import compute_backoff, find_out, send
 from flows.token_refresh import recover_account
 from warehouse.store.accounts.credentials import open_account
-from warehouse.store.claims import list_taken_ids
 from warehouse.store.models import AccountRow
-from warehouse.store.outcomes import Outcome
+from warehouse.store.publishing.claims import list_taken_ids
+from warehouse.store.publishing.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from connectors.types import Account
     from flows.publisher_settings import PublisherSettings
     from flows.store_writer import StoreWriter
-    from warehouse.store.claims import ClaimedPublication
     from warehouse.store.database import Store
-    from warehouse.store.outcomes import Granted, OutcomeKind
+    from warehouse.store.publishing.claims import ClaimedPublication
+    from warehouse.store.publishing.outcomes import Granted, OutcomeKind
 
 logger = logging.getLogger(__name__)
 

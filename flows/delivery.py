@@ -21,7 +21,7 @@ from connectors.errors import (
     ReauthenticateError,
     RetryLaterError,
 )
-from warehouse.store.outcomes import Outcome
+from warehouse.store.publishing.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector, PublishRequest
     from flows.publisher_settings import PublisherSettings
-    from warehouse.store.claims import ClaimedPublication
+    from warehouse.store.publishing.claims import ClaimedPublication
 
 logger = logging.getLogger(__name__)
 

@@ -24,17 +24,17 @@ from flows.courier import Courier
 from flows.publish_report import PublishReport
 from flows.publisher_settings import PublisherSettings
 from flows.store_writer import StoreWriter
-from warehouse.store.claims import claim_due, claim_unknown, release_claims, renew_leases
-from warehouse.store.housekeeping import expire_leases, fail_unusable, review_overdue, review_unaskable
-from warehouse.store.publisher_shifts import begin_shift, end_shift, is_relieved
+from warehouse.store.publishing.claims import claim_due, claim_unknown, release_claims, renew_leases
+from warehouse.store.publishing.recovery import expire_leases, fail_unusable, review_overdue, review_unaskable
+from warehouse.store.publishing.shifts import begin_shift, end_shift, is_relieved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from connectors.registry import ConnectorPool
-    from warehouse.store.claims import ClaimedPublication
     from warehouse.store.database import Store
-    from warehouse.store.outcomes import Granted, Outcome
+    from warehouse.store.publishing.claims import ClaimedPublication
+    from warehouse.store.publishing.outcomes import Granted, Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from warehouse.store.outcomes import Granted, Outcome, begin_sending, record_outcomes, save_send_states
+from warehouse.store.publishing.outcomes import (
+    Granted,
+    Outcome,
+    begin_sending,
+    record_outcomes,
+    save_send_states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,8 +16,8 @@ from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.posts.media import get_upload
 from warehouse.store.posts.reads import PostFilter, list_attempts, list_posts, list_publications
-from warehouse.store.publications import EDITABLE, IN_FLIGHT
-from warehouse.store.story import tell_story
+from warehouse.store.publishing.publications import EDITABLE, IN_FLIGHT
+from warehouse.store.publishing.story import tell_story
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,11 +20,11 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.database import Store
-from warehouse.store.ledger import verify_ledger
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import PostDraft, create_post
 from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
-from warehouse.store.story import tell_story
+from warehouse.store.publishing.ledger import verify_ledger
+from warehouse.store.publishing.story import tell_story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ import pytest
 
 from connectors.types import PublishedPost
 from tests.api.surroundings import NOON, in_hours, make_tenant
-from warehouse.store.claims import claim_due
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.outcomes import Outcome, begin_sending, record_outcomes
+from warehouse.store.publishing.claims import claim_due
+from warehouse.store.publishing.outcomes import Outcome, begin_sending, record_outcomes
 
 if TYPE_CHECKING:
     import httpx

@@ -36,9 +36,9 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
-from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.posts import PostDraft, Target, create_post
+from warehouse.store.publishing.ledger import list_events, verify_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

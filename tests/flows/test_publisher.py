@@ -25,11 +25,11 @@ from flows.watchdog import raise_if_behind
 from tests.connectors.harness import SANDBOX, account_of
 from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 from warehouse.store.accounts.accounts import connect_account
-from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.posts import PostDraft, Target, create_post
-from warehouse.store.publications import cancel_publication, get_publication
-from warehouse.store.publisher_shifts import PublisherShift
+from warehouse.store.publishing.ledger import list_events, verify_ledger
+from warehouse.store.publishing.publications import cancel_publication, get_publication
+from warehouse.store.publishing.shifts import PublisherShift
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

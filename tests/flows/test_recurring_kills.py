@@ -21,9 +21,9 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.database import Store
-from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import Post, Publication
 from warehouse.store.posts.duplicates import Target
+from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.recurrence_models import Recurrence, RecurrenceOccurrence
 from warehouse.store.recurrences import RecurrenceDraft, create_recurrence
 

@@ -6,7 +6,7 @@
 
 Every row belongs to one workspace. Ids are prefixed ULIDs, so that they sort by time of creation and tell
 what they name. Times are aware UTC. A post's `status` is derived from its publications and kept in the same
-transaction by `warehouse.store.publications.refresh_post_status`, so that lists can filter on it.
+transaction by `warehouse.store.publishing.publications.refresh_post_status`, so that lists can filter on it.
 """
 
 from __future__ import annotations

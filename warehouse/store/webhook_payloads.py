@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from connectors.types import PostMetrics
-    from warehouse.store.ledger import LedgerEvent
+    from warehouse.store.publishing.ledger import LedgerEvent
 
 MEASUREMENTS_PER_EVENT = 25
 """Keeps a message near ten kilobytes: receivers are advised to refuse much longer ones."""

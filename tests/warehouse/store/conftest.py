@@ -13,11 +13,11 @@ from connectors.types import Credentials, Platform, PostContent, PublishedPost, 
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
-from warehouse.store.claims import ClaimedPublication, claim_due
 from warehouse.store.database import Store
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.outcomes import Granted, Outcome, begin_sending, record_outcomes
 from warehouse.store.posts.posts import PostDraft, Target, create_post
+from warehouse.store.publishing.claims import ClaimedPublication, claim_due
+from warehouse.store.publishing.outcomes import Granted, Outcome, begin_sending, record_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,11 +14,11 @@ from connectors.types import Credentials, PostMetrics
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.accounts.credentials import list_expiring_accounts, mark_revoked, save_credentials
-from warehouse.store.housekeeping import fail_unusable, review_overdue, review_unaskable
-from warehouse.store.ledger import list_events
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.outcomes import Outcome
-from warehouse.store.publications import get_publication, resolve_review
+from warehouse.store.publishing.ledger import list_events
+from warehouse.store.publishing.outcomes import Outcome
+from warehouse.store.publishing.publications import get_publication, resolve_review
+from warehouse.store.publishing.recovery import fail_unusable, review_overdue, review_unaskable
 from warehouse.store.webhook_endpoints import create_endpoint
 from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from warehouse.store.webhook_outbox import EVENT_TYPES

@@ -12,7 +12,7 @@ from warehouse.store.accounts.credentials import store_credentials
 from warehouse.store.accounts.health import AccountHealth, account_health
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.publications import cancel_publication, get_publication
+from warehouse.store.publishing.publications import cancel_publication, get_publication
 
 if TYPE_CHECKING:
     from collections.abc import Collection

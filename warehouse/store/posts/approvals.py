@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import read_settings
-from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import Publication
 from warehouse.store.posts.reads import get_post
 from warehouse.store.posts.versions import lock_publications, require_version, touch
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:

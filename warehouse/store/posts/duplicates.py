@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select
 
 from warehouse.errors import ConflictError
 from warehouse.store.models import Publication
-from warehouse.store.publications import hash_payload
+from warehouse.store.publishing.publications import hash_payload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

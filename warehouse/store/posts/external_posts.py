@@ -14,7 +14,7 @@ from ulid import ULID
 from connectors.types import PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.store.models import Post, Publication
-from warehouse.store.publications import payload_hash
+from warehouse.store.publishing.publications import payload_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

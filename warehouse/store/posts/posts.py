@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import read_settings
 from warehouse.store.database import new_id
-from warehouse.store.ledger import insert_opened, open_ledger
 from warehouse.store.models import Post, Publication
 from warehouse.store.posts.approvals import ask_for_approval, hold_unapproved
 from warehouse.store.posts.bulk_insert import insert_new
@@ -21,7 +20,8 @@ from warehouse.store.posts.external_posts import RecordedPosts, record_external_
 from warehouse.store.posts.media import note_uses
 from warehouse.store.posts.reads import PostFilter, get_post, list_posts
 from warehouse.store.posts.versions import lock_publications, require_version, touch
-from warehouse.store.publications import (
+from warehouse.store.publishing.ledger import insert_opened, open_ledger
+from warehouse.store.publishing.publications import (
     IN_FLIGHT,
     cancel_publication,
     change_content,

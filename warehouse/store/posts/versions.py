@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from warehouse.errors import ConflictError
 from warehouse.store.models import Publication
-from warehouse.store.publications import refresh_post_status
+from warehouse.store.publishing.publications import refresh_post_status
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -24,9 +24,9 @@ from warehouse.store.accounts.measurements import (
     record_followers_measured,
     record_measured,
 )
-from warehouse.store.claims import pause_account_until, pause_platform_until
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.external_posts import record_external_posts
+from warehouse.store.publishing.claims import pause_account_until, pause_platform_until
 
 if TYPE_CHECKING:
     from conftest import World

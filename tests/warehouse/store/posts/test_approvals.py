@@ -11,10 +11,7 @@ from connectors.types import PostContent
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import update_workspace
-from warehouse.store.housekeeping import fail_unusable, review_overdue
-from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.outcomes import Outcome
 from warehouse.store.posts.approvals import approve_post, reject_post
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import (
@@ -25,6 +22,9 @@ from warehouse.store.posts.posts import (
     retry_post,
     update_post,
 )
+from warehouse.store.publishing.ledger import verify_ledger
+from warehouse.store.publishing.outcomes import Outcome
+from warehouse.store.publishing.recovery import fail_unusable, review_overdue
 from warehouse.store.queue_state import get_queue_state
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from connectors.types import PostContent
 from warehouse.errors import ConflictError
 from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.ledger import list_events, verify_ledger
 from warehouse.store.models import AccountRow, Base, Post
 from warehouse.store.posts.posts import PostDraft, Target, create_post_and_publications
+from warehouse.store.publishing.ledger import list_events, verify_ledger
 
 if TYPE_CHECKING:
     from conftest import World

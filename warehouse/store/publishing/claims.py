@@ -14,9 +14,9 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
-from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
-from warehouse.store.publications import refresh_post_status
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import refresh_post_status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

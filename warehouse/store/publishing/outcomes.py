@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import bindparam, select, update
 
 from warehouse.store.accounts.measurements import next_snapshot_at
-from warehouse.store.claims import (
+from warehouse.store.models import Publication
+from warehouse.store.publishing.claims import (
     join_limits,
     may_call,
     pause_account_until,
     pause_platform_until,
     release_claims,
 )
-from warehouse.store.ledger import LedgerEvent, append_events
-from warehouse.store.models import Publication
-from warehouse.store.publications import refresh_post_status
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import refresh_post_status
 from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, select
 
-from warehouse.store.claims import take
-from warehouse.store.ledger import LedgerEvent, append_events
 from warehouse.store.models import AccountRow, Publication
-from warehouse.store.publications import refresh_post_status
+from warehouse.store.publishing.claims import take
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import refresh_post_status
 from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
-from warehouse.store.ledger import LedgerEvent, append_event, append_events
 from warehouse.store.models import Post, Publication
+from warehouse.store.publishing.ledger import LedgerEvent, append_event, append_events
 from warehouse.store.webhook_payloads import announce_outcomes
 
 if TYPE_CHECKING:

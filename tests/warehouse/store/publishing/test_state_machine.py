@@ -22,20 +22,20 @@ from warehouse.errors import ConflictError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
-from warehouse.store.claims import claim_due, claim_unknown, release_claims
 from warehouse.store.database import Store
-from warehouse.store.housekeeping import expire_leases, review_overdue
-from warehouse.store.ledger import verify_ledger
 from warehouse.store.models import Post, Publication
-from warehouse.store.outcomes import Outcome, begin_sending, record_outcomes
 from warehouse.store.posts.posts import PostDraft, Target, create_post
-from warehouse.store.publications import (
+from warehouse.store.publishing.claims import claim_due, claim_unknown, release_claims
+from warehouse.store.publishing.ledger import verify_ledger
+from warehouse.store.publishing.outcomes import Outcome, begin_sending, record_outcomes
+from warehouse.store.publishing.publications import (
     cancel_publication,
     derive_post_status,
     get_publication,
     resolve_review,
     retry_publication,
 )
+from warehouse.store.publishing.recovery import expire_leases, review_overdue
 
 LEASE = timedelta(seconds=90)
 OWNERS = st.sampled_from(["a", "b", "c"])

@@ -10,18 +10,17 @@ from sqlalchemy import update
 
 from connectors.types import PostContent
 from warehouse.errors import ConflictError
-from warehouse.store.claims import (
+from warehouse.store.models import AccountRow, Post, Publication, PublicationAttempt, Workspace
+from warehouse.store.publishing.claims import (
     claim_unknown,
     pause_account_until,
     pause_platform_until,
     release_claims,
     renew_leases,
 )
-from warehouse.store.housekeeping import expire_leases, fail_unusable, review_overdue, review_unaskable
-from warehouse.store.ledger import list_events, verify_ledger
-from warehouse.store.models import AccountRow, Post, Publication, PublicationAttempt, Workspace
-from warehouse.store.outcomes import Outcome, save_send_states
-from warehouse.store.publications import (
+from warehouse.store.publishing.ledger import list_events, verify_ledger
+from warehouse.store.publishing.outcomes import Outcome, save_send_states
+from warehouse.store.publishing.publications import (
     cancel_publication,
     change_content,
     derive_post_status,
@@ -30,7 +29,8 @@ from warehouse.store.publications import (
     resolve_review,
     retry_publication,
 )
-from warehouse.store.story import tell_story
+from warehouse.store.publishing.recovery import expire_leases, fail_unusable, review_overdue, review_unaskable
+from warehouse.store.publishing.story import tell_story
 
 if TYPE_CHECKING:
     from conftest import World
