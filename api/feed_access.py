@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from api.dependencies import ServicesDep, bearer, require_scope
 from api.errors import ApiError
 from api.services import Services
-from warehouse.store.calendar_feeds import find_feed
+from warehouse.store.schedules.calendar_feeds import find_feed
 
 FEED_PATH = "/api/v1/schedules.ics"
 FEED_TOKEN = "token"  # noqa: S105 (the parameter's name)

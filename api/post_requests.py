@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from connectors.base import Capabilities, ContentProblem
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.models import Post
-    from warehouse.store.recurrence_models import Recurrence
+    from warehouse.store.schedules.recurrence_models import Recurrence
 
 
 @dataclass(frozen=True, slots=True)

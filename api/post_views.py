@@ -14,9 +14,9 @@ from api.schemas_posts import (
     Scheduling,
 )
 from warehouse.scheduling.explanations import to_percent
-from warehouse.store.placements import MANUAL, placement_of
 from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.publishing.story import tell_story
+from warehouse.store.schedules.placements import MANUAL, placement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,8 +16,8 @@ from warehouse.scheduling.local_times import LocalInstant, describe_resolution
 from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.occurrences import posts_of, rule_of
-from warehouse.store.recurrences import RecurrenceDraft
+from warehouse.store.schedules.occurrences import posts_of, rule_of
+from warehouse.store.schedules.recurrences import RecurrenceDraft
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from connectors.types import Platform
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
     from warehouse.store.posts.idempotency import StoreSession
-    from warehouse.store.recurrence_models import Recurrence
+    from warehouse.store.schedules.recurrence_models import Recurrence
 
 SHOWN = 5
 OLDEST_START = timedelta(days=366 * 2)

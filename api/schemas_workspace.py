@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas_common import Request
-from warehouse.store.placements import LARGEST_SHARE
+from warehouse.store.schedules.placements import LARGEST_SHARE
 
 
 class WorkspaceOut(BaseModel):

@@ -16,7 +16,7 @@ from warehouse.scheduling.optimal_placement import load_weeks
 from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, weigh
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.accounts import get_account
-from warehouse.store.placements import list_planned
+from warehouse.store.schedules.placements import list_planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from api.services import Services
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount
-    from warehouse.store.placements import Planned
+    from warehouse.store.schedules.placements import Planned
 
 _LONGEST_WINDOW = timedelta(hours=24)
 

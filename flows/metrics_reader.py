@@ -19,7 +19,7 @@ from flows.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
 from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young, record_measured
 from warehouse.store.accounts.read_budgets import grant_reads
-from warehouse.store.placements import list_placements
+from warehouse.store.schedules.placements import list_placements
 from warehouse.store.webhook_payloads import announce_metrics
 
 if TYPE_CHECKING:

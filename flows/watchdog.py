@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flows.errors import PublishingBehindError
-from warehouse.store.queue_state import get_queue_state
+from warehouse.store.publishing.queue_state import get_queue_state
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,10 +14,10 @@ from api.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.schemas_common import Page, problems
 from api.schemas_feeds import FeedCreate, FeedCreated, FeedOut
 from api.services import Services
-from warehouse.store import calendar_feeds as store_feeds
 from warehouse.store.access.workspaces import get_workspace
-from warehouse.store.calendar_feeds import CalendarFeed, CreatedFeed
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.schedules import calendar_feeds as store_feeds
+from warehouse.store.schedules.calendar_feeds import CalendarFeed, CreatedFeed
 
 router = APIRouter(tags=["Schedules"])
 

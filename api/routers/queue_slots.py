@@ -10,10 +10,10 @@ from api.idempotency import Repeatable, answer_once, make_answer
 from api.schemas_common import Page, problems
 from api.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
 from warehouse.scheduling.queue_times import slot_instants
-from warehouse.store import queue_slots as store_slots
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.queue_slots import QueueSlot
+from warehouse.store.schedules import queue_slots as store_slots
+from warehouse.store.schedules.queue_slots import QueueSlot
 
 router = APIRouter(prefix="/accounts/{account_id}/queue-slots", tags=["Queues"])
 

@@ -9,8 +9,8 @@ from api.schemas_workspace import WorkspaceOut, WorkspacePatch
 from warehouse.store.access import workspaces as store_workspaces
 from warehouse.store.access.workspaces import get_workspace, pause_publishing, resume_publishing
 from warehouse.store.models import Workspace
-from warehouse.store.placements import PlacementPolicy, get_policy, set_policy
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.schedules.placements import PlacementPolicy, get_policy, set_policy
 
 router = APIRouter(prefix="/workspace", tags=["Workspace"])
 

@@ -20,7 +20,7 @@ from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.measurements import list_due_snapshots
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.placements import set_policy
+from warehouse.store.schedules.placements import set_policy
 
 if TYPE_CHECKING:
     from flows.resources import Resources

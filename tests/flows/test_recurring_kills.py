@@ -24,8 +24,8 @@ from warehouse.store.database import Store
 from warehouse.store.models import Post, Publication
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.publishing.ledger import verify_ledger
-from warehouse.store.recurrence_models import Recurrence, RecurrenceOccurrence
-from warehouse.store.recurrences import RecurrenceDraft, create_recurrence
+from warehouse.store.schedules.recurrence_models import Recurrence, RecurrenceOccurrence
+from warehouse.store.schedules.recurrences import RecurrenceDraft, create_recurrence
 
 if TYPE_CHECKING:
     from pathlib import Path

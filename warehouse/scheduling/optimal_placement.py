@@ -26,7 +26,7 @@ from warehouse.scheduling.placement import (
     list_candidates,
 )
 from warehouse.store.access.workspaces import get_workspace
-from warehouse.store.placements import MANUAL, get_policy, list_planned
+from warehouse.store.schedules.placements import MANUAL, get_policy, list_planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from warehouse.lake.connect import Lake
     from warehouse.store.accounts.target_accounts import AnyAccount
-    from warehouse.store.placements import PlacementPolicy, Planned
+    from warehouse.store.schedules.placements import PlacementPolicy, Planned
 
 Kind = Literal["recommended", "random", "exploration"]
 

@@ -21,9 +21,9 @@ from warehouse.scheduling.placement import WANTED_GAP
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.models import AccountRow
-from warehouse.store.placements import get_policy, list_placements, list_planned, set_policy
 from warehouse.store.posts.external_posts import record_external_posts
 from warehouse.store.posts.posts import PostDraft, Target, create_post, reschedule_post
+from warehouse.store.schedules.placements import get_policy, list_placements, list_planned, set_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

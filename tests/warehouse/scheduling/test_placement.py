@@ -26,7 +26,7 @@ from warehouse.scheduling.placement import (
     next_instant,
     weigh,
 )
-from warehouse.store.placements import PlacementPolicy
+from warehouse.store.schedules.placements import PlacementPolicy
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 """A Monday."""

@@ -13,7 +13,7 @@ from connectors.types import Media
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
 from warehouse.store.models import Base, Post
-from warehouse.store.recurrence_models import Recurrence
+from warehouse.store.schedules.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

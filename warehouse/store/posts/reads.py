@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from warehouse.errors import NotFoundError
 from warehouse.store.models import Post, Publication, PublicationAttempt
-from warehouse.store.recurrence_models import RecurrenceOccurrence
+from warehouse.store.schedules.recurrence_models import RecurrenceOccurrence
 
 if TYPE_CHECKING:
     from collections.abc import Collection

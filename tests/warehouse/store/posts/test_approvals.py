@@ -24,8 +24,8 @@ from warehouse.store.posts.posts import (
 )
 from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.publishing.outcomes import Outcome
+from warehouse.store.publishing.queue_state import get_queue_state
 from warehouse.store.publishing.recovery import fail_unusable, review_overdue
-from warehouse.store.queue_state import get_queue_state
 
 if TYPE_CHECKING:
     from warehouse.store.models import Post as PostRow

@@ -32,7 +32,7 @@ from warehouse.store.posts.media import (
     remove_upload,
 )
 from warehouse.store.posts.posts import PostDraft, cancel_post, create_post, update_post
-from warehouse.store.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
+from warehouse.store.schedules.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import PostDraft, cancel_post, create_post, update_post
-from warehouse.store.recurrence_models import Recurrence, RecurrenceOccurrence
+from warehouse.store.schedules.recurrence_models import Recurrence, RecurrenceOccurrence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

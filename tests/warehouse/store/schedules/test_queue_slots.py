@@ -15,7 +15,13 @@ from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.models import AccountRow
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import PostDraft, cancel_post, create_post
-from warehouse.store.queue_slots import add_slot, change_slot, list_slots, next_free_slot, remove_slot
+from warehouse.store.schedules.queue_slots import (
+    add_slot,
+    change_slot,
+    list_slots,
+    next_free_slot,
+    remove_slot,
+)
 
 if TYPE_CHECKING:
     from warehouse.store.models import Post

@@ -16,11 +16,11 @@ from warehouse.errors import ConflictError, NotFoundError
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.store.accounts.accounts import disconnect_account
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.occurrences import extend_rule, list_due_rules
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import cancel_post, reschedule_post
-from warehouse.store.recurrence_models import Recurrence, RecurrenceOccurrence
-from warehouse.store.recurrences import (
+from warehouse.store.schedules.occurrences import extend_rule, list_due_rules
+from warehouse.store.schedules.recurrence_models import Recurrence, RecurrenceOccurrence
+from warehouse.store.schedules.recurrences import (
     RecurrenceDraft,
     create_recurrence,
     delete_recurrence,

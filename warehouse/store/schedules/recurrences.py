@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.occurrences import cancel_unsent, extend_rule, rearrange
 from warehouse.store.posts.media import note_uses
-from warehouse.store.recurrence_models import Recurrence
+from warehouse.store.schedules.occurrences import cancel_unsent, extend_rule, rearrange
+from warehouse.store.schedules.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
