@@ -11,7 +11,7 @@ from api.schemas_webhooks import DeliveryDetail, DeliveryOut, WebhookOut
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+    from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 
 def render_webhook(row: WebhookEndpoint, now: datetime) -> WebhookOut:

@@ -20,7 +20,7 @@ from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.database import Store
 from warehouse.store.publishing.queue_state import get_queue_state
-from warehouse.store.webhook_state import get_webhook_state
+from warehouse.store.webhooks.state import get_webhook_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

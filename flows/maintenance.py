@@ -10,7 +10,7 @@ from warehouse.media_files import open_media_files
 from warehouse.store.accounts.read_budgets import forget_reads
 from warehouse.store.compaction import compact_store
 from warehouse.store.posts.media import remove_unused
-from warehouse.store.webhook_state import forget_old_events
+from warehouse.store.webhooks.state import forget_old_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from flows.run_report import RunReport
 from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young, record_measured
 from warehouse.store.accounts.read_budgets import grant_reads
 from warehouse.store.schedules.placements import list_placements
-from warehouse.store.webhook_payloads import announce_metrics
+from warehouse.store.webhooks.payloads import announce_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

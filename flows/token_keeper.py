@@ -14,7 +14,7 @@ from flows.run_report import RunReport
 from flows.token_refresh import refresh_account
 from warehouse.store.accounts.credentials import list_expiring_accounts
 from warehouse.store.accounts.health import EXPIRING_WITHIN
-from warehouse.store.webhook_payloads import announce_expiring
+from warehouse.store.webhooks.payloads import announce_expiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from connectors.webhooks.sender import WebhookSender
-from warehouse.store.webhook_deliveries import Attempt, claim_deliveries, find_due, record_attempt
+from warehouse.store.webhooks.deliveries import Attempt, claim_deliveries, find_due, record_attempt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from connectors.webhooks.settings import WebhookSettings
     from warehouse.store.database import Store
-    from warehouse.store.webhook_deliveries import ClaimedDelivery
+    from warehouse.store.webhooks.deliveries import ClaimedDelivery
 
 logger = logging.getLogger(__name__)
 

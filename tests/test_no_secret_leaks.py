@@ -59,9 +59,9 @@ from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.posts import PostDraft, Target, create_post
-from warehouse.store.webhook_endpoints import create_endpoint
-from warehouse.store.webhook_models import WebhookEvent
-from warehouse.store.webhook_outbox import EVENT_TYPES
+from warehouse.store.webhooks.endpoints import create_endpoint
+from warehouse.store.webhooks.models import WebhookEvent
+from warehouse.store.webhooks.outbox import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from api.dependencies import ServicesDep
 from api.services import Services
 from warehouse.store.publishing.queue_state import QueueState, get_queue_state
-from warehouse.store.webhook_state import WebhookState, get_webhook_state
+from warehouse.store.webhooks.state import WebhookState, get_webhook_state
 
 router = APIRouter(tags=["Health"])
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from api.times import resolve_time
 from api.webhook_views import render_delivery, render_delivery_detail
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.webhook_deliveries import get_delivery, list_deliveries, replay_deliveries
-from warehouse.store.webhook_endpoints import get_endpoint
+from warehouse.store.webhooks.deliveries import get_delivery, list_deliveries, replay_deliveries
+from warehouse.store.webhooks.endpoints import get_endpoint
 
 router = APIRouter(prefix="/webhooks/{webhook_id}", tags=["Webhooks"])
 

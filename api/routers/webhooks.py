@@ -16,8 +16,8 @@ from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from warehouse.errors import ConflictError
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.webhook_deliveries import get_delivery
-from warehouse.store.webhook_endpoints import (
+from warehouse.store.webhooks.deliveries import get_delivery
+from warehouse.store.webhooks.endpoints import (
     CreatedEndpoint,
     change_endpoint,
     create_endpoint,
@@ -26,7 +26,7 @@ from warehouse.store.webhook_endpoints import (
     list_endpoints,
     rotate_secret,
 )
-from warehouse.store.webhook_outbox import write_test_event
+from warehouse.store.webhooks.outbox import write_test_event
 
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
 

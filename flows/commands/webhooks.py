@@ -15,12 +15,12 @@ from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.database import Store
-from warehouse.store.webhook_deliveries import list_deliveries, replay_deliveries
-from warehouse.store.webhook_endpoints import create_endpoint, get_endpoint, list_endpoints
-from warehouse.store.webhook_outbox import EVENT_TYPES
+from warehouse.store.webhooks.deliveries import list_deliveries, replay_deliveries
+from warehouse.store.webhooks.endpoints import create_endpoint, get_endpoint, list_endpoints
+from warehouse.store.webhooks.outbox import EVENT_TYPES
 
 if TYPE_CHECKING:
-    from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+    from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -10,8 +10,8 @@ import pytest
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
 from tests.api.surroundings import make_tenant, open_anonymous
 from warehouse.store.access.api_keys import SCOPES, revoke_api_key
-from warehouse.store.webhook_endpoints import create_endpoint
-from warehouse.store.webhook_outbox import write_test_event
+from warehouse.store.webhooks.endpoints import create_endpoint
+from warehouse.store.webhooks.outbox import write_test_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

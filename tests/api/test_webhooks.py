@@ -13,7 +13,7 @@ from flows.webhook_deliverer import WebhookDeliverer
 from tests.api.surroundings import RunningServer, SettableClock, make_tenant
 from tests.flows.webhook_receiver import Receiver, Reply
 from warehouse.store.accounts.credentials import mark_revoked
-from warehouse.store.webhook_outbox import EVENT_TYPES
+from warehouse.store.webhooks.outbox import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,9 +20,9 @@ from connectors.webhooks.settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer, deliver_beside
 from tests.flows.webhook_receiver import Receiver, Reply
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.webhook_endpoints import create_endpoint, get_endpoint, rotate_secret
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint
-from warehouse.store.webhook_outbox import Happening, write_events
+from warehouse.store.webhooks.endpoints import create_endpoint, get_endpoint, rotate_secret
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint
+from warehouse.store.webhooks.outbox import Happening, write_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from flows.maintenance import forget_events
 from flows.metrics_reader import read_due_metrics
 from flows.token_keeper import refresh_ending_tokens
 from warehouse.store.accounts.credentials import save_credentials
-from warehouse.store.webhook_endpoints import create_endpoint
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEvent
-from warehouse.store.webhook_outbox import EVENT_TYPES
+from warehouse.store.webhooks.endpoints import create_endpoint
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEvent
+from warehouse.store.webhooks.outbox import EVENT_TYPES
 
 if TYPE_CHECKING:
     from tests.flows.conftest import Floor

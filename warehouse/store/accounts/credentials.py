@@ -10,7 +10,7 @@ from sqlalchemy import select
 from connectors.types import Account, Credentials, Platform
 from warehouse.errors import ConflictError
 from warehouse.store.models import AccountRow
-from warehouse.store.webhook_payloads import announce_revoked
+from warehouse.store.webhooks.payloads import announce_revoked
 
 if TYPE_CHECKING:
     from datetime import datetime

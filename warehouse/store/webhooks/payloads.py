@@ -1,7 +1,7 @@
 """What each event tells: the post, the publication, the account or the numbers themselves, never an empty body.
 
 Every function writes to the outbox in the caller's transaction, after the change it tells of. A caller that forgets
-one shows in tests/warehouse/store/test_webhook_outbox.py, which holds events to the ledger.
+one shows in tests/warehouse/store/webhooks/test_outbox.py, which holds events to the ledger.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from connectors.types import METRIC_NAMES
 from warehouse.store.accounts.health import account_health
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.webhook_outbox import Happening, list_listened, write_events
+from warehouse.store.webhooks.outbox import Happening, list_listened, write_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ import pytest
 from tests.warehouse.store.conftest import NOON
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.webhook_deliveries import (
+from warehouse.store.webhooks.deliveries import (
     DEAD_AFTER,
     PER_ENDPOINT,
     RETRY_AFTER,
@@ -22,7 +22,7 @@ from warehouse.store.webhook_deliveries import (
     record_attempt,
     replay_deliveries,
 )
-from warehouse.store.webhook_endpoints import (
+from warehouse.store.webhooks.endpoints import (
     MOST_ENDPOINTS,
     change_endpoint,
     create_endpoint,
@@ -30,9 +30,9 @@ from warehouse.store.webhook_endpoints import (
     get_endpoint,
     rotate_secret,
 )
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint
-from warehouse.store.webhook_outbox import Happening, write_events
-from warehouse.store.webhook_state import forget_old_events, get_webhook_state
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint
+from warehouse.store.webhooks.outbox import Happening, write_events
+from warehouse.store.webhooks.state import forget_old_events, get_webhook_state
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,8 +15,8 @@ from sqlalchemy import delete, func, select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint
-from warehouse.store.webhook_outbox import EVENT_TYPES
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint
+from warehouse.store.webhooks.outbox import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warehouse.store.database import new_id
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -19,10 +19,10 @@ from warehouse.store.publishing.ledger import list_events
 from warehouse.store.publishing.outcomes import Outcome
 from warehouse.store.publishing.publications import get_publication, resolve_review
 from warehouse.store.publishing.recovery import fail_unusable, review_overdue, review_unaskable
-from warehouse.store.webhook_endpoints import create_endpoint
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
-from warehouse.store.webhook_outbox import EVENT_TYPES
-from warehouse.store.webhook_payloads import MEASUREMENTS_PER_EVENT, announce_expiring, announce_metrics
+from warehouse.store.webhooks.endpoints import create_endpoint
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from warehouse.store.webhooks.outbox import EVENT_TYPES
+from warehouse.store.webhooks.payloads import MEASUREMENTS_PER_EVENT, announce_expiring, announce_metrics
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store

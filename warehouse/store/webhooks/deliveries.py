@@ -15,8 +15,8 @@ from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from warehouse.errors import ConflictError, NotFoundError
-from warehouse.store.webhook_endpoints import PURPOSE
-from warehouse.store.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from warehouse.store.webhooks.endpoints import PURPOSE
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
