@@ -12,11 +12,11 @@ from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, say, show_progress
 from flows.resources import Resources
 from flows.timing_refresh import compute_all_optimal_times
-from warehouse.lake.history_import import import_history
+from warehouse.lake.import_.history import import_history
 from warehouse.store.access.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
-    from warehouse.lake.history_import import ImportReport
+    from warehouse.lake.import_.history import ImportReport
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from connectors.types import ListedPost, Platform
-from warehouse.lake.history_files import RejectedRow, read_history
+from warehouse.lake.import_.files import RejectedRow, read_history
 from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from warehouse.lake.connect import Lake
-    from warehouse.lake.history_files import HistoryFile
+    from warehouse.lake.import_.files import HistoryFile
     from warehouse.store.database import Store
     from warehouse.store.models import AccountRow
 

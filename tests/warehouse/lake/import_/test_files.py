@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.history_files import HistoryFile, parse_zone, read_history
+from warehouse.lake.import_.files import HistoryFile, parse_zone, read_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
