@@ -13,7 +13,7 @@ from api.lake_answers import UNCHANGED, IfNoneMatch, cache_headers, is_known, la
 from api.periods import FromParameter, ToParameter, read_time
 from api.post_requests import parse_platform
 from api.schemas_common import problems
-from warehouse.lake.table_files import write_table
+from warehouse.lake.export.workspace_files import write_table
 from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])

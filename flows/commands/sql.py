@@ -15,8 +15,8 @@ from flows.commands.lake_settings import read_lake_settings
 from flows.commands.output import is_terminal, print_rows, say
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
-from warehouse.lake.answer_files import write_csv, write_json, write_parquet
 from warehouse.lake.console import ask
+from warehouse.lake.export.result_files import write_csv, write_json, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ import pytest
 from api.routers.analytics_export import Table, _turns
 from tests.api.surroundings import NOON
 from tests.api.test_analytics import follow, measure
+from warehouse.lake.export.workspace_files import TABLES
 from warehouse.lake.load import load_post_snapshots
 from warehouse.lake.rows import PostSnapshot
-from warehouse.lake.table_files import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path

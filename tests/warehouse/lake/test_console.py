@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from warehouse.errors import InvalidInputError, SetupError
-from warehouse.lake.answer_files import write_csv, write_json, write_parquet
 from warehouse.lake.console import Answer, open_console, run_sql
+from warehouse.lake.export.result_files import write_csv, write_json, write_parquet
 from warehouse.lake.load import load_account_snapshots, load_post_snapshots, load_publications
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 
 from warehouse.errors import InvalidInputError, SetupError
 from warehouse.lake.connect import Lake
-from warehouse.lake.export import ExportFormat, export_lake
+from warehouse.lake.export.tables import ExportFormat, export_lake
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
 from warehouse.settings import WarehouseSettings

@@ -15,7 +15,7 @@ import duckdb
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
 from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
-from warehouse.lake.export_targets import SCHEMAS, DatabaseTarget, FolderTarget
+from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from warehouse.lake.attach import AsOf
-    from warehouse.lake.export_targets import Target
+    from warehouse.lake.export.targets import Target
     from warehouse.settings import WarehouseSettings
 
     Progress = Callable[[str, int, int], None]
