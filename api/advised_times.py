@@ -10,7 +10,7 @@ from api.optimal_slots import rank_across_accounts, render_optimal_time, render_
 from api.post_requests import parse_platform
 from api.schemas_advice import OptimalTimesOut, SharedTime, SharedTimes
 from warehouse.errors import InvalidInputError
-from warehouse.lake.timing import get_optimal_times, get_posting_noise
+from warehouse.lake.queries.timing import get_optimal_times, get_posting_noise
 from warehouse.scheduling.explanations import (
     CAVEATS,
     describe_candidate,

@@ -96,7 +96,7 @@ def fill(home: Path, accounts: int, posts: int) -> dict[str, Any]:
 
 def refresh(home: Path, accounts: int, posts: int) -> dict[str, Any]:
     """The daily run's own function, from the lake to the table."""
-    from warehouse.lake.timing import refresh_optimal_times  # noqa: PLC0415 (each process loads what it measures)
+    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (each process loads what it measures)
 
     with open_lake(home) as lake:
         started, worked = time.perf_counter(), time.process_time()

@@ -29,7 +29,7 @@ import psycopg
 from overview_databases import NOW, START, fill_lake, fill_native, fill_postgres, raw_question
 
 from warehouse.lake.connect import Lake
-from warehouse.lake.overview import get_overview
+from warehouse.lake.queries.overview import get_overview
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID, ensure_default_workspace

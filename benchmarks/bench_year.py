@@ -20,7 +20,7 @@ from simulated_year import FIRST_DAY, WORKSPACE, Night, Year, YearPlan, count_fi
 
 from warehouse.lake.connect import Lake
 from warehouse.lake.maintenance import measure_files
-from warehouse.lake.overview import get_overview
+from warehouse.lake.queries.overview import get_overview
 from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def compute_all_optimal_times(
 ) -> dict[str, Any]:
     """Replace the advice in the lake and return a summary. Raises ConflictError, SetupError."""
     from warehouse.lake.load import load_accounts  # noqa: PLC0415 (see flows.resources)
-    from warehouse.lake.timing import refresh_optimal_times  # noqa: PLC0415 (pandas: 60 MB that other flows spare)
+    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas: 60 MB that other flows spare)
 
     timezones: dict[str, str] = {}
     accounts = []

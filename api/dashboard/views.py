@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from api.dashboard.charts import Bar, Cell, draw_bars, draw_week
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
 from warehouse.errors import NotFoundError
-from warehouse.lake.overview import find_post_words, get_overview
-from warehouse.lake.timing import get_optimal_times
+from warehouse.lake.queries.overview import find_post_words, get_overview
+from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.scheduling.explanations import describe_confidence
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import account_health, list_accounts

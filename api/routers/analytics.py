@@ -12,7 +12,7 @@ from api.post_requests import parse_platform
 from api.remembered import remember
 from api.schemas_analytics import OverviewOut
 from api.schemas_common import problems
-from warehouse.lake.overview import get_overview
+from warehouse.lake.queries.overview import get_overview
 from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])

@@ -10,7 +10,7 @@ from api.periods import AskedPeriod, AskedPeriodDep
 from api.post_requests import parse_platform
 from api.schemas_analytics import AccountMetricsOut, AccountsFiguresOut
 from api.schemas_common import problems
-from warehouse.lake.account_metrics import FIGURES, get_account_figures, list_account_days
+from warehouse.lake.queries.accounts import FIGURES, get_account_figures, list_account_days
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.models import AccountRow
 

@@ -15,7 +15,7 @@ from api.periods import AskedPeriod, AskedPeriodDep
 from api.post_requests import parse_platform
 from api.schemas_analytics import Age, Metric, PostMetricsOut, RankingOut
 from api.schemas_common import problems
-from warehouse.lake.post_metrics import get_post_metrics, rank_posts
+from warehouse.lake.queries.posts import get_post_metrics, rank_posts
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import get_post
 

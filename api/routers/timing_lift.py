@@ -9,7 +9,7 @@ from api.lake_answers import UNCHANGED, IfNoneMatch, answer_cached
 from api.post_requests import parse_platform
 from api.schemas_common import problems
 from api.schemas_timing_lift import TimingLiftOut
-from warehouse.lake.placement_lift import get_placement_lift
+from warehouse.lake.queries.placement_lift import get_placement_lift
 from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics/timing-lift", tags=["Analytics"])

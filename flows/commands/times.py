@@ -12,7 +12,7 @@ from flows.commands import time_questions
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, say
 from warehouse.lake.connect import Lake
-from warehouse.lake.timing import get_optimal_times
+from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
 from warehouse.scheduling.placement import next_instant
 from warehouse.settings import WarehouseSettings

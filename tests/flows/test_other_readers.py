@@ -13,7 +13,7 @@ from flows.history_reader import read_histories
 from flows.timing_refresh import compute_all_optimal_times
 from flows.token_keeper import refresh_ending_tokens
 from flows.token_refresh import refresh_account
-from warehouse.lake.timing import get_optimal_times
+from warehouse.lake.queries.timing import get_optimal_times
 
 if TYPE_CHECKING:
     from connectors.base import Connector

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.timing import get_optimal_times
+from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.scheduling.explanations import describe_choice
 from warehouse.scheduling.placement import (
     HARD_GAP,

@@ -12,7 +12,7 @@ import pytest
 from warehouse.lake.connect import Lake
 from warehouse.lake.console import run_sql
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.timing import refresh_optimal_times
+from warehouse.lake.queries.timing import refresh_optimal_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
 from warehouse.lake.import_.history import ImportReport, import_history
-from warehouse.lake.overview import get_overview
+from warehouse.lake.queries.overview import get_overview
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import list_accounts
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.timing import get_optimal_times, refresh_optimal_times
-from warehouse.lake.timing_posts import read_age_curve
+from warehouse.lake.queries.timing import get_optimal_times, refresh_optimal_times
+from warehouse.lake.queries.timing_posts import read_age_curve
 from warehouse.timing.age import DEFAULT_AGE_CURVE
 from warehouse.timing.model import MODEL_VERSION, compute_optimal_times
 

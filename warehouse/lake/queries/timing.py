@@ -120,7 +120,7 @@ def _compute_platform(
     import numpy as np  # noqa: PLC0415 (see the module docstring)
     import pyarrow as pa  # noqa: PLC0415 (same)
 
-    from warehouse.lake.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
+    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
     from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
     from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
     from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from warehouse.lake.load import load_post_snapshots, load_publications
-from warehouse.lake.placement_lift import get_placement_lift
+from warehouse.lake.queries.placement_lift import get_placement_lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable

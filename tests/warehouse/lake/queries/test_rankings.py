@@ -12,7 +12,7 @@ import pytest
 from warehouse.errors import InvalidInputError
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_post_snapshots, load_publications
-from warehouse.lake.post_metrics import METRICS, rank_posts
+from warehouse.lake.queries.posts import METRICS, rank_posts
 from warehouse.lake.rows import PostSnapshot, PublicationDim
 from warehouse.settings import WarehouseSettings
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from warehouse.lake.post_metrics import Ranking
+    from warehouse.lake.queries.posts import Ranking
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK: dict[str, Any] = {"workspace_id": "ws_1", "start": DAY, "end": DAY + timedelta(days=7)}

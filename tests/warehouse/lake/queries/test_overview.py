@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.account_metrics import get_account_figures, list_account_days
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.overview import get_overview
-from warehouse.lake.post_metrics import get_post_metrics
+from warehouse.lake.queries.accounts import get_account_figures, list_account_days
+from warehouse.lake.queries.overview import get_overview
+from warehouse.lake.queries.posts import get_post_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
