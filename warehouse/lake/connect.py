@@ -18,9 +18,9 @@ import duckdb
 
 from warehouse.errors import ConflictError, SetupError
 from warehouse.lake.attach import MAX_THREADS, attach_lake, describe_lake, local_catalog
-from warehouse.lake.commit_watch import CommitWatch
 from warehouse.lake.locks import make_lock
 from warehouse.lake.migrate import NEWEST_VERSION, check_version, migrate
+from warehouse.lake.snapshot_watch import CommitWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warehouse.lake.commit_watch import LONGEST_S, CommitWatch
 from warehouse.lake.connect import Lake
+from warehouse.lake.snapshot_watch import LONGEST_S, CommitWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
