@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from api.accounts import routes as accounts
+from api.accounts import routes_connect as account_connect
 from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
 from api.callers import Callers
@@ -22,8 +24,6 @@ from api.rate_limits import RateLimiter
 from api.remembered import RememberedAnswers
 from api.request_metrics import RequestMetrics
 from api.routers import (
-    account_connect,
-    accounts,
     advice,
     analytics,
     analytics_accounts,

@@ -28,8 +28,8 @@ from warehouse.store.accounts.authorizations import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from api.accounts.schemas_connect import AuthorizationRequest
     from api.dependencies import Caller
-    from api.schemas_account_connect import AuthorizationRequest
     from api.services import Services
     from connectors.types import VerifiedAccount
     from warehouse.store.accounts.authorizations import ReturnedAuthorization

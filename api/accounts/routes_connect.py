@@ -6,11 +6,11 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from api.account_authorization import Return, finish_authorization, start_authorization
+from api.accounts.authorization import Return, finish_authorization, start_authorization
+from api.accounts.schemas_connect import AuthorizationRequest, AuthorizationStarted
 from api.dependencies import AccountKeeper, ServicesDep
 from api.idempotency import Repeatable, answer_once_across, make_answer
 from api.post_requests import parse_platform
-from api.schemas_account_connect import AuthorizationRequest, AuthorizationStarted
 from api.schemas_common import problems
 from warehouse.store.posts.idempotency import StoredAnswer
 

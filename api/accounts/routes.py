@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.account_views import render_account, render_disconnected
+from api.accounts.schemas import AccountOut, ConnectRequest, DisconnectOut
+from api.accounts.views import render_account, render_disconnected
 from api.dependencies import AccountKeeper, AccountReader, Caller, ServicesDep
 from api.idempotency import Repeatable, answer_once, answer_once_across, make_answer
 from api.post_requests import parse_platform
-from api.schemas_accounts import AccountOut, ConnectRequest, DisconnectOut
 from api.schemas_common import Page, problems
 from api.services import Services
 from api.times import require_future, resolve_time

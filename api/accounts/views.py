@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from api.schemas_accounts import AccountOut, DisconnectOut, Health
+from api.accounts.schemas import AccountOut, DisconnectOut, Health
 from warehouse.store.accounts.accounts import account_health
 
 if TYPE_CHECKING:
