@@ -10,6 +10,10 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api.accounts import routes as accounts
 from api.accounts import routes_connect as account_connect
+from api.analytics import routes as analytics
+from api.analytics import routes_accounts as analytics_accounts
+from api.analytics import routes_export as analytics_export
+from api.analytics import routes_posts as analytics_posts
 from api.answer_cache import AnswerCache
 from api.auth import derive_signing_key
 from api.callers import Callers
@@ -25,10 +29,6 @@ from api.remembered import RememberedAnswers
 from api.request_metrics import RequestMetrics
 from api.routers import (
     advice,
-    analytics,
-    analytics_accounts,
-    analytics_export,
-    analytics_posts,
     api_keys,
     approvals,
     auth,

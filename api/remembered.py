@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from api.lake_answers import is_known
+from api.analytics.lake_responses import is_known
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.dependencies import Analyst, ServicesDep
-from api.lake_answers import UNCHANGED, IfNoneMatch, answer_cached
 from api.post_requests import parse_platform
 from api.schemas_common import problems
 from api.schemas_timing_lift import TimingLiftOut

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
+from api.analytics.schemas import Age, Metric, PostMetricsOut, RankingOut
 from api.dependencies import Analyst, ServicesDep
 from api.errors import problem_at
-from api.lake_answers import UNCHANGED, IfNoneMatch, answer_cached
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.periods import AskedPeriod, AskedPeriodDep
 from api.post_requests import parse_platform
-from api.schemas_analytics import Age, Metric, PostMetricsOut, RankingOut
 from api.schemas_common import problems
 from warehouse.lake.queries.posts import get_post_metrics, rank_posts
 from warehouse.store.accounts.accounts import get_account

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from api.routers.analytics_export import Table, _turns
+from api.analytics.routes_export import Table, _turns
+from tests.api.analytics.test_overview import follow, measure
 from tests.api.surroundings import NOON
-from tests.api.test_analytics import follow, measure
 from warehouse.lake.export.workspace_files import TABLES
 from warehouse.lake.load import load_post_snapshots
 from warehouse.lake.rows import PostSnapshot

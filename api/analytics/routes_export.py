@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
+from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
 from api.dependencies import Analyst, ServicesDep
 from api.errors import ApiError
-from api.lake_answers import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
 from api.periods import FromParameter, ToParameter, read_time
 from api.post_requests import parse_platform
 from api.schemas_common import problems
