@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.auth import InvalidTokenError
+from api.auth.tokens import InvalidTokenError
 from api.errors import ApiError
 from api.services import Services
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.callers import Identity
+    from api.auth.callers import Identity
     from api.services import Services
 
 _MOST_ANSWERS = 512

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from api.answer_cache import AnswerCache
-    from api.callers import Callers
+    from api.auth.callers import Callers
     from api.rate_limits import RateLimiter
     from api.request_metrics import RequestMetrics
     from api.settings import ApiSettings

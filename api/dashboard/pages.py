@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from api.auth.sign_in import check_credentials
 from api.dashboard import views
 from api.dashboard.rendering import CSS, DashboardRoute, field_of, show
 from api.dashboard.sessions import (
@@ -19,7 +20,6 @@ from api.dashboard.sessions import (
 )
 from api.dependencies import ServicesDep
 from api.errors import ApiError
-from api.sign_in import check_credentials
 from warehouse.store.access.api_keys import (
     SCOPES,
     create_api_key,

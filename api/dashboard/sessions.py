@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, Request, Response
 
-from api.auth import InvalidTokenError, issue_token, read_token
+from api.auth.tokens import InvalidTokenError, issue_token, read_token
 from api.dependencies import Caller, ServicesDep
 from api.errors import ApiError
 from api.services import Services

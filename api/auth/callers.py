@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.auth import Claims, InvalidTokenError, read_token
+from api.auth.tokens import Claims, InvalidTokenError, read_token
 from api.dependencies import Caller
 from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
 

@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.auth import TOKEN_LIFETIME, issue_token
+from api.auth.schemas import TokenRequest, TokenResponse
+from api.auth.sign_in import check_credentials
+from api.auth.tokens import TOKEN_LIFETIME, issue_token
 from api.dependencies import ServicesDep
 from api.errors import problem_at
-from api.schemas_auth import TokenRequest, TokenResponse
 from api.schemas_common import problems
-from api.sign_in import check_credentials
 from warehouse.store.access.api_keys import expand_scopes, parse_scopes
 
 router = APIRouter(prefix="/auth", tags=["Authentication"])
