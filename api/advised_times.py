@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from api.dependencies import Caller
-    from api.services import Services
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from connectors.types import Platform
     from warehouse.scheduling.placement import Week
     from warehouse.store.models import AccountRow

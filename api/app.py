@@ -14,7 +14,6 @@ from api.analytics import routes as analytics
 from api.analytics import routes_accounts as analytics_accounts
 from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
-from api.answer_cache import AnswerCache
 from api.auth.callers import Callers
 from api.auth.tokens import derive_signing_key
 from api.auth.tokens import routes as auth
@@ -22,13 +21,15 @@ from api.auth.tokens import routes_api_keys as api_keys
 from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts
-from api.dependencies import refuse_misreadings
-from api.errors import install_error_handlers
-from api.middleware import RequestEnvelope
-from api.openapi import build_openapi
-from api.rate_limits import RateLimiter
-from api.remembered import RememberedAnswers
-from api.request_metrics import RequestMetrics
+from api.http.dependencies import refuse_misreadings
+from api.http.errors import install_error_handlers
+from api.http.lake_cache import AnswerCache
+from api.http.middleware import RequestEnvelope
+from api.http.openapi import build_openapi
+from api.http.rate_limits import RateLimiter
+from api.http.request_metrics import RequestMetrics
+from api.http.response_cache import RememberedAnswers
+from api.http.services import Clock, Services, utc_now
 from api.routers import (
     advice,
     approvals,
@@ -47,7 +48,6 @@ from api.routers import (
     webhooks,
     workspace,
 )
-from api.services import Clock, Services, utc_now
 from api.settings import ApiSettings, split_origins
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = create_app()
     from pydantic import ValidationError  # noqa: PLC0415 (after create_app has set up what may be imported)
 
-    from api.errors import ApiError, explain  # noqa: PLC0415 (same)
+    from api.http.errors import ApiError, explain  # noqa: PLC0415 (same)
     from warehouse.errors import WarehouseError  # noqa: PLC0415 (same)
 
     async def ask() -> BaseModel:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(services: Any, question: str, fields: dict[str, Any]) -> BaseModel:  # noqa: ANN401 (Services, see main)
-    from api.dependencies import Caller  # noqa: PLC0415 (see main)
+    from api.http.dependencies import Caller  # noqa: PLC0415 (see main)
     from api.post_requests import parse_platform  # noqa: PLC0415 (same)
     from api.schemas_advice import SuggestRequest  # noqa: PLC0415 (same)
     from api.suggestions import suggest  # noqa: PLC0415 (same)

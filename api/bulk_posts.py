@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from api.errors import ApiError, explain, problem_at
+from api.http.errors import ApiError, explain, problem_at
+from api.http.schemas import ProblemEntry
 from api.post_plans import plan_new_post
 from api.schemas_bulk import BulkOut, BulkRow
-from api.schemas_common import ProblemEntry
 from api.schemas_posts import PostCreate
 from warehouse.errors import WarehouseError
 from warehouse.store.posts.posts import create_post
@@ -17,10 +17,10 @@ from warehouse.store.posts.posts import create_post
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from api.dependencies import Caller
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from api.post_files import PostRow
     from api.schemas_bulk import BulkMode
-    from api.services import Services
     from warehouse.store.posts.idempotency import StoreSession
 
 

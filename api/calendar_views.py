@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from api.errors import problem_at
+from api.http.errors import problem_at
+from api.http.times import resolve_time
 from api.schemas_schedules import CalendarDay, CalendarEntry
-from api.times import resolve_time
 from warehouse.scheduling.placement import HARD_GAP
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import list_calendar

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from api.dependencies import ServicesDep, bearer, require_scope
-from api.errors import ApiError
-from api.services import Services
+from api.http.dependencies import ServicesDep, bearer, require_scope
+from api.http.errors import ApiError
+from api.http.services import Services
 from warehouse.store.schedules.calendar_feeds import find_feed
 
 FEED_PATH = "/api/v1/schedules.ics"

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mode", choices=("all", "each"), default="all")
     parser.add_argument("--dry-run", action="store_true")
     asked = parser.parse_args(arguments)
-    from api.errors import ApiError  # noqa: PLC0415 (after create_app has set up what may be imported)
+    from api.http.errors import ApiError  # noqa: PLC0415 (after create_app has set up what may be imported)
     from warehouse.errors import WarehouseError  # noqa: PLC0415 (same)
 
     try:
@@ -49,7 +49,7 @@ async def import_posts(body: bytes, content_type: str, mode: BulkMode, *, dry_ru
     """Import posts, as POST /posts/bulk takes them, into the first workspace. Raises ApiError, WarehouseError."""
     app = create_app()
     from api.bulk_posts import NothingSaved, create_posts  # noqa: PLC0415 (see main)
-    from api.dependencies import Caller  # noqa: PLC0415 (same)
+    from api.http.dependencies import Caller  # noqa: PLC0415 (same)
     from api.post_files import read_post_rows  # noqa: PLC0415 (same)
     from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
 

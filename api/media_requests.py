@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from api.errors import ApiError, problem_at
+from api.http.errors import ApiError, problem_at
 from connectors.registry import get_capabilities
 from connectors.types import Media, Platform
 from warehouse.store.posts.media import find_uploads

@@ -6,8 +6,8 @@ import hashlib
 import os
 from typing import IO, TYPE_CHECKING
 
-from api.errors import ApiError, problem_at
-from api.idempotency import answer_once, identify_content, make_answer
+from api.http.errors import ApiError, problem_at
+from api.http.idempotency import answer_once, identify_content, make_answer
 from api.schemas_media import MediaOut
 from connectors.http.media import sniff_type
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
@@ -16,8 +16,8 @@ from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
 if TYPE_CHECKING:
     from fastapi import Request, Response
 
-    from api.dependencies import Caller
-    from api.services import Services
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 _HEAD = 16

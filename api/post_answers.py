@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.dependencies import version_etag
-from api.idempotency import make_answer
+from api.http.dependencies import version_etag
+from api.http.idempotency import make_answer
 from api.post_requests import count_text
 from api.post_views import render_placement, render_post, scheduling_details
 from api.schemas_posts import DryRunOut, DryRunTarget, Scheduling

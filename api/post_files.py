@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from api.errors import ApiError, problem_at
+from api.http.errors import ApiError, problem_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from api.http.times import ResolvedTime, require_future, resolve_time
 from api.media_requests import require_reachable, resolve_uploads
 from api.post_requests import (
     Wording,
@@ -17,7 +18,6 @@ from api.post_requests import (
     wording_of,
 )
 from api.post_views import timing_details
-from api.times import ResolvedTime, require_future, resolve_time
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.optimal_placement import place_post
 from warehouse.store.access.workspaces import parse_timezone, read_settings
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from api.dependencies import Caller
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from api.schemas_posts import PostCreate, PostPatch, PostTemplate
-    from api.services import Services
     from connectors.types import Platform
     from warehouse.store.models import Post, Publication
     from warehouse.store.posts.idempotency import StoreSession

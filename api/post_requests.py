@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from api.schemas_posts import MAX_CONTENT, Variant
 from connectors.registry import get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent

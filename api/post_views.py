@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from api.times import ResolvedTime
+    from api.http.times import ResolvedTime
     from warehouse.store.models import Post, Publication, PublicationAttempt
     from warehouse.store.posts.idempotency import StoreSession as Session
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from api.errors import problem_at
+from api.http.errors import problem_at
+from api.http.times import resolve_time
 from api.media_requests import require_reachable, resolve_uploads
 from api.post_plans import wording_from
 from api.post_requests import make_targets, parse_platforms, require_length, wording_of
 from api.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
-from api.times import resolve_time
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution
 from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from api.dependencies import Caller
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from api.post_requests import Wording
     from api.schemas_recurrences import RecurrenceCreate, RecurrencePatch
-    from api.services import Services
     from connectors.types import Platform
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
     from warehouse.store.posts.idempotency import StoreSession

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas_common import Request
+from api.http.schemas import Request
 from api.schemas_posts import PlatformName, Zone
 
 Range = tuple[float, float]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas_common import Request
+from api.http.schemas import Request
 
 ApprovalState = Literal["pending", "approved", "rejected"]
 

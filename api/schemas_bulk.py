@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.schemas_common import ProblemEntry
+from api.http.schemas import ProblemEntry
 
 BulkMode = Literal["all", "each"]
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from api.http.schemas import Request
+from api.http.times import Resolution
 from api.schemas_approvals import Approval
-from api.schemas_common import Request
-from api.times import Resolution
 from connectors.types import Media
 
 PostStatus = Literal[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas_common import NUMBERS_ONLY, Request
+from api.http.schemas import NUMBERS_ONLY, Request
 
 Weekday = Annotated[int, Field(ge=0, le=6, description="0 = Monday."), NUMBERS_ONLY]
 TimeOfDay = Annotated[

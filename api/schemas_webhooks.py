@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from api.schemas_common import Request
+from api.http.schemas import Request
 
 EventType = Literal[
     "post.published",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from api.schemas_common import Request
+from api.http.schemas import Request
 from warehouse.store.schedules.placements import LARGEST_SHARE
 
 

@@ -17,7 +17,7 @@ def create_app() -> FastAPI:
     """
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None = cannot be imported, by Python's own rule
     from api.app import create_app as create  # noqa: PLC0415 (only now may anything import DuckDB)
-    from api.logs import configure_logging  # noqa: PLC0415 (same)
+    from api.http.logs import configure_logging  # noqa: PLC0415 (same)
 
     configure_logging()
     return create()

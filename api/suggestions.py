@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from api.errors import problem_at
+from api.http.errors import problem_at
+from api.http.times import require_future, resolve_time
 from api.optimal_slots import render_shares
 from api.post_requests import parse_platform, parse_platforms
 from api.schemas_advice import Suggestion, SuggestOut
-from api.times import require_future, resolve_time
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.explanations import (
     CAVEATS,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from api.dependencies import Caller
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from api.schemas_advice import SuggestRequest
-    from api.services import Services
     from connectors.types import Platform
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from api.http.times import require_future, resolve_time
 from api.optimal_slots import share_fields
 from api.schemas_advice import Collision, LimitUse, ScoreOut, TimeScore
 from api.suggestions import choose_targets
-from api.times import require_future, resolve_time
 from connectors.registry import get_capabilities
 from connectors.types import Platform
 from warehouse.scheduling.explanations import CAVEATS, describe_candidate, describe_time, to_percent
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from api.dependencies import Caller
-    from api.services import Services
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.schedules.placements import Planned

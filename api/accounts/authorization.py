@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from connectors.errors import ConnectorError, RetryLaterError
 from connectors.oauth.authorization import Client, PendingAuthorization
 from connectors.types import Platform
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.accounts.schemas_connect import AuthorizationRequest
-    from api.dependencies import Caller
-    from api.services import Services
+    from api.http.dependencies import Caller
+    from api.http.services import Services
     from connectors.types import VerifiedAccount
     from warehouse.store.accounts.authorizations import ReturnedAuthorization
 

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.accounts.schemas import AccountOut, ConnectRequest, DisconnectOut
 from api.accounts.views import render_account, render_disconnected
-from api.dependencies import AccountKeeper, AccountReader, Caller, ServicesDep
-from api.idempotency import Repeatable, answer_once, answer_once_across, make_answer
+from api.http.dependencies import AccountKeeper, AccountReader, Caller, ServicesDep
+from api.http.idempotency import Repeatable, answer_once, answer_once_across, make_answer
+from api.http.schemas import Page, problems
+from api.http.services import Services
+from api.http.times import require_future, resolve_time
 from api.post_requests import parse_platform
-from api.schemas_common import Page, problems
-from api.services import Services
-from api.times import require_future, resolve_time
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.accounts import accounts as store_accounts

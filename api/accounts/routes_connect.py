@@ -8,10 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.accounts.authorization import Return, finish_authorization, start_authorization
 from api.accounts.schemas_connect import AuthorizationRequest, AuthorizationStarted
-from api.dependencies import AccountKeeper, ServicesDep
-from api.idempotency import Repeatable, answer_once_across, make_answer
+from api.http.dependencies import AccountKeeper, ServicesDep
+from api.http.idempotency import Repeatable, answer_once_across, make_answer
+from api.http.schemas import problems
 from api.post_requests import parse_platform
-from api.schemas_common import problems
 from warehouse.store.posts.idempotency import StoredAnswer
 
 router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])

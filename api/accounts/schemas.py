@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from api.schemas_common import Request
+from api.http.schemas import Request
 
 
 class ConnectRequest(Request):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas_common import Request
+from api.http.schemas import Request
 
 
 class AuthorizationRequest(Request):

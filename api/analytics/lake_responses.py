@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Header, Response
 from pydantic import BaseModel
 
-from api.services import Services
+from api.http.services import Services
 
 UNCHANGED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The lake has not changed since the ETag in If-None-Match."}

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.analytics.schemas import OverviewOut
-from api.dependencies import Analyst, ServicesDep
-from api.periods import AskedPeriodDep, read_time
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.periods import AskedPeriodDep, read_time
+from api.http.response_cache import remember
+from api.http.schemas import problems
 from api.post_requests import parse_platform
-from api.remembered import remember
-from api.schemas_common import problems
 from warehouse.lake.queries.overview import get_overview
 from warehouse.store.accounts.accounts import get_account
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.analytics.schemas import AccountMetricsOut, AccountsFiguresOut
-from api.dependencies import Analyst, ServicesDep
-from api.periods import AskedPeriod, AskedPeriodDep
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.periods import AskedPeriod, AskedPeriodDep
+from api.http.schemas import problems
 from api.post_requests import parse_platform
-from api.schemas_common import problems
 from warehouse.lake.queries.accounts import FIGURES, get_account_figures, list_account_days
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.models import AccountRow

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
-from api.dependencies import Analyst, ServicesDep
-from api.errors import ApiError
-from api.periods import FromParameter, ToParameter, read_time
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.errors import ApiError
+from api.http.periods import FromParameter, ToParameter, read_time
+from api.http.schemas import problems
 from api.post_requests import parse_platform
-from api.schemas_common import problems
 from warehouse.lake.export.workspace_files import write_table
 from warehouse.store.accounts.accounts import get_account
 

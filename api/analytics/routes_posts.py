@@ -9,12 +9,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.analytics.schemas import Age, Metric, PostMetricsOut, RankingOut
-from api.dependencies import Analyst, ServicesDep
-from api.errors import problem_at
-from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
-from api.periods import AskedPeriod, AskedPeriodDep
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.errors import problem_at
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.periods import AskedPeriod, AskedPeriodDep
+from api.http.schemas import problems
 from api.post_requests import parse_platform
-from api.schemas_common import problems
 from warehouse.lake.queries.posts import get_post_metrics, rank_posts
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import get_post

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas_common import Page
+from api.http.schemas import Page
 
 
 class TopPost(BaseModel):

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from api.auth.schemas_api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyOut
-from api.dependencies import Administrator, ServicesDep
-from api.idempotency import Repeatable, answer_once, make_answer, render_answer
-from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
-from api.schemas_common import Page, problems
-from api.times import require_future, resolve_time
+from api.http.dependencies import Administrator, ServicesDep
+from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.schemas import Page, problems
+from api.http.times import require_future, resolve_time
 from warehouse.store.access.api_keys import (
     CreatedApiKey,
     create_api_key,

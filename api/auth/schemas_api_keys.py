@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.dependencies import Scope
-from api.schemas_common import Request
+from api.http.dependencies import Scope
+from api.http.schemas import Request
 
 
 class ApiKeyCreate(Request):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from warehouse.store.access.api_keys import touch_api_key, verify_credentials
 
 if TYPE_CHECKING:
-    from api.services import Services
+    from api.http.services import Services
     from warehouse.store.models import ApiKey
 
 

@@ -17,14 +17,14 @@ from starlette.datastructures import UploadFile
 from api.dashboard import views
 from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import RefusedError, Visitor, current_visitor, refuse_nul, require_form_token
-from api.dependencies import ServicesDep
-from api.errors import ApiError, explain
-from api.idempotency import answer_once, identify_content
+from api.http.dependencies import ServicesDep
+from api.http.errors import ApiError, explain
+from api.http.idempotency import answer_once, identify_content
+from api.http.services import Services
 from api.media_uploads import keep_upload
 from api.post_answers import answer_post
 from api.post_plans import plan_new_post
 from api.schemas_posts import PostCreate
-from api.services import Services
 from warehouse.errors import WarehouseError
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import posts as store_posts

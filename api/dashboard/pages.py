@@ -18,8 +18,8 @@ from api.dashboard.sessions import (
     sign_in,
     sign_out,
 )
-from api.dependencies import ServicesDep
-from api.errors import ApiError
+from api.http.dependencies import ServicesDep
+from api.http.errors import ApiError
 from warehouse.store.access.api_keys import (
     SCOPES,
     create_api_key,

@@ -12,12 +12,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from api.dashboard import views
 from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
-from api.dependencies import Caller, ServicesDep
+from api.http.dependencies import Caller, ServicesDep
+from api.http.services import Services
 from api.post_plans import resolve_move
 from api.post_views import timing_details
 from api.schemas_approvals import RejectRequest
 from api.schemas_posts import ResolveRequest
-from api.services import Services
 from warehouse.store.posts.idempotency import StoreSession
 from warehouse.store.posts.posts import approvals as store_approvals
 from warehouse.store.posts.posts import posts as store_posts

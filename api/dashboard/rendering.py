@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 
 from api.dashboard.sessions import LOGIN, RefusedError, SignedOutError
-from api.errors import ApiError, explain
+from api.http.errors import ApiError, explain
 from warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:

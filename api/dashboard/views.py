@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from api.services import Services
+    from api.http.services import Services
     from warehouse.store.accounts.health import AccountHealth
     from warehouse.store.models import AccountRow, Post, Publication
     from warehouse.store.posts.idempotency import StoreSession

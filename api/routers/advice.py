@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.advised_times import advise, parse_weights
-from api.dependencies import Reader, ServicesDep
-from api.idempotency import Repeatable, answer_once, make_answer
-from api.pagination import Limit
+from api.http.dependencies import Reader, ServicesDep
+from api.http.idempotency import Repeatable, answer_once, make_answer
+from api.http.pagination import Limit
+from api.http.schemas import problems
 from api.post_requests import parse_platform
 from api.schemas_advice import OptimalTimesOut, ScoreOut, SuggestOut, SuggestRequest
-from api.schemas_common import problems
 from api.suggestions import suggest
 from api.time_scores import score_time
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession

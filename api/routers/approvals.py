@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Response
 
-from api.dependencies import Approver, IfMatch, ServicesDep, parse_if_match
-from api.idempotency import Repeatable, answer_once
+from api.http.dependencies import Approver, IfMatch, ServicesDep, parse_if_match
+from api.http.idempotency import Repeatable, answer_once
+from api.http.schemas import problems
 from api.post_answers import answer_post
 from api.routers.posts import PostId
 from api.schemas_approvals import RejectRequest
-from api.schemas_common import problems
 from api.schemas_posts import PostOut
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import approvals as store_approvals

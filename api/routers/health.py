@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
 from pydantic import BaseModel
 
-from api.dependencies import ServicesDep
-from api.services import Services
+from api.http.dependencies import ServicesDep
+from api.http.services import Services
 from warehouse.store.publishing.queue_state import QueueState, get_queue_state
 from warehouse.store.webhooks.state import WebhookState, get_webhook_state
 

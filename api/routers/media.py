@@ -8,14 +8,14 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
 
-from api.dependencies import Reader, ServicesDep, Writer
-from api.errors import ApiError, problem_at
-from api.idempotency import IdempotencyKeyHeader, answer_once, make_answer
+from api.http.dependencies import Reader, ServicesDep, Writer
+from api.http.errors import ApiError, problem_at
+from api.http.idempotency import IdempotencyKeyHeader, answer_once, make_answer
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.schemas import Page, problems
+from api.http.services import Services
 from api.media_uploads import keep_upload, render_upload
-from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
-from api.schemas_common import Page, problems
 from api.schemas_media import MediaOut
-from api.services import Services
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.media import MediaUpload
 from warehouse.store.posts.posts import media as store_media

@@ -4,18 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
-from api.idempotency import Repeatable, answer_once
-from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
+from api.http.idempotency import Repeatable, answer_once
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.response_cache import remember
+from api.http.schemas import Page, problems
+from api.http.times import resolve_time
 from api.post_answers import answer_post, render_answer_of, render_dry_run
 from api.post_plans import plan_changes, plan_new_post
 from api.post_requests import parse_platform
 from api.post_views import render_post, render_post_detail
-from api.remembered import remember
 from api.schemas_approvals import ApprovalState
-from api.schemas_common import Page, problems
 from api.schemas_posts import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
-from api.times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import posts as store_posts

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
-from api.idempotency import Repeatable, answer_once, make_answer
-from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
+from api.http.idempotency import Repeatable, answer_once, make_answer
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.schemas import Page, problems
 from api.recurrence_plans import (
     plan_recurrence,
     plan_recurrence_changes,
@@ -14,7 +15,6 @@ from api.recurrence_plans import (
     read_rule,
     render_recurrence,
 )
-from api.schemas_common import Page, problems
 from api.schemas_recurrences import (
     PreviewOut,
     RecurrenceCreate,

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Header, Query, Response
 
 from api.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
 from api.calendar_views import group_by_day, read_planned, resolve_span
-from api.dependencies import Reader, ServicesDep
-from api.schemas_common import problems
+from api.http.dependencies import Reader, ServicesDep
+from api.http.schemas import problems
 from api.schemas_schedules import CalendarOut
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.dependencies import Administrator, ServicesDep
-from api.idempotency import Repeatable, answer_once, make_answer
-from api.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.dependencies import Administrator, ServicesDep
+from api.http.idempotency import Repeatable, answer_once, make_answer
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.schemas import Page, problems
+from api.http.times import resolve_time
 from api.routers.webhooks import WebhookId
-from api.schemas_common import Page, problems
 from api.schemas_webhooks import DeliveryDetail, DeliveryOut, DeliveryStatus, ReplayOut, ReplayRequest
-from api.times import resolve_time
 from api.webhook_views import render_delivery, render_delivery_detail
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.dependencies import Administrator, IfMatch, ServicesDep, parse_if_match, version_etag
-from api.errors import problem_at
-from api.idempotency import Repeatable, answer_once, make_answer, render_answer
-from api.schemas_common import Page, problems
+from api.http.dependencies import Administrator, IfMatch, ServicesDep, parse_if_match, version_etag
+from api.http.errors import problem_at
+from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
+from api.http.schemas import Page, problems
+from api.http.services import Services
 from api.schemas_webhooks import DeliveryOut, WebhookCreate, WebhookOut, WebhookPatch, WebhookWithSecret
-from api.services import Services
 from api.webhook_views import render_delivery, render_webhook
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.surroundings import NOON, RunningServer, SettableClock, make_tenant
+from tests.api.harness import NOON, RunningServer, SettableClock, make_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 
 @pytest.fixture(scope="session")

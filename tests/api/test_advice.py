@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connectors.types import ListedPost
-from tests.api.surroundings import NOON, in_hours, make_tenant
+from tests.api.harness import NOON, in_hours, make_tenant
 from warehouse.lake.load import load_accounts
 from warehouse.lake.rows import AccountDim
 from warehouse.store.models import AccountRow, Publication
@@ -18,7 +18,7 @@ from warehouse.store.posts.external_posts import record_external_posts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 OPTIMAL = "/api/v1/schedules/optimal-times"
 SUGGEST = "/api/v1/schedules/suggest"

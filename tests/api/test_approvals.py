@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.surroundings import in_hours
+from tests.api.harness import in_hours
 
 if TYPE_CHECKING:
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 POSTS = "/api/v1/posts"
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.surroundings import in_hours
+from tests.api.harness import in_hours
 
 if TYPE_CHECKING:
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 BULK = "/api/v1/posts/bulk"
 GOOD = {"content": "first", "platforms": ["twitter"], "scheduled_at": in_hours(1)}

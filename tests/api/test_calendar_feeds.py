@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import icalendar
 
-from tests.api.surroundings import in_hours, open_anonymous
+from tests.api.harness import in_hours, open_anonymous
 
 if TYPE_CHECKING:
     import httpx
     import pytest
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 FEEDS = "/api/v1/calendar-feeds"
 ICS = "/api/v1/schedules.ics"

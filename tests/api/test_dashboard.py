@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.settings import ApiSettings
+from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
 from tests.api.operations import hidden_paths
-from tests.api.surroundings import RunningServer, SettableClock, make_tenant, open_anonymous
 from tests.api.test_advice import advise
 from warehouse.store.access.api_keys import create_api_key, list_api_keys, revoke_api_key
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
     from warehouse.store.access.api_keys import CreatedApiKey
 
 SCOPES = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api.analytics.test_overview import measure
-from tests.api.surroundings import NOON, PNG, make_tenant
+from tests.api.harness import NOON, PNG, make_tenant
 from tests.api.test_dashboard import form_token, make_key, sign_in
 from warehouse.store.models import Publication
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 LIST, NEW = "/dashboard/posts", "/dashboard/posts/new"
 ACTIONS = ("move", "cancel", "retry", "approve", "reject", "publications/pub_none/resolve")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.api.harness import make_tenant, open_anonymous
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
-from tests.api.surroundings import make_tenant, open_anonymous
 from warehouse.store.access.api_keys import SCOPES, revoke_api_key
 from warehouse.store.webhooks.endpoints import create_endpoint
 from warehouse.store.webhooks.outbox import write_test_event
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 PUBLIC = {
     "create_token",

@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from api.settings import ApiSettings
-from tests.api.surroundings import RunningServer, SettableClock, in_hours, make_tenant
+from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 FILE = Path(__file__).parents[2] / "examples" / "client" / "socialflow_client.py"
 

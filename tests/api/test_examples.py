@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.api.harness import NOON, PNG
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
-from tests.api.surroundings import NOON, PNG
 from tests.api.test_advice import advise
 from tests.api.test_every_route import make_ids
 from warehouse.store.models import Publication
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 
 def fail_publication(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:

@@ -17,7 +17,7 @@ from warehouse.store.access.api_keys import create_api_key
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
     from warehouse.store.access.api_keys import CreatedApiKey
 
 TOOLS = {

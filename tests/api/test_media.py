@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.settings import ApiSettings
-from tests.api.surroundings import PNG, RunningServer, SettableClock, in_hours, make_tenant, open_anonymous
+from tests.api.harness import PNG, RunningServer, SettableClock, in_hours, make_tenant, open_anonymous
 from warehouse.store.posts.media import public_path
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 MEDIA = "/api/v1/media"
 MP4 = b"\x00\x00\x00\x18ftypmp42" + b"v" * 100

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from connectors.types import PublishedPost
-from tests.api.surroundings import NOON, in_hours, make_tenant
+from tests.api.harness import NOON, in_hours, make_tenant
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import claim_due
 from warehouse.store.publishing.outcomes import Outcome, begin_sending, record_outcomes
@@ -15,7 +15,7 @@ from warehouse.store.publishing.outcomes import Outcome, begin_sending, record_o
 if TYPE_CHECKING:
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 POSTS = "/api/v1/posts"
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.surroundings import in_hours
+from tests.api.harness import in_hours
 
 if TYPE_CHECKING:
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 
 def test_slots_are_kept_and_posts_take_them(tenant: Tenant) -> None:

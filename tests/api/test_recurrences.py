@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.surroundings import make_tenant
+from tests.api.harness import make_tenant
 
 if TYPE_CHECKING:
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 RULES = "/api/v1/recurrences"
 BODY = {

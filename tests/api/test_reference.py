@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.api.surroundings import RunningServer, SettableClock
+from tests.api.harness import RunningServer, SettableClock
 from warehouse.store.access.api_keys import DEFAULT_SCOPES, create_api_key
 from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID
 

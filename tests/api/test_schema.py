@@ -14,9 +14,9 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
-from api.services import utc_now
+from api.http.services import utc_now
 from api.settings import ApiSettings
-from tests.api.surroundings import RunningServer, SettableClock, Tenant, make_tenant
+from tests.api.harness import RunningServer, SettableClock, Tenant, make_tenant
 from warehouse.store.models import AccountRow, ApiKey
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import httpx
     from schemathesis import AuthContext, Case, CheckContext, Response, SerializationContext
 
-    from tests.api.surroundings import Server
+    from tests.api.harness import Server
 
 FULL = os.environ.get("SCHEMA_TEST") == "full"
 EXAMPLES = 60 if FULL else 1

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.surroundings import NOON
+from tests.api.harness import NOON
 from warehouse.lake.load import load_publications
 from warehouse.lake.rows import PublicationDim
 
 if TYPE_CHECKING:
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 LIFT = "/api/v1/analytics/timing-lift"
 

@@ -10,7 +10,7 @@ import pytest
 from api.schemas_webhooks import EventType
 from connectors.webhooks.settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer
-from tests.api.surroundings import RunningServer, SettableClock, make_tenant
+from tests.api.harness import RunningServer, SettableClock, make_tenant
 from tests.flows.webhook_receiver import Receiver, Reply
 from warehouse.store.accounts.credentials import mark_revoked
 from warehouse.store.webhooks.outbox import EVENT_TYPES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 WEBHOOKS = "/api/v1/webhooks"
 BODY = {"url": "http://127.0.0.1:9/x", "events": ["account.revoked"]}

@@ -18,7 +18,7 @@ from connectors.types import Media, Platform, PostContent
 from flows.maintenance import remove_unused_uploads
 from flows.publisher import run_publisher
 from flows.uploads import Uploads
-from tests.api.surroundings import PNG
+from tests.api.harness import PNG
 from tests.connectors.harness import SANDBOX
 from warehouse.media_files import open_media_files
 from warehouse.store.models import AccountRow, Publication

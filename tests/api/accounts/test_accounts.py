@@ -9,7 +9,7 @@ import pytest
 from api.settings import ApiSettings
 from connectors.sandbox.faults import FaultRule
 from connectors.types import Platform
-from tests.api.surroundings import RunningServer, SettableClock, in_hours, make_tenant
+from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
 from warehouse.store.accounts.credentials import mark_revoked, open_account
 from warehouse.store.models import AccountRow
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import httpx
 
     from connectors.sandbox.accounts import SandboxAccount
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 CONNECT = "/api/v1/accounts/connect"
 ACCOUNTS = "/api/v1/accounts"

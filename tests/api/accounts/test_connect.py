@@ -15,7 +15,7 @@ from api.settings import ApiSettings
 from connectors.oauth.flows import FLOWS, WITHOUT_FLOW
 from connectors.sandbox.faults import FaultRule
 from connectors.types import Platform
-from tests.api.surroundings import (
+from tests.api.harness import (
     APPS,
     PUBLIC_URL,
     RETURN_URL,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connectors.types import Account
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 CONNECT = "/api/v1/accounts/connect"
 INSTANCE = "https://mastodon.example"

@@ -15,14 +15,14 @@ import httpx
 import pytest
 
 from api.settings import ApiSettings
-from tests.api.surroundings import PUBLIC_URL, RunningServer, SettableClock, open_anonymous
+from tests.api.harness import PUBLIC_URL, RunningServer, SettableClock, open_anonymous
 from warehouse.store.models import AccountRow, ApiKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.api.surroundings import Server
+    from tests.api.harness import Server
 
 
 class PresentClock(SettableClock):

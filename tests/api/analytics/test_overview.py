@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.types import ListedPost
-from tests.api.surroundings import NOON
+from tests.api.harness import NOON
 from warehouse.lake.load import (
     load_account_snapshots,
     load_accounts,
@@ -18,7 +18,7 @@ from warehouse.store.models import AccountRow
 from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 OVERVIEW = "/api/v1/analytics/overview"
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.analytics.routes_export import Table, _turns
 from tests.api.analytics.test_overview import follow, measure
-from tests.api.surroundings import NOON
+from tests.api.harness import NOON
 from warehouse.lake.export.workspace_files import TABLES
 from warehouse.lake.load import load_post_snapshots
 from warehouse.lake.rows import PostSnapshot
@@ -18,7 +18,7 @@ from warehouse.lake.rows import PostSnapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.api.surroundings import Tenant
+    from tests.api.harness import Tenant
 
 RANKING = "/api/v1/analytics/posts"
 ACCOUNTS = "/api/v1/analytics/accounts"

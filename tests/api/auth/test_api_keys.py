@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.surroundings import NOON, in_hours, make_tenant, open_anonymous, open_client
+from tests.api.harness import NOON, in_hours, make_tenant, open_anonymous, open_client
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.models import IdempotencyKey
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Server
+    from tests.api.harness import Server
 
 KEYS = "/api/v1/api-keys"
 WANTED = {"name": "reports", "scopes": ["analytics", "read"]}

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from api.settings import ApiSettings
-from tests.api.surroundings import (
+from tests.api.harness import (
     NOON,
     RunningServer,
     SettableClock,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 TOKEN = "/api/v1/auth/token"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 
 from api.feed_access import FEED_PATH, FEED_TOKEN
-from api.openapi_links import METHODS, add_links
-from api.schemas_common import Problem, problems
+from api.http.openapi_links import METHODS, add_links
+from api.http.schemas import Problem, problems
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

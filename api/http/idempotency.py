@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
-from api.dependencies import Caller, caller_of
-from api.errors import problem_at
-from api.services import Services
+from api.http.dependencies import Caller, caller_of
+from api.http.errors import problem_at
+from api.http.services import Services
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.posts.posts import idempotency
 

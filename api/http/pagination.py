@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import Query, Request
 
-from api.errors import problem_at
+from api.http.errors import problem_at
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Entries a page.")]
 Cursor = Annotated[

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api import answer_cache
-from api.answer_cache import AnswerCache
+from api.http import lake_cache as answer_cache
+from api.http.lake_cache import AnswerCache
 
 CLIENTS = 8
 

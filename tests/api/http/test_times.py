@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.times import require_future, resolve_time
+from api.http.times import require_future, resolve_time
 from warehouse.errors import InvalidInputError
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -11,8 +11,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.auth.tokens import InvalidTokenError
-from api.errors import ApiError
-from api.services import Services
+from api.http.errors import ApiError
+from api.http.services import Services
 
 Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.app import create_app
-from api.logs import RequestIdFilter
+from api.http.logs import RequestIdFilter
 from api.settings import ApiSettings
-from tests.api.surroundings import RunningServer, SettableClock, make_tenant, open_anonymous
+from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 POSTS = "/api/v1/posts"
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.answer_cache import AnswerCache
     from api.auth.callers import Callers
-    from api.rate_limits import RateLimiter
-    from api.request_metrics import RequestMetrics
+    from api.http.lake_cache import AnswerCache
+    from api.http.rate_limits import RateLimiter
+    from api.http.request_metrics import RequestMetrics
     from api.settings import ApiSettings
     from connectors.registry import ConnectorPool
     from connectors.webhooks.settings import WebhookSettings

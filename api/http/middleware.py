@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from api.errors import ApiError, render_problem
 from api.feed_access import FEED_PATH, FEED_TOKEN, SCOPE_KEY
-from api.logs import current_request_id
+from api.http.errors import ApiError, render_problem
+from api.http.logs import current_request_id
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.rate_limits import RateLimitState
-    from api.request_metrics import RequestMetrics
+    from api.http.rate_limits import RateLimitState
+    from api.http.request_metrics import RequestMetrics
 
 logger = logging.getLogger("api.access")
 

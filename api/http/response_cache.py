@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.auth.callers import Identity
-    from api.services import Services
+    from api.http.services import Services
 
 _MOST_ANSWERS = 512
 _LONGEST_BODY = 256_000

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from api.settings import ApiSettings
-from tests.api.surroundings import NOON, RunningServer, SettableClock, in_hours, make_tenant
+from tests.api.harness import NOON, RunningServer, SettableClock, in_hours, make_tenant
 from warehouse.store.database import new_id
 from warehouse.store.models import Post
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 POSTS = "/api/v1/posts"
 MANY = 10_000

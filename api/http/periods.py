@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from api.dependencies import Analyst, ServicesDep
-from api.errors import problem_at
-from api.times import resolve_time
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.errors import problem_at
+from api.http.times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 DEFAULT_PERIOD = "30d"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from api.settings import ApiSettings
-from tests.api.surroundings import RunningServer, SettableClock, in_hours, make_tenant
+from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import revoke_api_key
 from warehouse.store.database import Store
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.api.surroundings import Server, Tenant
+    from tests.api.harness import Server, Tenant
 
 POSTS = "/api/v1/posts"
 OVERVIEW = "/api/v1/analytics/overview"
