@@ -17,4 +17,4 @@ def mcp() -> None:
     (SOCIALFLOW_MCP_URL).
     """
     # Named by string: this package does not import the API.
-    import_module("api.mcp_server").main()
+    import_module("api.mcp.server").main()

@@ -9,7 +9,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from typer.testing import CliRunner
 
-from api.mcp_server import ApiClient, build_server
+from api.mcp.server import ApiClient, build_server
 from api.settings import McpSettings
 from flows.cli import app
 from warehouse.store.access.api_keys import create_api_key
