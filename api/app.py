@@ -30,13 +30,13 @@ from api.http.rate_limits import RateLimiter
 from api.http.request_metrics import RequestMetrics
 from api.http.response_cache import RememberedAnswers
 from api.http.services import Clock, Services, utc_now
+from api.media import routes as media
 from api.routers import (
     advice,
     approvals,
     bulk_posts,
     calendar_feeds,
     health,
-    media,
     pages,
     post_actions,
     posts,

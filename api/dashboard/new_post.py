@@ -21,7 +21,7 @@ from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError, explain
 from api.http.idempotency import answer_once, identify_content
 from api.http.services import Services
-from api.media_uploads import keep_upload
+from api.media.uploads import keep_upload
 from api.post_answers import answer_post
 from api.post_plans import plan_new_post
 from api.schemas_posts import PostCreate

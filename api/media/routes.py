@@ -14,8 +14,8 @@ from api.http.idempotency import IdempotencyKeyHeader, answer_once, make_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.media_uploads import keep_upload, render_upload
-from api.schemas_media import MediaOut
+from api.media.schemas import MediaOut
+from api.media.uploads import keep_upload, render_upload
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.media import MediaUpload
 from warehouse.store.posts.posts import media as store_media

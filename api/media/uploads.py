@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from api.http.errors import ApiError, problem_at
 from api.http.idempotency import answer_once, identify_content, make_answer
-from api.schemas_media import MediaOut
+from api.media.schemas import MediaOut
 from connectors.http.media import sniff_type
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
 from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
