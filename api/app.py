@@ -31,8 +31,9 @@ from api.http.request_metrics import RequestMetrics
 from api.http.response_cache import RememberedAnswers
 from api.http.services import Clock, Services, utc_now
 from api.media import routes as media
+from api.optimal_times import routes as advice
+from api.optimal_times import routes_timing_lift as timing_lift
 from api.routers import (
-    advice,
     approvals,
     bulk_posts,
     calendar_feeds,
@@ -43,7 +44,6 @@ from api.routers import (
     queue_slots,
     recurrences,
     schedules,
-    timing_lift,
     webhook_deliveries,
     webhooks,
     workspace,

@@ -13,7 +13,7 @@ from flows.commands.lake_settings import read_lake_settings
 from flows.commands.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 
-RULES = "api.ask_advice"
+RULES = "api.optimal_times.ask_advice"
 
 ZoneOption = Annotated[
     str | None,

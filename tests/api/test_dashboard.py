@@ -10,7 +10,7 @@ import pytest
 from api.settings import ApiSettings
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
 from tests.api.operations import hidden_paths
-from tests.api.test_advice import advise
+from tests.api.optimal_times.test_advice import advise
 from warehouse.store.access.api_keys import create_api_key, list_api_keys, revoke_api_key
 
 if TYPE_CHECKING:

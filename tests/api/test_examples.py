@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from tests.api.harness import NOON, PNG
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
-from tests.api.test_advice import advise
+from tests.api.optimal_times.test_advice import advise
 from tests.api.test_every_route import make_ids
 from warehouse.store.models import Publication
 

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.advised_times import advise, parse_weights
 from api.http.dependencies import Reader, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.pagination import Limit
 from api.http.schemas import problems
+from api.optimal_times.advised_times import advise, parse_weights
+from api.optimal_times.schemas import OptimalTimesOut, ScoreOut, SuggestOut, SuggestRequest
+from api.optimal_times.scores import score_time
+from api.optimal_times.suggestions import suggest
 from api.post_requests import parse_platform
-from api.schemas_advice import OptimalTimesOut, ScoreOut, SuggestOut, SuggestRequest
-from api.suggestions import suggest
-from api.time_scores import score_time
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])

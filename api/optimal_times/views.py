@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from api.schemas_advice import AccountShare, OptimalTime, TimingSubject
+from api.optimal_times.schemas import AccountShare, OptimalTime, TimingSubject
 from warehouse.scheduling.explanations import (
     compute_loss,
     describe_account,

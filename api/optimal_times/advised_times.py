@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from api.optimal_slots import rank_across_accounts, render_optimal_time, render_shares, render_subject
+from api.optimal_times.schemas import OptimalTimesOut, SharedTime, SharedTimes
+from api.optimal_times.views import rank_across_accounts, render_optimal_time, render_shares, render_subject
 from api.post_requests import parse_platform
-from api.schemas_advice import OptimalTimesOut, SharedTime, SharedTimes
 from warehouse.errors import InvalidInputError
 from warehouse.lake.queries.timing import get_optimal_times, get_posting_noise
 from warehouse.scheduling.explanations import (

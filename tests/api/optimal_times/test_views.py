@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api.optimal_slots import rank_across_accounts, render_optimal_time
+from api.optimal_times.views import rank_across_accounts, render_optimal_time
 from warehouse.scheduling.explanations import NO_EFFECT, describe_account, list_account_caveats
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

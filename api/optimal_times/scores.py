@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from api.http.times import require_future, resolve_time
-from api.optimal_slots import share_fields
-from api.schemas_advice import Collision, LimitUse, ScoreOut, TimeScore
-from api.suggestions import choose_targets
+from api.optimal_times.schemas import Collision, LimitUse, ScoreOut, TimeScore
+from api.optimal_times.suggestions import choose_targets
+from api.optimal_times.views import share_fields
 from connectors.registry import get_capabilities
 from connectors.types import Platform
 from warehouse.scheduling.explanations import CAVEATS, describe_candidate, describe_time, to_percent

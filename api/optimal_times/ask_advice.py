@@ -1,4 +1,4 @@
-"""Two of the API's questions without a server, for `socialflow times`: `python -m api.ask_advice suggest|score JSON`.
+"""Two of the API's questions without a server, for `socialflow times`: `python -m api.optimal_times.ask_advice suggest|score JSON`.
 
 A process of its own, since the command's room does not import this one. Prints the answer that the route would give.
 """
@@ -48,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(services: Any, question: str, fields: dict[str, Any]) -> BaseModel:  # noqa: ANN401 (Services, see main)
     from api.http.dependencies import Caller  # noqa: PLC0415 (see main)
+    from api.optimal_times.schemas import SuggestRequest  # noqa: PLC0415 (same)
+    from api.optimal_times.scores import score_time  # noqa: PLC0415 (same)
+    from api.optimal_times.suggestions import suggest  # noqa: PLC0415 (same)
     from api.post_requests import parse_platform  # noqa: PLC0415 (same)
-    from api.schemas_advice import SuggestRequest  # noqa: PLC0415 (same)
-    from api.suggestions import suggest  # noqa: PLC0415 (same)
-    from api.time_scores import score_time  # noqa: PLC0415 (same)
     from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
 
     caller = Caller("cli", DEFAULT_WORKSPACE_ID, frozenset({"read"}))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from api.http.errors import problem_at
 from api.http.times import require_future, resolve_time
-from api.optimal_slots import render_shares
+from api.optimal_times.schemas import Suggestion, SuggestOut
+from api.optimal_times.views import render_shares
 from api.post_requests import parse_platform, parse_platforms
-from api.schemas_advice import Suggestion, SuggestOut
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.explanations import (
     CAVEATS,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from api.http.dependencies import Caller
     from api.http.services import Services
-    from api.schemas_advice import SuggestRequest
+    from api.optimal_times.schemas import SuggestRequest
     from connectors.types import Platform
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount
