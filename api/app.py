@@ -33,12 +33,12 @@ from api.http.services import Clock, Services, utc_now
 from api.media import routes as media
 from api.optimal_times import routes as advice
 from api.optimal_times import routes_timing_lift as timing_lift
+from api.pages import routes as pages
+from api.pages import routes_health as health
 from api.routers import (
     approvals,
     bulk_posts,
     calendar_feeds,
-    health,
-    pages,
     post_actions,
     posts,
     queue_slots,

@@ -94,7 +94,7 @@ def test_the_request_id_is_in_every_line_of_the_log(tmp_path: Path, caplog: pyte
             client.get("/readyz", headers={"X-Request-Id": "trace-in-the-log"})
             client.get("/healthz")  # the first one's line is written when its answer has gone out
     lines = [(record.name, vars(record)["request_id"]) for record in caplog.records if "api" in record.name]
-    assert ("api.routers.health", "trace-in-the-log") in lines
+    assert ("api.pages.routes_health", "trace-in-the-log") in lines
     assert ("api.access", "trace-in-the-log") in lines
     assert all(request_id != "-" for _, request_id in lines)
 
