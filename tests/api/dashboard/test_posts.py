@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api.analytics.test_overview import measure
+from tests.api.dashboard.test_pages import form_token, make_key, sign_in
 from tests.api.harness import NOON, PNG, make_tenant
-from tests.api.test_dashboard import form_token, make_key, sign_in
 from warehouse.store.models import Publication
 
 if TYPE_CHECKING:
