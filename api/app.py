@@ -35,12 +35,12 @@ from api.optimal_times import routes as advice
 from api.optimal_times import routes_timing_lift as timing_lift
 from api.pages import routes as pages
 from api.pages import routes_health as health
+from api.posts import routes as posts
+from api.posts import routes_actions as post_actions
+from api.posts import routes_approvals as approvals
+from api.posts import routes_bulk as bulk_posts
 from api.routers import (
-    approvals,
-    bulk_posts,
     calendar_feeds,
-    post_actions,
-    posts,
     queue_slots,
     recurrences,
     schedules,

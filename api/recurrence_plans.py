@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from api.http.errors import problem_at
 from api.http.times import resolve_time
-from api.media_requests import require_reachable, resolve_uploads
-from api.post_plans import wording_from
-from api.post_requests import make_targets, parse_platforms, require_length, wording_of
+from api.posts.media_requests import require_reachable, resolve_uploads
+from api.posts.plans import wording_from
+from api.posts.requests import make_targets, parse_platforms, require_length, wording_of
 from api.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from api.http.dependencies import Caller
     from api.http.services import Services
-    from api.post_requests import Wording
+    from api.posts.requests import Wording
     from api.schemas_recurrences import RecurrenceCreate, RecurrencePatch
     from connectors.types import Platform
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.http.times import Resolution
-from api.schemas_posts import PostTemplate, Text, Zone
+from api.posts.schemas import PostTemplate, Text, Zone
 from connectors.types import Media
 
 Rule = Annotated[

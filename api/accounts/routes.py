@@ -12,7 +12,7 @@ from api.http.idempotency import Repeatable, answer_once, answer_once_across, ma
 from api.http.schemas import Page, problems
 from api.http.services import Services
 from api.http.times import require_future, resolve_time
-from api.post_requests import parse_platform
+from api.posts.requests import parse_platform
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.accounts import accounts as store_accounts

@@ -11,7 +11,7 @@ from api.http.dependencies import Analyst, ServicesDep
 from api.http.periods import AskedPeriodDep, read_time
 from api.http.response_cache import remember
 from api.http.schemas import problems
-from api.post_requests import parse_platform
+from api.posts.requests import parse_platform
 from warehouse.lake.queries.overview import get_overview
 from warehouse.store.accounts.accounts import get_account
 

@@ -9,7 +9,7 @@ from api.analytics.schemas import AccountMetricsOut, AccountsFiguresOut
 from api.http.dependencies import Analyst, ServicesDep
 from api.http.periods import AskedPeriod, AskedPeriodDep
 from api.http.schemas import problems
-from api.post_requests import parse_platform
+from api.posts.requests import parse_platform
 from warehouse.lake.queries.accounts import FIGURES, get_account_figures, list_account_days
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.models import AccountRow

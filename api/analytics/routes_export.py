@@ -12,7 +12,7 @@ from api.http.dependencies import Analyst, ServicesDep
 from api.http.errors import ApiError
 from api.http.periods import FromParameter, ToParameter, read_time
 from api.http.schemas import problems
-from api.post_requests import parse_platform
+from api.posts.requests import parse_platform
 from warehouse.lake.export.workspace_files import write_table
 from warehouse.store.accounts.accounts import get_account
 

@@ -22,9 +22,9 @@ from api.http.errors import ApiError, explain
 from api.http.idempotency import answer_once, identify_content
 from api.http.services import Services
 from api.media.uploads import keep_upload
-from api.post_answers import answer_post
-from api.post_plans import plan_new_post
-from api.schemas_posts import PostCreate
+from api.posts.plans import plan_new_post
+from api.posts.responses import answer_post
+from api.posts.schemas import PostCreate
 from warehouse.errors import WarehouseError
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import posts as store_posts

@@ -14,10 +14,10 @@ from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
 from api.http.dependencies import Caller, ServicesDep
 from api.http.services import Services
-from api.post_plans import resolve_move
-from api.post_views import timing_details
-from api.schemas_approvals import RejectRequest
-from api.schemas_posts import ResolveRequest
+from api.posts.plans import resolve_move
+from api.posts.schemas import ResolveRequest
+from api.posts.schemas_approvals import RejectRequest
+from api.posts.views import timing_details
 from warehouse.store.posts.idempotency import StoreSession
 from warehouse.store.posts.posts import approvals as store_approvals
 from warehouse.store.posts.posts import posts as store_posts

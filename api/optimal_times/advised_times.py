@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from api.optimal_times.schemas import OptimalTimesOut, SharedTime, SharedTimes
 from api.optimal_times.views import rank_across_accounts, render_optimal_time, render_shares, render_subject
-from api.post_requests import parse_platform
+from api.posts.requests import parse_platform
 from warehouse.errors import InvalidInputError
 from warehouse.lake.queries.timing import get_optimal_times, get_posting_noise
 from warehouse.scheduling.explanations import (

@@ -51,7 +51,7 @@ def _answer(services: Any, question: str, fields: dict[str, Any]) -> BaseModel: 
     from api.optimal_times.schemas import SuggestRequest  # noqa: PLC0415 (same)
     from api.optimal_times.scores import score_time  # noqa: PLC0415 (same)
     from api.optimal_times.suggestions import suggest  # noqa: PLC0415 (same)
-    from api.post_requests import parse_platform  # noqa: PLC0415 (same)
+    from api.posts.requests import parse_platform  # noqa: PLC0415 (same)
     from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
 
     caller = Caller("cli", DEFAULT_WORKSPACE_ID, frozenset({"read"}))

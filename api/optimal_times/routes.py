@@ -13,7 +13,7 @@ from api.optimal_times.advised_times import advise, parse_weights
 from api.optimal_times.schemas import OptimalTimesOut, ScoreOut, SuggestOut, SuggestRequest
 from api.optimal_times.scores import score_time
 from api.optimal_times.suggestions import suggest
-from api.post_requests import parse_platform
+from api.posts.requests import parse_platform
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])

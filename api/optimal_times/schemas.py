@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import Request
-from api.schemas_posts import PlatformName, Zone
+from api.posts.schemas import PlatformName, Zone
 
 Range = tuple[float, float]
 Weights = dict[PlatformName, Annotated[float, Field(gt=0, le=1000)]]

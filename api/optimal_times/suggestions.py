@@ -9,7 +9,7 @@ from api.http.errors import problem_at
 from api.http.times import require_future, resolve_time
 from api.optimal_times.schemas import Suggestion, SuggestOut
 from api.optimal_times.views import render_shares
-from api.post_requests import parse_platform, parse_platforms
+from api.posts.requests import parse_platform, parse_platforms
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.explanations import (
     CAVEATS,

@@ -13,7 +13,7 @@ import typer
 from flows.commands.api_rules import ask_api_rules
 from flows.commands.output import JsonOption, print_json, print_records, say
 
-IMPORTER = "api.import_posts"
+IMPORTER = "api.posts.import_posts"
 
 
 def import_(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from api.http.errors import ApiError
-from api.schemas_posts import MAX_CONTENT, Variant
+from api.posts.schemas import MAX_CONTENT, Variant
 from connectors.registry import get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError

@@ -10,12 +10,12 @@ from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, nex
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
 from api.http.times import resolve_time
-from api.post_answers import answer_post, render_answer_of, render_dry_run
-from api.post_plans import plan_changes, plan_new_post
-from api.post_requests import parse_platform
-from api.post_views import render_post, render_post_detail
-from api.schemas_approvals import ApprovalState
-from api.schemas_posts import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
+from api.posts.plans import plan_changes, plan_new_post
+from api.posts.requests import parse_platform
+from api.posts.responses import answer_post, render_answer_of, render_dry_run
+from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
+from api.posts.schemas_approvals import ApprovalState
+from api.posts.views import render_post, render_post_detail
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import posts as store_posts

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.http.schemas import Request
 from api.http.times import Resolution
-from api.schemas_approvals import Approval
+from api.posts.schemas_approvals import Approval
 from connectors.types import Media
 
 PostStatus = Literal[

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Response
 from api.http.dependencies import IfMatch, ServicesDep, Writer, parse_if_match
 from api.http.idempotency import Repeatable, answer_once
 from api.http.schemas import problems
-from api.post_answers import answer_post
-from api.post_plans import resolve_move
-from api.post_views import timing_details
-from api.routers.posts import PostId
-from api.schemas_posts import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
+from api.posts.plans import resolve_move
+from api.posts.responses import answer_post
+from api.posts.routes import PostId
+from api.posts.schemas import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
+from api.posts.views import timing_details
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import posts as store_posts
 

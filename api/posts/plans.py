@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from api.http.times import ResolvedTime, require_future, resolve_time
-from api.media_requests import require_reachable, resolve_uploads
-from api.post_requests import (
+from api.posts.media_requests import require_reachable, resolve_uploads
+from api.posts.requests import (
     Wording,
     has_time,
     make_targets,
@@ -17,7 +17,7 @@ from api.post_requests import (
     require_length,
     wording_of,
 )
-from api.post_views import timing_details
+from api.posts.views import timing_details
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.optimal_placement import place_post
 from warehouse.store.access.workspaces import parse_timezone, read_settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from api.http.dependencies import Caller
     from api.http.services import Services
-    from api.schemas_posts import PostCreate, PostPatch, PostTemplate
+    from api.posts.schemas import PostCreate, PostPatch, PostTemplate
     from connectors.types import Platform
     from warehouse.store.models import Post, Publication
     from warehouse.store.posts.idempotency import StoreSession

@@ -5,10 +5,10 @@ from fastapi import APIRouter, Response
 from api.http.dependencies import Approver, IfMatch, ServicesDep, parse_if_match
 from api.http.idempotency import Repeatable, answer_once
 from api.http.schemas import problems
-from api.post_answers import answer_post
-from api.routers.posts import PostId
-from api.schemas_approvals import RejectRequest
-from api.schemas_posts import PostOut
+from api.posts.responses import answer_post
+from api.posts.routes import PostId
+from api.posts.schemas import PostOut
+from api.posts.schemas_approvals import RejectRequest
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.posts import approvals as store_approvals
 

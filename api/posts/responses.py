@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from api.http.dependencies import version_etag
 from api.http.idempotency import make_answer
-from api.post_requests import count_text
-from api.post_views import render_placement, render_post, scheduling_details
-from api.schemas_posts import DryRunOut, DryRunTarget, Scheduling
+from api.posts.requests import count_text
+from api.posts.schemas import DryRunOut, DryRunTarget, Scheduling
+from api.posts.views import render_placement, render_post, scheduling_details
 from connectors.registry import get_capabilities
 from connectors.types import Platform
 from warehouse.store.posts.reads import list_publications
@@ -16,7 +16,7 @@ from warehouse.store.posts.reads import list_publications
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from api.post_plans import Plan
+    from api.posts.plans import Plan
     from warehouse.store.models import Post, Publication
     from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 

@@ -13,7 +13,7 @@ from warehouse.store.posts.media import find_uploads
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from api.post_requests import Wording
+    from api.posts.requests import Wording
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.posts.idempotency import StoreSession
     from warehouse.store.posts.media import MediaUpload

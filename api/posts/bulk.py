@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from api.http.errors import ApiError, explain, problem_at
 from api.http.schemas import ProblemEntry
-from api.post_plans import plan_new_post
-from api.schemas_bulk import BulkOut, BulkRow
-from api.schemas_posts import PostCreate
+from api.posts.plans import plan_new_post
+from api.posts.schemas import PostCreate
+from api.posts.schemas_bulk import BulkOut, BulkRow
 from warehouse.errors import WarehouseError
 from warehouse.store.posts.posts import create_post
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from api.http.dependencies import Caller
     from api.http.services import Services
-    from api.post_files import PostRow
-    from api.schemas_bulk import BulkMode
+    from api.posts.files import PostRow
+    from api.posts.schemas_bulk import BulkMode
     from warehouse.store.posts.idempotency import StoreSession
 
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.bulk_posts import NothingSaved, create_posts, refuse_all
 from api.http.dependencies import ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import problems
-from api.post_files import CSV, CSV_COLUMNS, JSON, JSON_LINES, MAX_ROWS, read_post_rows
-from api.schemas_bulk import EXAMPLE, BulkMode, BulkOut
+from api.posts.bulk import NothingSaved, create_posts, refuse_all
+from api.posts.files import CSV, CSV_COLUMNS, JSON, JSON_LINES, MAX_ROWS, read_post_rows
+from api.posts.schemas_bulk import EXAMPLE, BulkMode, BulkOut
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/posts", tags=["Posts"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from api.schemas_posts import (
+from api.posts.schemas import (
     Attempt,
     PlacementOut,
     PostDetail,

@@ -1,4 +1,4 @@
-"""The bulk route without a server, for `socialflow posts import`: `python -m api.import_posts FILE`.
+"""The bulk route without a server, for `socialflow posts import`: `python -m api.posts.import_posts FILE`.
 
 A process of its own, since the command's room does not import this one. Prints the report as JSON.
 """
@@ -16,7 +16,7 @@ from api.serve import create_app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from api.schemas_bulk import BulkMode, BulkOut
+    from api.posts.schemas_bulk import BulkMode, BulkOut
 
 _TYPES = {".csv": "text/csv", ".json": "application/json"}
 
@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def import_posts(body: bytes, content_type: str, mode: BulkMode, *, dry_run: bool) -> BulkOut:
     """Import posts, as POST /posts/bulk takes them, into the first workspace. Raises ApiError, WarehouseError."""
     app = create_app()
-    from api.bulk_posts import NothingSaved, create_posts  # noqa: PLC0415 (see main)
     from api.http.dependencies import Caller  # noqa: PLC0415 (same)
-    from api.post_files import read_post_rows  # noqa: PLC0415 (same)
+    from api.posts.bulk import NothingSaved, create_posts  # noqa: PLC0415 (see main)
+    from api.posts.files import read_post_rows  # noqa: PLC0415 (same)
     from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)
 
     rows = read_post_rows(body, content_type)
