@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from api.feed_access import FEED_PATH, FEED_TOKEN, SCOPE_KEY
 from api.http.errors import ApiError, render_problem
 from api.http.logs import current_request_id
+from api.schedules.feed_access import FEED_PATH, FEED_TOKEN, SCOPE_KEY
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:

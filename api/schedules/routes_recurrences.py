@@ -8,14 +8,14 @@ from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
-from api.recurrence_plans import (
+from api.schedules.recurrence_plans import (
     plan_recurrence,
     plan_recurrence_changes,
     preview,
     read_rule,
     render_recurrence,
 )
-from api.schemas_recurrences import (
+from api.schedules.schemas_recurrences import (
     PreviewOut,
     RecurrenceCreate,
     RecurrenceDeleted,

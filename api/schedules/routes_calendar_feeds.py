@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
-from api.calendar_views import LONGEST_SPAN, read_planned
-from api.feed_access import FEED_PATH, FEED_TOKEN, FeedWorkspace
 from api.http.dependencies import Reader, ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.schemas_feeds import FeedCreate, FeedCreated, FeedOut
+from api.schedules.feed_access import FEED_PATH, FEED_TOKEN, FeedWorkspace
+from api.schedules.icalendar import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
+from api.schedules.schemas_feeds import FeedCreate, FeedCreated, FeedOut
+from api.schedules.views import LONGEST_SPAN, read_planned
 from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.schedules import calendar_feeds as store_feeds

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from api.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
-from api.calendar_views import group_by_day, read_planned, resolve_span
 from api.http.dependencies import Reader, ServicesDep
 from api.http.schemas import problems
-from api.schemas_schedules import CalendarOut
+from api.schedules.icalendar import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
+from api.schedules.schemas import CalendarOut
+from api.schedules.views import group_by_day, read_planned, resolve_span
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])

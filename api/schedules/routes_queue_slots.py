@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from api.http.dependencies import AccountReader, ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import Page, problems
-from api.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
+from api.schedules.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
 from warehouse.scheduling.queue_times import slot_instants
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession

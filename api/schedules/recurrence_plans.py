@@ -10,7 +10,7 @@ from api.http.times import resolve_time
 from api.posts.media_requests import require_reachable, resolve_uploads
 from api.posts.plans import wording_from
 from api.posts.requests import make_targets, parse_platforms, require_length, wording_of
-from api.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
+from api.schedules.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution
 from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from api.http.dependencies import Caller
     from api.http.services import Services
     from api.posts.requests import Wording
-    from api.schemas_recurrences import RecurrenceCreate, RecurrencePatch
+    from api.schedules.schemas_recurrences import RecurrenceCreate, RecurrencePatch
     from connectors.types import Platform
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
     from warehouse.store.posts.idempotency import StoreSession

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from api.http.errors import problem_at
 from api.http.times import resolve_time
-from api.schemas_schedules import CalendarDay, CalendarEntry
+from api.schedules.schemas import CalendarDay, CalendarEntry
 from warehouse.scheduling.placement import HARD_GAP
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import list_calendar
