@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from api.schemas_webhooks import DeliveryDetail, DeliveryOut, WebhookOut
+from api.webhooks.schemas import DeliveryDetail, DeliveryOut, WebhookOut
 
 if TYPE_CHECKING:
     from datetime import datetime

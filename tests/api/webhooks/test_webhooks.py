@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from api.schemas_webhooks import EventType
+from api.webhooks.schemas import EventType
 from connectors.webhooks.settings import WebhookSettings
 from flows.webhook_deliverer import WebhookDeliverer
 from tests.api.harness import RunningServer, SettableClock, make_tenant

@@ -10,8 +10,8 @@ from api.http.errors import problem_at
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.schemas_webhooks import DeliveryOut, WebhookCreate, WebhookOut, WebhookPatch, WebhookWithSecret
-from api.webhook_views import render_delivery, render_webhook
+from api.webhooks.schemas import DeliveryOut, WebhookCreate, WebhookOut, WebhookPatch, WebhookWithSecret
+from api.webhooks.views import render_delivery, render_webhook
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from warehouse.errors import ConflictError
