@@ -39,7 +39,6 @@ from api.posts import routes as posts
 from api.posts import routes_actions as post_actions
 from api.posts import routes_approvals as approvals
 from api.posts import routes_bulk as bulk_posts
-from api.routers import workspace
 from api.schedules import routes as schedules
 from api.schedules import routes_calendar_feeds as calendar_feeds
 from api.schedules import routes_queue_slots as queue_slots
@@ -47,6 +46,7 @@ from api.schedules import routes_recurrences as recurrences
 from api.settings import ApiSettings, split_origins
 from api.webhooks import routes as webhooks
 from api.webhooks import routes_deliveries as webhook_deliveries
+from api.workspace import routes as workspace
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.webhooks.settings import WebhookSettings

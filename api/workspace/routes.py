@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from api.http.dependencies import Reader, ServicesDep, Writer, missing_scope
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import problems
-from api.schemas_workspace import WorkspaceOut, WorkspacePatch
+from api.workspace.schemas import WorkspaceOut, WorkspacePatch
 from warehouse.store.access import workspaces as store_workspaces
 from warehouse.store.access.workspaces import get_workspace, pause_publishing, resume_publishing
 from warehouse.store.models import Workspace
