@@ -32,8 +32,8 @@ from sqlalchemy import select
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform, PostContent
-from flows.publisher import run_publisher
-from flows.publisher_settings import PublisherSettings
+from flows.publishing.publisher import run_publisher
+from flows.publishing.settings import PublisherSettings
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
@@ -43,7 +43,7 @@ from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import payload_hash
 
 if TYPE_CHECKING:
-    from flows.publish_report import PublishReport
+    from flows.publishing.report import PublishReport
 
 ACCOUNTS = 8
 PORT = 18_777

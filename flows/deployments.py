@@ -31,7 +31,7 @@ class ScheduledFlow:
 SCHEDULED_FLOWS = (
     ScheduledFlow(
         name="publish-due-posts",
-        module="flows.publish_posts",
+        module="flows.publishing.publish_posts",
         function="publish_due_posts",
         cron="* * * * *",
         description="Sends every due publication at its second. A run ends when the next is awake.",
@@ -71,7 +71,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="extend-recurrences",
-        module="flows.extend_recurrences",
+        module="flows.publishing.extend_recurrences",
         function="extend_recurrences",
         cron="22 * * * *",
         description="Makes the posts of recurring rules two weeks ahead of their time.",

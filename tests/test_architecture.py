@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 import api.settings
 import connectors.settings
 import connectors.webhooks.settings
-import flows.publisher_settings
+import flows.publishing.settings
 import flows.settings
 import warehouse.settings
 from connectors.registry import CONNECTORS
@@ -49,7 +49,7 @@ def _settings_classes() -> list[type[BaseSettings]]:
         api.settings,
         connectors.settings,
         connectors.webhooks.settings,
-        flows.publisher_settings,
+        flows.publishing.settings,
         flows.settings,
         warehouse.settings,
     )

@@ -46,12 +46,12 @@ from flows.deployments import SCHEDULED_FLOWS
 from flows.followers_reader import read_due_followers
 from flows.history_reader import read_histories
 from flows.metrics_reader import read_due_metrics
-from flows.publisher import run_publisher
-from flows.publisher_settings import PublisherSettings
+from flows.publishing.publisher import run_publisher
+from flows.publishing.settings import PublisherSettings
+from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources
 from flows.settings import FlowSettings
 from flows.token_refresh import refresh_account
-from flows.webhook_deliverer import WebhookDeliverer
 from tests.connectors.harness import account_of
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace

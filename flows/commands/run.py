@@ -15,12 +15,12 @@ from flows.followers_reader import read_due_followers
 from flows.history_reader import read_histories
 from flows.maintenance import maintain_stores
 from flows.metrics_reader import read_due_metrics
-from flows.publisher import run_publisher
-from flows.recurring_posts import extend_recurrences
+from flows.publishing.publisher import run_publisher
+from flows.publishing.recurring_posts import extend_recurrences
+from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources, open_resources
 from flows.timing_refresh import compute_all_optimal_times
 from flows.token_keeper import refresh_ending_tokens
-from flows.webhook_deliverer import WebhookDeliverer
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ import asyncio, logging
 from datetime import timedelta
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from flows.publisher import run_publisher
+from flows.publishing.publisher import run_publisher
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 

@@ -27,7 +27,7 @@ from connectors.errors import UnavailableError
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import PostContent
-from flows.publish_posts import publish_due_posts
+from flows.publishing.publish_posts import publish_due_posts
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace

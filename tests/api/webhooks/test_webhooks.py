@@ -9,9 +9,9 @@ import pytest
 
 from api.webhooks.schemas import EventType
 from connectors.webhooks.settings import WebhookSettings
-from flows.webhook_deliverer import WebhookDeliverer
+from flows.publishing.webhook_deliverer import WebhookDeliverer
 from tests.api.harness import RunningServer, SettableClock, make_tenant
-from tests.flows.webhook_receiver import Receiver, Reply
+from tests.flows.publishing.webhook_receiver import Receiver, Reply
 from warehouse.store.accounts.credentials import mark_revoked
 from warehouse.store.webhooks.outbox import EVENT_TYPES
 

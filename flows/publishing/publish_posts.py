@@ -9,10 +9,10 @@ from typing import Any
 from prefect import flow
 
 from connectors.webhooks.settings import WebhookSettings
-from flows.publisher import run_publisher, utc_now
+from flows.publishing.publisher import run_publisher, utc_now
+from flows.publishing.watchdog import raise_if_behind
+from flows.publishing.webhook_deliverer import deliver_beside
 from flows.resources import open_resources
-from flows.watchdog import raise_if_behind
-from flows.webhook_deliverer import deliver_beside
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
 logger = logging.getLogger(__name__)

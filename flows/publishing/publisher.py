@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from connectors.registry import warm_up
-from flows.courier import Courier
-from flows.publish_report import PublishReport
-from flows.publisher_settings import PublisherSettings
-from flows.store_writer import StoreWriter
+from flows.publishing.publication_sender import Courier
+from flows.publishing.report import PublishReport
+from flows.publishing.settings import PublisherSettings
+from flows.publishing.store_writer import StoreWriter
 from warehouse.store.publishing.claims import claim_due, claim_unknown, release_claims, renew_leases
 from warehouse.store.publishing.recovery import expire_leases, fail_unusable, review_overdue, review_unaskable
 from warehouse.store.publishing.shifts import begin_shift, end_shift, is_relieved

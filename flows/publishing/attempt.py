@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Connector, PublishRequest
-    from flows.publisher_settings import PublisherSettings
+    from flows.publishing.settings import PublisherSettings
     from warehouse.store.publishing.claims import ClaimedPublication
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows import recurring_posts
+from flows.publishing import recurring_posts
 from flows.resources import Resources
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.

@@ -19,9 +19,9 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
 from flows.errors import PublishingBehindError
-from flows.publisher import Publisher, run_publisher
-from flows.publisher_settings import PublisherSettings
-from flows.watchdog import raise_if_behind
+from flows.publishing.publisher import Publisher, run_publisher
+from flows.publishing.settings import PublisherSettings
+from flows.publishing.watchdog import raise_if_behind
 from tests.connectors.harness import SANDBOX, account_of
 from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 from warehouse.store.accounts.accounts import connect_account
@@ -34,7 +34,7 @@ from warehouse.store.publishing.shifts import PublisherShift
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from flows.publish_report import PublishReport
+    from flows.publishing.report import PublishReport
     from warehouse.store.database import Store
 
 HOUR = timedelta(hours=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from connectors.types import PostContent
-from flows.recurring_posts import extend_recurrences
+from flows.publishing.recurring_posts import extend_recurrences
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.store.models import AccountRow, Post
 from warehouse.store.posts.duplicates import Target

@@ -37,7 +37,7 @@ HOURS = (0, 2, 9, 14, 20)
 PROCESS = f"""
 import sys
 from datetime import datetime
-from flows.recurring_posts import extend_recurrences
+from flows.publishing.recurring_posts import extend_recurrences
 from flows.resources import Resources
 
 now = datetime.fromisoformat({NOW.isoformat()!r})

@@ -17,8 +17,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import LONGEST_ANSWER, WebhookSender, check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
-from flows.webhook_deliverer import WebhookDeliverer, deliver_beside
-from tests.flows.webhook_receiver import Receiver, Reply
+from flows.publishing.webhook_deliverer import WebhookDeliverer, deliver_beside
+from tests.flows.publishing.webhook_receiver import Receiver, Reply
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.webhooks.endpoints import create_endpoint, get_endpoint, rotate_secret
 from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -162,7 +162,7 @@ async def test_a_block_that_fails_ends_the_deliverer(office: Office) -> None:
 KILLED = """
 import asyncio
 from connectors.webhooks.settings import WebhookSettings
-from flows.webhook_deliverer import WebhookDeliverer
+from flows.publishing.webhook_deliverer import WebhookDeliverer
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 

@@ -10,7 +10,7 @@ from warehouse.store.publishing.queue_state import get_queue_state
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from flows.publish_report import PublishReport
+    from flows.publishing.report import PublishReport
     from warehouse.store.database import Store
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.base import PublishRequest
 from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
 from connectors.types import Platform
-from flows.delivery import compute_backoff, find_out, send
+from flows.publishing.attempt import compute_backoff, find_out, send
 from flows.token_refresh import recover_account
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
     from connectors.types import Account
-    from flows.publisher_settings import PublisherSettings
-    from flows.store_writer import StoreWriter
+    from flows.publishing.settings import PublisherSettings
+    from flows.publishing.store_writer import StoreWriter
     from warehouse.store.database import Store
     from warehouse.store.publishing.claims import ClaimedPublication
     from warehouse.store.publishing.outcomes import Granted, OutcomeKind

@@ -16,8 +16,8 @@ from connectors.sandbox.app import create_sandbox_app
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
 from flows.maintenance import remove_unused_uploads
-from flows.publisher import run_publisher
-from flows.uploads import Uploads
+from flows.publishing.publisher import run_publisher
+from flows.publishing.uploads import Uploads
 from tests.api.harness import PNG
 from tests.connectors.harness import SANDBOX
 from warehouse.media_files import open_media_files
