@@ -21,9 +21,9 @@ from typing import Any
 
 from flows.demo_clients import Servers
 from flows.errors import DemoError, FlowError
-from flows.followers_reader import read_due_followers
-from flows.history_reader import read_histories
-from flows.metrics_reader import read_due_metrics
+from flows.ingestion.followers import read_due_followers
+from flows.ingestion.history import read_histories
+from flows.ingestion.metrics import read_due_metrics
 from flows.resources import Resources, open_resources
 from flows.settings import FlowSettings
 from flows.timing_refresh import compute_all_optimal_times

@@ -39,7 +39,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="ingest-metrics",
-        module="flows.ingest_metrics",
+        module="flows.ingestion.ingest_metrics",
         function="ingest_metrics",
         cron="*/5 * * * *",
         description="Reads the counters of publications whose next snapshot is due.",
@@ -47,7 +47,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="ingest-followers",
-        module="flows.ingest_followers",
+        module="flows.ingestion.ingest_followers",
         function="ingest_followers",
         cron="7 * * * *",
         description="Reads the followers of accounts not read for a day (checked hourly).",
@@ -55,7 +55,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="backfill-history",
-        module="flows.backfill_history",
+        module="flows.ingestion.backfill_history",
         function="backfill_history",
         cron="3-59/10 * * * *",
         description="Reads the history of newly connected accounts; goes on where it stopped.",

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flows.account_runs import utc_now
+from flows.ingestion.account_runs import utc_now
 from flows.run_report import RunReport
 from warehouse.store.schedules.occurrences import extend_rule, list_due_rules
 

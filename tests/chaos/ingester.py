@@ -17,9 +17,9 @@ from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from flows.followers_reader import read_due_followers
-from flows.history_reader import read_histories
-from flows.metrics_reader import read_due_metrics
+from flows.ingestion.followers import read_due_followers
+from flows.ingestion.history import read_histories
+from flows.ingestion.metrics import read_due_metrics
 from flows.resources import Resources
 from flows.settings import FlowSettings
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 PRELOAD = [
     "connectors.sandbox.app",
-    "flows.followers_reader",
-    "flows.history_reader",
-    "flows.metrics_reader",
+    "flows.ingestion.followers",
+    "flows.ingestion.history",
+    "flows.ingestion.metrics",
     "uvicorn",
     "warehouse.lake.connect",
     "warehouse.lake.load",

@@ -11,7 +11,7 @@ import httpx
 from sqlalchemy import select
 
 from connectors.types import Platform
-from flows.history_reader import STRETCH
+from flows.ingestion.history import STRETCH
 from tests.chaos.ingest_scene import Scene, scene
 from warehouse.lake.connect import Lake
 from warehouse.store.database import Store

@@ -20,10 +20,10 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Platform
-from flows.backfill_history import backfill_history
 from flows.errors import PartlyFailedError
-from flows.ingest_followers import ingest_followers
-from flows.ingest_metrics import ingest_metrics
+from flows.ingestion.backfill_history import backfill_history
+from flows.ingestion.ingest_followers import ingest_followers
+from flows.ingestion.ingest_metrics import ingest_metrics
 from flows.ports import Ports
 from flows.refresh_optimal_times import refresh_optimal_times
 from flows.refresh_tokens import refresh_tokens

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from connectors.types import Credentials, Platform, VerifiedAccount
 from flows.cli import app
-from flows.metrics_reader import sync_dimensions
+from flows.ingestion.metrics import sync_dimensions
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts, load_publications
 from warehouse.lake.rows import AccountDim, PublicationDim

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import flows.history_reader
+import flows.ingestion.history
 from connectors.types import Platform
 from flows.errors import PartlyFailedError
-from flows.history_reader import read_histories
+from flows.ingestion.history import read_histories
 from warehouse.store.models import Publication
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def test_a_second_look_within_a_day_does_nothing_and_one_after_a_day_adds_
 async def test_an_interrupted_history_goes_on_where_it_stopped(
     floor: Floor, monkeypatch: pytest.MonkeyPatch, death: type[Death]
 ) -> None:
-    monkeypatch.setattr(flows.history_reader, "STRETCH", 5)
+    monkeypatch.setattr(flows.ingestion.history, "STRETCH", 5)
     kept: list[int] = []
 
     def die_after_the_first_stretch(_account: str, posts: int) -> None:
@@ -107,7 +107,7 @@ async def test_one_failing_account_stops_no_other_and_the_run_ends_failed(floor:
 async def test_a_list_that_turns_in_a_circle_is_noticed(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flows.history_reader, "STRETCH", 5)
+    monkeypatch.setattr(flows.ingestion.history, "STRETCH", 5)
     floor.fault("repeated_cursor", "bluesky", "read", count=None)
     report = await read(floor, account_ids=[floor.accounts["bluesky"].id])
     assert "same page" in next(iter(report.failures.values()))
@@ -127,7 +127,7 @@ async def test_what_was_listed_but_not_measured_is_due_at_once(
     def die(*_arguments: object, **_more: object) -> None:
         raise death
 
-    monkeypatch.setattr(flows.history_reader, "_write", die)
+    monkeypatch.setattr(flows.ingestion.history, "_write", die)
     with pytest.raises(BaseExceptionGroup, check=lambda group: group.subgroup(death) is not None):
         await read(floor, account_ids=[floor.accounts["twitter"].id])
     with floor.resources.store.read() as session:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import flows.metrics_reader
+import flows.ingestion.metrics
 from connectors.sandbox.tokens import expire_tokens, revoke_tokens
 from connectors.types import Platform
 from flows.errors import DoubtfulDataError
-from flows.history_reader import read_histories
-from flows.metrics_reader import read_due_metrics
+from flows.ingestion.history import read_histories
+from flows.ingestion.metrics import read_due_metrics
 from warehouse.lake.marts import make_again
 from warehouse.store.models import Publication
 
@@ -55,17 +55,17 @@ async def test_what_is_due_is_measured_once(read_floor: Floor) -> None:
 async def test_a_death_between_lake_and_mark_leads_to_the_same_rows_again_and_never_to_doubles(
     read_floor: Floor, monkeypatch: pytest.MonkeyPatch, death: type[Death]
 ) -> None:
-    marked = flows.metrics_reader.record_measured
+    marked = flows.ingestion.metrics.record_measured
 
     def die(*_arguments: object, **_more: object) -> None:
         raise death
 
-    monkeypatch.setattr(flows.metrics_reader, "record_measured", die)
+    monkeypatch.setattr(flows.ingestion.metrics, "record_measured", die)
     with pytest.raises(BaseExceptionGroup, check=lambda group: group.subgroup(death) is not None):
         await measure(read_floor)
     in_lake = len(read_floor.snapshot_keys())
 
-    monkeypatch.setattr(flows.metrics_reader, "record_measured", marked)
+    monkeypatch.setattr(flows.ingestion.metrics, "record_measured", marked)
     # The clock stands still: the same moments are read again, and each is in the lake already or new, once.
     report = await measure(read_floor)
     assert report.counts["measured"] == report.counts["due"] > 0

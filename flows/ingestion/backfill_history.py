@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 
 from flows.flow_runs import current_run_id, publish_findings
-from flows.history_reader import read_histories
+from flows.ingestion.history import read_histories
 from flows.resources import open_resources
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flows.account_runs import serve_accounts, utc_now
-from flows.data_checks import note_findings
-from flows.lake_rows import account_dim, post_snapshot, publication_dim
+from flows.ingestion.account_runs import serve_accounts, utc_now
+from flows.ingestion.data_checks import note_findings
+from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
 from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young, record_measured
 from warehouse.store.accounts.read_budgets import grant_reads
