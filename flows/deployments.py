@@ -87,7 +87,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="maintain-lake",
-        module="flows.maintain_lake",
+        module="flows.maintenance.maintain_lake",
         function="maintain_lake",
         cron="40 3 * * *",
         description="Merges small files, expires old snapshots, removes what nothing refers to.",

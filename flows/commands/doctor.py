@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from flows.commands.output import JsonOption, print_json, print_rows, say
-from flows.doctor import as_json as describe
-from flows.doctor import examine
+from flows.maintenance.doctor import as_json as describe
+from flows.maintenance.doctor import examine
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
 

@@ -14,7 +14,7 @@ from flows.commands.output import JsonOption, print_json, say
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
-from flows.maintenance import maintain_stores
+from flows.maintenance.nightly import maintain_stores
 from flows.publishing.publisher import run_publisher
 from flows.publishing.recurring_posts import extend_recurrences
 from flows.publishing.webhook_deliverer import WebhookDeliverer

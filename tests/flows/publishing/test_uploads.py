@@ -15,7 +15,7 @@ from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
-from flows.maintenance import remove_unused_uploads
+from flows.maintenance.nightly import remove_unused_uploads
 from flows.publishing.publisher import run_publisher
 from flows.publishing.uploads import Uploads
 from tests.api.harness import PNG

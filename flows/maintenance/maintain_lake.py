@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.maintenance import maintain_stores
+from flows.maintenance.nightly import maintain_stores
 from flows.resources import Resources
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
