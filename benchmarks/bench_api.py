@@ -230,7 +230,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             "SOCIALFLOW_API_PORT": str(ours),
             "SOCIALFLOW_API_RATE_LIMIT": "100000000",
         }
-        with serve([sys.executable, "-m", "flows.api_process"], environment, ours, "/healthz") as server:
+        with serve(
+            [sys.executable, "-m", "flows.serving.api_process"], environment, ours, "/healthz"
+        ) as server:
             base = f"http://127.0.0.1:{ours}"
             token = httpx.post(f"{base}/api/v1/auth/token", json=credentials).json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}

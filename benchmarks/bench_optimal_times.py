@@ -168,7 +168,7 @@ def run_alone(measure: str, options: argparse.Namespace, home: Path) -> dict[str
     command = [sys.executable, __file__, "--measure", measure, "--home", str(home)]
     command += ["--accounts", str(options.accounts), "--posts", str(options.posts)]
     command += ["--sample", str(min(options.sample, options.accounts))]
-    # As flow runs are started, see flows/prefect_environment.py.
+    # As flow runs are started, see flows/serving/prefect_environment.py.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     watched, peak = psutil.Process(process.pid), 0

@@ -61,7 +61,7 @@ def run_api(home: Path) -> Iterator[httpx.Client]:
     }
     with (home / "api.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.api_process"], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "flows.serving.api_process"], env=environment, stdout=log, stderr=log
         )
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
     try:

@@ -16,15 +16,15 @@ import typer
 
 from flows.commands.output import JsonOption, print_json, say
 from flows.errors import DemoError
-from flows.launcher import build_specs, build_supervisor, hold_home, prepare
-from flows.ports import Ports
+from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
+from flows.serving.ports import Ports
+from flows.serving.supervisor import ChildSpec
 from flows.settings import FlowSettings
-from flows.supervisor import ChildSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flows.supervisor import Supervisor
+    from flows.serving.supervisor import Supervisor
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

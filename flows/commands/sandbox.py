@@ -8,7 +8,7 @@ import typer
 
 from connectors.sandbox.__main__ import main as serve
 from flows.errors import PortInUseError
-from flows.ports import is_free
+from flows.serving.ports import is_free
 from flows.settings import FlowSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

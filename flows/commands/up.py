@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from flows.commands.output import say
-from flows.launcher import build_specs, build_supervisor, hold_home, prepare
-from flows.ports import Ports, take_ports
-from flows.prefect_environment import child_environment
+from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
+from flows.serving.ports import Ports, take_ports
+from flows.serving.prefect_environment import child_environment
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
 

@@ -13,8 +13,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flows.launcher import PROCESSES_FILE
 from flows.maintenance.lake_doctor import examine_lake, examine_pace
+from flows.serving.launcher import PROCESSES_FILE
 from warehouse.errors import WarehouseError
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import account_health, list_accounts

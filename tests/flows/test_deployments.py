@@ -12,7 +12,7 @@ import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 
 from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
-from flows.runner import build_deployment
+from flows.serving.runner import build_deployment
 
 FILE = Path(__file__).parents[2] / "prefect.yaml"
 

@@ -18,7 +18,7 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Platform
-from flows.ports import Ports
+from flows.serving.ports import Ports
 from tests.connectors.harness import account_of
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account

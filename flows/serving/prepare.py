@@ -1,4 +1,4 @@
-"""Create or migrate both stores: `python -m flows.prepare`, run by the launcher before it starts anything."""
+"""Create or migrate both stores: `python -m flows.serving.prepare`, run by the launcher before it starts anything."""
 
 from __future__ import annotations
 

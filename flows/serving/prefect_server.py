@@ -1,4 +1,4 @@
-"""Prefect's server as a child of the launcher: `python -m flows.prefect_server`.
+"""Prefect's server as a child of the launcher: `python -m flows.serving.prefect_server`.
 
 Its own application factory under uvicorn: the server's command line adds two seconds and a banner. The database is
 made or migrated in a process of its own meanwhile, since a server that has done it itself stays 35 MB larger.

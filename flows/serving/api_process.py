@@ -1,4 +1,4 @@
-"""The API's process, as the launcher starts it: `python -m flows.api_process`.
+"""The API's process, as the launcher starts it: `python -m flows.serving.api_process`.
 
 The API is named by string: this package does not import it.
 """

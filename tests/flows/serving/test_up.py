@@ -17,8 +17,8 @@ import httpx
 import psutil
 import pytest
 
-from flows.launcher import PROCESSES_FILE
-from flows.ports import Ports
+from flows.serving.launcher import PROCESSES_FILE
+from flows.serving.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

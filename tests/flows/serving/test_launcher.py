@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.errors import AlreadyRunningError, PortInUseError
-from flows.launcher import build_specs, hold_home
-from flows.ports import Ports, take_ports
-from flows.prefect_environment import child_environment
+from flows.serving.launcher import build_specs, hold_home
+from flows.serving.ports import Ports, take_ports
+from flows.serving.prefect_environment import child_environment
 from flows.settings import FlowSettings
 from warehouse.errors import SetupError
 

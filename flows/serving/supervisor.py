@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from flows import guard
-from flows.child_logs import keep_small, open_log
+from flows.serving import orphan_guard as guard
+from flows.serving.child_logs import keep_small, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The one process that runs every scheduled flow: `python -m flows.runner`, a child of the launcher.
+"""The one process that runs every scheduled flow: `python -m flows.serving.runner`, a child of the launcher.
 
 Each flow run is a process of its own, made by Prefect; they all belong to this process's group, which the
 supervisor ends as a whole.

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from flows.child_logs import keep_small, open_log
-from flows.supervisor import ChildSpec, Supervisor
+from flows.serving.child_logs import keep_small, open_log
+from flows.serving.supervisor import ChildSpec, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,7 +147,7 @@ def test_work_with_an_end_is_not_repeated(supervise: Callable[..., Supervisor]) 
 LAUNCHER = """
 import logging, os, sys
 from pathlib import Path
-from flows.supervisor import ChildSpec, Supervisor
+from flows.serving.supervisor import ChildSpec, Supervisor
 
 folder = Path(sys.argv[1])
 specs = [ChildSpec(name=name, command=[sys.executable, "-c", code], env=dict(os.environ))

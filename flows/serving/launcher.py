@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from connectors.settings import ConnectorSettings
 from flows.errors import AlreadyRunningError
-from flows.prefect_environment import child_environment
-from flows.supervisor import ChildSpec, Supervisor
+from flows.serving.prefect_environment import child_environment
+from flows.serving.supervisor import ChildSpec, Supervisor
 from warehouse.errors import SetupError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def prepare(environment: Mapping[str, str]) -> None:
     Raises SetupError with that process's one sentence.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "flows.prepare"],
+        [sys.executable, "-m", "flows.serving.prepare"],
         env=dict(environment),
         capture_output=True,
         text=True,
@@ -82,20 +82,20 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
     )
     server = ChildSpec(
         name="prefect-server",
-        command=[*python, "flows.prefect_server"],
+        command=[*python, "flows.serving.prefect_server"],
         env=environment,
         ready_url=f"{settings.prefect_url}/api/health",
         stop_seconds=3.5,
     )
     api = ChildSpec(
         name="api",
-        command=[*python, "flows.api_process"],
+        command=[*python, "flows.serving.api_process"],
         env=environment,
         ready_url=f"{settings.api_url}/healthz",
     )  # fmt: skip
     runner = ChildSpec(
         name="runner",
-        command=[*python, "flows.runner"],
+        command=[*python, "flows.serving.runner"],
         env=environment,
         after=("prefect-server",),
         stop_seconds=5.0,
