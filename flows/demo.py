@@ -26,7 +26,7 @@ from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
 from flows.resources import Resources, open_resources
 from flows.settings import FlowSettings
-from flows.timing_refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times
 from warehouse.errors import WarehouseError
 from warehouse.store.access.api_keys import SCOPES, create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace

@@ -79,7 +79,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="refresh-optimal-times",
-        module="flows.refresh_optimal_times",
+        module="flows.timing.refresh_optimal_times",
         function="refresh_optimal_times",
         cron="20 3 * * *",
         description="Computes the best posting times of every account anew.",

@@ -11,7 +11,7 @@ import typer
 from flows.commands.arguments import parse_platform
 from flows.commands.output import JsonOption, print_json, say, show_progress
 from flows.resources import Resources
-from flows.timing_refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times
 from warehouse.lake.import_.history import import_history
 from warehouse.store.access.workspaces import ensure_default_workspace
 

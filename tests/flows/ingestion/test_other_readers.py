@@ -10,7 +10,7 @@ from connectors.sandbox.tokens import revoke_tokens
 from connectors.types import Platform
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
-from flows.timing_refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times
 from flows.token_keeper import refresh_ending_tokens
 from flows.token_refresh import refresh_account
 from warehouse.lake.queries.timing import get_optimal_times

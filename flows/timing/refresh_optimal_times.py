@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow
 
 from flows.resources import Resources
-from flows.timing_refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
 logger = logging.getLogger(__name__)
