@@ -63,7 +63,7 @@ SCHEDULED_FLOWS = (
     ),
     ScheduledFlow(
         name="refresh-tokens",
-        module="flows.refresh_tokens",
+        module="flows.tokens.refresh_tokens",
         function="refresh_tokens",
         cron="2-59/10 * * * *",
         description="Refreshes access tokens before they expire.",

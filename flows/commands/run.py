@@ -20,7 +20,7 @@ from flows.publishing.recurring_posts import extend_recurrences
 from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources, open_resources
 from flows.timing.refresh import compute_all_optimal_times
-from flows.token_keeper import refresh_ending_tokens
+from flows.tokens.due_tokens import refresh_ending_tokens
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from flows.errors import PartlyFailedError
 from flows.ingestion.backfill_history import backfill_history
 from flows.ingestion.ingest_followers import ingest_followers
 from flows.ingestion.ingest_metrics import ingest_metrics
-from flows.refresh_tokens import refresh_tokens
 from flows.resources import Resources
 from flows.serving.ports import Ports
 from flows.timing.refresh_optimal_times import refresh_optimal_times
+from flows.tokens.refresh_tokens import refresh_tokens
 from tests.connectors.harness import account_of
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account

@@ -13,7 +13,7 @@ from connectors.types import Credentials
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
 from flows.maintenance.nightly import forget_events
-from flows.token_keeper import refresh_ending_tokens
+from flows.tokens.due_tokens import refresh_ending_tokens
 from warehouse.store.accounts.credentials import save_credentials
 from warehouse.store.webhooks.endpoints import create_endpoint
 from warehouse.store.webhooks.models import WebhookDelivery, WebhookEvent

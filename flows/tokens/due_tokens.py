@@ -11,7 +11,7 @@ from connectors.registry import get_capabilities
 from connectors.types import Platform
 from flows.ingestion.account_runs import serve_accounts, utc_now
 from flows.run_report import RunReport
-from flows.token_refresh import refresh_account
+from flows.tokens.refresh import refresh_account
 from warehouse.store.accounts.credentials import list_expiring_accounts
 from warehouse.store.accounts.health import EXPIRING_WITHIN
 from warehouse.store.webhooks.payloads import announce_expiring

@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 
 from flows.resources import open_resources
-from flows.token_keeper import refresh_ending_tokens
+from flows.tokens.due_tokens import refresh_ending_tokens
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
 logger = logging.getLogger(__name__)
