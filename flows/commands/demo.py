@@ -75,7 +75,15 @@ def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> d
     environment = dict(specs[0].env)
     show = ChildSpec(
         name="demo",
-        command=[sys.executable, "-m", "flows.demo", "--started", str(started), "--result", str(outcome)],
+        command=[
+            sys.executable,
+            "-m",
+            "flows.demo.steps",
+            "--started",
+            str(started),
+            "--result",
+            str(outcome),
+        ],
         env=environment,
         once=True,
     )

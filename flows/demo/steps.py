@@ -1,4 +1,4 @@
-"""What the demo shows, step by step, against simulated platforms: `python -m flows.demo`, a child of the launcher.
+"""What the demo shows, step by step, against simulated platforms: `python -m flows.demo.steps`, a child of the launcher.
 
     key -> four accounts connected -> half a year of history read -> best times -> overview
         -> posts scheduled -> published by the scheduled flow -> measured -> compared with the platforms' own record
@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from flows.demo_clients import Servers
+from flows.demo.clients import Servers
 from flows.errors import DemoError, FlowError
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
