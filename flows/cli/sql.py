@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.arguments import AsOfOption, parse_as_of
-from flows.commands.lake_settings import read_lake_settings
-from flows.commands.output import is_terminal, print_rows, say
+from flows.cli.arguments import AsOfOption, parse_as_of
+from flows.cli.lake_settings import read_lake_settings
+from flows.cli.output import is_terminal, print_rows, say
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
 from warehouse.lake.console import ask

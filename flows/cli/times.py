@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from flows.commands import time_questions
-from flows.commands.arguments import parse_platform
-from flows.commands.output import JsonOption, print_json, say
+from flows.cli import time_questions
+from flows.cli.arguments import parse_platform
+from flows.cli.output import JsonOption, print_json, say
 from warehouse.lake.connect import Lake
 from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.arguments import parse_platform
-from flows.commands.output import JsonOption, print_json, say, show_progress
+from flows.cli.arguments import parse_platform
+from flows.cli.output import JsonOption, print_json, say, show_progress
 from flows.resources import Resources
 from flows.timing.refresh import compute_all_optimal_times
 from warehouse.lake.import_.history import import_history

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.api_rules import ask_api_rules
-from flows.commands.lake_settings import read_lake_settings
-from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.cli.api_rules import ask_api_rules
+from flows.cli.lake_settings import read_lake_settings
+from flows.cli.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 
 RULES = "api.optimal_times.ask_advice"

@@ -6,7 +6,7 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flows.commands.arguments import parse_time
+from flows.cli.arguments import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.arguments import AsOfOption, parse_as_of
-from flows.commands.output import JsonOption, print_json, say
+from flows.cli.arguments import AsOfOption, parse_as_of
+from flows.cli.output import JsonOption, print_json, say
 from warehouse.settings import WarehouseSettings
 
 app = typer.Typer(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.output import JsonOption, print_json, say
-from flows.commands.post_times import find_time, open_lake_for, read_time
+from flows.cli.output import JsonOption, print_json, say
+from flows.cli.post_times import find_time, open_lake_for, read_time
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.target_accounts import list_target_accounts

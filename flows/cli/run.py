@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.webhooks.settings import WebhookSettings
-from flows.commands.output import JsonOption, print_json, say
+from flows.cli.output import JsonOption, print_json, say
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics

@@ -9,11 +9,11 @@ import typer
 
 from connectors.registry import validate_content
 from connectors.types import Platform, PostContent
-from flows.commands import post_actions, post_import
-from flows.commands.arguments import parse_platform
-from flows.commands.output import JsonOption, print_json, print_records, say
-from flows.commands.post_media import kept_files, name_media, read_image, require_reachable
-from flows.commands.post_times import find_time, open_lake_for, read_time
+from flows.cli import post_actions, post_import
+from flows.cli.arguments import parse_platform
+from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.post_media import kept_files, name_media, read_image, require_reachable
+from flows.cli.post_times import find_time, open_lake_for, read_time
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings

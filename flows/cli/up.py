@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.output import say
+from flows.cli.output import say
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.arguments import AsOfOption, parse_as_of
-from flows.commands.lake_settings import read_lake_settings
-from flows.commands.output import JsonOption, print_json, say, show_progress
+from flows.cli.arguments import AsOfOption, parse_as_of
+from flows.cli.lake_settings import read_lake_settings
+from flows.cli.output import JsonOption, print_json, say, show_progress
 from warehouse.lake.export.tables import ExportFormat, export_lake
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

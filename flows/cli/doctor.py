@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from flows.commands.output import JsonOption, print_json, print_rows, say
+from flows.cli.output import JsonOption, print_json, print_rows, say
 from flows.maintenance.doctor import as_json as describe
 from flows.maintenance.doctor import examine
 from flows.settings import FlowSettings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, print_json, print_records, say
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace, list_workspaces
 from warehouse.store.database import Store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.output import JsonOption, print_json, say, show_progress
+from flows.cli.output import JsonOption, print_json, say, show_progress
 from flows.ingestion.history import read_histories
 from flows.resources import open_resources
 from warehouse.store.database import new_id

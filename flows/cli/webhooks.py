@@ -10,7 +10,7 @@ import typer
 
 from connectors.webhooks.sender import check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
-from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace

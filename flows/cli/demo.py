@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.output import JsonOption, print_json, say
+from flows.cli.output import JsonOption, print_json, say
 from flows.errors import DemoError
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports

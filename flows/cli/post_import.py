@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.api_rules import ask_api_rules
-from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.cli.api_rules import ask_api_rules
+from flows.cli.output import JsonOption, print_json, print_records, say
 
 IMPORTER = "api.posts.import_posts"
 

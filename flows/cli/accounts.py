@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, VerifiedAccount
-from flows.commands.account_browser import connect_by_browser
-from flows.commands.arguments import parse_platform
-from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.cli.account_browser import connect_by_browser
+from flows.cli.arguments import parse_platform
+from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from flows.commands.output import say
+from flows.cli.output import say
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
 from warehouse.store.database import Store

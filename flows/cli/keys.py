@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, print_json, print_records, say
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import SCOPES, create_api_key, list_api_keys, revoke_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace, get_workspace

@@ -22,27 +22,25 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "up": Entry("flows.commands.up", "Start everything and keep it running."),
-    "demo": Entry("flows.commands.demo", "Show it all against simulated platforms."),
-    "keys": Entry("flows.commands.keys", "Make, list and revoke API keys."),
-    "workspaces": Entry(
-        "flows.commands.workspaces", "Make and list workspaces, which see nothing of each other."
-    ),
-    "accounts": Entry("flows.commands.accounts", "Connect, list and pause accounts."),
-    "webhooks": Entry("flows.commands.webhooks", "Tell other programs what happens, and see how that went."),
-    "posts": Entry("flows.commands.posts", "Schedule posts, and see what became of them."),
-    "times": Entry("flows.commands.times", "Tell when to post, in words."),
-    "pause": Entry("flows.commands.pause", "Hold back everything that has not been sent.", "pause_app"),
-    "resume": Entry("flows.commands.pause", "Let posts go out again.", "resume_app"),
-    "run": Entry("flows.commands.run", "Run one flow now, without a server."),
-    "backfill": Entry("flows.commands.backfill", "Read the history of connected accounts."),
-    "import-history": Entry("flows.commands.import_history", "Load a history from CSV or Parquet."),
-    "sql": Entry("flows.commands.sql", "Ask the lake in SQL, read-only."),
-    "export": Entry("flows.commands.export", "Take the marts along: Parquet, CSV or one DuckDB file."),
-    "lake": Entry("flows.commands.lake", "Reach and keep up the lake."),
-    "mcp": Entry("flows.commands.mcp", "Offer reading and drafting to an assistant (MCP)."),
-    "sandbox": Entry("flows.commands.sandbox", "Start the simulated platforms alone."),
-    "doctor": Entry("flows.commands.doctor", "Check this installation."),
+    "up": Entry("flows.cli.up", "Start everything and keep it running."),
+    "demo": Entry("flows.cli.demo", "Show it all against simulated platforms."),
+    "keys": Entry("flows.cli.keys", "Make, list and revoke API keys."),
+    "workspaces": Entry("flows.cli.workspaces", "Make and list workspaces, which see nothing of each other."),
+    "accounts": Entry("flows.cli.accounts", "Connect, list and pause accounts."),
+    "webhooks": Entry("flows.cli.webhooks", "Tell other programs what happens, and see how that went."),
+    "posts": Entry("flows.cli.posts", "Schedule posts, and see what became of them."),
+    "times": Entry("flows.cli.times", "Tell when to post, in words."),
+    "pause": Entry("flows.cli.pause", "Hold back everything that has not been sent.", "pause_app"),
+    "resume": Entry("flows.cli.pause", "Let posts go out again.", "resume_app"),
+    "run": Entry("flows.cli.run", "Run one flow now, without a server."),
+    "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
+    "import-history": Entry("flows.cli.import_history", "Load a history from CSV or Parquet."),
+    "sql": Entry("flows.cli.sql", "Ask the lake in SQL, read-only."),
+    "export": Entry("flows.cli.export", "Take the marts along: Parquet, CSV or one DuckDB file."),
+    "lake": Entry("flows.cli.lake", "Reach and keep up the lake."),
+    "mcp": Entry("flows.cli.mcp", "Offer reading and drafting to an assistant (MCP)."),
+    "sandbox": Entry("flows.cli.sandbox", "Start the simulated platforms alone."),
+    "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
 

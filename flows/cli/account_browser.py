@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from flows.commands.output import say
+from flows.cli.output import say
 from flows.errors import NotConnectedError
 from warehouse.errors import SetupError
 from warehouse.store.access.api_keys import create_api_key, revoke_api_key
