@@ -102,9 +102,9 @@ def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: s
         if find_newest_known(cursor, "batch") < len(batch):  # else no row can be there twice
             batch = _without_repeats(cursor, batch)
             cursor.register("batch", batch)
-        inserted = _count(cursor.execute(load_sql("load/following_post_snapshots"), params))
+        inserted = _count(cursor.execute(load_sql("load/insert_newest_post_snapshots"), params))
         if inserted < len(batch):
-            inserted += _count(cursor.execute(load_sql("load/other_post_snapshots"), params | extent))
+            inserted += _count(cursor.execute(load_sql("load/insert_other_post_snapshots"), params | extent))
     finally:
         cursor.unregister("batch")
     if inserted:
@@ -120,7 +120,7 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
 
     def work(cursor: DuckDBPyConnection) -> int:
         params, extent = _provenance(run_id), _extent(batch)
-        inserted = _with_batch(cursor, batch, "load/new_account_snapshots", params | extent)
+        inserted = _with_batch(cursor, batch, "load/insert_account_snapshots", params | extent)
         if inserted:
             cursor.execute("INSERT INTO raw.account_snapshots BY NAME FROM added")
             refresh_after_account_snapshots(cursor, extent["first"].date())

@@ -65,7 +65,7 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
 
 def merge_if_many(lake: Lake, now: datetime) -> bool:
     """Merge small files and forget what lies between, if it is worth it; True = done. Who loads calls it afterwards."""
-    (row,) = lake.query(load_sql("maintenance/needless_files"))
+    (row,) = lake.query(load_sql("maintenance/count_needless_files"))
     if row["needless"] < NEEDLESS_FILES:
         return False
     _merge(lake, below=SMALL_FILE, small=0)
@@ -75,13 +75,13 @@ def merge_if_many(lake: Lake, now: datetime) -> bool:
 
 def measure_files(lake: Lake) -> dict[str, int]:
     """Return {tables, files, delete_files, bytes} of what the newest snapshot uses."""
-    (row,) = lake.query(load_sql("maintenance/files"))
+    (row,) = lake.query(load_sql("maintenance/count_files"))
     return row
 
 
 def get_pipeline_state(lake: Lake, now: datetime) -> dict[str, Any]:
     """Return the columns of maintenance/pipeline_state.sql: commits, measurements, gaps, findings of the last day."""
-    (row,) = lake.query(load_sql("maintenance/pipeline_state"), {"now": now})
+    (row,) = lake.query(load_sql("maintenance/select_pipeline_state"), {"now": now})
     return row
 
 
@@ -98,7 +98,7 @@ def _write_again(cursor: DuckDBPyConnection, small: int) -> None:
     column's least and greatest value in the table, and the next insert takes its own for them. DuckDB trusts those:
     filters then find nothing, and ORDER BY gives numbers that are not in the table.
     """
-    holed = cursor.execute(load_sql("maintenance/holed_files"), {"small": small}).fetchall()
+    holed = cursor.execute(load_sql("maintenance/select_files_with_deletes"), {"small": small}).fetchall()
     for schema, table, names in holed:
         within = f"{schema}.{table} WHERE parse_filename(filename) IN (SELECT unnest($names))"
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE kept AS FROM {within}", {"names": names})
@@ -115,14 +115,16 @@ def _run(lake: Lake, name: str, **params: datetime | int) -> int:
 
 
 def _thin(lake: Lake, older_than: datetime) -> int:
-    """Expire what thinned_snapshots.sql names; returns how many."""
+    """Expire what select_thinned_snapshots.sql names; returns how many."""
 
     def work(cursor: DuckDBPyConnection) -> int:
         rows = cursor.execute(
-            load_sql("maintenance/thinned_snapshots"), {"older_than": older_than}
+            load_sql("maintenance/select_thinned_snapshots"), {"older_than": older_than}
         ).fetchall()
         if rows:
-            cursor.execute(load_sql("maintenance/expire_these"), {"versions": [row[0] for row in rows]})
+            cursor.execute(
+                load_sql("maintenance/expire_listed_snapshots"), {"versions": [row[0] for row in rows]}
+            )
         return len(rows)
 
     return lake.run_write(work)

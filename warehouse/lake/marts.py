@@ -50,7 +50,7 @@ def find_newest_known(cursor: DuckDBPyConnection, rows: str) -> int:
     would double that again, in raw too.
     """
     touched = _touch_publications(cursor, rows)
-    if _count(cursor.execute(load_sql("marts/newest_known"))) > touched:
+    if _count(cursor.execute(load_sql("marts/find_newest_known"))) > touched:
         raise SetupError(
             "marts.publication_latest holds a publication twice, so nothing was loaded: "
             "run `socialflow lake rebuild-marts`"
@@ -69,8 +69,8 @@ def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date, *, rep
         cursor.execute(
             "DELETE FROM newest_known WHERE publication_id NOT IN (SELECT publication_id FROM touched_publications)"
         )
-    cursor.execute(load_sql("marts/recounted"))
-    cursor.execute(load_sql("marts/several"))
+    cursor.execute(load_sql("marts/find_recounted_publications"))
+    cursor.execute(load_sql("marts/find_publications_with_several"))
     _refresh_publications(cursor, since)
 
 
@@ -145,8 +145,8 @@ def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
     for what in ("post", "account"):
         key = f"{what}_id"
         _touch(f"{what}s", cursor, f"SELECT {key} FROM latest UNION SELECT {key} FROM newest_known")  # noqa: S608 (our own names)
-    cursor.execute(load_sql("marts/places_before"))
-    cursor.execute(load_sql("marts/shared_posts"))
+    cursor.execute(load_sql("marts/find_ranks_before"))
+    cursor.execute(load_sql("marts/find_shared_posts"))
     _refresh_posts(cursor)
     _refresh_slots(cursor)
     # Last: a table that this transaction has changed is read more slowly, and posts and slots read it.
@@ -155,23 +155,23 @@ def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
 
 def _make_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
     """Make the ages and days of `touched_publications` again, and put what is newest of them into `latest`."""
-    cursor.execute(load_sql("marts/described"))
+    cursor.execute(load_sql("marts/describe_publications"))
     recounted = _count(cursor.execute("SELECT count(*) FROM recounted"))
     several = _count(cursor.execute("SELECT count(*) FROM several"))
-    cursor.execute(load_sql("marts/steps"))
+    cursor.execute(load_sql("marts/collect_new_snapshots"))
     if recounted or several:
-        cursor.execute(load_sql("marts/more_steps"))
-    lines = _count(cursor.execute(load_sql("marts/lines")))
+        cursor.execute(load_sql("marts/collect_recounted_snapshots"))
+    lines = _count(cursor.execute(load_sql("marts/find_reached_ages")))
     if recounted or lines:
         _make("publication_at_age", cursor)
         _put("publication_at_age", cursor, "FROM fresh", gone="SELECT publication_id, age_hours FROM fresh")
     if since is not None:
         params = {"since": since}
-        held = _count(cursor.execute(load_sql("marts/held_days"), params))
+        held = _count(cursor.execute(load_sql("marts/find_held_days"), params))
         gone = "SELECT publication_id, day FROM held" if held else None
-        _put("engagement_daily", cursor, load_sql("marts/engagement_daily"), params, gone=gone)
+        _put("engagement_daily", cursor, load_sql("marts/build_engagement_daily"), params, gone=gone)
     _forget_latest(cursor)
-    cursor.execute(f"INSERT INTO latest BY NAME {load_sql('marts/publication_latest')}")
+    cursor.execute(f"INSERT INTO latest BY NAME {load_sql('marts/build_publication_latest')}")
 
 
 def _forget_latest(cursor: DuckDBPyConnection) -> None:
@@ -182,7 +182,7 @@ def _forget_latest(cursor: DuckDBPyConnection) -> None:
 def _refresh_whole_posts(cursor: DuckDBPyConnection) -> None:
     """Make the rows of `touched_posts` again from publication_latest alone."""
     _forget_latest(cursor)
-    cursor.execute(load_sql("marts/places_before"))
+    cursor.execute(load_sql("marts/find_ranks_before"))
     cursor.execute("CREATE OR REPLACE TEMP TABLE shared_posts AS FROM touched_posts")
     _refresh_posts(cursor)
 
@@ -191,14 +191,14 @@ def _refresh_posts(cursor: DuckDBPyConnection) -> None:
     """Make the rows of `touched_posts` again, and the places of the posts that they are compared with."""
     # Where there is nothing to find, DuckDB need not look for it: a scan of an empty join takes 6 ms, LIMIT 0 none.
     shared = _count(cursor.execute("SELECT count(*) FROM shared_posts"))
-    cursor.execute(load_sql("marts/other_publications") + ("" if shared else " LIMIT 0"))
-    cursor.execute(load_sql("marts/followers_then"))
-    cursor.execute(load_sql("marts/post_totals"))
-    changed = _count(cursor.execute(load_sql("marts/changed_months")))
+    cursor.execute(load_sql("marts/find_other_publications") + ("" if shared else " LIMIT 0"))
+    cursor.execute(load_sql("marts/find_followers_at_publishing"))
+    cursor.execute(load_sql("marts/sum_posts"))
+    changed = _count(cursor.execute(load_sql("marts/find_changed_months")))
     for step in ("places", "moved_posts"):
         cursor.execute(load_sql(f"marts/{step}") + ("" if changed else " LIMIT 0"))
     gone = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
-    _put("post_performance", cursor, load_sql("marts/post_performance"), gone=gone)
+    _put("post_performance", cursor, load_sql("marts/build_post_performance"), gone=gone)
 
 
 def _refresh_slots(cursor: DuckDBPyConnection) -> None:
@@ -217,7 +217,7 @@ def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> None:
     days = f"FROM marts.account_daily WHERE account_id IN (FROM touched_accounts) AND {_SINCE}"
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS {days}", params)
     gone = "SELECT account_id, day FROM held"
-    _put("account_daily", cursor, load_sql("marts/account_daily"), params, gone=gone)
+    _put("account_daily", cursor, load_sql("marts/build_account_daily"), params, gone=gone)
 
 
 def _touch_publications(cursor: DuckDBPyConnection, rows: str) -> int:

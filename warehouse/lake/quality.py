@@ -20,25 +20,27 @@ if TYPE_CHECKING:
 
 def check_post_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime) -> None:
     """Check the snapshots named in `added`, each beside the one before, in `steps`."""
-    _keep(cursor, load_sql("quality/post_checks"), {}, run_id, now)
+    _keep(cursor, load_sql("quality/check_post_snapshots"), {}, run_id, now)
 
 
 def check_account_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime, first: datetime) -> None:
     """Check the counts named in `added`, the oldest captured at `first`."""
-    _keep(cursor, load_sql("quality/account_checks"), {"first": first}, run_id, now)
+    _keep(cursor, load_sql("quality/check_account_snapshots"), {"first": first}, run_id, now)
 
 
 def check_silence(lake: Lake, run_id: str, now: datetime, longest: timedelta) -> None:
     """Find accounts whose followers were last counted longer ago than `longest`; once for each silence."""
     params = {"now": now, "hours": max(1, round(longest.total_seconds() / 3600))}
     # Looked at first without the lock: most runs find nothing, and a commit costs every reader's cache.
-    if lake.query(load_sql("quality/silent_accounts"), params):
-        lake.run_write(lambda cursor: _keep(cursor, load_sql("quality/silent_accounts"), params, run_id, now))
+    if lake.query(load_sql("quality/find_silent_accounts"), params):
+        lake.run_write(
+            lambda cursor: _keep(cursor, load_sql("quality/find_silent_accounts"), params, run_id, now)
+        )
 
 
 def list_findings(lake: Lake, run_id: str) -> list[dict[str, Any]]:
     """Return what the run's checks found: {check_name, severity, findings, accounts}, failed ones first."""
-    return lake.query(load_sql("quality/findings_of_run"), {"run_id": run_id})
+    return lake.query(load_sql("quality/count_findings_of_run"), {"run_id": run_id})
 
 
 def _keep(

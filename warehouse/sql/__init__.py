@@ -17,7 +17,7 @@ from importlib.resources import files
 
 @cache
 def load_sql(name: str) -> str:
-    """Return the text of a statement by its path without suffix, such as 'queries/overview'."""
+    """Return the text of a statement by its path without suffix, such as 'queries/sum_overview'."""
     return files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 

@@ -26,11 +26,11 @@ STATEMENTS = sorted(
 def test_a_file_is_one_documented_statement(name: str) -> None:
     text = load_sql(name)
     assert re.match(r"-- grain: \S.*\n(--   \S.*\n)*-- params: \S", text), "its header gives grain and params"
-    if name != "history/macros":
+    if name != "history/create_macros":
         assert len(duckdb.extract_statements(text.replace("{measured}", "SELECT 1"))) == 1
     header = text[: re.search(r"^(?!--)", text, re.MULTILINE).start()]  # type: ignore[union-attr]  # there is a body
     for parameter in set(re.findall(r"\$(\w+)", text)):
-        if name == "queries/measured_as_of" and parameter == "workspace_id":
+        if name == "queries/select_measured_as_of" and parameter == "workspace_id":
             continue  # the statement around it has it
         assert parameter in header, f"the header names {parameter}"
 

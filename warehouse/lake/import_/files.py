@@ -74,10 +74,10 @@ def read_history(
         connection.execute("SET threads = 2")
         columns, ragged = _load_lines(connection, path)
         _require_columns(columns, account_name)
-        for statement in duckdb.extract_statements(load_sql("history/macros")):
+        for statement in duckdb.extract_statements(load_sql("history/create_macros")):
             connection.execute(statement)
         connection.execute(
-            load_sql("history/parse"),
+            load_sql("history/parse_lines"),
             {
                 "zone": zone,
                 "offset_minutes": offset_minutes,
@@ -85,9 +85,12 @@ def read_history(
                 "now": now or datetime.now(UTC),
             },
         )
-        connection.execute(load_sql("history/identify"))
-        rows = connection.execute(load_sql("history/rows")).to_arrow_table()
-        rejected = [RejectedRow(*row) for row in connection.execute(load_sql("history/rejected")).fetchall()]
+        connection.execute(load_sql("history/identify_rows"))
+        rows = connection.execute(load_sql("history/select_rows")).to_arrow_table()
+        rejected = [
+            RejectedRow(*row)
+            for row in connection.execute(load_sql("history/select_rejected_rows")).fetchall()
+        ]
         total = _scalar(connection, "SELECT count(*) FROM parsed") + len(ragged)
         notes = _notes(connection, columns, rows, account_name)
     return HistoryFile(rows, sorted([*rejected, *ragged]), total, notes)

@@ -234,7 +234,7 @@ def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) ->
 def _load_new_snapshots(lake: Lake, snapshots: pa.Table, *, run_id: str, now: datetime) -> int:
     def work(cursor: DuckDBPyConnection) -> int:
         cursor.register("batch", snapshots)
-        new = cursor.execute(load_sql("load/new_imports"), {"now": now}).to_arrow_table()
+        new = cursor.execute(load_sql("load/select_new_imports"), {"now": now}).to_arrow_table()
         cursor.unregister("batch")
         if not len(new):
             return 0

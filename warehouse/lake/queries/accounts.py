@@ -30,7 +30,7 @@ def get_account_figures(
     engagement is what the period's publications have earned so far, engagement_mean per measured one.
     """
     params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
-    rows = lake.query(load_sql("queries/account_figures"), params)
+    rows = lake.query(load_sql("queries/select_account_figures"), params)
     return {row["account_id"]: {name: row[name] for name in FIGURES} for row in rows}
 
 
@@ -42,4 +42,4 @@ def list_account_days(
     Columns: date, captured_at, followers, following, posts, follower_growth (against the measured day before).
     """
     params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
-    return lake.query(load_sql("queries/account_days"), params)
+    return lake.query(load_sql("queries/select_account_days"), params)

@@ -77,8 +77,8 @@ def get_overview(
         "account_id": account_id,
         "as_of": as_of,
     }
-    measured = load_sql("queries/measured_now" if as_of is None else "queries/measured_as_of")
-    rows = lake.query(load_sql("queries/overview").replace("{measured}", measured), params)
+    measured = load_sql("queries/select_measured_now" if as_of is None else "queries/select_measured_as_of")
+    rows = lake.query(load_sql("queries/sum_overview").replace("{measured}", measured), params)
     parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         parts[row["part"]].append(row)
@@ -112,7 +112,7 @@ def get_overview(
 def find_post_words(lake: Lake, workspace_id: str, post_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return {post_id: {text, places [{platform, permalink}]}} of the posts that the lake knows; text may be None."""
     params = {"workspace_id": workspace_id, "post_ids": list(post_ids)}
-    return {row["post_id"]: row for row in lake.query(load_sql("queries/post_words"), params)}
+    return {row["post_id"]: row for row in lake.query(load_sql("queries/select_post_texts"), params)}
 
 
 def _totals(parts: Mapping[str, list[dict[str, Any]]], *, current: bool) -> dict[str, int | None]:

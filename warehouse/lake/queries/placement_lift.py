@@ -46,7 +46,7 @@ def get_placement_lift(
         "account_id": account_id,
         "age_hours": AGES[age],
     }
-    rows = lake.query(load_sql("queries/placed_by_experiment"), params)
+    rows = lake.query(load_sql("queries/select_experiment_placements"), params)
     measured = [row for row in rows if row["engagement"] is not None]
     effect = compute_effect(
         [

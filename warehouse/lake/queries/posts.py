@@ -77,9 +77,9 @@ def rank_posts(
     }
     if age is not None:
         params["age_hours"] = AGES[age]
-    counted = load_sql("queries/counted_latest" if age is None else "queries/counted_at_age")
+    counted = load_sql("queries/select_counters_latest" if age is None else "queries/select_counters_at_age")
     try:
-        rows = lake.query(load_sql("queries/ranked_posts").replace("{measured}", counted), params)
+        rows = lake.query(load_sql("queries/rank_posts").replace("{measured}", counted), params)
     except duckdb.InvalidInputException as error:
         if "No snapshot found" not in str(error):
             raise
@@ -101,7 +101,9 @@ def get_post_metrics(lake: Lake, workspace_id: str, post_id: str) -> dict[str, A
 
     `publications` is empty for a post that is not published, unknown, or another workspace's.
     """
-    rows = lake.query(load_sql("queries/post_metrics"), {"workspace_id": workspace_id, "post_id": post_id})
+    rows = lake.query(
+        load_sql("queries/select_post_metrics"), {"workspace_id": workspace_id, "post_id": post_id}
+    )
     of_publication = ("publication_id", "account_id", "platform", "kind", "published_at", "permalink")
     publications: dict[str, dict[str, Any]] = {}
     for row in rows:

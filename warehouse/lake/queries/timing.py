@@ -35,7 +35,7 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
     from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
     from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
 
-    accounts = lake.query(load_sql("queries/timing_accounts"))
+    accounts = lake.query(load_sql("queries/select_timing_accounts"))
     by_platform: dict[str, list[dict[str, Any]]] = {}
     for place, row in enumerate(accounts):
         row["place"] = place
@@ -95,7 +95,7 @@ def get_optimal_times(
         "account_ids": None if account_ids is None else list(account_ids),
         "slots": SLOTS if limit is None else limit,
     }
-    return lake.query(load_sql("queries/optimal_times"), params)
+    return lake.query(load_sql("queries/select_optimal_times"), params)
 
 
 def get_posting_noise(
@@ -106,7 +106,7 @@ def get_posting_noise(
     Accounts with fewer than 20 pairs of grown posts since then are left out: that is not measured.
     """
     params = {"workspace_id": workspace_id, "account_ids": list(account_ids), "since": since}
-    rows = lake.query(load_sql("queries/posting_noise"), params)
+    rows = lake.query(load_sql("queries/estimate_posting_noise"), params)
     return {row["account_id"]: row["noise"] for row in rows}
 
 

@@ -28,9 +28,11 @@ def read_posts(lake: Lake, platform: str, account_ids: list[str], now: datetime)
 
     from warehouse.timing.history import sort_posts  # noqa: PLC0415 (same)
 
-    kinds = [row["kind"] for row in lake.query(load_sql("queries/timing_kinds"), {"platform": platform})]
+    kinds = [
+        row["kind"] for row in lake.query(load_sql("queries/select_timing_kinds"), {"platform": platform})
+    ]
     params = {"platform": platform, "account_ids": account_ids, "kinds": kinds, "now": now}
-    rows = lake.frame(load_sql("queries/timing_history"), params)
+    rows = lake.frame(load_sql("queries/select_timing_history"), params)
     return sort_posts(
         rows["place"].to_numpy(np.int32),
         rows["published"].to_numpy(np.int64),
@@ -45,4 +47,4 @@ def read_age_curve(lake: Lake, platform: str) -> AgeCurve:
     from warehouse.timing.age import GROWN_UP_HOURS, compute_age_curve  # noqa: PLC0415 (see the module docstring)
 
     params = {"platform": platform, "grown_up": GROWN_UP_HOURS, "posts": AGE_CURVE_POSTS}
-    return compute_age_curve(lake.frame(load_sql("queries/timing_ages"), params))
+    return compute_age_curve(lake.frame(load_sql("queries/select_timing_ages"), params))

@@ -1,4 +1,4 @@
--- grain: one snapshot of a publication in `recounted`, or a new one of those in `several`; columns as in steps.sql
+-- grain: one snapshot of a publication in `recounted`, or a new one of those in `several`; columns as in collect_new_snapshots.sql
 -- params: none; reads `added`, `described`, `newest_known`
 INSERT INTO steps BY NAME
 WITH history AS (

@@ -1,4 +1,4 @@
--- grain: none: the readings of one text value, for parse.sql
+-- grain: none: the readings of one text value, for parse_lines.sql
 -- params: none
 -- Values that mean "not reported" in the files that tools and people write.
 CREATE TEMP MACRO cleaned(value) AS

@@ -1,4 +1,4 @@
--- grain: one publication, measured last at or before as_of; the relation that overview.sql reads
+-- grain: one publication, measured last at or before as_of; the relation that sum_overview.sql reads
 -- params: as_of
 WITH newest AS (
   SELECT
