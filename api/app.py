@@ -14,10 +14,10 @@ from api.analytics import routes as analytics
 from api.analytics import routes_accounts as analytics_accounts
 from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
+from api.auth import routes as auth
+from api.auth import routes_api_keys as api_keys
 from api.auth.callers import Callers
 from api.auth.tokens import derive_signing_key
-from api.auth.tokens import routes as auth
-from api.auth.tokens import routes_api_keys as api_keys
 from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts

@@ -15,7 +15,7 @@ from api.http.times import require_future, resolve_time
 from api.posts.requests import parse_platform
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
-from warehouse.store.accounts.accounts import accounts as store_accounts
+from warehouse.store.accounts import accounts as store_accounts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 if TYPE_CHECKING:

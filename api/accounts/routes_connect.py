@@ -19,7 +19,7 @@ callback_router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])
 """By itself, since platforms add query parameters of their own, which are no typing errors of a caller."""
 
 PlatformName = Annotated[str, Path(max_length=40, examples=["mastodon"])]
-_templates = Environment(loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined)
+_templates = Environment(loader=PackageLoader("api.pages"), autoescape=True, undefined=StrictUndefined)
 _PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 

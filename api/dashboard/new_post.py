@@ -26,8 +26,8 @@ from api.posts.plans import plan_new_post
 from api.posts.responses import answer_post
 from api.posts.schemas import PostCreate
 from warehouse.errors import WarehouseError
+from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.posts import posts as store_posts
 
 router = APIRouter(prefix="/dashboard/posts/new", include_in_schema=False, route_class=DashboardRoute)
 

@@ -18,9 +18,9 @@ from api.posts.plans import resolve_move
 from api.posts.schemas import ResolveRequest
 from api.posts.schemas_approvals import RejectRequest
 from api.posts.views import timing_details
+from warehouse.store.posts import approvals as store_approvals
+from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoreSession
-from warehouse.store.posts.posts import approvals as store_approvals
-from warehouse.store.posts.posts import posts as store_posts
 
 LIST = "/dashboard/posts"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastapi import Request, Response
 
 _templates = Environment(
-    loader=PackageLoader("api", "templates/dashboard"),
+    loader=PackageLoader("api.dashboard"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

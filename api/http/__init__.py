@@ -1,4 +1,4 @@
-"""What every request and response share: middleware, errors, dependencies, pagination, idempotency, caching, limits, the OpenAPI document.
+"""What every request and response share: middleware, errors, dependencies, pagination, caching, limits, OpenAPI.
 
 Imported by every other folder of `api`.
 """

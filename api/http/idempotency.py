@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from api.http.dependencies import Caller, caller_of
 from api.http.errors import problem_at
 from api.http.services import Services
+from warehouse.store.posts import idempotency
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
-from warehouse.store.posts.posts import idempotency
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -16,9 +16,9 @@ from api.http.schemas import Page, problems
 from api.http.services import Services
 from api.media.schemas import MediaOut
 from api.media.uploads import keep_upload, render_upload
+from warehouse.store.posts import media as store_media
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.media import MediaUpload
-from warehouse.store.posts.posts import media as store_media
 
 router = APIRouter(prefix="/media", tags=["Media"])
 public = APIRouter()

@@ -1,4 +1,4 @@
-"""Two of the API's questions without a server, for `socialflow times`: `python -m api.optimal_times.ask_advice suggest|score JSON`.
+"""Suggestions and scores without a server, for `socialflow times`.
 
 A process of its own, since the command's room does not import this one. Prints the answer that the route would give.
 """

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 router = APIRouter(include_in_schema=False)
 
 _templates = Environment(
-    loader=PackageLoader("api"),
+    loader=PackageLoader("api.pages"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

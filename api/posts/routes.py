@@ -17,8 +17,8 @@ from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPa
 from api.posts.schemas_approvals import ApprovalState
 from api.posts.views import render_post, render_post_detail
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.posts import posts as store_posts
 from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])

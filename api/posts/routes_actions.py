@@ -12,8 +12,8 @@ from api.posts.responses import answer_post
 from api.posts.routes import PostId
 from api.posts.schemas import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
 from api.posts.views import timing_details
+from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.posts import posts as store_posts
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 

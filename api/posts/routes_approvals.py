@@ -9,8 +9,8 @@ from api.posts.responses import answer_post
 from api.posts.routes import PostId
 from api.posts.schemas import PostOut
 from api.posts.schemas_approvals import RejectRequest
+from warehouse.store.posts import approvals as store_approvals
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.posts import approvals as store_approvals
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 

@@ -101,7 +101,3 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """SocialFlow: schedule posts, publish each exactly once, measure, and learn when to post next."""
-
-
-if __name__ == "__main__":
-    app()

@@ -1,4 +1,4 @@
-"""What the demo shows, step by step, against simulated platforms: `python -m flows.demo.steps`, a child of the launcher.
+"""What the demo shows, step by step, against simulated platforms; the launcher starts it as `flows.demo.steps`.
 
     key -> four accounts connected -> half a year of history read -> best times -> overview
         -> posts scheduled -> published by the scheduled flow -> measured -> compared with the platforms' own record

@@ -196,7 +196,7 @@ def _with_batch(cursor: DuckDBPyConnection, batch: pa.Table, statement: str, par
 
 def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str) -> tuple[int, int]:
     """Replace the rows that differ from the lake's; returns how many have a new key, and how many differ."""
-    changed = _with_batch(cursor, batch, f"load/changed_{dimension}", {})
+    changed = _with_batch(cursor, batch, f"load/select_changed_{dimension}", {})
     if not changed:
         return 0, 0
     deleted = _count(cursor.execute(load_sql(f"load/delete_{dimension}")))

@@ -195,7 +195,7 @@ def _refresh_posts(cursor: DuckDBPyConnection) -> None:
     cursor.execute(load_sql("marts/find_followers_at_publishing"))
     cursor.execute(load_sql("marts/sum_posts"))
     changed = _count(cursor.execute(load_sql("marts/find_changed_months")))
-    for step in ("places", "moved_posts"):
+    for step in ("rank_posts", "find_moved_posts"):
         cursor.execute(load_sql(f"marts/{step}") + ("" if changed else " LIMIT 0"))
     gone = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
     _put("post_performance", cursor, load_sql("marts/build_post_performance"), gone=gone)
@@ -232,7 +232,7 @@ def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> int:
 def _make(mart: str, cursor: DuckDBPyConnection) -> None:
     """Put what the mart's SELECT says now into `fresh`, with the mart's own columns and types."""
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM marts.{mart} LIMIT 0")
-    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/{mart}')}")
+    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/build_{mart}')}")
 
 
 def _put(

@@ -23,7 +23,7 @@ from flows.serving.ports import Ports
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOCIALFLOW = [sys.executable, "-m", "flows.cli"]
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX"),

@@ -25,7 +25,7 @@ from warehouse.timing.model import (
     compute_slot_sums,
 )
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 from generate_histories import make_changed_world, make_world
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 HEADER = "account,post_id,published_at,likes,comments,shares"
-PAGES = Path(__file__).parents[3].parent / "shared" / "data" / "facebook_pages_2016.parquet"
+PAGES = Path(__file__).parents[4].parent / "shared" / "data" / "facebook_pages_2016.parquet"
 
 
 @pytest.fixture
