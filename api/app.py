@@ -16,11 +16,10 @@ from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
-from api.auth.callers import Callers
-from api.auth.tokens import derive_signing_key
 from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts
+from api.http.callers import Callers
 from api.http.dependencies import refuse_misreadings
 from api.http.errors import install_error_handlers
 from api.http.lake_cache import AnswerCache
@@ -30,6 +29,7 @@ from api.http.rate_limits import RateLimiter
 from api.http.request_metrics import RequestMetrics
 from api.http.response_cache import RememberedAnswers
 from api.http.services import Clock, Services, utc_now
+from api.http.tokens import derive_signing_key
 from api.media import routes as media
 from api.optimal_times import routes as advice
 from api.optimal_times import routes_timing_lift as timing_lift

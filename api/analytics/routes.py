@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.analytics.schemas import OverviewOut
 from api.http.dependencies import Analyst, ServicesDep
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.periods import AskedPeriodDep, read_time
 from api.http.response_cache import remember
 from api.http.schemas import problems

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.analytics.schemas import AccountMetricsOut, AccountsFiguresOut
 from api.http.dependencies import Analyst, ServicesDep
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.periods import AskedPeriod, AskedPeriodDep
 from api.http.schemas import problems
 from api.posts.requests import parse_platform

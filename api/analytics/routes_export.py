@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
 from api.http.dependencies import Analyst, ServicesDep
 from api.http.errors import ApiError
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
 from api.http.periods import FromParameter, ToParameter, read_time
 from api.http.schemas import problems
 from api.posts.requests import parse_platform

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.analytics.schemas import Age, Metric, PostMetricsOut, RankingOut
 from api.http.dependencies import Analyst, ServicesDep
 from api.http.errors import problem_at
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.periods import AskedPeriod, AskedPeriodDep
 from api.http.schemas import problems

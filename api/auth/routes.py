@@ -4,10 +4,10 @@ from fastapi import APIRouter, Request, Response
 
 from api.auth.schemas import TokenRequest, TokenResponse
 from api.auth.sign_in import check_credentials
-from api.auth.tokens import TOKEN_LIFETIME, issue_token
 from api.http.dependencies import ServicesDep
 from api.http.errors import problem_at
 from api.http.schemas import problems
+from api.http.tokens import TOKEN_LIFETIME, issue_token
 from warehouse.store.access.api_keys import expand_scopes, parse_scopes
 
 router = APIRouter(prefix="/auth", tags=["Authentication"])

@@ -14,10 +14,10 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, Request, Response
 
-from api.auth.tokens import InvalidTokenError, issue_token, read_token
 from api.http.dependencies import Caller, ServicesDep
 from api.http.errors import ApiError
 from api.http.services import Services
+from api.http.tokens import InvalidTokenError, issue_token, read_token
 from warehouse.store.access.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.models import ApiKey
 

@@ -10,9 +10,9 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.auth.tokens import InvalidTokenError
 from api.http.errors import ApiError
 from api.http.services import Services
+from api.http.tokens import InvalidTokenError
 
 Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
 

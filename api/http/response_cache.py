@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from api.analytics.lake_responses import is_known
+from api.http.lake_responses import is_known
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.auth.callers import Identity
+    from api.http.callers import Identity
     from api.http.services import Services
 
 _MOST_ANSWERS = 512

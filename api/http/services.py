@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.auth.callers import Callers
+    from api.http.callers import Callers
     from api.http.lake_cache import AnswerCache
     from api.http.rate_limits import RateLimiter
     from api.http.request_metrics import RequestMetrics

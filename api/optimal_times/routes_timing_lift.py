@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from api.analytics.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.dependencies import Analyst, ServicesDep
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.schemas import problems
 from api.optimal_times.schemas_timing_lift import TimingLiftOut
 from api.posts.requests import parse_platform

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.auth.tokens import Claims, InvalidTokenError, read_token
 from api.http.dependencies import Caller
+from api.http.tokens import Claims, InvalidTokenError, read_token
 from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
 
 if TYPE_CHECKING:
