@@ -11,7 +11,7 @@ import argparse
 import random
 from dataclasses import dataclass
 
-from warehouse.scheduling.placement_effect import Effect, Outcome, compute_effect
+from warehouse.timing.placement_effect import Effect, Outcome, compute_effect
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from api.posts.requests import (
 from api.posts.views import timing_details
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.optimal_placement import place_post
+from warehouse.scheduling.queue_slots import next_free_slot
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.posts.posts import PostDraft
 from warehouse.store.posts.reads import get_post, list_publications
-from warehouse.store.schedules.queue_slots import next_free_slot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,11 @@ from api.posts.requests import make_targets, parse_platforms, require_length, wo
 from api.schedules.schemas_recurrences import OccurrenceOut, RecurrenceOut, UpcomingOccurrence
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution
+from warehouse.scheduling.occurrences import posts_of, rule_of
 from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
+from warehouse.scheduling.recurrences import RecurrenceDraft
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.schedules.occurrences import posts_of, rule_of
-from warehouse.store.schedules.recurrences import RecurrenceDraft
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,11 @@ from api.http.dependencies import AccountReader, ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import Page, problems
 from api.schedules.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
+from warehouse.scheduling import queue_slots as store_slots
+from warehouse.scheduling.queue_slots import QueueSlot
 from warehouse.scheduling.queue_times import slot_instants
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.schedules import queue_slots as store_slots
-from warehouse.store.schedules.queue_slots import QueueSlot
 
 router = APIRouter(prefix="/accounts/{account_id}/queue-slots", tags=["Queues"])
 

@@ -22,8 +22,8 @@ from api.schedules.schemas_recurrences import (
     RecurrenceOut,
     RecurrencePatch,
 )
+from warehouse.scheduling import recurrences as store_recurrences
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.schedules import recurrences as store_recurrences
 
 router = APIRouter(prefix="/recurrences", tags=["Recurring posts"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flows.ingestion.account_runs import utc_now
 from flows.run_report import RunReport
-from warehouse.store.schedules.occurrences import extend_rule, list_due_rules
+from warehouse.scheduling.occurrences import extend_rule, list_due_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

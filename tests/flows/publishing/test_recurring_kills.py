@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.scheduling.recurrence_rules import parse_rule
+from warehouse.scheduling.recurrences import RecurrenceDraft, create_recurrence
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
@@ -25,7 +26,6 @@ from warehouse.store.models import Post, Publication
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.schedules.recurrence_models import Recurrence, RecurrenceOccurrence
-from warehouse.store.schedules.recurrences import RecurrenceDraft, create_recurrence
 
 if TYPE_CHECKING:
     from pathlib import Path

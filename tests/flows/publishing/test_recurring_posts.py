@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from connectors.types import PostContent
 from flows.publishing.recurring_posts import extend_recurrences
 from warehouse.scheduling.recurrence_rules import parse_rule
+from warehouse.scheduling.recurrences import RecurrenceDraft, create_recurrence
 from warehouse.store.models import AccountRow, Post
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.schedules.recurrence_models import Recurrence
-from warehouse.store.schedules.recurrences import RecurrenceDraft, create_recurrence
 
 if TYPE_CHECKING:
     from tests.connectors.harness import Clock

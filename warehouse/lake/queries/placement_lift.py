@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import expm1, log1p
 from typing import TYPE_CHECKING, Any
 
-from warehouse.scheduling.placement_effect import FEWEST_POSTS, Outcome, compute_effect
 from warehouse.sql import load_sql
+from warehouse.timing.placement_effect import FEWEST_POSTS, Outcome, compute_effect
 
 if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
-    from warehouse.scheduling.placement_effect import Effect
+    from warehouse.timing.placement_effect import Effect
 
 AGES = {"1h": 1, "24h": 24, "7d": 168, "30d": 720}
 """Those of marts.publication_at_age."""

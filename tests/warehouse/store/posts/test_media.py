@@ -17,6 +17,7 @@ from tests.warehouse.store.conftest import NOON, World
 from warehouse.errors import ConflictError, NotFoundError, SetupError
 from warehouse.media_files import open_media_files
 from warehouse.scheduling.recurrence_rules import parse_rule
+from warehouse.scheduling.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.models import AccountRow
@@ -32,7 +33,6 @@ from warehouse.store.posts.media import (
     remove_upload,
 )
 from warehouse.store.posts.posts import PostDraft, cancel_post, create_post, update_post
-from warehouse.store.schedules.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,20 +13,20 @@ import pytest
 from connectors.types import PostContent
 from tests.warehouse.store.conftest import NOON, World, connect
 from warehouse.errors import ConflictError, NotFoundError
+from warehouse.scheduling.occurrences import extend_rule, list_due_rules
 from warehouse.scheduling.recurrence_rules import parse_rule
-from warehouse.store.accounts.accounts import disconnect_account
-from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.posts.duplicates import Target
-from warehouse.store.posts.posts import cancel_post, reschedule_post
-from warehouse.store.schedules.occurrences import extend_rule, list_due_rules
-from warehouse.store.schedules.recurrence_models import Recurrence, RecurrenceOccurrence
-from warehouse.store.schedules.recurrences import (
+from warehouse.scheduling.recurrences import (
     RecurrenceDraft,
     create_recurrence,
     delete_recurrence,
     get_recurrence,
     update_recurrence,
 )
+from warehouse.store.accounts.accounts import disconnect_account
+from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.posts import cancel_post, reschedule_post
+from warehouse.store.schedules.recurrence_models import Recurrence, RecurrenceOccurrence
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

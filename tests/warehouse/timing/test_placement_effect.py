@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warehouse.scheduling.placement_effect import FEWEST_POSTS, Outcome, compute_effect, compute_t_quantile
+from warehouse.timing.placement_effect import FEWEST_POSTS, Outcome, compute_effect, compute_t_quantile
 
 
 def experiment(

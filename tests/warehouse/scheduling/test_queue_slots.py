@@ -11,17 +11,17 @@ import pytest
 from connectors.types import Platform, PostContent
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.errors import ConflictError, InvalidInputError
-from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.models import AccountRow
-from warehouse.store.posts.duplicates import Target
-from warehouse.store.posts.posts import PostDraft, cancel_post, create_post
-from warehouse.store.schedules.queue_slots import (
+from warehouse.scheduling.queue_slots import (
     add_slot,
     change_slot,
     list_slots,
     next_free_slot,
     remove_slot,
 )
+from warehouse.store.accounts.target_accounts import list_target_accounts
+from warehouse.store.models import AccountRow
+from warehouse.store.posts.duplicates import Target
+from warehouse.store.posts.posts import PostDraft, cancel_post, create_post
 
 if TYPE_CHECKING:
     from warehouse.store.models import Post

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from warehouse.errors import ConflictError, NotFoundError
+from warehouse.scheduling.occurrences import cancel_unsent, extend_rule, rearrange
 from warehouse.store.database import new_id
 from warehouse.store.posts.media import note_uses
-from warehouse.store.schedules.occurrences import cancel_unsent, extend_rule, rearrange
 from warehouse.store.schedules.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
