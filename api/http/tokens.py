@@ -11,7 +11,7 @@ import jwt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 TOKEN_LIFETIME = timedelta(seconds=3600)
 _ALGORITHM = "HS256"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from warehouse.media_files import MediaFiles
     from warehouse.settings import WarehouseSettings
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 
 class Uploads:

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from warehouse.errors import SetupError
-from warehouse.store.access.crypto import Cipher, load_secret
 from warehouse.store.changes import ChangeCounter
+from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.migrations import migrate
 
 if TYPE_CHECKING:

@@ -122,7 +122,7 @@ class AccountRow(Base):
     timezone: Mapped[str | None] = mapped_column(String(64))
     """IANA zone of the audience for optimal times; None = the workspace's."""
     credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """Encrypted by `warehouse.store.access.crypto`; None for an imported history without a connection."""
+    """Encrypted by `warehouse.store.crypto`; None for an imported history without a connection."""
     token_expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(20), default="active")
     """active | revoked (the platform refuses the token) | imported | disconnected"""

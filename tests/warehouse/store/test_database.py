@@ -21,8 +21,8 @@ import warehouse.store
 from connectors.types import Credentials
 from warehouse.errors import SetupError
 from warehouse.settings import WarehouseSettings
-from warehouse.store.access.crypto import Cipher
 from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.crypto import Cipher
 from warehouse.store.database import Store
 from warehouse.store.migrations import alembic_config, migrate
 from warehouse.store.models import Base

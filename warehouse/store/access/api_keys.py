@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 SCOPES = ("read", "write", "approve", "analytics", "accounts", "admin")
 """read posts and calendar; write posts; approve them; read analytics; manage accounts; admin = all of these,

@@ -22,7 +22,7 @@ from warehouse.store.models import Base
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 LIFETIME = timedelta(minutes=10)
 KEPT_FOR = timedelta(days=1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from connectors.types import PostContent
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 _PURPOSE = "media-address"
 _DONE = ("published", "canceled")

@@ -20,7 +20,7 @@ from warehouse.store.models import Base
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 MOST_FEEDS = 100
 _PREFIX = "sfc_"

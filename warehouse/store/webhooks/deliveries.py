@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
-    from warehouse.store.access.crypto import Cipher
+    from warehouse.store.crypto import Cipher
 
 RETRY_AFTER = (
     timedelta(seconds=5),

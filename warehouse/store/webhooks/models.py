@@ -28,7 +28,7 @@ class WebhookEndpoint(Base):
     events: Mapped[list[str]]
     """The types it wants, such as post.published."""
     secret: Mapped[bytes] = mapped_column(LargeBinary)
-    """Encrypted by `warehouse.store.access.crypto`; signs every delivery."""
+    """Encrypted by `warehouse.store.crypto`; signs every delivery."""
     old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Signs beside the new one until `old_secret_until`, so that a receiver can change over without a gap."""
     old_secret_until: Mapped[datetime | None]
