@@ -20,7 +20,7 @@ from warehouse.lake.load import (
 )
 from warehouse.lake.maintenance import maintain_lake, merge_if_many
 from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
-from warehouse.store.accounts.measurements import next_snapshot_at
+from warehouse.store.measuring.measurements import next_snapshot_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from flows.tokens.refresh import recover_account
 from warehouse.errors import WarehouseError
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.accounts.credentials import open_account
-from warehouse.store.accounts.measurements import record_account_error
+from warehouse.store.measuring.measurements import record_account_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

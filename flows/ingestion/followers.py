@@ -9,7 +9,7 @@ from flows.ingestion.account_runs import serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings, note_silence
 from flows.ingestion.lake_rows import account_dim, account_snapshot
 from flows.run_report import RunReport
-from warehouse.store.accounts.measurements import list_due_followers, record_followers_measured
+from warehouse.store.measuring.measurements import list_due_followers, record_followers_measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -18,14 +18,14 @@ from flows.ingestion.account_runs import name_account, serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
-from warehouse.store.accounts.backfills import (
+from warehouse.store.measuring.backfills import (
     begin_backfill,
     finish_backfill,
     list_accounts_to_backfill,
     save_backfill_place,
 )
-from warehouse.store.accounts.measurements import list_publications_by_external_id, record_measured
-from warehouse.store.accounts.read_budgets import count_reads, note_reads
+from warehouse.store.measuring.measurements import list_publications_by_external_id, record_measured
+from warehouse.store.measuring.read_budgets import count_reads, note_reads
 from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:

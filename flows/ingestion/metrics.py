@@ -17,8 +17,8 @@ from flows.ingestion.account_runs import serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
-from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young, record_measured
-from warehouse.store.accounts.read_budgets import grant_reads
+from warehouse.store.measuring.measurements import list_due_snapshots, put_off_young, record_measured
+from warehouse.store.measuring.read_budgets import grant_reads
 from warehouse.store.schedules.placements import list_placements
 from warehouse.store.webhooks.payloads import announce_metrics
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from connectors.registry import ConnectorPool
     from connectors.types import MetricsBatch
     from flows.resources import Resources
-    from warehouse.store.accounts.measurements import DueAccount
+    from warehouse.store.measuring.measurements import DueAccount
     from warehouse.store.models import AccountRow, Publication
 
 logger = logging.getLogger(__name__)

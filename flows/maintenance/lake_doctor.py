@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from warehouse.lake.connect import Lake
 from warehouse.lake.maintenance import get_pipeline_state, measure_files
-from warehouse.store.accounts.read_budgets import count_reads
+from warehouse.store.measuring.read_budgets import count_reads
 from warehouse.store.publishing.queue_state import get_oldest_unread
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from connectors.webhooks.settings import WebhookSettings
 from flows.ingestion.account_runs import utc_now
 from warehouse.media_files import open_media_files
-from warehouse.store.accounts.read_budgets import forget_reads
 from warehouse.store.compaction import compact_store
+from warehouse.store.measuring.read_budgets import forget_reads
 from warehouse.store.posts.media import remove_unused
 from warehouse.store.webhooks.state import forget_old_events
 

@@ -17,7 +17,7 @@ from warehouse.lake.load import (
 )
 from warehouse.lake.marts import KEYS, rebuild_marts
 from warehouse.settings import WarehouseSettings
-from warehouse.store.accounts.measurements import next_snapshot_at
+from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import AccountRow, Publication
 
 if TYPE_CHECKING:

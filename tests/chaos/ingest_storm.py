@@ -30,8 +30,8 @@ from tests.chaos.ingest_scene import START, Scene, scene
 from tests.chaos.storm import database
 from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
-from warehouse.store.accounts.measurements import list_due_snapshots
 from warehouse.store.database import Store
+from warehouse.store.measuring.measurements import list_due_snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from warehouse.lake.load import load_accounts, load_publications
 from warehouse.lake.rows import AccountDim, PublicationDim
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
-from warehouse.store.accounts.measurements import list_due_snapshots
+from warehouse.store.measuring.measurements import list_due_snapshots
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.schedules.placements import set_policy
 

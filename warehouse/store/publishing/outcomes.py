@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, select, update
 
-from warehouse.store.accounts.measurements import next_snapshot_at
+from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import Publication
 from warehouse.store.publishing.claims import (
     join_limits,

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.types import ListedPost
-from warehouse.store.accounts.backfills import (
+from warehouse.store.measuring.backfills import (
     begin_backfill,
     finish_backfill,
     list_accounts_to_backfill,
     save_backfill_place,
 )
-from warehouse.store.accounts.measurements import (
+from warehouse.store.measuring.measurements import (
     SNAPSHOT_AGES,
     list_due_followers,
     list_due_snapshots,

@@ -6,15 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.types import ListedPost
-from warehouse.store.accounts.measurements import list_due_snapshots, put_off_young
-from warehouse.store.accounts.read_budgets import KEEP_CHARGES, count_reads, forget_reads, grant_reads
+from warehouse.store.measuring.measurements import list_due_snapshots, put_off_young
+from warehouse.store.measuring.read_budgets import KEEP_CHARGES, count_reads, forget_reads, grant_reads
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from conftest import World
 
-    from warehouse.store.accounts.read_budgets import Grant
+    from warehouse.store.measuring.read_budgets import Grant
 
 
 def add_posts(world: World, platform: str, *hours_ago: float) -> list[str]:

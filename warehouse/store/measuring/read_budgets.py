@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from warehouse.store.accounts.read_budget_models import ReadCharge
+from warehouse.store.measuring.read_budget_models import ReadCharge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from warehouse.store.accounts.measurements import DueAccount
+    from warehouse.store.measuring.measurements import DueAccount
     from warehouse.store.models import Publication
 
 KEEP_CHARGES = timedelta(days=40)
