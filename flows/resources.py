@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from flows.publishing.uploads import Uploads
 from flows.settings import FlowSettings
+from flows.uploads import Uploads
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 

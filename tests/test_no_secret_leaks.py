@@ -41,8 +41,8 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
 from connectors.webhooks.settings import WebhookSettings
+from flows.account_runs import utc_now
 from flows.deployments import SCHEDULED_FLOWS
-from flows.ingestion.account_runs import utc_now
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics

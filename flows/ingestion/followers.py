@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from flows.ingestion.account_runs import serve_accounts, utc_now
+from flows.account_runs import serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings, note_silence
 from flows.ingestion.lake_rows import account_dim, account_snapshot
 from flows.run_report import RunReport

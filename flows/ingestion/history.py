@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import GiveUpError, RateLimitedError
 from connectors.types import Platform
-from flows.ingestion.account_runs import name_account, serve_accounts, utc_now
+from flows.account_runs import name_account, serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport

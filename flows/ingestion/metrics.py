@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flows.ingestion.account_runs import serve_accounts, utc_now
+from flows.account_runs import serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport

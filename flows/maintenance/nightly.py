@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connectors.webhooks.settings import WebhookSettings
-from flows.ingestion.account_runs import utc_now
+from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
 from warehouse.store.compaction import compact_store
 from warehouse.store.measuring.read_budgets import forget_reads

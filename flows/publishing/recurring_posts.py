@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flows.ingestion.account_runs import utc_now
+from flows.account_runs import utc_now
 from flows.run_report import RunReport
 from warehouse.scheduling.occurrences import extend_rule, list_due_rules
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flows.ingestion.account_runs import utc_now
+from flows.account_runs import utc_now
 from flows.ingestion.lake_rows import account_dim
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import list_accounts

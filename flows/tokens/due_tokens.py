@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import GiveUpError, UnsupportedError
 from connectors.registry import get_capabilities
 from connectors.types import Platform
-from flows.ingestion.account_runs import serve_accounts, utc_now
+from flows.account_runs import serve_accounts, utc_now
 from flows.run_report import RunReport
 from flows.tokens.refresh import refresh_account
 from warehouse.store.accounts.credentials import list_expiring_accounts

@@ -17,7 +17,7 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
 from flows.maintenance.nightly import remove_unused_uploads
 from flows.publishing.publisher import run_publisher
-from flows.publishing.uploads import Uploads
+from flows.uploads import Uploads
 from tests.api.harness import PNG
 from tests.connectors.harness import SANDBOX
 from warehouse.media_files import open_media_files
