@@ -27,12 +27,12 @@ from connectors.bluesky.records import (
 from connectors.bluesky.repository import MAX_IMAGE_BYTES, compose_record, find_record, put_record
 from connectors.bluesky.responses import LABEL, explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_graphemes
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.http.private_networks import check_instance_url
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

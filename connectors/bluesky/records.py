@@ -13,8 +13,8 @@ import jwt
 
 from connectors.base import PublishRequest
 from connectors.content.counts import read_count, sum_counts
-from connectors.content.parts import Part, SentPart
 from connectors.http.messages import read_secret
+from connectors.parts import Part, SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
 
 COLLECTION = "app.bsky.feed.post"

@@ -15,10 +15,10 @@ from connectors.bluesky.records import (
     parse_written,
 )
 from connectors.bluesky.responses import LABEL, parse_blob, parse_found
-from connectors.content.parts import Part, Progress, SentPart
 from connectors.errors import ContentRejectedError, GiveUpError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart
 from connectors.types import Account, Media
 
 MAX_IMAGE_BYTES = 2_000_000  # lexicon app.bsky.embed.images, maxSize

@@ -17,7 +17,6 @@ import orjson
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.counts import read_count
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.listings import find_comment, list_page, list_since
@@ -40,6 +39,7 @@ from connectors.facebook.videos import VideoFailedError, find_video, wait_for_vi
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import UnavailableError
 from connectors.facebook.posts import LABEL, VERSION, parse_listing
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
+from connectors.parts import SentPart
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

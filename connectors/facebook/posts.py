@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from connectors.content.counts import read_count
-from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
 from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
+from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent
 
 LABEL = "Facebook"

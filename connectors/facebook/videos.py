@@ -6,7 +6,6 @@ Source: meta/AdVideo.json, meta/VideoStatus.json. The id of the video is known l
 import asyncio
 from typing import Any
 
-from connectors.content.parts import Part, Progress, SentPart
 from connectors.content.text import normalise
 from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.listings import list_since
@@ -14,6 +13,7 @@ from connectors.facebook.posts import LABEL, VERSION, VIDEO_FIELDS, build_permal
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import parse_time
+from connectors.parts import Part, Progress, SentPart
 
 _FAILED = frozenset({"error", "expired", "upload_failed"})
 

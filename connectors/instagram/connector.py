@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.content.counts import read_count
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import (
     ConnectorError,
@@ -44,6 +43,7 @@ from connectors.meta.api import (
     renew_token,
 )
 from connectors.meta.containers import Containers
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

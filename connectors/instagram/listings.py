@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.base import PublishRequest
-from connectors.content.parts import SentPart
 from connectors.content.text import compose_text, normalise
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.instagram.media import LABEL, VERSION, parse_comments, parse_page
 from connectors.meta.api import parse_time
+from connectors.parts import SentPart
 
 _PAGE = 100
 _COMMENTS = 50  # the most that one page of comments holds

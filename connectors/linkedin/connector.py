@@ -16,7 +16,6 @@ from urllib.parse import quote
 import httpx
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.content.parts import find_parts, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.http.context import ConnectorContext
@@ -36,6 +35,7 @@ from connectors.linkedin.responses import (
 )
 from connectors.linkedin.statistics import fetch_member_statistics, fetch_page_statistics
 from connectors.linkedin.tokens import renew
+from connectors.parts import find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from connectors.content.parts import Part, Progress, SentPart
 from connectors.content.text import normalise
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
@@ -30,6 +29,7 @@ from connectors.linkedin.responses import (
     time_of,
 )
 from connectors.linkedin.text import escape_little, says
+from connectors.parts import Part, Progress, SentPart
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

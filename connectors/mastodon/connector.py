@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.counts import read_count
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_mastodon
 from connectors.errors import GiveUpError
 from connectors.http.client import BearerAuth
@@ -44,6 +43,7 @@ from connectors.mastodon.statuses import (
     parse_statuses,
     says,
 )
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

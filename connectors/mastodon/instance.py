@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.content.parts import Part
 from connectors.content.text import count_mastodon
 from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
+from connectors.parts import Part
 from connectors.types import Media
 
 DEFAULT_TEXT_LIMIT = 500

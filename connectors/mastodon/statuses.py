@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.content.counts import read_count, sum_counts
-from connectors.content.parts import SentPart
 from connectors.content.text import normalise, normalise_mentions, strip_html
 from connectors.errors import (
     ConnectorError,
@@ -16,6 +15,7 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http.client import Refusal
+from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
 

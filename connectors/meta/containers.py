@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from connectors.content.parts import Progress
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import GONE, NO_SUCH_FIELD
+from connectors.parts import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.counts import read_count
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -23,6 +22,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth, Refusal
 from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.pinterest.analytics import AnalyticsReader
 from connectors.pinterest.media import MAX_VIDEO_BYTES, upload_video, wait_for_media
 from connectors.pinterest.pins import (

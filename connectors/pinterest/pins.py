@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.content.counts import read_count
-from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.http.messages import read_secret
+from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostContent, PostMetrics
 
 METRICS = {

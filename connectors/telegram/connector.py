@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
-from connectors.content.parts import Part, Progress, SentPart, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import (
     CannotFindOutError,
@@ -22,6 +21,7 @@ from connectors.errors import (
 )
 from connectors.http.client import Refusal
 from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

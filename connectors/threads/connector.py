@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_threads
 from connectors.errors import (
     ConnectorError,
@@ -33,6 +32,7 @@ from connectors.meta.api import (
     renew_token,
 )
 from connectors.meta.containers import Containers
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.threads.containers import build_text_form, create_container
 from connectors.threads.listings import find_post, list_page
 from connectors.threads.posts import (

@@ -6,10 +6,10 @@ Source: threads/*.json ("Get a List of All a User's Threads", "Get a List of All
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.content.parts import Part, Progress, SentPart
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
+from connectors.parts import Part, Progress, SentPart
 from connectors.threads.posts import (
     LABEL,
     POST_FIELDS,

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.content.parts import SentPart
 from connectors.content.text import normalise
 from connectors.errors import ConnectorError, OutcomeUnknownError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
 from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
+from connectors.parts import SentPart
 from connectors.types import ContentKind, ListedPost, PostMetrics
 
 LABEL = "Threads"

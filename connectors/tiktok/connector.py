@@ -16,7 +16,6 @@ import httpx
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.counts import read_count
-from connectors.content.parts import find_parts, publish_parts
 from connectors.content.text import count_utf16_units
 from connectors.errors import (
     ContentRejectedError,
@@ -26,6 +25,7 @@ from connectors.errors import (
 )
 from connectors.http.context import ConnectorContext
 from connectors.oauth.tokens import judge_refresh
+from connectors.parts import find_parts, publish_parts
 from connectors.tiktok.client import TikTokDoor
 from connectors.tiktok.posts import MAX_VIDEO_BYTES, TikTokPosts
 from connectors.tiktok.responses import (

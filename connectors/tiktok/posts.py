@@ -8,7 +8,6 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from connectors.content.parts import Part, Progress, SentPart
 from connectors.content.text import compose_text
 from connectors.errors import (
     CannotFindOutError,
@@ -19,6 +18,7 @@ from connectors.errors import (
     RetryLaterError,
     UnavailableError,
 )
+from connectors.parts import Part, Progress, SentPart
 from connectors.tiktok.client import TikTokDoor
 from connectors.tiktok.responses import (
     LABEL,

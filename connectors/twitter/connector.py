@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishingLimit, PublishRequest
 from connectors.content.batches import split_batches
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.content.text import count_weighted
 from connectors.errors import (
     GiveUpError,
@@ -20,6 +19,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.twitter.errors import DUPLICATE, explain
 from connectors.twitter.media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
 from connectors.twitter.posts import (

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from connectors.content.counts import read_count, sum_counts
-from connectors.content.parts import SentPart
 from connectors.content.text import find_urls, normalise
 from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
+from connectors.parts import SentPart
 from connectors.types import (
     AccountMetrics,
     ContentKind,

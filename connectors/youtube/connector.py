@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from connectors.base import Capabilities, PublishRequest
 from connectors.content.batches import split_batches
-from connectors.content.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -20,6 +19,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth, Refusal
 from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
     AccountMetrics,

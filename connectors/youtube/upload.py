@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.content.parts import SentPart
 from connectors.errors import ConnectorError, GiveUpError, RetryLaterError, UnavailableError
 from connectors.http.client import HeaderParse, PlatformApi, Refusal
 from connectors.http.media import FetchedMedia
+from connectors.parts import SentPart
 from connectors.youtube.videos import LABEL
 
 _CHUNK = 32 * 256 * 1024  # 8 MiB; all but the last chunk are multiples of 256 KiB

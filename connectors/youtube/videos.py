@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.content.counts import read_count
-from connectors.content.parts import SentPart
 from connectors.content.text import compose_text, normalise
 from connectors.errors import (
     ConnectorError,
@@ -23,6 +22,7 @@ from connectors.errors import (
 )
 from connectors.http.client import Refusal
 from connectors.http.messages import read_secret
+from connectors.parts import SentPart
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
 
 LABEL = "YouTube"

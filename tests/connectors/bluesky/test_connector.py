@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from connectors.base import Connector, PublishRequest
 from connectors.bluesky.records import build_record_key, parse_record, read_expiry
-from connectors.content.parts import split_parts
 from connectors.errors import GiveUpError, OutcomeUnknownError, ReauthenticateError, UnavailableError
+from connectors.parts import split_parts
 from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld

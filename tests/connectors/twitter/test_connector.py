@@ -6,7 +6,6 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.base import Connector
-from connectors.content.parts import SentPart
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -15,6 +14,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
+from connectors.parts import SentPart
 from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
