@@ -15,7 +15,7 @@ import psycopg
 
 from warehouse.lake.attach import attach_lake
 from warehouse.lake.connect import Lake
-from warehouse.lake.marts import rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts
 
 if TYPE_CHECKING:
     from warehouse.settings import WarehouseSettings

@@ -1,6 +1,5 @@
 """The only door to the platforms: which have a connector, what they take, and how to open one."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -9,11 +8,11 @@ from zlib import crc32
 import httpx
 from pydantic import SecretStr
 
-from connectors.base import Capabilities, Connector, ContentProblem
+from connectors.base import Connector
 from connectors.bluesky.connector import BlueskyConnector
+from connectors.capabilities import get_capabilities
 from connectors.content.text import load_twitter_text
-from connectors.content.validation import find_problems
-from connectors.errors import ContentRejectedError, UnsupportedError
+from connectors.errors import ContentRejectedError
 from connectors.facebook.connector import FacebookConnector
 from connectors.http.client import Clock
 from connectors.http.context import ConnectorContext
@@ -56,25 +55,6 @@ _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
 # httpx's pool looks at all of its connections for each request: a thousand posts over 64 of them cost 5 s of CPU in one
 # pool. So a platform's accounts are spread over several.
 _CLIENTS = 8
-
-
-def get_capabilities(platform: Platform, *, text_limit: int | None = None) -> Capabilities:
-    """Return the platform's limits; `text_limit` is the account's own server's, where that is known.
-
-    Raises UnsupportedError where no connector exists yet.
-    """
-    if platform not in CONNECTORS:
-        known = ", ".join(sorted(CONNECTORS))
-        raise UnsupportedError(f"there is no connector for {platform} yet: choose from {known}")
-    capabilities = CONNECTORS[platform].capabilities
-    return capabilities if text_limit is None else replace(capabilities, text_limit=text_limit)
-
-
-def validate_content(
-    platform: Platform, content: PostContent, *, text_limit: int | None = None
-) -> list[ContentProblem]:
-    """Return everything the platform would refuse about `content`; [] = fine. No network."""
-    return find_problems(get_capabilities(platform, text_limit=text_limit), content)
 
 
 def warm_up() -> None:

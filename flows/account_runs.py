@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, RateLimitedError, ReauthenticateError
-from flows.tokens.refresh import recover_account
+from flows.token_refresh import recover_account
 from warehouse.errors import WarehouseError
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.accounts.credentials import open_account

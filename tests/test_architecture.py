@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import connectors.webhooks.settings
 import flows.publishing.settings
 import flows.settings
 import warehouse.settings
-from connectors.registry import CONNECTORS
+from connectors.types import Platform
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("api", "connectors", "flows", "warehouse")
@@ -73,11 +74,27 @@ def test_env_example_is_complete() -> None:
     assert documented == declared
 
 
-@pytest.mark.parametrize("platform", CONNECTORS)
-def test_a_platform_is_a_module_that_one_reads_in_one_go(platform: str) -> None:
-    """Longer, and it has a second job: that belongs in a sibling, connectors/<name>_*.py."""
-    module = ROOT / "connectors" / "platforms" / f"{platform}.py"
-    assert 100 <= len(module.read_text().splitlines()) <= 250
+@pytest.mark.parametrize("platform", Platform)
+def test_a_platform_is_one_folder(platform: str) -> None:
+    folder = ROOT / "connectors" / platform
+    assert {"__init__.py", "capabilities.py", "connector.py"} <= {path.name for path in folder.iterdir()}
+    assert not [path.name for path in folder.iterdir() if path.stem.startswith(platform)]
+
+
+def _folders() -> list[str]:
+    return sorted(
+        str(path.parent.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("__init__.py")
+        if "versions" not in path.parts
+    )
+
+
+@pytest.mark.parametrize("folder", _folders())
+def test_a_folder_says_what_it_is_for_and_holds_one_subject(folder: str) -> None:
+    docstring = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text()))
+    assert docstring, f"{folder}/__init__.py says what the folder is for and who may import it"
+    assert len(list((ROOT / folder).glob("*.py"))) <= 30, f"{folder} holds several subjects"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -51,7 +51,7 @@ from flows.publishing.settings import PublisherSettings
 from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources
 from flows.settings import FlowSettings
-from flows.tokens.refresh import refresh_account
+from flows.token_refresh import refresh_account
 from tests.connectors.harness import account_of
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace

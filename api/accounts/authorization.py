@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from api.accounts.schemas_connect import AuthorizationRequest
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from connectors.types import VerifiedAccount
     from warehouse.store.accounts.authorizations import ReturnedAuthorization

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.accounts.schemas import AccountOut, ConnectRequest, DisconnectOut
 from api.accounts.views import render_account, render_disconnected
-from api.http.dependencies import AccountKeeper, AccountReader, Caller, ServicesDep
+from api.http.callers import Caller
+from api.http.dependencies import AccountKeeper, AccountReader, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, answer_once_across, make_answer
 from api.http.schemas import Page, problems
 from api.http.services import Services

@@ -12,7 +12,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from api.dashboard import views
 from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
-from api.http.dependencies import Caller, ServicesDep
+from api.http.callers import Caller
+from api.http.dependencies import ServicesDep
 from api.http.services import Services
 from api.posts.plans import resolve_move
 from api.posts.schemas import ResolveRequest

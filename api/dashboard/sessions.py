@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, Request, Response
 
-from api.http.dependencies import Caller, ServicesDep
+from api.http.callers import Caller
+from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError
 from api.http.services import Services
 from api.http.tokens import InvalidTokenError, issue_token, read_token

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from api.http.dependencies import Caller
 from api.http.tokens import Claims, InvalidTokenError, read_token
 from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
 
@@ -18,6 +17,15 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 _MOST_TOKENS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The program that sends a request: its key, its one workspace, what it may do."""
+
+    key_id: str
+    workspace_id: str
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.http.callers import Caller
 from api.http.errors import ApiError
 from api.http.services import Services
 from api.http.tokens import InvalidTokenError
@@ -36,15 +36,6 @@ async def get_services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(get_services, scope="function")]
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The program that asks: its key, its one workspace, what it may do."""
-
-    key_id: str
-    workspace_id: str
-    scopes: frozenset[str]
 
 
 def require_scope(*accepted: Scope) -> Callable[..., Awaitable[Caller]]:

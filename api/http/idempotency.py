@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
-from api.http.dependencies import Caller, caller_of
+from api.http.callers import Caller
+from api.http.dependencies import caller_of
 from api.http.errors import problem_at
 from api.http.services import Services
 from warehouse.store.posts import idempotency

@@ -16,7 +16,7 @@ from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
 if TYPE_CHECKING:
     from fastapi import Request, Response
 
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 

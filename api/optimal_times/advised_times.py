@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from connectors.types import Platform
     from warehouse.scheduling.placement import Week

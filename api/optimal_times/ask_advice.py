@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(services: Any, question: str, fields: dict[str, Any]) -> BaseModel:  # noqa: ANN401 (Services, see main)
-    from api.http.dependencies import Caller  # noqa: PLC0415 (see main)
+    from api.http.callers import Caller  # noqa: PLC0415 (see main)
     from api.optimal_times.schemas import SuggestRequest  # noqa: PLC0415 (same)
     from api.optimal_times.scores import score_time  # noqa: PLC0415 (same)
     from api.optimal_times.suggestions import suggest  # noqa: PLC0415 (same)

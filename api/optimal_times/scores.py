@@ -9,7 +9,7 @@ from api.http.times import require_future, resolve_time
 from api.optimal_times.schemas import Collision, LimitUse, ScoreOut, TimeScore
 from api.optimal_times.suggestions import choose_targets
 from api.optimal_times.views import share_fields
-from connectors.registry import get_capabilities
+from connectors.capabilities import get_capabilities
 from connectors.types import Platform
 from warehouse.scheduling.explanations import CAVEATS, describe_candidate, describe_time, to_percent
 from warehouse.scheduling.optimal_placement import load_weeks
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount

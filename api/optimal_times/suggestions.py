@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from api.optimal_times.schemas import SuggestRequest
     from connectors.types import Platform

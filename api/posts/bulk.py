@@ -17,7 +17,7 @@ from warehouse.store.posts.posts import create_post
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from api.posts.files import PostRow
     from api.posts.schemas_bulk import BulkMode

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def import_posts(body: bytes, content_type: str, mode: BulkMode, *, dry_run: bool) -> BulkOut:
     """Import posts, as POST /posts/bulk takes them, into the first workspace. Raises ApiError, WarehouseError."""
     app = create_app()
-    from api.http.dependencies import Caller  # noqa: PLC0415 (same)
+    from api.http.callers import Caller  # noqa: PLC0415 (same)
     from api.posts.bulk import NothingSaved, create_posts  # noqa: PLC0415 (see main)
     from api.posts.files import read_post_rows  # noqa: PLC0415 (same)
     from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID  # noqa: PLC0415 (same)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from api.http.errors import ApiError, problem_at
-from connectors.registry import get_capabilities
+from connectors.capabilities import get_capabilities
 from connectors.types import Media, Platform
 from warehouse.store.posts.media import find_uploads
 

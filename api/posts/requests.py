@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.http.errors import ApiError
 from api.posts.schemas import MAX_CONTENT, Variant
-from connectors.registry import get_capabilities, validate_content
+from connectors.capabilities import get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.store.posts.duplicates import Target
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from connectors.base import Capabilities, ContentProblem
+    from connectors.content.capabilities import Capabilities, ContentProblem
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.models import Post
     from warehouse.store.schedules.recurrence_models import Recurrence

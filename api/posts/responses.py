@@ -9,7 +9,7 @@ from api.http.idempotency import make_answer
 from api.posts.requests import count_text
 from api.posts.schemas import DryRunOut, DryRunTarget, Scheduling
 from api.posts.views import render_placement, render_post, scheduling_details
-from connectors.registry import get_capabilities
+from connectors.capabilities import get_capabilities
 from connectors.types import Platform
 from warehouse.store.posts.reads import list_publications
 

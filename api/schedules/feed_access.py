@@ -8,13 +8,9 @@ from fastapi.security import HTTPAuthorizationCredentials
 
 from api.http.dependencies import ServicesDep, bearer, require_scope
 from api.http.errors import ApiError
+from api.http.middleware import SCOPE_KEY
 from api.http.services import Services
 from warehouse.store.schedules.calendar_feeds import find_feed
-
-FEED_PATH = "/api/v1/schedules.ics"
-FEED_TOKEN = "token"  # noqa: S105 (the parameter's name)
-SCOPE_KEY = "socialflow.feed_token"
-"""Where the envelope puts the token that it has taken out of the address, before anything could log it."""
 
 _as_reader = require_scope("read")
 

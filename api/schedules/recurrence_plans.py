@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from api.http.dependencies import Caller
+    from api.http.callers import Caller
     from api.http.services import Services
     from api.posts.requests import Wording
     from api.schedules.schemas_recurrences import RecurrenceCreate, RecurrencePatch

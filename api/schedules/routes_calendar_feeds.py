@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.http.dependencies import Reader, ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
+from api.http.middleware import FEED_PATH, FEED_TOKEN
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.schedules.feed_access import FEED_PATH, FEED_TOKEN, FeedWorkspace
+from api.schedules.feed_access import FeedWorkspace
 from api.schedules.icalendar import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
 from api.schedules.schemas_feeds import FeedCreate, FeedCreated, FeedOut
 from api.schedules.views import LONGEST_SPAN, read_planned

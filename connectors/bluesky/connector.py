@@ -9,12 +9,13 @@ token of its own and keeps quotas of its own (app.bsky.video.getUploadLimits).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
 import httpx
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import PublishRequest
+from connectors.bluesky.capabilities import CAPABILITIES, LABEL
 from connectors.bluesky.history import NO_APPVIEW, list_history
 from connectors.bluesky.records import (
     build_record_key,
@@ -24,10 +25,10 @@ from connectors.bluesky.records import (
     parse_session,
     read_expiry,
 )
-from connectors.bluesky.repository import MAX_IMAGE_BYTES, compose_record, find_record, put_record
-from connectors.bluesky.responses import LABEL, explain, parse_identity, parse_profile, parse_views
+from connectors.bluesky.repository import compose_record, find_record, put_record
+from connectors.bluesky.responses import explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
-from connectors.content.text import count_graphemes
+from connectors.content.capabilities import Capabilities
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -39,7 +40,6 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
@@ -51,31 +51,7 @@ DEFAULT_INSTANCE = "https://bsky.social"
 class BlueskyConnector:
     """One Bluesky account. Its external id is the DID, a post's is its at:// address."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.BLUESKY,
-        label=LABEL,
-        text_limit=300,
-        text_unit="characters",
-        count_text=count_graphemes,
-        text_byte_limit=3000,
-        media_kinds=frozenset({"image"}),
-        max_images=4,
-        max_videos=0,
-        max_image_bytes=MAX_IMAGE_BYTES,
-        alt_text_kinds=frozenset({"image"}),
-        supports_thread=True,
-        supports_first_comment=True,
-        needs_handle=True,
-        metrics_batch=25,
-        metrics={
-            "likes": "likes",
-            "comments": "replies",
-            "shares": "reposts and quotes",
-            "saves": "bookmarks",
-        },
-        refresh_before=timedelta(minutes=30),
-        reconciliation="The record is asked for by the key that we chose for it before sending.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

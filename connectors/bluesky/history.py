@@ -6,8 +6,8 @@ Sources: lexicons app.bsky.feed.getAuthorFeed, com.atproto.repo.listRecords.
 from collections.abc import Sequence
 from datetime import datetime
 
+from connectors.bluesky.capabilities import LABEL
 from connectors.bluesky.records import COLLECTION, parse_feed_item, parse_record
-from connectors.bluesky.responses import LABEL
 from connectors.errors import GiveUpError, UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.types import HistoryPage, ListedPost

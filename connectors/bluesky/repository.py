@@ -6,6 +6,7 @@ Sources: lexicons com.atproto.repo.{uploadBlob,putRecord,getRecord}; tries again
 
 from typing import Any
 
+from connectors.bluesky.capabilities import LABEL, MAX_IMAGE_BYTES
 from connectors.bluesky.facets import build_facets
 from connectors.bluesky.records import (
     COLLECTION,
@@ -14,14 +15,12 @@ from connectors.bluesky.records import (
     parse_time,
     parse_written,
 )
-from connectors.bluesky.responses import LABEL, parse_blob, parse_found
+from connectors.bluesky.responses import parse_blob, parse_found
 from connectors.errors import ContentRejectedError, GiveUpError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart
 from connectors.types import Account, Media
-
-MAX_IMAGE_BYTES = 2_000_000  # lexicon app.bsky.embed.images, maxSize
 
 
 async def compose_record(

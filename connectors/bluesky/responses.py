@@ -16,7 +16,6 @@ from connectors.errors import (
 )
 from connectors.http.client import Refusal
 
-LABEL = "Bluesky"
 _EXPIRED = frozenset({"ExpiredToken"})
 _INVALID = frozenset({"InvalidToken", "AuthenticationRequired", "AuthMissing", "AccountTakedown", "BadJwt"})
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from connectors.base import Capabilities, ContentProblem
+from connectors.content.capabilities import Capabilities, ContentProblem
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
 

@@ -14,19 +14,18 @@ from typing import Any, ClassVar
 
 import orjson
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
+from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.content.text import count_utf16_units
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
+from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import find_comment, list_page, list_since
 from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
 from connectors.facebook.pages import take_page_token
 from connectors.facebook.posts import (
     DUPLICATE,
-    LABEL,
     POST_FIELDS,
-    VERSION,
     build_permalink,
     explain,
     parse_account_metrics,
@@ -47,7 +46,6 @@ from connectors.types import (
     HistoryPage,
     Media,
     MetricsBatch,
-    Platform,
     PostContent,
     PostMetrics,
     PublishedPost,
@@ -60,29 +58,7 @@ _PAGE_FIELDS = "id,name,username,followers_count,fan_count"
 class FacebookConnector:
     """One Facebook Page. A post's id is {page}_{post}."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.FACEBOOK,
-        label=LABEL,
-        api_version=VERSION.strip("/"),
-        text_limit=63_206,
-        text_unit="characters",
-        count_text=count_utf16_units,
-        media_kinds=frozenset({"image", "video"}),
-        fetches_media=frozenset({"image", "video"}),
-        max_images=10,
-        max_videos=1,
-        alt_text_kinds=frozenset({"image"}),
-        supports_first_comment=True,
-        metrics_batch=50,
-        metrics={
-            "likes": "reactions",
-            "comments": "comments and replies",
-            "shares": "shares",
-            "reach": "accounts",
-            "clicks": "clicks anywhere on the post",
-        },
-        reconciliation="The Page's posts and videos since the first attempt are read and compared.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

@@ -9,7 +9,8 @@ from typing import Any
 
 from connectors.content.text import normalise
 from connectors.errors import UnavailableError
-from connectors.facebook.posts import LABEL, VERSION, parse_listing
+from connectors.facebook.capabilities import LABEL, VERSION
+from connectors.facebook.posts import parse_listing
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
 from connectors.parts import SentPart

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.errors import GiveUpError
-from connectors.facebook.posts import VERSION
+from connectors.facebook.capabilities import VERSION
 from connectors.http.client import PlatformApi
 from connectors.meta.api import InsightsReader, parse_id, parse_insights
 from connectors.types import PostMetrics

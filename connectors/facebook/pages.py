@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from connectors.errors import ReauthenticateError
-from connectors.facebook.posts import LABEL, VERSION
+from connectors.facebook.capabilities import LABEL, VERSION
 from connectors.http.client import PlatformApi
 from connectors.http.messages import read_secret
 from connectors.types import Account

@@ -16,8 +16,6 @@ from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent
 
-LABEL = "Facebook"
-VERSION = "/v25.0"
 POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type}"
 VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
 DUPLICATE = "duplicate"

@@ -8,8 +8,9 @@ from typing import Any
 
 from connectors.content.text import normalise
 from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError, UnavailableError
+from connectors.facebook.capabilities import LABEL, VERSION
 from connectors.facebook.listings import list_since
-from connectors.facebook.posts import LABEL, VERSION, VIDEO_FIELDS, build_permalink
+from connectors.facebook.posts import VIDEO_FIELDS, build_permalink
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import parse_time

@@ -8,12 +8,12 @@ video alike: they are neither impressions nor video views, so they stay in `raw`
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishingLimit, PublishRequest
+from connectors.base import PublishRequest
+from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.content.text import count_utf16_units
 from connectors.errors import (
     ConnectorError,
     OutcomeUnknownError,
@@ -21,12 +21,11 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
+from connectors.instagram.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.instagram.containers import create_container
 from connectors.instagram.listings import find_comment, find_media, list_page
 from connectors.instagram.media import (
     INSIGHTS,
-    LABEL,
-    VERSION,
     explain,
     parse_account_metrics,
     parse_listed,
@@ -34,7 +33,6 @@ from connectors.instagram.media import (
     parse_user,
 )
 from connectors.meta.api import (
-    REFRESH_BEFORE,
     InsightsReader,
     measure_each,
     parse_id,
@@ -50,7 +48,6 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
@@ -60,34 +57,7 @@ from connectors.types import (
 class InstagramConnector:
     """One Instagram professional account."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.INSTAGRAM,
-        label=LABEL,
-        api_version=VERSION.strip("/"),
-        text_limit=2200,
-        text_unit="characters",
-        count_text=count_utf16_units,
-        media_kinds=frozenset({"image", "video"}),
-        fetches_media=frozenset({"image", "video"}),
-        max_images=10,
-        max_videos=1,
-        max_image_bytes=8_000_000,  # developers.facebook.com, IG User Media, image specifications
-        alt_text_kinds=frozenset({"image"}),
-        alt_text_limit=1000,  # developers.facebook.com, IG User Media, alt_text
-        media_required=True,
-        supports_first_comment=True,
-        metrics_batch=1,
-        metrics={
-            "reach": "accounts",
-            "likes": "likes",
-            "comments": "comments",
-            "shares": "shares",
-            "saves": "saves",
-        },
-        publishing_limit=PublishingLimit(100, timedelta(hours=24)),
-        refresh_before=REFRESH_BEFORE,
-        reconciliation="The stored container is asked whether it was published; the account's media name the post.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

@@ -10,7 +10,8 @@ from connectors.base import PublishRequest
 from connectors.content.text import compose_text, normalise
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
-from connectors.instagram.media import LABEL, VERSION, parse_comments, parse_page
+from connectors.instagram.capabilities import LABEL, VERSION
+from connectors.instagram.media import parse_comments, parse_page
 from connectors.meta.api import parse_time
 from connectors.parts import SentPart
 

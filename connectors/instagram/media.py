@@ -14,8 +14,6 @@ from connectors.meta import api as graph_api
 from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
 
-LABEL = "Instagram"
-VERSION = "/v23.0"
 INSIGHTS = ("views", "reach", "likes", "comments", "shares", "saved", "total_interactions")
 COLUMNS = {"reach": "reach", "likes": "likes", "comments": "comments", "shares": "shares", "saved": "saves"}
 """Which of the insights are metrics of ours; the others stay in `raw`."""

@@ -15,15 +15,19 @@ from urllib.parse import quote
 
 import httpx
 
-from connectors.base import Capabilities, PublishRequest
-from connectors.content.text import count_utf16_units
+from connectors.base import PublishRequest
+from connectors.content.capabilities import Capabilities
 from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.http.context import ConnectorContext
-from connectors.linkedin.media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, LinkedInUploads
+from connectors.linkedin.capabilities import (
+    CAPABILITIES,
+    LABEL,
+    REFRESH_BEFORE,
+)
+from connectors.linkedin.media import LinkedInUploads
 from connectors.linkedin.posts import LinkedInPosts
 from connectors.linkedin.responses import (
     DENIED,
-    LABEL,
     ORGANIZATION,
     PERSON,
     LinkedInAuth,
@@ -42,44 +46,16 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
 )
 
-_REFRESH_BEFORE = timedelta(days=10)
-
 
 class LinkedInConnector:
     """One member or one organization page. External ids are URNs: urn:li:organization:7, urn:li:share:9."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.LINKEDIN,
-        label=LABEL,
-        text_limit=3000,
-        text_unit="characters",
-        count_text=count_utf16_units,
-        media_kinds=frozenset({"image", "video"}),
-        max_images=20,
-        max_videos=1,
-        max_image_bytes=MAX_IMAGE_BYTES,
-        max_video_bytes=MAX_VIDEO_BYTES,
-        alt_text_kinds=frozenset({"image", "video"}),
-        supports_first_comment=True,
-        metrics_batch=20,
-        metrics={
-            "impressions": "displays",
-            "reach": "members",
-            "likes": "reactions",
-            "comments": "comments",
-            "shares": "reshares",
-            "saves": "saves, of a member's posts alone",
-            "clicks": "clicks, of a page's posts alone",
-        },
-        refresh_before=_REFRESH_BEFORE,
-        reconciliation="The author's posts since the first attempt are read and compared; a duplicate names the post.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
@@ -117,7 +93,7 @@ class LinkedInConnector:
             external_id, handle = f"{PERSON}{subject}", self.account.handle or name
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
-            planned = self._context.clock() + _REFRESH_BEFORE + timedelta(days=1)
+            planned = self._context.clock() + REFRESH_BEFORE + timedelta(days=1)
             credentials = replace(credentials, expires_at=planned)
         self.account = replace(self.account, external_id=external_id, handle=handle)
         followers = (await self.fetch_followers()).followers

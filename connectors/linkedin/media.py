@@ -12,11 +12,10 @@ from connectors.errors import ContentRejectedError, GiveUpError, UnavailableErro
 from connectors.http.client import HeaderParse, PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.http.media import FetchedMedia
-from connectors.linkedin.responses import DENIED, LABEL
+from connectors.linkedin.capabilities import LABEL, MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
+from connectors.linkedin.responses import DENIED
 from connectors.types import Media
 
-MAX_IMAGE_BYTES = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes
-MAX_VIDEO_BYTES = 500_000_000
 _WAITING = frozenset({"PROCESSING", "WAITING_UPLOAD"})
 
 

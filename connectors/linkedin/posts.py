@@ -12,12 +12,12 @@ from urllib.parse import quote
 from connectors.content.text import normalise
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
+from connectors.linkedin.capabilities import LABEL
 from connectors.linkedin.media import LinkedInUploads
 from connectors.linkedin.responses import (
     DENIED,
     DUPLICATE,
     GONE,
-    LABEL,
     build_permalink,
     count_media,
     find_post_urn,

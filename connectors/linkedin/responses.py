@@ -28,7 +28,6 @@ from connectors.http.messages import read_secret
 from connectors.linkedin.text import unescape_little
 from connectors.types import ContentKind, Credentials, ListedPost, PostMetrics
 
-LABEL = "LinkedIn"
 DUPLICATE, DENIED, GONE = "DUPLICATE_POST", "ACCESS_DENIED", "NOT_FOUND"
 """Platform codes on which the connector decides."""
 ORGANIZATION = "urn:li:organization:"

@@ -13,24 +13,19 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
+from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.content.text import count_mastodon
 from connectors.errors import GiveUpError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.http.private_networks import check_instance_url
-from connectors.mastodon.instance import (
-    DEFAULT_ALT_TEXT_LIMIT,
-    DEFAULT_IMAGE_BYTES,
-    DEFAULT_TEXT_LIMIT,
-    DEFAULT_VIDEO_BYTES,
-    InstanceLimits,
-    check_limits,
-    may_be_over,
-    read_limits,
+from connectors.mastodon.capabilities import (
+    CAPABILITIES,
+    LABEL,
 )
+from connectors.mastodon.instance import InstanceLimits, check_limits, may_be_over, read_limits
 from connectors.mastodon.listings import list_page, list_since
 from connectors.mastodon.media import upload
 from connectors.mastodon.statuses import (
@@ -50,44 +45,18 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
 )
 
-LABEL = "Mastodon"
 _CLOCK_MARGIN = timedelta(seconds=10)
 
 
 class MastodonConnector:
     """One Mastodon account."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.MASTODON,
-        label=LABEL,
-        api_version="v1",
-        text_limit=DEFAULT_TEXT_LIMIT,
-        text_unit="characters (a link counts 23)",
-        count_text=count_mastodon,
-        media_kinds=frozenset({"image", "video"}),
-        max_images=4,
-        max_videos=1,
-        max_image_bytes=DEFAULT_IMAGE_BYTES,
-        max_video_bytes=DEFAULT_VIDEO_BYTES,
-        alt_text_kinds=frozenset({"image", "video"}),
-        alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
-        supports_thread=True,
-        supports_first_comment=True,
-        needs_instance_url=True,
-        metrics_batch=20,
-        metrics={
-            "likes": "favourites",
-            "comments": "replies",
-            "shares": "boosts and quotes",
-        },
-        reconciliation="The account's statuses since the first attempt are read and compared by their plain text.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self.account = account

@@ -15,13 +15,15 @@ from connectors.content.text import count_mastodon
 from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
+from connectors.mastodon.capabilities import (
+    DEFAULT_ALT_TEXT_LIMIT,
+    DEFAULT_IMAGE_BYTES,
+    DEFAULT_TEXT_LIMIT,
+    DEFAULT_VIDEO_BYTES,
+)
 from connectors.parts import Part
 from connectors.types import Media
 
-DEFAULT_TEXT_LIMIT = 500
-DEFAULT_ALT_TEXT_LIMIT = 1500
-DEFAULT_IMAGE_BYTES = 16_000_000
-DEFAULT_VIDEO_BYTES = 99_000_000
 _MAX_AGE = timedelta(days=1)
 
 

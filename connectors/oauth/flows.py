@@ -12,7 +12,7 @@ the same for a self-hosted installation, so Bluesky has no flow here. Telegram's
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connectors.facebook.posts import VERSION
+from connectors.facebook.capabilities import VERSION
 from connectors.types import Platform
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import PublishRequest
+from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.errors import (
     ConnectorError,
@@ -24,7 +25,8 @@ from connectors.http.client import BearerAuth, Refusal
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.pinterest.analytics import AnalyticsReader
-from connectors.pinterest.media import MAX_VIDEO_BYTES, upload_video, wait_for_media
+from connectors.pinterest.capabilities import CAPABILITIES, LABEL
+from connectors.pinterest.media import upload_video, wait_for_media
 from connectors.pinterest.pins import (
     Page,
     parse_account,
@@ -45,14 +47,12 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostContent,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
 )
 
-LABEL = "Pinterest"
 _PAGE = 100
 _BOARDS = 250  # the most that one page of /v5/boards holds
 _CLOCK_MARGIN = timedelta(seconds=10)
@@ -62,33 +62,7 @@ _COVER_SECOND = 1  # a video needs a cover; its very first frame is often black
 class PinterestConnector:
     """One Pinterest account."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.PINTEREST,
-        label=LABEL,
-        api_version="v5",
-        text_limit=800,
-        text_unit="characters",
-        count_text=len,
-        media_kinds=frozenset({"image", "video"}),
-        fetches_media=frozenset({"image"}),
-        max_images=5,
-        max_videos=1,
-        max_video_bytes=MAX_VIDEO_BYTES,
-        alt_text_kinds=frozenset({"image", "video"}),
-        alt_text_limit=500,
-        media_required=True,
-        link_in_text=False,
-        metrics_batch=1,
-        metrics={
-            "impressions": "displays",
-            "likes": "reactions",
-            "comments": "comments",
-            "saves": "saves",
-            "clicks": "clicks that lead to the link",
-        },
-        refresh_before=timedelta(days=5),
-        reconciliation="The account's pins since the first attempt are read and compared by description and media.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

@@ -12,9 +12,8 @@ from typing import Any
 from connectors.errors import GiveUpError, UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
+from connectors.pinterest.capabilities import MAX_VIDEO_BYTES
 from connectors.types import Media
-
-MAX_VIDEO_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

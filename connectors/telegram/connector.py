@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishRequest
-from connectors.content.text import count_utf16_units
+from connectors.base import PublishRequest
+from connectors.content.capabilities import Capabilities
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -22,19 +22,18 @@ from connectors.errors import (
 from connectors.http.client import Refusal
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart, publish_parts
+from connectors.telegram.capabilities import CAPABILITIES, LABEL
 from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
 )
 
-LABEL = "Telegram"
 _TOKEN = re.compile(
     r"[A-Za-z0-9:._-]+"
 )  # it becomes part of the address, so nothing may lead out of its place
@@ -45,25 +44,7 @@ _OWNER_WORDS = ("chat not found", "not enough rights", "administrator rights", "
 class TelegramConnector:
     """One bot in one channel."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.TELEGRAM,
-        label=LABEL,
-        text_limit=4096,
-        text_limit_with_media=1024,
-        text_unit="characters",
-        count_text=count_utf16_units,
-        media_kinds=frozenset({"image", "video"}),
-        fetches_media=frozenset({"image", "video"}),
-        max_images=10,
-        max_videos=1,
-        max_image_bytes=5_000_000,  # what Telegram fetches from an address
-        max_video_bytes=20_000_000,
-        needs_handle=True,
-        metrics_batch=100,
-        lists_posts=False,
-        finds_out=False,
-        reconciliation="The Bot API cannot be asked what a channel holds: an ambiguous post waits for a person.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         token = account.credentials.access_token.get_secret_value().strip()

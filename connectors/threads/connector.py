@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from connectors.base import Capabilities, PublishingLimit, PublishRequest
-from connectors.content.text import count_threads
+from connectors.base import PublishRequest
+from connectors.content.capabilities import Capabilities
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -23,7 +23,6 @@ from connectors.errors import (
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import (
-    REFRESH_BEFORE,
     InsightsReader,
     measure_each,
     parse_id,
@@ -33,13 +32,12 @@ from connectors.meta.api import (
 )
 from connectors.meta.containers import Containers
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.threads.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.threads.containers import build_text_form, create_container
 from connectors.threads.listings import find_post, list_page
 from connectors.threads.posts import (
     INSIGHTS,
-    LABEL,
     POST_FIELDS,
-    VERSION,
     explain,
     parse_exhausted,
     parse_listed,
@@ -53,7 +51,6 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
@@ -66,33 +63,7 @@ _QUOTA_PAUSE = timedelta(hours=1)
 class ThreadsConnector:
     """One Threads profile."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.THREADS,
-        label=LABEL,
-        api_version=VERSION.strip("/"),
-        text_limit=500,
-        text_unit="characters (an emoji counts its bytes)",
-        count_text=count_threads,
-        media_kinds=frozenset({"image", "video"}),
-        fetches_media=frozenset({"image", "video"}),
-        max_images=20,
-        max_videos=1,
-        alt_text_kinds=frozenset({"image", "video"}),
-        supports_thread=True,
-        supports_first_comment=True,
-        metrics_batch=1,
-        metrics={
-            "likes": "likes",
-            "comments": "replies",
-            "shares": "reposts, quotes and shares",
-        },
-        publishing_limit=PublishingLimit(250, timedelta(hours=24)),
-        refresh_before=REFRESH_BEFORE,
-        reconciliation=(
-            "The stored container is asked whether it was published; the account's posts and replies since the "
-            "first attempt name the post."
-        ),
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

@@ -10,15 +10,8 @@ from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
 from connectors.parts import Part, Progress, SentPart
-from connectors.threads.posts import (
-    LABEL,
-    POST_FIELDS,
-    REPLY_FIELDS,
-    VERSION,
-    parse_page,
-    parse_sent,
-    says,
-)
+from connectors.threads.capabilities import LABEL, VERSION
+from connectors.threads.posts import POST_FIELDS, REPLY_FIELDS, parse_page, parse_sent, says
 
 _PAGE = 100
 _CLOCK_MARGIN = timedelta(seconds=10)

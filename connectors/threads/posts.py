@@ -15,8 +15,6 @@ from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
 from connectors.types import ContentKind, ListedPost, PostMetrics
 
-LABEL = "Threads"
-VERSION = "/v1.0"
 INSIGHTS = ("views", "likes", "replies", "reposts", "quotes", "shares")
 _SHARES = ("reposts", "quotes", "shares")
 POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url"

@@ -8,7 +8,8 @@ import httpx
 
 from connectors.http.client import BearerAuth, PlatformApi, Purpose
 from connectors.http.context import ConnectorContext
-from connectors.tiktok.responses import LABEL, QUERY_PATH, explain, parse_videos, unwrap
+from connectors.tiktok.capabilities import LABEL
+from connectors.tiktok.responses import QUERY_PATH, explain, parse_videos, unwrap
 from connectors.types import Account
 
 T = TypeVar("T")

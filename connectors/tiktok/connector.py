@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import httpx
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
+from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.content.text import count_utf16_units
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -26,10 +26,10 @@ from connectors.errors import (
 from connectors.http.context import ConnectorContext
 from connectors.oauth.tokens import judge_refresh
 from connectors.parts import find_parts, publish_parts
+from connectors.tiktok.capabilities import CAPABILITIES, LABEL
 from connectors.tiktok.client import TikTokDoor
-from connectors.tiktok.posts import MAX_VIDEO_BYTES, TikTokPosts
+from connectors.tiktok.posts import TikTokPosts
 from connectors.tiktok.responses import (
-    LABEL,
     LIST_PATH,
     SCOPES,
     parse_account_metrics,
@@ -46,7 +46,6 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
@@ -64,29 +63,7 @@ _USER_FIELDS = (
 class TikTokConnector:
     """One TikTok account. Its external id is the open_id that it has for this app."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.TIKTOK,
-        label=LABEL,
-        api_version="v2",
-        text_limit=2200,
-        text_unit="characters",
-        count_text=count_utf16_units,
-        media_kinds=frozenset({"image", "video"}),
-        fetches_media=frozenset({"image"}),
-        max_images=35,
-        max_videos=1,
-        max_video_bytes=MAX_VIDEO_BYTES,
-        media_required=True,
-        metrics_batch=20,
-        metrics={
-            "likes": "likes",
-            "comments": "comments",
-            "shares": "shares",
-            "video_views": "plays",
-        },
-        refresh_before=timedelta(minutes=30),
-        reconciliation="The saved publish_id is asked how far it is; without one nothing of a video went out.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

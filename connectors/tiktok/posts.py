@@ -19,9 +19,9 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.parts import Part, Progress, SentPart
+from connectors.tiktok.capabilities import LABEL, MAX_VIDEO_BYTES
 from connectors.tiktok.client import TikTokDoor
 from connectors.tiktok.responses import (
-    LABEL,
     UNKNOWN_PUBLISH,
     PublishStatus,
     judge,
@@ -31,7 +31,6 @@ from connectors.tiktok.responses import (
 )
 from connectors.tiktok.uploads import Upload, describe_source, load, send
 
-MAX_VIDEO_BYTES = 4_000_000_000
 _PRIVATE = "SELF_ONLY"
 _CLOSED = frozenset({404, 410})  # the upload address is over before the bytes had arrived
 _OUT_OF_STEP = 416  # the piece is not the one that comes next

@@ -24,11 +24,11 @@ from connectors.errors import (
 )
 from connectors.http.client import Purpose, Refusal
 from connectors.http.messages import read_secret, shorten
+from connectors.tiktok.capabilities import LABEL
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostMetrics
 
 T = TypeVar("T")
 
-LABEL = "TikTok"
 UNKNOWN_PUBLISH = "invalid_publish_id"
 SCOPES = frozenset({"scope_not_authorized", "scope_permission_missed"})
 """Platform codes on which the connector decides."""

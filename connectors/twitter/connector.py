@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishingLimit, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
-from connectors.content.text import count_weighted
+from connectors.content.capabilities import Capabilities
 from connectors.errors import (
     GiveUpError,
     OutcomeUnknownError,
@@ -20,8 +20,9 @@ from connectors.errors import (
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.twitter.capabilities import CAPABILITIES, LABEL
 from connectors.twitter.errors import DUPLICATE, explain
-from connectors.twitter.media import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, upload
+from connectors.twitter.media import upload
 from connectors.twitter.posts import (
     age_of,
     answers,
@@ -42,13 +43,11 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
 )
 
-LABEL = "X (Twitter)"
 _POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
 # How far X's clock may be behind ours before a post of ours seems older than its own attempt.
 _CLOCK_MARGIN = timedelta(seconds=10)
@@ -59,35 +58,7 @@ _PRIVATE_METRICS_AGE = timedelta(days=29)
 class TwitterConnector:
     """One X account."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.TWITTER,
-        label=LABEL,
-        api_version="2",
-        text_limit=280,
-        text_unit="weighted characters",
-        count_text=count_weighted,
-        media_kinds=frozenset({"image", "video"}),
-        max_images=4,
-        max_videos=1,
-        max_image_bytes=MAX_IMAGE_BYTES,
-        max_video_bytes=MAX_VIDEO_BYTES,
-        alt_text_kinds=frozenset({"image", "video"}),
-        alt_text_limit=1000,  # x/openapi.json, CreateMediaMetadata
-        supports_thread=True,
-        supports_first_comment=True,
-        metrics_batch=100,
-        metrics={
-            "impressions": "displays",
-            "likes": "likes",
-            "comments": "replies",
-            "shares": "reposts and quotes",
-            "saves": "bookmarks",
-            "clicks": "clicks on links",
-        },
-        publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
-        refresh_before=timedelta(minutes=30),
-        reconciliation="The account's posts since the first attempt are read and compared by text and links.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context

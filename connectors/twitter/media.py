@@ -10,11 +10,10 @@ from connectors.errors import ContentRejectedError, UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.http.media import FetchedMedia
+from connectors.twitter.capabilities import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from connectors.types import Media
 
 _CHUNK = 4_000_000  # X takes 5 MB at most in one append
-MAX_IMAGE_BYTES = 5_000_000
-MAX_VIDEO_BYTES = 512_000_000
 
 
 async def upload(api: PlatformApi, context: ConnectorContext, item: Media) -> str:

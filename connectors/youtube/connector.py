@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.base import Capabilities, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
+from connectors.content.capabilities import Capabilities
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -26,15 +27,14 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
-    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
 )
+from connectors.youtube.capabilities import CAPABILITIES, LABEL, MAX_VIDEO_BYTES
 from connectors.youtube.tokens import LIFETIME, renew
 from connectors.youtube.upload import ask_session, explain_session, open_session, send_bytes
 from connectors.youtube.videos import (
-    LABEL,
     NO_PLAYLIST,
     Channel,
     Page,
@@ -51,37 +51,13 @@ from connectors.youtube.videos import (
 )
 
 _PAGE = 50
-_MAX_VIDEO_BYTES = 256 * 1024**3
 _CLOCK_MARGIN = timedelta(seconds=10)
 
 
 class YouTubeConnector:
     """One YouTube channel."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        platform=Platform.YOUTUBE,
-        label=LABEL,
-        api_version="v3",
-        text_limit=5000,
-        text_unit="characters",
-        count_text=len,
-        text_byte_limit=5000,
-        text_required=True,
-        refused_characters="<>",
-        media_kinds=frozenset({"video"}),
-        max_images=0,
-        max_videos=1,
-        max_video_bytes=_MAX_VIDEO_BYTES,
-        media_required=True,
-        metrics_batch=50,
-        metrics={
-            "likes": "likes",
-            "comments": "comments",
-            "video_views": "plays",
-        },
-        refresh_before=timedelta(minutes=15),
-        reconciliation="The stored upload session is asked; it answers with the video's id once it is complete.",
-    )
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
@@ -126,7 +102,7 @@ class YouTubeConnector:
         if isinstance(asked, SentPart):
             return asked
         async with self._context.media.fetch(
-            content.media[0].url, kind="video", max_bytes=_MAX_VIDEO_BYTES
+            content.media[0].url, kind="video", max_bytes=MAX_VIDEO_BYTES
         ) as media:
             session = progress.extra.get("session")
             if session is None or asked is None or progress.extra["size"] != media.size:

@@ -15,7 +15,7 @@ from connectors.errors import ConnectorError, GiveUpError, RetryLaterError, Unav
 from connectors.http.client import HeaderParse, PlatformApi, Refusal
 from connectors.http.media import FetchedMedia
 from connectors.parts import SentPart
-from connectors.youtube.videos import LABEL
+from connectors.youtube.capabilities import LABEL
 
 _CHUNK = 32 * 256 * 1024  # 8 MiB; all but the last chunk are multiples of 256 KiB
 _PIECE = 256 * 1024

@@ -24,8 +24,8 @@ from connectors.http.client import Refusal
 from connectors.http.messages import read_secret
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
+from connectors.youtube.capabilities import LABEL
 
-LABEL = "YouTube"
 METRICS = {"viewCount": "video_views", "likeCount": "likes", "commentCount": "comments"}
 """YouTube's counters that are metrics of ours. A view is a play: impressions of the thumbnail are not told here."""
 NO_PLAYLIST = "playlistNotFound"

@@ -63,7 +63,7 @@ def attach(
 def rebuild(*, as_json: JsonOption = False) -> None:
     """Make every mart again from raw; needed only after a mistake, the result is the same."""
     from flows.resources import Resources  # noqa: PLC0415 (as above)
-    from warehouse.lake.marts import rebuild_marts  # noqa: PLC0415 (as above)
+    from warehouse.lake.maintenance import rebuild_marts  # noqa: PLC0415 (as above)
 
     with Resources.open(all_cores=True) as resources:
         rows = rebuild_marts(resources.lake)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.capabilities import get_capabilities
 from connectors.http.media import sniff_type
-from connectors.registry import get_capabilities
 from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, Media
 from warehouse.errors import InvalidInputError, SetupError
 from warehouse.media_files import open_media_files

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.registry import validate_content
+from connectors.capabilities import validate_content
 from connectors.types import Platform, PostContent
 from flows.cli import post_actions, post_import
 from flows.cli.arguments import parse_platform

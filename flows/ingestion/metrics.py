@@ -17,10 +17,10 @@ from flows.account_runs import serve_accounts, utc_now
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
 from flows.run_report import RunReport
+from warehouse.store.measuring.events import announce_metrics
 from warehouse.store.measuring.measurements import list_due_snapshots, put_off_young, record_measured
 from warehouse.store.measuring.read_budgets import grant_reads
 from warehouse.store.schedules.placements import list_placements
-from warehouse.store.webhooks.payloads import announce_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -12,7 +12,7 @@ from connectors.base import PublishRequest
 from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
 from connectors.types import Platform
 from flows.publishing.attempt import compute_backoff, find_out, send
-from flows.tokens.refresh import recover_account
+from flows.token_refresh import recover_account
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow
 from warehouse.store.publishing.claims import list_taken_ids

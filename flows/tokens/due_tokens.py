@@ -6,15 +6,15 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from connectors.capabilities import get_capabilities
 from connectors.errors import GiveUpError, UnsupportedError
-from connectors.registry import get_capabilities
 from connectors.types import Platform
 from flows.account_runs import serve_accounts, utc_now
 from flows.run_report import RunReport
-from flows.tokens.refresh import refresh_account
+from flows.token_refresh import refresh_account
 from warehouse.store.accounts.credentials import list_expiring_accounts
+from warehouse.store.accounts.events import announce_expiring
 from warehouse.store.accounts.health import EXPIRING_WITHIN
-from warehouse.store.webhooks.payloads import announce_expiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ from warehouse.lake.load import (
     load_post_snapshots,
     load_publications,
 )
-from warehouse.lake.marts import KEYS, rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts
+from warehouse.lake.marts import KEYS
 from warehouse.settings import WarehouseSettings
 from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import AccountRow, Publication

@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.base import Connector
+from connectors.capabilities import validate_content
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -25,7 +26,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.registry import CONNECTORS, ConnectorPool, validate_content
+from connectors.registry import CONNECTORS, ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultKind, FaultRule, Operation

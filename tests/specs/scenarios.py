@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from connectors.base import Capabilities, Connector
+    from connectors.base import Connector
+    from connectors.content.capabilities import Capabilities
     from connectors.registry import ConnectorPool
     from connectors.sandbox.faults import FaultKind
     from connectors.sandbox.world import SandboxWorld

@@ -6,8 +6,8 @@
 
 `warehouse/sql/marts/` has one SELECT a mart; it reads what is to be made again from temporary tables named touched_*.
 Snapshots that follow all that is known of their publication, nearly every load's, go on from its newest, so that a load
-costs what it brings and not what the lake holds; other publications are `recounted` from raw. All functions but
-`rebuild_marts` work within a transaction of `Lake.write`.
+costs what it brings and not what the lake holds; other publications are `recounted` from raw. All functions work
+within a transaction of `Lake.write`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from warehouse.sql import load_sql
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from warehouse.lake.connect import Lake
 
 KEYS = {
     "account_daily": ("account_id", "day"),
@@ -102,13 +101,8 @@ def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> 
     _refresh_whole_posts(cursor)
 
 
-def rebuild_marts(lake: Lake) -> dict[str, int]:
-    """Make every mart that loads keep up again from raw and dims, in one transaction; returns rows per mart."""
-    return lake.run_write(make_again)
-
-
 def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
-    """Do the work of `rebuild_marts`."""
+    """Make every mart that loads keep up again from raw and dims; return rows per mart."""
     for mart in KEYS:
         cursor.execute(f"DELETE FROM marts.{mart}")  # noqa: S608 (our own names)
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM raw.account_snapshots")

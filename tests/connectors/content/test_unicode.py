@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.bluesky.facets import build_facets
+from connectors.capabilities import validate_content
 from connectors.content.text import (
     count_graphemes,
     count_mastodon,
@@ -17,7 +18,7 @@ from connectors.content.text import (
     count_weighted,
     normalise,
 )
-from connectors.registry import CONNECTORS, validate_content
+from connectors.registry import CONNECTORS
 from connectors.types import Media, Platform, PostContent
 
 # Each is one character to a reader, however many code points it takes.

@@ -1,7 +1,8 @@
 import pytest
 
+from connectors.capabilities import get_capabilities, validate_content
 from connectors.errors import UnsupportedError
-from connectors.registry import CONNECTORS, get_capabilities, validate_content
+from connectors.registry import CONNECTORS
 from connectors.types import Media, Platform, PostContent
 
 PHOTO = Media(url="https://cdn.example/a.png")

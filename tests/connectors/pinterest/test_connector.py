@@ -5,9 +5,10 @@ import httpx
 import pytest
 
 from connectors.base import Connector
+from connectors.capabilities import validate_content
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError, UnavailableError
 from connectors.pinterest.pins import parse_board, parse_metrics, parse_time, says, write_pin
-from connectors.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent

@@ -7,8 +7,9 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.base import Connector
+from connectors.capabilities import validate_content
 from connectors.errors import ContentRejectedError, GiveUpError, RateLimitedError, ReauthenticateError
-from connectors.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import Connector
+from connectors.capabilities import validate_content
 from connectors.content.text import count_threads
 from connectors.errors import (
     ContentRejectedError,
@@ -16,7 +17,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.threads.posts import parse_exhausted, parse_metrics, parse_page, read_kind, says

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from connectors.base import Connector
+from connectors.capabilities import validate_content
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -18,7 +19,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.redaction import redact
-from connectors.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld

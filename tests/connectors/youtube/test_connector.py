@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.base import Connector
+from connectors.capabilities import validate_content
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -16,7 +17,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.redaction import redact
-from connectors.registry import ConnectorPool, validate_content
+from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings

@@ -11,8 +11,8 @@ from connectors.types import Platform
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
 from flows.timing.refresh import compute_all_optimal_times
+from flows.token_refresh import refresh_account
 from flows.tokens.due_tokens import refresh_ending_tokens
-from flows.tokens.refresh import refresh_account
 from warehouse.lake.queries.timing import get_optimal_times
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from datetime import UTC, datetime
 
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from flows.tokens.refresh import refresh_account
+from flows.token_refresh import refresh_account
 from warehouse.settings import WarehouseSettings
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.database import Store

@@ -25,7 +25,7 @@ from warehouse.lake.load import (
     load_publications,
     to_batch,
 )
-from warehouse.lake.marts import rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts
 from warehouse.lake.rows import PostSnapshot
 from warehouse.settings import WarehouseSettings
 

@@ -14,8 +14,8 @@ from warehouse.lake.maintenance import (
     maintain_lake,
     measure_files,
     merge_if_many,
+    rebuild_marts,
 )
-from warehouse.lake.marts import rebuild_marts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

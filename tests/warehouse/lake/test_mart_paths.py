@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.marts import rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

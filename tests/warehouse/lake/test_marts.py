@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.marts import rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 from simulated_year import FIRST_DAY, Night, Year, YearPlan
 
-from warehouse.lake.marts import rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,6 @@ holds no credential, so no export does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,11 @@ import duckdb
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
 from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
+from warehouse.lake.export.report import ExportedTable, ExportReport
 from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -37,33 +36,6 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
     CSV = "csv"
     DUCKDB = "duckdb"
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedTable:
-    """A table of the lake and what its parts mean."""
-
-    schema: str
-    name: str
-    comment: str
-    columns: dict[str, str]
-    """Comments by column."""
-
-    @property
-    def full_name(self) -> str:
-        """The name as in docs/warehouse.md, such as marts.publication_latest."""
-        return f"{self.schema}.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What was exported."""
-
-    snapshot_id: int
-    snapshot_time: datetime
-    workspace_id: str | None
-    rows: dict[str, int] = field(default_factory=dict)
-    """By full name of the table."""
 
 
 def export_lake(

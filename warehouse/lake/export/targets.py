@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from warehouse.lake.export.tables import ExportedTable, ExportReport
+    from warehouse.lake.export.report import ExportedTable, ExportReport
 
 MANIFEST = "export.json"
 SCHEMAS = ("dims", "marts")

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from connectors.types import Account, Credentials, Platform
 from warehouse.errors import ConflictError
+from warehouse.store.accounts.events import announce_revoked
 from warehouse.store.models import AccountRow
-from warehouse.store.webhooks.payloads import announce_revoked
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,8 +15,8 @@ from warehouse.store.access.workspaces import read_settings
 from warehouse.store.models import Publication
 from warehouse.store.posts.reads import get_post
 from warehouse.store.posts.versions import lock_publications, require_version, touch
+from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
-from warehouse.store.webhooks.payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

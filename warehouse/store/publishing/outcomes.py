@@ -21,9 +21,9 @@ from warehouse.store.publishing.claims import (
     pause_platform_until,
     release_claims,
 )
+from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
-from warehouse.store.webhooks.payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -21,8 +21,8 @@ from sqlalchemy import func, select, update
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.models import Post, Publication
+from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.ledger import LedgerEvent, append_event, append_events
-from warehouse.store.webhooks.payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

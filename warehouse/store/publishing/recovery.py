@@ -12,9 +12,9 @@ from sqlalchemy import and_, select
 
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import take
+from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
-from warehouse.store.webhooks.payloads import announce_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,8 @@ from connectors.types import Credentials, PostMetrics
 from tests.warehouse.store.conftest import NOON, World
 from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.accounts.credentials import list_expiring_accounts, mark_revoked, save_credentials
+from warehouse.store.accounts.events import announce_expiring
+from warehouse.store.measuring.events import MEASUREMENTS_PER_EVENT, announce_metrics
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.ledger import list_events
 from warehouse.store.publishing.outcomes import Outcome
@@ -22,7 +24,6 @@ from warehouse.store.publishing.recovery import fail_unusable, review_overdue, r
 from warehouse.store.webhooks.endpoints import create_endpoint
 from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from warehouse.store.webhooks.outbox import EVENT_TYPES
-from warehouse.store.webhooks.payloads import MEASUREMENTS_PER_EVENT, announce_expiring, announce_metrics
 
 if TYPE_CHECKING:
     from warehouse.store.database import Store
