@@ -1,4 +1,4 @@
-# SocialFlow: every target makes .venv by itself, from requirements.lock. Needs Python 3.11-3.13 and make.
+# SocialFlow. Every target creates .venv from requirements.lock if needed. Requires Python 3.11-3.13 and make.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -6,75 +6,75 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest test-pds test-specs test-schema lock clean
 
-help: ## Show this list
+help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
-demo: $(READY) ## See the main job on simulated platforms; no account needed (Ctrl-C ends it)
+demo: $(READY) ## Run the product on simulated platforms; no account needed (Ctrl-C stops it)
 	@$(BIN)/socialflow demo
 
-up: $(READY) ## Start SocialFlow on this machine: API, Prefect, publisher
+up: $(READY) ## Start SocialFlow: API, Prefect, publisher
 	@$(BIN)/socialflow up
 
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
-check: $(READY) ## Lint, formatting, types, import rules
+check: $(READY) ## Check lint rules, formatting, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY) ## Format the code
+format: $(READY) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.bench ## Run the benchmarks (ratios, each within one run)
+bench: .venv/.bench ## Run all benchmarks (each a ratio within one run)
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-eval-optimal-times: $(READY) ## Measure the timing model (SEEDS=1,2 HISTORY=file.parquet TIMEZONE=UTC BEFORE=2016-06-21)
+eval-optimal-times: $(READY) ## Evaluate the timing model (SEEDS=1,2 HISTORY=file.parquet TIMEZONE=UTC BEFORE=2016-06-21)
 	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(HISTORY),--history $(HISTORY)) \
 	  $(if $(TIMEZONE),--timezone $(TIMEZONE)) $(if $(BEFORE),--before $(BEFORE))
 
-bench-optimal-times: $(READY) ## Speed of the daily timing run beside LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
-	@$(MAKE) --no-print-directory .venv/.bench || echo "Without the network LightGBM is left out."
+bench-optimal-times: $(READY) ## Compare the daily timing run with LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
+	@$(MAKE) --no-print-directory .venv/.bench || echo "LightGBM is not installed (no network): it is left out."
 	@$(BIN)/python benchmarks/bench_optimal_times.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(POSTS),--posts $(POSTS))
 
-bench-api: $(READY) ## Requests a second and p99 of the HTTP API under 32 clients, beside a bare FastAPI route
+bench-api: $(READY) ## Measure requests per second and p99 with 32 clients, compared with a bare FastAPI route
 	@$(BIN)/python benchmarks/bench_api.py
 
-bench-ingest: .venv/.bench ## Loading beside dlt and beside a bare Arrow append of the same rows (about 15 minutes)
+bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow append of the same rows (about 15 minutes)
 	@$(BIN)/python benchmarks/bench_ingest.py
 
-bench-overview: $(READY) ## The overview endpoint beside the bare mart query, and beside raw snapshots in two databases
+bench-overview: $(READY) ## Compare the overview endpoint with the bare mart query and with raw snapshots in two databases
 	@$(BIN)/python benchmarks/bench_overview.py
 
-bench-publish: $(READY) ## Punctuality and throughput of the publisher beside a bare httpx loop
+bench-publish: $(READY) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
-bench-year: $(READY) ## A year of commits and nights, then its queries beside a fresh lake (DAYS=60 COMMITS=12; ten to thirty minutes)
+bench-year: $(READY) ## Simulate a year of commits, then compare queries with a fresh lake (DAYS=60 COMMITS=12; 10 to 30 minutes)
 	@$(BIN)/python benchmarks/bench_year.py $(if $(DAYS),--days $(DAYS)) $(if $(COMMITS),--commits $(COMMITS))
 
-eval-timing-lift: $(READY) ## Does the measured lift's interval hold the truth as often as it says? (simulated experiments)
+eval-timing-lift: $(READY) ## Check the coverage of the measured lift's intervals in simulated experiments
 	@$(BIN)/python benchmarks/eval_timing_lift.py
 
-chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and PostgreSQL (SEEDS=10 for more)
+chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and PostgreSQL (SEEDS=10 for more runs)
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3)
 	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3) --postgres
 
-chaos-ingest: $(READY) ## Kill runs that measure posts at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more)
+chaos-ingest: $(READY) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
 
-test-pds: $(READY) ## Publish to Bluesky's own server on loopback (needs Node 20 and npm)
+test-pds: $(READY) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
 
-test-specs: $(READY) ## Hold connectors and sandbox to the platforms' specifications (SOCIALFLOW_SPECS=folder)
+test-specs: $(READY) ## Validate connectors and sandbox against the platforms' specifications (SOCIALFLOW_SPECS=folder)
 	$(BIN)/pytest tests/specs -m specs -rs
 
-test-schema: $(READY) ## Fuzz the whole API by its OpenAPI document, every check on (about five minutes)
+test-schema: $(READY) ## Fuzz the whole API from its OpenAPI document, all checks on (about five minutes)
 	SCHEMA_TEST=full $(BIN)/pytest tests/api/test_schema.py -q -s
 
-lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
+lock: $(READY) ## Regenerate requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
@@ -85,16 +85,16 @@ lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 clean: ## Remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/pds/node_modules
 
-# --no-deps: the lock is complete, and pip 23 refuses extras in hash mode otherwise.
+# --no-deps: the lock is complete, and without it pip 23 refuses extras in hash mode.
 .venv/.bench: $(READY) requirements-bench.lock
-	@echo "Adding what the benchmarks compare with ..."
+	@echo "Installing the packages that the benchmarks compare with ..."
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock
 	@touch $@
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
-	  "SocialFlow needs Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
-	@echo "Making .venv (about a minute, once) ..."
+	  "SocialFlow requires Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
+	@echo "Creating .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
