@@ -9,15 +9,15 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.scheduling.queue_times import WeeklySlot, slot_instants
 from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.database import new_id
-from warehouse.store.models import AccountRow, Base, Post, Publication
+from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.schedules.queue_models import QueueSlot
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -33,25 +33,8 @@ REACH = timedelta(days=366)
 _STEP = timedelta(days=35)
 
 
-class QueueSlot(Base):
-    """A local time of every week at which an account's queue sends one post."""
-
-    __tablename__ = "queue_slots"
-    __table_args__ = (UniqueConstraint("account_id", "weekday", "local_time"),)
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
-    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
-    weekday: Mapped[int] = mapped_column(Integer)
-    """0 = Monday."""
-    local_time: Mapped[str] = mapped_column(String(5))
-    """HH:MM in the account's zone."""
-    created_at: Mapped[datetime]
-
-    @property
-    def weekly(self) -> WeeklySlot:
-        """The slot as `warehouse.scheduling.queue_times` takes it."""
-        return WeeklySlot(self.weekday, time.fromisoformat(self.local_time))
+def _weekly(slot: QueueSlot) -> WeeklySlot:
+    return WeeklySlot(slot.weekday, time.fromisoformat(slot.local_time))
 
 
 def zone_of(session: Session, account: AnyAccount) -> ZoneInfo:
@@ -136,7 +119,7 @@ def next_free_slot(
     """
     weekly = {}
     for account in accounts:
-        slots = [slot.weekly for slot in list_slots(session, account.workspace_id, account.id)]
+        slots = [_weekly(slot) for slot in list_slots(session, account.workspace_id, account.id)]
         if not slots:
             raise InvalidInputError(
                 f"{account.platform} @{account.handle} has no queue slots: "
@@ -195,7 +178,7 @@ def _lock_account(session: Session, workspace_id: str, account_id: str) -> None:
 
 def _refuse_duplicate(others: Sequence[QueueSlot], row: QueueSlot) -> None:
     for known in others:
-        if known.weekly == row.weekly:
+        if _weekly(known) == _weekly(row):
             raise ConflictError(
                 f"the account has this slot already ({known.id})", code="duplicate", existing_id=known.id
             )

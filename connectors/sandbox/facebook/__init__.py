@@ -1,4 +1,4 @@
 """Simulated Facebook Pages.
 
-Imported by `connectors.sandbox.meta.routes` only.
+Imported by `connectors.sandbox.graph_routes` only.
 """

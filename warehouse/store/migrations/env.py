@@ -14,8 +14,8 @@ from warehouse.store.models import Base, UtcDateTime
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
 
-for _module in pkgutil.iter_modules(store.__path__, "warehouse.store."):
-    if not _module.ispkg:
+for _module in pkgutil.walk_packages(store.__path__, "warehouse.store."):
+    if "migrations" not in _module.name:
         import_module(_module.name)  # a table is known once its module is
 
 
