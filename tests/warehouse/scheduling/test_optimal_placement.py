@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.types import ListedPost, Platform, PostContent
-from tests.warehouse.store.conftest import NOON, World, connect
+from tests.warehouse.conftest import NOON, World, connect
 from warehouse.errors import InvalidInputError
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.types import Platform, PostContent
-from tests.warehouse.store.conftest import NOON, World
+from tests.warehouse.conftest import NOON, World
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.scheduling.queue_slots import (
     add_slot,

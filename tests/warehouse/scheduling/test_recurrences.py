@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connectors.types import PostContent
-from tests.warehouse.store.conftest import NOON, World, connect
+from tests.warehouse.conftest import NOON, World, connect
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.scheduling.occurrences import extend_rule, list_due_rules
 from warehouse.scheduling.recurrence_rules import parse_rule

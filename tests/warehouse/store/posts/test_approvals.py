@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.types import PostContent
-from tests.warehouse.store.conftest import NOON, World
+from tests.warehouse.conftest import NOON, World
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.models import AccountRow, Post, Publication

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from connectors.types import Media, PostContent
-from tests.warehouse.store.conftest import NOON, World
+from tests.warehouse.conftest import NOON, World
 from warehouse.errors import ConflictError, NotFoundError, SetupError
 from warehouse.media_files import open_media_files
 from warehouse.scheduling.recurrence_rules import parse_rule

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from tests.warehouse.store.conftest import NOON
+from tests.warehouse.conftest import NOON
 from warehouse.store.publishing.shifts import KEPT, PublisherShift, begin_shift, end_shift, is_relieved
 
 if TYPE_CHECKING:

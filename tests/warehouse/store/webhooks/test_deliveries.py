@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.warehouse.store.conftest import NOON
+from tests.warehouse.conftest import NOON
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.webhooks.deliveries import (

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from connectors.types import Credentials, PostMetrics
-from tests.warehouse.store.conftest import NOON, World
+from tests.warehouse.conftest import NOON, World
 from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.accounts.credentials import list_expiring_accounts, mark_revoked, save_credentials
 from warehouse.store.accounts.events import announce_expiring
