@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.capabilities import get_capabilities, validate_content
+from connectors.capabilities import CAPABILITIES, get_capabilities, validate_content
 from connectors.errors import UnsupportedError
 from connectors.registry import CONNECTORS
 from connectors.types import Media, Platform, PostContent
@@ -95,10 +95,10 @@ def test_the_detail_says_that_the_limit_is_another_beside_media() -> None:
 
 
 def test_every_platform_that_has_a_name_has_a_connector() -> None:
-    assert set(CONNECTORS) == set(Platform)
+    assert set(CONNECTORS) == set(CAPABILITIES) == set(Platform)
 
 
 def test_a_platform_without_a_connector_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(CONNECTORS, Platform.TELEGRAM)
+    monkeypatch.delitem(CAPABILITIES, Platform.TELEGRAM)
     with pytest.raises(UnsupportedError, match="telegram yet"):
         get_capabilities(Platform.TELEGRAM)

@@ -12,7 +12,7 @@ from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import create_workspace, ensure_default_workspace
 from warehouse.store.accounts import accounts
-from warehouse.store.accounts.accounts import credentials as account_credentials
+from warehouse.store.accounts import credentials as account_credentials
 from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.posts import PostDraft, Target, create_post, get_post

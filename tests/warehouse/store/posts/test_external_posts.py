@@ -9,8 +9,9 @@ from sqlalchemy import delete
 from connectors.types import ListedPost
 from warehouse.errors import InvalidInputError
 from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.posts import posts
 from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
-from warehouse.store.posts.posts import PostFilter, posts
+from warehouse.store.posts.posts import PostFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ from connectors.types import Platform, PostContent
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import create_workspace
 from warehouse.store.models import AccountRow, Post, Publication
-from warehouse.store.posts.posts import PostDraft, PostFilter, Target, posts
+from warehouse.store.posts import posts
+from warehouse.store.posts.posts import PostDraft, PostFilter, Target
 from warehouse.store.posts.reads import list_calendar, list_publications
 
 if TYPE_CHECKING:
