@@ -136,8 +136,8 @@ def next_free_slot(
         slots = [_weekly(slot) for slot in list_slots(session, account.workspace_id, account.id)]
         if not slots:
             raise InvalidInputError(
-                f"{account.platform} @{account.handle} has no queue slots: "
-                f"POST /api/v1/accounts/{account.id}/queue-slots adds one",
+                f"{account.platform} @{account.handle} has no queue slots: add one to "
+                f"account {account.id} first",
                 field="scheduled_at",
                 code="no_queue_slots",
             )
