@@ -15,8 +15,6 @@ from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep,
 from api.http.callers import Caller
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
-from api.posts.schemas import ResolveRequest
-from api.posts.schemas_approvals import RejectRequest
 from warehouse.planning import posts as planned_posts
 from warehouse.store.posts import approvals as store_approvals
 from warehouse.store.posts import posts as store_posts
@@ -105,7 +103,7 @@ def reject_post(
             caller.workspace_id,
             post_id,
             caller.key_id,
-            RejectRequest(reason=field_of(fields, "reason")).reason,
+            field_of(fields, "reason"),
             services.clock(),
             expected_version=_version(fields),
         )
@@ -124,9 +122,13 @@ def resolve_publication(
     """Decide about a publication of which nobody could find out whether it is out."""
 
     def work(session: StoreSession, caller: Caller) -> None:
-        decision = ResolveRequest.model_validate({"decision": field_of(fields, "decision")}).decision
         store_posts.resolve_publication(
-            session, caller.workspace_id, post_id, publication_id, decision, services.clock()
+            session,
+            caller.workspace_id,
+            post_id,
+            publication_id,
+            field_of(fields, "decision"),
+            services.clock(),
         )
 
     return _change(services, visitor, fields, work)

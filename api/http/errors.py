@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -90,11 +89,8 @@ def render_problem(error: ApiError, *, path: str, request_id: str) -> Response:
     return Response(orjson.dumps(document), error.status, headers, MEDIA_TYPE)
 
 
-def explain(error: ApiError | WarehouseError | ValidationError) -> ApiError:
-    """Return the problem that a request of its own would have been answered with, for one part of a request."""
-    if isinstance(error, ValidationError):
-        items = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-        return _from_validation(RequestValidationError(items))
+def explain(error: ApiError | WarehouseError) -> ApiError:
+    """Return the problem with which the API answers an error; the dashboard shows it on a page."""
     return error if isinstance(error, ApiError) else _from_warehouse(error)
 
 

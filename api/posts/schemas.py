@@ -13,6 +13,7 @@ from connectors.types import Media
 from warehouse.planning.wish import Experiment, PostChange, PostWish, When
 from warehouse.scheduling.local_times import Resolution
 from warehouse.shapes import Zone
+from warehouse.store.publishing.publications import MAX_EXTERNAL_ID
 
 PostStatus = Literal[
     "draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled"
@@ -67,7 +68,9 @@ class ResolveRequest(Request):
 
     decision: Literal["published", "send", "discard"]
     external_id: str | None = Field(
-        default=None, max_length=300, description="The platform's id of the published post, for its metrics."
+        default=None,
+        max_length=MAX_EXTERNAL_ID,
+        description="The platform's id of the published post, for its metrics.",
     )
 
 
