@@ -12,9 +12,9 @@ from api.http.dependencies import AccountKeeper, AccountReader, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, answer_once_across, make_answer
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.http.times import require_future, resolve_time
-from api.posts.requests import parse_platform
 from connectors.types import Account, Credentials, Platform, VerifiedAccount
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.local_times import require_future, resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts import accounts as store_accounts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession

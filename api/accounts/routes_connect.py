@@ -11,7 +11,7 @@ from api.accounts.schemas_connect import AuthorizationRequest, AuthorizationStar
 from api.http.dependencies import AccountKeeper, ServicesDep
 from api.http.idempotency import Repeatable, answer_once_across, make_answer
 from api.http.schemas import problems
-from api.posts.requests import parse_platform
+from warehouse.platforms import parse_platform
 from warehouse.store.posts.idempotency import StoredAnswer
 
 router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])

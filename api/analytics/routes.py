@@ -11,8 +11,8 @@ from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.periods import AskedPeriodDep, read_time
 from api.http.response_cache import remember
 from api.http.schemas import problems
-from api.posts.requests import parse_platform
 from warehouse.lake.queries.overview import get_overview
+from warehouse.platforms import parse_platform
 from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])

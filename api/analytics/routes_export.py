@@ -12,8 +12,8 @@ from api.http.errors import ApiError
 from api.http.lake_responses import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
 from api.http.periods import FromParameter, ToParameter, read_time
 from api.http.schemas import problems
-from api.posts.requests import parse_platform
 from warehouse.lake.export.workspace_files import write_table
+from warehouse.platforms import parse_platform
 from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])

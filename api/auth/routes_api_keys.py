@@ -10,7 +10,7 @@ from api.http.dependencies import Administrator, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
-from api.http.times import require_future, resolve_time
+from warehouse.scheduling.local_times import require_future, resolve_time
 from warehouse.store.access.api_keys import (
     CreatedApiKey,
     create_api_key,

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from api.dashboard import views
@@ -22,11 +21,11 @@ from api.http.errors import ApiError, explain
 from api.http.idempotency import answer_once, identify_content
 from api.http.services import Services
 from api.media.uploads import keep_upload
-from api.posts.plans import plan_new_post
-from api.posts.responses import answer_post
-from api.posts.schemas import PostCreate
+from api.posts.responses import answer_saved
 from warehouse.errors import WarehouseError
-from warehouse.store.posts import posts as store_posts
+from warehouse.planning.posts import create_post
+from warehouse.planning.wish import PostWish
+from warehouse.shapes import read_shape
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/dashboard/posts/new", include_in_schema=False, route_class=DashboardRoute)
@@ -75,15 +74,15 @@ def _make_post(
         fields["media"], fields["alt"] = _list_media(request, services, author, fields, upload)
         if "add" in fields:
             return _show_form(services, author, fields, None)
-        body = _read_post(fields)
+        wish = _read_post(fields)
 
         def work(session: StoreSession) -> StoredAnswer:
-            plan = plan_new_post(services, author.caller, body, session)
-            post = store_posts.create_post(session, author.caller.workspace_id, plan.draft, services.clock())
-            return answer_post(session, post, 201, plan.warnings)
+            return answer_saved(
+                create_post(services.planning(session, author.caller.workspace_id), wish), 201
+            )
 
         answer_once(services, repeat, work)
-    except (ApiError, WarehouseError, ValidationError) as error:
+    except (ApiError, WarehouseError) as error:
         return _show_form(services, author, fields, explain(error))
     return RedirectResponse("/dashboard/posts", 303)
 
@@ -113,7 +112,7 @@ def _pair_media(fields: dict[str, list[str]]) -> list[tuple[str, str]]:
     return list(zip(media, alt, strict=True))
 
 
-def _read_post(fields: dict[str, list[str]]) -> PostCreate:
+def _read_post(fields: dict[str, list[str]]) -> PostWish:
     when = field_of(fields, "when") or "now"
     values: dict[str, Any] = {
         # A browser sends line ends as CR LF; nobody wrote those.
@@ -127,7 +126,7 @@ def _read_post(fields: dict[str, list[str]]) -> PostCreate:
         values["status"] = "draft"
     elif when != "now":
         values["scheduled_at"] = field_of(fields, "at") if when == "at" else when
-    return PostCreate.model_validate(values)
+    return read_shape(PostWish, values)
 
 
 def _show_form(

@@ -15,10 +15,7 @@ from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep,
 from api.http.callers import Caller
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
-from api.posts.plans import resolve_move
-from api.posts.schemas import ResolveRequest
-from api.posts.schemas_approvals import RejectRequest
-from api.posts.views import timing_details
+from warehouse.planning import posts as planned_posts
 from warehouse.store.posts import approvals as store_approvals
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoreSession
@@ -45,15 +42,7 @@ def move_post(
 
     def work(session: StoreSession, caller: Caller) -> None:
         when = None if "now" in fields else field_of(fields, "at")
-        resolved = resolve_move(services, caller, session, post_id, when)
-        store_posts.reschedule_post(
-            session,
-            caller.workspace_id,
-            post_id,
-            resolved.at,
-            services.clock(),
-            details=timing_details(resolved),
-        )
+        planned_posts.move_post(services.planning(session, caller.workspace_id), post_id, when)
 
     return _change(services, visitor, fields, work)
 
@@ -114,7 +103,7 @@ def reject_post(
             caller.workspace_id,
             post_id,
             caller.key_id,
-            RejectRequest(reason=field_of(fields, "reason")).reason,
+            field_of(fields, "reason"),
             services.clock(),
             expected_version=_version(fields),
         )
@@ -133,9 +122,13 @@ def resolve_publication(
     """Decide about a publication of which nobody could find out whether it is out."""
 
     def work(session: StoreSession, caller: Caller) -> None:
-        decision = ResolveRequest.model_validate({"decision": field_of(fields, "decision")}).decision
         store_posts.resolve_publication(
-            session, caller.workspace_id, post_id, publication_id, decision, services.clock()
+            session,
+            caller.workspace_id,
+            post_id,
+            publication_id,
+            field_of(fields, "decision"),
+            services.clock(),
         )
 
     return _change(services, visitor, fields, work)

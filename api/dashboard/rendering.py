@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pydantic import ValidationError
 
 from api.dashboard.sessions import LOGIN, RefusedError, SignedOutError
 from api.http.errors import ApiError, explain
@@ -47,7 +46,7 @@ class DashboardRoute(APIRoute):
                 return RedirectResponse(LOGIN, 303)
             except RefusedError as refusal:
                 return show("refused.html", 403, visitor=None, why=str(refusal))
-            except (ApiError, WarehouseError, ValidationError) as error:
+            except (ApiError, WarehouseError) as error:
                 problem = explain(error)
                 return show("refused.html", problem.status, visitor=None, why=problem.detail)
 

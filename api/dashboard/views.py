@@ -15,8 +15,8 @@ from warehouse.scheduling.explanations import describe_confidence
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.posts.media import get_upload
+from warehouse.store.posts.posts import list_possible_actions
 from warehouse.store.posts.reads import PostFilter, list_attempts, list_posts, list_publications
-from warehouse.store.publishing.publications import EDITABLE, IN_FLIGHT
 from warehouse.store.publishing.story import tell_story
 
 if TYPE_CHECKING:
@@ -53,16 +53,7 @@ class ShownPost:
     @property
     def may(self) -> set[str]:
         """What can be done with it now: move, cancel, retry, approve."""
-        statuses = {one.row.status for one in self.publications} or {self.row.status}
-        can: set[str] = set()
-        if not statuses & IN_FLIGHT:
-            can |= {"cancel"} if statuses & EDITABLE else set()
-            can |= {"move"} if statuses & {"draft", "scheduled"} and self.publications else set()
-        if "failed" in statuses:
-            can.add("retry")
-        if self.row.approval_state == "pending":
-            can.add("approve")
-        return can
+        return list_possible_actions(self.row, [one.row for one in self.publications])
 
 
 @dataclass(frozen=True, slots=True)

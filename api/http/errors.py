@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -21,7 +20,15 @@ from connectors.errors import (
     ReauthenticateError,
     RetryLaterError,
 )
-from warehouse.errors import ConflictError, InvalidInputError, NotFoundError, WarehouseError
+from warehouse.errors import (
+    ConflictError,
+    InvalidInputError,
+    InvalidShapeError,
+    NotFoundError,
+    StorageError,
+    WarehouseError,
+)
+from warehouse.shapes import describe_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,11 +89,8 @@ def render_problem(error: ApiError, *, path: str, request_id: str) -> Response:
     return Response(orjson.dumps(document), error.status, headers, MEDIA_TYPE)
 
 
-def explain(error: ApiError | WarehouseError | ValidationError) -> ApiError:
-    """Return the problem that a request of its own would have been answered with, for one part of a request."""
-    if isinstance(error, ValidationError):
-        items = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-        return _from_validation(RequestValidationError(items))
+def explain(error: ApiError | WarehouseError) -> ApiError:
+    """Return the problem with which the API answers an error; the dashboard shows it on a page."""
     return error if isinstance(error, ApiError) else _from_warehouse(error)
 
 
@@ -145,28 +149,24 @@ def _from_validation(error: RequestValidationError) -> ApiError:
     errors = []
     for item in error.errors()[:_MOST_ERRORS]:
         place, *path = item["loc"]
-        if place == "body":
-            pointer = "".join(f"/{_escape(part)}" for part in path)
-        else:
-            pointer = ".".join(str(part) for part in path)
-        message = str(item["msg"]).removeprefix("Value error, ")
-        errors.append({"pointer": pointer, "code": str(item["type"]), "detail": message, "in": str(place)})
+        entry = describe_problem(item, path)
+        if place != "body":
+            entry["pointer"] = ".".join(str(part) for part in path)
+        errors.append({**entry, "in": str(place)})
     first = errors[0]
     where = first["pointer"] or "the body"
     return ApiError(422, "invalid_request", f"{where}: {first['detail']}", errors=errors)
-
-
-def _escape(part: object) -> str:
-    """Escape one step of a JSON pointer (RFC 6901)."""
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def _from_warehouse(error: WarehouseError) -> ApiError:
     match error:
         case NotFoundError():
             return ApiError(404, "not_found", error.message)
+        case InvalidShapeError():
+            entries = [{**entry, "in": "body"} for entry in error.entries]
+            return ApiError(422, error.code, error.message, errors=entries)
         case InvalidInputError():
-            return problem_at(f"/{error.field}", error.code, error.message)
+            return ApiError(422, error.code, error.message, errors=error.entries)
         case ConflictError(code="stale"):
             return ApiError(412, "stale", error.message)
         case ConflictError(code="idempotency_key_reused"):
@@ -176,6 +176,8 @@ def _from_warehouse(error: WarehouseError) -> ApiError:
         case ConflictError():
             extra = {"existing_id": error.existing_id} if error.existing_id else {}
             return ApiError(409, error.code, error.message, extra=extra)
+        case StorageError():
+            return ApiError(503, error.code, error.message, retryable=True)
         case _:
             logger.error("the installation is wrong: %s", error.message)
             return ApiError(503, error.code, "the server is not set up rightly: see its log", retryable=True)

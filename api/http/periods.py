@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 
 from api.http.dependencies import Analyst, ServicesDep
 from api.http.errors import problem_at
-from api.http.times import resolve_time
+from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 DEFAULT_PERIOD = "30d"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from warehouse.planning.context import PlanningContext
+
 if TYPE_CHECKING:
     from api.http.callers import Callers
     from api.http.lake_cache import AnswerCache
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
     from warehouse.media_files import MediaFiles
     from warehouse.store.database import Store
+    from warehouse.store.posts.idempotency import StoreSession
 
 Clock = Callable[[], datetime]
 
@@ -50,3 +53,14 @@ class Services:
     """How long ahead recurring posts are made."""
     webhooks: WebhookSettings
     clock: Clock = utc_now
+
+    def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:
+        """Return what `warehouse.planning` needs to plan in this session."""
+        return PlanningContext(
+            session=session,
+            workspace_id=workspace_id,
+            now=self.clock(),
+            open_lake=lambda: self.lake,
+            media_public_url=self.media_public_url,
+            recurrence_horizon=self.recurrence_horizon,
+        )

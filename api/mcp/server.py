@@ -19,6 +19,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from api.settings import McpSettings
+from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
     "Plan and understand social media posts. Times are UTC. A figure that is null was not measured: never take it "
@@ -135,7 +136,7 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 
     @server.tool(annotations=_DRAFTS)
     async def create_draft(
-        content: Annotated[str, Field(description="At most 2000 characters.", min_length=1, max_length=2000)],
+        content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
         scheduled_at: Annotated[Time | None, Field(description="When it is meant to go out.")] = None,
     ) -> Answer:

@@ -9,11 +9,14 @@ from api.http.dependencies import Reader, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.pagination import Limit
 from api.http.schemas import problems
-from api.optimal_times.advised_times import advise, parse_weights
 from api.optimal_times.schemas import OptimalTimesOut, ScoreOut, SuggestOut, SuggestRequest
-from api.optimal_times.scores import score_time
-from api.optimal_times.suggestions import suggest
-from api.posts.requests import parse_platform
+from api.optimal_times.views import render_advice
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.advised_week import read_advised_week, read_noise, share_week
+from warehouse.scheduling.scores import score_time
+from warehouse.scheduling.suggestions import parse_weights
+from warehouse.scheduling.suggestions import suggest_times as find_times
+from warehouse.store.access.workspaces import parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])
@@ -47,15 +50,30 @@ def read_optimal_times(
     With several accounts, the best time of each comes before the second best of any; `combined` holds the times
     that suit all of them together, and what each gives up. "No reliable timing effect" is a valid answer.
     """
-    return advise(
-        services,
-        caller,
-        platform=parse_platform(platform) if platform else None,
-        account_id=account_id,
-        timezone=timezone,
-        weights=parse_weights(weight),
-        limit=limit,
-    )
+    now = services.clock()
+    zone = parse_timezone(timezone) if timezone else None
+    weights = parse_weights(weight)
+    with services.store.read() as session:
+        week = read_advised_week(
+            session,
+            services.lake,
+            caller.workspace_id,
+            platform=parse_platform(platform) if platform else None,
+            account_id=account_id,
+            limit=limit,
+        )
+        combined = share_week(
+            session,
+            services.lake,
+            caller.workspace_id,
+            week,
+            now,
+            timezone=timezone,
+            weights=weights,
+            limit=limit,
+        )
+    noise = read_noise(services.lake, caller.workspace_id, week, now)
+    return render_advice(week, combined, noise, zone, now, limit)
 
 
 @router.post(
@@ -71,13 +89,18 @@ def suggest_times(
 
     Nothing is saved or reserved; when fewer fit than asked, `note` says so.
     """
+
+    def find(session: StoreSession) -> SuggestOut:
+        found = find_times(session, services.lake, caller.workspace_id, body, services.clock())
+        return SuggestOut.model_validate(found, from_attributes=True)
+
     if repeat is None:
         with services.store.read() as session:
-            found = suggest(services, caller, body, session)
+            found = find(session)
         return Response(found.model_dump_json(by_alias=True), media_type="application/json")
 
     def work(session: StoreSession) -> StoredAnswer:
-        return make_answer(200, suggest(services, caller, body, session))
+        return make_answer(200, find(session))
 
     return answer_once(services, repeat, work)
 
@@ -98,11 +121,15 @@ def read_score(
     ] = None,
 ) -> ScoreOut:
     """Tell what a time is worth: the expected lift with its range, other posts near it, the platform's limits."""
-    return score_time(
-        services,
-        caller,
-        at=at,
-        platform=parse_platform(platform) if platform else None,
-        account_id=account_id,
-        timezone=timezone,
-    )
+    with services.store.read() as session:
+        score = score_time(
+            session,
+            services.lake,
+            caller.workspace_id,
+            services.clock(),
+            at=at,
+            platform=parse_platform(platform) if platform else None,
+            account_id=account_id,
+            timezone=timezone,
+        )
+    return ScoreOut.model_validate(score, from_attributes=True)

@@ -8,8 +8,8 @@ from api.http.dependencies import Analyst, ServicesDep
 from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.schemas import problems
 from api.optimal_times.schemas_timing_lift import TimingLiftOut
-from api.posts.requests import parse_platform
 from warehouse.lake.queries.placement_lift import get_placement_lift
+from warehouse.platforms import parse_platform
 from warehouse.store.accounts.accounts import get_account
 
 router = APIRouter(prefix="/analytics/timing-lift", tags=["Analytics"])

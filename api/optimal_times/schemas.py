@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.http.schemas import Request
-from api.posts.schemas import PlatformName, Zone
+from warehouse.scheduling.suggestions import SuggestionWish
 
 Range = tuple[float, float]
-Weights = dict[PlatformName, Annotated[float, Field(gt=0, le=1000)]]
-PlatformNames = list[PlatformName]
-MaybeZone = Zone | None
 
 
 class OptimalTime(BaseModel):
@@ -108,32 +104,11 @@ class OptimalTimesOut(BaseModel):
     next_cursor: str | None = None
 
 
-class SuggestRequest(Request):
+class SuggestRequest(SuggestionWish):
     """How many times to find, for whom, between when and when."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"count": 3, "platforms": ["twitter"]}}
-    )
-
-    count: int = Field(ge=1, le=100, description="How many posts want a time.")
-    platforms: PlatformNames = Field(
-        default_factory=list, max_length=50, description="Each stands for its connected accounts."
-    )
-    account_ids: list[Annotated[str, Field(max_length=40)]] = Field(
-        default_factory=list, max_length=100, description="Nothing named at all: every connected account."
-    )
-    from_: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, alias="from", description="ISO 8601; default: now."
-    )
-    to: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="Excluded; default: seven days after `from`, at most 92."
-    )
-    timezone: MaybeZone = None
-    gap_minutes: int = Field(
-        default=120, ge=30, le=10_080, description="From one post of an account to the next."
-    )
-    weights: Weights = Field(
-        default_factory=dict, max_length=20, description="How much a platform counts; default 1 an account."
     )
 
 

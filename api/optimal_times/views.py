@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from api.optimal_times.schemas import AccountShare, OptimalTime, TimingSubject
+from api.optimal_times import schemas
+from api.optimal_times.schemas import OptimalTime, OptimalTimesOut, TimingSubject
+from warehouse.scheduling.advised_week import rank_across_accounts
 from warehouse.scheduling.explanations import (
-    compute_loss,
+    CAVEATS,
     describe_account,
     describe_confidence,
     describe_slot,
@@ -17,11 +19,30 @@ from warehouse.scheduling.explanations import (
 from warehouse.scheduling.placement import next_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from warehouse.scheduling.placement import Candidate, Week
+    from warehouse.scheduling.advised_week import AdvisedWeek, SharedTimes
     from warehouse.store.models import AccountRow
+
+
+def render_advice(  # noqa: PLR0917 (what an advised week is made of)
+    week: AdvisedWeek,
+    combined: SharedTimes | None,
+    noise: Mapping[str, float],
+    zone: ZoneInfo | None,
+    now: datetime,
+    limit: int,
+) -> OptimalTimesOut:
+    """Return the advised week as the API tells it, in each account's zone or the asked one."""
+    return OptimalTimesOut(
+        data=[render_optimal_time(row, zone, now) for row in rank_across_accounts(week.slots, limit)],
+        accounts=[
+            render_subject(row, week.best.get(row.id), noise.get(row.id), zone, now) for row in week.accounts
+        ],
+        combined=schemas.SharedTimes.model_validate(combined, from_attributes=True) if combined else None,
+        caveats=CAVEATS,
+    )
 
 
 def render_optimal_time(row: Mapping[str, Any], zone: ZoneInfo | None, now: datetime) -> OptimalTime:
@@ -75,48 +96,3 @@ def render_subject(
         computed_at=best["computed_at"] if best else None,
         model_version=best["model_version"] if best else None,
     )
-
-
-def render_shares(
-    candidate: Candidate, weeks: Sequence[Week], handles: Mapping[str, str], weights: Mapping[str, float]
-) -> list[AccountShare]:
-    """Return what an instant is worth on each account, and what each gives up against its own best hour."""
-    return [AccountShare(**share_fields(candidate, week, handles, weights)) for week in weeks]
-
-
-def share_fields(
-    candidate: Candidate, week: Week, handles: Mapping[str, str], weights: Mapping[str, float]
-) -> dict[str, Any]:
-    """Return the fields of one AccountShare."""
-    fields: dict[str, Any] = {
-        "account_id": week.account_id,
-        "platform": week.platform,
-        "handle": handles.get(week.account_id),
-        "weight": weights.get(week.platform, 1.0),
-    }
-    slot = candidate.by_account.get(week.account_id)
-    if slot is None:
-        unknown = ("expected_lift_pct", "interval_80", "confidence", "own_best_lift_pct", "loss_pct")
-        return fields | dict.fromkeys(unknown)
-    lift = to_percent(slot.expected_lift, slot.lift_low, slot.lift_high)
-    return fields | {
-        "expected_lift_pct": lift.lift,
-        "interval_80": (lift.low, lift.high),
-        "confidence": describe_confidence(slot.confidence, slot.lift_high),
-        "own_best_lift_pct": round(week.best.expected_lift * 100, 1),
-        "loss_pct": round(compute_loss(week, candidate) * 100, 1),
-    }
-
-
-def rank_across_accounts(rows: Sequence[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
-    """Return the best slot of each account, then the second best of each, ... at most `limit` in all.
-
-    Lifts are relative to each account's own usual times, so they do not rank accounts against each other.
-    """
-    ranks: dict[str, int] = {}
-    ranked = []
-    for row in rows:
-        rank = ranks[row["account_id"]] = ranks.get(row["account_id"], 0) + 1
-        ranked.append((rank, -row["expected_lift"], row["account_id"], row))
-    ranked.sort(key=lambda item: item[:3])
-    return [item[3] for item in ranked[:limit]]

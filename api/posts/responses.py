@@ -1,4 +1,4 @@
-"""The answers to a change of a post, and to one that was only tried."""
+"""Answers to a created or changed post, and to a dry run."""
 
 from __future__ import annotations
 
@@ -6,37 +6,34 @@ from typing import TYPE_CHECKING
 
 from api.http.dependencies import version_etag
 from api.http.idempotency import make_answer
-from api.posts.requests import count_text
-from api.posts.schemas import DryRunOut, DryRunTarget, Scheduling
-from api.posts.views import render_placement, render_post, scheduling_details
+from api.posts.schemas import DryRunOut, DryRunTarget, PostOut, Scheduling
+from api.posts.views import render_placement, render_post
 from connectors.capabilities import get_capabilities
 from connectors.types import Platform
+from warehouse.planning.times import scheduling_details
+from warehouse.planning.wording import count_text
 from warehouse.store.posts.reads import list_publications
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from api.posts.plans import Plan
-    from warehouse.store.models import Post, Publication
+    from warehouse.planning.posts import Plan, SavedPost
+    from warehouse.store.models import Post
     from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 
-def answer_post(session: StoreSession, post: Post, status: int, warnings: Sequence[str] = ()) -> StoredAnswer:
+def answer_post(session: StoreSession, post: Post, status: int) -> StoredAnswer:
     """Return a post as it stands in the caller's transaction, with its ETag."""
-    publications = list_publications(session, [post.id])[post.id]
-    return render_answer_of(post, publications, status, warnings)
+    return _answer(render_post(post, list_publications(session, [post.id])[post.id]), status)
 
 
-def render_answer_of(
-    post: Post,
-    publications: Sequence[Publication],
-    status: int,
-    warnings: Sequence[str] = (),
-    headers: Mapping[str, str] | None = None,
-) -> StoredAnswer:
-    """Return a post with its ETag where its publications are known already."""
-    all_headers = {"ETag": version_etag(post.version), **(headers or {})}
-    return make_answer(status, render_post(post, publications, warnings), all_headers)
+def answer_saved(saved: SavedPost, status: int, headers: Mapping[str, str] | None = None) -> StoredAnswer:
+    """Return a post that was created or changed, with its ETag and warnings."""
+    return _answer(render_post(saved.post, saved.publications, saved.plan.warnings), status, headers)
+
+
+def _answer(shown: PostOut, status: int, headers: Mapping[str, str] | None = None) -> StoredAnswer:
+    return make_answer(status, shown, {"ETag": version_etag(shown.version), **(headers or {})})
 
 
 def render_dry_run(plan: Plan) -> DryRunOut:

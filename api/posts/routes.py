@@ -9,13 +9,13 @@ from api.http.idempotency import Repeatable, answer_once
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
-from api.http.times import resolve_time
-from api.posts.plans import plan_changes, plan_new_post
-from api.posts.requests import parse_platform
-from api.posts.responses import answer_post, render_answer_of, render_dry_run
+from api.posts.responses import answer_post, answer_saved, render_dry_run
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
 from api.posts.views import render_post, render_post_detail
+from warehouse.planning import posts as planned_posts
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
@@ -50,17 +50,12 @@ def create_post(
     """
     if dry_run:
         with services.store.read() as session:
-            plan = plan_new_post(services, caller, body, session, preview=True)
-            store_posts.refuse_duplicates_of(session, plan.draft)
+            plan = planned_posts.preview_post(services.planning(session, caller.workspace_id), body)
         return Response(render_dry_run(plan).model_dump_json(), media_type="application/json")
 
     def work(session: StoreSession) -> StoredAnswer:
-        plan = plan_new_post(services, caller, body, session)
-        post, publications = store_posts.create_post_and_publications(
-            session, caller.workspace_id, plan.draft, services.clock()
-        )
-        headers = {"Location": f"/api/v1/posts/{post.id}"}
-        return render_answer_of(post, publications, 201, plan.warnings, headers)
+        saved = planned_posts.create_post(services.planning(session, caller.workspace_id), body)
+        return answer_saved(saved, 201, {"Location": f"/api/v1/posts/{saved.post.id}"})
 
     return answer_once(services, repeat, work)
 
@@ -152,18 +147,13 @@ def update_post(
     """Change what has not been sent. Once a publication is being sent or is out, the answer is 409."""
 
     def work(session: StoreSession) -> StoredAnswer:
-        post = get_post(session, caller.workspace_id, post_id)
-        publications = list_publications(session, [post.id])[post.id]
-        plan = plan_changes(services, caller, session, post, publications, body)
-        post = store_posts.update_post(
-            session,
-            caller.workspace_id,
+        saved = planned_posts.change_post(
+            services.planning(session, caller.workspace_id),
             post_id,
-            plan.draft,
-            services.clock(),
+            body,
             expected_version=parse_if_match(if_match),
         )
-        return answer_post(session, post, 200, plan.warnings)
+        return answer_saved(saved, 200)
 
     return answer_once(services, None, work)
 

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Path, Response
 from api.http.dependencies import IfMatch, ServicesDep, Writer, parse_if_match
 from api.http.idempotency import Repeatable, answer_once
 from api.http.schemas import problems
-from api.posts.plans import resolve_move
 from api.posts.responses import answer_post
 from api.posts.routes import PostId
 from api.posts.schemas import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
-from api.posts.views import timing_details
+from warehouse.planning.posts import move_post
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
@@ -36,22 +35,12 @@ def reschedule_post(
     """Move all that has not been sent to another time; a draft becomes scheduled."""
 
     def work(session: StoreSession) -> StoredAnswer:
-        resolved = resolve_move(
-            services,
-            caller,
-            session,
+        post = move_post(
+            services.planning(session, caller.workspace_id),
             post_id,
             body.scheduled_at,
-            body.timezone,
+            timezone=body.timezone,
             experiment=body.experiment,
-        )
-        post = store_posts.reschedule_post(
-            session,
-            caller.workspace_id,
-            post_id,
-            resolved.at,
-            services.clock(),
-            details=timing_details(resolved),
             expected_version=parse_if_match(if_match),
         )
         return answer_post(session, post, 200)

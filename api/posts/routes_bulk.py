@@ -6,14 +6,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from api.http.dependencies import ServicesDep, Writer
+from api.http.errors import ApiError
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import problems
-from api.posts.bulk import NothingSaved, create_posts, refuse_all
-from api.posts.files import CSV, CSV_COLUMNS, JSON, JSON_LINES, MAX_ROWS, read_post_rows
-from api.posts.schemas_bulk import EXAMPLE, BulkMode, BulkOut
+from api.posts.schemas_bulk import EXAMPLE, BulkOut
+from api.posts.views import refuse_rows, render_bulk
+from warehouse.planning.bulk import BulkMode, create_posts
+from warehouse.planning.files import CSV_COLUMNS, MAX_ROWS, FileFormat, read_post_rows
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
+
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+CSV = "text/csv"
+_FORMATS: dict[str, FileFormat] = {
+    JSON: "json",
+    JSON_LINES: "json_lines",
+    "application/jsonl": "json_lines",
+    "application/ndjson": "json_lines",
+    CSV: "csv",
+}
 
 _CSV_EXAMPLE = "content,platforms,scheduled_at\nMonday's news,mastodon twitter,2030-04-15T09:00:00Z\n"
 _LINES_EXAMPLE = '{"content": "Monday\'s news", "platforms": ["mastodon"]}\n'
@@ -29,7 +42,7 @@ _BODY: dict[str, Any] = {
                 "example": EXAMPLE,
             }
         },
-        JSON_LINES[0]: {
+        JSON_LINES: {
             "schema": {"type": "string", "description": "One post a line.", "example": _LINES_EXAMPLE}
         },
         CSV: {
@@ -67,14 +80,36 @@ async def create_many_posts(
     The report tells for each row its line, its post's id or what is wrong with it. With `mode=all` a wrong row
     makes the answer a 422 whose `report` holds all rows.
     """
-    rows = read_post_rows(await request.body(), request.headers.get("content-type", ""))
+    file_format = _read_format(request.headers.get("content-type", ""))
+    rows = read_post_rows(await request.body(), file_format)
+
+    def create(session: StoreSession) -> BulkOut:
+        context = services.planning(session, caller.workspace_id)
+        return render_bulk(create_posts(context, rows, mode=mode, dry_run=dry_run))
 
     def work(session: StoreSession) -> StoredAnswer:
-        return make_answer(200, create_posts(services, caller, session, rows, mode=mode, dry_run=dry_run))
+        report = create(session)
+        if mode == "all" and report.failed:
+            # Raised within the transaction, so that the refusal is not kept under the request's Idempotency-Key.
+            raise refuse_rows(report)
+        return make_answer(200, report)
 
-    try:
-        return await asyncio.to_thread(answer_once, services, repeat, work)
-    except NothingSaved as outcome:
+    def answer() -> Response:
         if not dry_run:
-            raise refuse_all(outcome.report) from None
-        return Response(outcome.report.model_dump_json(), media_type="application/json")
+            return answer_once(services, repeat, work)
+        with services.store.write() as session:
+            report = create(session)
+        return Response(report.model_dump_json(), media_type="application/json")
+
+    return await asyncio.to_thread(answer)
+
+
+def _read_format(content_type: str) -> FileFormat:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in _FORMATS:
+        raise ApiError(
+            415,
+            "unsupported_media_type",
+            f"posts come as {JSON_LINES} (one a line), {JSON} (an array) or {CSV}, not as {kind or 'nothing'}",
+        )
+    return _FORMATS[kind]

@@ -5,85 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import Request
-from api.http.times import Resolution
 from api.posts.schemas_approvals import Approval
 from connectors.types import Media
+from warehouse.planning.wish import Experiment, PostChange, PostWish, When
+from warehouse.scheduling.local_times import Resolution
+from warehouse.shapes import Zone
+from warehouse.store.publishing.publications import MAX_EXTERNAL_ID
 
 PostStatus = Literal[
     "draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled"
 ]
-MAX_CONTENT = 2000
-
-PlatformName = Annotated[str, Field(max_length=40, examples=["twitter"])]
-Text = Annotated[str, Field(max_length=20_000)]
-"""The real limits are the platforms' own and counted as they count; this one only bounds the work."""
-Thread = Annotated[list[Text], Field(max_length=100)]
-MediaList = Annotated[list[Media], Field(max_length=20)]
-Link = Annotated[str, Field(max_length=2000)]
-Zone = Annotated[str, Field(max_length=64, description="IANA zone for times without offset.")]
-When = Annotated[
-    str,
-    Field(
-        max_length=64,
-        description='ISO 8601; without offset it is read in `timezone`. "optimal" takes the next best free time, '
-        '"queue" the next free slot of the accounts\' queues.',
-    ),
-]
-
-Experiment = Annotated[
-    StrictBool,
-    Field(
-        description='With "optimal": whether the workspace\'s experiment, if it runs one, may choose the time. '
-        "false: the best free time, whatever happens."
-    ),
-]
 
 
-class Variant(Request):
-    """What one platform gets instead of the common content; a field left out is as for all."""
-
-    content: Text | None = None
-    media: MediaList | None = None
-    link: Link | None = None
-    thread: Thread | None = None
-    first_comment: Text | None = None
-
-
-class PostTemplate(Request):
-    """What an author can say about a post, its time aside."""
-
-    platforms: list[PlatformName] = Field(
-        default_factory=list,
-        max_length=50,
-        description="Each stands for all connected accounts of that platform. `x` is an alias of twitter.",
-    )
-    account_ids: list[Annotated[str, Field(max_length=40)]] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Single accounts; of their platforms no other account is meant then.",
-    )
-    variants: dict[PlatformName, Variant] = Field(default_factory=dict, max_length=20)
-    media: MediaList = Field(default_factory=list)
-    link: Link | None = None
-    thread: Thread = Field(default_factory=list, description="Posts that follow the first one, as replies.")
-    first_comment: Text | None = None
-    client_ref: str | None = Field(
-        default=None, max_length=200, description="Your own reference, given back."
-    )
-
-
-class PostFields(PostTemplate):
-    """What an author can say about a post."""
-
-    scheduled_at: When | None = Field(default=None, description="When to publish; left out = at once.")
-    experiment: Experiment = True
-    timezone: Zone | None = None
-
-
-class PostCreate(PostFields):
+class PostCreate(PostWish):
     """A new post."""
 
     model_config = ConfigDict(
@@ -97,25 +34,11 @@ class PostCreate(PostFields):
         },
     )
 
-    content: Text = Field(description=f"At most {MAX_CONTENT} characters, and what each platform takes.")
-    status: Literal["draft", "scheduled"] | None = Field(
-        default=None, description="`draft`: kept, not sent. Default: scheduled."
-    )
-    allow_duplicate: StrictBool = Field(
-        default=False, description="Accept the same content on the same account within 24 hours."
-    )
 
-
-class PostPatch(PostFields):
+class PostPatch(PostChange):
     """Changes to a post; a field left out stays as it is."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"content": "A better wording"}})
-
-    content: Text | None = None
-    status: Literal["draft", "scheduled"] | None = Field(
-        default=None, description="`scheduled` sends a draft at its time, or at once where it has none."
-    )
-    allow_duplicate: StrictBool = False
 
 
 class RescheduleRequest(Request):
@@ -145,7 +68,9 @@ class ResolveRequest(Request):
 
     decision: Literal["published", "send", "discard"]
     external_id: str | None = Field(
-        default=None, max_length=300, description="The platform's id of the published post, for its metrics."
+        default=None,
+        max_length=MAX_EXTERNAL_ID,
+        description="The platform's id of the published post, for its metrics.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import Request
+from warehouse.store.posts.approvals import MAX_REASON
 
 ApprovalState = Literal["pending", "approved", "rejected"]
 
@@ -28,4 +29,4 @@ class RejectRequest(Request):
         extra="forbid", json_schema_extra={"example": {"reason": "The link leads to last year's page"}}
     )
 
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: str = Field(min_length=1, max_length=MAX_REASON)

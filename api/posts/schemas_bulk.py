@@ -8,8 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.http.schemas import ProblemEntry
-
-BulkMode = Literal["all", "each"]
+from warehouse.planning.bulk import BulkMode
 
 
 class BulkRow(BaseModel):

@@ -1,9 +1,11 @@
-"""From the store's rows of a post to the shapes of the API."""
+"""Posts as the API shows them: rows of the store, and reports, become response models."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from api.http.errors import ApiError
+from api.http.schemas import ProblemEntry
 from api.posts.schemas import (
     Attempt,
     PlacementOut,
@@ -13,6 +15,8 @@ from api.posts.schemas import (
     PublicationOut,
     Scheduling,
 )
+from api.posts.schemas_bulk import BulkOut
+from warehouse.errors import InvalidShapeError
 from warehouse.scheduling.explanations import to_percent
 from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.publishing.story import tell_story
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from api.http.times import ResolvedTime
+    from warehouse.planning.bulk import BulkReport
     from warehouse.store.models import Post, Publication, PublicationAttempt
     from warehouse.store.posts.idempotency import StoreSession as Session
 
@@ -66,26 +70,6 @@ def render_post_detail(
             for row in publications
         ],
     )
-
-
-def timing_details(resolved: ResolvedTime | None) -> dict[str, Any]:
-    """Return how a time was found, as `posts.details` keeps it: under "scheduling" and "placement"."""
-    return {
-        "scheduling": scheduling_details(resolved),
-        "placement": resolved.placement if resolved else None,
-    }
-
-
-def scheduling_details(resolved: ResolvedTime | None) -> dict[str, Any] | None:
-    """Return how a time was found, as kept in `posts.details`."""
-    if resolved is None:
-        return None
-    return {
-        "requested": resolved.requested or None,
-        "timezone": resolved.timezone,
-        "resolution": resolved.resolution,
-        "note": resolved.note,
-    }
 
 
 def render_placement(details: Mapping[str, Any]) -> PlacementOut:
@@ -160,3 +144,30 @@ def _publication(row: Publication) -> dict[str, Any]:
         "permalink": row.permalink,
         "attempt_count": row.attempts,
     }
+
+
+def render_bulk(report: BulkReport) -> BulkOut:
+    """Return the view of a report on many posts."""
+    shown = BulkOut.model_validate(report, from_attributes=True)
+    for row, told in zip(report.rows, shown.rows, strict=True):
+        if row.code == InvalidShapeError.code:
+            told.errors = [ProblemEntry.model_validate({**entry, "in": "body"}) for entry in row.errors]
+    return shown
+
+
+def refuse_rows(report: BulkOut) -> ApiError:
+    """Return the problem of many posts of which nothing was saved since some rows are wrong."""
+    bad = [row for row in report.rows if row.status == "failed"]
+    first = bad[0].errors[0]
+    return ApiError(
+        422,
+        "rows_refused",
+        f"{len(bad)} of {report.total} rows are wrong, so nothing was saved (mode=each saves the others); "
+        f"line {bad[0].line}: {first.detail}",
+        errors=[
+            {**entry.model_dump(), "pointer": f"/{place}{entry.pointer}", "line": row.line}
+            for place, row in enumerate(report.rows)
+            for entry in row.errors
+        ],
+        extra={"report": report.model_dump(mode="json")},
+    )

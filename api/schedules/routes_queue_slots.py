@@ -1,6 +1,6 @@
 """An account's queue: weekly local times; `"scheduled_at": "queue"` takes the next one that is free."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -10,10 +10,8 @@ from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import Page, problems
 from api.schedules.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
 from warehouse.scheduling import queue_slots as store_slots
-from warehouse.scheduling.queue_slots import QueueSlot
-from warehouse.scheduling.queue_times import slot_instants
-from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.schedules.queue_models import QueueSlot
 
 router = APIRouter(prefix="/accounts/{account_id}/queue-slots", tags=["Queues"])
 
@@ -94,13 +92,12 @@ def delete_queue_slot(
 
 
 def _render(session: StoreSession, row: QueueSlot, now: datetime) -> QueueSlotOut:
-    zone = store_slots.zone_of(session, get_account(session, row.workspace_id, row.account_id))
+    upcoming = store_slots.next_slot_time(session, row, now)
     return QueueSlotOut(
         id=row.id,
         account_id=row.account_id,
         weekday=row.weekday,
         time=row.local_time,
-        timezone=zone.key,
-        # A zone may skip a whole day, so two weeks.
-        next_at=min(slot_instants([row.weekly], zone, now, now + timedelta(days=15))),
+        timezone=upcoming.zone.key,
+        next_at=upcoming.at,
     )

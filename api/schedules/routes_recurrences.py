@@ -8,13 +8,6 @@ from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
-from api.schedules.recurrence_plans import (
-    plan_recurrence,
-    plan_recurrence_changes,
-    preview,
-    read_rule,
-    render_recurrence,
-)
 from api.schedules.schemas_recurrences import (
     PreviewOut,
     RecurrenceCreate,
@@ -22,6 +15,9 @@ from api.schedules.schemas_recurrences import (
     RecurrenceOut,
     RecurrencePatch,
 )
+from api.schedules.views_recurrences import render_preview, render_recurrence
+from warehouse.planning import recurrences as planned_recurrences
+from warehouse.planning.recurrences import read_rule
 from warehouse.scheduling import recurrences as store_recurrences
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
@@ -46,13 +42,10 @@ def create_recurrence(
     """
 
     def work(session: StoreSession) -> StoredAnswer:
-        now = services.clock()
-        draft, warnings = plan_recurrence(services, caller, body, session)
-        row = store_recurrences.create_recurrence(
-            session, caller.workspace_id, draft, until=now + services.recurrence_horizon, now=now
-        )
+        context = services.planning(session, caller.workspace_id)
+        row, warnings = planned_recurrences.create_recurrence(context, body)
         headers = {"Location": f"/api/v1/recurrences/{row.id}", "ETag": version_etag(row.version)}
-        return make_answer(201, render_recurrence(session, row, now, warnings), headers)
+        return make_answer(201, render_recurrence(session, row, context.now, warnings), headers)
 
     return answer_once(services, repeat, work)
 
@@ -94,8 +87,9 @@ def preview_recurrence(
 ) -> PreviewOut:
     """Show the coming times of a rule without saving it."""
     with services.store.read() as session:
-        rule = read_rule(services, caller, session, rrule, starts_at, timezone=timezone, exdates=exdate or ())
-    data, has_more = preview(rule, services.clock(), limit)
+        context = services.planning(session, caller.workspace_id)
+        rule = read_rule(context, rrule, starts_at, timezone=timezone, exdates=exdate or ())
+    data, has_more = render_preview(rule, context.now, limit)
     return PreviewOut(
         rrule=rule.text,
         starts_at=rule.starts_at.isoformat(),
@@ -134,19 +128,11 @@ def update_recurrence(
     """Change a rule and with it every post of it that is neither sent nor changed by hand."""
 
     def work(session: StoreSession) -> StoredAnswer:
-        now = services.clock()
-        row = store_recurrences.get_recurrence(session, caller.workspace_id, recurrence_id)
-        draft, warnings = plan_recurrence_changes(services, caller, body, session, row)
-        row = store_recurrences.update_recurrence(
-            session,
-            caller.workspace_id,
-            recurrence_id,
-            draft,
-            now,
-            until=now + services.recurrence_horizon,
-            expected_version=parse_if_match(if_match),
+        context = services.planning(session, caller.workspace_id)
+        row, warnings = planned_recurrences.change_recurrence(
+            context, recurrence_id, body, expected_version=parse_if_match(if_match)
         )
-        shown = render_recurrence(session, row, now, warnings)
+        shown = render_recurrence(session, row, context.now, warnings)
         return make_answer(200, shown, {"ETag": version_etag(row.version)})
 
     return answer_once(services, None, work)

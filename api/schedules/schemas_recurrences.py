@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.http.times import Resolution
-from api.posts.schemas import PostTemplate, Text, Zone
 from connectors.types import Media
-
-Rule = Annotated[
-    str,
-    Field(
-        max_length=500,
-        description="RRULE (RFC 5545), FREQ one of DAILY, WEEKLY, MONTHLY, YEARLY; COUNT or UNTIL end it.",
-        examples=["FREQ=WEEKLY;BYDAY=MO,TH"],
-    ),
-]
-Start = Annotated[
-    str,
-    Field(
-        max_length=64,
-        description="First possible occurrence, ISO 8601, local in `timezone` or with an offset.",
-    ),
-]
-Skipped = Annotated[
-    list[Annotated[str, Field(max_length=32)]],
-    Field(
-        max_length=500,
-        description="Occurrences left out (EXDATE): local times (2030-04-22T09:00:00) or local days (2030-04-22).",
-    ),
-]
+from warehouse.planning.wish import RecurrenceChange, RecurrenceWish
+from warehouse.scheduling.local_times import Resolution
 
 
-class RecurrenceCreate(PostTemplate):
+class RecurrenceCreate(RecurrenceWish):
     """A rule and what each of its posts says."""
 
     model_config = ConfigDict(
@@ -51,29 +28,11 @@ class RecurrenceCreate(PostTemplate):
         },
     )
 
-    rrule: Rule
-    starts_at: Start
-    timezone: Zone | None = Field(
-        default=None,
-        description="IANA zone of the rule; default: the workspace's. Local times stay as they are.",
-    )
-    exdates: Skipped = Field(default_factory=list)
-    content: Text = Field(description="As of a post.")
-    allow_duplicate: StrictBool = Field(
-        default=False, description="Accept the same rule with the same content twice."
-    )
 
-
-class RecurrencePatch(PostTemplate):
+class RecurrencePatch(RecurrenceChange):
     """Changes to a rule; a field left out stays as it is."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"exdates": ["2030-04-22"]}})
-
-    rrule: Rule | None = None
-    starts_at: Start | None = None
-    timezone: Zone | None = None
-    exdates: Skipped = Field(default_factory=list)
-    content: Text | None = None
 
 
 class OccurrenceOut(BaseModel):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from api.http.errors import problem_at
-from api.http.times import resolve_time
 from api.schedules.schemas import CalendarDay, CalendarEntry
+from warehouse.scheduling.local_times import resolve_time
 from warehouse.scheduling.placement import HARD_GAP
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import list_calendar

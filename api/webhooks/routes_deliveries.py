@@ -8,10 +8,10 @@ from api.http.dependencies import Administrator, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
-from api.http.times import resolve_time
 from api.webhooks.routes import WebhookId
 from api.webhooks.schemas import DeliveryDetail, DeliveryOut, DeliveryStatus, ReplayOut, ReplayRequest
 from api.webhooks.views import render_delivery, render_delivery_detail
+from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhooks.deliveries import get_delivery, list_deliveries, replay_deliveries

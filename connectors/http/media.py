@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol
 
 import httpx
 
+from connectors.content.media_types import SNIFFED_BYTES, sniff_type
 from connectors.errors import ContentRejectedError, UnavailableError
 from connectors.http.messages import shorten
 from connectors.http.private_networks import PrivateAddressError
@@ -18,12 +19,7 @@ from connectors.settings import ConnectorSettings
 from connectors.types import UPLOAD_PREFIX, MediaKind
 
 _IN_MEMORY = 4_000_000  # larger files go to disk
-_HEAD = 16
 _PIECE = 65_536
-
-# First bytes of the formats that the platforms take; a server's Content-Type is often wrong or missing.
-_IMAGES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n", "image/png"), (b"GIF8", "image/gif"))
-_WEBM = b"\x1a\x45\xdf\xa3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,7 @@ class MediaFetcher:
             else:
                 declared = await self._download(url, file, max_bytes)
             file.seek(0)
-            content_type = sniff_type(file.read(_HEAD)) or declared
+            content_type = sniff_type(file.read(SNIFFED_BYTES)) or declared
             if not content_type.startswith(f"{kind}/"):
                 raise ContentRejectedError(
                     f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
@@ -187,15 +183,3 @@ def _open_temporary() -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):  # what a full disk did not take is not wanted any more
             file.close()
-
-
-def sniff_type(head: bytes) -> str:
-    """Return the media type that the first bytes show, "" where they show none."""
-    for magic, name in _IMAGES:
-        if head.startswith(magic):
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head[4:8] == b"ftyp":
-        return "video/quicktime" if head[8:10] == b"qt" else "video/mp4"
-    return "video/webm" if head.startswith(_WEBM) else ""

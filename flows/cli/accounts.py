@@ -16,10 +16,10 @@ from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, VerifiedAccount
 from flows.cli.account_browser import connect_by_browser
-from flows.cli.arguments import parse_platform
 from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
+from warehouse.platforms import parse_platform
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import (

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import parse_platform
 from flows.cli.output import JsonOption, print_json, say, show_progress
 from flows.resources import Resources
 from flows.timing.refresh import compute_all_optimal_times
 from warehouse.lake.import_.history import import_history
+from warehouse.platforms import parse_platform
 from warehouse.store.access.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:

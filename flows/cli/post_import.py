@@ -1,19 +1,23 @@
-"""`socialflow posts import`: many posts from one file, with a report on each row.
-
-The API's own rules read the file.
-"""
+"""`socialflow posts import`: many posts from one file, with a report on each row."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.api_rules import ask_api_rules
 from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.planner import open_planner
+from warehouse.errors import InvalidInputError
+from warehouse.planning.bulk import create_posts, rows_need_lake
+from warehouse.planning.files import FileFormat, read_post_rows
 
-IMPORTER = "api.posts.import_posts"
+if TYPE_CHECKING:
+    from warehouse.planning.bulk import BulkReport
+
+_FORMATS: dict[str, FileFormat] = {".csv": "csv", ".json": "json"}
 
 
 def import_(
@@ -26,27 +30,32 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Schedule all posts of a file. Columns and fields: docs/api.md, "Many at once"."""
-    mode = ("--mode", "each" if each else "all", *(["--dry-run"] if dry_run else []))
-    report: dict[str, Any] = ask_api_rules(IMPORTER, str(file), *mode, field="file", answered=(0, 1))
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"{file}: {error.strerror or type(error).__name__}", field="file") from None
+    rows = read_post_rows(body, _FORMATS.get(file.suffix.lower(), "json_lines"))
+    with open_planner(with_lake=rows_need_lake(rows)) as context:
+        report = create_posts(context, rows, mode="each" if each else "all", dry_run=dry_run)
     if as_json:
-        print_json(report)
+        print_json(asdict(report))
     else:
         _tell(report)
-    if report["failed"]:
+    if report.failed:
         raise typer.Exit(1)
 
 
-def _tell(report: dict[str, Any]) -> None:
+def _tell(report: BulkReport) -> None:
     rows = [
         {
-            **row,
-            "scheduled_at": row["scheduled_at"] or "",
-            "what": "; ".join([*row["warnings"], *(error["detail"] for error in row["errors"])]),
+            "line": row.line,
+            "status": row.status,
+            "post_id": row.post_id,
+            "scheduled_at": row.scheduled_at,
+            "what": "; ".join([*row.warnings, *(str(entry["detail"]) for entry in row.errors)]),
         }
-        for row in report["rows"]
+        for row in report.rows
     ]
     print_records(rows, ["line", "status", "post_id", "scheduled_at", "what"])
-    saved = "nothing was saved" if not report["created"] else f"{report['created']} saved"
-    say(
-        f"{report['total']} rows, {report['failed']} wrong, {saved}{' (dry run)' if report['dry_run'] else ''}"
-    )
+    saved = "nothing was saved" if not report.created else f"{report.created} saved"
+    say(f"{report.total} rows, {report.failed} wrong, {saved}{' (dry run)' if report.dry_run else ''}")

@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.capabilities import validate_content
-from connectors.types import Platform, PostContent
 from flows.cli import post_actions, post_import
-from flows.cli.arguments import parse_platform
 from flows.cli.output import JsonOption, print_json, print_records, say
-from flows.cli.post_media import kept_files, name_media, read_image, require_reachable
-from flows.cli.post_times import find_time, open_lake_for, read_time
+from flows.cli.planner import naming_options, open_planner_with, read_image
 from flows.settings import FlowSettings
-from warehouse.errors import InvalidInputError
+from warehouse.planning.posts import create_post
+from warehouse.planning.times import needs_lake
+from warehouse.planning.wish import PostWish
 from warehouse.settings import WarehouseSettings
+from warehouse.shapes import read_shape
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts.target_accounts import list_target_accounts
 from warehouse.store.database import Store
-from warehouse.store.posts.duplicates import Target
-from warehouse.store.posts.posts import PostDraft, create_post
 from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.publishing.story import tell_story
@@ -50,9 +46,6 @@ for _action in (
     app.command()(_action)
 app.command("import")(post_import.import_)
 
-MAX_CONTENT = 2000
-"""As the API has it; the platforms' own limits come on top."""
-
 
 @app.command()
 def create(
@@ -67,8 +60,8 @@ def create(
     at: Annotated[
         str | None,
         typer.Option(
-            help='ISO 8601; without offset in the workspace\'s zone. "optimal": the next best free time. '
-            "Left out: at once."
+            help='ISO 8601; without offset in the workspace\'s zone. "optimal": the next best free time; "queue": the '
+            "next free slot of the queue. Left out: at once."
         ),
     ] = None,
     link: Annotated[str | None, typer.Option(help="A web address shown with the post.")] = None,
@@ -80,49 +73,34 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Schedule a post, or publish it at once."""
-    platforms = [parse_platform(name) for name in platform or []]
-    if not platforms and not account:
-        raise InvalidInputError("say where to: --platform or --account", field="platform")
-    now = datetime.now(UTC)
-    settings = WarehouseSettings()
-    # Looked at before anything is opened: a file that cannot be sent is said at once.
-    images = [read_image(value, max_bytes=FlowSettings().api_max_upload_bytes) for value in image or []]
-    with (
-        open_lake_for(at, settings) as lake,
-        Store.open(settings) as store,
-        kept_files(settings, images),
-        store.write() as session,
-    ):
-        workspace = ensure_default_workspace(session, now)
-        said = PostContent(text=content, link=link, media=name_media(session, workspace.id, images, now))
-        chosen = read_time(at, workspace.timezone, now)
-        rows = list_target_accounts(session, workspace.id, platforms=platforms, account_ids=account or [])
-        if lake is not None:
-            chosen = find_time(session, lake, workspace, rows, now)
-        _require_valid(said, {(Platform(row.platform), row.text_limit) for row in rows})
-        require_reachable({Platform(row.platform) for row in rows}, said, settings)
-        draft = PostDraft(
-            content=content,
-            targets=[Target(row, said) for row in rows],
-            scheduled_at=chosen.at,
-            details={
-                **chosen.details,
-                "media": [item.model_dump(mode="json") for item in said.media],
+    with naming_options():
+        # Checked before anything is opened: a file that cannot be sent is reported at once.
+        images = [read_image(value, max_bytes=FlowSettings().api_max_upload_bytes) for value in image or []]
+        wish = read_shape(
+            PostWish,
+            {
+                "content": content,
+                "platforms": platform or [],
+                "account_ids": account or [],
+                "scheduled_at": at,
                 "link": link,
-                "thread": [],
-                "first_comment": None,
-                "variants": {},
+                "media": [{"url": one.url} for one in images],
+                "allow_duplicate": allow_duplicate,
             },
-            allow_duplicate=allow_duplicate,
         )
-        post = create_post(session, workspace.id, draft, now)
-        shown = _show(post, list_publications(session, [post.id])[post.id])
+        with open_planner_with(images, with_lake=needs_lake(at)) as context:
+            saved = create_post(context, wish)
+            shown = _show(saved.post, saved.publications)
     if as_json:
         print_json(shown)
-    else:
-        say(f"{post.id} goes out at {chosen.at:%Y-%m-%d %H:%M:%S} UTC to {len(rows)} account(s)")
-        if chosen.reason:
-            say(chosen.reason)
+        return
+    say(
+        f"{shown['id']} goes out at {shown['scheduled_at']:%Y-%m-%d %H:%M:%S} UTC to "
+        f"{len(shown['publications'])} account(s)"
+    )
+    note = saved.plan.resolved.note if saved.plan.resolved else None
+    for words in [*([note] if note else []), *saved.plan.warnings]:
+        say(words)
 
 
 @app.command("list")
@@ -208,15 +186,3 @@ def _show(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
 
 def _show_attempt(row: PublicationAttempt) -> dict[str, Any]:
     return {"seq": row.seq, "attempt": row.attempt, "event": row.event, "at": row.at, "detail": row.detail}
-
-
-def _require_valid(content: PostContent, targets: set[tuple[Platform, int | None]]) -> None:
-    if len(content.text) > MAX_CONTENT:
-        raise InvalidInputError(
-            f"the content has {len(content.text)} characters: at most {MAX_CONTENT} are allowed",
-            field="content",
-        )
-    for platform, text_limit in sorted(targets, key=str):
-        problems = validate_content(platform, content, text_limit=text_limit)
-        if problems:
-            raise InvalidInputError(f"{platform}: {problems[0].detail}", field=problems[0].field)

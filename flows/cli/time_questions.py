@@ -1,19 +1,19 @@
-"""`socialflow times suggest` and `score`: the API's answers, without a server."""
+"""`socialflow times suggest` and `score`: find times for posts, and tell what a time is worth."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from flows.cli.api_rules import ask_api_rules
 from flows.cli.lake_settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, print_records, say
-from warehouse.errors import InvalidInputError
-
-RULES = "api.optimal_times.ask_advice"
+from flows.cli.planner import open_planner
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.scores import score_time
+from warehouse.scheduling.suggestions import SuggestionWish, parse_weights, suggest_times
+from warehouse.shapes import read_shape
 
 ZoneOption = Annotated[
     str | None,
@@ -43,24 +43,27 @@ def suggest(
     as_json: JsonOption = False,
 ) -> None:
     """Find times for several posts: the most promising free ones. Nothing is saved or reserved."""
-    fields = {
-        "count": count,
-        "platforms": platform or [],
-        "account_ids": account or [],
-        "from": start,
-        "to": end,
-        "timezone": timezone,
-        "gap_minutes": gap,
-        "weights": dict(_read_weight(text) for text in weight or []),
-    }
-    found = _ask("suggest", fields)
-    if as_json:
-        print_json(found)
-        return
-    print_records(
-        [{**one, "at": datetime.fromisoformat(one["at"])} for one in found["data"]], ["at", "rank", "reason"]
+    wish = read_shape(
+        SuggestionWish,
+        {
+            "count": count,
+            "platforms": platform or [],
+            "account_ids": account or [],
+            "from": start,
+            "to": end,
+            "timezone": timezone,
+            "gap_minutes": gap,
+            "weights": parse_weights(weight or []),
+        },
     )
-    say(f"{found['note']} Take one with: socialflow posts create --at TIME ...")
+    read_lake_settings()
+    with open_planner(with_lake=True, only_reads=True) as context:
+        found = suggest_times(context.session, context.open_lake(), context.workspace_id, wish, context.now)
+    if as_json:
+        print_json({name.rstrip("_"): value for name, value in asdict(found).items()})
+        return
+    print_records([asdict(one) for one in found.data], ["at", "rank", "reason"])
+    say(f"{found.note} Take one with: socialflow posts create --at TIME ...")
 
 
 def score(
@@ -72,24 +75,21 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what one time is worth: the expected lift, other posts near it, the platforms' limits."""
-    told = _ask("score", {"at": at, "platform": platform, "account_id": account, "timezone": timezone})
-    if as_json:
-        print_json(told)
-        return
-    say(f"{datetime.fromisoformat(told['at']):%Y-%m-%d %H:%M} ({told['timezone']}): {told['verdict']}")
-    for one in told["data"]:
-        say(f"  - @{one['handle']}: {one['sentence']}")
-
-
-def _ask(question: str, fields: dict[str, Any]) -> dict[str, Any]:
     read_lake_settings()
-    answer: dict[str, Any] = ask_api_rules(RULES, question, json.dumps(fields), field="times")
-    return answer
-
-
-def _read_weight(text: str) -> tuple[str, float]:
-    name, _, number = text.partition(":")
-    try:
-        return name, float(number)
-    except ValueError:
-        raise InvalidInputError(f"--weight {text!r}: write it as instagram:2", field="weight") from None
+    with open_planner(with_lake=True, only_reads=True) as context:
+        told = score_time(
+            context.session,
+            context.open_lake(),
+            context.workspace_id,
+            context.now,
+            at=at,
+            platform=parse_platform(platform) if platform else None,
+            account_id=account,
+            timezone=timezone,
+        )
+    if as_json:
+        print_json(asdict(told))
+        return
+    say(f"{told.at:%Y-%m-%d %H:%M} ({told.timezone}): {told.verdict}")
+    for one in told.data:
+        say(f"  - @{one.handle}: {one.sentence}")

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from flows.cli import time_questions
-from flows.cli.arguments import parse_platform
+from flows.cli.lake_settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, say
-from warehouse.lake.connect import Lake
-from warehouse.lake.queries.timing import get_optimal_times
+from flows.cli.planner import open_planner
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.advised_week import read_advised_week
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
 from warehouse.scheduling.placement import next_instant
-from warehouse.settings import WarehouseSettings
-from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.accounts.accounts import get_account, list_accounts
-from warehouse.store.database import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from warehouse.store.database import Session
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -46,20 +42,20 @@ def times(
     """
     if context.invoked_subcommand is not None:
         return
-    now = datetime.now(UTC)
-    settings = WarehouseSettings()
-    wanted = parse_platform(platform) if platform else None
-    with Store.open(settings) as store, store.write() as session:
-        workspace_id = ensure_default_workspace(session, now).id
-        accounts = (
-            [get_account(session, workspace_id, account)] if account else _listed(session, workspace_id)
+    read_lake_settings()
+    with open_planner(with_lake=True, only_reads=True) as planner:
+        week = read_advised_week(
+            planner.session,
+            planner.open_lake(),
+            planner.workspace_id,
+            platform=parse_platform(platform) if platform else None,
+            account_id=account,
+            limit=limit,
         )
-        accounts = [row for row in accounts if wanted is None or row.platform == wanted.value]
-    with Lake.open(settings, read_only=True) as lake:
-        rows = get_optimal_times(
-            lake, workspace_id=workspace_id, account_ids=[row.id for row in accounts], limit=limit
-        )
-    told = [_tell(row, [slot for slot in rows if slot["account_id"] == row.id], now) for row in accounts]
+    told = [
+        _tell(row, [slot for slot in week.slots if slot["account_id"] == row.id], planner.now)
+        for row in week.accounts
+    ]
     if as_json:
         print_json(told)
         return
@@ -72,11 +68,7 @@ def times(
     say(f"\n{CAVEATS[0]}")
 
 
-def _listed(session: Session, workspace_id: str) -> list[AccountRow]:
-    return [row for row in list_accounts(session, workspace_id) if row.status != "disconnected"]
-
-
-def _tell(account: AccountRow, slots: Sequence[dict[str, Any]], now: datetime) -> dict[str, Any]:
+def _tell(account: AccountRow, slots: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
     instants = [
         next_instant(slot["weekday"], slot["hour"], ZoneInfo(slot["timezone"]), now) for slot in slots
     ]

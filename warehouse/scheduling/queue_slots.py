@@ -6,7 +6,7 @@ Choosing and taking are one transaction, under the lock on the accounts that `li
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -40,6 +40,20 @@ def _weekly(slot: QueueSlot) -> WeeklySlot:
 def zone_of(session: Session, account: AnyAccount) -> ZoneInfo:
     """Return the zone in which an account's slots are read: its own, or the workspace's."""
     return ZoneInfo(account.timezone or get_workspace(session, account.workspace_id).timezone)
+
+
+class NextSlotTime(NamedTuple):
+    """When a slot comes next, free or taken."""
+
+    at: datetime
+    zone: ZoneInfo
+
+
+def next_slot_time(session: Session, row: QueueSlot, now: datetime) -> NextSlotTime:
+    """Return when a slot comes next, in its account's zone."""
+    zone = zone_of(session, get_account(session, row.workspace_id, row.account_id))
+    # Two weeks, since a zone may skip a whole day.
+    return NextSlotTime(min(slot_instants([_weekly(row)], zone, now, now + timedelta(days=15))), zone)
 
 
 def list_slots(session: Session, workspace_id: str, account_id: str) -> list[QueueSlot]:
@@ -122,8 +136,8 @@ def next_free_slot(
         slots = [_weekly(slot) for slot in list_slots(session, account.workspace_id, account.id)]
         if not slots:
             raise InvalidInputError(
-                f"{account.platform} @{account.handle} has no queue slots: "
-                f"POST /api/v1/accounts/{account.id}/queue-slots adds one",
+                f"{account.platform} @{account.handle} has no queue slots: add one to "
+                f"account {account.id} first",
                 field="scheduled_at",
                 code="no_queue_slots",
             )

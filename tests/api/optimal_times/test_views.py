@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api.optimal_times.views import rank_across_accounts, render_optimal_time
+from api.optimal_times.views import render_optimal_time
 from warehouse.scheduling.explanations import NO_EFFECT, describe_account, list_account_caveats
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -63,12 +63,6 @@ def test_a_slot_can_be_told_in_another_zone() -> None:
     assert (told.weekday, told.hour, told.timezone) == (2, 4, "Asia/Kolkata")
     assert told.next_at.isoformat() == "2026-03-04T04:30:00+05:30"
     assert "Wed 04:30" in told.sentence
-
-
-def test_each_accounts_best_comes_before_any_second_best() -> None:
-    rows = [row(lift=0.5), row(lift=0.4, hour=1), row(lift=0.1, account="b"), row(lift=0.05, account="b")]
-    picked = [(one["account_id"], one["expected_lift"]) for one in rank_across_accounts(rows, 3)]
-    assert picked == [("a", 0.5), ("b", 0.1), ("a", 0.4)]
 
 
 def test_the_verdict_says_no_effect_nothing_of_its_own_and_nothing_at_all() -> None:

@@ -104,7 +104,7 @@ def test_known_mistakes_are_one_sentence() -> None:
         call("keys", "create", "--name", "x", "--scope", "everything"), "unknown scope everything"
     )
     assert_one_sentence(call("keys", "revoke", "key_none"), "key_none")
-    assert_one_sentence(call("posts", "create", "--content", "x"), "--platform or --account")
+    assert_one_sentence(call("posts", "create", "--content", "x"), "--platform: name at least one platform")
     assert_one_sentence(
         call("posts", "create", "--content", "x", "--platform", "myspace"), "unknown platform"
     )
@@ -112,7 +112,8 @@ def test_known_mistakes_are_one_sentence() -> None:
         call("posts", "create", "--content", "x", "--platform", "twitter"), "no twitter account is connected"
     )
     assert_one_sentence(
-        call("posts", "create", "--content", "x", "--platform", "x", "--at", "tomorrow"), "--at 'tomorrow'"
+        call("posts", "create", "--content", "x", "--platform", "x", "--at", "tomorrow"),
+        "--at: 'tomorrow' is no time",
     )
     assert_one_sentence(call("posts", "show", "post_none"), "post_none")
     assert_one_sentence(call("accounts", "connect", "--platform", "mastodon", given="\n"), "no access token")

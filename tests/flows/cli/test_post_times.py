@@ -136,7 +136,7 @@ def test_a_time_is_scored(advised: str) -> None:
     ("arguments", "words"),
     [
         (("suggest", "--platform", "myspace"), "unknown platform 'myspace'"),
-        (("suggest", "--weight", "mastodon"), "write it as instagram:2"),
+        (("suggest", "--weight", "mastodon"), "such as instagram:2"),
         (("suggest", "--to", "2020-01-01T00:00:00Z"), "must be after"),
         (("score", "--at", "tomorrow"), "'tomorrow' is no time"),
         (("score", "--account", "acct_none"), "acct_none"),

@@ -97,7 +97,7 @@ def _explain_silence(effect: Effect, age: str, *, any_placed: bool) -> str | Non
     """Return why there is no figure; None = there is one."""
     if not any_placed:
         return (
-            "No post was placed by an experiment yet: set random_share with PATCH /api/v1/workspace, and let posts be "
+            "No post was placed by an experiment yet: set the workspace's random_share, and let posts be "
             'placed with "scheduled_at": "optimal".'
         )
     if effect.difference is None:

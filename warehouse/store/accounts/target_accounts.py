@@ -1,4 +1,4 @@
-"""Whom a post goes to: the accounts that a request means, as far as writing to them needs them."""
+"""Target accounts of a post: the accounts that its platforms and account ids mean."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def list_target_accounts(
     for account_id in account_ids:
         if account_id not in connected:
             raise InvalidInputError(
-                f"no account {account_id} is connected in this workspace: GET /api/v1/accounts lists them",
+                f"no account {account_id} is connected in this workspace: take an id from the list of accounts",
                 field="account_ids",
                 code="unknown_account",
             )
@@ -75,7 +75,7 @@ def list_target_accounts(
         of_platform = {row.id: row for row in connected.values() if row.platform == platform.value}
         if not of_platform:
             raise InvalidInputError(
-                f"no {platform} account is connected: POST /api/v1/accounts/connect first",
+                f"no {platform} account is connected: connect one first",
                 field="platforms",
                 code="platform_not_connected",
             )
@@ -83,8 +83,7 @@ def list_target_accounts(
     for row in chosen.values():
         if row.status == "revoked":
             raise InvalidInputError(
-                f"{row.platform} refuses the token of @{row.handle}: connect the account again "
-                "(POST /api/v1/accounts/connect)",
+                f"{row.platform} refuses the token of @{row.handle}: connect the account again",
                 field="account_ids" if row.id in account_ids else "platforms",
                 code="account_revoked",
             )

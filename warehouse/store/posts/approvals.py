@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from warehouse.store.models import Post
 
+MAX_REASON = 2000
 PENDING, APPROVED, REJECTED = "pending", "approved", "rejected"
 WAITING_CODE = "pending_approval"
 WAITING_REASON = "waits for approval: nothing is sent before"
@@ -114,7 +115,13 @@ def reject_post(  # noqa: PLR0917 (who decides what, when)
 ) -> Post:
     """Send a post back to its author as a draft, with the reason. Raises as `approve_post`, and for no reason."""
     if not reason.strip():
-        raise InvalidInputError("say why, so that its author can mend it", field="reason")
+        raise InvalidInputError("say why, so that its author can correct the post", field="reason")
+    if len(reason) > MAX_REASON:
+        raise InvalidInputError(
+            f"the reason has {len(reason)} characters, at most {MAX_REASON} are taken: shorten it",
+            field="reason",
+            code="reason_too_long",
+        )
     post = _lock_pending(session, workspace_id, post_id, expected_version)
     post.approval_state, post.approval_at, post.approval_by = REJECTED, now, decided_by
     post.approval_reason = reason.strip()

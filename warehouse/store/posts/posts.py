@@ -13,7 +13,7 @@ from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import read_settings
 from warehouse.store.database import new_id
 from warehouse.store.models import Post, Publication
-from warehouse.store.posts.approvals import ask_for_approval, hold_unapproved
+from warehouse.store.posts.approvals import PENDING, ask_for_approval, hold_unapproved
 from warehouse.store.posts.bulk_insert import insert_new
 from warehouse.store.posts.duplicates import Target, refuse_duplicates
 from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
@@ -22,6 +22,7 @@ from warehouse.store.posts.reads import PostFilter, get_post, list_posts
 from warehouse.store.posts.versions import lock_publications, require_version, touch
 from warehouse.store.publishing.ledger import insert_opened, open_ledger
 from warehouse.store.publishing.publications import (
+    EDITABLE,
     IN_FLIGHT,
     cancel_publication,
     change_content,
@@ -47,6 +48,7 @@ __all__ = [
     "create_post",
     "create_post_and_publications",
     "get_post",
+    "list_possible_actions",
     "list_posts",
     "record_external_posts",
     "reschedule_post",
@@ -272,6 +274,20 @@ def resolve_publication(  # noqa: PLR0917 (each names one level of the same addr
     hold_unapproved(session, post, now)
     touch(session, post, now)
     return post
+
+
+def list_possible_actions(post: Post, publications: Sequence[Publication]) -> set[str]:
+    """Return what can be done with a post now: move, cancel, retry, approve. Each action still checks by itself."""
+    statuses = {row.status for row in publications} or {post.status}
+    possible: set[str] = set()
+    if not statuses & IN_FLIGHT:
+        possible |= {"cancel"} if statuses & EDITABLE else set()
+        possible |= {"move"} if statuses & {"draft", "scheduled"} and publications else set()
+    if "failed" in statuses:
+        possible.add("retry")
+    if post.approval_state == PENDING:
+        possible.add("approve")
+    return possible
 
 
 def _bring_up_to_date(

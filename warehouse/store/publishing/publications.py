@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from connectors.types import PostContent
 
+MAX_EXTERNAL_ID = 300
+"""Characters; the length of the column."""
 EDITABLE = frozenset({"draft", "scheduled", "needs_review", "failed"})
 IN_FLIGHT = frozenset({"claimed", "sending", "unknown"})
 
@@ -138,6 +140,12 @@ def resolve_review(
     if publication.status != "needs_review":
         raise ConflictError(
             f"the publication is {publication.status}: there is nothing to decide", code="not_in_review"
+        )
+    if external_id is not None and len(external_id) > MAX_EXTERNAL_ID:
+        raise InvalidInputError(
+            f"the external id has {len(external_id)} characters, at most {MAX_EXTERNAL_ID} are taken: check it",
+            field="external_id",
+            code="external_id_too_long",
         )
     if decision == "published":
         _require_free(session, publication, external_id)

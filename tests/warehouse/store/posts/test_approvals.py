@@ -17,6 +17,7 @@ from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import (
     PostDraft,
     create_post,
+    list_possible_actions,
     reschedule_post,
     resolve_publication,
     retry_post,
@@ -209,3 +210,15 @@ def test_only_what_was_read_is_approved(governed: World) -> None:
         approve(governed, waiting, expected_version=version)
     assert caught.value.code == "stale"
     assert not claimed(governed, waiting)
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 2001])
+def test_a_rejection_needs_a_reason_of_readable_length(governed: World, reason: str) -> None:
+    (waiting,) = governed.schedule("mastodon")
+    post_id = governed.get(waiting).post_id
+    with pytest.raises(InvalidInputError) as refused, governed.store.write() as session:
+        reject_post(session, governed.workspace_id, post_id, "key_boss", reason, governed.at)
+    assert refused.value.field == "reason"
+    with governed.store.read() as session:
+        assert session.get_one(Post, post_id).approval_state == "pending"
+        assert "approve" in list_possible_actions(session.get_one(Post, post_id), [governed.get(waiting)])

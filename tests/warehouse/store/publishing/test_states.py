@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from connectors.types import PostContent
-from warehouse.errors import ConflictError
+from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.models import AccountRow, Post, Publication, PublicationAttempt, Workspace
 from warehouse.store.publishing.claims import (
     claim_unknown,
@@ -413,6 +413,8 @@ def test_an_id_that_is_another_publication_is_refused(world: World) -> None:
         row = get_publication(session, world.workspace_id, doubtful)
         with pytest.raises(ConflictError, match="is known as publication"):
             resolve_review(session, row, "published", world.at, external_id="7")
+        with pytest.raises(InvalidInputError, match="at most 300"):
+            resolve_review(session, row, "published", world.at, external_id="7" * 301)
     assert world.get(doubtful).status == "needs_review"
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.times import require_future, resolve_time
 from warehouse.errors import InvalidInputError
+from warehouse.scheduling.local_times import require_future, resolve_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -1,26 +1,29 @@
-"""Uploads in a request: which of a post's media they are, of what kind, and whether each platform can get them."""
+"""Media of a post: the uploads among them, their kinds, and whether each platform can fetch them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from api.http.errors import ApiError, problem_at
 from connectors.capabilities import get_capabilities
 from connectors.types import Media, Platform
+from warehouse.errors import InvalidInputError
 from warehouse.store.posts.media import find_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from api.posts.requests import Wording
+    from warehouse.planning.wording import Wording
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.posts.idempotency import StoreSession
     from warehouse.store.posts.media import MediaUpload
 
 
 def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:
-    """Return the wording with each upload's own kind, whatever was said. Raises a 422 for one that is not there."""
+    """Return the wording with each upload's real kind, whatever the input says.
+
+    Raises InvalidInputError (code unknown_upload) for an upload that does not exist in this workspace.
+    """
     lists: dict[str, Sequence[Media]] = {"/media": wording.media}
     lists |= {f"/variants/{platform}/media": one.media or () for platform, one in wording.variants.items()}
     wanted = {item.upload_id for items in lists.values() for item in items if item.upload_id is not None}
@@ -38,7 +41,7 @@ def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) 
 
 
 def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:
-    """Raise a 422 where a platform fetches media by itself and uploads have no public address."""
+    """Raise InvalidInputError where a platform fetches media by itself and uploads have no public address."""
     if public_url is not None:
         return
     errors: list[dict[str, Any]] = []
@@ -59,7 +62,7 @@ def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_u
                 }
             )
     if errors:
-        raise ApiError(422, errors[0]["code"], errors[0]["detail"], errors=errors)
+        raise InvalidInputError.from_entries(errors)
 
 
 def _with_kinds(items: Sequence[Media], known: Mapping[str, MediaUpload], pointer: str) -> list[Media]:
@@ -70,10 +73,10 @@ def _with_kinds(items: Sequence[Media], known: Mapping[str, MediaUpload], pointe
             continue
         upload = known.get(item.upload_id)
         if upload is None:
-            raise problem_at(
-                f"{pointer}/{place}/url",
-                "unknown_upload",
-                f"there is no upload {item.upload_id} in this workspace: POST /api/v1/media makes one",
+            raise InvalidInputError(
+                f"there is no upload {item.upload_id} in this workspace: upload the file first",
+                field=f"{pointer.removeprefix('/')}/{place}/url",
+                code="unknown_upload",
             )
         found.append(item.model_copy(update={"kind": upload.kind}))
     return found

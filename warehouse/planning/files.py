@@ -1,4 +1,4 @@
-"""Read many posts from one body: a JSON array, JSON lines, or CSV; each row keeps the line it stands on."""
+"""Read many posts from one file: a JSON array, JSON lines, or CSV. Each row keeps its line number."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from api.http.errors import ApiError, problem_at
+from warehouse.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ROWS = 200
-"""One transaction for all: on SQLite a publisher waits for it, about a second for so many."""
-JSON = "application/json"
-JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-CSV = "text/csv"
+"""All rows are one transaction: on SQLite a publisher waits for it, about a second for this many."""
+FileFormat = Literal["json", "json_lines", "csv"]
 CSV_COLUMNS = (
     "content",
     "platforms",
@@ -46,39 +44,41 @@ _THREAD_BREAK = re.compile(r"^---\s*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class PostRow:
-    """One post of a body, not checked yet."""
+    """One post of a file, not checked yet."""
 
     line: int
-    """Where it begins, from 1; in a JSON array its place in it."""
+    """Line on which it begins, from 1; in a JSON array its place in it."""
     fields: object
-    """As in the body of POST /posts; `problem` says why there are none."""
+    """The fields of a PostWish as JSON has them; `problem` says why there are none."""
     problem: str | None = None
 
 
-def read_post_rows(body: bytes, content_type: str) -> list[PostRow]:
-    """Return the rows of a body. Raises an ApiError for another type, no rows, too many, or no text at all."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind not in {JSON, *JSON_LINES, CSV}:
-        raise ApiError(
-            415,
-            "unsupported_media_type",
-            f"posts come as {JSON_LINES[0]} (one a line), {JSON} (an array) or {CSV}, not as {kind or 'nothing'}",
-        )
+def read_post_rows(body: bytes, file_format: FileFormat) -> list[PostRow]:
+    """Return the rows of a file.
+
+    "json" also takes JSON lines, as many tools declare them so. Raises InvalidInputError: no UTF-8, no rows, too many,
+    a wrong header. One row that cannot be read is a PostRow with a `problem`.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise problem_at("", "not_utf8", f"the body is no UTF-8 (at byte {error.start})") from None
-    if kind == CSV:
+        raise InvalidInputError(
+            f"the file is not UTF-8 (at byte {error.start})", field="", code="not_utf8"
+        ) from None
+    if file_format == "csv":
         rows = list(_read_csv(text))
-    elif kind == JSON and text.lstrip().startswith("["):
+    elif file_format == "json" and text.lstrip().startswith("["):
         rows = _read_array(text)
     else:
         rows = list(_read_lines(text))
     if not rows:
-        raise problem_at("", "no_rows", "the body holds no posts")
+        raise InvalidInputError("the file holds no posts", field="", code="no_rows")
     if len(rows) > MAX_ROWS:
-        raise problem_at(
-            "", "too_many_rows", f"{len(rows)} posts, at most {MAX_ROWS} at once: split them", limit=MAX_ROWS
+        raise InvalidInputError(
+            f"{len(rows)} posts, at most {MAX_ROWS} at once: split them",
+            field="",
+            code="too_many_rows",
+            limit=MAX_ROWS,
         )
     return rows
 
@@ -97,7 +97,9 @@ def _read_array(text: str) -> list[PostRow]:
     try:
         return [PostRow(line, fields) for line, fields in enumerate(orjson.loads(text), start=1)]
     except orjson.JSONDecodeError as error:
-        raise problem_at("", "json_invalid", f"the body is no JSON array: {error}") from None
+        raise InvalidInputError(
+            f"the file is no JSON array: {error}", field="", code="json_invalid"
+        ) from None
 
 
 def _read_csv(text: str) -> Iterator[PostRow]:
@@ -112,21 +114,23 @@ def _read_csv(text: str) -> Iterator[PostRow]:
                 yield _from_cells(line, header, cells)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise problem_at("", "csv_invalid", f"line {line} is no CSV: {error}") from None
+        raise InvalidInputError(f"line {line} is no CSV: {error}", field="", code="csv_invalid") from None
 
 
 def _require_known(header: list[str]) -> None:
     for name in header:
         if name not in CSV_COLUMNS and not name.startswith(VARIANT_PREFIX):
-            raise problem_at(
-                "",
-                "unknown_column",
+            raise InvalidInputError(
                 f"unknown column {name!r}: use {', '.join(CSV_COLUMNS)} or {VARIANT_PREFIX}<platform>",
+                field="",
+                code="unknown_column",
             )
     if "content" not in header:
-        raise problem_at("", "missing_column", "the first line names the columns: content is missing")
+        raise InvalidInputError(
+            "the first line names the columns: content is missing", field="", code="missing_column"
+        )
     if len(set(header)) != len(header):
-        raise problem_at("", "repeated_column", "a column stands twice in the first line")
+        raise InvalidInputError("a column stands twice in the first line", field="", code="repeated_column")
 
 
 def _from_cells(line: int, header: list[str], cells: list[str]) -> PostRow:

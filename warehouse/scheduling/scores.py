@@ -1,67 +1,119 @@
-"""What if: what one time is worth on each account, what is near it, and what the platform allows."""
+"""What one time is worth on each account, what is near it, and what the platform allows."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from api.http.times import require_future, resolve_time
-from api.optimal_times.schemas import Collision, LimitUse, ScoreOut, TimeScore
-from api.optimal_times.suggestions import choose_targets
-from api.optimal_times.views import share_fields
 from connectors.capabilities import get_capabilities
 from connectors.types import Platform
+from warehouse.scheduling.account_shares import AccountShare, share_fields
 from warehouse.scheduling.explanations import CAVEATS, describe_candidate, describe_time, to_percent
+from warehouse.scheduling.local_times import require_future, resolve_time
 from warehouse.scheduling.optimal_placement import load_weeks
 from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, weigh
-from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.scheduling.suggestions import choose_accounts
+from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.schedules.placements import list_planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from api.http.callers import Caller
-    from api.http.services import Services
+    from warehouse.lake.connect import Lake
     from warehouse.scheduling.placement import Candidate, Week
     from warehouse.store.accounts.target_accounts import AnyAccount
+    from warehouse.store.posts.idempotency import StoreSession
     from warehouse.store.schedules.placements import Planned
 
 _LONGEST_WINDOW = timedelta(hours=24)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Collision:
+    """Another post of the account near the asked time."""
+
+    publication_id: str
+    post_id: str
+    at: datetime
+    minutes_away: int
+    severity: Literal["too_close", "near"]
+    """too_close: less than 30 minutes; near: less than two hours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitUse:
+    """How much of a platform's own publishing limit would be used."""
+
+    posts: int
+    window_minutes: int
+    used: int
+    """Posts known here in the fullest window that holds the asked time, without a new one."""
+    exceeded: bool
+    """Whether one more would be too many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountScore(AccountShare):
+    """What the asked time is worth on one account, and what conflicts with it there."""
+
+    weekday: int
+    hour: int
+    timezone: str
+    """The account's own: weekday and hour are in it."""
+    p_better: float | None
+    collisions: Sequence[Collision]
+    limit: LimitUse | None
+    """None = the platform publishes no such limit."""
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What one time is worth."""
+
+    at: datetime
+    timezone: str
+    expected_lift_pct: float | None
+    """Weighted mean over the accounts; None = there is none, or nothing was computed yet."""
+    interval_80: tuple[float, float] | None
+    verdict: str
+    data: Sequence[AccountScore]
+    caveats: Sequence[str]
+
+
 def score_time(
-    services: Services,
-    caller: Caller,
+    session: StoreSession,
+    lake: Lake,
+    workspace_id: str,
+    now: datetime,
     *,
-    at: str | None,
-    platform: Platform | None,
-    account_id: str | None,
-    timezone: str | None,
-) -> ScoreOut:
+    at: str | None = None,
+    platform: Platform | None = None,
+    account_id: str | None = None,
+    timezone: str | None = None,
+) -> Score:
     """Return what a time is worth; None = now. Raises InvalidInputError (in the past, no time), NotFoundError."""
-    now = services.clock()
-    with services.store.read() as session:
-        zone = parse_timezone(timezone or get_workspace(session, caller.workspace_id).timezone)
-        instant = now
-        if at is not None:
-            resolved = resolve_time(at, zone, field="at")
-            require_future(resolved, now, field="at")
-            instant = resolved.at
-        accounts: Sequence[AnyAccount]
-        if account_id is not None:
-            accounts = [get_account(session, caller.workspace_id, account_id)]
-            accounts = [row for row in accounts if platform in (None, row.platform)]
-        else:
-            accounts = choose_targets(session, caller.workspace_id, [platform] if platform else [], [])
-        weeks = load_weeks(session, services.lake, caller.workspace_id, accounts)
-        planned = list_planned(
-            session,
-            [row.id for row in accounts],
-            start=instant - _LONGEST_WINDOW,
-            end=instant + _LONGEST_WINDOW,
-        )
+    zone = parse_timezone(timezone or read_settings(session, workspace_id).timezone)
+    instant = now
+    if at is not None:
+        resolved = resolve_time(at, zone, field="at")
+        require_future(resolved, now, field="at")
+        instant = resolved.at
+    accounts: Sequence[AnyAccount]
+    if account_id is not None:
+        accounts = [get_account(session, workspace_id, account_id)]
+        accounts = [row for row in accounts if platform in (None, row.platform)]
+    else:
+        accounts = choose_accounts(session, workspace_id, [platform] if platform else [], [])
+    weeks = load_weeks(session, lake, workspace_id, accounts)
+    planned = list_planned(
+        session,
+        [row.id for row in accounts],
+        start=instant - _LONGEST_WINDOW,
+        end=instant + _LONGEST_WINDOW,
+    )
     candidate = weigh(weeks, instant)
     known = any(week.slots for week in weeks)
     lift = to_percent(candidate.lift, candidate.lift_low, candidate.lift_high)
@@ -69,7 +121,7 @@ def score_time(
         _score(row, week, candidate, [item for item in planned if item.account_id == row.id])
         for row, week in zip(accounts, weeks, strict=True)
     ]
-    return ScoreOut(
+    return Score(
         at=instant.astimezone(zone),
         timezone=zone.key,
         expected_lift_pct=lift.lift if known else None,
@@ -80,13 +132,13 @@ def score_time(
     )
 
 
-def _score(row: AnyAccount, week: Week, candidate: Candidate, planned: Sequence[Planned]) -> TimeScore:
+def _score(row: AnyAccount, week: Week, candidate: Candidate, planned: Sequence[Planned]) -> AccountScore:
     local = candidate.at.astimezone(week.zone)
     slot = candidate.by_account.get(week.account_id)
     collisions = _find_collisions(candidate.at, planned)
     limit = _use_limit(Platform(row.platform), candidate.at, planned)
     shared = share_fields(candidate, week, {row.id: row.handle}, {})
-    return TimeScore(
+    return AccountScore(
         **shared,
         weekday=local.weekday(),
         hour=local.hour,
@@ -151,7 +203,7 @@ def _sentence(
     return words
 
 
-def _verdict(candidate: Candidate, weeks: Sequence[Week], scores: Sequence[TimeScore]) -> str:
+def _verdict(candidate: Candidate, weeks: Sequence[Week], scores: Sequence[AccountScore]) -> str:
     if not weeks:
         return "No account is connected here."
     if not any(week.slots for week in weeks):

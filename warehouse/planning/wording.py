@@ -1,22 +1,23 @@
-"""From an author's request to what the store keeps: who gets what when, and what a platform would refuse."""
+"""What a post says on each platform, and what a platform would refuse about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from api.http.errors import ApiError
-from api.posts.schemas import MAX_CONTENT, Variant
 from connectors.capabilities import get_capabilities, validate_content
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
+from warehouse.planning.wish import MAX_CONTENT, Variant
+from warehouse.platforms import parse_platform
 from warehouse.store.posts.duplicates import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from connectors.content.capabilities import Capabilities, ContentProblem
+    from warehouse.planning.wish import PostTemplate
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.models import Post
     from warehouse.store.schedules.recurrence_models import Recurrence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What a post says: the common content, and what single platforms get instead."""
+    """The content that all platforms share, and what single platforms get instead."""
 
     content: str
     media: Sequence[Media] = ()
@@ -45,7 +46,7 @@ class Wording:
         )
 
     def as_details(self) -> dict[str, Any]:
-        """Return all but the common text as JSON, as `posts.details` keeps it."""
+        """Return everything except the common text as JSON, as `posts.details` stores it."""
         return {
             "media": [item.model_dump(mode="json") for item in self.media],
             "link": self.link,
@@ -58,8 +59,29 @@ class Wording:
         }
 
 
-def wording_of(post: Post | Recurrence) -> Wording:
-    """Return what a stored post, or each post of a rule, says."""
+def read_wording(wish: PostTemplate, content: str, known: Wording | None = None) -> Wording:
+    """Return the wording of a wish; with `known`, a field that is not given stays as it was.
+
+    Raises InvalidInputError for a variant of an unknown platform.
+    """
+    fresh = Wording(
+        content=content,
+        media=wish.media,
+        link=wish.link,
+        thread=wish.thread,
+        first_comment=wish.first_comment,
+        variants={
+            parse_platform(name, field=f"variants/{name}"): variant for name, variant in wish.variants.items()
+        },
+    )
+    if known is None:
+        return fresh
+    given = wish.model_fields_set & {"media", "link", "thread", "first_comment", "variants"}
+    return replace(known, content=content, **{name: getattr(fresh, name) for name in given})
+
+
+def stored_wording(post: Post | Recurrence) -> Wording:
+    """Return what a stored post, or each post of a stored rule, says."""
     details = post.details
     return Wording(
         content=post.content,
@@ -74,29 +96,8 @@ def wording_of(post: Post | Recurrence) -> Wording:
     )
 
 
-def parse_platforms(names: Iterable[str], *, field_name: str = "platforms") -> list[Platform]:
-    """Return the platforms called so, each once. Raises InvalidInputError: unknown, or without a connector yet."""
-    found: dict[Platform, None] = {}
-    for number, name in enumerate(names):
-        found[parse_platform(name, field=f"{field_name}/{number}")] = None
-    return list(found)
-
-
-def parse_platform(name: str, *, field: str = "platform") -> Platform:
-    """Return the platform called `name`. Raises InvalidInputError that lists what there is."""
-    try:
-        return Platform.parse(name)
-    except ValueError as error:
-        raise InvalidInputError(str(error), field=field, code="unknown_platform") from None
-
-
-def parse_variants(variants: Mapping[str, Variant]) -> dict[Platform, Variant]:
-    """Return the variants by platform. Raises InvalidInputError for an unknown platform."""
-    return {parse_platform(name, field=f"variants/{name}"): variant for name, variant in variants.items()}
-
-
 def require_length(content: str) -> None:
-    """Raise InvalidInputError for a common content over the API's own limit."""
+    """Raise InvalidInputError for a common content that is longer than MAX_CONTENT."""
     if len(content) > MAX_CONTENT:
         raise InvalidInputError(
             f"the content has {len(content)} characters, at most {MAX_CONTENT} are taken: shorten it by "
@@ -109,13 +110,13 @@ def require_length(content: str) -> None:
 def make_targets(
     accounts: Sequence[AnyAccount], wording: Wording, *, due_later: bool
 ) -> tuple[list[Target], list[str]]:
-    """Return each account with what it is to say, and warnings. Raises an ApiError for what would be refused.
+    """Return each account with what it is sent, and warnings. Raises InvalidInputError for what would be refused.
 
-    A missing picture, where a platform demands one, is only a warning while there is time to add it
-    (`due_later`): everything else can be said right at once, a picture often comes last.
+    A missing picture, where a platform requires one, is only a warning while there is time to add it (`due_later`):
+    texts are written early, a picture often comes last.
     """
     targets = [Target(row, wording.for_platform(Platform(row.platform))) for row in accounts]
-    errors, warnings = [], []
+    entries, warnings = [], []
     for platform, text_limit in dict.fromkeys((Platform(row.platform), row.text_limit) for row in accounts):
         content = wording.for_platform(platform)
         for problem in validate_content(platform, content, text_limit=text_limit):
@@ -123,15 +124,21 @@ def make_targets(
                 warnings.append(f"{platform}: {problem.detail} (before the post's time)")
             else:
                 capabilities = get_capabilities(platform, text_limit=text_limit)
-                errors.append(_to_entry(capabilities, content, wording, problem))
-    if errors:
-        raise ApiError(422, errors[0]["code"], errors[0]["detail"], errors=errors)
+                entries.append(_to_entry(capabilities, content, wording, problem))
+    if entries:
+        raise InvalidInputError.from_entries(entries)
     return targets, warnings
 
 
-def has_time(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) -> bool:
-    """Tell whether a post can still be completed before it goes out."""
+def is_due_later(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) -> bool:
+    """Return whether a post can still be completed before it goes out."""
     return is_draft or (scheduled_at is not None and scheduled_at > now)
+
+
+def count_text(platform: Platform, content: PostContent) -> int:
+    """Return the length of what is sent, as the platform counts."""
+    capabilities = get_capabilities(platform)
+    return capabilities.count_text(capabilities.write_text(content))
 
 
 def _to_entry(
@@ -154,9 +161,3 @@ def _to_entry(
             "unit": capabilities.text_unit,
         }
     return entry
-
-
-def count_text(platform: Platform, content: PostContent) -> int:
-    """Return the length of what is sent, as the platform counts."""
-    capabilities = get_capabilities(platform)
-    return capabilities.count_text(capabilities.write_text(content))

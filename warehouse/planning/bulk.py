@@ -1,0 +1,117 @@
+"""Create many posts in one transaction: all or nothing, or each row by itself, or a dry run that saves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.planning.posts import plan_new_post
+from warehouse.planning.times import needs_lake
+from warehouse.planning.wish import PostWish
+from warehouse.shapes import read_shape
+from warehouse.store.posts.posts import create_post
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from warehouse.planning.context import PlanningContext
+    from warehouse.planning.files import PostRow
+
+BulkMode = Literal["all", "each"]
+"""all: nothing is saved unless every row is right. each: every right row is saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRow:
+    """What became of one row."""
+
+    line: int
+    status: Literal["created", "valid", "failed"]
+    post_id: str | None = None
+    scheduled_at: datetime | None = None
+    warnings: Sequence[str] = ()
+    code: str | None = None
+    errors: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    """Entries as of InvalidInputError; pointers are into the row's own post."""
+    existing_id: str | None = None
+    """With the code duplicate: the earlier post."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkReport:
+    """What became of all rows, in their order."""
+
+    mode: BulkMode
+    dry_run: bool
+    total: int
+    created: int
+    failed: int
+    rows: Sequence[BulkRow]
+
+
+def rows_need_lake(rows: Sequence[PostRow]) -> bool:
+    """Return whether one of the rows asks for an advised time (see `needs_lake`)."""
+    return any(isinstance(row.fields, dict) and needs_lake(row.fields.get("scheduled_at")) for row in rows)
+
+
+def create_posts(
+    context: PlanningContext, rows: Sequence[PostRow], *, mode: BulkMode = "all", dry_run: bool = False
+) -> BulkReport:
+    """Create the posts of the rows, and report on each row.
+
+    On a dry run, and with mode "all" where a row is wrong, everything is rolled back to the state before the call.
+    Each row sees the rows before it: a duplicate within the file is found, and each row takes its own free time.
+    """
+    with context.session.begin_nested() as everything:
+        # A dry run takes part in no experiment: it could be repeated until the draw pleases.
+        told = [_create_row(context, row, preview=dry_run) for row in rows]
+        failed = sum(row.status == "failed" for row in told)
+        discard = dry_run or (mode == "all" and failed > 0)
+        if discard:
+            everything.rollback()
+    if discard:
+        told = [
+            replace(row, status="valid", post_id=None) if row.status == "created" else row for row in told
+        ]
+    return BulkReport(
+        mode=mode,
+        dry_run=dry_run,
+        total=len(told),
+        created=0 if discard else len(told) - failed,
+        failed=failed,
+        rows=told,
+    )
+
+
+def _read_wish(row: PostRow) -> PostWish:
+    if row.problem is not None:
+        raise InvalidInputError(row.problem, field="", code="unreadable_row")
+    return read_shape(PostWish, row.fields)
+
+
+def _create_row(context: PlanningContext, row: PostRow, *, preview: bool) -> BulkRow:
+    try:
+        wish = _read_wish(row)
+        # A savepoint: what a refused row has begun is undone, the other rows stay.
+        with context.session.begin_nested():
+            plan = plan_new_post(context, wish, preview=preview)
+            post = create_post(context.session, context.workspace_id, plan.draft, context.now)
+    except InvalidInputError as error:
+        return BulkRow(line=row.line, status="failed", code=error.code, errors=error.entries)
+    except (ConflictError, NotFoundError) as error:
+        return BulkRow(
+            line=row.line,
+            status="failed",
+            code=error.code,
+            errors=[{"pointer": "", "code": error.code, "detail": error.message}],
+            existing_id=error.existing_id if isinstance(error, ConflictError) else None,
+        )
+    return BulkRow(
+        line=row.line,
+        status="created",
+        post_id=post.id,
+        scheduled_at=post.scheduled_at,
+        warnings=list(plan.warnings),
+    )

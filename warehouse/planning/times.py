@@ -1,0 +1,117 @@
+"""When a post goes out: a time as written, "optimal", "queue", or at once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from warehouse.errors import InvalidInputError
+from warehouse.scheduling.local_times import ResolvedTime, require_future, resolve_time
+from warehouse.scheduling.queue_slots import next_free_slot
+from warehouse.store.access.workspaces import parse_timezone, read_settings
+from warehouse.store.accounts.target_accounts import list_target_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.types import Platform
+    from warehouse.planning.context import PlanningContext
+    from warehouse.store.accounts.target_accounts import TargetAccount
+
+OPTIMAL, QUEUE = "optimal", "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Target platforms and accounts of a wish."""
+
+    platforms: Sequence[Platform] = ()
+    account_ids: Sequence[str] = ()
+
+    def find(self, context: PlanningContext) -> list[TargetAccount]:
+        """Return the accounts, locked for the transaction. Raises InvalidInputError."""
+        return list_target_accounts(
+            context.session, context.workspace_id, platforms=self.platforms, account_ids=self.account_ids
+        )
+
+
+def needs_lake(scheduled_at: object) -> bool:
+    """Return whether planning with this `scheduled_at` asks the lake.
+
+    A command opens the lake before its transaction, which should be short, and only where it is needed.
+    """
+    return isinstance(scheduled_at, str) and scheduled_at.strip().lower() == OPTIMAL
+
+
+def resolve_when(
+    context: PlanningContext,
+    value: str | None,
+    timezone: str | None,
+    recipients: Recipients,
+    *,
+    experiment: bool = True,
+    except_post_id: str | None = None,
+) -> ResolvedTime | None:
+    """Return the instant that `scheduled_at` means, or None where it is not given.
+
+    A time without an offset is read in `timezone`, else in the workspace's zone. "queue" is the next slot that is
+    free on all the accounts. With "optimal", `experiment` lets the workspace's experiment choose the time too.
+    `except_post_id` is the post that is moved. Raises InvalidInputError.
+    """
+    zone = parse_timezone(timezone or read_settings(context.session, context.workspace_id).timezone)
+    if value is None:
+        return None
+    asked = value.strip().lower()
+    if asked not in {OPTIMAL, QUEUE}:
+        resolved = resolve_time(value, zone)
+        require_future(resolved, context.now)
+        return resolved
+    accounts = recipients.find(context)
+    if asked == QUEUE:
+        if not accounts:
+            raise InvalidInputError(
+                "a queue belongs to accounts: name at least one", field="platforms", code="no_target"
+            )
+        at = next_free_slot(context.session, accounts, context.now, except_post_id=except_post_id)
+        return ResolvedTime(at, value, zone.key, "queue", "the next free slot of the queue")
+    from warehouse.scheduling.optimal_placement import place_post  # noqa: PLC0415 (only what asks the lake needs it)
+
+    placement = place_post(
+        context.session,
+        context.open_lake(),
+        context.workspace_id,
+        accounts,
+        context.now,
+        seed=secrets.randbits(32) if experiment else None,
+        except_post_id=except_post_id,
+    )
+    return ResolvedTime(
+        placement.candidate.at, value, zone.key, "optimal", placement.reason, placement.as_details()
+    )
+
+
+def resolve_at_once(context: PlanningContext) -> ResolvedTime:
+    """Return the time now, as the time of a post that is published at once."""
+    zone = read_settings(context.session, context.workspace_id).timezone
+    return ResolvedTime(context.now, "", zone, "now")
+
+
+def timing_details(resolved: ResolvedTime | None) -> dict[str, Any]:
+    """Return how a time was found, as `posts.details` stores it: under "scheduling" and "placement"."""
+    return {
+        "scheduling": scheduling_details(resolved),
+        "placement": resolved.placement if resolved else None,
+    }
+
+
+def scheduling_details(resolved: ResolvedTime | None) -> dict[str, Any] | None:
+    """Return how a time was found, as `posts.details["scheduling"]` stores it."""
+    if resolved is None:
+        return None
+    return {
+        "requested": resolved.requested or None,
+        "timezone": resolved.timezone,
+        "resolution": resolved.resolution,
+        "note": resolved.note,
+    }

@@ -1,0 +1,115 @@
+"""Save an uploaded file: its type is read from its first bytes, and file and row are saved together or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from connectors.content.media_types import SNIFFED_BYTES, sniff_type
+from connectors.types import UPLOAD_TYPES
+from warehouse.errors import InvalidInputError, StorageError
+from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from warehouse.media_files import MediaFiles
+    from warehouse.store.posts.idempotency import StoreSession
+
+_PIECE = 1_048_576
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file that can be uploaded, and the id that its upload gets."""
+
+    content_type: str
+    size: int
+    sha256: str
+    filename: str
+    media_id: str = field(default_factory=new_media_id)
+
+
+class KeptFile:
+    """A file that is saved and waits for its row in the store (`record`)."""
+
+    def __init__(self, checked: CheckedFile) -> None:
+        self.checked = checked
+        self.is_recorded = False
+
+    def record(self, session: StoreSession, workspace_id: str, now: datetime) -> MediaUpload:
+        """Add the upload's row. Call it inside the block of `keep_file`, in a transaction that ends there."""
+        row = add_upload(
+            session,
+            workspace_id,
+            self.checked.media_id,
+            content_type=self.checked.content_type,
+            size=self.checked.size,
+            sha256=self.checked.sha256,
+            filename=self.checked.filename,
+            now=now,
+        )
+        self.is_recorded = True
+        return row
+
+
+def check_file(
+    file: IO[bytes], *, filename: str, max_bytes: int | None = None, name: str = "the file"
+) -> CheckedFile:
+    """Return what is known of a file that may be uploaded; `name` stands for it in messages.
+
+    Raises InvalidInputError (field "file"): empty, longer than `max_bytes`, or of a type that is not accepted.
+    """
+    size = file.seek(0, os.SEEK_END)
+    if max_bytes is not None and size > max_bytes:
+        raise InvalidInputError(
+            f"{name} has {size:,} bytes, at most {max_bytes:,} are taken (SOCIALFLOW_API_MAX_UPLOAD_BYTES): "
+            "make it smaller",
+            field="file",
+            code="file_too_large",
+        )
+    file.seek(0)
+    content_type = sniff_type(file.read(SNIFFED_BYTES))
+    if content_type not in UPLOAD_TYPES:
+        raise InvalidInputError(
+            f"{name} is none of {', '.join(UPLOAD_TYPES)}, by its first bytes: convert it"
+            if size
+            else f"{name} is empty: choose another one",
+            field="file",
+            code="unsupported_media",
+        )
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return CheckedFile(content_type, size, digest.hexdigest(), filename[:_LONGEST_NAME])
+
+
+@contextmanager
+def keep_file(media: MediaFiles, checked: CheckedFile, file: IO[bytes]) -> Iterator[KeptFile]:
+    """Save a file for the block. It is removed again unless the block records it and ends without an error.
+
+    The block holds the whole transaction: the file is saved before it (it should be short), and a file without a row
+    must not stay. Raises StorageError where the file cannot be saved.
+    """
+    kept = KeptFile(checked)
+    ended_well = False
+    try:
+        try:
+            file.seek(0)
+            media.save(checked.media_id, file)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise StorageError(
+                f"{checked.filename} cannot be saved now ({reason}): try again later"
+            ) from error
+        yield kept
+        ended_well = kept.is_recorded
+    finally:
+        if not ended_well:
+            media.remove(checked.media_id)

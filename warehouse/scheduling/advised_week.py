@@ -1,0 +1,173 @@
+"""The advised week of the chosen accounts, each alone and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from warehouse.lake.queries.timing import get_optimal_times, get_posting_noise
+from warehouse.scheduling.account_shares import AccountShare, list_shares
+from warehouse.scheduling.explanations import (
+    describe_candidate,
+    describe_losses,
+    describe_time,
+    to_percent,
+)
+from warehouse.scheduling.optimal_placement import LEAD, NEAR, load_weeks
+from warehouse.scheduling.placement import list_candidates
+from warehouse.store.access.workspaces import parse_timezone, read_settings
+from warehouse.store.accounts.accounts import get_account, list_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from connectors.types import Platform
+    from warehouse.lake.connect import Lake
+    from warehouse.scheduling.placement import Week
+    from warehouse.store.models import AccountRow
+    from warehouse.store.posts.idempotency import StoreSession
+
+MOST_SHARING = 25
+"""More accounts than this are not weighed against each other in a table."""
+NOISE_MEMORY = timedelta(days=365)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedTime:
+    """One time for several accounts at once."""
+
+    next_at: datetime
+    weekday: int
+    """0 = Monday, in the zone of the answer."""
+    hour: int
+    expected_lift_pct: float
+    """Weighted mean over the accounts."""
+    interval_80: tuple[float, float]
+    accounts: Sequence[AccountShare]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedTimes:
+    """The coming week's best times for all of the accounts together, the best first."""
+
+    timezone: str
+    verdict: str
+    data: Sequence[SharedTime]
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisedWeek:
+    """What is advised for the chosen accounts."""
+
+    accounts: Sequence[AccountRow]
+    slots: Sequence[Mapping[str, Any]]
+    """Rows of marts.optimal_times: the best `limit` of each account, best first."""
+    best: Mapping[str, Mapping[str, Any]]
+    """The best of them by account id; an account without one has nothing computed yet."""
+
+
+def read_advised_week(
+    session: StoreSession,
+    lake: Lake,
+    workspace_id: str,
+    *,
+    platform: Platform | None = None,
+    account_id: str | None = None,
+    limit: int,
+) -> AdvisedWeek:
+    """Return the `limit` best slots of each account. Raises NotFoundError for an unknown account."""
+    if account_id is not None:
+        accounts = [get_account(session, workspace_id, account_id)]
+    else:
+        accounts = [row for row in list_accounts(session, workspace_id) if row.status != "disconnected"]
+    accounts = [row for row in accounts if platform in (None, row.platform)]
+    ids = [row.id for row in accounts]
+    slots = get_optimal_times(lake, workspace_id=workspace_id, account_ids=ids, limit=limit)
+    return AdvisedWeek(accounts, slots, {row["account_id"]: row for row in reversed(slots)})
+
+
+def share_week(
+    session: StoreSession,
+    lake: Lake,
+    workspace_id: str,
+    week: AdvisedWeek,
+    now: datetime,
+    *,
+    timezone: str | None = None,
+    weights: Mapping[str, float],
+    limit: int,
+) -> SharedTimes | None:
+    """Return the best times for all accounts of the week together.
+
+    None = fewer than two accounts with computed times, or more than MOST_SHARING. Raises InvalidInputError.
+    """
+    known = [row for row in week.accounts if row.id in week.best]
+    if not 2 <= len(known) <= MOST_SHARING:
+        return None
+    return _share(
+        load_weeks(session, lake, workspace_id, known),
+        {row.id: row.handle for row in known},
+        weights,
+        zone=parse_timezone(timezone or read_settings(session, workspace_id).timezone),
+        now=now,
+        limit=limit,
+    )
+
+
+def read_noise(lake: Lake, workspace_id: str, week: AdvisedWeek, now: datetime) -> dict[str, float]:
+    """Return, by account, how much luck there is in one post (in log units), where that was measured."""
+    ids = [row.id for row in week.accounts]
+    return get_posting_noise(lake, workspace_id=workspace_id, account_ids=ids, since=now - NOISE_MEMORY)
+
+
+def rank_across_accounts(rows: Sequence[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
+    """Return the best slot of each account, then the second best of each, ... at most `limit` in all.
+
+    Lifts are relative to each account's own usual times, so they do not rank accounts against each other.
+    """
+    ranks: dict[str, int] = {}
+    ranked = []
+    for row in rows:
+        rank = ranks[row["account_id"]] = ranks.get(row["account_id"], 0) + 1
+        ranked.append((rank, -row["expected_lift"], row["account_id"], row))
+    ranked.sort(key=lambda item: item[:3])
+    return [item[3] for item in ranked[:limit]]
+
+
+def _share(
+    weeks: Sequence[Week],
+    handles: Mapping[str, str],
+    weights: Mapping[str, float],
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    limit: int,
+) -> SharedTimes:
+    candidates = list_candidates(weeks, now + LEAD, now + NEAR, weights=weights)
+    ranked = sorted(candidates, key=lambda candidate: (-candidate.lift, candidate.at))[:limit]
+    times = []
+    for candidate in ranked:
+        local = candidate.at.astimezone(zone)
+        lift = to_percent(candidate.lift, candidate.lift_low, candidate.lift_high)
+        times.append(
+            SharedTime(
+                next_at=local,
+                weekday=local.weekday(),
+                hour=local.hour,
+                expected_lift_pct=lift.lift,
+                interval_80=(lift.low, lift.high),
+                accounts=list_shares(candidate, weeks, handles, weights),
+                sentence=f"{describe_time(local)} for all {len(weeks)} accounts: "
+                f"{describe_candidate(candidate, weeks)}.{describe_losses(candidate, weeks)}",
+            )
+        )
+    reliable = [week for week in weeks if week.best.confidence != "none"]
+    verdict = (
+        f"The best hour for all {len(weeks)} accounts together, each against its own usual times."
+        if reliable
+        else "No reliable timing effect on any of these accounts: post when it suits you."
+    )
+    return SharedTimes(timezone=zone.key, verdict=verdict, data=times)
