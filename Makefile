@@ -16,7 +16,7 @@ up: $(READY) ## Start SocialFlow: API, Prefect, publisher
 	@$(BIN)/socialflow up
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Check lint rules, formatting, types and import rules
 	$(BIN)/ruff check .
