@@ -1,26 +1,23 @@
 """Connected accounts: list, connect (verified with the platform first), pause, disconnect."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.accounts.schemas import AccountOut, ConnectRequest, DisconnectOut
+from api.accounts.schemas import AccountOut, DisconnectOut
 from api.accounts.views import render_account, render_disconnected
 from api.http.callers import Caller
 from api.http.dependencies import AccountKeeper, AccountReader, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, answer_once_across, make_answer
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from connectors.types import Account, Credentials, Platform, VerifiedAccount
+from connectors.types import Account, Platform, VerifiedAccount
+from warehouse.planning.connections import read_candidate
 from warehouse.platforms import parse_platform
-from warehouse.scheduling.local_times import require_future, resolve_time
-from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts import accounts as store_accounts
+from warehouse.store.accounts.shapes import ConnectRequest
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 router = APIRouter(prefix="/accounts", tags=["Accounts"])
 
@@ -65,7 +62,7 @@ async def connect_account(
 
     async def work() -> StoredAnswer:
         platform = parse_platform(body.platform)
-        candidate = await asyncio.to_thread(_read_candidate, services, caller, body, platform)
+        candidate = await asyncio.to_thread(_read_candidate, services, caller, body)
         verified = await services.connectors.open(candidate).verify()
         return await asyncio.to_thread(_save, services, caller, body, platform, verified)
 
@@ -132,26 +129,9 @@ def resume_account(
     return answer_once(services, repeat, work)
 
 
-def _read_candidate(services: Services, caller: Caller, body: ConnectRequest, platform: Platform) -> Account:
-    """Return the account as the request describes it, to be verified by its platform."""
+def _read_candidate(services: Services, caller: Caller, body: ConnectRequest) -> Account:
     with services.store.read() as session:
-        zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
-    if body.timezone is not None:
-        parse_timezone(body.timezone)
-    expires_at: datetime | None = None
-    if body.expires_at is not None:
-        resolved = resolve_time(body.expires_at, zone, field="expires_at")
-        require_future(resolved, services.clock(), field="expires_at")
-        expires_at = resolved.at
-    return Account(
-        id="connecting",
-        platform=platform,
-        credentials=Credentials(
-            access_token=body.access_token, refresh_token=body.refresh_token, expires_at=expires_at
-        ),
-        handle=body.handle,
-        instance_url=body.instance_url,
-    )
+        return read_candidate(session, caller.workspace_id, body, services.clock())
 
 
 def _save(

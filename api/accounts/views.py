@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from api.accounts.schemas import AccountOut, DisconnectOut, Health
-from warehouse.store.accounts.accounts import account_health
+from api.accounts.schemas import AccountOut, DisconnectOut
+from warehouse.store.accounts.accounts import describe_account
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,30 +16,11 @@ if TYPE_CHECKING:
 
 def render_account(row: AccountRow, now: datetime) -> AccountOut:
     """Return the view of an account."""
-    return AccountOut(**_common(row, now))
+    return AccountOut.model_validate(describe_account(row, now))
 
 
 def render_disconnected(row: AccountRow, canceled: Sequence[str], now: datetime) -> DisconnectOut:
     """Return the view of an account that was just disconnected."""
-    return DisconnectOut(**_common(row, now), canceled_publication_ids=list(canceled))
-
-
-def _common(row: AccountRow, now: datetime) -> dict[str, Any]:
-    health = account_health(row, now)
-    waits = row.rate_limited_until is not None and row.rate_limited_until > now
-    return {
-        "id": row.id,
-        "platform": row.platform,
-        "handle": row.handle,
-        "display_name": row.display_name,
-        "external_id": row.external_id,
-        "instance_url": row.instance_url or None,
-        "status": row.status,
-        "health": Health(status=health.status, reason=health.reason, at=health.at),
-        "timezone": row.timezone,
-        "connected_at": row.connected_at,
-        "paused_at": row.paused_at,
-        "rate_limited_until": row.rate_limited_until if waits else None,
-        "rate_limit_reason": row.rate_limit_reason if waits else None,
-        "last_error": row.last_error,
-    }
+    return DisconnectOut.model_validate(
+        {**describe_account(row, now), "canceled_publication_ids": list(canceled)}
+    )

@@ -7,16 +7,15 @@ from fastapi import APIRouter, Path, Query, Response
 from api.analytics.schemas import AccountMetricsOut, AccountsFiguresOut
 from api.http.dependencies import Analyst, ServicesDep
 from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
-from api.http.periods import AskedPeriod, AskedPeriodDep
+from api.http.periods import AskedPeriodDep
 from api.http.schemas import problems
-from warehouse.lake.queries.accounts import FIGURES, get_account_figures, list_account_days
 from warehouse.platforms import parse_platform
+from warehouse.lake.queries.accounts import NOT_MEASURED, get_account_figures, list_account_days
+from warehouse.scheduling.periods import AskedPeriod
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.models import AccountRow
 
 router = APIRouter(prefix="/analytics/accounts", tags=["Analytics"])
-
-_NOTHING: dict[str, Any] = {**dict.fromkeys(FIGURES), "publications": 0, "measured": 0}
 
 
 @router.get(
@@ -43,7 +42,7 @@ def read_accounts(
 
     def make() -> AccountsFiguresOut:
         figures = get_account_figures(services.lake, **asked)
-        data = [{**_NOTHING, **figures.get(account["account_id"], {}), **account} for account in accounts]
+        data = [{**NOT_MEASURED, **figures.get(account["account_id"], {}), **account} for account in accounts]
         page = {"data": data, "has_more": False, "next_cursor": None, "period": _edges(period)}
         return AccountsFiguresOut.model_validate(page)
 
@@ -79,7 +78,7 @@ def read_account(
         figures = get_account_figures(services.lake, **asked).get(account_id, {})
         series = list_account_days(services.lake, **asked)
         return AccountMetricsOut.model_validate(
-            {**_NOTHING, **figures, **account, "period": _edges(period), "series": series}
+            {**NOT_MEASURED, **figures, **account, "period": _edges(period), "series": series}
         )
 
     return answer_cached(services, "account", asked | {"account": repr(account)}, if_none_match, make)

@@ -5,22 +5,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api.auth.schemas_api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyOut
+from api.auth.schemas_api_keys import ApiKeyCreated, ApiKeyOut
 from api.http.dependencies import Administrator, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
-from warehouse.scheduling.local_times import require_future, resolve_time
+from warehouse.scheduling.local_times import resolve_expiry
 from warehouse.store.access.api_keys import (
     CreatedApiKey,
     create_api_key,
+    describe_api_key,
     get_api_key,
-    is_usable,
     list_api_keys,
     parse_scopes,
     require_grantable,
     revoke_api_key,
 )
+from warehouse.store.access.shapes import ApiKeyCreate
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.models import ApiKey
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
@@ -46,11 +47,7 @@ def create_key(
 
     def work(session: StoreSession) -> StoredAnswer:
         zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
-        expires_at: datetime | None = None
-        if body.expires_at is not None:
-            resolved = resolve_time(body.expires_at, zone, field="expires_at")
-            require_future(resolved, now, field="expires_at")
-            expires_at = resolved.at
+        expires_at = resolve_expiry(body.expires_at, zone, now)
         scopes = parse_scopes(body.scopes)
         holder = get_api_key(session, caller.workspace_id, caller.key_id)
         require_grantable(holder, caller.scopes, scopes, expires_at)
@@ -114,17 +111,4 @@ def revoke_key(key_id: KeyId, services: ServicesDep, caller: Administrator) -> A
 
 def render_api_key(row: ApiKey, now: datetime) -> ApiKeyOut:
     """Return the view of a key, without any secret."""
-    usable = is_usable(row, now)
-    return ApiKeyOut.model_validate(
-        {
-            "id": row.id,
-            "name": row.name,
-            "key_hint": row.key_hint,
-            "scopes": row.scopes,
-            "status": "active" if usable else "revoked" if row.revoked_at is not None else "expired",
-            "created_at": row.created_at,
-            "expires_at": row.expires_at,
-            "revoked_at": row.revoked_at,
-            "last_used_at": row.last_used_at,
-        }
-    )
+    return ApiKeyOut.model_validate(describe_api_key(row, now))

@@ -5,28 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from api.http.dependencies import Scope
-from api.http.schemas import Request
-
-
-class ApiKeyCreate(Request):
-    """A new key for a program."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"name": "reports", "scopes": ["read", "analytics"]}}
-    )
-
-    name: str = Field(min_length=1, max_length=200, description="What it is for, to tell keys apart.")
-    scopes: list[Scope] = Field(
-        min_length=1, max_length=20, description="What it may do; never more than the key that makes it."
-    )
-    expires_at: str | None = Field(
-        default=None,
-        max_length=64,
-        description="When it ends, ISO 8601; never later than the key that makes it. Default: no end.",
-    )
+from warehouse.store.access.shapes import Scope
 
 
 class ApiKeyOut(BaseModel):

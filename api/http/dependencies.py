@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -13,8 +13,7 @@ from api.http.callers import Caller
 from api.http.errors import ApiError
 from api.http.services import Services
 from api.http.tokens import InvalidTokenError
-
-Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
+from warehouse.store.access.shapes import Scope
 
 bearer = HTTPBearer(
     auto_error=False,

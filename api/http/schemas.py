@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Entry = TypeVar("Entry")
-
-
-def _refuse_other_than_numbers(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("give a whole number")  # noqa: TRY004 (what pydantic turns into a 422)
-    return value
-
-
-NUMBERS_ONLY = BeforeValidator(_refuse_other_than_numbers)
-"""For an integer as JSON Schema means it: 3 and 3.0, but neither "3" nor true. Write it after the bounds."""
 
 
 class Request(BaseModel):

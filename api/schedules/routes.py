@@ -6,9 +6,9 @@ from fastapi import APIRouter, Header, Query, Response
 
 from api.http.dependencies import Reader, ServicesDep
 from api.http.schemas import problems
-from api.schedules.icalendar import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
+from api.schedules.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
 from api.schedules.schemas import CalendarOut
-from api.schedules.views import group_by_day, read_planned, resolve_span
+from warehouse.scheduling.calendar import describe_calendar, read_planned, resolve_span
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 router = APIRouter(prefix="/schedules", tags=["Schedules"])
@@ -45,5 +45,5 @@ def get_calendar(
         planned = read_planned(session, caller.workspace_id, start, end, account_id)
     if "text/calendar" in (accept or ""):
         return answer_calendar(planned, workspace.name, if_none_match)
-    shown = CalendarOut(timezone=zone.key, from_=start, to=end, data=group_by_day(planned, zone, start, end))
+    shown = CalendarOut.model_validate(describe_calendar(planned, zone, start, end))
     return Response(shown.model_dump_json(by_alias=True), media_type="application/json")

@@ -1,7 +1,6 @@
 """The calendar as an iCalendar feed, and the addresses under which calendar programs read it."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
@@ -11,19 +10,19 @@ from api.http.idempotency import Repeatable, answer_once, make_answer, render_an
 from api.http.middleware import FEED_PATH, FEED_TOKEN
 from api.http.schemas import Page, problems
 from api.http.services import Services
+from api.schedules.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
 from api.schedules.feed_access import FeedWorkspace
-from api.schedules.icalendar import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
-from api.schedules.schemas_feeds import FeedCreate, FeedCreated, FeedOut
-from api.schedules.views import LONGEST_SPAN, read_planned
+from api.schedules.schemas_feeds import FeedCreated, FeedOut
+from warehouse.scheduling.calendar import read_feed_span
 from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.schedules import calendar_feeds as store_feeds
-from warehouse.store.schedules.calendar_feeds import CalendarFeed, CreatedFeed
+from warehouse.store.schedules.calendar_feeds import CreatedFeed, describe_feed
+from warehouse.store.schedules.shapes import FeedCreate
 
 router = APIRouter(tags=["Schedules"])
 
 FeedId = Annotated[str, Path(max_length=40)]
-PAST = timedelta(days=30)
 _TOKEN_PARAMETER: dict[str, Any] = {
     "name": FEED_TOKEN,
     "in": "query",
@@ -48,10 +47,9 @@ def read_feed(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read what is planned as iCalendar: from a month ago to eleven months ahead. For calendar programs."""
-    start = services.clock() - PAST
     with services.store.read() as session:
         name = get_workspace(session, workspace_id).name
-        planned = read_planned(session, workspace_id, start, start + LONGEST_SPAN, account_id)
+        planned = read_feed_span(session, workspace_id, services.clock(), account_id)
     return answer_calendar(planned, name, if_none_match)
 
 
@@ -84,7 +82,7 @@ def list_feeds(services: ServicesDep, caller: Reader) -> Page[FeedOut]:
     """List the feeds, revoked ones too, newest first, all on one page."""
     with services.store.read() as session:
         rows = store_feeds.list_feeds(session, caller.workspace_id)
-    return Page(data=[FeedOut(**_shown(row)) for row in rows], has_more=False, next_cursor=None)
+    return Page(data=[FeedOut(**describe_feed(row)) for row in rows], has_more=False, next_cursor=None)
 
 
 @router.post(
@@ -116,7 +114,7 @@ def revoke_feed(feed_id: FeedId, services: ServicesDep, caller: Writer) -> Respo
 
     def work(session: StoreSession) -> StoredAnswer:
         row = store_feeds.revoke_feed(session, caller.workspace_id, feed_id, services.clock())
-        return make_answer(200, FeedOut(**_shown(row)))
+        return make_answer(200, FeedOut(**describe_feed(row)))
 
     return answer_once(services, None, work)
 
@@ -133,16 +131,13 @@ def _answer_with_token(
         made = make(session)
         shown.append(made)
         # What is kept for a repetition holds no secret.
-        return make_answer(status, FeedCreated(**_shown(made.row), token=None, path=None))
+        return make_answer(status, FeedCreated(**describe_feed(made.row), token=None, path=None))
 
     kept = answer_once(services, repeat, work)
     if not shown:
         return kept
     made = shown[0]
-    whole = FeedCreated(**_shown(made.row), token=made.token, path=f"{FEED_PATH}?{FEED_TOKEN}={made.token}")
+    whole = FeedCreated(
+        **describe_feed(made.row), token=made.token, path=f"{FEED_PATH}?{FEED_TOKEN}={made.token}"
+    )
     return render_answer(make_answer(status, whole, {"Cache-Control": "no-store"}))
-
-
-def _shown(row: CalendarFeed) -> dict[str, Any]:
-    names = ("id", "name", "created_by", "created_at", "rotated_at", "revoked_at")
-    return {name: getattr(row, name) for name in names}

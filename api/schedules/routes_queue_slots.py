@@ -8,8 +8,10 @@ from fastapi import APIRouter, Path, Response
 from api.http.dependencies import AccountReader, ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import Page, problems
-from api.schedules.schemas_queue import QueueSlotCreate, QueueSlotOut, QueueSlotPatch
+from api.schedules.schemas_queue import QueueSlotOut
 from warehouse.scheduling import queue_slots as store_slots
+from warehouse.scheduling.queue_shapes import QueueSlotCreate, QueueSlotPatch
+
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.schedules.queue_models import QueueSlot
 
@@ -92,12 +94,4 @@ def delete_queue_slot(
 
 
 def _render(session: StoreSession, row: QueueSlot, now: datetime) -> QueueSlotOut:
-    upcoming = store_slots.next_slot_time(session, row, now)
-    return QueueSlotOut(
-        id=row.id,
-        account_id=row.account_id,
-        weekday=row.weekday,
-        time=row.local_time,
-        timezone=upcoming.zone.key,
-        next_at=upcoming.at,
-    )
+    return QueueSlotOut.model_validate(store_slots.describe_slot(session, row, now))

@@ -38,7 +38,7 @@ class CalendarOut(BaseModel):
     """The content calendar: local days that hold at least one entry."""
 
     timezone: str
-    from_: datetime = Field(serialization_alias="from")
+    from_: datetime = Field(alias="from", serialization_alias="from")
     to: datetime
     data: list[CalendarDay]
     has_more: bool = False

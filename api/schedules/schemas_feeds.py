@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from api.http.schemas import Request
-
-
-class FeedCreate(Request):
-    """A new address for a calendar program."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"name": "Ada's phone"}})
-
-    name: str = Field(min_length=1, max_length=200, description="Whose calendar it is, to tell feeds apart.")
+from pydantic import BaseModel, Field
 
 
 class FeedOut(BaseModel):

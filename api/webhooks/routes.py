@@ -10,13 +10,12 @@ from api.http.errors import problem_at
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.webhooks.schemas import DeliveryOut, WebhookCreate, WebhookOut, WebhookPatch, WebhookWithSecret
+from api.webhooks.schemas import DeliveryOut, WebhookOut, WebhookWithSecret
 from api.webhooks.views import render_delivery, render_webhook
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
-from warehouse.errors import ConflictError
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.webhooks.deliveries import get_delivery
+from warehouse.store.webhooks import deliveries as store_deliveries
 from warehouse.store.webhooks.endpoints import (
     CreatedEndpoint,
     change_endpoint,
@@ -26,7 +25,7 @@ from warehouse.store.webhooks.endpoints import (
     list_endpoints,
     rotate_secret,
 )
-from warehouse.store.webhooks.outbox import write_test_event
+from warehouse.store.webhooks.shapes import WebhookCreate, WebhookPatch
 
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
 
@@ -177,13 +176,9 @@ def send_test_event(
 
     def work(session: StoreSession) -> StoredAnswer:
         row = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
-        if row.disabled_at is not None:
-            raise ConflictError(
-                f"the webhook is disabled ({row.disabled_reason}): enable it first", code="webhook_disabled"
-            )
-        delivery_id = write_test_event(session, row, services.clock())
-        delivery, event = get_delivery(session, caller.workspace_id, webhook_id, delivery_id)
-        return make_answer(202, render_delivery(delivery, event))
+        return make_answer(
+            202, render_delivery(*store_deliveries.send_test_event(session, row, services.clock()))
+        )
 
     return answer_once(services, repeat, work)
 

@@ -9,13 +9,14 @@ from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
 from api.webhooks.routes import WebhookId
-from api.webhooks.schemas import DeliveryDetail, DeliveryOut, DeliveryStatus, ReplayOut, ReplayRequest
+from api.webhooks.schemas import DeliveryDetail, DeliveryOut, ReplayOut
 from api.webhooks.views import render_delivery, render_delivery_detail
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.webhooks.deliveries import get_delivery, list_deliveries, replay_deliveries
 from warehouse.store.webhooks.endpoints import get_endpoint
+from warehouse.store.webhooks.shapes import DeliveryStatus, ReplayRequest
 
 router = APIRouter(prefix="/webhooks/{webhook_id}", tags=["Webhooks"])
 

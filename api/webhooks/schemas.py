@@ -5,52 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, Field
 
-from api.http.schemas import Request
-
-EventType = Literal[
-    "post.published",
-    "post.failed",
-    "post.needs_review",
-    "account.expiring",
-    "account.revoked",
-    "metrics.updated",
-]
-DeliveryStatus = Literal["pending", "delivered", "exhausted"]
-
-_URL = "https://example.com/hooks/socialflow"
-
-
-class WebhookCreate(Request):
-    """Where events are to be sent, and which."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": {"url": _URL, "events": ["post.published", "post.failed"]}},
-    )
-
-    url: str = Field(
-        min_length=1,
-        max_length=2000,
-        description="https, on the public internet (unless a setting allows more).",
-    )
-    events: list[EventType] = Field(min_length=1, max_length=20)
-    description: str = Field(default="", max_length=300)
-
-
-class WebhookPatch(Request):
-    """What is to change; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"enabled": True}})
-
-    url: str | None = Field(default=None, min_length=1, max_length=2000)
-    events: list[EventType] | None = Field(default=None, min_length=1, max_length=20)
-    description: str | None = Field(default=None, max_length=300)
-    enabled: StrictBool | None = Field(
-        default=None,
-        description="true sends what has waited at once; false keeps what happens and sends nothing.",
-    )
+from warehouse.store.webhooks.shapes import DeliveryStatus, EventType
 
 
 class WebhookOut(BaseModel):
@@ -112,20 +69,6 @@ class DeliveryDetail(DeliveryOut):
     history: list[AttemptOut] = Field(description="The newest 20 attempts, oldest first.")
     response: str | None = Field(description="The beginning of the last answer's body.")
     payload: dict[str, Any] = Field(description="What is sent, as JSON.")
-
-
-class ReplayRequest(Request):
-    """Which deliveries are to be sent again."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": {"since": "2026-03-01T00:00:00Z", "only_undelivered": True}},
-    )
-
-    since: str = Field(max_length=64, description="ISO 8601: what happened at or after it.")
-    only_undelivered: StrictBool = Field(
-        default=False, description="Leave out what the receiver has taken already."
-    )
 
 
 class ReplayOut(BaseModel):

@@ -5,12 +5,12 @@ from fastapi import APIRouter, Response
 from api.http.dependencies import Reader, ServicesDep, Writer, missing_scope
 from api.http.idempotency import Repeatable, answer_once, make_answer
 from api.http.schemas import problems
-from api.workspace.schemas import WorkspaceOut, WorkspacePatch
-from warehouse.store.access import workspaces as store_workspaces
+from api.workspace.schemas import WorkspaceOut
 from warehouse.store.access.workspaces import get_workspace, pause_publishing, resume_publishing
 from warehouse.store.models import Workspace
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.schedules.placements import PlacementPolicy, get_policy, set_policy
+from warehouse.store.schedules.shapes import WorkspacePatch
+from warehouse.store.schedules.workspace_changes import change_workspace, describe_workspace
 
 router = APIRouter(prefix="/workspace", tags=["Workspace"])
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/workspace", tags=["Workspace"])
 def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
     """Read the workspace that your key belongs to."""
     with services.store.read() as session:
-        return _render(get_workspace(session, caller.workspace_id), get_policy(session, caller.workspace_id))
+        return _render(session, get_workspace(session, caller.workspace_id))
 
 
 @router.patch("", operation_id="update_workspace", responses=problems(401, 403, 413, 422, 429))
@@ -29,21 +29,8 @@ def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer
     if governed and "admin" not in caller.scopes:
         raise missing_scope("admin", held=caller.scopes, why=f"to change {', '.join(sorted(governed))}")
     with services.store.write() as session:
-        workspace = store_workspaces.update_workspace(
-            session,
-            caller.workspace_id,
-            name=body.name,
-            timezone=body.timezone,
-            approval_required=body.approval_required,
-        )
-        policy = set_policy(
-            session,
-            caller.workspace_id,
-            services.clock(),
-            random_share=body.random_share,
-            weekly_exploration=body.weekly_exploration,
-        )
-        return _render(workspace, policy)
+        workspace = change_workspace(session, caller.workspace_id, body, services.clock())
+        return _render(session, workspace)
 
 
 @router.post(
@@ -57,7 +44,7 @@ def pause_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) -
 
     def work(session: StoreSession) -> StoredAnswer:
         workspace = pause_publishing(session, caller.workspace_id, services.clock())
-        return make_answer(200, _render(workspace, get_policy(session, caller.workspace_id)))
+        return make_answer(200, _render(session, workspace))
 
     return answer_once(services, repeat, work)
 
@@ -73,18 +60,10 @@ def resume_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) 
 
     def work(session: StoreSession) -> StoredAnswer:
         workspace = resume_publishing(session, caller.workspace_id)
-        return make_answer(200, _render(workspace, get_policy(session, caller.workspace_id)))
+        return make_answer(200, _render(session, workspace))
 
     return answer_once(services, repeat, work)
 
 
-def _render(workspace: Workspace, policy: PlacementPolicy) -> WorkspaceOut:
-    return WorkspaceOut(
-        id=workspace.id,
-        name=workspace.name,
-        timezone=workspace.timezone,
-        publishing_paused_at=workspace.publishing_paused_at,
-        approval_required=workspace.approval_required,
-        random_share=policy.random_share,
-        weekly_exploration=policy.weekly_exploration,
-    )
+def _render(session: StoreSession, workspace: Workspace) -> WorkspaceOut:
+    return WorkspaceOut.model_validate(describe_workspace(session, workspace))

@@ -121,6 +121,15 @@ def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "sched
         )
 
 
+def resolve_expiry(value: str | None, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """Return when something ends (field "expires_at"); None = never. Raises InvalidInputError, also for the past."""
+    if value is None:
+        return None
+    resolved = resolve_time(value, zone, field="expires_at")
+    require_future(resolved, now, field="expires_at")
+    return resolved.at
+
+
 def _resolve_local(written: datetime, value: str, zone: ZoneInfo) -> ResolvedTime:
     local = resolve_local(written, zone)
     return ResolvedTime(local.at, value, zone.key, local.resolution, describe_resolution(value, local, zone))

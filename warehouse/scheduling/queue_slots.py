@@ -6,7 +6,7 @@ Choosing and taking are one transaction, under the lock on the accounts that `li
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -40,20 +40,6 @@ def _weekly(slot: QueueSlot) -> WeeklySlot:
 def zone_of(session: Session, account: AnyAccount) -> ZoneInfo:
     """Return the zone in which an account's slots are read: its own, or the workspace's."""
     return ZoneInfo(account.timezone or get_workspace(session, account.workspace_id).timezone)
-
-
-class NextSlotTime(NamedTuple):
-    """When a slot comes next, free or taken."""
-
-    at: datetime
-    zone: ZoneInfo
-
-
-def next_slot_time(session: Session, row: QueueSlot, now: datetime) -> NextSlotTime:
-    """Return when a slot comes next, in its account's zone."""
-    zone = zone_of(session, get_account(session, row.workspace_id, row.account_id))
-    # Two weeks, since a zone may skip a whole day.
-    return NextSlotTime(min(slot_instants([_weekly(row)], zone, now, now + timedelta(days=15))), zone)
 
 
 def list_slots(session: Session, workspace_id: str, account_id: str) -> list[QueueSlot]:
@@ -117,6 +103,42 @@ def get_slot(session: Session, workspace_id: str, account_id: str, slot_id: str)
     if row is None or row.account_id != account_id or row.workspace_id != workspace_id:
         raise NotFoundError(f"there is no queue slot {slot_id} on this account")
     return row
+
+
+def replace_slots(
+    session: Session,
+    workspace_id: str,
+    account_id: str,
+    wanted: Collection[tuple[int, str]],
+    now: datetime,
+) -> list[QueueSlot]:
+    """Give an account these slots (weekday, HH:MM) and no others; those that stay keep their ids.
+
+    Raises as `add_slot`.
+    """
+    _lock_account(session, workspace_id, account_id)
+    places = {(weekday, _parse_time(local_time)) for weekday, local_time in wanted}
+    known = {(row.weekday, row.local_time): row for row in list_slots(session, workspace_id, account_id)}
+    for place in known.keys() - places:
+        session.delete(known[place])
+    session.flush()
+    for weekday, local_time in sorted(places - known.keys()):
+        add_slot(session, workspace_id, account_id, weekday, local_time, now)
+    return list_slots(session, workspace_id, account_id)
+
+
+def describe_slot(session: Session, row: QueueSlot, now: datetime) -> dict[str, Any]:
+    """Return a slot as every interface shows it, with its next time, taken or not."""
+    zone = zone_of(session, get_account(session, row.workspace_id, row.account_id))
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "weekday": row.weekday,
+        "time": row.local_time,
+        "timezone": zone.key,
+        # A zone may skip a whole day, so two weeks.
+        "next_at": min(slot_instants([_weekly(row)], zone, now, now + timedelta(days=15))),
+    }
 
 
 def next_free_slot(

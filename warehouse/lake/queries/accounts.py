@@ -21,6 +21,10 @@ FIGURES = (
 )
 
 
+NOT_MEASURED: dict[str, Any] = {**dict.fromkeys(FIGURES), "publications": 0, "measured": 0}
+"""The figures of an account that was neither counted nor published on in the period."""
+
+
 def get_account_figures(
     lake: Lake, *, workspace_id: str, start: datetime, end: datetime, account_id: str | None = None
 ) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 
@@ -126,6 +126,21 @@ _RIGHTS = select(*(ApiKey.__table__.c[name] for name in KeyRights._fields)).wher
 def is_usable(key: ApiKey | KeyRights, now: datetime) -> bool:
     """Tell whether the key is neither revoked nor expired."""
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+def describe_api_key(row: ApiKey, now: datetime) -> dict[str, Any]:
+    """Return a key as every interface shows it, without any secret."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "key_hint": row.key_hint,
+        "scopes": row.scopes,
+        "status": "active" if is_usable(row, now) else "revoked" if row.revoked_at is not None else "expired",
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+        "last_used_at": row.last_used_at,
+    }
 
 
 def get_usable_api_key(session: Session, key_id: str, now: datetime) -> KeyRights | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
@@ -27,6 +27,7 @@ __all__ = [
     "AccountHealth",
     "account_health",
     "connect_account",
+    "describe_account",
     "disconnect_account",
     "find_or_create_imported_account",
     "get_account",
@@ -110,6 +111,28 @@ def list_accounts(
     if platform is not None:
         query = query.where(AccountRow.platform == platform.value)
     return list(session.scalars(query.order_by(AccountRow.id)))
+
+
+def describe_account(row: AccountRow, now: datetime) -> dict[str, Any]:
+    """Return an account as every interface shows it; never a credential."""
+    health = account_health(row, now)
+    waits = row.rate_limited_until is not None and row.rate_limited_until > now
+    return {
+        "id": row.id,
+        "platform": row.platform,
+        "handle": row.handle,
+        "display_name": row.display_name,
+        "external_id": row.external_id,
+        "instance_url": row.instance_url or None,
+        "status": row.status,
+        "health": {"status": health.status, "reason": health.reason, "at": health.at},
+        "timezone": row.timezone,
+        "connected_at": row.connected_at,
+        "paused_at": row.paused_at,
+        "rate_limited_until": row.rate_limited_until if waits else None,
+        "rate_limit_reason": row.rate_limit_reason if waits else None,
+        "last_error": row.last_error,
+    }
 
 
 def disconnect_account(

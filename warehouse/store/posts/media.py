@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, exists, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from connectors.types import Media
+from connectors.types import UPLOAD_PREFIX, Media
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
 from warehouse.store.models import Base, Post
@@ -99,6 +99,20 @@ def get_upload(session: Session, workspace_id: str, media_id: str) -> MediaUploa
     if row is None or row.workspace_id != workspace_id:
         raise NotFoundError(f"there is no upload {media_id} in this workspace")
     return row
+
+
+def describe_upload(row: MediaUpload) -> dict[str, Any]:
+    """Return an upload as every interface shows it."""
+    return {
+        "id": row.id,
+        "url": f"{UPLOAD_PREFIX}{row.id}",
+        "kind": row.kind,
+        "content_type": row.content_type,
+        "size": row.size,
+        "sha256": row.sha256,
+        "filename": row.filename,
+        "created_at": row.created_at,
+    }
 
 
 def find_uploads(session: Session, workspace_id: str, media_ids: Collection[str]) -> dict[str, MediaUpload]:

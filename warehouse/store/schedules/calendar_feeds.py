@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -38,7 +38,7 @@ class CalendarFeed(Base):
     name: Mapped[str] = mapped_column(String(200))
     token_hmac: Mapped[str] = mapped_column(String(64), unique=True)
     created_by: Mapped[str] = mapped_column(String(40))
-    """The API key that made it."""
+    """The API key that made it, or "cli"."""
     created_at: Mapped[datetime]
     rotated_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
@@ -97,6 +97,12 @@ def revoke_feed(session: Session, workspace_id: str, feed_id: str, now: datetime
     row = _get(session, workspace_id, feed_id)
     row.revoked_at = row.revoked_at or now
     return row
+
+
+def describe_feed(row: CalendarFeed) -> dict[str, Any]:
+    """Return a feed as every interface shows it; never its token."""
+    names = ("id", "name", "created_by", "created_at", "rotated_at", "revoked_at")
+    return {name: getattr(row, name) for name in names}
 
 
 def find_feed(session: Session, cipher: Cipher, token: str) -> CalendarFeed | None:

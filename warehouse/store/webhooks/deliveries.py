@@ -6,6 +6,7 @@ between leaves the lease to run out, and the next one sends the same event under
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from sqlalchemy.orm import aliased
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.webhooks.endpoints import PURPOSE
 from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from warehouse.store.webhooks.outbox import write_test_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -239,11 +241,7 @@ def replay_deliveries(
 
     Left alone: what is being sent at this moment. Raises ConflictError for a disabled endpoint.
     """
-    if endpoint.disabled_at is not None:
-        raise ConflictError(
-            f"the webhook is disabled ({endpoint.disabled_reason}): enable it first, with PATCH and enabled: true",
-            code="webhook_disabled",
-        )
+    _require_enabled(endpoint)
     conditions: list[ColumnElement[bool]] = [WebhookDelivery.endpoint_id == endpoint.id, _free(now)]
     if since is not None:
         conditions.append(WebhookDelivery.created_at >= since)
@@ -267,6 +265,51 @@ def replay_deliveries(
         .execution_options(synchronize_session="fetch")
     )
     return len(changed.all())
+
+
+def send_test_event(
+    session: Session, endpoint: WebhookEndpoint, now: datetime
+) -> tuple[WebhookDelivery, WebhookEvent]:
+    """Send a test event to the endpoint, the way every event goes; return its delivery.
+
+    Raises ConflictError for a disabled endpoint.
+    """
+    _require_enabled(endpoint)
+    delivery_id = write_test_event(session, endpoint, now)
+    return get_delivery(session, endpoint.workspace_id, endpoint.id, delivery_id)
+
+
+def describe_delivery(row: WebhookDelivery, event: WebhookEvent) -> dict[str, Any]:
+    """Return a delivery as every interface shows it."""
+    return {
+        "id": row.id,
+        "event_id": event.id,
+        "type": event.type,
+        "status": row.status,
+        "attempts": row.attempts,
+        "replayed": row.replayed,
+        "next_attempt_at": row.next_attempt_at,
+        "delivered_at": row.delivered_at,
+        "created_at": row.created_at,
+        "last_attempt": row.history[-1] if row.history else None,
+    }
+
+
+def describe_delivery_detail(row: WebhookDelivery, event: WebhookEvent) -> dict[str, Any]:
+    """Return a delivery with its attempts, the last answer, and what is sent."""
+    return {
+        **describe_delivery(row, event),
+        "history": row.history,
+        "response": row.response,
+        "payload": json.loads(event.body),
+    }
+
+
+def _require_enabled(endpoint: WebhookEndpoint) -> None:
+    if endpoint.disabled_at is not None:
+        raise ConflictError(
+            f"the webhook is disabled ({endpoint.disabled_reason}): enable it first", code="webhook_disabled"
+        )
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -9,7 +9,7 @@ import base64
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
 
@@ -142,6 +142,29 @@ def delete_endpoint(
     _require_version(row, expected_version)
     session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == row.id))
     session.delete(row)
+
+
+def describe_endpoint(row: WebhookEndpoint, now: datetime) -> dict[str, Any]:
+    """Return a webhook as every interface shows it; never a secret."""
+    failing = "failing" if row.failing_since is not None else "enabled"
+    paused = row.paused_until is not None and row.paused_until > now
+    overlap = row.old_secret_until is not None and row.old_secret_until > now
+    return {
+        "id": row.id,
+        "url": row.url,
+        "description": row.description,
+        "events": row.events,
+        "status": "disabled" if row.disabled_at is not None else failing,
+        "disabled_at": row.disabled_at,
+        "disabled_reason": row.disabled_reason,
+        "failing_since": row.failing_since,
+        "failures_in_a_row": row.failures_in_a_row,
+        "paused_until": row.paused_until if paused else None,
+        "last_success_at": row.last_success_at,
+        "old_secret_until": row.old_secret_until if overlap else None,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
 
 
 def check_events(events: Collection[str]) -> list[str]:

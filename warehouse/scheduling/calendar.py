@@ -1,12 +1,11 @@
-"""What is planned, as the calendar tells it: a span of time, local days, conflicts; and as iCalendar."""
+"""The content calendar: a span of time, what is planned in it by local day, and conflicts."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from api.http.errors import problem_at
-from api.schedules.schemas import CalendarDay, CalendarEntry
+from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.scheduling.placement import HARD_GAP
 from warehouse.store.accounts.accounts import get_account
@@ -16,18 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
+    from sqlalchemy.orm import Session
+
     from warehouse.store.models import Post, Publication
-    from warehouse.store.posts.idempotency import StoreSession
 
 DEFAULT_SPAN = timedelta(days=30)
 LONGEST_SPAN = timedelta(days=366)
 MOST_ENTRIES = 5000
+FEED_PAST = timedelta(days=30)
+"""How far back a calendar program sees."""
 
 
 def read_planned(
-    session: StoreSession, workspace_id: str, start: datetime, end: datetime, account_id: str | None
+    session: Session, workspace_id: str, start: datetime, end: datetime, account_id: str | None
 ) -> list[tuple[Publication, Post]]:
-    """Return what is planned in and a little around [start, end). Raises NotFoundError, and a 422 for too much."""
+    """Return what is planned in and a little around [start, end). Raises NotFoundError, InvalidInputError."""
     if account_id is not None:
         get_account(session, workspace_id, account_id)
     planned = list_calendar(
@@ -40,55 +42,66 @@ def read_planned(
         limit=MOST_ENTRIES + 1,
     )
     if len(planned) > MOST_ENTRIES:
-        raise problem_at("to", "span_too_long", f"more than {MOST_ENTRIES} entries: ask for a shorter span")
+        raise _refuse("to", "span_too_long", f"more than {MOST_ENTRIES} entries: ask for a shorter span")
     return planned
+
+
+def read_feed_span(
+    session: Session, workspace_id: str, now: datetime, account_id: str | None
+) -> list[tuple[Publication, Post]]:
+    """Return what a calendar program shows: from a month ago to eleven months ahead. Raises as `read_planned`."""
+    start = now - FEED_PAST
+    return read_planned(session, workspace_id, start, start + LONGEST_SPAN, account_id)
 
 
 def resolve_span(
     from_: str | None, to: str | None, zone: ZoneInfo, now: datetime
 ) -> tuple[datetime, datetime]:
-    """Return the asked span as [start, end) in UTC; default: 30 days from the local midnight on."""
+    """Return the asked span as [start, end) in UTC; default: 30 days from the local midnight on.
+
+    Raises InvalidInputError that names the parameter.
+    """
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     start = resolve_time(from_, zone, field="from").at if from_ else midnight.astimezone(UTC)
     end = resolve_time(to, zone, field="to").at if to else start + DEFAULT_SPAN
     if end <= start:
-        raise problem_at("to", "empty_span", "'to' must be after 'from'")
+        raise _refuse("to", "empty_span", "'to' must be after 'from'")
     if end - start > LONGEST_SPAN:
-        raise problem_at("to", "span_too_long", f"ask for at most {LONGEST_SPAN.days} days")
+        raise _refuse("to", "span_too_long", f"ask for at most {LONGEST_SPAN.days} days")
     return start, end
 
 
-def group_by_day(
+def describe_calendar(
     planned: Sequence[tuple[Publication, Post]], zone: ZoneInfo, start: datetime, end: datetime
-) -> list[CalendarDay]:
-    """Return what is planned within [start, end) by local day, with conflicts."""
+) -> dict[str, Any]:
+    """Return what is planned within [start, end) by local day, with conflicts: the API's answer as plain values."""
     conflicts = _find_conflicts(planned)
-    days: dict[str, CalendarDay] = {}
+    days: dict[str, dict[str, Any]] = {}
     for publication, post in planned:
         at = post.scheduled_at
         if at is None or not start <= at < end:
             continue
         local = at.astimezone(zone)
         day = days.setdefault(
-            local.date().isoformat(), CalendarDay(date=local.date(), weekday=local.weekday(), entries=[])
+            local.date().isoformat(), {"date": local.date(), "weekday": local.weekday(), "entries": []}
         )
-        day.entries.append(
-            CalendarEntry(
-                post_id=post.id,
-                publication_id=publication.id,
-                account_id=publication.account_id,
-                platform=publication.platform,
-                status=publication.status,
-                reason=publication.reason,
-                content=str(publication.content.get("text", "")),
-                scheduled_at=at,
-                local_time=local,
-                published_at=publication.published_at,
-                permalink=publication.permalink,
-                conflicts=conflicts.get(publication.id, []),
-            )
+        day["entries"].append(
+            {
+                "post_id": post.id,
+                "publication_id": publication.id,
+                "account_id": publication.account_id,
+                "platform": publication.platform,
+                "status": publication.status,
+                "reason": publication.reason,
+                "content": str(publication.content.get("text", "")),
+                "scheduled_at": at,
+                "local_time": local,
+                "published_at": publication.published_at,
+                "permalink": publication.permalink,
+                "conflicts": conflicts.get(publication.id, []),
+            }
         )
-    return list(days.values())
+    return {"timezone": zone.key, "from": start, "to": end, "data": list(days.values())}
 
 
 def _find_conflicts(planned: Sequence[tuple[Publication, Post]]) -> dict[str, list[str]]:
@@ -106,3 +119,8 @@ def _find_conflicts(planned: Sequence[tuple[Publication, Post]]) -> dict[str, li
                 conflicts.setdefault(publication_id, []).append(later_id)
                 conflicts.setdefault(later_id, []).append(publication_id)
     return conflicts
+
+
+def _refuse(field: str, code: str, words: str) -> InvalidInputError:
+    # The pointer of a query parameter is its bare name.
+    return InvalidInputError.from_entries([{"pointer": field, "code": code, "detail": words}])

@@ -1,0 +1,34 @@
+"""The shape of a request to connect an account by its token."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field, SecretStr
+
+from warehouse.shapes import Shape
+
+
+class ConnectRequest(Shape):
+    """What proves to a platform that we may act for an account."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"platform": "instagram", "access_token": "INSTAGRAM_ACCESS_TOKEN"}},
+    )
+
+    platform: str = Field(max_length=40)
+    access_token: SecretStr = Field(
+        min_length=1,
+        max_length=10_000,
+        description="For Bluesky an app password, with `handle`, is fine too.",
+    )
+    instance_url: str | None = Field(
+        default=None, max_length=300, description="The account's own server (Mastodon, Bluesky)."
+    )
+    handle: str | None = Field(default=None, max_length=200)
+    refresh_token: SecretStr | None = Field(default=None, max_length=10_000)
+    expires_at: str | None = Field(
+        default=None, max_length=64, description="When access_token ends, ISO 8601."
+    )
+    timezone: str | None = Field(
+        default=None, max_length=64, description="IANA zone of the audience, for optimal times."
+    )
