@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from api.http.errors import ApiError, render_problem
 from api.http.logs import current_request_id
 from warehouse.store.database import new_id
+from warehouse.store.schedules.calendar_feeds import FEED_PATH, FEED_TOKEN
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from api.http.rate_limits import RateLimitState
     from api.http.request_metrics import RequestMetrics
 
-FEED_PATH = "/api/v1/schedules.ics"
-FEED_TOKEN = "token"  # noqa: S105 (the parameter's name)
 SCOPE_KEY = "socialflow.feed_token"
 """Where the envelope puts the token that it has taken out of the address, before anything could log it."""
 logger = logging.getLogger("api.access")

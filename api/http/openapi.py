@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from api.http.middleware import FEED_PATH, FEED_TOKEN
 from api.http.openapi_links import METHODS, add_links
 from api.http.schemas import Problem, problems
+from warehouse.store.schedules.calendar_feeds import FEED_PATH, FEED_TOKEN
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.http.dependencies import Reader, ServicesDep, Writer
 from api.http.idempotency import Repeatable, answer_once, make_answer, render_answer
-from api.http.middleware import FEED_PATH, FEED_TOKEN
 from api.http.schemas import Page, problems
 from api.http.services import Services
 from api.schedules.calendar_answers import CALENDAR_ANSWER, IfNoneMatch, answer_calendar
@@ -17,7 +16,7 @@ from warehouse.scheduling.calendar import read_feed_span
 from warehouse.store.access.workspaces import get_workspace
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
 from warehouse.store.schedules import calendar_feeds as store_feeds
-from warehouse.store.schedules.calendar_feeds import CreatedFeed, describe_feed
+from warehouse.store.schedules.calendar_feeds import FEED_TOKEN, CreatedFeed, describe_feed, feed_path
 from warehouse.store.schedules.shapes import FeedCreate
 
 router = APIRouter(tags=["Schedules"])
@@ -137,7 +136,5 @@ def _answer_with_token(
     if not shown:
         return kept
     made = shown[0]
-    whole = FeedCreated(
-        **describe_feed(made.row), token=made.token, path=f"{FEED_PATH}?{FEED_TOKEN}={made.token}"
-    )
+    whole = FeedCreated(**describe_feed(made.row), token=made.token, path=feed_path(made.token))
     return render_answer(make_answer(status, whole, {"Cache-Control": "no-store"}))

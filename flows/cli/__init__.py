@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Entry(NamedTuple):
@@ -22,26 +20,37 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "up": Entry("flows.cli.up", "Start everything and keep it running."),
-    "demo": Entry("flows.cli.demo", "Show it all against simulated platforms."),
-    "keys": Entry("flows.cli.keys", "Make, list and revoke API keys."),
-    "workspaces": Entry("flows.cli.workspaces", "Make and list workspaces, which see nothing of each other."),
-    "accounts": Entry("flows.cli.accounts", "Connect, list and pause accounts."),
-    "webhooks": Entry("flows.cli.webhooks", "Tell other programs what happens, and see how that went."),
+    "up": Entry("flows.cli.up", "Start SocialFlow on this machine and keep it running."),
+    "demo": Entry("flows.cli.demo", "Show the main functions against simulated platforms."),
+    "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
+    "workspaces": Entry(
+        "flows.cli.workspaces", "Create and list workspaces, which see nothing of each other."
+    ),
+    "keys": Entry("flows.cli.keys", "Create, list and revoke API keys."),
+    "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
+    "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),
     "posts": Entry("flows.cli.posts", "Schedule posts, and see what became of them."),
-    "times": Entry("flows.cli.times", "Tell when to post, in words."),
+    "schedules": Entry("flows.cli.schedules", "Show the calendar, or write it as iCalendar."),
+    "calendar-feeds": Entry("flows.cli.calendar_feeds", "Addresses under which calendar programs read it."),
+    "media": Entry("flows.cli.media", "Upload, list and delete pictures and videos."),
+    "times": Entry("flows.cli.times", "Find the best times to post."),
+    "analytics": Entry("flows.cli.analytics", "Results of posts and accounts."),
+    "webhooks": Entry("flows.cli.webhooks", "Send events to other programs, and see the deliveries."),
     "pause": Entry("flows.cli.pause", "Hold back everything that has not been sent.", "pause_app"),
     "resume": Entry("flows.cli.pause", "Let posts go out again.", "resume_app"),
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.cli.import_history", "Load a history from CSV or Parquet."),
-    "sql": Entry("flows.cli.sql", "Ask the lake in SQL, read-only."),
-    "export": Entry("flows.cli.export", "Take the marts along: Parquet, CSV or one DuckDB file."),
-    "lake": Entry("flows.cli.lake", "Reach and keep up the lake."),
+    "sql": Entry("flows.cli.sql", "Query the lake in SQL, read-only."),
+    "export": Entry("flows.cli.export", "Export the marts: Parquet, CSV or one DuckDB file."),
+    "lake": Entry("flows.cli.lake", "Reach and maintain the lake."),
     "mcp": Entry("flows.cli.mcp", "Offer reading and drafting to an assistant (MCP)."),
-    "sandbox": Entry("flows.cli.sandbox", "Start the simulated platforms alone."),
+    "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
+
+
+_AS_JSON = "flows.cli.as_json"
 
 
 class LazyCommand(TyperCommand):
@@ -66,31 +75,28 @@ class TableOfContents(TyperGroup):
         entry = COMMANDS.get(cmd_name)
         return entry and LazyCommand(cmd_name, help=entry.help)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer's signature)
+        """Note whether the command is to print JSON: then its errors are JSON too."""
+        ctx.meta[_AS_JSON] = "--json" in args
+        return list(super().parse_args(ctx, args))
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer's signature)
-        """Run the command. A known error is one sentence on stderr and exit code 1, never a traceback."""
+        """Run the command. A known error is one sentence on stderr and exit code 1, never a traceback.
+
+        With --json the error is on stdout too, with the same `code` as the HTTP API's.
+        """
         try:
             return super().invoke(ctx)
         except Exception as error:
-            sentence = " ".join(_explain(error))
-            if not sentence:
+            from flows.cli.errors import describe_problem, explain  # noqa: PLC0415 (only once something is wrong)
+
+            sentence = explain(error)
+            if sentence is None:
                 raise
             sys.stderr.write(f"error: {sentence}\n")
+            if ctx.meta[_AS_JSON]:
+                sys.stdout.write(json.dumps(describe_problem(error), ensure_ascii=False, indent=2) + "\n")
             raise typer.Exit(1) from None
-
-
-def _explain(error: Exception) -> Iterator[str]:
-    """Yield the words of an error whose message was written for a person; nothing for any other."""
-    from connectors.errors import ConnectorError  # noqa: PLC0415 (only once something is wrong)
-    from flows.errors import FlowError  # noqa: PLC0415 (same)
-    from warehouse.errors import WarehouseError  # noqa: PLC0415 (same)
-
-    if isinstance(error, (WarehouseError, ConnectorError, FlowError)):
-        yield str(error)
-    elif type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        # pydantic-settings: the name of the field is the name of the environment variable.
-        for problem in error.errors():
-            field = "_".join(str(part) for part in problem["loc"])
-            yield f"SOCIALFLOW_{field.upper()}: {problem['msg']}."
 
 
 app = typer.Typer(

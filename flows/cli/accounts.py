@@ -1,4 +1,4 @@
-"""`socialflow accounts`: whom we publish and measure for."""
+"""`socialflow accounts`: connected accounts, for which posts are published and measured."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import SecretStr
 
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from connectors.types import Account, Credentials, VerifiedAccount
 from flows.cli.account_browser import connect_by_browser
-from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
+from flows.cli.workspace_session import open_workspace
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
+from warehouse.planning.connections import read_candidate
 from warehouse.platforms import parse_platform
 from warehouse.settings import WarehouseSettings
+from warehouse.shapes import read_shape
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import (
-    account_health,
     connect_account,
+    describe_account,
     disconnect_account,
+    get_account,
     list_accounts,
     pause_account,
     resume_account,
 )
+from warehouse.store.accounts.shapes import ConnectRequest
 from warehouse.store.database import Store
 
 if TYPE_CHECKING:
-    from connectors.types import Platform
+    from connectors.types import Account, Platform, VerifiedAccount
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(
@@ -58,7 +61,7 @@ def connect(
     platform: Annotated[str | None, typer.Option(help="The same, as an option.")] = None,
     browser: Annotated[
         bool,
-        typer.Option("--browser", help="Say yes on the platform's own page; `socialflow up` has to run."),
+        typer.Option("--browser", help="Agree on the platform's own page; `socialflow up` has to run."),
     ] = False,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="With --browser: only print the address to open.")
@@ -82,6 +85,7 @@ def connect(
     refresh_token: Annotated[
         str | None, typer.Option(help=f"Where the platform gives one; also by {REFRESH_TOKEN_VARIABLE}.")
     ] = None,
+    expires_at: Annotated[str | None, typer.Option(help="When the access token ends, ISO 8601.")] = None,
     instance_url: Annotated[
         str | None, typer.Option(help="Mastodon and Bluesky: the account's own server, https://...")
     ] = None,
@@ -94,7 +98,7 @@ def connect(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the platform whom the token belongs to, and save the account. A known one is brought up to date."""
+    """Verify the token with the platform and save the account. A known account is brought up to date."""
     if (name is None) == (platform is None):
         raise InvalidInputError("name one platform: socialflow accounts connect mastodon", field="platform")
     chosen = parse_platform(name or platform or "")
@@ -107,23 +111,27 @@ def connect(
             as_json=as_json,
         )
         return
-    wanted = Account(
-        id="",
-        platform=chosen,
-        credentials=Credentials(
-            access_token=SecretStr(_read_token(token)),
-            refresh_token=_optional_secret(refresh_token or os.environ.get(REFRESH_TOKEN_VARIABLE)),
-        ),
-        handle=handle,
-        instance_url=instance_url,
+    request = read_shape(
+        ConnectRequest,
+        {
+            "platform": chosen.value,
+            "access_token": _read_token(token),
+            "refresh_token": refresh_token or os.environ.get(REFRESH_TOKEN_VARIABLE) or None,
+            "expires_at": expires_at,
+            "handle": handle,
+            "instance_url": instance_url,
+            "timezone": timezone,
+        },
     )
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store:
-        verified = asyncio.run(_verify(wanted))
         with store.write() as session:
-            workspace = ensure_default_workspace(session, now)
+            workspace_id = ensure_default_workspace(session, now).id
+            candidate = read_candidate(session, workspace_id, request, now)
+        verified = asyncio.run(_verify(candidate))
+        with store.write() as session:
             row = connect_account(
-                session, store.cipher, workspace.id, verified, chosen, now, timezone=timezone
+                session, store.cipher, workspace_id, verified, chosen, now, timezone=timezone
             )
             shown = _show(row, now)
     if as_json:
@@ -136,46 +144,69 @@ def connect(
 def list_(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Disconnected ones too.")] = False,
+    platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the accounts with their health. Never a credential."""
-    now = datetime.now(UTC)
+    chosen = parse_platform(platform) if platform else None
     statuses = ("active", "revoked", "imported", *(("disconnected",) if everything else ()))
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        workspace = ensure_default_workspace(session, now)
-        rows = [_show(row, now) for row in list_accounts(session, workspace.id, statuses=statuses)]
+    with open_workspace() as opened:
+        found = list_accounts(opened.session, opened.workspace_id, platform=chosen, statuses=statuses)
+        rows = [_show(row, opened.now) for row in found]
     if as_json:
         print_json(rows)
+        return
+    told = [{**row, "health": row["health"]["status"], "reason": _reason(row)} for row in rows]
+    print_records(told, ["id", "platform", "handle", "health", "reason", "paused_at"])
+
+
+@app.command()
+def show(*, account_id: AccountId, as_json: JsonOption = False) -> None:
+    """Show one account. Never a credential."""
+    with open_workspace() as opened:
+        shown = _show(get_account(opened.session, opened.workspace_id, account_id), opened.now)
+    if as_json:
+        print_json(shown)
     else:
-        print_records(rows, ["id", "platform", "handle", "health", "reason", "paused_at", "connected_at"])
+        print_details(shown)
 
 
 @app.command()
-def pause(*, account_id: AccountId) -> None:
+def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
     """Hold back everything that is to be sent on this account."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        row = pause_account(session, ensure_default_workspace(session, now).id, account_id, now)
-        say(f"{row.platform} @{row.handle} is paused: nothing is sent until `socialflow accounts resume`.")
+    with open_workspace() as opened:
+        row = pause_account(opened.session, opened.workspace_id, account_id, opened.now)
+        shown = _show(row, opened.now)
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{_call(shown)} is paused: nothing is sent until `socialflow accounts resume {account_id}`.")
 
 
 @app.command()
-def resume(*, account_id: AccountId) -> None:
+def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
     """Let this account's posts go out again."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        row = resume_account(session, ensure_default_workspace(session, now).id, account_id)
-        say(f"{row.platform} @{row.handle} is no longer paused.")
+    with open_workspace() as opened:
+        shown = _show(resume_account(opened.session, opened.workspace_id, account_id), opened.now)
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{_call(shown)} is no longer paused.")
 
 
 @app.command()
-def disconnect(*, account_id: AccountId) -> None:
+def disconnect(*, account_id: AccountId, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Forget an account's credentials and cancel what is scheduled on it; what was measured stays."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        workspace = ensure_default_workspace(session, now)
-        row, canceled = disconnect_account(session, workspace.id, account_id, now)
-        say(f"{row.platform} @{row.handle} is disconnected; {len(canceled)} scheduled publications canceled.")
+    with open_workspace() as opened:
+        name = _call(_show(get_account(opened.session, opened.workspace_id, account_id), opened.now))
+    confirm(f"Disconnect {name}? Its credentials are deleted and its scheduled posts canceled.", yes=yes)
+    with open_workspace() as opened:
+        row, canceled = disconnect_account(opened.session, opened.workspace_id, account_id, opened.now)
+        shown = {**_show(row, opened.now), "canceled_publication_ids": list(canceled)}
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{name} is disconnected; {len(canceled)} scheduled publications canceled.")
 
 
 def _connect_by_browser(
@@ -210,22 +241,14 @@ def _read_token(given: str | None) -> str:
     return token.strip()
 
 
-def _optional_secret(value: str | None) -> SecretStr | None:
-    return SecretStr(value) if value else None
-
-
 def _show(row: AccountRow, now: datetime) -> dict[str, Any]:
-    health = account_health(row, now)
-    return {
-        "id": row.id,
-        "platform": row.platform,
-        "handle": row.handle,
-        "display_name": row.display_name,
-        "instance_url": row.instance_url or None,
-        "timezone": row.timezone,
-        "health": health.status,
-        "reason": health.reason or row.last_error,
-        "paused_at": row.paused_at,
-        "connected_at": row.connected_at,
-        "history_read": row.backfill_posts,
-    }
+    return {**describe_account(row, now), "history_read": row.backfill_posts}
+
+
+def _call(shown: dict[str, Any]) -> str:
+    return f"{shown['platform']} @{shown['handle']}"
+
+
+def _reason(shown: dict[str, Any]) -> str | None:
+    reason: str | None = shown["health"]["reason"] or shown["last_error"]
+    return reason

@@ -1,21 +1,33 @@
-"""`socialflow keys`: what programs sign in with."""
+"""`socialflow keys`: API keys, with which programs sign in."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
+from warehouse.errors import InvalidInputError
+from warehouse.scheduling.local_times import resolve_expiry
 from warehouse.settings import WarehouseSettings
-from warehouse.store.access.api_keys import SCOPES, create_api_key, list_api_keys, revoke_api_key
-from warehouse.store.access.workspaces import ensure_default_workspace, get_workspace
+from warehouse.shapes import read_shape
+from warehouse.store.access.api_keys import (
+    SCOPES,
+    create_api_key,
+    describe_api_key,
+    get_api_key,
+    list_api_keys,
+    parse_scopes,
+    revoke_api_key,
+)
+from warehouse.store.access.shapes import ApiKeyCreate
+from warehouse.store.access.workspaces import ensure_default_workspace, get_workspace, parse_timezone
 from warehouse.store.database import Store
 
 if TYPE_CHECKING:
     from warehouse.store.database import Session
-    from warehouse.store.models import ApiKey, Workspace
+    from warehouse.store.models import Workspace
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Make, list and revoke API keys."
@@ -35,23 +47,31 @@ def create(
         list[str] | None, typer.Option(help=f"Some of: {', '.join(SCOPES)}. Repeat the option; default: all.")
     ] = None,
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="Default: no end.")] = None,
+    expires_at: Annotated[
+        str | None,
+        typer.Option(help="ISO 8601; without offset in the workspace's zone. Default: no end."),
+    ] = None,
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key and print api_key and api_secret, which are never shown again."""
+    """Create a key and print api_key and api_secret, which are never shown again."""
     now = datetime.now(UTC)
-    expires_at = None if expires_in_days is None else now + timedelta(days=expires_in_days)
+    if expires_in_days is not None and expires_at is not None:
+        raise InvalidInputError("give --expires-at or --expires-in-days, one of them", field="expires_at")
+    scopes = parse_scopes(scope or SCOPES)
+    wanted = read_shape(ApiKeyCreate, {"name": name, "scopes": scopes, "expires_at": expires_at})
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
-        made = create_api_key(session, store.cipher, workspace.id, name, scope or SCOPES, now, expires_at)
+        if expires_in_days is None:
+            ends = resolve_expiry(wanted.expires_at, parse_timezone(workspace.timezone), now)
+        else:
+            ends = now + timedelta(days=expires_in_days)
+        made = create_api_key(session, store.cipher, workspace.id, wanted.name, scopes, now, ends)
         shown = {
-            "id": made.row.id,
-            "name": made.row.name,
+            **describe_api_key(made.row, now),
             "workspace_id": workspace.id,
             "api_key": made.api_key,
             "api_secret": made.api_secret,
-            "scopes": made.row.scopes,
-            "expires_at": expires_at,
         }
     if as_json:
         print_json(shown)
@@ -66,11 +86,11 @@ def list_(*, workspace_id: WorkspaceOption = None, as_json: JsonOption = False) 
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
-        rows = [_show(row, now) for row in list_api_keys(session, workspace.id)]
+        rows = [describe_api_key(row, now) for row in list_api_keys(session, workspace.id)]
     if as_json:
         print_json(rows)
     else:
-        print_records(rows, ["id", "name", "key", "status", "scopes", "last_used_at", "expires_at"])
+        print_records(rows, ["id", "name", "key_hint", "status", "scopes", "expires_at"])
 
 
 @app.command()
@@ -78,12 +98,38 @@ def revoke(
     *,
     key_id: Annotated[str, typer.Argument(help="As `socialflow keys list` shows it.")],
     workspace_id: WorkspaceOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Revoke a key; tokens made with it stop working at once."""
+    """Revoke a key for good; tokens made with it stop working at once."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
-        row = revoke_api_key(session, _find_workspace(session, workspace_id, now).id, key_id, now)
-        say(f"{row.id} ({row.name}) is revoked.")
+        workspace = _find_workspace(session, workspace_id, now)
+        name = get_api_key(session, workspace.id, key_id).name
+        confirm(f"Revoke the key {name}? Its tokens stop working at once.", yes=yes)
+        shown = describe_api_key(revoke_api_key(session, workspace.id, key_id, now), now)
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{key_id} ({name}) is revoked.")
+
+
+@app.command()
+def show(
+    *,
+    key_id: Annotated[str, typer.Argument(help="As `socialflow keys list` shows it.")],
+    workspace_id: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one key, never its secret."""
+    now = datetime.now(UTC)
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        workspace = _find_workspace(session, workspace_id, now)
+        shown = describe_api_key(get_api_key(session, workspace.id, key_id), now)
+    if as_json:
+        print_json(shown)
+    else:
+        print_details(shown)
 
 
 def _find_workspace(session: Session, workspace_id: str | None, now: datetime) -> Workspace:
@@ -92,18 +138,3 @@ def _find_workspace(session: Session, workspace_id: str | None, now: datetime) -
         if workspace_id is None
         else get_workspace(session, workspace_id)
     )
-
-
-def _show(row: ApiKey, now: datetime) -> dict[str, Any]:
-    expired = row.expires_at is not None and row.expires_at <= now
-    return {
-        "id": row.id,
-        "name": row.name,
-        "key": f"{row.key_hint}...",
-        "status": "revoked" if row.revoked_at else "expired" if expired else "active",
-        "scopes": " ".join(row.scopes),
-        "created_at": row.created_at,
-        "last_used_at": row.last_used_at,
-        "expires_at": row.expires_at,
-        "revoked_at": row.revoked_at,
-    }

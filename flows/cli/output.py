@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -48,6 +49,33 @@ def print_records(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) 
     print_rows(columns, [[record.get(column) for column in columns] for record in records])
 
 
+def print_details(record: Mapping[str, Any]) -> None:
+    """Print one record, a line for each field; nested fields as `outer.inner`."""
+    print_rows(["field", "value"], list(_flatten(record)))
+
+
+def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask whether to go on; `yes` answers without a question. Raises InvalidInputError where nobody can answer.
+
+    A no ends the command with exit code 1.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        from warehouse.errors import InvalidInputError  # noqa: PLC0415 (the overview loads none of it)
+
+        raise InvalidInputError(f"{question} Add --yes to confirm", field="yes", code="not_confirmed")
+    typer.confirm(question, abort=True, err=True)
+
+
 def say(words: str) -> None:
     """Say something to a person: on stderr, so that a pipe holds data alone."""
     sys.stderr.write(words + "\n")
@@ -71,6 +99,8 @@ def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[int
 def _text(value: Any) -> str:  # noqa: ANN401 (a cell of any type)
     if value is None:
         return ""
+    if isinstance(value, (list, tuple)):
+        return " ".join(_text(item) for item in value)
     return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
 
 

@@ -1,34 +1,37 @@
-"""`socialflow pause` and `socialflow resume`: stop everything from going out, and let it go out again."""
+"""`socialflow pause` and `socialflow resume`: hold everything back, and let it go out again."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import typer
 
-from flows.cli.output import say
-from warehouse.settings import WarehouseSettings
-from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, resume_publishing
-from warehouse.store.database import Store
+from flows.cli.output import JsonOption, print_json, say
+from flows.cli.workspace_session import open_workspace
+from warehouse.store.access.workspaces import pause_publishing, resume_publishing
+from warehouse.store.schedules.workspace_changes import describe_workspace
 
 pause_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 resume_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @pause_app.command()
-def pause() -> None:
+def pause(*, as_json: JsonOption = False) -> None:
     """Hold back everything that has not been sent yet, on every account. What is being sent is finished."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        workspace = pause_publishing(session, ensure_default_workspace(session, now).id, now)
-        since = workspace.publishing_paused_at
-    say(f"publishing is paused since {since:%Y-%m-%d %H:%M:%S} UTC; `socialflow resume` ends that")
+    with open_workspace() as opened:
+        workspace = pause_publishing(opened.session, opened.workspace_id, opened.now)
+        shown = describe_workspace(opened.session, workspace)
+    if as_json:
+        print_json(shown)
+    else:
+        since = shown["publishing_paused_at"]
+        say(f"publishing is paused since {since:%Y-%m-%d %H:%M:%S} UTC; `socialflow resume` ends that")
 
 
 @resume_app.command()
-def resume() -> None:
+def resume(*, as_json: JsonOption = False) -> None:
     """Let posts go out again. What became too late meanwhile waits for your decision."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        resume_publishing(session, ensure_default_workspace(session, now).id)
-    say("publishing goes on")
+    with open_workspace() as opened:
+        shown = describe_workspace(opened.session, resume_publishing(opened.session, opened.workspace_id))
+    if as_json:
+        print_json(shown)
+    else:
+        say("publishing goes on")

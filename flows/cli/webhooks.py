@@ -1,80 +1,151 @@
-"""`socialflow webhooks`: whom we tell of what happens, and how that went."""
+"""`socialflow webhooks`: send events to other programs, and see what became of the deliveries."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
-from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
+from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
-from warehouse.settings import WarehouseSettings
-from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.database import Store
-from warehouse.store.webhooks.deliveries import list_deliveries, replay_deliveries
-from warehouse.store.webhooks.endpoints import create_endpoint, get_endpoint, list_endpoints
+from warehouse.scheduling.local_times import resolve_time
+from warehouse.shapes import read_shape
+from warehouse.store.webhooks import deliveries as store_deliveries
+from warehouse.store.webhooks import endpoints
 from warehouse.store.webhooks.outbox import EVENT_TYPES
+from warehouse.store.webhooks.shapes import ReplayRequest, WebhookCreate, WebhookPatch
 
 if TYPE_CHECKING:
-    from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+    from warehouse.store.webhooks.endpoints import CreatedEndpoint
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Tell other programs what happens, and see how that went.",
+    help="Create, change, test and delete webhooks; list and repeat their deliveries.",
 )
 
 WebhookId = Annotated[str, typer.Argument(help="As `socialflow webhooks list` shows it.")]
+DeliveryId = Annotated[str, typer.Argument(help="As `socialflow webhooks deliveries` shows it.")]
+EventHelp = f"Some of: {', '.join(EVENT_TYPES)}. Repeat the option"
 
 
 @app.command()
 def create(
     *,
     url: Annotated[str, typer.Option(help="Where events are sent: https, on the public internet.")],
-    event: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Some of: {', '.join(EVENT_TYPES)}. Repeat the option; default: all."),
-    ] = None,
+    event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; default: all.")] = None,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a webhook and print the secret that signs its events, which is never shown again."""
-    now = datetime.now(UTC)
-    address = asyncio.run(check_webhook_url(url, WebhookSettings()))
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        workspace = ensure_default_workspace(session, now)
-        made = create_endpoint(
-            session,
-            store.cipher,
-            workspace.id,
+    """Create a webhook and print the secret that signs its events, which is never shown again."""
+    fields = {"url": url, "events": event or list(EVENT_TYPES), "description": description}
+    wanted = read_shape(WebhookCreate, fields)
+    address = _check_url(wanted.url)
+    with open_workspace() as opened:
+        made = endpoints.create_endpoint(
+            opened.session,
+            opened.store.cipher,
+            opened.workspace_id,
             url=address,
-            events=event or EVENT_TYPES,
-            description=description,
-            now=now,
+            events=wanted.events,
+            description=wanted.description,
+            now=opened.now,
         )
-        shown = {**_show(made.row), "secret": made.secret}
-    if as_json:
-        print_json(shown)
-        return
-    print_records([shown], ["id", "url", "secret"])
-    say("Keep the secret now: it cannot be shown again.")
+        shown = _with_secret(made, endpoints.describe_endpoint(made.row, opened.now))
+    _print_secret(shown, as_json=as_json)
 
 
 @app.command("list")
 def list_(*, as_json: JsonOption = False) -> None:
-    """List the webhooks and how they are. Never a secret."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        rows = [_show(row) for row in list_endpoints(session, ensure_default_workspace(session, now).id)]
+    """List the webhooks and their state. Never a secret."""
+    with open_workspace() as opened:
+        rows = endpoints.list_endpoints(opened.session, opened.workspace_id)
+        shown = [endpoints.describe_endpoint(row, opened.now) for row in rows]
     if as_json:
-        print_json(rows)
+        print_json(shown)
     else:
-        print_records(rows, ["id", "url", "events", "status", "reason", "last_success_at"])
+        print_records(shown, ["id", "url", "status", "disabled_reason", "last_success_at"])
+
+
+@app.command()
+def show(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Show one webhook. Never its secret."""
+    with open_workspace() as opened:
+        row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
+        shown = endpoints.describe_endpoint(row, opened.now)
+    _print(shown, as_json=as_json)
+
+
+@app.command()
+def change(
+    *,
+    webhook_id: WebhookId,
+    url: Annotated[str | None, typer.Option(help="Where events are sent from now on.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; replaces the present ones.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the address, the events or the description; what is left out stays."""
+    fields = {"url": url, "events": event or None, "description": description}
+    given = {name: value for name, value in fields.items() if value is not None}
+    if not given:
+        raise InvalidInputError(
+            "nothing to change: give --url, --event or --description", field="url", code="nothing_to_change"
+        )
+    _change(webhook_id, given, as_json=as_json)
+
+
+@app.command()
+def pause(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Disable a webhook: events are kept, and nothing is sent until `socialflow webhooks resume`."""
+    _change(webhook_id, {"enabled": False}, as_json=as_json)
+
+
+@app.command()
+def resume(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Enable a webhook again: what has waited is sent at once."""
+    _change(webhook_id, {"enabled": True}, as_json=as_json)
+
+
+@app.command()
+def delete(*, webhook_id: WebhookId, yes: YesOption = False) -> None:
+    """Delete a webhook with its log and everything that still waits for it."""
+    with open_workspace() as opened:
+        row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
+        url = row.url
+    confirm(f"Delete the webhook to {url}, its log and what still waits for it?", yes=yes)
+    with open_workspace() as opened:
+        endpoints.delete_endpoint(opened.session, opened.workspace_id, webhook_id)
+    say(f"{webhook_id} is deleted.")
+
+
+@app.command()
+def rotate(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Make a new secret and print it. For 24 hours every delivery is signed by the old one too."""
+    with open_workspace() as opened:
+        row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
+        made = endpoints.rotate_secret(opened.store.cipher, row, opened.now)
+        shown = _with_secret(made, endpoints.describe_endpoint(made.row, opened.now))
+    _print_secret(shown, as_json=as_json)
+
+
+@app.command("test")
+def send_test(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Send a test event; `socialflow up` does it within seconds."""
+    with open_workspace() as opened:
+        row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
+        found = store_deliveries.send_test_event(opened.session, row, opened.now)
+        shown = store_deliveries.describe_delivery(*found)
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"the test event is on its way: socialflow webhooks delivery {webhook_id} {shown['id']}")
 
 
 @app.command()
@@ -82,20 +153,44 @@ def deliveries(
     *,
     webhook_id: WebhookId,
     status: Annotated[str | None, typer.Option(help="pending, delivered or exhausted.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the newest deliveries of a webhook."""
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        workspace_id = ensure_default_workspace(session, now).id
-        get_endpoint(session, workspace_id, webhook_id)
-        found, _ = list_deliveries(session, workspace_id, webhook_id, status=status, limit=limit)
-        rows = [_show_delivery(row, event) for row, event in found]
+    """List the newest deliveries of a webhook; they are kept for 30 days."""
+    if status is not None and status not in store_deliveries.STATUSES:
+        raise InvalidInputError(
+            f"{status!r} is no status of a delivery: use {', '.join(store_deliveries.STATUSES)}",
+            field="status",
+            code="unknown_status",
+        )
+    with open_workspace() as opened:
+        endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
+        found, more = store_deliveries.list_deliveries(
+            opened.session, opened.workspace_id, webhook_id, status=status, limit=limit
+        )
+        shown = [store_deliveries.describe_delivery(*one) for one in found]
     if as_json:
-        print_json(rows)
-    else:
-        print_records(rows, ["id", "type", "status", "attempts", "answer", "created_at", "next_attempt_at"])
+        print_json(shown)
+        return
+    rows = [{**one, "answer": _answer(one["last_attempt"])} for one in shown]
+    print_records(rows, ["id", "type", "status", "answer", "created_at"])
+    if more:
+        say(f"the newest {limit}; --limit shows more")
+
+
+@app.command()
+def delivery(*, webhook_id: WebhookId, delivery_id: DeliveryId, as_json: JsonOption = False) -> None:
+    """Show one delivery: its attempts, the last answer, and what is sent."""
+    with open_workspace() as opened:
+        endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
+        found = store_deliveries.get_delivery(opened.session, opened.workspace_id, webhook_id, delivery_id)
+        shown = store_deliveries.describe_delivery_detail(*found)
+    if as_json:
+        print_json(shown)
+        return
+    history = shown.pop("history")
+    print_details({**shown, "last_attempt": _answer(shown["last_attempt"])})
+    print_records(history, ["at", "status", "error", "milliseconds"])
 
 
 @app.command()
@@ -103,52 +198,85 @@ def replay(
     *,
     webhook_id: WebhookId,
     since: Annotated[
-        datetime | None,
-        typer.Option(help="Everything that happened at or after it (UTC), as 2026-03-01T12:00:00."),
+        str | None,
+        typer.Option(
+            help="ISO 8601: everything that happened at or after it; without offset in the workspace's zone."
+        ),
     ] = None,
-    delivery: Annotated[str | None, typer.Option(help="Or one delivery, by its id.")] = None,
-    only_undelivered: Annotated[bool, typer.Option(help="Leave out what was taken already.")] = False,
+    delivery_id: Annotated[str | None, typer.Option("--delivery", help="Or one delivery, by its id.")] = None,
+    only_undelivered: Annotated[bool, typer.Option(help="Leave out what was delivered already.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Send events again, under the ids that they had; `socialflow up` does it within seconds."""
-    if (since is None) == (delivery is None):
+    """Send events again under the same ids; `socialflow up` does it within seconds."""
+    if (since is None) == (delivery_id is None):
         raise InvalidInputError("give --since or --delivery, one of them", field="since")
-    now = datetime.now(UTC)
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        endpoint = get_endpoint(session, ensure_default_workspace(session, now).id, webhook_id)
-        count = replay_deliveries(
-            session,
+    with open_workspace() as opened:
+        endpoint = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
+        if delivery_id is not None:
+            store_deliveries.get_delivery(opened.session, opened.workspace_id, webhook_id, delivery_id)
+        at = None
+        if since is not None:
+            read_shape(ReplayRequest, {"since": since})
+            at = resolve_time(since, opened.zone, field="since").at
+        count = store_deliveries.replay_deliveries(
+            opened.session,
             endpoint,
-            now,
-            since=since.replace(tzinfo=UTC) if since else None,
-            delivery_id=delivery,
+            opened.now,
+            since=at,
+            delivery_id=delivery_id,
             only_undelivered=only_undelivered,
         )
-    say(f"{count} deliveries are sent again.")
+    if as_json:
+        print_json({"replayed": count})
+    else:
+        say(f"{count} deliveries are sent again.")
 
 
-def _show(row: WebhookEndpoint) -> dict[str, Any]:
-    failing = f"failing since {row.failing_since:%Y-%m-%d %H:%M}" if row.failing_since else "enabled"
-    return {
-        "id": row.id,
-        "url": row.url,
-        "description": row.description,
-        "events": " ".join(row.events),
-        "status": "disabled" if row.disabled_at else failing,
-        "reason": row.disabled_reason,
-        "last_success_at": row.last_success_at,
-        "created_at": row.created_at,
-    }
+def _change(webhook_id: str, given: dict[str, Any], *, as_json: bool) -> None:
+    wanted = read_shape(WebhookPatch, given)
+    with open_workspace() as opened:
+        # Before anything is asked of the new address: whether there is something to change.
+        endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
+    url = None if wanted.url is None else _check_url(wanted.url)
+    with open_workspace() as opened:
+        row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
+        endpoints.change_endpoint(
+            row,
+            opened.now,
+            url=url,
+            events=wanted.events,
+            description=wanted.description,
+            enabled=wanted.enabled,
+        )
+        shown = endpoints.describe_endpoint(row, opened.now)
+    _print(shown, as_json=as_json)
 
 
-def _show_delivery(row: WebhookDelivery, event: WebhookEvent) -> dict[str, Any]:
-    last = row.history[-1] if row.history else {}
-    return {
-        "id": row.id,
-        "event_id": event.id,
-        "type": event.type,
-        "status": row.status,
-        "attempts": row.attempts,
-        "answer": last.get("status") or last.get("error"),
-        "created_at": row.created_at,
-        "next_attempt_at": row.next_attempt_at,
-    }
+def _check_url(url: str) -> str:
+    try:
+        return asyncio.run(check_webhook_url(url, WebhookSettings()))
+    except GiveUpError as error:
+        raise InvalidInputError(error.message, field="url", code="webhook_url_refused") from None
+
+
+def _with_secret(made: CreatedEndpoint, shown: dict[str, Any]) -> dict[str, Any]:
+    return {**shown, "secret": made.secret}
+
+
+def _print(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+    else:
+        print_details(shown)
+
+
+def _print_secret(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+        return
+    print_records([shown], ["id", "url", "secret"])
+    say("Keep the secret now: it cannot be shown again.")
+
+
+def _answer(attempt: dict[str, Any] | None) -> str | None:
+    return None if attempt is None else str(attempt["status"] or attempt["error"])

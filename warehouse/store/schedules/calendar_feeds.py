@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from warehouse.store.crypto import Cipher
 
 MOST_FEEDS = 100
+FEED_PATH = "/api/v1/schedules.ics"
+FEED_TOKEN = "token"  # noqa: S105 (the parameter's name)
 _PREFIX = "sfc_"
 _PURPOSE = "calendar-feed"
 
@@ -97,6 +99,11 @@ def revoke_feed(session: Session, workspace_id: str, feed_id: str, now: datetime
     row = _get(session, workspace_id, feed_id)
     row.revoked_at = row.revoked_at or now
     return row
+
+
+def feed_path(token: str) -> str:
+    """Return the path, after the server's own address, under which a calendar program reads the feed."""
+    return f"{FEED_PATH}?{FEED_TOKEN}={token}"
 
 
 def describe_feed(row: CalendarFeed) -> dict[str, Any]:

@@ -45,6 +45,7 @@ LONGEST_PAUSE = timedelta(minutes=5)
 PER_ENDPOINT = 4
 """Deliveries under way to one endpoint, over all processes; a failing one gets one at a time."""
 HISTORY = 20
+STATUSES = ("pending", "delivered", "exhausted")
 
 
 @dataclass(frozen=True, slots=True)

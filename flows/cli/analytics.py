@@ -1,0 +1,300 @@
+"""`socialflow analytics`: what posts and accounts achieved, from the lake."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from click import Choice
+
+from flows.cli.lake_settings import read_lake_settings
+from flows.cli.output import JsonOption, print_details, print_json, print_records, say
+from flows.cli.workspace_session import open_workspace
+from warehouse.atomic_files import write_beside
+from warehouse.lake.connect import Lake
+from warehouse.lake.export.workspace_files import FORMATS, TABLES, write_table
+from warehouse.lake.queries.accounts import NOT_MEASURED, get_account_figures, list_account_days
+from warehouse.lake.queries.overview import get_overview
+from warehouse.lake.queries.placement_lift import AGES as LIFT_AGES
+from warehouse.lake.queries.placement_lift import get_placement_lift
+from warehouse.lake.queries.posts import AGES, METRICS, get_post_metrics, rank_posts
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.local_times import resolve_time
+from warehouse.scheduling.periods import DEFAULT_PERIOD, resolve_period
+from warehouse.store.accounts.accounts import get_account, list_accounts
+from warehouse.store.posts.reads import get_post
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flows.cli.workspace_session import Opened
+    from warehouse.store.models import AccountRow
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Show results of posts and accounts. What was not measured is empty (null), never 0.",
+)
+
+LATEST = "latest"
+
+PeriodOption = Annotated[str | None, typer.Option(help=f"1d to 365d, up to now; default: {DEFAULT_PERIOD}.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="ISO 8601, included; instead of --period.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded; default: now.")]
+PlatformOption = Annotated[str | None, typer.Option(help="Only this platform.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account, by its id.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """The options that most commands share, checked."""
+
+    workspace_id: str
+    platform: Any
+    account_id: str | None
+
+    def as_query(self) -> dict[str, Any]:
+        return {"workspace_id": self.workspace_id, "platform": self.platform, "account_id": self.account_id}
+
+
+@app.command()
+def overview(
+    *,
+    period: PeriodOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    platform: PlatformOption = None,
+    account_id: AccountOption = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="ISO 8601: only what was measured by then counts.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sum up a period: posts published in it, what they have earned, new followers, the best posts."""
+    with open_workspace() as opened:
+        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        wanted = _read_filter(opened, platform, account_id)
+        measured_by = resolve_time(as_of, opened.zone, field="as_of").at if as_of else None
+    with _open_lake() as lake:
+        told = get_overview(lake, **wanted.as_query(), start=asked.start, end=asked.end, as_of=measured_by)
+    if as_json:
+        print_json(told)
+        return
+    names = ("total_posts", "total_engagement", "follower_growth", "as_of", "period", "coverage")
+    print_details({name: told[name] for name in names})
+    print_records(told["by_platform"], ["platform", "total_posts", "total_engagement", "follower_growth"])
+    print_records(told["top_performing"], ["post_id", "engagement"])
+
+
+@app.command()
+def posts(
+    *,
+    period: PeriodOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    platform: PlatformOption = None,
+    account_id: AccountOption = None,
+    sort: Annotated[str, typer.Option(click_type=Choice(METRICS), help="Best first.")] = "engagement",
+    age: Annotated[
+        str,
+        typer.Option(
+            click_type=Choice([*AGES, LATEST]),
+            help="Compare posts at this age; latest = by their newest figures.",
+        ),
+    ] = "24h",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the posts that were published in a period, at equal age."""
+    with open_workspace() as opened:
+        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        wanted = _read_filter(opened, platform, account_id)
+    with _open_lake() as lake:
+        found = rank_posts(
+            lake,
+            snapshot_id=lake.snapshot_id(),
+            **wanted.as_query(),
+            start=asked.start,
+            end=asked.end,
+            metric=sort,
+            age=None if age == LATEST else age,
+            limit=limit,
+        )
+    if as_json:
+        print_json(
+            {
+                "data": found.rows,
+                "has_more": found.has_more,
+                "age": age,
+                "sort": sort,
+                "period": {"from": asked.start, "to": asked.end},
+                "ranked": found.ranked,
+                "unranked": found.unranked,
+            }
+        )
+        return
+    print_records(found.rows, ["rank", "post_id", "value", "published_at"])
+    say(f"{found.ranked} ranked by {sort} at {age}; {found.unranked} were not measured at that age")
+
+
+@app.command()
+def post(
+    *,
+    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a post did over time: every measurement of each of its publications."""
+    with open_workspace() as opened:
+        get_post(opened.session, opened.workspace_id, post_id)
+    with _open_lake() as lake:
+        told = get_post_metrics(lake, workspace_id=opened.workspace_id, post_id=post_id)
+    if as_json:
+        print_json(told)
+        return
+    rows = [
+        {"platform": one["platform"], **snapshot}
+        for one in told["publications"]
+        for snapshot in one["snapshots"]
+    ]
+    print_records(rows, ["platform", "captured_at", "likes", "comments", "shares", "engagement"])
+
+
+@app.command()
+def accounts(
+    *,
+    period: PeriodOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    platform: PlatformOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the followers and engagement of every account in a period."""
+    with open_workspace() as opened:
+        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        chosen = parse_platform(platform) if platform else None
+        rows = list_accounts(opened.session, opened.workspace_id, platform=chosen)
+    with _open_lake() as lake:
+        figures = get_account_figures(
+            lake, workspace_id=opened.workspace_id, start=asked.start, end=asked.end
+        )
+    data = [{**NOT_MEASURED, **figures.get(row.id, {}), **_name(row)} for row in rows]
+    if as_json:
+        print_json({"data": data, "period": {"from": asked.start, "to": asked.end}})
+    else:
+        print_records(
+            data, ["platform", "handle", "followers", "follower_growth", "publications", "engagement"]
+        )
+
+
+@app.command()
+def account(
+    *,
+    account_id: Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")],
+    period: PeriodOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how an account did in a period, and its followers day by day."""
+    with open_workspace() as opened:
+        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        row = get_account(opened.session, opened.workspace_id, account_id)
+    query: dict[str, Any] = {
+        "workspace_id": opened.workspace_id,
+        "start": asked.start,
+        "end": asked.end,
+        "account_id": account_id,
+    }
+    with _open_lake() as lake:
+        figures = get_account_figures(lake, **query).get(account_id, {})
+        series = list_account_days(lake, **query)
+    told = {**NOT_MEASURED, **figures, **_name(row), "period": {"from": asked.start, "to": asked.end}}
+    if as_json:
+        print_json({**told, "series": series})
+        return
+    print_details(told)
+    print_records(series, ["date", "followers", "follower_growth", "posts"])
+
+
+@app.command("timing-lift")
+def timing_lift(
+    *,
+    age: Annotated[
+        str, typer.Option(click_type=Choice(list(LIFT_AGES)), help="Every post is compared at this age.")
+    ] = "24h",
+    platform: PlatformOption = None,
+    account_id: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare posts placed by the advice with posts placed at random.
+
+    Needs an experiment: `socialflow workspace set --random-share 0.2`.
+    """
+    with open_workspace() as opened:
+        wanted = _read_filter(opened, platform, account_id)
+    with _open_lake() as lake:
+        told = get_placement_lift(lake, **wanted.as_query(), age=age)
+    if as_json:
+        print_json(told)
+    else:
+        say(told["verdict"])
+        print_details({name: value for name, value in told.items() if name != "verdict"})
+
+
+@app.command()
+def export(
+    *,
+    output: Annotated[Path, typer.Option(help="The file to write; it appears when it is complete.")],
+    table: Annotated[
+        str, typer.Option(click_type=Choice(list(TABLES)), help="As in docs/warehouse.md.")
+    ] = "publication_latest",
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            click_type=Choice(list(FORMATS)),
+            help="Default: by the ending of --output, else parquet.",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="ISO 8601, included: the table's own time.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded.")] = None,
+    platform: PlatformOption = None,
+    account_id: AccountOption = None,
+) -> None:
+    """Write the workspace's rows of one table as a file. `socialflow export` writes all tables."""
+    with open_workspace() as opened:
+        wanted = _read_filter(opened, platform, account_id)
+        since = resolve_time(start, opened.zone, field="from").at if start else None
+        until = resolve_time(end, opened.zone, field="to").at if end else None
+    chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
+    with (
+        _open_lake() as lake,
+        write_table(lake, table, chosen, **wanted.as_query(), start=since, end=until) as written,
+        write_beside(output.absolute()) as path,
+    ):
+        shutil.copyfile(written, path)
+    say(f"{table} in {output}")
+
+
+@contextmanager
+def _open_lake() -> Iterator[Lake]:
+    with Lake.open(read_lake_settings(), read_only=True) as lake:
+        yield lake
+
+
+def _read_filter(opened: Opened, platform: str | None, account_id: str | None) -> _Filter:
+    if account_id is not None:
+        get_account(opened.session, opened.workspace_id, account_id)
+    chosen = parse_platform(platform) if platform else None
+    return _Filter(opened.workspace_id, chosen, account_id)
+
+
+def _name(row: AccountRow) -> dict[str, str]:
+    return {"account_id": row.id, "platform": row.platform, "handle": row.handle}

@@ -1,0 +1,86 @@
+"""`socialflow schedules`: the content calendar."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.workspace_session import open_workspace
+from warehouse.atomic_files import write_beside
+from warehouse.scheduling.calendar import describe_calendar, read_feed_span, read_planned, resolve_span
+from warehouse.scheduling.icalendar import write_calendar
+from warehouse.store.access.workspaces import parse_timezone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Show what is planned, or write it as iCalendar.",
+)
+
+AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account, by its id.")]
+SHORTENED = 30
+
+
+@app.command()
+def show(
+    *,
+    start: Annotated[str | None, typer.Option("--from", help="ISO 8601; default: today, local.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Excluded; default: 30 days later.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA zone of the local days; default: the workspace's.")
+    ] = None,
+    account_id: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is planned, by local day. A `!` marks a neighbour less than 30 minutes away."""
+    with open_workspace() as opened:
+        zone = parse_timezone(timezone or opened.workspace.timezone)
+        since, until = resolve_span(start, end, zone, opened.now)
+        planned = read_planned(opened.session, opened.workspace_id, since, until, account_id)
+        told = describe_calendar(planned, zone, since, until)
+    if as_json:
+        print_json(told)
+        return
+    rows = [
+        {
+            "local time": _local(entry["local_time"]) + (" !" if entry["conflicts"] else ""),
+            "platform": entry["platform"],
+            "status": entry["status"],
+            "content": _shorten(entry["content"]),
+        }
+        for day in told["data"]
+        for entry in day["entries"]
+    ]
+    print_records(rows, ["local time", "platform", "status", "content"])
+    say(f"times in {zone.key}; {len(rows)} planned")
+
+
+@app.command()
+def export(
+    *,
+    output: Annotated[Path, typer.Option(help="The .ics file to write; it appears when it is complete.")],
+    account_id: AccountOption = None,
+) -> None:
+    """Write the calendar as iCalendar: from a month ago to eleven months ahead."""
+    with open_workspace() as opened:
+        planned = read_feed_span(opened.session, opened.workspace_id, opened.now, account_id)
+        body = write_calendar(planned, opened.workspace.name)
+    with write_beside(output.absolute()) as path:
+        path.write_bytes(body)
+    say(f"{len(planned)} events in {output}")
+
+
+def _local(at: datetime) -> str:
+    return f"{at:%a %Y-%m-%d %H:%M}"
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHORTENED else line[: SHORTENED - 1] + "…"
