@@ -9,8 +9,8 @@ from api.http.dependencies import Analyst, ServicesDep
 from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.periods import AskedPeriodDep
 from api.http.schemas import problems
-from warehouse.platforms import parse_platform
 from warehouse.lake.queries.accounts import NOT_MEASURED, get_account_figures, list_account_days
+from warehouse.platforms import parse_platform
 from warehouse.scheduling.periods import AskedPeriod
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.models import AccountRow

@@ -14,8 +14,8 @@ from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.periods import AskedPeriodDep
 from api.http.schemas import problems
-from warehouse.platforms import parse_platform
 from warehouse.lake.queries.posts import get_post_metrics, rank_posts
+from warehouse.platforms import parse_platform
 from warehouse.scheduling.periods import AskedPeriod
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import get_post
