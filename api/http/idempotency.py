@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -11,12 +10,9 @@ from pydantic import BaseModel
 
 from api.http.callers import Caller
 from api.http.dependencies import caller_of
-from api.http.errors import problem_at
 from api.http.services import Services
 from warehouse.store.posts import idempotency
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 IdempotencyKeyHeader = Annotated[
     str | None,
@@ -25,7 +21,7 @@ IdempotencyKeyHeader = Annotated[
         description="Any string of your own (1-255 visible characters), new for each request. A repetition within "
         "24 hours gets the first answer again, marked `Idempotent-Replayed: true`.",
         # Checked below, with a code of its own.
-        json_schema_extra={"pattern": f"^{_KEY.pattern}$", "minLength": 1, "maxLength": 255},
+        json_schema_extra={"pattern": f"^{idempotency.KEY.pattern}$", "minLength": 1, "maxLength": 255},
     ),
 ]
 
@@ -50,10 +46,7 @@ def identify_content(
     """Return what makes a request repeatable whose body is known by `content`; None = it carries no key."""
     if key is None:
         return None
-    if not _KEY.fullmatch(key):
-        raise problem_at(
-            "Idempotency-Key", "invalid_idempotency_key", "use 1 to 255 visible ASCII characters", status=422
-        )
+    idempotency.require_key(key)
     said = request.url.query.encode() + b"\n" + content.encode("latin-1", "backslashreplace")
     return RepeatableRequest(
         workspace_id=caller.workspace_id,

@@ -6,8 +6,8 @@ from typing import IO, TYPE_CHECKING
 
 from api.http.idempotency import answer_once, identify_content, make_answer
 from api.media.schemas import MediaOut
-from connectors.types import UPLOAD_PREFIX
 from warehouse.planning.uploads import check_file, keep_file
+from warehouse.store.posts.media import describe_upload
 
 if TYPE_CHECKING:
     from fastapi import Request, Response
@@ -35,13 +35,4 @@ def keep_upload(
 
 def render_upload(row: MediaUpload) -> MediaOut:
     """Return the view of an upload."""
-    return MediaOut(
-        id=row.id,
-        url=f"{UPLOAD_PREFIX}{row.id}",
-        kind="video" if row.kind == "video" else "image",
-        content_type=row.content_type,
-        size=row.size,
-        sha256=row.sha256,
-        filename=row.filename,
-        created_at=row.created_at,
-    )
+    return MediaOut.model_validate(describe_upload(row))

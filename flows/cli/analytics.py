@@ -9,8 +9,8 @@ from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import Choice
 
+from flows.cli.arguments import require_choice
 from flows.cli.lake_settings import read_lake_settings
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
@@ -99,18 +99,19 @@ def posts(
     end: ToOption = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
-    sort: Annotated[str, typer.Option(click_type=Choice(METRICS), help="Best first.")] = "engagement",
+    sort: Annotated[str, typer.Option(help=f"Best first: {', '.join(METRICS)}.")] = "engagement",
     age: Annotated[
         str,
         typer.Option(
-            click_type=Choice([*AGES, LATEST]),
-            help="Compare posts at this age; latest = by their newest figures.",
+            help=f"Compare posts at this age: {', '.join(AGES)}, or latest = by their newest figures."
         ),
     ] = "24h",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the posts that were published in a period, at equal age."""
+    require_choice(sort, METRICS, field="sort")
+    require_choice(age, (*AGES, LATEST), field="age")
     with open_workspace() as opened:
         asked = resolve_period(period, start, end, opened.zone, opened.now)
         wanted = _read_filter(opened, platform, account_id)
@@ -225,7 +226,7 @@ def account(
 def timing_lift(
     *,
     age: Annotated[
-        str, typer.Option(click_type=Choice(list(LIFT_AGES)), help="Every post is compared at this age.")
+        str, typer.Option(help=f"Every post is compared at this age: {', '.join(LIFT_AGES)}.")
     ] = "24h",
     platform: PlatformOption = None,
     account_id: AccountOption = None,
@@ -235,6 +236,7 @@ def timing_lift(
 
     Needs an experiment: `socialflow workspace set --random-share 0.2`.
     """
+    require_choice(age, LIFT_AGES, field="age")
     with open_workspace() as opened:
         wanted = _read_filter(opened, platform, account_id)
     with _open_lake() as lake:
@@ -251,13 +253,12 @@ def export(
     *,
     output: Annotated[Path, typer.Option(help="The file to write; it appears when it is complete.")],
     table: Annotated[
-        str, typer.Option(click_type=Choice(list(TABLES)), help="As in docs/warehouse.md.")
+        str, typer.Option(help=f"As in docs/warehouse.md: {', '.join(TABLES)}.")
     ] = "publication_latest",
     kind: Annotated[
         str | None,
         typer.Option(
             "--format",
-            click_type=Choice(list(FORMATS)),
             help="Default: by the ending of --output, else parquet.",
         ),
     ] = None,
@@ -269,11 +270,13 @@ def export(
     account_id: AccountOption = None,
 ) -> None:
     """Write the workspace's rows of one table as a file. `socialflow export` writes all tables."""
+    chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
+    require_choice(table, TABLES, field="table")
+    require_choice(chosen, FORMATS, field="format")
     with open_workspace() as opened:
         wanted = _read_filter(opened, platform, account_id)
         since = resolve_time(start, opened.zone, field="from").at if start else None
         until = resolve_time(end, opened.zone, field="to").at if end else None
-    chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
     with (
         _open_lake() as lake,
         write_table(lake, table, chosen, **wanted.as_query(), start=since, end=until) as written,

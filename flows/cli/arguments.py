@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from warehouse.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 AsOfOption = Annotated[
     str | None,
@@ -15,6 +18,15 @@ AsOfOption = Annotated[
         "--as-of", help="See the lake as it was: a snapshot's number, or a time such as 2026-11-01T06:00."
     ),
 ]
+
+
+def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:
+    """Raise InvalidInputError that lists the choices unless `text` is one of them."""
+    known = list(choices)
+    if text not in known:
+        raise InvalidInputError(
+            f"{field} {text!r} is unknown: use one of {', '.join(known)}", field=field, code="unknown_choice"
+        )
 
 
 def parse_as_of(text: str | None) -> int | datetime | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.types import UPLOAD_PREFIX
-from warehouse.errors import InvalidInputError
+from warehouse.errors import InvalidInputError, InvalidShapeError
 from warehouse.media_files import open_media_files
 from warehouse.planning.context import PlanningContext
 from warehouse.planning.uploads import CheckedFile, check_file, keep_file
@@ -95,7 +95,15 @@ OPTIONS: Mapping[str, str] = {
     "platforms": "--platform",
     "account_ids": "--account",
     "scheduled_at": "--at",
+    "timezone": "--timezone",
     "link": "--link",
+    "thread": "--thread",
+    "first_comment": "--first-comment",
+    "variants": "--variant",
+    "client_ref": "--client-ref",
+    "rrule": "--rule",
+    "starts_at": "--starts-at",
+    "exdates": "--skip",
     "media": "--image",
     "file": "--image",
 }
@@ -111,7 +119,11 @@ def naming_options(options: Mapping[str, str] = OPTIONS) -> Iterator[None]:
         option = options.get(error.field.partition("/")[0])
         if option is None:
             raise
-        raise InvalidInputError(f"{option}: {error.message}", field=error.field, code=error.code) from error
+        # The message of a wrong shape begins with the field, which the option replaces.
+        words = error.entries[0]["detail"] if isinstance(error, InvalidShapeError) else error.message
+        named = InvalidInputError(f"{option}: {words}", field=error.field, code=error.code)
+        named.entries = error.entries
+        raise named from error
 
 
 def _make_context(

@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.output import JsonOption, print_json, say
+from flows.cli.output import JsonOption, YesOption, confirm, print_json, say
 from flows.cli.planner import naming_options, open_planner
+from flows.cli.post_wishes import (
+    AtOption,
+    ExperimentOption,
+    QueueOption,
+    TimezoneOption,
+    VersionOption,
+    read_when,
+)
+from warehouse.errors import InvalidInputError
 from warehouse.planning.posts import move_post
 from warehouse.planning.times import needs_lake
+from warehouse.planning.views import describe_post
 from warehouse.settings import WarehouseSettings
 from warehouse.store.posts.approvals import approve_post, reject_post
 from warehouse.store.posts.posts import cancel_post, resolve_publication, retry_post
+from warehouse.store.posts.reads import list_publications
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,26 +44,48 @@ def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
     )
 
 
+def delete(*, post_id: PostId, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Cancel a post, as `DELETE /api/v1/posts/ID` does. What is out stays out."""
+    confirm(f"Cancel everything of {post_id} that has not been sent?", yes=yes)
+    cancel(post_id=post_id, as_json=as_json)
+
+
 def reschedule(
     *,
     post_id: PostId,
-    at: Annotated[
-        str,
-        typer.Option(
-            help='ISO 8601; without offset in the workspace\'s zone. "optimal": the next best free time; "queue": the '
-            "next free slot of the queue."
-        ),
-    ],
+    at: AtOption = None,
+    queue: QueueOption = False,
+    timezone: TimezoneOption = None,
+    experiment: ExperimentOption = True,
+    if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Set another time for what has not been sent."""
-    _act(lambda context: move_post(context, post_id, at), as_json=as_json, with_lake=needs_lake(at))
+    when = read_when(at, queue=queue)
+    if when is None:
+        raise InvalidInputError("give --at or --queue", field="scheduled_at", code="missing_time")
+    _act(
+        lambda context: move_post(
+            context, post_id, when, timezone=timezone, experiment=experiment, expected_version=if_version
+        ),
+        as_json=as_json,
+        with_lake=needs_lake(when),
+    )
 
 
-def retry(*, post_id: PostId, as_json: JsonOption = False) -> None:
+def retry(
+    *,
+    post_id: PostId,
+    publication: Annotated[
+        list[str] | None, typer.Option(help="Only this failed publication; repeat the option. Default: all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Send the failed publications of a post again, at once."""
     _act(
-        lambda context: retry_post(context.session, context.workspace_id, post_id, context.now),
+        lambda context: retry_post(
+            context.session, context.workspace_id, post_id, context.now, publication_ids=publication or ()
+        ),
         as_json=as_json,
     )
 
@@ -109,7 +142,7 @@ def reject(
 def _act(work: Callable[[PlanningContext], Post], *, as_json: bool, with_lake: bool = False) -> None:
     with naming_options(), open_planner(with_lake=with_lake) as context:
         post = work(context)
-        shown = {"id": post.id, "status": post.status, "scheduled_at": post.scheduled_at}
+        shown = describe_post(post, list_publications(context.session, [post.id])[post.id])
     if as_json:
         print_json(shown)
     else:

@@ -1,138 +1,254 @@
-"""`socialflow posts`: schedule, list, and see why a post is where it is."""
+"""`socialflow posts`: schedule, change and list posts, and see why a post is where it is."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli import post_actions, post_import
+from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, print_json, print_records, say
-from flows.cli.planner import naming_options, open_planner_with, read_image
-from flows.settings import FlowSettings
-from warehouse.planning.posts import create_post
+from flows.cli.planner import naming_options, open_planner_with
+from flows.cli.post_wishes import (
+    AccountsOption,
+    AltTextsOption,
+    AtOption,
+    ClientRefOption,
+    DuplicateOption,
+    ExperimentOption,
+    FirstCommentOption,
+    ImagesOption,
+    LinkOption,
+    PlatformsOption,
+    QueueOption,
+    ThreadOption,
+    TimezoneOption,
+    VariantsOption,
+    VersionOption,
+    VideosOption,
+    read_when,
+    read_wish_fields,
+)
+from flows.cli.workspace_session import open_workspace
+from warehouse.errors import InvalidInputError
+from warehouse.planning.posts import change_post, create_post, preview_post
 from warehouse.planning.times import needs_lake
-from warehouse.planning.wish import PostWish
-from warehouse.settings import WarehouseSettings
+from warehouse.planning.views import describe_placement, describe_post, describe_post_detail
+from warehouse.planning.wish import PostChange, PostWish
+from warehouse.platforms import parse_platform
+from warehouse.scheduling.local_times import resolve_time
 from warehouse.shapes import read_shape
-from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.database import Store
+from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, answer_once_in, require_key
 from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
-from warehouse.store.publishing.ledger import verify_ledger
-from warehouse.store.publishing.story import tell_story
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from warehouse.store.database import Session
-    from warehouse.store.models import Post, Publication, PublicationAttempt
+    from warehouse.planning.context import PlanningContext
+    from warehouse.planning.posts import Plan
+    from warehouse.store.posts.idempotency import StoreSession
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Schedule posts, list them, tell one's story, and decide what becomes of it.",
+    help="Schedule, change and list posts, and decide on those that need it.",
 )
 
-for _action in (
-    post_actions.cancel,
-    post_actions.reschedule,
-    post_actions.retry,
-    post_actions.resolve,
-    post_actions.approve,
-    post_actions.reject,
-):
-    app.command()(_action)
-app.command("import")(post_import.import_)
+STATUSES = ("draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled")
+APPROVALS = ("pending", "approved", "rejected")
+ORIGINS = ("socialflow", "external", "any")
+PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
 
 
 @app.command()
 def create(
     *,
-    content: Annotated[str, typer.Option(help="What the post says.")],
-    platform: Annotated[
-        list[str] | None, typer.Option(help="All connected accounts of this platform; repeat the option.")
-    ] = None,
-    account: Annotated[
-        list[str] | None, typer.Option(help="One account by its id; repeat the option.")
-    ] = None,
-    at: Annotated[
+    content: Annotated[str, typer.Option(help="The post's text.")],
+    platform: PlatformsOption = None,
+    account: AccountsOption = None,
+    at: AtOption = None,
+    queue: QueueOption = False,
+    timezone: TimezoneOption = None,
+    experiment: ExperimentOption = True,
+    link: LinkOption = None,
+    image: ImagesOption = None,
+    video: VideosOption = None,
+    alt_text: AltTextsOption = None,
+    thread: ThreadOption = None,
+    first_comment: FirstCommentOption = None,
+    variant: VariantsOption = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it, do not send it.")] = False,
+    client_ref: ClientRefOption = None,
+    allow_duplicate: DuplicateOption = False,
+    idempotency_key: Annotated[
         str | None,
         typer.Option(
-            help='ISO 8601; without offset in the workspace\'s zone. "optimal": the next best free time; "queue": the '
-            "next free slot of the queue. Left out: at once."
+            help="Any string of your own: the same command again within 24 hours makes no second post."
         ),
     ] = None,
-    link: Annotated[str | None, typer.Option(help="A web address shown with the post.")] = None,
-    image: Annotated[
-        list[str] | None,
-        typer.Option(help="A picture's file, or its public address, or upload:ID; repeat it. A video's too."),
-    ] = None,
-    allow_duplicate: Annotated[bool, typer.Option(help="The same content again within 24 hours.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, save nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Schedule a post, or publish it at once."""
+    """Schedule a post, or publish it at once where neither --at nor --queue is given."""
     with naming_options():
-        # Checked before anything is opened: a file that cannot be sent is reported at once.
-        images = [read_image(value, max_bytes=FlowSettings().api_max_upload_bytes) for value in image or []]
-        wish = read_shape(
-            PostWish,
-            {
-                "content": content,
-                "platforms": platform or [],
-                "account_ids": account or [],
-                "scheduled_at": at,
-                "link": link,
-                "media": [{"url": one.url} for one in images],
-                "allow_duplicate": allow_duplicate,
-            },
+        wish_fields = read_wish_fields(
+            content=content,
+            platforms=platform,
+            accounts=account,
+            link=link,
+            images=image,
+            videos=video,
+            alt_texts=alt_text,
+            thread=thread,
+            first_comment=first_comment,
+            variants=variant,
+            client_ref=client_ref,
         )
-        with open_planner_with(images, with_lake=needs_lake(at)) as context:
-            saved = create_post(context, wish)
-            shown = _show(saved.post, saved.publications)
-    if as_json:
-        print_json(shown)
-        return
-    say(
-        f"{shown['id']} goes out at {shown['scheduled_at']:%Y-%m-%d %H:%M:%S} UTC to "
-        f"{len(shown['publications'])} account(s)"
-    )
-    note = saved.plan.resolved.note if saved.plan.resolved else None
-    for words in [*([note] if note else []), *saved.plan.warnings]:
-        say(words)
+        when = read_when(at, queue=queue)
+        wish_fields.given |= {
+            "scheduled_at": when,
+            "timezone": timezone,
+            "experiment": experiment,
+            "status": "draft" if draft else None,
+            "allow_duplicate": allow_duplicate,
+        }
+        wish = read_shape(PostWish, wish_fields.given)
+        if dry_run:
+            # The files are part of the transaction, which is undone.
+            _preview(wish, wish_fields.images, with_lake=needs_lake(when), as_json=as_json)
+            return
+        with open_planner_with(wish_fields.images, with_lake=needs_lake(when)) as context:
+            shown = _create_once(context, wish, idempotency_key, wish_fields.identity())
+    _tell_saved(shown, as_json=as_json)
+
+
+@app.command()
+def edit(
+    *,
+    post_id: PostId,
+    content: Annotated[str | None, typer.Option(help="Another text.")] = None,
+    platform: PlatformsOption = None,
+    account: AccountsOption = None,
+    at: AtOption = None,
+    queue: QueueOption = False,
+    timezone: TimezoneOption = None,
+    experiment: ExperimentOption = True,
+    link: LinkOption = None,
+    image: ImagesOption = None,
+    video: VideosOption = None,
+    alt_text: AltTextsOption = None,
+    thread: ThreadOption = None,
+    first_comment: FirstCommentOption = None,
+    variant: VariantsOption = None,
+    clear: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="link, media, thread, first_comment, variants, client_ref, or (of a draft) time; repeat it."
+        ),
+    ] = None,
+    draft: Annotated[
+        bool | None, typer.Option("--draft/--schedule", help="Keep it as a draft, or send it at its time.")
+    ] = None,
+    client_ref: ClientRefOption = None,
+    allow_duplicate: DuplicateOption = False,
+    if_version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a post of which nothing is sent yet; what is left out stays."""
+    with naming_options():
+        wish_fields = read_wish_fields(
+            content=content,
+            platforms=platform,
+            accounts=account,
+            link=link,
+            images=image,
+            videos=video,
+            alt_texts=alt_text,
+            thread=thread,
+            first_comment=first_comment,
+            variants=variant,
+            client_ref=client_ref,
+        )
+        given = wish_fields.given
+        when = read_when(at, queue=queue)
+        if when is not None:
+            given |= {"scheduled_at": when, "experiment": experiment}
+        if timezone is not None:
+            given["timezone"] = timezone
+        if draft is not None:
+            given["status"] = "draft" if draft else "scheduled"
+        given |= clear_fields(clear or (), given)
+        if not given:
+            raise InvalidInputError(
+                "nothing to change: give at least one option, such as --content or --at",
+                field="",
+                code="nothing_to_change",
+            )
+        change = read_shape(PostChange, {**given, "allow_duplicate": allow_duplicate})
+        with open_planner_with(wish_fields.images, with_lake=needs_lake(when)) as context:
+            saved = change_post(context, post_id, change, expected_version=if_version)
+            shown = describe_post(saved.post, saved.publications, saved.plan.warnings)
+    _tell_saved(shown, as_json=as_json)
 
 
 @app.command("list")
 def list_(
     *,
     status: Annotated[
-        list[str] | None, typer.Option(help="scheduled, published, failed, ...; repeat it.")
+        list[str] | None, typer.Option(help=f"Some of: {', '.join(STATUSES)}; repeat the option.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    external: Annotated[bool, typer.Option(help="Also posts found in the accounts' history.")] = False,
+    platform: Annotated[str | None, typer.Option(help="Only posts on this platform.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only posts on this account, by its id.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Scheduled at or after it, ISO 8601.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Scheduled before it, ISO 8601.")] = None,
+    recurrence: Annotated[str | None, typer.Option(help="Only posts of this recurrence.")] = None,
+    approval: Annotated[str | None, typer.Option(help=f"One of: {', '.join(APPROVALS)}.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
+    origin: Annotated[
+        str, typer.Option(help="socialflow, external (found in the accounts' history), or any.")
+    ] = "socialflow",
+    external: Annotated[bool, typer.Option("--external", help="The same as --origin any.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List posts, newest first."""
-    wanted = PostFilter(statuses=tuple(status or ()), origin=None if external else "socialflow")
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        workspace = ensure_default_workspace(session, datetime.now(UTC))
-        posts, _more = list_posts(session, workspace.id, wanted, limit=limit)
-        publications = list_publications(session, [post.id for post in posts])
-        shown = [_show(post, publications[post.id]) for post in posts]
+    for one in status or ():
+        require_choice(one, STATUSES, field="status")
+    if approval is not None:
+        require_choice(approval, APPROVALS, field="approval")
+    require_choice(origin, ORIGINS, field="origin")
+    with open_workspace() as opened:
+        wanted = PostFilter(
+            statuses=tuple(status or ()),
+            platform=parse_platform(platform) if platform else None,
+            account_id=account,
+            scheduled_from=resolve_time(start, opened.zone, field="from").at if start else None,
+            scheduled_to=resolve_time(end, opened.zone, field="to").at if end else None,
+            recurrence_id=recurrence,
+            approval=approval,
+            origin=None if external or origin == "any" else origin,
+        )
+        posts, more = list_posts(opened.session, opened.workspace_id, wanted, limit=limit)
+        publications = list_publications(opened.session, [post.id for post in posts])
+        shown = [describe_post(post, publications[post.id]) for post in posts]
     if as_json:
         print_json(shown)
         return
-    for post in shown:
-        post["platforms"] = " ".join(sorted({str(item["platform"]) for item in post["publications"]}))
-    print_records(shown, ["id", "status", "scheduled_at", "platforms", "content"])
+    rows = [{**one, "content": _shorten(one["content"])} for one in shown]
+    print_records(rows, ["id", "status", "scheduled_at", "platforms", "content"])
+    if more:
+        say(f"the newest {limit}; --limit shows more")
 
 
 @app.command()
-def show(*, post_id: Annotated[str, typer.Argument()], as_json: JsonOption = False) -> None:
-    """Tell a post's story: when claimed, sent and answered on each account, and why it is not out yet."""
-    with Store.open(WarehouseSettings()) as store, store.write() as session:
-        story = _tell(session, ensure_default_workspace(session, datetime.now(UTC)).id, post_id)
+def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
+    """Show a post's story: when claimed, sent and answered on each account, and why it is not out yet."""
+    with open_workspace() as opened:
+        post = get_post(opened.session, opened.workspace_id, post_id)
+        publications = list_publications(opened.session, [post.id])[post.id]
+        attempts = list_attempts(opened.session, [publication.id for publication in publications])
+        story = describe_post_detail(opened.session, post, publications, attempts, opened.now)
     if as_json:
         print_json(story)
         return
@@ -147,42 +263,119 @@ def show(*, post_id: Annotated[str, typer.Argument()], as_json: JsonOption = Fal
             say(f"  the ledger is damaged: {problem}")
 
 
-def _tell(session: Session, workspace_id: str, post_id: str) -> dict[str, Any]:
-    post = get_post(session, workspace_id, post_id)
-    publications = list_publications(session, [post.id])[post.id]
-    attempts = list_attempts(session, [publication.id for publication in publications])
-    story = _show(post, publications)
-    for shown in story["publications"]:
-        row = next(row for row in publications if row.id == shown["id"])
-        shown["story"] = tell_story(session, row, attempts[row.id], datetime.now(UTC))
-        shown["ledger_problems"] = verify_ledger(session, row.id)
-        shown["attempts"] = [_show_attempt(event) for event in attempts[row.id]]
-    return story
+def clear_fields(names: list[str] | tuple[()], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that --clear empties. Raises InvalidInputError: an unknown name, or one that is given too."""
+    empty: dict[str, tuple[str, Any]] = {
+        "link": ("link", None),
+        "media": ("media", []),
+        "thread": ("thread", []),
+        "first_comment": ("first_comment", None),
+        "variants": ("variants", {}),
+        "client_ref": ("client_ref", None),
+        "time": ("scheduled_at", None),
+    }
+    cleared = {}
+    for name in names:
+        require_choice(name, empty, field="clear")
+        field, value = empty[name]
+        if field in given:
+            raise InvalidInputError(
+                f"--clear {name} and a new value contradict each other: give one of them", field="clear"
+            )
+        cleared[field] = value
+    return cleared
 
 
-def _show(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
-    return {
-        "id": post.id,
-        "status": post.status,
-        "content": post.content,
-        "scheduled_at": post.scheduled_at,
+def _create_once(
+    context: PlanningContext, wish: PostWish, key: str | None, identity: dict[str, Any]
+) -> dict[str, Any]:
+    def work(_session: StoreSession) -> StoredAnswer:
+        saved = create_post(context, wish)
+        shown = describe_post(saved.post, saved.publications, saved.plan.warnings)
+        return StoredAnswer(201, {}, json.dumps(shown, default=str).encode())
+
+    request = None
+    if key is not None:
+        require_key(key)
+        said = json.dumps(identity, sort_keys=True, default=str).encode()
+        request = RepeatableRequest(
+            workspace_id=context.workspace_id,
+            api_key_id=post_actions.BY,
+            route="posts create",
+            key=key,
+            body_hash=hashlib.sha256(said).hexdigest(),
+        )
+    answer, _ = answer_once_in(context.session, request, work, context.now)
+    shown: dict[str, Any] = json.loads(answer.body)
+    return shown
+
+
+class _Undo(Exception):  # noqa: N818 (no error: it ends a transaction that must not be saved)
+    """Ends the transaction of a dry run."""
+
+
+def _preview(wish: PostWish, images: list[Any], *, with_lake: bool, as_json: bool) -> None:
+    plan: Plan | None = None
+    try:
+        with open_planner_with(images, with_lake=with_lake) as context:
+            plan = preview_post(context, wish)
+            raise _Undo
+    except _Undo:
+        pass
+    assert plan is not None  # noqa: S101 (it ends by _Undo, after the plan)
+    told = {
+        "scheduled_at": plan.draft.scheduled_at,
+        "placement": describe_placement(plan.draft.details),
         "publications": [
             {
-                "id": row.id,
-                "account_id": row.account_id,
-                "platform": row.platform,
-                "status": row.status,
-                "reason": row.reason,
-                "scheduled_at": row.scheduled_at,
-                "next_attempt_at": row.due_at,
-                "published_at": row.published_at,
-                "external_id": row.external_id,
-                "permalink": row.permalink,
+                "account_id": target.account.id,
+                "platform": target.account.platform,
+                "content": target.content.model_dump(mode="json"),
             }
-            for row in publications
+            for target in plan.draft.targets
         ],
+        "warnings": list(plan.warnings),
     }
+    if as_json:
+        print_json(told)
+        return
+    say(f"the post is valid for {len(plan.draft.targets)} account(s); nothing was saved")
+    for words in plan.warnings:
+        say(words)
 
 
-def _show_attempt(row: PublicationAttempt) -> dict[str, Any]:
-    return {"seq": row.seq, "attempt": row.attempt, "event": row.event, "at": row.at, "detail": row.detail}
+def _tell_saved(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+        return
+    count = len(shown["publications"])
+    if shown["status"] == "draft":
+        say(f"{shown['id']} is saved as a draft for {count} account(s)")
+    else:
+        say(f"{shown['id']} goes out at {_minute(shown['scheduled_at'])} UTC to {count} account(s)")
+    note = (shown["scheduling"] or {}).get("note")
+    for words in [*([note] if note else []), *shown["warnings"]]:
+        say(words)
+
+
+def _minute(at: Any) -> str:  # noqa: ANN401 (a datetime, or the text of one in a repeated answer)
+    return str(at)[:19].replace("T", " ")
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 40 else line[:39] + "…"
+
+
+for _action in (
+    post_actions.cancel,
+    post_actions.delete,
+    post_actions.reschedule,
+    post_actions.retry,
+    post_actions.resolve,
+    post_actions.approve,
+    post_actions.reject,
+):
+    app.command()(_action)
+app.command("import")(post_import.import_)
+app.command("bulk")(post_import.import_)

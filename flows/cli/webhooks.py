@@ -10,6 +10,7 @@ import typer
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
+from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
@@ -157,12 +158,8 @@ def deliveries(
     as_json: JsonOption = False,
 ) -> None:
     """List the newest deliveries of a webhook; they are kept for 30 days."""
-    if status is not None and status not in store_deliveries.STATUSES:
-        raise InvalidInputError(
-            f"{status!r} is no status of a delivery: use {', '.join(store_deliveries.STATUSES)}",
-            field="status",
-            code="unknown_status",
-        )
+    if status is not None:
+        require_choice(status, store_deliveries.STATUSES, field="status")
     with open_workspace() as opened:
         endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
         found, more = store_deliveries.list_deliveries(

@@ -8,6 +8,7 @@ meanwhile: it reserves the key under a lease, works, and then keeps its answer (
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
-from warehouse.errors import ConflictError
+from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.database import new_id
 from warehouse.store.models import IdempotencyKey
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 StoreSession = Session
 """The type of a session for callers that may not import the database layer themselves."""
 
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT_FOR = timedelta(hours=24)
 LEASE = timedelta(minutes=3)
 """Longer than any request to a platform takes: after it, a request without an answer died."""
@@ -87,14 +89,33 @@ def answer_once(
     after which nothing is stored.
     """
     with store.write() as session:
-        if request is None:
-            return work(session), False
-        known = _begin(session, request, now)
-        if known is not None:
-            return known, True
-        answer = work(session)
-        _complete(session, request, answer)
-        return answer, False
+        return answer_once_in(session, request, work, now)
+
+
+def answer_once_in(
+    session: Session,
+    request: RepeatableRequest | None,
+    work: Callable[[Session], StoredAnswer],
+    now: datetime,
+) -> tuple[StoredAnswer, bool]:
+    """Do the same in a write transaction that is open already. Raises as `answer_once`."""
+    if request is None:
+        return work(session), False
+    known = _begin(session, request, now)
+    if known is not None:
+        return known, True
+    answer = work(session)
+    _complete(session, request, answer)
+    return answer, False
+
+
+def require_key(key: str) -> None:
+    """Raise InvalidInputError (code invalid_idempotency_key) for a key of other than 1 to 255 visible characters."""
+    if not KEY.fullmatch(key):
+        detail = "use 1 to 255 visible ASCII characters"
+        raise InvalidInputError.from_entries(
+            [{"pointer": "Idempotency-Key", "code": "invalid_idempotency_key", "detail": detail}]
+        )
 
 
 def reserve(store: Store, request: RepeatableRequest, now: datetime) -> StoredAnswer | None:

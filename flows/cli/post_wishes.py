@@ -1,0 +1,166 @@
+"""The options of `posts create|edit` and `recurrences create|edit`, read as the fields of a wish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.planner import read_image
+from flows.settings import FlowSettings
+from warehouse.errors import InvalidInputError
+from warehouse.planning.times import QUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flows.cli.planner import Image
+
+PlatformsOption = Annotated[
+    list[str] | None,
+    typer.Option("--platform", help="All connected accounts of this platform; repeat the option."),
+]
+AccountsOption = Annotated[
+    list[str] | None, typer.Option("--account", help="One account by its id; repeat the option.")
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        help='ISO 8601; without offset in --timezone, else in the workspace\'s zone. "optimal": the next best '
+        "free time.",
+    ),
+]
+QueueOption = Annotated[
+    bool, typer.Option("--queue", help="At the next free slot of the accounts' queues, in place of --at.")
+]
+TimezoneOption = Annotated[str | None, typer.Option("--timezone", help="IANA zone of --at.")]
+ExperimentOption = Annotated[
+    bool,
+    typer.Option(
+        "--experiment/--no-experiment", help="With --at optimal: an experiment may choose the time."
+    ),
+]
+LinkOption = Annotated[str | None, typer.Option("--link", help="A web address shown with the post.")]
+ImagesOption = Annotated[
+    list[str] | None,
+    typer.Option("--image", help="A picture's file, or its public address, or upload:ID; repeat the option."),
+]
+VideosOption = Annotated[
+    list[str] | None,
+    typer.Option("--video", help="A video's file, or its public address, or upload:ID; repeat the option."),
+]
+AltTextsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--alt-text", help="Alt text of the first --image; repeat it for the others, in their order."
+    ),
+]
+ThreadOption = Annotated[
+    list[str] | None,
+    typer.Option("--thread", help="A post that follows the first one, as a reply; repeat the option."),
+]
+FirstCommentOption = Annotated[
+    str | None, typer.Option("--first-comment", help="A comment under the post, from the same account.")
+]
+VariantsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant", metavar="PLATFORM=TEXT", help="What one platform gets instead; repeat the option."
+    ),
+]
+ClientRefOption = Annotated[
+    str | None, typer.Option("--client-ref", help="Your own reference, shown with the post.")
+]
+DuplicateOption = Annotated[bool, typer.Option("--allow-duplicate", help="Accept the same content again.")]
+VersionOption = Annotated[
+    int | None,
+    typer.Option("--if-version", help="Change it only if its version is still this one."),
+]
+
+
+@dataclass(slots=True)
+class WishFields:
+    """The fields of a wish that options have given, and the files among its media."""
+
+    given: dict[str, Any]
+    images: list[Image] = field(default_factory=list)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields with each file's checksum in place of its upload's id, which is new each time."""
+        named = {one.url: one.checked.sha256 for one in self.images if one.checked is not None}
+        media = [{**item, "url": named.get(item["url"], item["url"])} for item in self.given.get("media", ())]
+        return {**self.given, "media": media}
+
+
+def read_wish_fields(
+    *,
+    content: str | None,
+    platforms: Sequence[str] | None,
+    accounts: Sequence[str] | None,
+    link: str | None,
+    images: Sequence[str] | None,
+    videos: Sequence[str] | None,
+    alt_texts: Sequence[str] | None,
+    thread: Sequence[str] | None,
+    first_comment: str | None,
+    variants: Sequence[str] | None,
+    client_ref: str | None,
+) -> WishFields:
+    """Return the fields of the options that were given; an option left out is no field. Raises InvalidInputError."""
+    options = {
+        "content": content,
+        "platforms": list(platforms or ()) or None,
+        "account_ids": list(accounts or ()) or None,
+        "link": link,
+        "thread": list(thread or ()) or None,
+        "first_comment": first_comment,
+        "variants": _read_variants(variants or ()) or None,
+        "client_ref": client_ref,
+    }
+    wish = WishFields({name: value for name, value in options.items() if value is not None})
+    most = FlowSettings().api_max_upload_bytes
+    media: list[dict[str, Any]] = []
+    for kind, values in (("image", images or ()), ("video", videos or ())):
+        for value in values:
+            # Checked before anything is opened: a file that cannot be sent is reported at once.
+            one = read_image(value, max_bytes=most)
+            wish.images.append(one)
+            media.append({"url": one.url, "kind": kind})
+    if len(alt_texts or ()) > len(media):
+        raise InvalidInputError(
+            f"{len(alt_texts or ())} --alt-text, but {len(media)} --image: give one for each image at most",
+            field="media",
+            code="too_many_alt_texts",
+        )
+    for item, text in zip(media, alt_texts or (), strict=False):
+        item["alt_text"] = text
+    if media:
+        wish.given["media"] = media
+    return wish
+
+
+def read_when(at: str | None, *, queue: bool) -> str | None:
+    """Return `scheduled_at` of --at and --queue. Raises InvalidInputError for both."""
+    if queue and at is not None and at.strip().lower() != QUEUE:
+        raise InvalidInputError(
+            "give --at or --queue, one of them", field="scheduled_at", code="conflicting_time"
+        )
+    return QUEUE if queue else at
+
+
+def _read_variants(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    variants: dict[str, dict[str, str]] = {}
+    for text in texts:
+        platform, equals, content = text.partition("=")
+        if not equals or not platform.strip():
+            raise InvalidInputError(
+                f"{text!r} is no variant: write PLATFORM=TEXT, such as mastodon=Hello", field="variants"
+            )
+        if platform.strip() in variants:
+            raise InvalidInputError(
+                f"{platform.strip()} is given twice: give one text for each platform", field="variants"
+            )
+        variants[platform.strip()] = {"content": content}
+    return variants
