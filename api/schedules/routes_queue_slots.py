@@ -11,7 +11,6 @@ from api.http.schemas import Page, problems
 from api.schedules.schemas_queue import QueueSlotOut
 from warehouse.scheduling import queue_slots as store_slots
 from warehouse.scheduling.queue_shapes import QueueSlotCreate, QueueSlotPatch
-
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.schedules.queue_models import QueueSlot
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),
     "posts": Entry("flows.cli.posts", "Schedule posts, and see what became of them."),
+    "recurrences": Entry("flows.cli.recurrences", "Rules that make posts again and again."),
     "schedules": Entry("flows.cli.schedules", "Show the calendar, or write it as iCalendar."),
     "calendar-feeds": Entry("flows.cli.calendar_feeds", "Addresses under which calendar programs read it."),
     "media": Entry("flows.cli.media", "Upload, list and delete pictures and videos."),

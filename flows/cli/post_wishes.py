@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.arguments import require_choice
 from flows.cli.planner import read_image
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.planning.times import QUEUE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from flows.cli.planner import Image
 
@@ -148,6 +149,34 @@ def read_when(at: str | None, *, queue: bool) -> str | None:
             "give --at or --queue, one of them", field="scheduled_at", code="conflicting_time"
         )
     return QUEUE if queue else at
+
+
+def clear_fields(
+    names: Sequence[str], given: Mapping[str, Any], *, more: Mapping[str, tuple[str, Any]]
+) -> dict[str, Any]:
+    """Return the fields that --clear empties; `more` are names beyond those of every wish: (field, empty value).
+
+    Raises InvalidInputError: an unknown name, or a field that is given too.
+    """
+    empty: dict[str, tuple[str, Any]] = {
+        "link": ("link", None),
+        "media": ("media", []),
+        "thread": ("thread", []),
+        "first_comment": ("first_comment", None),
+        "variants": ("variants", {}),
+        "client_ref": ("client_ref", None),
+        **more,
+    }
+    cleared = {}
+    for name in names:
+        require_choice(name, empty, field="clear")
+        field_name, value = empty[name]
+        if field_name in given:
+            raise InvalidInputError(
+                f"--clear {name} and a new value contradict each other: give one of them", field="clear"
+            )
+        cleared[field_name] = value
+    return cleared
 
 
 def _read_variants(texts: Sequence[str]) -> dict[str, dict[str, str]]:

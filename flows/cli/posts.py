@@ -29,6 +29,7 @@ from flows.cli.post_wishes import (
     VariantsOption,
     VersionOption,
     VideosOption,
+    clear_fields,
     read_when,
     read_wish_fields,
 )
@@ -179,7 +180,7 @@ def edit(
             given["timezone"] = timezone
         if draft is not None:
             given["status"] = "draft" if draft else "scheduled"
-        given |= clear_fields(clear or (), given)
+        given |= clear_fields(clear or (), given, more={"time": ("scheduled_at", None)})
         if not given:
             raise InvalidInputError(
                 "nothing to change: give at least one option, such as --content or --at",
@@ -263,29 +264,6 @@ def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
             say(f"  the ledger is damaged: {problem}")
 
 
-def clear_fields(names: list[str] | tuple[()], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that --clear empties. Raises InvalidInputError: an unknown name, or one that is given too."""
-    empty: dict[str, tuple[str, Any]] = {
-        "link": ("link", None),
-        "media": ("media", []),
-        "thread": ("thread", []),
-        "first_comment": ("first_comment", None),
-        "variants": ("variants", {}),
-        "client_ref": ("client_ref", None),
-        "time": ("scheduled_at", None),
-    }
-    cleared = {}
-    for name in names:
-        require_choice(name, empty, field="clear")
-        field, value = empty[name]
-        if field in given:
-            raise InvalidInputError(
-                f"--clear {name} and a new value contradict each other: give one of them", field="clear"
-            )
-        cleared[field] = value
-    return cleared
-
-
 def _create_once(
     context: PlanningContext, wish: PostWish, key: str | None, identity: dict[str, Any]
 ) -> dict[str, Any]:
@@ -314,12 +292,16 @@ class _Undo(Exception):  # noqa: N818 (no error: it ends a transaction that must
     """Ends the transaction of a dry run."""
 
 
+def _undo() -> None:
+    raise _Undo
+
+
 def _preview(wish: PostWish, images: list[Any], *, with_lake: bool, as_json: bool) -> None:
     plan: Plan | None = None
     try:
         with open_planner_with(images, with_lake=with_lake) as context:
             plan = preview_post(context, wish)
-            raise _Undo
+            _undo()
     except _Undo:
         pass
     assert plan is not None  # noqa: S101 (it ends by _Undo, after the plan)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flows.cli.workspace_session import Opened
-    from warehouse.scheduling.queue_slots import QueueSlot
+    from warehouse.store.schedules.queue_models import QueueSlot
 
 app = typer.Typer(
     no_args_is_help=True,
