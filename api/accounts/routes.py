@@ -24,7 +24,12 @@ router = APIRouter(prefix="/accounts", tags=["Accounts"])
 AccountId = Annotated[str, Path(max_length=40)]
 
 
-@router.get("", operation_id="list_accounts", responses=problems(401, 403, 422, 429))
+@router.get(
+    "",
+    operation_id="list_accounts",
+    summary="List connected accounts",
+    responses=problems(401, 403, 422, 429),
+)
 def list_accounts(
     services: ServicesDep,
     caller: AccountReader,
@@ -48,6 +53,7 @@ def list_accounts(
 @router.post(
     "/connect",
     operation_id="connect_account",
+    summary="Connect an account by its token",
     status_code=201,
     response_model=AccountOut,
     responses=problems(401, 403, 409, 413, 422, 429, 502, 503),
@@ -69,7 +75,12 @@ async def connect_account(
     return await answer_once_across(services, repeat, work)
 
 
-@router.get("/{account_id}", operation_id="get_account", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/{account_id}",
+    operation_id="get_account",
+    summary="Get a connected account",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_account(account_id: AccountId, services: ServicesDep, caller: AccountReader) -> AccountOut:
     """Read one account."""
     with services.store.read() as session:
@@ -78,7 +89,10 @@ def read_account(account_id: AccountId, services: ServicesDep, caller: AccountRe
 
 
 @router.delete(
-    "/{account_id}", operation_id="disconnect_account", responses=problems(401, 403, 404, 409, 422, 429)
+    "/{account_id}",
+    operation_id="disconnect_account",
+    summary="Disconnect an account",
+    responses=problems(401, 403, 404, 409, 422, 429),
 )
 def disconnect_account(account_id: AccountId, services: ServicesDep, caller: AccountKeeper) -> DisconnectOut:
     """Disconnect an account: forget its credentials and cancel what was scheduled on it.
@@ -94,6 +108,7 @@ def disconnect_account(account_id: AccountId, services: ServicesDep, caller: Acc
 @router.post(
     "/{account_id}/pause",
     operation_id="pause_account",
+    summary="Pause an account",
     response_model=AccountOut,
     responses=problems(401, 403, 404, 409, 422, 429),
 )
@@ -113,6 +128,7 @@ def pause_account(
 @router.post(
     "/{account_id}/resume",
     operation_id="resume_account",
+    summary="Resume an account",
     response_model=AccountOut,
     responses=problems(401, 403, 404, 409, 422, 429),
 )

@@ -26,6 +26,7 @@ _PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}
 @router.post(
     "/{platform}/start",
     operation_id="start_account_connection",
+    summary="Start connecting an account in the browser",
     response_model=AuthorizationStarted,
     responses=problems(401, 403, 409, 413, 422, 429, 502, 503),
 )
@@ -59,6 +60,7 @@ async def start_account_connection(
 @callback_router.get(
     "/{platform}/callback",
     operation_id="finish_account_connection",
+    summary="Finish connecting an account (redirect target of the platforms)",
     response_class=HTMLResponse,
     responses={
         303: {

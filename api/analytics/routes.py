@@ -21,6 +21,7 @@ router = APIRouter(prefix="/analytics", tags=["Analytics"])
 @router.get(
     "/overview",
     operation_id="get_overview",
+    summary="Get the overview of a period",
     response_model=OverviewOut,
     responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
 )

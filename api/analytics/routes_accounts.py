@@ -21,6 +21,7 @@ router = APIRouter(prefix="/analytics/accounts", tags=["Analytics"])
 @router.get(
     "",
     operation_id="list_account_metrics",
+    summary="List the metrics of all accounts",
     response_model=AccountsFiguresOut,
     responses={**UNCHANGED, **problems(401, 403, 422, 429)},
 )
@@ -53,6 +54,7 @@ def read_accounts(
 @router.get(
     "/{account_id}",
     operation_id="get_account_metrics",
+    summary="Get the metrics of an account over time",
     response_model=AccountMetricsOut,
     responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
 )

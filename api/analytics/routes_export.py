@@ -42,6 +42,7 @@ Table = Literal[
 @router.get(
     "/export",
     operation_id="export_table",
+    summary="Export a table as a file",
     response_class=StreamingResponse,
     responses={
         200: {

@@ -26,6 +26,7 @@ router = APIRouter(prefix="/analytics/posts", tags=["Analytics"])
 @router.get(
     "",
     operation_id="rank_posts",
+    summary="Rank the posts of a period",
     response_model=RankingOut,
     responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
 )
@@ -118,6 +119,7 @@ def _read_place(text: str | None) -> tuple[int, AskedPeriod, tuple[float, str]] 
 @router.get(
     "/{post_id}",
     operation_id="get_post_metrics",
+    summary="Get the metrics of a post over time",
     response_model=PostMetricsOut,
     responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
 )

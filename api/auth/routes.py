@@ -13,7 +13,12 @@ from warehouse.store.access.api_keys import expand_scopes, parse_scopes
 router = APIRouter(prefix="/auth", tags=["Authentication"])
 
 
-@router.post("/token", operation_id="create_token", responses=problems(401, 413, 422, 429))
+@router.post(
+    "/token",
+    operation_id="create_token",
+    summary="Exchange an API key for an access token",
+    responses=problems(401, 413, 422, 429),
+)
 def create_token(
     body: TokenRequest, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:

@@ -34,6 +34,7 @@ KeyId = Annotated[str, Path(max_length=40)]
 @router.post(
     "",
     operation_id="create_api_key",
+    summary="Create an API key",
     status_code=201,
     response_model=ApiKeyCreated,
     responses=problems(401, 403, 409, 413, 422, 429),
@@ -70,7 +71,7 @@ def create_key(
     return render_answer(make_answer(201, whole, headers))
 
 
-@router.get("", operation_id="list_api_keys", responses=problems(401, 403, 422, 429))
+@router.get("", operation_id="list_api_keys", summary="List API keys", responses=problems(401, 403, 422, 429))
 def list_keys(
     request: Request,
     response: Response,
@@ -94,14 +95,24 @@ def list_keys(
     return Page(data=[render_api_key(row, now) for row in rows], has_more=has_more, next_cursor=next_cursor)
 
 
-@router.get("/{key_id}", operation_id="get_api_key", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/{key_id}",
+    operation_id="get_api_key",
+    summary="Get an API key",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_key(key_id: KeyId, services: ServicesDep, caller: Administrator) -> ApiKeyOut:
     """Read one key."""
     with services.store.read() as session:
         return render_api_key(get_api_key(session, caller.workspace_id, key_id), services.clock())
 
 
-@router.delete("/{key_id}", operation_id="revoke_api_key", responses=problems(401, 403, 404, 422, 429))
+@router.delete(
+    "/{key_id}",
+    operation_id="revoke_api_key",
+    summary="Revoke an API key",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def revoke_key(key_id: KeyId, services: ServicesDep, caller: Administrator) -> ApiKeyOut:
     """Revoke a key for good: its tokens stop with the next request. A second time changes nothing."""
     now = services.clock()

@@ -47,6 +47,7 @@ _BYTES: dict[int | str, dict[str, Any]] = {
 @router.post(
     "",
     operation_id="upload_media",
+    summary="Upload a picture or video",
     status_code=201,
     response_model=MediaOut,
     responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
@@ -78,7 +79,7 @@ async def upload_media(
         )
 
 
-@router.get("", operation_id="list_media", responses=problems(401, 403, 422, 429))
+@router.get("", operation_id="list_media", summary="List uploads", responses=problems(401, 403, 422, 429))
 def list_media(
     request: Request,
     response: Response,
@@ -100,7 +101,12 @@ def list_media(
     return Page(data=[render_upload(row) for row in rows], has_more=has_more, next_cursor=next_cursor)
 
 
-@router.get("/{media_id}", operation_id="get_media", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/{media_id}",
+    operation_id="get_media",
+    summary="Get an upload",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_media(media_id: MediaId, services: ServicesDep, caller: Reader) -> MediaOut:
     """Read what is known of an upload."""
     with services.store.read() as session:
@@ -110,6 +116,7 @@ def read_media(media_id: MediaId, services: ServicesDep, caller: Reader) -> Medi
 @router.get(
     "/{media_id}/content",
     operation_id="get_media_content",
+    summary="Download the file of an upload",
     response_class=StreamingResponse,
     responses={**problems(401, 403, 404, 422, 429), **_BYTES},
 )
@@ -123,6 +130,7 @@ def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader)
 @router.delete(
     "/{media_id}",
     operation_id="delete_media",
+    summary="Delete an upload",
     response_model=MediaOut,
     responses=problems(401, 403, 404, 409, 422, 429),
 )

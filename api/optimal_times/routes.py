@@ -25,7 +25,12 @@ PlatformFilter = Annotated[str | None, Query(max_length=40)]
 AccountFilter = Annotated[str | None, Query(max_length=40)]
 
 
-@router.get("/optimal-times", operation_id="get_optimal_times", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/optimal-times",
+    operation_id="get_optimal_times",
+    summary="Get the best times to post",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_optimal_times(
     services: ServicesDep,
     caller: Reader,
@@ -79,6 +84,7 @@ def read_optimal_times(
 @router.post(
     "/suggest",
     operation_id="suggest_times",
+    summary="Suggest times for several posts",
     response_model=SuggestOut,
     responses=problems(401, 403, 409, 413, 422, 429),
 )
@@ -105,7 +111,9 @@ def suggest_times(
     return answer_once(services, repeat, work)
 
 
-@router.get("/score", operation_id="score_time", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/score", operation_id="score_time", summary="Score a time", responses=problems(401, 403, 404, 422, 429)
+)
 def read_score(
     services: ServicesDep,
     caller: Reader,

@@ -18,6 +18,7 @@ router = APIRouter(prefix="/analytics/timing-lift", tags=["Analytics"])
 @router.get(
     "",
     operation_id="get_timing_lift",
+    summary="Measure the effect of advised times",
     response_model=TimingLiftOut,
     responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
 )

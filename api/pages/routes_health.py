@@ -37,7 +37,7 @@ class ReadyOut(BaseModel):
     orchestrator: CheckResult
 
 
-@router.get("/healthz", operation_id="get_health")
+@router.get("/healthz", operation_id="get_health", summary="Check that the process is alive")
 async def get_health() -> HealthOut:
     """Tell that the process is up."""
     return HealthOut()
@@ -46,6 +46,7 @@ async def get_health() -> HealthOut:
 @router.get(
     "/readyz",
     operation_id="get_readiness",
+    summary="Check that the API can serve requests",
     responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
@@ -63,7 +64,9 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     )
 
 
-@router.get("/metrics", operation_id="get_metrics", response_class=Response)
+@router.get(
+    "/metrics", operation_id="get_metrics", summary="Read the metrics for Prometheus", response_class=Response
+)
 def get_metrics(services: ServicesDep) -> Response:
     """Give Prometheus the queue's state and this process's requests."""
     with services.store.read() as session:

@@ -31,6 +31,7 @@ DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
 @router.post(
     "",
     operation_id="create_post",
+    summary="Create a post",
     status_code=201,
     response_model=PostOut,
     responses={
@@ -61,7 +62,11 @@ def create_post(
 
 
 @router.get(
-    "", operation_id="list_posts", response_model=PostPage, responses=problems(401, 403, 404, 422, 429)
+    "",
+    operation_id="list_posts",
+    summary="List posts",
+    response_model=PostPage,
+    responses=problems(401, 403, 404, 422, 429),
 )
 def list_posts_page(
     request: Request,
@@ -123,7 +128,12 @@ def list_posts_page(
     return Response(page.model_dump_json(), headers=headers, media_type="application/json")
 
 
-@router.get("/{post_id}", operation_id="get_post", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/{post_id}",
+    operation_id="get_post",
+    summary="Get a post with the story of its publications",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_post(post_id: PostId, response: Response, services: ServicesDep, caller: Reader) -> PostDetail:
     """Read a post with the whole story of each publication: nobody has to guess why something was not sent."""
     with services.store.read() as session:
@@ -138,6 +148,7 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
 @router.patch(
     "/{post_id}",
     operation_id="update_post",
+    summary="Change a post",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
 )
@@ -161,6 +172,7 @@ def update_post(
 @router.delete(
     "/{post_id}",
     operation_id="cancel_post",
+    summary="Cancel a post",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 412, 422, 429),
 )

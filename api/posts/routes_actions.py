@@ -20,6 +20,7 @@ router = APIRouter(prefix="/posts", tags=["Posts"])
 @router.post(
     "/{post_id}/reschedule",
     operation_id="reschedule_post",
+    summary="Reschedule a post",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
 )
@@ -51,6 +52,7 @@ def reschedule_post(
 @router.post(
     "/{post_id}/retry",
     operation_id="retry_post",
+    summary="Retry the failed publications of a post",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 413, 422, 429),
 )
@@ -76,6 +78,7 @@ def retry_post(
 @router.post(
     "/{post_id}/publications/{publication_id}/resolve",
     operation_id="resolve_publication",
+    summary="Resolve a publication that needs review",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 413, 422, 429),
 )

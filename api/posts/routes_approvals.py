@@ -18,6 +18,7 @@ router = APIRouter(prefix="/posts", tags=["Posts"])
 @router.post(
     "/{post_id}/approve",
     operation_id="approve_post",
+    summary="Approve a post",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 412, 422, 429),
 )
@@ -47,6 +48,7 @@ def approve_post(
 @router.post(
     "/{post_id}/reject",
     operation_id="reject_post",
+    summary="Reject a post",
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
 )

@@ -59,6 +59,7 @@ _BODY: dict[str, Any] = {
 @router.post(
     "/bulk",
     operation_id="create_posts",
+    summary="Create many posts from one file",
     response_model=BulkOut,
     responses=problems(401, 403, 409, 413, 415, 422, 429),
     openapi_extra={"requestBody": _BODY},

@@ -17,6 +17,7 @@ router = APIRouter(prefix="/schedules", tags=["Schedules"])
 @router.get(
     "",
     operation_id="get_calendar",
+    summary="Get the content calendar",
     response_model=CalendarOut,
     responses={**problems(401, 403, 404, 422, 429), **CALENDAR_ANSWER},
 )

@@ -34,6 +34,7 @@ _TOKEN_PARAMETER: dict[str, Any] = {
 @router.get(
     "/schedules.ics",
     operation_id="get_calendar_feed",
+    summary="Read the calendar as iCalendar",
     response_class=Response,
     responses={**problems(401, 403, 404, 422, 429), **CALENDAR_ANSWER},
     openapi_extra={"parameters": [_TOKEN_PARAMETER]},
@@ -55,6 +56,7 @@ def read_feed(
 @router.post(
     "/calendar-feeds",
     operation_id="create_calendar_feed",
+    summary="Create a calendar feed",
     status_code=201,
     response_model=FeedCreated,
     responses=problems(401, 403, 409, 413, 422, 429),
@@ -76,7 +78,12 @@ def create_feed(body: FeedCreate, services: ServicesDep, caller: Writer, repeat:
     )
 
 
-@router.get("/calendar-feeds", operation_id="list_calendar_feeds", responses=problems(401, 403, 422, 429))
+@router.get(
+    "/calendar-feeds",
+    operation_id="list_calendar_feeds",
+    summary="List calendar feeds",
+    responses=problems(401, 403, 422, 429),
+)
 def list_feeds(services: ServicesDep, caller: Reader) -> Page[FeedOut]:
     """List the feeds, revoked ones too, newest first, all on one page."""
     with services.store.read() as session:
@@ -87,6 +94,7 @@ def list_feeds(services: ServicesDep, caller: Reader) -> Page[FeedOut]:
 @router.post(
     "/calendar-feeds/{feed_id}/rotate",
     operation_id="rotate_calendar_feed",
+    summary="Rotate the token of a calendar feed",
     response_model=FeedCreated,
     responses=problems(401, 403, 404, 409, 422, 429),
 )
@@ -105,6 +113,7 @@ def rotate_feed(feed_id: FeedId, services: ServicesDep, caller: Writer, repeat: 
 @router.delete(
     "/calendar-feeds/{feed_id}",
     operation_id="revoke_calendar_feed",
+    summary="Revoke a calendar feed",
     response_model=FeedOut,
     responses=problems(401, 403, 404, 422, 429),
 )

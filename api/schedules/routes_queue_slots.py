@@ -20,7 +20,12 @@ AccountId = Annotated[str, Path(max_length=40)]
 SlotId = Annotated[str, Path(max_length=40)]
 
 
-@router.get("", operation_id="list_queue_slots", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "",
+    operation_id="list_queue_slots",
+    summary="List the queue slots of an account",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def list_queue_slots(
     account_id: AccountId, services: ServicesDep, caller: AccountReader
 ) -> Page[QueueSlotOut]:
@@ -34,6 +39,7 @@ def list_queue_slots(
 @router.post(
     "",
     operation_id="create_queue_slot",
+    summary="Add a queue slot",
     status_code=201,
     response_model=QueueSlotOut,
     responses=problems(401, 403, 404, 409, 413, 422, 429),
@@ -54,6 +60,7 @@ def create_queue_slot(
 @router.patch(
     "/{slot_id}",
     operation_id="update_queue_slot",
+    summary="Move a queue slot",
     response_model=QueueSlotOut,
     responses=problems(401, 403, 404, 409, 413, 422, 429),
 )
@@ -74,6 +81,7 @@ def update_queue_slot(
 @router.delete(
     "/{slot_id}",
     operation_id="delete_queue_slot",
+    summary="Delete a queue slot",
     response_model=QueueSlotOut,
     responses=problems(401, 403, 404, 422, 429),
 )

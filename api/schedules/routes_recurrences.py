@@ -29,6 +29,7 @@ RecurrenceId = Annotated[str, Path(max_length=40, examples=["rec_01jt3s5yqf3w1k6
 @router.post(
     "",
     operation_id="create_recurrence",
+    summary="Create a recurring post",
     status_code=201,
     response_model=RecurrenceOut,
     responses=problems(401, 403, 409, 413, 422, 429),
@@ -50,7 +51,12 @@ def create_recurrence(
     return answer_once(services, repeat, work)
 
 
-@router.get("", operation_id="list_recurrences", responses=problems(401, 403, 422, 429))
+@router.get(
+    "",
+    operation_id="list_recurrences",
+    summary="List recurring posts",
+    responses=problems(401, 403, 422, 429),
+)
 def list_recurrences_page(
     request: Request,
     response: Response,
@@ -74,7 +80,12 @@ def list_recurrences_page(
     return Page(data=data, has_more=has_more, next_cursor=next_cursor)
 
 
-@router.get("/preview", operation_id="preview_recurrence", responses=problems(401, 403, 422, 429))
+@router.get(
+    "/preview",
+    operation_id="preview_recurrence",
+    summary="Preview the occurrences of a rule",
+    responses=problems(401, 403, 422, 429),
+)
 def preview_recurrence(
     services: ServicesDep,
     caller: Reader,
@@ -99,7 +110,12 @@ def preview_recurrence(
     )
 
 
-@router.get("/{recurrence_id}", operation_id="get_recurrence", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/{recurrence_id}",
+    operation_id="get_recurrence",
+    summary="Get a recurring post",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_recurrence(
     recurrence_id: RecurrenceId, response: Response, services: ServicesDep, caller: Reader
 ) -> RecurrenceOut:
@@ -114,6 +130,7 @@ def read_recurrence(
 @router.patch(
     "/{recurrence_id}",
     operation_id="update_recurrence",
+    summary="Change a recurring post",
     response_model=RecurrenceOut,
     responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
 )
@@ -141,6 +158,7 @@ def update_recurrence(
 @router.delete(
     "/{recurrence_id}",
     operation_id="delete_recurrence",
+    summary="Delete a recurring post",
     response_model=RecurrenceDeleted,
     responses=problems(401, 403, 404, 412, 422, 429),
 )

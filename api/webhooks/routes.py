@@ -35,6 +35,7 @@ WebhookId = Annotated[str, Path(max_length=40)]
 @router.post(
     "",
     operation_id="create_webhook",
+    summary="Create a webhook",
     status_code=201,
     response_model=WebhookWithSecret,
     responses=problems(401, 403, 409, 413, 422, 429),
@@ -67,7 +68,7 @@ async def create_webhook(
     return _show_secret(services, shown, 201) or kept
 
 
-@router.get("", operation_id="list_webhooks", responses=problems(401, 403, 422, 429))
+@router.get("", operation_id="list_webhooks", summary="List webhooks", responses=problems(401, 403, 422, 429))
 def list_webhooks(services: ServicesDep, caller: Administrator) -> Page[WebhookOut]:
     """List the webhooks, all on one page, oldest first. No secret is ever shown."""
     now = services.clock()
@@ -76,7 +77,12 @@ def list_webhooks(services: ServicesDep, caller: Administrator) -> Page[WebhookO
     return Page(data=[render_webhook(row, now) for row in rows], has_more=False, next_cursor=None)
 
 
-@router.get("/{webhook_id}", operation_id="get_webhook", responses=problems(401, 403, 404, 422, 429))
+@router.get(
+    "/{webhook_id}",
+    operation_id="get_webhook",
+    summary="Get a webhook",
+    responses=problems(401, 403, 404, 422, 429),
+)
 def read_webhook(
     webhook_id: WebhookId, response: Response, services: ServicesDep, caller: Administrator
 ) -> WebhookOut:
@@ -88,7 +94,10 @@ def read_webhook(
 
 
 @router.patch(
-    "/{webhook_id}", operation_id="update_webhook", responses=problems(401, 403, 404, 412, 413, 422, 429)
+    "/{webhook_id}",
+    operation_id="update_webhook",
+    summary="Change a webhook",
+    responses=problems(401, 403, 404, 412, 413, 422, 429),
 )
 async def update_webhook(
     webhook_id: WebhookId,
@@ -127,6 +136,7 @@ async def update_webhook(
 @router.delete(
     "/{webhook_id}",
     operation_id="delete_webhook",
+    summary="Delete a webhook",
     status_code=204,
     responses=problems(401, 403, 404, 412, 422, 429),
 )
@@ -142,6 +152,7 @@ def delete_webhook(
 @router.post(
     "/{webhook_id}/rotate",
     operation_id="rotate_webhook_secret",
+    summary="Rotate the secret of a webhook",
     response_model=WebhookWithSecret,
     responses=problems(401, 403, 404, 409, 422, 429),
 )
@@ -165,6 +176,7 @@ def rotate_webhook_secret(
 @router.post(
     "/{webhook_id}/test",
     operation_id="send_test_event",
+    summary="Send a test event to a webhook",
     status_code=202,
     response_model=DeliveryOut,
     responses=problems(401, 403, 404, 409, 422, 429),

@@ -24,7 +24,10 @@ DeliveryId = Annotated[str, Path(max_length=40)]
 
 
 @router.get(
-    "/deliveries", operation_id="list_webhook_deliveries", responses=problems(401, 403, 404, 422, 429)
+    "/deliveries",
+    operation_id="list_webhook_deliveries",
+    summary="List the deliveries of a webhook",
+    responses=problems(401, 403, 404, 422, 429),
 )
 def list_webhook_deliveries(
     request: Request,
@@ -59,6 +62,7 @@ def list_webhook_deliveries(
 @router.get(
     "/deliveries/{delivery_id}",
     operation_id="get_webhook_delivery",
+    summary="Get a delivery of a webhook",
     responses=problems(401, 403, 404, 422, 429),
 )
 def read_webhook_delivery(
@@ -73,6 +77,7 @@ def read_webhook_delivery(
 @router.post(
     "/deliveries/{delivery_id}/replay",
     operation_id="replay_webhook_delivery",
+    summary="Send one delivery again",
     status_code=202,
     response_model=DeliveryOut,
     responses=problems(401, 403, 404, 409, 422, 429),
@@ -100,6 +105,7 @@ def replay_webhook_delivery(
 @router.post(
     "/replay",
     operation_id="replay_webhook_deliveries",
+    summary="Send all deliveries since a time again",
     status_code=202,
     response_model=ReplayOut,
     responses=problems(401, 403, 404, 409, 413, 422, 429),

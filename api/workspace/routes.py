@@ -15,14 +15,21 @@ from warehouse.store.schedules.workspace_changes import change_workspace, descri
 router = APIRouter(prefix="/workspace", tags=["Workspace"])
 
 
-@router.get("", operation_id="get_workspace", responses=problems(401, 403, 422, 429))
+@router.get(
+    "", operation_id="get_workspace", summary="Get the workspace", responses=problems(401, 403, 422, 429)
+)
 def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
     """Read the workspace that your key belongs to."""
     with services.store.read() as session:
         return _render(session, get_workspace(session, caller.workspace_id))
 
 
-@router.patch("", operation_id="update_workspace", responses=problems(401, 403, 413, 422, 429))
+@router.patch(
+    "",
+    operation_id="update_workspace",
+    summary="Change the workspace",
+    responses=problems(401, 403, 413, 422, 429),
+)
 def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer) -> WorkspaceOut:
     """Change the workspace. Its name, zone and approval need `admin`: a writer must not switch approval off."""
     governed = body.model_fields_set & {"name", "timezone", "approval_required"}
@@ -36,6 +43,7 @@ def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer
 @router.post(
     "/pause",
     operation_id="pause_workspace",
+    summary="Pause all publishing",
     response_model=WorkspaceOut,
     responses=problems(401, 403, 409, 422, 429),
 )
@@ -52,6 +60,7 @@ def pause_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) -
 @router.post(
     "/resume",
     operation_id="resume_workspace",
+    summary="Resume publishing",
     response_model=WorkspaceOut,
     responses=problems(401, 403, 409, 422, 429),
 )

@@ -1,0 +1,154 @@
+"""What the HTTP API can do, the command line can do: every operation has a command, or a written reason for none."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+import typer.main
+
+from flows.cli import COMMANDS
+from tests.api.operations import DOCUMENT
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+AS_COMMAND = {
+    # posts
+    "create_post": "posts create",
+    "create_posts": "posts bulk",
+    "list_posts": "posts list",
+    "get_post": "posts show",
+    "update_post": "posts edit",
+    "cancel_post": "posts delete",
+    "reschedule_post": "posts reschedule",
+    "retry_post": "posts retry",
+    "resolve_publication": "posts resolve",
+    "approve_post": "posts approve",
+    "reject_post": "posts reject",
+    # recurring posts
+    "create_recurrence": "recurrences create",
+    "list_recurrences": "recurrences list",
+    "get_recurrence": "recurrences show",
+    "update_recurrence": "recurrences edit",
+    "delete_recurrence": "recurrences delete",
+    "preview_recurrence": "recurrences preview",
+    # media
+    "upload_media": "media upload",
+    "list_media": "media list",
+    "get_media": "media show",
+    "get_media_content": "media download",
+    "delete_media": "media delete",
+    # calendar and times
+    "get_calendar": "schedules show",
+    "get_calendar_feed": "schedules export",
+    "create_calendar_feed": "calendar-feeds create",
+    "list_calendar_feeds": "calendar-feeds list",
+    "rotate_calendar_feed": "calendar-feeds rotate",
+    "revoke_calendar_feed": "calendar-feeds revoke",
+    "get_optimal_times": "times",
+    "suggest_times": "times suggest",
+    "score_time": "times score",
+    "list_queue_slots": "queue list",
+    "create_queue_slot": "queue add",
+    "update_queue_slot": "queue move",
+    "delete_queue_slot": "queue remove",
+    # analytics
+    "get_overview": "analytics overview",
+    "rank_posts": "analytics posts",
+    "get_post_metrics": "analytics post",
+    "list_account_metrics": "analytics accounts",
+    "get_account_metrics": "analytics account",
+    "get_timing_lift": "analytics timing-lift",
+    "export_table": "analytics export",
+    # accounts
+    "list_accounts": "accounts list",
+    "get_account": "accounts show",
+    "connect_account": "accounts connect",
+    "start_account_connection": "accounts connect",
+    "pause_account": "accounts pause",
+    "resume_account": "accounts resume",
+    "disconnect_account": "accounts disconnect",
+    # workspace and keys
+    "get_workspace": "workspace show",
+    "update_workspace": "workspace set",
+    "pause_workspace": "workspace pause",
+    "resume_workspace": "workspace resume",
+    "create_api_key": "keys create",
+    "list_api_keys": "keys list",
+    "get_api_key": "keys show",
+    "revoke_api_key": "keys revoke",
+    # webhooks
+    "create_webhook": "webhooks create",
+    "list_webhooks": "webhooks list",
+    "get_webhook": "webhooks show",
+    "update_webhook": "webhooks change",
+    "delete_webhook": "webhooks delete",
+    "rotate_webhook_secret": "webhooks rotate",
+    "send_test_event": "webhooks test",
+    "list_webhook_deliveries": "webhooks deliveries",
+    "get_webhook_delivery": "webhooks delivery",
+    "replay_webhook_delivery": "webhooks replay",
+    "replay_webhook_deliveries": "webhooks replay",
+}
+"""The command that does what an operation does."""
+
+NO_COMMAND = {
+    "create_token": "The command line works on the store itself and needs no token.",
+    "finish_account_connection": "Platforms redirect browsers to it; `accounts connect --browser` waits for it.",
+    "get_health": "Tells a supervisor that the API process answers; a command is no such process.",
+    "get_readiness": "The same; `socialflow doctor` checks the installation.",
+    "get_metrics": "Metrics of the API process for Prometheus; a command has none.",
+}
+"""Why an operation has no command."""
+
+OPERATIONS = sorted(
+    item[method]["operationId"] for item in DOCUMENT["paths"].values() for method in METHODS if method in item
+)
+
+
+def _walk(name: str, command: Any) -> dict[str, Any]:
+    """Return a command and all below it, by the words that a person types."""
+    found = {name: command}
+    for word, below in getattr(command, "commands", {}).items():
+        found |= _walk(f"{name} {word}", below)
+    return found
+
+
+COMMAND_TREE: dict[str, Any] = {}
+for _name, _entry in COMMANDS.items():
+    _app = getattr(import_module(_entry.module), _entry.app)
+    COMMAND_TREE |= _walk(_name, typer.main.get_command(_app))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_has_a_command_or_a_reason(operation: str) -> None:
+    assert (operation in AS_COMMAND) != (operation in NO_COMMAND), (
+        f"{operation}: name its command in AS_COMMAND, or write in NO_COMMAND why it has none"
+    )
+
+
+@pytest.mark.parametrize("command", sorted(set(AS_COMMAND.values())))
+def test_every_named_command_exists_and_runs(command: str) -> None:
+    assert command in COMMAND_TREE, f"there is no command `socialflow {command}`"
+    found = COMMAND_TREE[command]
+    # A group is only a command where it does something by itself, as `socialflow times` does.
+    assert not hasattr(found, "commands") or found.invoke_without_command
+
+
+def test_the_tables_name_no_operation_that_is_gone() -> None:
+    assert (AS_COMMAND.keys() | NO_COMMAND.keys()) - set(OPERATIONS) == set()
+
+
+def test_commands_print_json_explain_themselves_and_ask_before_they_destroy() -> None:
+    speechless = {"schedules export", "media download", "analytics export", "webhooks delete"}
+    for words in set(AS_COMMAND.values()):
+        command = COMMAND_TREE[words]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--json" in options or words in speechless, words
+        assert command.help, words
+        for parameter in command.params:
+            if any(option.startswith("--") for option in parameter.opts):
+                assert parameter.help, f"{words} {parameter.opts}: no help text"
+        if words.split()[-1] in {"delete", "revoke", "disconnect", "remove"}:
+            assert "--yes" in options, words
