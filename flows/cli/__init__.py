@@ -23,9 +23,7 @@ COMMANDS = {
     "up": Entry("flows.cli.up", "Start SocialFlow on this machine and keep it running."),
     "demo": Entry("flows.cli.demo", "Show the main functions against simulated platforms."),
     "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
-    "workspaces": Entry(
-        "flows.cli.workspaces", "Create and list workspaces, which see nothing of each other."
-    ),
+    "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),
     "keys": Entry("flows.cli.keys", "Create, list and revoke API keys."),
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),

@@ -42,6 +42,7 @@ from warehouse.planning.wish import PostChange, PostWish
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.shapes import read_shape
+from warehouse.store.access.api_keys import ensure_command_line_key
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, answer_once_in, require_key
 from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
 
@@ -278,7 +279,7 @@ def _create_once(
         said = json.dumps(identity, sort_keys=True, default=str).encode()
         request = RepeatableRequest(
             workspace_id=context.workspace_id,
-            api_key_id=post_actions.BY,
+            api_key_id=ensure_command_line_key(context.session, context.workspace_id, context.now),
             route="posts create",
             key=key,
             body_hash=hashlib.sha256(said).hexdigest(),

@@ -18,6 +18,8 @@ def test_every_operation_has_a_distinct_summary() -> None:
         # FastAPI's own summary is the function's name in title case: "Read Account".
         assert summary[:1].isupper(), summary
         assert summary.split()[1:], f"{summary!r} is one word"
-        assert not all(word[:1].isupper() for word in summary.split()), f"{summary!r} is derived from a function"
+        assert not all(word[:1].isupper() for word in summary.split()), (
+            f"{summary!r} is derived from a function"
+        )
         assert not summary.endswith("."), summary
         assert len(summary) <= 70, summary

@@ -80,7 +80,8 @@ def test_a_key_is_made_listed_and_revoked() -> None:
     (listed,) = call_json("keys", "list", "--json")
     assert (listed["name"], listed["status"]) == ("ci", "active")
     assert made["api_secret"] not in json.dumps(listed)
-    assert call("keys", "revoke", made["id"]).exit_code == 0
+    assert_one_sentence(call("keys", "revoke", made["id"]), "--yes")
+    assert call("keys", "revoke", made["id"], "--yes").exit_code == 0
     (revoked,) = call_json("keys", "list", "--json")
     assert revoked["status"] == "revoked"
 
@@ -94,7 +95,7 @@ def test_a_second_workspace_has_keys_of_its_own() -> None:
     (listed,) = call_json("keys", "list", "--workspace", made["id"], "--json")
     assert listed["id"] == key["id"]
     assert_one_sentence(call("keys", "revoke", key["id"]), key["id"])
-    assert call("keys", "revoke", key["id"], "--workspace", made["id"]).exit_code == 0
+    assert call("keys", "revoke", key["id"], "--workspace", made["id"], "--yes").exit_code == 0
     assert_one_sentence(call("keys", "list", "--workspace", "ws_none"), "ws_none", "workspaces list")
     assert_one_sentence(call("workspaces", "create", "--name", "x", "--timezone", "Mars/Olympus"), "Mars")
 
@@ -272,7 +273,7 @@ def test_webhooks_are_made_listed_and_replayed(monkeypatch: pytest.MonkeyPatch) 
         "webhooks", "create", "--url", "http://127.0.0.1:9/x", "--event", "post.failed", "--json"
     )
     [listed] = call_json("webhooks", "list", "--json")
-    assert (listed["id"], listed["events"], listed["status"]) == (made["id"], "post.failed", "enabled")
+    assert (listed["id"], listed["events"], listed["status"]) == (made["id"], ["post.failed"], "enabled")
     assert made["secret"] not in json.dumps(listed)
     assert call_json("webhooks", "deliveries", made["id"], "--json") == []
     assert_one_sentence(call("webhooks", "replay", made["id"]), "--since or --delivery")

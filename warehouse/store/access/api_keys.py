@@ -143,6 +143,31 @@ def describe_api_key(row: ApiKey, now: datetime) -> dict[str, Any]:
     }
 
 
+def ensure_command_line_key(session: Session, workspace_id: str, now: datetime) -> str:
+    """Return the id of the row that stands for the command line where the store asks for a key; made once.
+
+    It is revoked and has no key and no secret, so nobody can sign in with it.
+    """
+    key_id = f"key_cli_{workspace_id.removeprefix('ws_')}"[:40]
+    if session.get(ApiKey, key_id) is None:
+        session.add(
+            ApiKey(
+                id=key_id,
+                workspace_id=workspace_id,
+                name="command line (no sign-in)",
+                key_hint="",
+                # No HMAC looks like this: no key leads here.
+                key_hmac=f"none:{key_id}",
+                secret_hmac="",
+                scopes=["write"],
+                created_at=now,
+                revoked_at=now,
+            )
+        )
+        session.flush()
+    return key_id
+
+
 def get_usable_api_key(session: Session, key_id: str, now: datetime) -> KeyRights | None:
     """Return what the key allows while it may be used: what every request with a token asks."""
     row = session.connection().execute(_RIGHTS, {"key_id": key_id}).one_or_none()
