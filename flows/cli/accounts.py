@@ -156,8 +156,8 @@ def list_(
     if as_json:
         print_json(rows)
         return
-    told = [{**row, "health": row["health"]["status"], "reason": _reason(row)} for row in rows]
-    print_records(told, ["id", "platform", "handle", "health", "reason", "paused_at"])
+    told = [{**row, "health": _state(row), "reason": _reason(row)} for row in rows]
+    print_records(told, ["id", "platform", "handle", "health", "reason"])
 
 
 @app.command()
@@ -247,6 +247,10 @@ def _show(row: AccountRow, now: datetime) -> dict[str, Any]:
 
 def _call(shown: dict[str, Any]) -> str:
     return f"{shown['platform']} @{shown['handle']}"
+
+
+def _state(shown: dict[str, Any]) -> str:
+    return f"{shown['health']['status']}{', paused' if shown['paused_at'] else ''}"
 
 
 def _reason(shown: dict[str, Any]) -> str | None:

@@ -19,7 +19,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 
 def print_json(value: Any) -> None:  # noqa: ANN401 (whatever JSON can say)
     """Print one JSON value; times as ISO 8601 in UTC."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(dump_json(value, indent=2) + "\n")
+
+
+def dump_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 (whatever JSON can say)
+    """Return one value as JSON; times as ISO 8601 in UTC."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -33,7 +38,10 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Table  # noqa: PLC0415 (same)
     from rich.text import Text  # noqa: PLC0415 (same)
 
-    table = Table(*columns, header_style="bold")
+    table = Table(header_style="bold")
+    for name in columns:
+        # An id that is wrapped cannot be copied.
+        table.add_column(name, no_wrap=name == "id" or name.endswith("_id"))
     for line in texts:
         table.add_row(*(Text(cell) for cell in line))
     Console().print(table)
@@ -62,6 +70,11 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", value
 
 
+def can_ask() -> bool:
+    """Return whether a person can answer a question."""
+    return sys.stdin.isatty()
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask whether to go on; `yes` answers without a question. Raises InvalidInputError where nobody can answer.
 
@@ -69,7 +82,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not can_ask():
         from warehouse.errors import InvalidInputError  # noqa: PLC0415 (the overview loads none of it)
 
         raise InvalidInputError(f"{question} Add --yes to confirm", field="yes", code="not_confirmed")

@@ -10,7 +10,7 @@ import typer
 
 from flows.cli import post_actions, post_import
 from flows.cli.arguments import require_choice
-from flows.cli.output import JsonOption, print_json, print_records, say
+from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
 from flows.cli.planner import naming_options, open_planner_with
 from flows.cli.post_wishes import (
     AccountsOption,
@@ -271,7 +271,7 @@ def _create_once(
     def work(_session: StoreSession) -> StoredAnswer:
         saved = create_post(context, wish)
         shown = describe_post(saved.post, saved.publications, saved.plan.warnings)
-        return StoredAnswer(201, {}, json.dumps(shown, default=str).encode())
+        return StoredAnswer(201, {}, dump_json(shown).encode())
 
     request = None
     if key is not None:
