@@ -1,4 +1,4 @@
-"""The `socialflow` command: a table of contents. Each command's module is imported when it is called for."""
+"""The `socialflow` command: a table of its subcommands. A command's module is imported when it is called."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _AS_JSON = "flows.cli.as_json"
 
 
 class LazyCommand(TyperCommand):
-    """Stands for a command in the overview and becomes the real one when it is called."""
+    """A placeholder for a command in the overview; the command itself is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 (the types are Typer's private ones)
         """Import the command and let it read its arguments."""

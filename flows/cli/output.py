@@ -1,4 +1,4 @@
-"""How commands speak: data on stdout (JSON or a table), words and progress on stderr."""
+"""Output of commands: data on stdout (JSON or a table), messages and progress on stderr."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def is_terminal() -> bool:
-    """Tell whether a person looks at what is printed, and not a program."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -90,7 +90,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def say(words: str) -> None:
-    """Say something to a person: on stderr, so that a pipe holds data alone."""
+    """Print a message on stderr, so that a pipe gets only data."""
     sys.stderr.write(words + "\n")
 
 

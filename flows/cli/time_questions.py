@@ -1,4 +1,4 @@
-"""`socialflow times suggest` and `score`: find times for posts, and tell what a time is worth."""
+"""`socialflow times suggest`, `score` and `together`: times for several posts, for one post, for several accounts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flows.cli.lake_settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.cli.planner import open_planner
 from warehouse.platforms import parse_platform
+from warehouse.scheduling.advised_week import read_advised_week, share_week
 from warehouse.scheduling.scores import score_time
 from warehouse.scheduling.suggestions import SuggestionWish, parse_weights, suggest_times
 from warehouse.shapes import read_shape
@@ -93,3 +94,44 @@ def score(
     say(f"{told.at:%Y-%m-%d %H:%M} ({told.timezone}): {told.verdict}")
     for one in told.data:
         say(f"  - @{one.handle}: {one.sentence}")
+
+
+def together(
+    *,
+    platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
+    timezone: ZoneOption = None,
+    weight: Annotated[
+        list[str] | None, typer.Option(help="How much a platform counts: instagram:2; repeat the option.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many times.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Find times that suit several accounts together, and what each account gives up."""
+    weights = parse_weights(weight or [])
+    read_lake_settings()
+    with open_planner(with_lake=True, only_reads=True) as context:
+        week = read_advised_week(
+            context.session,
+            context.open_lake(),
+            context.workspace_id,
+            platform=parse_platform(platform) if platform else None,
+            limit=limit,
+        )
+        shared = share_week(
+            context.session,
+            context.open_lake(),
+            context.workspace_id,
+            week,
+            context.now,
+            timezone=timezone,
+            weights=weights,
+            limit=limit,
+        )
+    if as_json:
+        print_json(asdict(shared) if shared else None)
+    elif shared is None:
+        say("there are no common times: at least two accounts need computed times")
+    else:
+        say(f"{shared.verdict} (times in {shared.timezone})")
+        for one in shared.data:
+            say(f"  - {one.sentence}")

@@ -15,6 +15,7 @@ from warehouse.platforms import parse_platform
 from warehouse.scheduling.advised_week import read_advised_week
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
 from warehouse.scheduling.placement import next_instant
+from warehouse.store.access.workspaces import parse_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-for _question in (time_questions.suggest, time_questions.score):
+for _question in (time_questions.suggest, time_questions.score, time_questions.together):
     app.command()(_question)
 
 
@@ -33,15 +34,20 @@ def times(
     *,
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=168, help="Slots an account.")] = 3,
+    limit: Annotated[int, typer.Option(min=1, max=168, help="Slots per account.")] = 3,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA zone in which times are shown; default: each account's own.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell when to post: each account's best hours, and what is known about them.
 
-    `suggest` finds times for several posts, `score` tells what one time is worth.
+    `suggest` finds times for several posts, `score` tells what one time is worth, `together` finds times that suit
+    several accounts.
     """
     if context.invoked_subcommand is not None:
         return
+    zone = parse_timezone(timezone) if timezone else None
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as planner:
         week = read_advised_week(
@@ -53,7 +59,7 @@ def times(
             limit=limit,
         )
     told = [
-        _tell(row, [slot for slot in week.slots if slot["account_id"] == row.id], planner.now)
+        _tell(row, [slot for slot in week.slots if slot["account_id"] == row.id], zone, planner.now)
         for row in week.accounts
     ]
     if as_json:
@@ -68,10 +74,14 @@ def times(
     say(f"\n{CAVEATS[0]}")
 
 
-def _tell(account: AccountRow, slots: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+def _tell(
+    account: AccountRow, slots: Sequence[Mapping[str, Any]], zone: ZoneInfo | None, now: datetime
+) -> dict[str, Any]:
     instants = [
         next_instant(slot["weekday"], slot["hour"], ZoneInfo(slot["timezone"]), now) for slot in slots
     ]
+    if zone is not None:
+        instants = [at.astimezone(zone) for at in instants]
     best = slots[0] if slots else None
     return {
         "account_id": account.id,

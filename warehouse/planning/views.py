@@ -90,7 +90,8 @@ def describe_placement(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return how the time of a post with these details was found."""
     known = placement_of(details)
     if known["kind"] == MANUAL:
-        return {"kind": MANUAL}
+        unplaced = ("reason", "expected_lift_pct", "interval_80", "random_share", "seed", "acceptable")
+        return {"kind": MANUAL, **dict.fromkeys(unplaced)}
     lift = to_percent(known["expected_lift"], known["lift_low"], known["lift_high"])
     return {
         "kind": known["kind"],

@@ -440,3 +440,110 @@ def test_both_ways_in_store_the_same(sides: tuple[Http, Command], wish: Wish) ->
         return
     assert by_http.rows is None, "it was expected to be refused"
     assert wish.error in {"ANY", by_http.code}
+
+
+def _fields(value: Any) -> Any:
+    """Return the names in a JSON value, of a list those of its first entry."""
+    if isinstance(value, dict):
+        return {name: _fields(one) for name, one in value.items()}
+    return [_fields(value[0])] if isinstance(value, list) and value else None
+
+
+def _name_case(value: Any) -> str:
+    return "-".join(value) if isinstance(value, list) else ""
+
+
+LISTS = (
+    ("/accounts", ["accounts", "list"], {"history_read"}),
+    ("/media", ["media", "list"], set()),
+    ("/posts", ["posts", "list"], set()),
+    ("/calendar-feeds", ["calendar-feeds", "list"], set()),
+    ("/webhooks", ["webhooks", "list"], set()),
+    ("/api-keys", ["keys", "list"], set()),
+    ("/recurrences", ["recurrences", "list"], set()),
+)
+"""Address, command, and what the command tells beyond the API."""
+ANSWERS = (
+    ("/workspace", ["workspace", "show"], set()),
+    ("/schedules", ["schedules", "show"], {"has_more", "next_cursor"}),
+    ("/analytics/overview", ["analytics", "overview"], set()),
+    ("/analytics/posts", ["analytics", "posts"], {"next_cursor"}),
+    ("/analytics/accounts", ["analytics", "accounts"], {"has_more", "next_cursor"}),
+    ("/analytics/timing-lift", ["analytics", "timing-lift"], set()),
+    ("/schedules/score", ["times", "score"], {"has_more", "next_cursor"}),
+)
+"""Address, command, and what only one of them tells."""
+
+
+@pytest.fixture(scope="module")
+def filled(sides: tuple[Http, Command]) -> tuple[Any, Command]:
+    """Both sides with one of each thing, and a client that may see all of them."""
+    http, command = sides
+    client = http.tenant.client_with("admin")
+    rule = {
+        "rrule": "FREQ=DAILY",
+        "starts_at": "2026-03-03T09:00:00",
+        "content": "daily",
+        "platforms": ["telegram"],
+    }
+    for path, body in (
+        ("/calendar-feeds", {"name": "Ada"}),
+        ("/webhooks", {"url": "http://127.0.0.1:9/x", "events": ["post.failed"]}),
+        ("/recurrences", rule),
+        ("/posts", {"content": "one of each", "platforms": ["mastodon"]}),
+    ):
+        assert client.post(f"/api/v1{path}", json=body).is_success
+    command.environment["SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE"] = "true"
+    for words in (
+        ["calendar-feeds", "create", "--name", "Ada"],
+        ["webhooks", "create", "--url", "http://127.0.0.1:9/x", "--event", "post.failed"],
+        [
+            "recurrences",
+            "create",
+            "--rule",
+            rule["rrule"],
+            "--starts-at",
+            rule["starts_at"],
+            "--content",
+            "daily",
+        ],
+        ["posts", "create", "--content", "one of each", "--platform", "mastodon"],
+        ["keys", "create", "--name", "ci"],
+    ):
+        more = ["--platform", "telegram"] if words[0] == "recurrences" else []
+        code, told = command.call(*words, *more, "--json")
+        assert code == 0, told
+    return client, command
+
+
+@pytest.mark.parametrize(("path", "words", "beyond"), LISTS, ids=_name_case)
+def test_lists_tell_the_same_fields(
+    filled: tuple[Any, Command], path: str, words: list[str], beyond: set[str]
+) -> None:
+    client, command = filled
+    by_http = client.get(f"/api/v1{path}").json()["data"][0]
+    by_command = command.call(*words, "--json")[1][0]
+    assert _fields(by_command) == _fields(by_http) | dict.fromkeys(beyond)
+
+
+@pytest.mark.parametrize(("path", "words", "aside"), ANSWERS, ids=_name_case)
+def test_answers_tell_the_same_fields(
+    filled: tuple[Any, Command], path: str, words: list[str], aside: set[str]
+) -> None:
+    client, command = filled
+    by_http, by_command = client.get(f"/api/v1{path}").json(), command.call(*words, "--json")[1]
+    told = [
+        {name: _fields(one) for name, one in side.items() if name not in aside}
+        for side in (by_http, by_command)
+    ]
+    assert told[0] == told[1]
+
+
+def test_common_times_are_the_same(filled: tuple[Any, Command]) -> None:
+    client, command = filled
+    by_http = client.get("/api/v1/schedules/optimal-times").json()["combined"]
+    by_command = command.call("times", "together", "--json")[1]
+    assert [one["next_at"][:19] for one in by_http["data"]] == [
+        one["next_at"][:19] for one in by_command["data"]
+    ]
+    assert by_http["data"]

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from flows.cli import COMMANDS
-from tests.api.operations import DOCUMENT
+from tests.api.operations import DOCUMENT, Operation
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -152,3 +152,83 @@ def test_commands_print_json_explain_themselves_and_ask_before_they_destroy() ->
                 assert parameter.help, f"{words} {parameter.opts}: no help text"
         if words.split()[-1] in {"delete", "revoke", "disconnect", "remove"}:
             assert "--yes" in options, words
+
+
+SAME_THING = {
+    "access_token": "token",
+    "account_id": "account",
+    "account_ids": "account",
+    "approval_required": "approval",
+    "disconnected": "all",
+    "enabled": "pause",
+    "events": "event",
+    "exdate": "skip",
+    "exdates": "skip",
+    "gap_minutes": "gap",
+    "media": "image",
+    "mode": "each",
+    "platforms": "platform",
+    "publication_ids": "publication",
+    "recurrence_id": "recurrence",
+    "rrule": "rule",
+    "scheduled_at": "at",
+    "scopes": "scope",
+    "status": "draft",
+    "variants": "variant",
+    "weights": "weight",
+}
+"""Fields of the API whose option has another name."""
+
+OTHER_COMMAND = {
+    ("start_account_connection", "account"): "accounts connect --page",
+    ("update_webhook", "enabled"): "webhooks pause, webhooks resume",
+    ("get_optimal_times", "weight"): "times together --weight",
+}
+"""Fields that another option or command stands for."""
+
+NO_OPTION = {
+    ("start_account_connection", "return_url"): "The command itself waits for the browser.",
+    ("get_calendar_feed", "token"): "The command works on the store itself and needs no token.",
+    ("list_api_keys", "limit"): "The command prints every key.",
+}
+"""Fields without an option, and why. `cursor` is everywhere: a command prints as many as --limit says."""
+
+FIELDS = [
+    (operation.id, name)
+    for path, item in DOCUMENT["paths"].items()
+    for method in METHODS
+    if method in item and (operation := Operation(path, method, item[method])).id in AS_COMMAND
+    for name in sorted({*operation.query_parameters, *(operation.body_schema or {}).get("properties", {})})
+    if name != "cursor"
+]
+
+
+def _has_option(command: str, name: str) -> bool:
+    options = {option for parameter in COMMAND_TREE[command].params for option in parameter.opts}
+    words = {
+        parameter.name
+        for parameter in COMMAND_TREE[command].params
+        if parameter.param_type_name == "argument"
+    }
+    return f"--{name.replace('_', '-')}" in options or name in words
+
+
+@pytest.mark.parametrize(("operation", "name"), FIELDS, ids=str)
+def test_every_field_has_an_option(operation: str, name: str) -> None:
+    if (operation, name) in NO_OPTION:
+        return
+    if other := OTHER_COMMAND.get((operation, name)):
+        for words in other.split(", "):
+            command, _, option = words.partition(" --")
+            assert command in COMMAND_TREE
+            assert not option or _has_option(command, option)
+        return
+    command = AS_COMMAND[operation]
+    assert _has_option(command, name) or _has_option(command, SAME_THING.get(name, name)), (
+        f"`socialflow {command}` has no option for {name}"
+    )
+
+
+def test_the_tables_name_no_field_that_is_gone() -> None:
+    assert (OTHER_COMMAND.keys() | NO_OPTION.keys()) - set(FIELDS) == set()
+    assert SAME_THING.keys() - {name for _, name in FIELDS} == set()
