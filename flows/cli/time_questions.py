@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.lake_settings import read_lake_settings
+from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, print_records, say
-from flows.cli.planner import open_planner
+from flows.cli.posts.planner import open_planner
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.advised_week import read_advised_week, share_week
 from warehouse.scheduling.scores import score_time

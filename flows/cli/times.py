@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from flows.cli import time_questions
-from flows.cli.lake_settings import read_lake_settings
+from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, say
-from flows.cli.planner import open_planner
+from flows.cli.posts.planner import open_planner
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.advised_week import read_advised_week
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats

@@ -27,7 +27,7 @@ def test_without_an_experiment_the_answer_is_null_and_says_what_to_do(tenant: Te
         None,
         None,
     )
-    assert "PATCH /api/v1/workspace" in told["reason"]
+    assert "random_share" in told["reason"]
     assert told["verdict"] == told["reason"]
     assert "drawn" in told["definitions"]["left_out"]
 

@@ -90,7 +90,7 @@ def test_mistakes_name_the_remedy(tmp_path: Path) -> None:
 
 
 def test_parquet_is_kept_from_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.cli.sql.is_terminal", lambda: True)
+    monkeypatch.setattr("flows.cli.lake.sql.is_terminal", lambda: True)
     assert "--output" in refuse("sql", "--format", "parquet", "select 1")
 
 

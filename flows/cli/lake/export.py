@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.arguments import AsOfOption, parse_as_of
-from flows.cli.lake_settings import read_lake_settings
+from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, say, show_progress
 from warehouse.lake.export.tables import ExportFormat, export_lake
 

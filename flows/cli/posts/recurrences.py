@@ -8,8 +8,8 @@ import typer
 
 from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
-from flows.cli.planner import naming_options, open_planner, open_planner_with
-from flows.cli.post_wishes import (
+from flows.cli.posts.planner import naming_options, open_planner, open_planner_with
+from flows.cli.posts.wishes import (
     AccountsOption,
     AltTextsOption,
     ClientRefOption,

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.arguments import AsOfOption, parse_as_of
-from flows.cli.lake_settings import read_lake_settings
+from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import is_terminal, print_rows, say
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError

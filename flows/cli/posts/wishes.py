@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.arguments import require_choice
-from flows.cli.planner import read_image
+from flows.cli.posts.planner import read_image
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.planning.times import QUEUE
@@ -16,7 +16,7 @@ from warehouse.planning.times import QUEUE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flows.cli.planner import Image
+    from flows.cli.posts.planner import Image
 
 PlatformsOption = Annotated[
     list[str] | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.arguments import require_choice
-from flows.cli.lake_settings import read_lake_settings
+from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside

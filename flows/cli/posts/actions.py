@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, say
-from flows.cli.planner import naming_options, open_planner
-from flows.cli.post_wishes import (
+from flows.cli.posts.planner import naming_options, open_planner
+from flows.cli.posts.wishes import (
     AtOption,
     ExperimentOption,
     QueueOption,

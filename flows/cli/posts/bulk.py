@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.output import JsonOption, print_json, print_records, say
-from flows.cli.planner import open_planner
+from flows.cli.posts.planner import open_planner
 from warehouse.errors import InvalidInputError
 from warehouse.planning.bulk import create_posts, rows_need_lake
 from warehouse.planning.files import FileFormat, read_post_rows

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli import post_actions, post_import
 from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
-from flows.cli.planner import naming_options, open_planner_with
-from flows.cli.post_wishes import (
+from flows.cli.posts import actions, bulk
+from flows.cli.posts.planner import naming_options, open_planner_with
+from flows.cli.posts.wishes import (
     AccountsOption,
     AltTextsOption,
     AtOption,
@@ -351,14 +351,14 @@ def _shorten(text: str) -> str:
 
 
 for _action in (
-    post_actions.cancel,
-    post_actions.delete,
-    post_actions.reschedule,
-    post_actions.retry,
-    post_actions.resolve,
-    post_actions.approve,
-    post_actions.reject,
+    actions.cancel,
+    actions.delete,
+    actions.reschedule,
+    actions.retry,
+    actions.resolve,
+    actions.approve,
+    actions.reject,
 ):
     app.command()(_action)
-app.command("import")(post_import.import_)
-app.command("bulk")(post_import.import_)
+app.command("import")(bulk.import_)
+app.command("bulk")(bulk.import_)
