@@ -199,7 +199,11 @@ def disconnect(*, account_id: AccountId, yes: YesOption = False, as_json: JsonOp
     """Forget an account's credentials and cancel what is scheduled on it; what was measured stays."""
     with open_workspace() as opened:
         name = _call(_show(get_account(opened.session, opened.workspace_id, account_id), opened.now))
-    confirm(f"Disconnect {name}? Its credentials are deleted and its scheduled posts canceled.", yes=yes)
+    confirm(
+        f"Disconnect {name}? Its credentials are deleted and its scheduled posts canceled.",
+        yes=yes,
+        only_people=True,
+    )
     with open_workspace() as opened:
         row, canceled = disconnect_account(opened.session, opened.workspace_id, account_id, opened.now)
         shown = {**_show(row, opened.now), "canceled_publication_ids": list(canceled)}

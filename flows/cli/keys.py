@@ -106,7 +106,7 @@ def revoke(
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
         name = get_api_key(session, workspace.id, key_id).name
-        confirm(f"Revoke the key {name}? Its tokens stop working at once.", yes=yes)
+        confirm(f"Revoke the key {name}? Its tokens stop working at once.", yes=yes, only_people=True)
         shown = describe_api_key(revoke_api_key(session, workspace.id, key_id, now), now)
     if as_json:
         print_json(shown)

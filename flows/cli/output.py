@@ -75,12 +75,13 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, only_people: bool = False) -> None:
     """Ask whether to go on; `yes` answers without a question. Raises InvalidInputError where nobody can answer.
 
-    A no ends the command with exit code 1.
+    A no ends the command with exit code 1. `only_people`: a script goes on without a question, for commands that
+    scripts used before they asked.
     """
-    if yes:
+    if yes or (only_people and not can_ask()):
         return
     if not can_ask():
         from warehouse.errors import InvalidInputError  # noqa: PLC0415 (the overview loads none of it)
