@@ -18,6 +18,7 @@ from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     RateLimitScope,
     ReauthenticateError,
@@ -62,7 +63,9 @@ def explain(refusal: Refusal) -> ConnectorError | None:
         return RateLimitedError(
             refusal.message, retry_at=retry_at, scope=scope, status=refusal.status, platform_code=name
         )
-    if code in _TOKEN or code in _NO_PERMISSION:
+    if code in _NO_PERMISSION:
+        return PermissionMissingError(refusal.message, status=refusal.status, platform_code=name)
+    if code in _TOKEN:
         # Never `expired`: a token past its end cannot be renewed, so only the owner can help.
         return ReauthenticateError(refusal.message, status=refusal.status, platform_code=name)
     if code in _PASSING or refusal.body["error"].get("is_transient") is True:

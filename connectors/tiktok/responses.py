@@ -17,6 +17,7 @@ from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     RateLimitScope,
     ReauthenticateError,
@@ -136,7 +137,9 @@ def judge(
         return RateLimitedError(message, retry_at=at, scope=scope, status=status, platform_code=code)
     if code == "access_token_invalid":
         return ReauthenticateError(message, expired=may_mend, status=status, platform_code=code)
-    if code in SCOPES or code == "auth_removed":
+    if code in SCOPES:
+        return PermissionMissingError(message, status=status, platform_code=code)
+    if code == "auth_removed":
         return ReauthenticateError(message, status=status, platform_code=code)
     if code in _REMEDIES:
         return GiveUpError(f"{message}: {_REMEDIES[code]}", status=status, platform_code=code)
