@@ -8,6 +8,7 @@ from connectors.base import Connector
 from connectors.errors import (
     ContentRejectedError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
@@ -164,8 +165,8 @@ class TestInstagram(ConnectorContract):
         [
             (400, {"code": 190, "error_subcode": 463}, ReauthenticateError),
             (400, {"code": 190, "error_subcode": 458}, ReauthenticateError),
-            (403, {"code": 10}, ReauthenticateError),
-            (400, {"code": 200}, ReauthenticateError),
+            (403, {"code": 10}, PermissionMissingError),
+            (400, {"code": 200}, PermissionMissingError),
             (400, {"code": 4}, RateLimitedError),
             (403, {"code": 9, "error_subcode": 2207042}, RateLimitedError),
             (400, {"code": 17}, RateLimitedError),
