@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, select, update
 
+from warehouse.store.accounts.credentials import clear_limits, mark_limited
 from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import Publication
 from warehouse.store.publishing.claims import (
@@ -48,6 +49,8 @@ _STATUS: Mapping[str, str] = {
     "still_unknown": "unknown",
     "needs_review": "needs_review",
 }
+PERMISSION_MISSING = "permission_missing"
+"""The code of a failure that the account's owner has to know of: every further post would fail of it."""
 _OPEN = frozenset({"scheduled", "claimed", "sending", "unknown", "needs_review"})
 
 
@@ -159,6 +162,10 @@ def record_outcomes(
             post_ids.add(row.post_id)
         if outcome.pause is not None and outcome.next_at is not None:
             _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
+        if event is not None and outcome.code == PERMISSION_MISSING:
+            reason = f"{outcome.message}; connect the account again with this permission"
+            mark_limited(session, row.account_id, reason, now)
+    clear_limits(session, {rows[item.publication_id].account_id for item in outcomes if item.receipt}, now)
     session.flush()
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, post_ids, now)
