@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import select
 
 from connectors.types import Account, Credentials, Platform
 from warehouse.errors import ConflictError
@@ -13,7 +13,6 @@ from warehouse.store.accounts.events import announce_revoked
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -47,25 +46,6 @@ def mark_revoked(session: Session, account_id: str, reason: str, now: datetime) 
     row.status_reason = reason
     row.status_changed_at = now
     announce_revoked(session, row, now)
-
-
-def mark_limited(session: Session, account_id: str, reason: str, now: datetime) -> None:
-    """Note that the token works and lacks a permission; the account stays in use for all that it may do."""
-    row = session.get_one(AccountRow, account_id)
-    if row.status == "active" and row.status_reason != reason:
-        row.status_reason = reason
-        row.status_changed_at = now
-
-
-def clear_limits(session: Session, account_ids: Collection[str], now: datetime) -> None:
-    """Note that the platform accepts again what it had refused to these accounts for a missing permission."""
-    if account_ids:
-        limited = and_(AccountRow.status == "active", AccountRow.status_reason.is_not(None))
-        session.execute(
-            update(AccountRow)
-            .where(AccountRow.id.in_(account_ids), limited)
-            .values(status_reason=None, status_changed_at=now)
-        )
 
 
 def save_credentials(
