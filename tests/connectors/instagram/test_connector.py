@@ -28,6 +28,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 class TestInstagram(ConnectorContract):
     platform = Platform.INSTAGRAM
+    absence = "own"
     content = PostContent(
         text="Opening at nine & closing <late> https://example.com/a?b=1&c=2", media=(PICTURE,)
     )

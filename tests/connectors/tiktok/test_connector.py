@@ -38,6 +38,7 @@ PHOTOS = PostContent(text="Two pictures", media=(PICTURE, PICTURE))
 
 class TestTikTok(ConnectorContract):
     platform = Platform.TIKTOK
+    absence = "own"
     content = PostContent(
         text="Opening at nine & closing <late> https://example.com/a?b=1&c=2", media=(FILM,)
     )

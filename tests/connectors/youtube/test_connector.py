@@ -36,6 +36,7 @@ HEAD = b"\x00\x00\x00\x18ftypmp42"
 
 class TestYouTube(ConnectorContract):
     platform = Platform.YOUTUBE
+    absence = "own"
     content = PostContent(text="Opening at nine & closing late https://example.com/a?b=1&c=2", media=(VIDEO,))
     media_content = PostContent(text="With a video", media=(VIDEO,))
     account_counters = frozenset({"followers", "posts"})
