@@ -16,7 +16,7 @@ from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media
 
-POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type}"
+POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type,subattachments}"
 VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
 DUPLICATE = "duplicate"
 """Platform code of a text that the Page's last post has already."""
@@ -89,9 +89,17 @@ def parse_candidate(post: dict[str, Any]) -> Candidate:
         kind = read_kind(post)
         if kind not in {"photo", "video"}:
             return not media
-        return bool(media) and (kind == "video") == any(item.kind == "video" for item in media)
+        if kind == "video":
+            return len(media) == 1 and media[0].kind == "video"
+        return len(media) == _count_photos(post) and media[0].kind == "image"
 
     return Candidate(parse_sent(post), post.get("message") or "", shows)
+
+
+def _count_photos(post: Mapping[str, Any]) -> int:
+    """Return how many photos a post of photos shows: an album lists them below its first attachment."""
+    (first, *_) = post["attachments"]["data"]
+    return len((first.get("subattachments") or {}).get("data") or ()) or 1
 
 
 def build_permalink(post_id: str) -> str:

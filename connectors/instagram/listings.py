@@ -17,7 +17,7 @@ from connectors.parts import SentPart
 
 _PAGE = 100
 _COMMENTS = 50  # the most that one page of comments holds
-_POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp"
+_POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp,children"
 
 
 async def list_page(

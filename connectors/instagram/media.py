@@ -12,7 +12,7 @@ from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
-from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
+from connectors.meta.api import count_children, parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
 
@@ -83,7 +83,7 @@ def parse_candidate(item: dict[str, Any]) -> Candidate:
             case "VIDEO":
                 return len(media) == 1 and media[0].kind == "video"
             case "CAROUSEL_ALBUM":
-                return len(media) > 1
+                return len(media) == count_children(item)
             case _:
                 return len(media) == 1 and media[0].kind == "image"
 

@@ -97,6 +97,11 @@ def parse_time(value: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
+def count_children(item: Mapping[str, Any]) -> int:
+    """Return how many pictures and videos an album holds."""
+    return len((item.get("children") or {}).get("data") or ())
+
+
 def parse_cursor(body: Any) -> str | None:  # noqa: ANN401 - JSON
     """Read the cursor of the next page, which there is only where `next` is."""
     paging = body.get("paging") or {}

@@ -106,7 +106,9 @@ def parse_candidate(pin: dict[str, Any], now: datetime) -> Candidate:
     """Read a pin of a listing as one that may be ours."""
 
     def shows(media: Sequence[Media]) -> bool:
-        return bool(media) and (_kind(pin) == "video") == any(item.kind == "video" for item in media)
+        shown = pin.get("media") or {}
+        count = len(shown.get("items") or ()) if shown.get("media_type") == "multiple_images" else 1
+        return len(media) == count and (_kind(pin) == "video") == any(item.kind == "video" for item in media)
 
     return Candidate(parse_sent(pin, now), pin.get("description") or pin.get("title") or "", shows)
 

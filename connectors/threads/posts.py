@@ -11,13 +11,13 @@ from connectors.candidates import Candidate
 from connectors.errors import ConnectorError, OutcomeUnknownError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
-from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
+from connectors.meta.api import count_children, parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
 from connectors.types import ContentKind, ListedPost, Media, PostMetrics
 
 INSIGHTS = ("views", "likes", "replies", "reposts", "quotes", "shares")
 _SHARES = ("reposts", "quotes", "shares")
-POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url"
+POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url,children"
 REPLY_FIELDS = "id,media_type,permalink,text,timestamp,replied_to"
 _NOT_FOUND = 24
 _REPOST = "REPOST_FACADE"
@@ -111,7 +111,7 @@ def parse_candidate(item: Mapping[str, Any]) -> Candidate:
             case "IMAGE":
                 return len(media) == 1 and media[0].kind == "image"
             case "CAROUSEL_ALBUM":
-                return len(media) > 1
+                return len(media) == count_children(item)
             case _:
                 return not media
 

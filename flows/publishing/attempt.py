@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
+    GiveUpError,
     OutcomeUnknownError,
     PermissionMissingError,
     RateLimitedError,
@@ -40,6 +41,8 @@ FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=10)
 FIRST_LOOK = timedelta(seconds=1)
 LONGEST_LOOK = timedelta(minutes=5)
+REFUSED_LIMIT = timedelta(minutes=10)
+"""How long a look-up that the platform refuses outright is repeated: a proxy in between may be what refuses it."""
 OTHERS_LIMIT = timedelta(minutes=10)
 """How long posts that may be other publications' keep a look-up from being handed to a person."""
 
@@ -167,7 +170,8 @@ class _Look:
     def judge_silence(self, error: ConnectorError | TimeoutError) -> Outcome:
         """The platform did not say: ask again, up to the limit. It never means that the post is not there."""
         message = error.message if isinstance(error, ConnectorError) else "the platform took too long"
-        if self.waited > self.settings.unknown_limit:
+        refused = isinstance(error, GiveUpError) and self.waited >= REFUSED_LIMIT
+        if refused or self.waited > self.settings.unknown_limit:
             return self.hand_over("cannot_find_out", message)
         retry_at = error.retry_at if isinstance(error, RetryLaterError) else None
         return self.repeat("cannot_ask_yet", message, not_before=retry_at)
