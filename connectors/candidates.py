@@ -28,6 +28,8 @@ CLOCK_MARGIN = timedelta(minutes=2)
 _SHOWN = 5
 _SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
+_ADDRESS = re.compile(r"https?://[^\s<>\"()*]+")
+"""An address under a top-level domain that twitter-text does not know: some servers shorten to such."""
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)]\s+")
 
 
@@ -160,7 +162,7 @@ def _letters(text: str) -> str:
     for start, stop, _url in find_urls(text, with_scheme_only=False):
         pieces.append(text[end:start])
         end = stop
-    plain = normalise_mentions(" ".join([*pieces, text[end:]]))
+    plain = normalise_mentions(_ADDRESS.sub(" ", " ".join([*pieces, text[end:]])))
     return "".join(char for char in unicodedata.normalize("NFKC", plain).casefold() if char.isalnum())
 
 
