@@ -39,6 +39,8 @@ class PublishRequest:
     """Commits the new state durably. Await it BEFORE the request that the state would let us recover from."""
     taken: frozenset[str] = frozenset()
     """External ids on this account that are known to be other publications: never an answer of a search."""
+    written: PostContent | None = None
+    """The content as it is stored, where `content` names addresses in place of uploads: these may change."""
     others: tuple[PostContent, ...] = ()
     """Other publications of this account that may be out without a known id: what reads like one of them is theirs."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
-    from connectors.types import Account
+    from connectors.types import Account, PostContent
     from flows.publishing.settings import PublisherSettings
     from flows.publishing.store_writer import StoreWriter
     from warehouse.store.database import Store
@@ -83,7 +83,7 @@ class Courier:
         except ConnectorError as error:  # nothing has left: the author must act
             return Outcome(publication.id, "failed", error.code, error.message)
         progress = _SendState(publication, self._writer)
-        request = replace(self._request(publication, granted.first_attempt_at, progress), content=content)
+        request = self._request(publication, content, granted.first_attempt_at, progress)
 
         async def act(opened: Connector) -> Outcome:
             return await send(
@@ -107,7 +107,13 @@ class Courier:
         first = publication.first_attempt_at or publication.scheduled_at
         others = await asyncio.to_thread(self._read_others, publication, first)
         progress = _SendState(publication, self._writer)
-        request = replace(self._request(publication, first, progress), taken=others.taken, others=others.open)
+        try:
+            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+        except ConnectorError:  # without an address nothing can be sent; looking needs none
+            content = publication.content
+        request = replace(
+            self._request(publication, content, first, progress), taken=others.taken, others=others.open
+        )
 
         async def act(opened: Connector) -> Outcome:
             return await find_out(
@@ -204,14 +210,15 @@ class Courier:
             )
 
     def _request(
-        self, publication: ClaimedPublication, first: datetime, progress: _SendState
+        self, publication: ClaimedPublication, content: PostContent, first: datetime, progress: _SendState
     ) -> PublishRequest:
         return PublishRequest(
-            content=publication.content,
+            content=content,
             key=publication.id,
             first_attempt_at=first,
             state=progress.state,
             save_state=progress.save,
+            written=publication.content,
         )
 
 
