@@ -73,6 +73,7 @@ class Courier:
             return Outcome(
                 publication.id, "failed", error.code, f"{error.message}; connect the account again"
             )
+        asked_at = self._clock()
         granted = await self._writer.begin(publication.id)
         if granted is None:
             logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
@@ -86,6 +87,9 @@ class Courier:
         request = self._request(publication, content, granted.first_attempt_at, progress)
 
         async def act(opened: Connector) -> Outcome:
+            if self._clock() - asked_at >= self._settings.lease:
+                # The machine was asleep in between: another publisher may have taken it over and sent it.
+                return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
             return await send(
                 opened,
                 replace(request, state=progress.state),

@@ -1,0 +1,175 @@
+"""Connected accounts: list, connect (verified with the platform first), pause, disconnect."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api.accounts.schemas import AccountOut, ConnectRequest, DisconnectOut
+from api.accounts.views import render_account, render_disconnected
+from api.http.callers import Caller
+from api.http.dependencies import AccountKeeper, AccountReader, ServicesDep
+from api.http.idempotency import Repeatable, answer_once, answer_once_across, make_answer
+from api.http.schemas import Page, problems
+from api.http.services import Services
+from api.http.times import require_future, resolve_time
+from api.posts.requests import parse_platform
+from connectors.types import Account, Credentials, Platform, VerifiedAccount
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.store.accounts import accounts as store_accounts
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+router = APIRouter(prefix="/accounts", tags=["Accounts"])
+
+AccountId = Annotated[str, Path(max_length=40)]
+
+
+@router.get("", operation_id="list_accounts", responses=problems(401, 403, 422, 429))
+def list_accounts(
+    services: ServicesDep,
+    caller: AccountReader,
+    *,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    disconnected: Annotated[bool, Query(description="Show disconnected ones too.")] = False,
+) -> Page[AccountOut]:
+    """List the connected accounts with their health, all on one page. No credential is ever shown."""
+    statuses = ("active", "revoked", "imported", *(("disconnected",) if disconnected else ()))
+    with services.store.read() as session:
+        rows = store_accounts.list_accounts(
+            session,
+            caller.workspace_id,
+            platform=parse_platform(platform) if platform else None,
+            statuses=statuses,
+        )
+    now = services.clock()
+    return Page(data=[render_account(row, now) for row in rows], has_more=False, next_cursor=None)
+
+
+@router.post(
+    "/connect",
+    operation_id="connect_account",
+    status_code=201,
+    response_model=AccountOut,
+    responses=problems(401, 403, 409, 413, 422, 429, 502, 503),
+)
+async def connect_account(
+    body: ConnectRequest, services: ServicesDep, caller: AccountKeeper, repeat: Repeatable
+) -> Response:
+    """Connect an account. The token is verified with the platform before anything is saved.
+
+    A known account is brought up to date: its id stays, and a refresh token is kept where none is given.
+    """
+
+    async def work() -> StoredAnswer:
+        platform = parse_platform(body.platform)
+        candidate = await asyncio.to_thread(_read_candidate, services, caller, body, platform)
+        verified = await services.connectors.open(candidate).verify()
+        return await asyncio.to_thread(_save, services, caller, body, platform, verified)
+
+    return await answer_once_across(services, repeat, work)
+
+
+@router.get("/{account_id}", operation_id="get_account", responses=problems(401, 403, 404, 422, 429))
+def read_account(account_id: AccountId, services: ServicesDep, caller: AccountReader) -> AccountOut:
+    """Read one account."""
+    with services.store.read() as session:
+        row = store_accounts.get_account(session, caller.workspace_id, account_id)
+    return render_account(row, services.clock())
+
+
+@router.delete(
+    "/{account_id}", operation_id="disconnect_account", responses=problems(401, 403, 404, 409, 422, 429)
+)
+def disconnect_account(account_id: AccountId, services: ServicesDep, caller: AccountKeeper) -> DisconnectOut:
+    """Disconnect an account: forget its credentials and cancel what was scheduled on it.
+
+    What was published and measured stays. 409 while something is being sent on it.
+    """
+    now = services.clock()
+    with services.store.write() as session:
+        row, canceled = store_accounts.disconnect_account(session, caller.workspace_id, account_id, now)
+    return render_disconnected(row, canceled, now)
+
+
+@router.post(
+    "/{account_id}/pause",
+    operation_id="pause_account",
+    response_model=AccountOut,
+    responses=problems(401, 403, 404, 409, 422, 429),
+)
+def pause_account(
+    account_id: AccountId, services: ServicesDep, caller: AccountKeeper, repeat: Repeatable
+) -> Response:
+    """Hold back everything on this account until it is resumed."""
+    now = services.clock()
+
+    def work(session: StoreSession) -> StoredAnswer:
+        row = store_accounts.pause_account(session, caller.workspace_id, account_id, now)
+        return make_answer(200, render_account(row, now))
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{account_id}/resume",
+    operation_id="resume_account",
+    response_model=AccountOut,
+    responses=problems(401, 403, 404, 409, 422, 429),
+)
+def resume_account(
+    account_id: AccountId, services: ServicesDep, caller: AccountKeeper, repeat: Repeatable
+) -> Response:
+    """Let posts on this account go out again."""
+    now = services.clock()
+
+    def work(session: StoreSession) -> StoredAnswer:
+        row = store_accounts.resume_account(session, caller.workspace_id, account_id)
+        return make_answer(200, render_account(row, now))
+
+    return answer_once(services, repeat, work)
+
+
+def _read_candidate(services: Services, caller: Caller, body: ConnectRequest, platform: Platform) -> Account:
+    """Return the account as the request describes it, to be verified by its platform."""
+    with services.store.read() as session:
+        zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
+    if body.timezone is not None:
+        parse_timezone(body.timezone)
+    expires_at: datetime | None = None
+    if body.expires_at is not None:
+        resolved = resolve_time(body.expires_at, zone, field="expires_at")
+        require_future(resolved, services.clock(), field="expires_at")
+        expires_at = resolved.at
+    return Account(
+        id="connecting",
+        platform=platform,
+        credentials=Credentials(
+            access_token=body.access_token, refresh_token=body.refresh_token, expires_at=expires_at
+        ),
+        handle=body.handle,
+        instance_url=body.instance_url,
+    )
+
+
+def _save(
+    services: Services,
+    caller: Caller,
+    body: ConnectRequest,
+    platform: Platform,
+    verified: VerifiedAccount,
+) -> StoredAnswer:
+    now = services.clock()
+    with services.store.write() as session:
+        row = store_accounts.connect_account(
+            session,
+            services.store.cipher,
+            caller.workspace_id,
+            verified,
+            platform,
+            now,
+            timezone=body.timezone,
+        )
+    return make_answer(201, render_account(row, now), {"Location": f"/api/v1/accounts/{row.id}"})

@@ -1,0 +1,45 @@
+"""Shapes of connecting an account by browser."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.schemas import Request
+
+
+class AuthorizationRequest(Request):
+    """How an account is to be connected by browser; all of it may be left out."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"instance_url": "https://mastodon.social"}}
+    )
+
+    instance_url: str | None = Field(
+        default=None,
+        max_length=300,
+        description="The account's own server; Mastodon needs it, no other has one.",
+    )
+    account: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The one meant where a person acts for several: a Facebook page's id (default: every page that is "
+        "allowed), a LinkedIn organization as urn:li:organization:123 (default: the person).",
+    )
+    return_url: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="Where the browser goes afterwards; one of SOCIALFLOW_API_CONNECT_RETURN_URLS.",
+    )
+    timezone: str | None = Field(
+        default=None, max_length=64, description="IANA zone of the audience, for optimal times."
+    )
+
+
+class AuthorizationStarted(BaseModel):
+    """What to do next."""
+
+    authorization_url: str = Field(description="To be opened in a browser by the account's owner, once.")
+    redirect_uri: str = Field(description="What the platform's app must have registered, to the letter.")
+    expires_at: datetime = Field(description="Until when the owner must be back.")

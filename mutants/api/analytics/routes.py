@@ -1,0 +1,63 @@
+"""What the posts of a period earned, all in one answer."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.analytics.schemas import OverviewOut
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
+from api.http.periods import AskedPeriodDep, read_time
+from api.http.response_cache import remember
+from api.http.schemas import problems
+from api.posts.requests import parse_platform
+from warehouse.lake.queries.overview import get_overview
+from warehouse.store.accounts.accounts import get_account
+
+router = APIRouter(prefix="/analytics", tags=["Analytics"])
+
+
+@router.get(
+    "/overview",
+    operation_id="get_overview",
+    response_model=OverviewOut,
+    responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
+)
+def read_overview(
+    request: Request,
+    services: ServicesDep,
+    caller: Analyst,
+    period: AskedPeriodDep,
+    *,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    account_id: Annotated[str | None, Query(max_length=40)] = None,
+    as_of: Annotated[
+        str | None, Query(max_length=64, description="Look back: only what was measured by then counts.")
+    ] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Sum up a period: posts published in it, what they have earned, followers won, the best posts."""
+    if account_id is not None:
+        with services.store.read() as session:
+            get_account(session, caller.workspace_id, account_id)
+    asked: dict[str, Any] = {
+        "workspace_id": caller.workspace_id,
+        "start": period.start,
+        "end": period.end,
+        "platform": parse_platform(platform) if platform else None,
+        "account_id": account_id,
+        "as_of": read_time(services, caller, as_of, "as_of") if as_of else None,
+    }
+    snapshot_id = services.lake.snapshot_id()
+    # "Now" is the end of the running minute: then it is another period.
+    next_minute = services.clock().replace(second=0, microsecond=0) + timedelta(minutes=1)
+    remember(request, services, lake_mark=snapshot_id, uses_lake=True, until=next_minute)
+    return answer_cached(
+        services,
+        "overview",
+        asked,
+        if_none_match,
+        lambda: OverviewOut.model_validate(get_overview(services.lake, **asked)),
+        snapshot_id=snapshot_id,
+    )

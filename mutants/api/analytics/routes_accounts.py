@@ -1,0 +1,93 @@
+"""How accounts did: followers, growth and engagement of a period."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api.analytics.schemas import AccountMetricsOut, AccountsFiguresOut
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
+from api.http.periods import AskedPeriod, AskedPeriodDep
+from api.http.schemas import problems
+from api.posts.requests import parse_platform
+from warehouse.lake.queries.accounts import FIGURES, get_account_figures, list_account_days
+from warehouse.store.accounts.accounts import get_account, list_accounts
+from warehouse.store.models import AccountRow
+
+router = APIRouter(prefix="/analytics/accounts", tags=["Analytics"])
+
+_NOTHING: dict[str, Any] = {**dict.fromkeys(FIGURES), "publications": 0, "measured": 0}
+
+
+@router.get(
+    "",
+    operation_id="list_account_metrics",
+    response_model=AccountsFiguresOut,
+    responses={**UNCHANGED, **problems(401, 403, 422, 429)},
+)
+def read_accounts(
+    services: ServicesDep,
+    caller: Analyst,
+    period: AskedPeriodDep,
+    *,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Show every account of the workspace, all on one page; one that was not measured has nulls, not zeros."""
+    with services.store.read() as session:
+        rows = list_accounts(
+            session, caller.workspace_id, platform=parse_platform(platform) if platform else None
+        )
+    accounts = [_name(row) for row in rows]
+    asked: dict[str, Any] = {"workspace_id": caller.workspace_id, "start": period.start, "end": period.end}
+
+    def make() -> AccountsFiguresOut:
+        figures = get_account_figures(services.lake, **asked)
+        data = [{**_NOTHING, **figures.get(account["account_id"], {}), **account} for account in accounts]
+        page = {"data": data, "has_more": False, "next_cursor": None, "period": _edges(period)}
+        return AccountsFiguresOut.model_validate(page)
+
+    # The accounts come from the store, so that they are part of what makes the answer.
+    return answer_cached(services, "accounts", asked | {"accounts": repr(accounts)}, if_none_match, make)
+
+
+@router.get(
+    "/{account_id}",
+    operation_id="get_account_metrics",
+    response_model=AccountMetricsOut,
+    responses={**UNCHANGED, **problems(401, 403, 404, 422, 429)},
+)
+def read_account(
+    account_id: Annotated[str, Path(max_length=40)],
+    services: ServicesDep,
+    caller: Analyst,
+    period: AskedPeriodDep,
+    *,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Show how an account did in a period, and its followers day by day (UTC days on which it was counted)."""
+    with services.store.read() as session:
+        account = _name(get_account(session, caller.workspace_id, account_id))
+    asked: dict[str, Any] = {
+        "workspace_id": caller.workspace_id,
+        "start": period.start,
+        "end": period.end,
+        "account_id": account_id,
+    }
+
+    def make() -> AccountMetricsOut:
+        figures = get_account_figures(services.lake, **asked).get(account_id, {})
+        series = list_account_days(services.lake, **asked)
+        return AccountMetricsOut.model_validate(
+            {**_NOTHING, **figures, **account, "period": _edges(period), "series": series}
+        )
+
+    return answer_cached(services, "account", asked | {"account": repr(account)}, if_none_match, make)
+
+
+def _name(row: AccountRow) -> dict[str, str]:
+    return {"account_id": row.id, "platform": row.platform, "handle": row.handle}
+
+
+def _edges(period: AskedPeriod) -> dict[str, Any]:
+    return {"from": period.start, "to": period.end}

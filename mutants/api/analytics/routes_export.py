@@ -1,0 +1,112 @@
+"""The workspace's rows of the lake as a file, for pipelines that keep their own copy."""
+
+import threading
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from api.http.dependencies import Analyst, ServicesDep
+from api.http.errors import ApiError
+from api.http.lake_responses import UNCHANGED, IfNoneMatch, cache_headers, is_known, lake_etag
+from api.http.periods import FromParameter, ToParameter, read_time
+from api.http.schemas import problems
+from api.posts.requests import parse_platform
+from warehouse.lake.export.workspace_files import write_table
+from warehouse.store.accounts.accounts import get_account
+
+router = APIRouter(prefix="/analytics", tags=["Analytics"])
+
+MEDIA_TYPES = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
+CHUNK_BYTES = 1 << 18
+AT_ONCE = 2
+"""Files written at the same time, in one process: each uses the disk, and a processor."""
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+Table = Literal[
+    "publications",
+    "accounts",
+    "publication_latest",
+    "publication_at_age",
+    "post_performance",
+    "engagement_daily",
+    "account_daily",
+    "slot_engagement",
+    "optimal_times",
+    "post_snapshots",
+    "account_snapshots",
+]
+
+
+@router.get(
+    "/export",
+    operation_id="export_table",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The file.",
+            "content": {
+                media_type: {"schema": {"type": "string", "format": "binary"}}
+                for media_type in MEDIA_TYPES.values()
+            },
+        },
+        **UNCHANGED,
+        **problems(401, 403, 404, 422, 429, 503),
+    },
+)
+def export_table(
+    services: ServicesDep,
+    caller: Analyst,
+    *,
+    table: Annotated[Table, Query(description="As in docs/warehouse.md.")] = "publication_latest",
+    file_format: Annotated[Literal["parquet", "csv"], Query(alias="format")] = "parquet",
+    from_: FromParameter = None,
+    to: ToParameter = None,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    account_id: Annotated[str | None, Query(max_length=40)] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Take the workspace's rows of a table along as one file. `from` and `to` are about the table's own time.
+
+    The file is complete before its first byte is sent: what arrives whole (Content-Length) is whole.
+    """
+    if account_id is not None:
+        with services.store.read() as session:
+            get_account(session, caller.workspace_id, account_id)
+    asked: dict[str, Any] = {
+        "workspace_id": caller.workspace_id,
+        "start": read_time(services, caller, from_, "from") if from_ else None,
+        "end": read_time(services, caller, to, "to") if to else None,
+        "platform": parse_platform(platform) if platform else None,
+        "account_id": account_id,
+    }
+    etag = lake_etag(services.lake.snapshot_id(), f"export {table} {file_format}", asked)
+    headers = cache_headers(etag)
+    if is_known(etag, if_none_match):
+        return Response(status_code=304, headers=headers)
+    if not _turns.acquire(blocking=False):
+        raise ApiError(
+            503,
+            "exports_busy",
+            f"{AT_ONCE} exports are being written: come back in a moment",
+            retryable=True,
+            headers={"Retry-After": "5"},
+        )
+    try:
+        # Its name is gone once it is open: nothing stays behind, whatever becomes of this process.
+        with write_table(services.lake, table, file_format, **asked) as path:
+            size, file = path.stat().st_size, path.open("rb")
+    finally:
+        _turns.release()
+    headers |= {
+        "Content-Length": str(size),
+        "Content-Disposition": f'attachment; filename="{table}.{file_format}"',
+    }
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    return StreamingResponse(chunks(), headers=headers, media_type=MEDIA_TYPES[file_format])

@@ -1,0 +1,338 @@
+"""Shapes of analytics. What was not measured is null, never 0."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.schemas import Page
+
+
+class TopPost(BaseModel):
+    """One of the best posts of a period."""
+
+    post_id: str
+    engagement: int
+
+
+class Period(BaseModel):
+    """From (included) to (excluded), UTC."""
+
+    from_: datetime = Field(alias="from", serialization_alias="from")
+    to: datetime
+
+
+class Change(BaseModel):
+    """Relative change against the period before (0.1 = 10 % more); null where a side is unmeasured or 0."""
+
+    total_posts: float | None
+    total_engagement: float | None
+    follower_growth: float | None
+
+
+class PreviousPeriod(BaseModel):
+    """The equally long period just before."""
+
+    period: Period
+    total_posts: int
+    total_engagement: int | None
+    follower_growth: int | None
+    top_performing: list[TopPost]
+    change: Change
+
+
+class PlatformFigures(BaseModel):
+    """The period on one platform."""
+
+    platform: str
+    total_posts: int
+    total_engagement: int | None
+    follower_growth: int | None
+
+
+class Day(BaseModel):
+    """One UTC day of the period."""
+
+    date: date
+    posts: int
+    engagement: int | None
+    follower_growth: int | None
+
+
+class Coverage(BaseModel):
+    """How much of the period was measured."""
+
+    publications: int
+    measured: int
+    share: float | None
+    follower_accounts: int
+
+
+class OverviewOut(BaseModel):
+    """What the posts of a period earned."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "total_posts": 145,
+                "total_engagement": 24500,
+                "follower_growth": 1250,
+                "top_performing": [{"post_id": "post_01jt3s5yqf3w1k6vhdq6mt4x2e", "engagement": 1250}],
+                "period": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"},
+                "as_of": "2026-03-01T23:45:00Z",
+                "previous": {
+                    "period": {"from": "2026-02-28T00:00:00Z", "to": "2026-03-01T00:00:00Z"},
+                    "total_posts": 100,
+                    "total_engagement": None,
+                    "follower_growth": 1000,
+                    "top_performing": [],
+                    "change": {"total_posts": 0.45, "total_engagement": None, "follower_growth": 0.25},
+                },
+                "by_platform": [
+                    {
+                        "platform": "twitter",
+                        "total_posts": 145,
+                        "total_engagement": 24500,
+                        "follower_growth": 1250,
+                    }
+                ],
+                "series": [
+                    {"date": "2026-03-01", "posts": 145, "engagement": 24500, "follower_growth": 1250}
+                ],
+                "coverage": {"publications": 150, "measured": 120, "share": 0.8, "follower_accounts": 2},
+                "definitions": {"total_posts": "Posts published in the period, whoever published them."},
+            }
+        }
+    )
+
+    total_posts: int
+    total_engagement: int | None
+    follower_growth: int | None
+    top_performing: list[TopPost]
+    period: Period
+    as_of: datetime | None
+    previous: PreviousPeriod
+    by_platform: list[PlatformFigures]
+    series: list[Day]
+    coverage: Coverage
+    definitions: dict[str, str]
+
+
+class Snapshot(BaseModel):
+    """Cumulative counters at one moment; null = not reported."""
+
+    captured_at: datetime
+    age_hours: float | None
+    impressions: int | None
+    reach: int | None
+    likes: int | None
+    comments: int | None
+    shares: int | None
+    saves: int | None
+    clicks: int | None
+    video_views: int | None
+    engagement: int | None
+
+
+class PublicationMetrics(BaseModel):
+    """How one publication did over time."""
+
+    publication_id: str
+    account_id: str
+    platform: str
+    kind: str | None
+    published_at: datetime
+    permalink: str | None
+    snapshots: list[Snapshot]
+
+
+class PostMetricsOut(BaseModel):
+    """How a post did, per publication."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "post_id": "post_01jt3s5yqf3w1k6vhdq6mt4x2e",
+                "publications": [
+                    {
+                        "publication_id": "pub_01jt3s5yqf3w1k6vhdq6mt4x2e",
+                        "account_id": "acct_01jt3s5yqf3w1k6vhdq6mt4x2e",
+                        "platform": "mastodon",
+                        "kind": "text",
+                        "published_at": "2026-03-01T09:00:00Z",
+                        "permalink": "https://mastodon.example/@harborlight/1",
+                        "snapshots": [
+                            {
+                                "captured_at": "2026-03-01T10:00:00Z",
+                                "age_hours": 1.0,
+                                "impressions": None,
+                                "reach": None,
+                                "likes": 12,
+                                "comments": 3,
+                                "shares": 2,
+                                "saves": None,
+                                "clicks": None,
+                                "video_views": None,
+                                "engagement": 17,
+                            }
+                        ],
+                    }
+                ],
+            }
+        }
+    )
+
+    post_id: str
+    publications: list[PublicationMetrics]
+
+
+Age = Literal["1h", "24h", "7d", "30d", "latest"]
+Metric = Literal[
+    "engagement",
+    "engagement_rate",
+    "impressions",
+    "likes",
+    "comments",
+    "shares",
+    "saves",
+    "clicks",
+    "video_views",
+]
+
+
+class RankedPost(BaseModel):
+    """A post and its figures at the age asked for; null = not reported."""
+
+    rank: int = Field(description="1 = best; equals share a place.")
+    post_id: str
+    published_at: datetime
+    platforms: list[str]
+    publications: int = Field(description="On how many accounts, within the filter.")
+    engagement: int | None
+    engagement_rate: float | None = Field(
+        description="Engagement per impression, where impressions are reported."
+    )
+    impressions: int | None
+    likes: int | None
+    comments: int | None
+    shares: int | None
+    saves: int | None
+    clicks: int | None
+    video_views: int | None
+
+
+class RankingOut(Page[RankedPost]):
+    """A page of a ranking. All pages tell of the same moment, however much is measured meanwhile."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "data": [
+                    {
+                        "rank": 1,
+                        "post_id": "post_01jt3s5yqf3w1k6vhdq6mt4x2e",
+                        "published_at": "2026-03-01T09:00:00Z",
+                        "platforms": ["mastodon", "twitter"],
+                        "publications": 2,
+                        "engagement": 1250,
+                        "engagement_rate": 0.02,
+                        "impressions": 62500,
+                        "likes": 1000,
+                        "comments": 150,
+                        "shares": 100,
+                        "saves": None,
+                        "clicks": 40,
+                        "video_views": None,
+                    }
+                ],
+                "has_more": False,
+                "next_cursor": None,
+                "age": "24h",
+                "sort": "engagement",
+                "period": {"from": "2026-02-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"},
+                "ranked": 1,
+                "unranked": 3,
+            }
+        }
+    )
+
+    age: Age
+    sort: Metric
+    period: Period
+    ranked: int = Field(description="Posts of the period that have a place.")
+    unranked: int = Field(description="Those that have none: not measured around that age, or not reported.")
+
+
+class AccountFigures(BaseModel):
+    """How an account did in a period; null = not measured in it."""
+
+    account_id: str
+    platform: str
+    handle: str
+    followers: int | None = Field(description="The last count in the period.")
+    followers_at: datetime | None
+    follower_growth: int | None = Field(
+        description="Last minus first count; null for fewer than two in the period."
+    )
+    follower_growth_rate: float | None = Field(description="Growth against the first count (0.1 = 10 %).")
+    publications: int = Field(description="Published in the period, by whomever.")
+    measured: int = Field(description="Those of them with an engagement.")
+    engagement: int | None = Field(description="What they have earned so far.")
+    engagement_mean: float | None = Field(description="Per measured publication.")
+
+
+class AccountsFiguresOut(Page[AccountFigures]):
+    """The workspace's accounts, all on one page."""
+
+    period: Period
+
+
+class AccountDay(BaseModel):
+    """One UTC day on which the account was counted."""
+
+    date: date
+    captured_at: datetime = Field(description="The day's last count, which the figures are of.")
+    followers: int | None
+    following: int | None
+    posts: int | None
+    follower_growth: int | None = Field(
+        description="Against the counted day before; null for the first ever."
+    )
+
+
+class AccountMetricsOut(AccountFigures):
+    """How an account did, and its counts day by day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "account_id": "acct_01jt3s5yqf3w1k6vhdq6mt4x2e",
+                "platform": "mastodon",
+                "handle": "harborlight",
+                "followers": 1250,
+                "followers_at": "2026-03-01T23:00:00Z",
+                "follower_growth": 50,
+                "follower_growth_rate": 0.0417,
+                "publications": 12,
+                "measured": 11,
+                "engagement": 990,
+                "engagement_mean": 90.0,
+                "period": {"from": "2026-02-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"},
+                "series": [
+                    {
+                        "date": "2026-03-01",
+                        "captured_at": "2026-03-01T23:00:00Z",
+                        "followers": 1250,
+                        "following": 80,
+                        "posts": None,
+                        "follower_growth": 3,
+                    }
+                ],
+            }
+        }
+    )
+
+    period: Period
+    series: list[AccountDay]

@@ -1,0 +1,199 @@
+"""The application: `uvicorn --factory api.app:create_app`."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api.accounts import routes as accounts
+from api.accounts import routes_connect as account_connect
+from api.analytics import routes as analytics
+from api.analytics import routes_accounts as analytics_accounts
+from api.analytics import routes_export as analytics_export
+from api.analytics import routes_posts as analytics_posts
+from api.auth import routes as auth
+from api.auth import routes_api_keys as api_keys
+from api.dashboard import new_post as dashboard_new_post
+from api.dashboard import pages as dashboard
+from api.dashboard import post_pages as dashboard_posts
+from api.http.callers import Callers
+from api.http.dependencies import refuse_misreadings
+from api.http.errors import install_error_handlers
+from api.http.lake_cache import AnswerCache
+from api.http.middleware import RequestEnvelope
+from api.http.openapi import build_openapi
+from api.http.rate_limits import RateLimiter
+from api.http.request_metrics import RequestMetrics
+from api.http.response_cache import RememberedAnswers
+from api.http.services import Clock, Services, utc_now
+from api.http.tokens import derive_signing_key
+from api.media import routes as media
+from api.optimal_times import routes as advice
+from api.optimal_times import routes_timing_lift as timing_lift
+from api.pages import routes as pages
+from api.pages import routes_health as health
+from api.posts import routes as posts
+from api.posts import routes_actions as post_actions
+from api.posts import routes_approvals as approvals
+from api.posts import routes_bulk as bulk_posts
+from api.schedules import routes as schedules
+from api.schedules import routes_calendar_feeds as calendar_feeds
+from api.schedules import routes_queue_slots as queue_slots
+from api.schedules import routes_recurrences as recurrences
+from api.settings import ApiSettings, split_origins
+from api.webhooks import routes as webhooks
+from api.webhooks import routes_deliveries as webhook_deliveries
+from api.workspace import routes as workspace
+from connectors.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from connectors.webhooks.settings import WebhookSettings
+from warehouse.lake.connect import Lake
+from warehouse.media_files import open_media_files
+from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.database import Store
+
+LAKE_THREADS = 1
+"""Each question is answered on the thread that asks it: for small marts, sharing the work costs more than it saves."""
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+REQUEST_HEADERS = ("Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id")
+ANSWER_HEADERS = (
+    *("ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+)
+"""What pages of an allowed origin may send and read, beyond what browsers always let them."""
+VERSION = "1.0.0"
+"""Of the HTTP API, not of the product: it grows by the rules of semantic versioning."""
+
+
+def create_app(
+    settings: ApiSettings | None = None,
+    *,
+    warehouse: WarehouseSettings | None = None,
+    connectors: ConnectorSettings | None = None,
+    webhook_settings: WebhookSettings | None = None,
+    clock: Clock = utc_now,
+    platform_transport: httpx.AsyncBaseTransport | None = None,
+) -> FastAPI:
+    """Return the application. Settings not given come from the environment.
+
+    The stores are opened when the server starts (lifespan), once in a process; that raises SetupError.
+    `clock` and `platform_transport` (instead of the network to the platforms) are for tests.
+    """
+    settings = settings or ApiSettings()
+    request_metrics = RequestMetrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warehouse_settings = warehouse or WarehouseSettings()
+        pool = ConnectorPool(connectors or ConnectorSettings(), clock=clock, transport=platform_transport)
+        with (
+            Store.open(warehouse_settings) as store,
+            Lake.open(warehouse_settings, threads=LAKE_THREADS) as lake,
+        ):
+            with store.write() as session:
+                ensure_default_workspace(session, clock())
+            async with pool:
+                signing_key = derive_signing_key(store.cipher)
+                app.state.services = Services(
+                    settings=settings,
+                    store=store,
+                    lake=lake,
+                    connectors=pool,
+                    signing_key=signing_key,
+                    callers=Callers(store, signing_key),
+                    key_limiter=RateLimiter(settings.rate_limit),
+                    auth_limiter=RateLimiter(settings.auth_failures),
+                    answers=AnswerCache(),
+                    request_metrics=request_metrics,
+                    media=open_media_files(warehouse_settings),
+                    media_public_url=warehouse_settings.media_public_url,
+                    max_lateness=warehouse_settings.max_lateness,
+                    recurrence_horizon=warehouse_settings.recurrence_horizon,
+                    webhooks=webhook_settings or WebhookSettings(),
+                    clock=clock,
+                )
+                yield
+
+    app = FastAPI(
+        title="SocialFlow",
+        version=VERSION,
+        lifespan=lifespan,
+        # Our own page at /docs: the usual ones load their scripts from a stranger's server.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # The envelope decides what counts as JSON.
+        strict_content_type=False,
+    )
+    install_error_handlers(app)
+    app.add_middleware(RememberedAnswers)
+    app.add_middleware(
+        RequestEnvelope,
+        max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_upload_bytes,
+        metrics=request_metrics,
+    )
+    if origins := split_origins(settings.cors_origins):
+        # Outside of the envelope, so that its own refusals can be read by those pages too. No credentials: no
+        # cookie of the dashboard is ever sent by, or an answer to it shown to, a page from elsewhere.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", *REQUEST_HEADERS],
+            expose_headers=ANSWER_HEADERS,
+        )
+    strict = [Depends(refuse_misreadings)]
+    v1 = APIRouter(prefix="/api/v1")
+    # Posts early: each router that is passed over takes part of every request's time.
+    for module in (
+        auth,
+        posts,
+        post_actions,
+        account_connect,
+        bulk_posts,
+        media,
+        approvals,
+        recurrences,
+        queue_slots,
+        schedules,
+        calendar_feeds,
+        advice,
+        analytics,
+        analytics_posts,
+        timing_lift,
+        analytics_accounts,
+        analytics_export,
+        accounts,
+        workspace,
+        api_keys,
+        webhooks,
+        webhook_deliveries,
+    ):
+        v1.include_router(module.router)
+    app.include_router(v1, dependencies=strict)
+    app.include_router(account_connect.callback_router, prefix="/api/v1")
+    app.include_router(health.router, dependencies=strict)
+    app.include_router(media.public, dependencies=strict)
+    app.include_router(pages.router)
+    app.include_router(dashboard.router)
+    app.include_router(dashboard_new_post.router)
+    app.include_router(dashboard_posts.router)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build_openapi(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    return app

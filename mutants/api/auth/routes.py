@@ -1,0 +1,45 @@
+"""Exchange API credentials for an access token."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.auth.schemas import TokenRequest, TokenResponse
+from api.auth.sign_in import check_credentials
+from api.http.dependencies import ServicesDep
+from api.http.errors import problem_at
+from api.http.schemas import problems
+from api.http.tokens import TOKEN_LIFETIME, issue_token
+from warehouse.store.access.api_keys import expand_scopes, parse_scopes
+
+router = APIRouter(prefix="/auth", tags=["Authentication"])
+
+
+@router.post("/token", operation_id="create_token", responses=problems(401, 413, 422, 429))
+def create_token(
+    body: TokenRequest, request: Request, response: Response, services: ServicesDep
+) -> TokenResponse:
+    """Exchange your API credentials for an access token of one hour.
+
+    An `Idempotency-Key` is ignored here: a repetition gets another token, and no token is ever stored.
+    """
+    address = request.client.host if request.client else ""
+    key = check_credentials(services, address, body.api_key, body.api_secret)
+    scopes = _narrow(key.scopes, body.scope)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+    token = issue_token(services.signing_key, key_id=key.id, scopes=scopes, now=services.clock())
+    return TokenResponse(
+        access_token=token,
+        token_type="Bearer",  # noqa: S106 (the scheme, no secret)
+        expires_in=int(TOKEN_LIFETIME.total_seconds()),
+    )
+
+
+def _narrow(held: list[str], wanted: str | None) -> list[str]:
+    """Return the scopes of the token: those asked for, as far as the key holds them."""
+    if wanted is None or not wanted.strip():
+        return held
+    scopes = parse_scopes(wanted.split())
+    beyond = [scope for scope in scopes if scope not in expand_scopes(held)]
+    if beyond:
+        raise problem_at("/scope", "invalid_scope", f"the key does not hold {', '.join(beyond)}")
+    return scopes

@@ -1,0 +1,149 @@
+"""The dashboard's form for a new post: text, pictures, accounts, and when.
+
+It does what POST /api/v1/media and POST /api/v1/posts do, with their checks; what is wrong is said beside what was
+written. One form, sent twice by a second click or a reload, makes one post.
+"""
+
+import asyncio
+import secrets
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from api.dashboard import views
+from api.dashboard.rendering import DashboardRoute, field_of, show
+from api.dashboard.sessions import RefusedError, Visitor, current_visitor, refuse_nul, require_form_token
+from api.http.dependencies import ServicesDep
+from api.http.errors import ApiError, explain
+from api.http.idempotency import answer_once, identify_content
+from api.http.services import Services
+from api.media.uploads import keep_upload
+from api.posts.plans import plan_new_post
+from api.posts.responses import answer_post
+from api.posts.schemas import PostCreate
+from warehouse.errors import WarehouseError
+from warehouse.store.posts import posts as store_posts
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+
+router = APIRouter(prefix="/dashboard/posts/new", include_in_schema=False, route_class=DashboardRoute)
+
+
+async def current_author(visitor: Annotated[Visitor, Depends(current_visitor)]) -> Visitor:
+    """Return who is signed in and may write: known before a byte of an upload is read."""
+    visitor.require("write")
+    return visitor
+
+
+AuthorDep = Annotated[Visitor, Depends(current_author)]
+
+
+@router.get("")
+def ask_for_post(services: ServicesDep, author: AuthorDep) -> HTMLResponse:
+    """Ask for a new post."""
+    return _show_form(services, author, {}, None)
+
+
+@router.post("")
+async def make_post(request: Request, services: ServicesDep, author: AuthorDep) -> Response:
+    """Keep the file that came with the form, then make the post, or (`add`) show the form again with the file."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise RefusedError("Send the form as the page has it.")  # any other kind would be read into memory
+    async with request.form(max_files=1, max_fields=200) as form:
+        fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
+        refuse_nul(fields)
+        file = form.get("file")
+        upload = file if isinstance(file, UploadFile) and file.filename else None
+        return await asyncio.to_thread(_make_post, request, services, author, fields, upload)
+
+
+def _make_post(
+    request: Request,
+    services: Services,
+    author: Visitor,
+    fields: dict[str, list[str]],
+    upload: UploadFile | None,
+) -> Response:
+    require_form_token(fields, author)
+    # By what was sent, not by the upload's new id: so that the second of two is known as the first.
+    sent = repr((sorted(fields.items()), upload and (upload.filename, upload.size)))
+    repeat = identify_content(request, author.caller, field_of(fields, "form") or None, sent)
+    try:
+        fields["media"], fields["alt"] = _list_media(request, services, author, fields, upload)
+        if "add" in fields:
+            return _show_form(services, author, fields, None)
+        body = _read_post(fields)
+
+        def work(session: StoreSession) -> StoredAnswer:
+            plan = plan_new_post(services, author.caller, body, session)
+            post = store_posts.create_post(session, author.caller.workspace_id, plan.draft, services.clock())
+            return answer_post(session, post, 201, plan.warnings)
+
+        answer_once(services, repeat, work)
+    except (ApiError, WarehouseError, ValidationError) as error:
+        return _show_form(services, author, fields, explain(error))
+    return RedirectResponse("/dashboard/posts", 303)
+
+
+def _list_media(
+    request: Request,
+    services: Services,
+    author: Visitor,
+    fields: dict[str, list[str]],
+    upload: UploadFile | None,
+) -> tuple[list[str], list[str]]:
+    """Return the addresses of the post's media and their descriptions, the new one last."""
+    dropped = set(fields.get("drop", ()))
+    kept = [(url, alt) for url, alt in _pair_media(fields) if url not in dropped]
+    if upload is not None:
+        answer = keep_upload(
+            services, author.caller, request, upload.file, filename=upload.filename or "file", key=None
+        )
+        kept.append((orjson.loads(answer.body)["url"], field_of(fields, "new_alt")))
+    return [url for url, _ in kept], [alt for _, alt in kept]
+
+
+def _pair_media(fields: dict[str, list[str]]) -> list[tuple[str, str]]:
+    media, alt = fields.get("media", []), fields.get("alt", [])
+    if len(media) != len(alt):
+        raise RefusedError("Send the form as the page has it: each picture with its words.")
+    return list(zip(media, alt, strict=True))
+
+
+def _read_post(fields: dict[str, list[str]]) -> PostCreate:
+    when = field_of(fields, "when") or "now"
+    values: dict[str, Any] = {
+        # A browser sends line ends as CR LF; nobody wrote those.
+        "content": field_of(fields, "content").replace("\r\n", "\n"),
+        "account_ids": fields.get("account", []),
+        "media": [{"url": url, "alt_text": alt.strip() or None} for url, alt in _pair_media(fields)],
+        "link": field_of(fields, "link") or None,
+        "allow_duplicate": "again" in fields,
+    }
+    if when == "draft":
+        values["status"] = "draft"
+    elif when != "now":
+        values["scheduled_at"] = field_of(fields, "at") if when == "at" else when
+    return PostCreate.model_validate(values)
+
+
+def _show_form(
+    services: Services, author: Visitor, fields: dict[str, list[str]], problem: ApiError | None
+) -> HTMLResponse:
+    key = field_of(fields, "form")
+    if (
+        problem and problem.code == "idempotency_key_reused"
+    ):  # by the browser's way back, not by a second click
+        key = ""
+    return show(
+        "new_post.html",
+        problem.status if problem else 200,
+        visitor=author,
+        problem=problem,
+        form=key or secrets.token_urlsafe(16),
+        given=fields,
+        **views.show_recipients(services, author.caller.workspace_id, _pair_media(fields)),
+    )

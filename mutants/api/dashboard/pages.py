@@ -1,0 +1,150 @@
+"""The dashboard: signing in with an API key, and all pages but those of posts."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from api.auth.sign_in import check_credentials
+from api.dashboard import views
+from api.dashboard.rendering import CSS, DashboardRoute, field_of, show
+from api.dashboard.sessions import (
+    LOGIN,
+    FieldsDep,
+    RefusedError,
+    VisitorDep,
+    require_form_token,
+    sign_in,
+    sign_out,
+)
+from api.http.dependencies import ServicesDep
+from api.http.errors import ApiError
+from warehouse.store.access.api_keys import (
+    SCOPES,
+    create_api_key,
+    is_usable,
+    list_api_keys,
+    parse_scopes,
+    require_grantable,
+    revoke_api_key,
+)
+
+_LONGEST_DAYS = 3650
+
+
+router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
+
+
+@router.get("/style.css")
+async def give_style() -> Response:
+    """Give the style of all pages."""
+    return Response(CSS, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+@router.get("/login")
+async def ask_for_login() -> HTMLResponse:
+    """Ask for a key and its secret."""
+    return show("login.html", visitor=None, why=None)
+
+
+@router.post("/login")
+def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Response:
+    """Open a session for a key."""
+    address = request.client.host if request.client else ""
+    try:
+        key = check_credentials(
+            services, address, field_of(fields, "api_key"), field_of(fields, "api_secret")
+        )
+    except ApiError as error:
+        return show("login.html", error.status, visitor=None, why=error.detail)
+    response = RedirectResponse("/dashboard", 303)
+    sign_in(services, key, response, secure=request.url.scheme == "https")
+    return response
+
+
+@router.post("/logout")
+async def log_out(visitor: VisitorDep, fields: FieldsDep) -> Response:
+    """Close the session."""
+    require_form_token(fields, visitor)
+    response = RedirectResponse(LOGIN, 303)
+    sign_out(response)
+    return response
+
+
+@router.get("")
+def show_overview(
+    services: ServicesDep,
+    visitor: VisitorDep,
+    days: Annotated[int, Query(ge=1, le=365)] = 30,
+) -> HTMLResponse:
+    """Show what the last days earned."""
+    visitor.require("analytics")
+    return show(
+        "overview.html", visitor=visitor, **views.show_overview(services, visitor.key.workspace_id, days)
+    )
+
+
+@router.get("/accounts")
+def show_accounts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Show the accounts and their health."""
+    visitor.require("read", "accounts")
+    return show("accounts.html", visitor=visitor, **views.show_accounts(services, visitor.key.workspace_id))
+
+
+@router.get("/times")
+def show_times(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Show each account's week."""
+    visitor.require("read")
+    return show("times.html", visitor=visitor, **views.show_times(services, visitor.key.workspace_id))
+
+
+@router.get("/keys")
+def show_keys(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Show the workspace's keys."""
+    visitor.require("admin")
+    return _show_keys(services, visitor)
+
+
+@router.post("/keys")
+def make_key(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> HTMLResponse:
+    """Make a key and show its secret this once."""
+    require_form_token(fields, visitor)
+    visitor.require("admin")
+    now, days = services.clock(), field_of(fields, "days")
+    if days and not (days.isascii() and days.isdecimal() and 1 <= int(days) <= _LONGEST_DAYS):
+        raise RefusedError(f"A key ends after 1 to {_LONGEST_DAYS} days, or never.")
+    expires_at = now + timedelta(days=int(days)) if days else None
+    with services.store.write() as session:
+        scopes = parse_scopes(fields.get("scope", []))
+        require_grantable(visitor.key, visitor.scopes, scopes, expires_at)
+        made = create_api_key(
+            session,
+            services.store.cipher,
+            visitor.key.workspace_id,
+            field_of(fields, "name")[:200],
+            scopes,
+            now,
+            expires_at,
+        )
+    return _show_keys(services, visitor, made=made)
+
+
+@router.post("/keys/{key_id}/revoke")
+def revoke_key(
+    key_id: Annotated[str, Path(max_length=40)], services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> Response:
+    """Revoke a key."""
+    require_form_token(fields, visitor)
+    visitor.require("admin")
+    with services.store.write() as session:
+        revoke_api_key(session, visitor.key.workspace_id, key_id, services.clock())
+    return RedirectResponse("/dashboard/keys", 303)
+
+
+def _show_keys(services: ServicesDep, visitor: VisitorDep, **more: Any) -> HTMLResponse:  # noqa: ANN401 (what a template takes)
+    now = services.clock()
+    with services.store.read() as session:
+        rows = list_api_keys(session, visitor.key.workspace_id)
+    keys = [(row, is_usable(row, now)) for row in rows]
+    return show("keys.html", visitor=visitor, keys=keys, scopes=SCOPES, **{"made": None, **more})

@@ -1,0 +1,164 @@
+"""The dashboard's list of posts, what is planned and what is out, and what can be decided about each.
+
+Each form does what the API's request of that name does, with its checks, and leads back to the list.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from api.dashboard import views
+from api.dashboard.rendering import DashboardRoute, field_of, show
+from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
+from api.http.callers import Caller
+from api.http.dependencies import ServicesDep
+from api.http.services import Services
+from api.posts.plans import resolve_move
+from api.posts.schemas import ResolveRequest
+from api.posts.schemas_approvals import RejectRequest
+from api.posts.views import timing_details
+from warehouse.store.posts import approvals as store_approvals
+from warehouse.store.posts import posts as store_posts
+from warehouse.store.posts.idempotency import StoreSession
+
+LIST = "/dashboard/posts"
+
+router = APIRouter(prefix=LIST, include_in_schema=False, route_class=DashboardRoute)
+
+PostId = Annotated[str, Path(max_length=40)]
+
+
+@router.get("")
+def show_posts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Show planned and published posts, each with its story."""
+    visitor.require("read")
+    return show("posts.html", visitor=visitor, **views.show_posts(services, visitor.key.workspace_id))
+
+
+@router.post("/{post_id}/move")
+def move_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Move what has not been sent to another time; with `now` it leaves at once."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        when = None if "now" in fields else field_of(fields, "at")
+        resolved = resolve_move(services, caller, session, post_id, when)
+        store_posts.reschedule_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            resolved.at,
+            services.clock(),
+            details=timing_details(resolved),
+        )
+
+    return _change(services, visitor, fields, work)
+
+
+@router.post("/{post_id}/cancel")
+def cancel_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Cancel what has not been sent."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_posts.cancel_post(session, caller.workspace_id, post_id, services.clock())
+
+    return _change(services, visitor, fields, work)
+
+
+@router.post("/{post_id}/retry")
+def retry_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Send what failed again."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_posts.retry_post(session, caller.workspace_id, post_id, services.clock())
+
+    return _change(services, visitor, fields, work)
+
+
+@router.post("/{post_id}/approve")
+def approve_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Let a post go out that waits for approval, as it was when the page was made."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_approvals.approve_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            services.clock(),
+            max_lateness=services.max_lateness,
+            expected_version=_version(fields),
+        )
+
+    return _change(services, visitor, fields, work, scope="approve")
+
+
+@router.post("/{post_id}/reject")
+def reject_post(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Send a post that waits for approval back to its author."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        store_approvals.reject_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            RejectRequest(reason=field_of(fields, "reason")).reason,
+            services.clock(),
+            expected_version=_version(fields),
+        )
+
+    return _change(services, visitor, fields, work, scope="approve")
+
+
+@router.post("/{post_id}/publications/{publication_id}/resolve")
+def resolve_publication(
+    post_id: PostId,
+    publication_id: Annotated[str, Path(max_length=40)],
+    services: ServicesDep,
+    visitor: VisitorDep,
+    fields: FieldsDep,
+) -> RedirectResponse:
+    """Decide about a publication of which nobody could find out whether it is out."""
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        decision = ResolveRequest.model_validate({"decision": field_of(fields, "decision")}).decision
+        store_posts.resolve_publication(
+            session, caller.workspace_id, post_id, publication_id, decision, services.clock()
+        )
+
+    return _change(services, visitor, fields, work)
+
+
+def _change(
+    services: Services,
+    visitor: Visitor,
+    fields: dict[str, list[str]],
+    work: Callable[[StoreSession, Caller], None],
+    *,
+    scope: str = "write",
+) -> RedirectResponse:
+    """Do work on the store for a form of ours, then lead back to the list."""
+    require_form_token(fields, visitor)
+    visitor.require(scope)
+    with services.store.write() as session:
+        work(session, visitor.caller)
+    return RedirectResponse(LIST, 303)
+
+
+def _version(fields: dict[str, list[str]]) -> int:
+    given = field_of(fields, "version")
+    if not (given.isascii() and given.isdecimal() and len(given) < 10):
+        raise RefusedError("This form is not of your session: open the page again.")
+    return int(given)

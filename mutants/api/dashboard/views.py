@@ -1,0 +1,193 @@
+"""What the dashboard's pages show, read from the stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from api.dashboard.charts import Bar, Cell, draw_bars, draw_week
+from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES
+from warehouse.errors import NotFoundError
+from warehouse.lake.queries.overview import find_post_words, get_overview
+from warehouse.lake.queries.timing import get_optimal_times
+from warehouse.scheduling.explanations import describe_confidence
+from warehouse.store.access.workspaces import parse_timezone, read_settings
+from warehouse.store.accounts.accounts import account_health, list_accounts
+from warehouse.store.posts.media import get_upload
+from warehouse.store.posts.reads import PostFilter, list_attempts, list_posts, list_publications
+from warehouse.store.publishing.publications import EDITABLE, IN_FLIGHT
+from warehouse.store.publishing.story import tell_story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from api.http.services import Services
+    from warehouse.store.accounts.health import AccountHealth
+    from warehouse.store.models import AccountRow, Post, Publication
+    from warehouse.store.posts.idempotency import StoreSession
+
+POSTS_SHOWN = 50
+PERIODS = (7, 30, 90, 365)
+CONNECTED = ("active", "revoked", "imported")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPublication:
+    """A post on one account, with its story in words."""
+
+    row: Publication
+    handle: str
+    story: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPost:
+    """A post with all its publications. `at`: its time by the workspace's clock; None for a draft without one."""
+
+    row: Post
+    at: datetime | None
+    publications: list[ShownPublication]
+
+    @property
+    def may(self) -> set[str]:
+        """What can be done with it now: move, cancel, retry, approve."""
+        statuses = {one.row.status for one in self.publications} or {self.row.status}
+        can: set[str] = set()
+        if not statuses & IN_FLIGHT:
+            can |= {"cancel"} if statuses & EDITABLE else set()
+            can |= {"move"} if statuses & {"draft", "scheduled"} and self.publications else set()
+        if "failed" in statuses:
+            can.add("retry")
+        if self.row.approval_state == "pending":
+            can.add("approve")
+        return can
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWeek:
+    """An account's week: 7 rows of 24 hours in its time zone."""
+
+    account: AccountRow
+    timezone: str
+    posts: int
+    confidence: str
+    days: list[list[Cell]]
+
+
+def show_overview(services: Services, workspace_id: str, days: int) -> dict[str, Any]:
+    """Return the figures of the last `days` days and two series of bars."""
+    end = services.clock().astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    figures = get_overview(
+        services.lake, workspace_id=workspace_id, start=end - timedelta(days=days), end=end
+    )
+    series = figures["series"]
+    charts: list[tuple[str, int, list[Bar]]] = [
+        (title, max((day[name] or 0 for day in series), default=0), draw_bars(series, name))
+        for title, name in (
+            ("Engagement of the posts published that day", "engagement"),
+            ("Posts published", "posts"),
+        )
+    ]
+    words = find_post_words(
+        services.lake, workspace_id, [row["post_id"] for row in figures["top_performing"]]
+    )
+    return {"figures": figures, "charts": charts, "days": days, "periods": PERIODS, "words": words}
+
+
+def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
+    """Return the newest posts by the workspace's days, each with its story: what comes, then what was."""
+    now = services.clock()
+    with services.store.read() as session:
+        handles = {
+            row.id: row.handle
+            for row in list_accounts(session, workspace_id, statuses=(*CONNECTED, "disconnected"))
+        }
+        rows, has_more = list_posts(session, workspace_id, PostFilter(), limit=POSTS_SHOWN)
+        timezone = read_settings(session, workspace_id).timezone
+        zone = parse_timezone(timezone)
+        publications = list_publications(session, [row.id for row in rows])
+        attempts = list_attempts(session, [one.id for group in publications.values() for one in group])
+        shown = [
+            ShownPost(
+                row,
+                row.scheduled_at.astimezone(zone) if row.scheduled_at else None,
+                [
+                    ShownPublication(
+                        one,
+                        handles.get(one.account_id, ""),
+                        tell_story(session, one, attempts.get(one.id, ()), now),
+                    )
+                    for one in publications[row.id]
+                ],
+            )
+            for row in rows
+        ]
+    timed = [post for post in shown if post.row.scheduled_at is not None]
+    timed.sort(key=lambda post: post.row.scheduled_at or now)
+    coming = [post for post in timed if (post.row.scheduled_at or now) >= now]
+    parts = {
+        "Coming up": _by_day(coming),
+        "Without a time": {"": [post for post in shown if post.row.scheduled_at is None]},
+        "Before now": _by_day(reversed([post for post in timed if post not in coming])),
+    }
+    parts = {name: days for name, days in parts.items() if any(days.values())}
+    return {"parts": parts, "has_more": has_more, "shown": POSTS_SHOWN, "timezone": timezone}
+
+
+def show_recipients(
+    services: Services, workspace_id: str, media: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return the accounts that a post may be sent to, the zone in which its time is read, and its media by name."""
+    with services.store.read() as session:
+        accounts = list_accounts(session, workspace_id, statuses=("active",))
+        timezone = read_settings(session, workspace_id).timezone
+        shown = [(url, alt, _name_of(session, workspace_id, url)) for url, alt in media]
+    return {"accounts": accounts, "timezone": timezone, "media": shown, "accepted": ",".join(UPLOAD_TYPES)}
+
+
+def _name_of(session: StoreSession, workspace_id: str, url: str) -> str:
+    try:
+        return get_upload(session, workspace_id, url.removeprefix(UPLOAD_PREFIX)).filename or url
+    except NotFoundError:  # removed meanwhile: making the post says so
+        return url
+
+
+def _by_day(posts: Iterable[ShownPost]) -> dict[str, list[ShownPost]]:
+    days: dict[str, list[ShownPost]] = {}
+    for post in posts:
+        days.setdefault(f"{post.at:%A, %d %B %Y}", []).append(post)
+    return days
+
+
+def show_accounts(services: Services, workspace_id: str) -> dict[str, Any]:
+    """Return the connected accounts with their health."""
+    now = services.clock()
+    with services.store.read() as session:
+        rows = list_accounts(session, workspace_id, statuses=CONNECTED)
+    accounts: list[tuple[AccountRow, AccountHealth]] = [(row, account_health(row, now)) for row in rows]
+    return {"accounts": accounts}
+
+
+def show_times(services: Services, workspace_id: str) -> dict[str, Any]:
+    """Return each account's week of expected lifts, and which accounts have none yet."""
+    with services.store.read() as session:
+        accounts = list_accounts(session, workspace_id, statuses=CONNECTED)
+    weeks, without = [], []
+    for account in accounts:
+        rows = get_optimal_times(services.lake, workspace_id=workspace_id, account_id=account.id)
+        if not rows or rows[0]["account_posts"] == 0:
+            without.append(account)
+            continue
+        first = rows[0]
+        weeks.append(
+            ShownWeek(
+                account,
+                first["timezone"],
+                first["account_posts"],
+                describe_confidence(first["confidence"], first["lift_high"]),
+                draw_week(rows),
+            )
+        )
+    return {"weeks": weeks, "without": without}

@@ -1,0 +1,89 @@
+"""Who asks: an access token, the key it acts for, and what both may do at this moment."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from api.http.tokens import Claims, InvalidTokenError, read_token
+from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from warehouse.store.database import Store
+
+_MOST_TOKENS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The program that sends a request: its key, its one workspace, what it may do."""
+
+    key_id: str
+    workspace_id: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A caller as of one state of the store."""
+
+    caller: Caller
+    store_mark: int | None
+    """`Store.change_mark` from before the key was read; None = the store has none."""
+    since: datetime
+    until: datetime
+    """When the token or the key ends, whichever is first."""
+
+
+class _Known(NamedTuple):
+    claims: Claims
+    identity: Identity
+
+
+class Callers:
+    """Knows the latest tokens' callers as long as the store has not changed: a revoked key's stop at once."""
+
+    def __init__(self, store: Store, signing_key: bytes) -> None:
+        self._store = store
+        self._signing_key = signing_key
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    async def identify(self, token: str, now: datetime) -> Identity:
+        """Return whom the token is of. Raises InvalidTokenError: foreign, run out, or its key is not usable."""
+        mark = self._store.change_mark()
+        with self._lock:
+            known = self._known.get(token)
+        if known is not None:
+            identity = known.identity
+            if identity.store_mark == mark is not None and identity.since <= now < identity.until:
+                return identity
+        # A signature does not change with the store; until when it holds is asked each time.
+        if known is not None and now < known.claims.expires_at:
+            claims = known.claims
+        else:
+            claims = read_token(self._signing_key, token, now)
+        if self._store.reads_at_once:
+            identity = self._look_up(claims, mark, now)
+        else:
+            identity = await asyncio.to_thread(self._look_up, claims, mark, now)
+        with self._lock:
+            self._known[token] = _Known(claims, identity)
+            while len(self._known) > _MOST_TOKENS:
+                self._known.popitem(last=False)
+        return identity
+
+    def _look_up(self, claims: Claims, mark: int | None, now: datetime) -> Identity:
+        with self._store.read() as session:
+            key = get_usable_api_key(session, claims.key_id, now)
+        if key is None:
+            raise InvalidTokenError("the API key of this token was revoked or has expired", "revoked_key")
+        # A token never holds more than its key does now.
+        caller = Caller(key.id, key.workspace_id, claims.scopes & expand_scopes(key.scopes))
+        ends = [claims.expires_at, *([key.expires_at] if key.expires_at is not None else [])]
+        return Identity(caller, mark, now, min(ends))

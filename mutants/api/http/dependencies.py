@@ -1,0 +1,199 @@
+"""What routes declare that they need: the services, a caller with a scope, no unknown parameter."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
+from typing import Annotated, Literal
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.http.callers import Caller
+from api.http.errors import ApiError
+from api.http.services import Services
+from api.http.tokens import InvalidTokenError
+
+Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
+
+bearer = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT",
+    scheme_name="accessToken",
+    description="The access_token of POST /api/v1/auth/token.",
+)
+
+
+def services_of(request: Request) -> Services:
+    """Return the services that the process opened at its start."""
+    services: Services = request.app.state.services
+    return services
+
+
+async def get_services(request: Request) -> Services:
+    """Return the services, for a route."""
+    return services_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(get_services, scope="function")]
+
+
+def require_scope(*accepted: Scope) -> Callable[..., Awaitable[Caller]]:
+    """Return a dependency that lets callers pass who hold one of these scopes (admin holds all)."""
+    enough = frozenset({*accepted, "admin"})
+
+    async def dependency(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    ) -> Caller:
+        caller = await _authenticate(request, credentials)
+        if not caller.scopes & enough:
+            raise missing_scope(*accepted, held=caller.scopes)
+        return caller
+
+    dependency.__name__ = f"require_{'_or_'.join(accepted)}"
+    return dependency
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks, for dependencies that a route declares after its caller: they are resolved in that order."""
+    caller: Caller = request.scope["socialflow.identity"].caller
+    return caller
+
+
+def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiError:
+    """Return the 403 of a caller who holds none of the accepted scopes; `why` says what needs one."""
+    needed = " or ".join(accepted)
+    what = f"this needs the scope {needed} {why}".strip()
+    return ApiError(
+        403,
+        "missing_scope",
+        f"{what}; the token has {' '.join(sorted(held)) or 'none'}",
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{accepted[0]}"'},
+    )
+
+
+async def _authenticate(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    services = services_of(request)
+    if credentials is None:
+        raise _unauthenticated("missing_token", "send the header Authorization: Bearer <access_token>")
+    try:
+        identity = await services.callers.identify(credentials.credentials, services.clock())
+    except InvalidTokenError as error:
+        raise _unauthenticated(error.code, str(error)) from None
+    request.scope["socialflow.identity"] = identity
+    caller = identity.caller
+    state = services.key_limiter.take(caller.key_id, services.clock())
+    request.scope["socialflow.rate_limit"] = state
+    if not state.allowed:
+        raise ApiError(
+            429,
+            "rate_limited",
+            f"more than {state.limit} requests a minute with this key",
+            headers={"Retry-After": str(state.retry_after_seconds)},
+            retryable=True,
+        )
+    return caller
+
+
+def _unauthenticated(code: str, detail: str) -> ApiError:
+    challenge = (
+        "Bearer" if code == "missing_token" else f'Bearer error="invalid_token", error_description="{code}"'
+    )
+    return ApiError(401, code, detail, headers={"WWW-Authenticate": challenge})
+
+
+Reader = Annotated[Caller, Depends(require_scope("read"))]
+Writer = Annotated[Caller, Depends(require_scope("write"))]
+Approver = Annotated[Caller, Depends(require_scope("approve"))]
+Analyst = Annotated[Caller, Depends(require_scope("analytics"))]
+AccountReader = Annotated[Caller, Depends(require_scope("read", "accounts"))]
+AccountKeeper = Annotated[Caller, Depends(require_scope("accounts"))]
+Administrator = Annotated[Caller, Depends(require_scope("admin"))]
+
+
+async def refuse_misreadings(request: Request) -> None:
+    """Raise for what would be read as if it were not there: an empty condition, an unknown parameter."""
+    _refuse_empty_condition(request)
+    _refuse_unknown_parameters(request)
+
+
+def _refuse_empty_condition(request: Request) -> None:
+    """Raise a 412 for an If-Match header without a value: it would be read as no condition at all."""
+    if request.headers.get("if-match", "*").strip() == "":
+        raise ApiError(
+            412, "stale", "the If-Match header is empty: send the ETag as it was read, or leave it out"
+        )
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """Raise a 422 for a query parameter that the route does not have: a typing error is not a filter."""
+    known = _query_names(request.scope["route"].dependant)
+    for name in request.query_params:
+        if name not in known:
+            remedy = f"use {', '.join(sorted(known))}" if known else "this address takes none"
+            detail = f"unknown query parameter {name!r}: {remedy}"
+            raise ApiError(
+                422,
+                "unknown_parameter",
+                detail,
+                errors=[{"pointer": name, "code": "unknown_parameter", "detail": detail, "in": "query"}],
+            )
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    return _query_names_of(_Identity(dependant))
+
+
+class _Identity:
+    """Lets the cache below tell dependants apart by being the same object: they are not hashable."""
+
+    def __init__(self, dependant: Dependant) -> None:
+        self.dependant = dependant
+
+    def __hash__(self) -> int:
+        return id(self.dependant)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.dependant is self.dependant
+
+
+@cache
+def _query_names_of(identity: _Identity) -> frozenset[str]:
+    names: set[str] = set()
+    waiting = [identity.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        names.update(field.alias for field in dependant.query_params)
+        waiting.extend(dependant.dependencies)
+    return frozenset(names)
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The ETag as read: refuses the change (412) if it was changed.",
+        json_schema_extra={"pattern": r'^(\*|(W/)?"[0-9]{1,9}")$'},
+    ),
+]
+
+
+def parse_if_match(header: str | None) -> int | None:
+    """Return the version that an If-Match header demands; None = any. Raises a 412 for a foreign ETag."""
+    if header is None or header.strip() == "*":
+        return None
+    tag = re.fullmatch(r'(?:W/)?"(\d{1,9})"', header.strip(), re.ASCII)
+    if tag is None:
+        raise ApiError(412, "stale", "the If-Match header holds no ETag of ours: read the ETag again")
+    return int(tag[1])
+
+
+def version_etag(version: int) -> str:
+    """Return the ETag of what has a version: a post, a recurrence, a webhook."""
+    return f'"{version}"'
+
+
+def set_headers(response: Response, headers: dict[str, str]) -> None:
+    """Add headers to the answer that FastAPI is going to build."""
+    for name, value in headers.items():
+        response.headers[name] = value

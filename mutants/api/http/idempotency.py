@@ -1,0 +1,101 @@
+"""`Idempotency-Key` on POSTs: the second request is answered like the first and changes nothing."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+
+from api.http.callers import Caller
+from api.http.dependencies import caller_of
+from api.http.errors import problem_at
+from api.http.services import Services
+from warehouse.store.posts import idempotency
+from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Any string of your own (1-255 visible characters), new for each request. A repetition within "
+        "24 hours gets the first answer again, marked `Idempotent-Replayed: true`.",
+        # Checked below, with a code of its own.
+        json_schema_extra={"pattern": f"^{_KEY.pattern}$", "minLength": 1, "maxLength": 255},
+    ),
+]
+
+
+async def identify_request(
+    request: Request, idempotency_key: IdempotencyKeyHeader = None
+) -> RepeatableRequest | None:
+    """Return what makes this request repeatable; None = it carries no key."""
+    if idempotency_key is None:
+        return None
+    content = (await request.body()).decode("latin-1")
+    return identify_content(request, caller_of(request), idempotency_key, content)
+
+
+Repeatable = Annotated[RepeatableRequest | None, Depends(identify_request)]
+"""What a POST declares, after its caller, that takes an `Idempotency-Key`."""
+
+
+def identify_content(
+    request: Request, caller: Caller, key: str | None, content: str
+) -> RepeatableRequest | None:
+    """Return what makes a request repeatable whose body is known by `content`; None = it carries no key."""
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise problem_at(
+            "Idempotency-Key", "invalid_idempotency_key", "use 1 to 255 visible ASCII characters", status=422
+        )
+    said = request.url.query.encode() + b"\n" + content.encode("latin-1", "backslashreplace")
+    return RepeatableRequest(
+        workspace_id=caller.workspace_id,
+        api_key_id=caller.key_id,
+        route=f"{request.method} {request.url.path}"[:300],
+        key=key,
+        body_hash=hashlib.sha256(said).hexdigest(),
+    )
+
+
+def make_answer(status: int, model: BaseModel, headers: dict[str, str] | None = None) -> StoredAnswer:
+    """Return an answer in the form in which it is kept and repeated."""
+    return StoredAnswer(status, headers or {}, model.model_dump_json(by_alias=True).encode())
+
+
+def render_answer(answer: StoredAnswer, *, replayed: bool = False) -> Response:
+    """Return the HTTP response of an answer."""
+    headers = {**answer.headers, "Idempotent-Replayed": "true"} if replayed else answer.headers
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+def answer_once(
+    services: Services, request: RepeatableRequest | None, work: Callable[[StoreSession], StoredAnswer]
+) -> Response:
+    """Do work on the store and keep its answer in one transaction, or repeat the answer given before."""
+    answer, replayed = idempotency.answer_once(services.store, request, work, services.clock())
+    return render_answer(answer, replayed=replayed)
+
+
+async def answer_once_across(
+    services: Services, request: RepeatableRequest | None, work: Callable[[], Awaitable[StoredAnswer]]
+) -> Response:
+    """Do work that also asks a platform, under a lease on the key; a failure gives the key back."""
+    if request is None:
+        return render_answer(await work())
+    known = await asyncio.to_thread(idempotency.reserve, services.store, request, services.clock())
+    if known is not None:
+        return render_answer(known, replayed=True)
+    try:
+        answer = await work()
+    except BaseException:
+        await asyncio.to_thread(idempotency.release, services.store, request)
+        raise
+    await asyncio.to_thread(idempotency.keep_answer, services.store, request, answer)
+    return render_answer(answer)

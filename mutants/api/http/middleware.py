@@ -1,0 +1,221 @@
+"""What happens around every request: its id, its body's limit, the headers every answer has, its log line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from api.http.errors import ApiError, render_problem
+from api.http.logs import current_request_id
+from warehouse.store.database import new_id
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.http.rate_limits import RateLimitState
+    from api.http.request_metrics import RequestMetrics
+
+FEED_PATH = "/api/v1/schedules.ics"
+FEED_TOKEN = "token"  # noqa: S105 (the parameter's name)
+SCOPE_KEY = "socialflow.feed_token"
+"""Where the envelope puts the token that it has taken out of the address, before anything could log it."""
+logger = logging.getLogger("api.access")
+
+UPLOAD_PATHS = frozenset({"/api/v1/media", "/dashboard/posts/new"})
+"""Where forms with files are posted to."""
+_FORM_BYTES = 65_536
+"""What a form needs around its file."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+_NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    # Our own pages carry their style inline and load nothing.
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+)
+
+
+class RequestEnvelope:
+    """Pure ASGI, the outermost layer of ours: also an error that nobody foresaw leaves as a problem document."""
+
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, max_upload_bytes: int, metrics: RequestMetrics
+    ) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._max_upload_bytes = max_upload_bytes
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; other kinds of scope pass untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        _hide_feed_token(scope)
+        exchange = _Exchange(scope, send)
+        started = time.perf_counter()
+        try:
+            await self._app(scope, await self._prepare(scope, receive), exchange.send)
+        except ApiError as error:
+            await exchange.send_problem(error)
+        except Exception:
+            logger.exception("failed: %s %s", scope["method"], scope["path"])
+            if exchange.status is not None:
+                raise  # the answer has begun: only breaking the connection tells that it is not whole
+            await exchange.send_problem(
+                ApiError(500, "internal_error", "this is our fault: the log has more under the request id")
+            )
+        finally:
+            seconds = time.perf_counter() - started
+            operation = getattr(scope.get("route"), "operation_id", None) or "none"
+            self._metrics.observe(operation, exchange.status or 0, seconds)
+            logger.info(
+                "%s %s -> %s in %.1f ms",
+                scope["method"],
+                scope["path"],
+                exchange.status,
+                seconds * 1000,
+            )
+
+    async def _prepare(self, scope: Scope, receive: Receive) -> Receive:
+        """Check the body, and return where the application reads it from."""
+        if scope["path"] in UPLOAD_PATHS and scope["method"] == "POST":
+            # Too long for memory: it is counted while the route, once it knows the caller, writes it to disk.
+            _refuse_nul(scope, b"")
+            return self._counted(scope, receive)
+        body = await self._read_body(scope, receive)
+        _refuse_nul(scope, body)
+        _accept_json_by_any_name(scope)
+        return _replay(body, receive)
+
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+        most = self._max_upload_bytes + _FORM_BYTES
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > most:
+            raise _too_large(self._max_upload_bytes)
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > most:
+                raise _too_large(self._max_upload_bytes)
+            return message
+
+        return counted
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > self._max_body_bytes:
+            raise _too_large(self._max_body_bytes)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return b"".join(parts)  # the client is gone: what follows finds an incomplete body
+            size += len(message.get("body", b""))
+            if size > self._max_body_bytes:
+                raise _too_large(self._max_body_bytes)
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, "body_too_large", f"the body is longer than {most} bytes: send less at once")
+
+
+class _Exchange:
+    """One answer on its way out: notes its status and adds what every answer has."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else _new_request_id()
+        scope["socialflow.request_id"] = self.request_id
+        current_request_id.set(self.request_id)
+        self.status: int | None = None
+        self._scope = scope
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            # Raw pairs, since this is done for every answer: a header that the route has set stays.
+            given = {name for name, _ in message["headers"]}
+            added = [(b"x-request-id", self.request_id.encode())]
+            added += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
+            limit: RateLimitState | None = self._scope.get("socialflow.rate_limit")
+            if limit is not None:
+                added += [
+                    (b"ratelimit-limit", b"%d" % limit.limit),
+                    (b"ratelimit-remaining", b"%d" % limit.remaining),
+                    (b"ratelimit-reset", b"%d" % limit.reset_seconds),
+                ]
+            message["headers"] = [*message["headers"], *added]
+        await self._send(message)
+
+    async def send_problem(self, error: ApiError) -> None:
+        response = render_problem(error, path=self._scope["path"], request_id=self.request_id)
+        await response(self._scope, _no_more_body, self.send)
+
+
+def _hide_feed_token(scope: Scope) -> None:
+    """Take a calendar feed's token out of the address before any log, ours or the server's, can show it."""
+    if scope["path"] != FEED_PATH or b"token=" not in scope["query_string"]:
+        return
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    scope[SCOPE_KEY] = next((value for name, value in pairs if name == FEED_TOKEN), None)
+    scope["query_string"] = urlencode([pair for pair in pairs if pair[0] != FEED_TOKEN]).encode("latin-1")
+
+
+def _new_request_id() -> str:
+    return new_id("req")
+
+
+def _refuse_nul(scope: Scope, body: bytes) -> None:
+    """Refuse NUL characters, which no text needs and PostgreSQL cannot hold."""
+    if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
+        raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
+
+
+def _accept_json_by_any_name(scope: Scope) -> None:
+    """Read a body as JSON also where the client did not say so.
+
+    `curl -d '{...}'` without a header declares a form. No endpoint of the API takes a form, and no cookie
+    authenticates anyone there, so nothing is gained by being strict. The dashboard does take forms.
+    """
+    if scope["path"].startswith("/dashboard"):
+        return
+    headers = MutableHeaders(scope=scope)
+    declared = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared in {"", "application/x-www-form-urlencoded", "text/plain"}:
+        headers["content-type"] = "application/json"
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()  # tells when the client goes away
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _no_more_body() -> Message:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,73 @@
+"""The OpenAPI document: FastAPI's, with our errors, and without what is not true of us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi.openapi.utils import get_openapi
+
+from api.http.middleware import FEED_PATH, FEED_TOKEN
+from api.http.openapi_links import METHODS, add_links
+from api.http.schemas import Problem, problems
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+DESCRIPTION = """Plan, publish and measure posts on social platforms.
+
+Get a token with `POST /api/v1/auth/token`, send it as `Authorization: Bearer <token>`. Times are ISO 8601; answers
+are UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`. What was not measured is null,
+never 0. A POST with an `Idempotency-Key` can be repeated safely for 24 hours. Lists go on with `next_cursor`."""
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the document for all routes that are shown."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTION,
+        routes=app.routes,
+        openapi_version="3.1.0",
+    )
+    schemas = document["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs", {})
+    schemas["Problem"] = problem
+    # FastAPI announces its own shape of a 422; ours is a Problem.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for item in document["paths"].values():
+        for method in METHODS:
+            if method in item:
+                _drop_foreign_422(item[method])
+                _add_answers_to_any_body(item[method])
+    _name_the_feeds_token(document)
+    add_links(document)
+    return document
+
+
+def _add_answers_to_any_body(operation: dict[str, Any]) -> None:
+    """Whatever takes a body may be sent one that cannot be read, or one that is too long."""
+    if "requestBody" in operation:
+        for status, answer in problems(400, 413).items():
+            operation["responses"].setdefault(str(status), answer)
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _name_the_feeds_token(document: dict[str, Any]) -> None:
+    """The calendar feed takes either an access token or the one in its address, which is its own kind of key."""
+    document["components"]["securitySchemes"]["feedToken"] = {
+        "type": "apiKey",
+        "in": "query",
+        "name": FEED_TOKEN,
+        "description": "The token in the address that POST /api/v1/calendar-feeds gives.",
+    }
+    document["paths"][FEED_PATH]["get"]["security"] = [{"accessToken": []}, {"feedToken": []}]
+
+
+def _drop_foreign_422(operation: dict[str, Any]) -> None:
+    answer = operation["responses"].get("422")
+    if answer is not None and "application/json" in answer.get("content", {}):
+        del answer["content"]["application/json"]
+        if not answer["content"]:
+            del operation["responses"]["422"]

@@ -1,0 +1,54 @@
+"""Cursors that continue a list where it ended, and only that list: they are bound to its filter."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import Query, Request
+
+from api.http.errors import problem_at
+
+Limit = Annotated[int, Query(ge=1, le=100, description="Entries a page.")]
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="`next_cursor` of the page before, with the same filter.")
+]
+
+
+def encode_cursor(last_id: str, filter_values: Mapping[str, object]) -> str:
+    """Return the cursor that continues after `last_id`."""
+    plain = orjson.dumps([last_id, _fingerprint(filter_values)])
+    return base64.urlsafe_b64encode(plain).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str | None, filter_values: Mapping[str, object]) -> str | None:
+    """Return the id after which to continue. Raises a 422 for a damaged cursor, or one of another filter."""
+    if cursor is None:
+        return None
+    try:
+        last_id, fingerprint = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError, binascii.Error):
+        raise problem_at(
+            "cursor", "invalid_cursor", "the cursor is damaged: start again without it"
+        ) from None
+    if not isinstance(last_id, str) or fingerprint != _fingerprint(filter_values):
+        raise problem_at(
+            "cursor",
+            "cursor_of_another_filter",
+            "the cursor belongs to another filter: start again without it",
+        )
+    return last_id
+
+
+def next_link(request: Request, cursor: str) -> str:
+    """Return the Link header of the next page."""
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f'<{request.url.path}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'
+
+
+def _fingerprint(filter_values: Mapping[str, object]) -> str:
+    canonical = orjson.dumps(filter_values, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(canonical).hexdigest()[:12]

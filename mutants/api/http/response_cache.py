@@ -1,0 +1,181 @@
+"""Answers that are given again while nothing they were made from has changed.
+
+A route that may be remembered says so (`remember`) with the marks of the stores as they were before it read them.
+The same request with the same token then gets the same bytes without token check, query or rendering, as long as
+the marks are the same: any commit by anybody, the revocation of a key included, makes every answer be made anew.
+Where a store has no mark that is as cheap as that (PostgreSQL), nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from api.http.lake_responses import is_known
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.http.callers import Identity
+    from api.http.services import Services
+
+_MOST_ANSWERS = 512
+_LONGEST_BODY = 256_000
+_ASKED_BY = (b"authorization", b"accept", b"if-none-match")
+
+
+class Marks(NamedTuple):
+    """What the stores were like before something was read from them."""
+
+    store: int | None
+    lake: int | None = None
+    """Only of answers that read the lake."""
+    uses_lake: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a change would show."""
+        return self.store is not None and (not self.uses_lake or self.lake is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 200 as it was given."""
+
+    marks: Marks
+    since: datetime
+    until: datetime
+    key_id: str
+    route: Any
+    headers: list[tuple[bytes, bytes]]
+    etag: str | None
+    body: bytes
+
+
+def remember(
+    request: Request,
+    services: Services,
+    *,
+    lake_mark: int | None = None,
+    uses_lake: bool = False,
+    until: datetime | None = None,
+) -> None:
+    """Let the answer to this request be given again until something changes, or until `until`.
+
+    `lake_mark` has to be of before the lake was read; the store's is of before the caller was known.
+    """
+    identity: Identity = request.scope["socialflow.identity"]
+    marks = Marks(identity.store_mark, lake_mark, uses_lake)
+    if marks.usable:
+        ends = identity.until if until is None else min(until, identity.until)
+        request.scope["socialflow.remember"] = (marks, services.clock(), ends)
+
+
+class RememberedAnswers:
+    """Pure ASGI, inside the envelope: whatever it answers gets the same headers, limits, log line and counts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._answers: OrderedDict[tuple[bytes, ...], Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from memory, or let the application answer and keep it where its route allows."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        asked = {name: value for name, value in scope["headers"] if name in _ASKED_BY}
+        authorization = asked.get(b"authorization")
+        if authorization is None:
+            await self._app(scope, receive, send)
+            return
+        key = (authorization, asked.get(b"accept", b""), scope["path"].encode(), scope["query_string"])
+        services: Services = scope["app"].state.services
+        answer = self._find(key, services)
+        if answer is not None:
+            limit = services.key_limiter.take(answer.key_id, services.clock())
+            scope["socialflow.rate_limit"] = limit
+            if limit.allowed:
+                scope["route"] = answer.route
+                await _send(answer, asked.get(b"if-none-match"), send)
+                return
+        recorder = _Recorder(send)
+        await self._app(scope, receive, recorder.send)
+        if "socialflow.remember" in scope and recorder.is_whole:
+            self._keep(key, scope, recorder)
+
+    def _find(self, key: tuple[bytes, ...], services: Services) -> Answer | None:
+        with self._lock:
+            answer = self._answers.get(key)
+        if answer is None:
+            return None
+        lake_mark = services.lake.peek_snapshot_id() if answer.marks.uses_lake else None
+        now_marks = Marks(services.store.change_mark(), lake_mark, answer.marks.uses_lake)
+        if now_marks == answer.marks and answer.since <= services.clock() < answer.until:
+            return answer
+        with self._lock:
+            self._answers.pop(key, None)
+        return None
+
+    def _keep(self, key: tuple[bytes, ...], scope: Scope, recorder: _Recorder) -> None:
+        marks, since, until = scope["socialflow.remember"]
+        etags = [value.decode("latin-1") for name, value in recorder.headers if name == b"etag"]
+        answer = Answer(
+            marks=marks,
+            since=since,
+            until=until,
+            key_id=scope["socialflow.identity"].caller.key_id,
+            route=scope.get("route"),
+            headers=recorder.headers,
+            etag=etags[0] if etags else None,
+            body=b"".join(recorder.parts),
+        )
+        if len(answer.body) > _LONGEST_BODY:
+            return
+        with self._lock:
+            self._answers[key] = answer
+            while len(self._answers) > _MOST_ANSWERS:
+                self._answers.popitem(last=False)
+
+
+class _Recorder:
+    """Passes an answer on and keeps a copy of it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status = 0
+        self._ended = False
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.parts: list[bytes] = []
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            # A copy: the envelope adds headers of the single request to the message.
+            self.headers = list(message["headers"])
+        elif message["type"] == "http.response.body":
+            self.parts.append(message.get("body", b""))
+            self._ended = not message.get("more_body", False)
+        await self._send(message)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a 200 was sent to its end."""
+        return self._status == 200 and self._ended
+
+
+async def _send(answer: Answer, if_none_match: bytes | None, send: Send) -> None:
+    known = if_none_match.decode("latin-1") if if_none_match is not None else None
+    if answer.etag is not None and is_known(answer.etag, known):
+        dropped = (b"content-length", b"content-type")
+        headers = [header for header in answer.headers if header[0] not in dropped]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": list(answer.headers)})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,153 @@
+"""SocialFlow's tools for assistants, by the Model Context Protocol: they read, and they write drafts, no more.
+
+A program of its own that asks the HTTP API like any other client, with the API key it is given: what that key's
+scopes do not allow, no tool does. Nothing here publishes, changes or deletes. Started by `socialflow mcp`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+from pydantic import Field
+
+from api.settings import McpSettings
+
+INSTRUCTIONS = (
+    "Plan and understand social media posts. Times are UTC. A figure that is null was not measured: never take it "
+    "for 0. An expected lift has an 80 % range; 'no reliable timing effect' means the hour does not matter much. "
+    "A draft is never published by itself: a person schedules it."
+)
+_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_DRAFTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
+
+Answer = dict[str, Any]
+Platform = Annotated[str, Field(description="twitter, instagram, mastodon, ...", max_length=40)]
+PostId = Annotated[str, Field(description="As list_posts gives it: post_...", max_length=40)]
+Time = Annotated[str, Field(description="ISO 8601, such as 2026-04-15T14:30:00Z", max_length=64)]
+
+
+class ApiClient:
+    """Asks the HTTP API with one key; a token that has run out is replaced by a new one."""
+
+    def __init__(self, settings: McpSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._settings = settings
+        self._http = httpx.AsyncClient(base_url=settings.mcp_url, timeout=60, transport=transport)
+        self._token: str | None = None
+
+    async def get(self, path: str, **params: object) -> Answer:
+        """Return the answer of a GET; parameters that are None are left out. Raises ToolError with the reason."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return await self._ask("GET", path, params=given)
+
+    async def post(self, path: str, body: Answer) -> Answer:
+        """Return the answer of a POST that may be repeated. Raises ToolError with the reason."""
+        return await self._ask("POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
+
+    async def _ask(self, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401 (httpx's own)
+        headers = request.pop("headers", {})
+        try:
+            for last in (False, True):
+                token = self._token or await self._exchange()
+                answer = await self._http.request(
+                    method,
+                    f"/api/v1{path}",
+                    headers={**headers, "Authorization": f"Bearer {token}"},
+                    **request,
+                )
+                if answer.status_code != 401 or last:
+                    return _read(answer)
+                self._token = None
+        except httpx.TransportError as error:
+            raise ToolError(
+                f"SocialFlow does not answer at {self._settings.mcp_url}: is `socialflow up` running? ({error})"
+            ) from None
+        raise AssertionError("unreachable")
+
+    async def _exchange(self) -> str:
+        body = {
+            "api_key": self._settings.mcp_api_key.get_secret_value(),
+            "api_secret": self._settings.mcp_api_secret.get_secret_value(),
+        }
+        self._token = str(_read(await self._http.post("/api/v1/auth/token", json=body))["access_token"])
+        return self._token
+
+
+def _read(answer: httpx.Response) -> Answer:
+    if answer.is_success:
+        data: Answer = answer.json()
+        return data
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        raise ToolError(str(answer.json()["detail"]))
+    raise ToolError(f"SocialFlow answered {answer.status_code}")
+
+
+def build_server(client: ApiClient) -> MCPServer[None]:
+    """Return the server with its tools."""
+    server: MCPServer[None] = MCPServer("socialflow", instructions=INSTRUCTIONS, log_level="WARNING")
+
+    @server.tool(annotations=_READS)
+    async def list_accounts() -> Answer:
+        """List the connected accounts with their health."""
+        return await client.get("/accounts")
+
+    @server.tool(annotations=_READS)
+    async def list_posts(
+        status: Literal["draft", "scheduled", "published", "partially_published", "failed", "canceled"]
+        | None = None,
+        platform: Platform | None = None,
+        limit: Annotated[int, Field(ge=1, le=100)] = 20,
+        cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None,
+    ) -> Answer:
+        """List posts, newest first."""
+        return await client.get("/posts", status=status, platform=platform, limit=limit, cursor=cursor)
+
+    @server.tool(annotations=_READS)
+    async def read_post(post_id: PostId) -> Answer:
+        """Read a post with the story of each publication: when it was sent, or why it was not."""
+        return await client.get(f"/posts/{quote(post_id, safe='')}")
+
+    @server.tool(annotations=_READS)
+    async def get_calendar(start: Time | None = None, end: Time | None = None) -> Answer:
+        """Show what is planned by day; 30 days from today where no time is given."""
+        return await client.get("/schedules", **{"from": start, "to": end})
+
+    @server.tool(annotations=_READS)
+    async def get_optimal_times(
+        platform: Platform | None = None, limit: Annotated[int, Field(ge=1, le=100)] = 10
+    ) -> Answer:
+        """Advise when to post, from the accounts' own history, with ranges and the evidence."""
+        return await client.get("/schedules/optimal-times", platform=platform, limit=limit)
+
+    @server.tool(annotations=_READS)
+    async def get_overview(
+        days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
+    ) -> Answer:
+        """Sum up the last days: posts, engagement, followers won, best posts, per day and platform."""
+        return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
+
+    @server.tool(annotations=_DRAFTS)
+    async def create_draft(
+        content: Annotated[str, Field(description="At most 2000 characters.", min_length=1, max_length=2000)],
+        platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
+        scheduled_at: Annotated[Time | None, Field(description="When it is meant to go out.")] = None,
+    ) -> Answer:
+        """Save a draft. It is checked against the platforms' limits and not published."""
+        body = {"content": content, "platforms": platforms, "scheduled_at": scheduled_at, "status": "draft"}
+        return await client.post("/posts", body)
+
+    return server
+
+
+def main() -> None:
+    """Serve the tools over standard input and output until the client goes away."""
+    # Standard output belongs to the protocol.
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    build_server(ApiClient(McpSettings())).run("stdio")

@@ -1,0 +1,177 @@
+"""Upload pictures and videos for posts, list, read and remove them; and the address at which platforms fetch one."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.datastructures import UploadFile
+
+from api.http.dependencies import Reader, ServicesDep, Writer
+from api.http.errors import ApiError, problem_at
+from api.http.idempotency import IdempotencyKeyHeader, answer_once, make_answer
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.schemas import Page, problems
+from api.http.services import Services
+from api.media.schemas import MediaOut
+from api.media.uploads import keep_upload, render_upload
+from warehouse.store.posts import media as store_media
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.media import MediaUpload
+
+router = APIRouter(prefix="/media", tags=["Media"])
+public = APIRouter()
+"""Outside the API's prefix: for platforms, which hold no token."""
+
+MediaId = Annotated[str, Path(max_length=40, examples=["med_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
+_PIECE = 262_144
+_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": False,
+                "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+            }
+        }
+    },
+}
+_BYTES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"image/*": {}, "video/*": {}}}
+}
+
+
+@router.post(
+    "",
+    operation_id="upload_media",
+    status_code=201,
+    response_model=MediaOut,
+    responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
+    openapi_extra={"requestBody": _BODY},
+)
+async def upload_media(
+    request: Request, services: ServicesDep, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
+) -> Response:
+    """Upload one picture or video as the form field `file`. Its `url` goes into the `media` of posts.
+
+    What no unsent post needs is removed after SOCIALFLOW_MEDIA_UNUSED_AFTER.
+    """
+    async with request.form(max_files=1, max_fields=1) as form:
+        unknown = sorted(set(form) - {"file"})
+        file = form.get("file")
+        if unknown or not isinstance(file, UploadFile):
+            name = unknown[0] if unknown else "file"
+            raise problem_at(
+                f"/{name}", "invalid_form", "send multipart/form-data with one file, in the field `file`"
+            )
+        return await asyncio.to_thread(
+            keep_upload,
+            services,
+            caller,
+            request,
+            file.file,
+            filename=file.filename or "file",
+            key=idempotency_key,
+        )
+
+
+@router.get("", operation_id="list_media", responses=problems(401, 403, 422, 429))
+def list_media(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    caller: Reader,
+    *,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[MediaOut]:
+    """List uploads, newest first."""
+    bound_to = {"list": "media", "workspace": caller.workspace_id}
+    with services.store.read() as session:
+        rows, has_more = store_media.list_uploads(
+            session, caller.workspace_id, before_id=decode_cursor(cursor, bound_to), limit=limit
+        )
+    next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
+    if next_cursor is not None:
+        response.headers["Link"] = next_link(request, next_cursor)
+    return Page(data=[render_upload(row) for row in rows], has_more=has_more, next_cursor=next_cursor)
+
+
+@router.get("/{media_id}", operation_id="get_media", responses=problems(401, 403, 404, 422, 429))
+def read_media(media_id: MediaId, services: ServicesDep, caller: Reader) -> MediaOut:
+    """Read what is known of an upload."""
+    with services.store.read() as session:
+        return render_upload(store_media.get_upload(session, caller.workspace_id, media_id))
+
+
+@router.get(
+    "/{media_id}/content",
+    operation_id="get_media_content",
+    response_class=StreamingResponse,
+    responses={**problems(401, 403, 404, 422, 429), **_BYTES},
+)
+def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader) -> Response:
+    """Read an upload's file."""
+    with services.store.read() as session:
+        row = store_media.get_upload(session, caller.workspace_id, media_id)
+    return _send(services, row)
+
+
+@router.delete(
+    "/{media_id}",
+    operation_id="delete_media",
+    response_model=MediaOut,
+    responses=problems(401, 403, 404, 409, 422, 429),
+)
+def delete_media(media_id: MediaId, services: ServicesDep, caller: Writer) -> Response:
+    """Remove an upload. While an unsent post or a rule refers to it, the answer is 409."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        return make_answer(
+            200, render_upload(store_media.remove_upload(session, caller.workspace_id, media_id))
+        )
+
+    answer = answer_once(services, None, work)
+    services.media.remove(media_id)
+    return answer
+
+
+@public.api_route("/media/{media_id}/{signature}", methods=["GET", "HEAD"], include_in_schema=False)
+def fetch_media(
+    media_id: MediaId, signature: Annotated[str, Path(max_length=64)], request: Request, services: ServicesDep
+) -> Response:
+    """Give a platform an upload of a post: only the publisher, which signs the address, can make one."""
+    with services.store.read() as session:
+        row = session.get(MediaUpload, media_id)
+    # Signed or not, and there or not, are one answer: nothing tells which ids exist.
+    if not store_media.is_signed(services.store.cipher, media_id, signature) or row is None:
+        raise ApiError(404, "not_found", "there is no such file here")
+    if request.method == "HEAD":
+        return Response(headers=_headers(row), media_type=row.content_type)
+    return _send(services, row)
+
+
+def _send(services: Services, row: MediaUpload) -> Response:
+    opened = services.media.open(row.id)
+    # Opened before the answer begins, so that a file that is gone is a 404.
+    file = opened.__enter__()
+
+    def pieces(source: IO[bytes]) -> Iterator[bytes]:
+        try:
+            while piece := source.read(_PIECE):
+                yield piece
+        finally:
+            opened.__exit__(None, None, None)
+
+    return StreamingResponse(pieces(file), headers=_headers(row), media_type=row.content_type)
+
+
+def _headers(row: MediaUpload) -> dict[str, str]:
+    return {
+        "Content-Length": str(row.size),
+        "Cache-Control": "private, max-age=3600",
+        "ETag": f'"{row.sha256[:32]}"',
+    }

@@ -1,0 +1,216 @@
+"""Shapes of the advised times, of suggestions, and of what a time is worth."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.schemas import Request
+from api.posts.schemas import PlatformName, Zone
+
+Range = tuple[float, float]
+Weights = dict[PlatformName, Annotated[float, Field(gt=0, le=1000)]]
+PlatformNames = list[PlatformName]
+MaybeZone = Zone | None
+
+
+class OptimalTime(BaseModel):
+    """One hour of one account's week, and what posting then is expected to bring."""
+
+    account_id: str
+    platform: str
+    handle: str | None
+    weekday: int = Field(description="0 = Monday, local.")
+    hour: int = Field(description="0-23, local.")
+    timezone: str
+    next_at: datetime = Field(description="The next real instant of this slot, with offset.")
+    score: float = Field(description="0 = the account's worst slot, 100 = its best.")
+    expected_lift_pct: float = Field(description="Expected engagement against the account's usual times.")
+    interval_80: Range = Field(description="80 % range of the lift, in percent.")
+    p_better: float
+    posts_observed: int
+    posts_nearby: int
+    basis: str = Field(description="own, mixed or prior: what the estimate rests on.")
+    confidence: str = Field(
+        description="high, medium, low: that it is better; no reliable timing effect; or worse than usual, where the "
+        "whole range is."
+    )
+    sentence: str
+
+
+class TimingSubject(BaseModel):
+    """What the advice for one account rests on."""
+
+    account_id: str
+    platform: str
+    handle: str | None
+    posts: int = Field(description="Measured posts that the estimate used.")
+    basis: str = Field(description="own, mixed or prior: what the estimate of the best slot rests on.")
+    confidence: str | None = Field(description="Of the best slot; null: nothing computed yet.")
+    verdict: str = Field(description="What is known about this account's timing, in words.")
+    noise_log_sd: float | None = Field(
+        description="The luck in one post, in log units: 1.1 is a factor of 3 up or down, whatever the hour. null: not "
+        "measured (fewer than 20 pairs of posts older than two days in the last year)."
+    )
+    caveats: list[str]
+    computed_at: datetime | None
+    model_version: str | None
+
+
+class AccountShare(BaseModel):
+    """What a time is worth on one account; null figures: nothing was computed for it yet."""
+
+    account_id: str
+    platform: str
+    handle: str | None
+    weight: float
+    expected_lift_pct: float | None
+    interval_80: Range | None
+    confidence: str | None = Field(description="As in the advised times.")
+    own_best_lift_pct: float | None = Field(description="At the account's own best hour of the week.")
+    loss_pct: float | None = Field(
+        description="Share of its engagement at that hour that it gives up at this time."
+    )
+
+
+class SharedTime(BaseModel):
+    """One time for several accounts at once."""
+
+    next_at: datetime
+    weekday: int = Field(description="0 = Monday, in the zone of the answer.")
+    hour: int
+    expected_lift_pct: float = Field(description="Weighted mean over the accounts.")
+    interval_80: Range
+    accounts: list[AccountShare]
+    sentence: str
+
+
+class SharedTimes(BaseModel):
+    """The coming week's best times for all of the accounts together, the best first."""
+
+    timezone: str
+    verdict: str
+    data: list[SharedTime]
+
+
+class OptimalTimesOut(BaseModel):
+    """Advised times, the best first."""
+
+    data: list[OptimalTime]
+    accounts: list[TimingSubject]
+    combined: SharedTimes | None = Field(
+        description="null: fewer than two accounts with computed times, or more than 25."
+    )
+    caveats: list[str]
+    has_more: bool = False
+    next_cursor: str | None = None
+
+
+class SuggestRequest(Request):
+    """How many times to find, for whom, between when and when."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"count": 3, "platforms": ["twitter"]}}
+    )
+
+    count: int = Field(ge=1, le=100, description="How many posts want a time.")
+    platforms: PlatformNames = Field(
+        default_factory=list, max_length=50, description="Each stands for its connected accounts."
+    )
+    account_ids: list[Annotated[str, Field(max_length=40)]] = Field(
+        default_factory=list, max_length=100, description="Nothing named at all: every connected account."
+    )
+    from_: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, alias="from", description="ISO 8601; default: now."
+    )
+    to: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="Excluded; default: seven days after `from`, at most 92."
+    )
+    timezone: MaybeZone = None
+    gap_minutes: int = Field(
+        default=120, ge=30, le=10_080, description="From one post of an account to the next."
+    )
+    weights: Weights = Field(
+        default_factory=dict, max_length=20, description="How much a platform counts; default 1 an account."
+    )
+
+
+class Suggestion(BaseModel):
+    """One found time. Nothing is reserved: POST a post with it as `scheduled_at`."""
+
+    at: datetime = Field(description="With the offset of the answer's zone.")
+    weekday: int
+    hour: int
+    rank: int = Field(description="1 = the most promising.")
+    expected_lift_pct: float
+    interval_80: Range
+    accounts: list[AccountShare]
+    reason: str
+
+
+class SuggestOut(BaseModel):
+    """Found times in order of time."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    asked: int
+    found: int
+    note: str = Field(description="Says so when fewer fit than were asked for, and what would help.")
+    timezone: str
+    from_: datetime = Field(serialization_alias="from")
+    to: datetime
+    data: list[Suggestion]
+    caveats: list[str]
+
+
+class Collision(BaseModel):
+    """Another post of the account near the asked time."""
+
+    publication_id: str
+    post_id: str
+    at: datetime
+    minutes_away: int
+    severity: Literal["too_close", "near"] = Field(
+        description="too_close: less than 30 minutes; near: less than two hours."
+    )
+
+
+class LimitUse(BaseModel):
+    """How much of a platform's own publishing limit would be used."""
+
+    posts: int
+    window_minutes: int
+    used: int = Field(
+        description="Posts known here in the fullest window that holds the asked time, without a new one."
+    )
+    exceeded: bool = Field(description="Whether one more would be too many.")
+
+
+class TimeScore(AccountShare):
+    """What the asked time is worth on one account, and what stands in its way."""
+
+    weekday: int
+    hour: int
+    timezone: str = Field(description="The account's own: weekday and hour are in it.")
+    p_better: float | None
+    collisions: list[Collision]
+    limit: LimitUse | None = Field(description="null: the platform publishes no such limit.")
+    sentence: str
+
+
+class ScoreOut(BaseModel):
+    """What one time is worth."""
+
+    at: datetime
+    timezone: str
+    expected_lift_pct: float | None = Field(
+        description="Weighted mean over the accounts; null: there is none, or nothing was computed yet."
+    )
+    interval_80: Range | None
+    verdict: str
+    data: list[TimeScore]
+    caveats: list[str]
+    has_more: bool = False
+    next_cursor: str | None = None

@@ -1,0 +1,32 @@
+"""Shape of the experiment's report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class PlacedPosts(BaseModel):
+    """One of the two groups."""
+
+    posts: int = Field(description="That could be compared.")
+    publications: int = Field(description="Measured at that age.")
+
+
+class TimingLiftOut(BaseModel):
+    """What advised times are worth against random ones, by experiment; null figures have their `reason`."""
+
+    age: str
+    lift_pct: float | None
+    interval_80: tuple[float, float] | None
+    interval_95: tuple[float, float] | None
+    recommended: PlacedPosts
+    random: PlacedPosts
+    accounts: int
+    unmeasured: int
+    too_young: int
+    reason: str | None = Field(description="Why there is no figure; null: there is one.")
+    verdict: str
+    as_of: datetime | None = Field(description="Time of the newest measurement of the workspace.")
+    definitions: dict[str, str]

@@ -1,0 +1,166 @@
+"""For supervisors and Prometheus: is the process up, can it work, how is the queue. No token needed, no content."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import httpx
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
+from pydantic import BaseModel
+
+from api.http.dependencies import ServicesDep
+from api.http.services import Services
+from warehouse.store.publishing.queue_state import QueueState, get_queue_state
+from warehouse.store.webhooks.state import WebhookState, get_webhook_state
+
+router = APIRouter(tags=["Health"])
+logger = logging.getLogger(__name__)
+
+CheckResult = Literal["ok", "failed", "not_checked"]
+
+
+class HealthOut(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadyOut(BaseModel):
+    """Whether the process can do its work, part by part."""
+
+    status: Literal["ready", "not_ready"]
+    store: CheckResult
+    lake: CheckResult
+    orchestrator: CheckResult
+
+
+@router.get("/healthz", operation_id="get_health")
+async def get_health() -> HealthOut:
+    """Tell that the process is up."""
+    return HealthOut()
+
+
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
+)
+async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
+    """Tell whether store, lake and orchestrator can be used."""
+    store, lake, orchestrator = await asyncio.gather(
+        asyncio.to_thread(_check_store, services),
+        asyncio.to_thread(_check_lake, services),
+        _check_orchestrator(services.settings.orchestrator_url),
+    )
+    ready = "failed" not in (store, lake, orchestrator)
+    if not ready:
+        response.status_code = 503
+    return ReadyOut(
+        status="ready" if ready else "not_ready", store=store, lake=lake, orchestrator=orchestrator
+    )
+
+
+@router.get("/metrics", operation_id="get_metrics", response_class=Response)
+def get_metrics(services: ServicesDep) -> Response:
+    """Give Prometheus the queue's state and this process's requests."""
+    with services.store.read() as session:
+        state = get_queue_state(session, services.clock())
+        webhooks = get_webhook_state(session, services.clock())
+    registry = CollectorRegistry()
+    registry.register(_QueueCollector(state))
+    registry.register(_WebhookCollector(webhooks))
+    text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+class _QueueCollector:
+    """One reading of the queue, as Prometheus wants it."""
+
+    def __init__(self, state: QueueState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges."""
+        by_status = GaugeMetricFamily(
+            "socialflow_publications", "Publications by status.", labels=("status",)
+        )
+        for status, count in sorted(self._state.by_status.items()):
+            by_status.add_metric((status,), count)
+        yield by_status
+        yield GaugeMetricFamily(
+            "socialflow_publications_late",
+            "More than a minute past their own time and not out; paused ones aside.",
+            self._state.late,
+        )
+        yield GaugeMetricFamily(
+            "socialflow_publications_oldest_late_seconds",
+            "How long past its time the longest waiting one is.",
+            self._state.oldest_late_seconds,
+        )
+        yield GaugeMetricFamily(
+            "socialflow_publications_unknown",
+            "Sent with an outcome that is still being found out.",
+            self._state.by_status.get("unknown", 0),
+        )
+        yield GaugeMetricFamily(
+            "socialflow_publications_unknown_stale",
+            "Of them, those that nobody has found out about for ten minutes.",
+            self._state.stale_unknown,
+        )
+        yield GaugeMetricFamily(
+            "socialflow_accounts_revoked", "Accounts whose token the platform refuses.", self._state.revoked
+        )
+
+
+class _WebhookCollector:
+    """One reading of the webhooks' outbox, as Prometheus wants it."""
+
+    def __init__(self, state: WebhookState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges."""
+        state = self._state
+        gauges = (
+            ("backlog", "Deliveries whose time has come; those to disabled endpoints aside.", state.backlog),
+            ("oldest_seconds", "How long the longest waiting of them has waited.", state.oldest_seconds),
+            ("retrying", "Deliveries that failed and wait for their next attempt.", state.retrying),
+            ("exhausted", "Deliveries that were given up and can be replayed.", state.exhausted),
+            ("disabled", "Endpoints that get nothing at present.", state.disabled),
+        )
+        for name, words, value in gauges:
+            yield GaugeMetricFamily(f"socialflow_webhook_{name}", words, value)
+
+
+def _check_store(services: Services) -> CheckResult:
+    try:
+        with services.store.read() as session:
+            get_queue_state(session, services.clock())
+    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+        logger.exception("the store cannot be read")
+        return "failed"
+    return "ok"
+
+
+def _check_lake(services: Services) -> CheckResult:
+    try:
+        services.lake.snapshot_id()
+    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+        logger.exception("the lake cannot be read")
+        return "failed"
+    return "ok"
+
+
+async def _check_orchestrator(url: str | None) -> CheckResult:
+    if url is None:
+        return "not_checked"
+    try:
+        async with httpx.AsyncClient(timeout=2) as client:
+            answer = await client.get(url)
+    except httpx.HTTPError as error:
+        logger.warning("the orchestrator does not answer: %s", error)
+        return "failed"
+    return "ok" if answer.is_success else "failed"

@@ -1,0 +1,79 @@
+"""Uploads in a request: which of a post's media they are, of what kind, and whether each platform can get them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from api.http.errors import ApiError, problem_at
+from connectors.capabilities import get_capabilities
+from connectors.types import Media, Platform
+from warehouse.store.posts.media import find_uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from api.posts.requests import Wording
+    from warehouse.store.accounts.target_accounts import AnyAccount
+    from warehouse.store.posts.idempotency import StoreSession
+    from warehouse.store.posts.media import MediaUpload
+
+
+def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:
+    """Return the wording with each upload's own kind, whatever was said. Raises a 422 for one that is not there."""
+    lists: dict[str, Sequence[Media]] = {"/media": wording.media}
+    lists |= {f"/variants/{platform}/media": one.media or () for platform, one in wording.variants.items()}
+    wanted = {item.upload_id for items in lists.values() for item in items if item.upload_id is not None}
+    if not wanted:
+        return wording
+    known = find_uploads(session, workspace_id, wanted)
+    resolved = {pointer: _with_kinds(items, known, pointer) for pointer, items in lists.items()}
+    variants = {
+        platform: one
+        if one.media is None
+        else one.model_copy(update={"media": resolved[f"/variants/{platform}/media"]})
+        for platform, one in wording.variants.items()
+    }
+    return replace(wording, media=resolved["/media"], variants=variants)
+
+
+def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:
+    """Raise a 422 where a platform fetches media by itself and uploads have no public address."""
+    if public_url is not None:
+        return
+    errors: list[dict[str, Any]] = []
+    for platform in dict.fromkeys(Platform(row.platform) for row in accounts):
+        capabilities = get_capabilities(platform)
+        media = wording.for_platform(platform).media
+        if any(item.upload_id is not None and item.kind in capabilities.fetches_media for item in media):
+            detail = (
+                f"{platform}: {capabilities.label} fetches media by address, and uploads have none here: set "
+                "SOCIALFLOW_MEDIA_PUBLIC_URL, or give the media's own address"
+            )
+            errors.append(
+                {
+                    "pointer": "/media",
+                    "code": "no_public_address",
+                    "detail": detail,
+                    "platform": platform.value,
+                }
+            )
+    if errors:
+        raise ApiError(422, errors[0]["code"], errors[0]["detail"], errors=errors)
+
+
+def _with_kinds(items: Sequence[Media], known: Mapping[str, MediaUpload], pointer: str) -> list[Media]:
+    found = []
+    for place, item in enumerate(items):
+        if item.upload_id is None:
+            found.append(item)
+            continue
+        upload = known.get(item.upload_id)
+        if upload is None:
+            raise problem_at(
+                f"{pointer}/{place}/url",
+                "unknown_upload",
+                f"there is no upload {item.upload_id} in this workspace: POST /api/v1/media makes one",
+            )
+        found.append(item.model_copy(update={"kind": upload.kind}))
+    return found

@@ -1,0 +1,192 @@
+"""Create, read, change and cancel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
+from api.http.idempotency import Repeatable, answer_once
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.response_cache import remember
+from api.http.schemas import Page, problems
+from api.http.times import resolve_time
+from api.posts.plans import plan_changes, plan_new_post
+from api.posts.requests import parse_platform
+from api.posts.responses import answer_post, render_answer_of, render_dry_run
+from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
+from api.posts.schemas_approvals import ApprovalState
+from api.posts.views import render_post, render_post_detail
+from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.store.posts import posts as store_posts
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+
+router = APIRouter(prefix="/posts", tags=["Posts"])
+
+PostId = Annotated[str, Path(max_length=40, examples=["post_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
+PostPage = Page[PostOut]
+DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
+
+
+@router.post(
+    "",
+    operation_id="create_post",
+    status_code=201,
+    response_model=PostOut,
+    responses={
+        200: {
+            "model": DryRunOut,
+            "description": "With `dry_run=true`: the post is valid; nothing was saved.",
+        },
+        **problems(401, 403, 409, 413, 422, 429),
+    },
+)
+def create_post(
+    body: PostCreate, services: ServicesDep, caller: Writer, repeat: Repeatable, *, dry_run: DryRun = False
+) -> Response:
+    """Create a post: one publication a target account, sent at `scheduled_at`, or at once without it.
+
+    With `dry_run=true` the answer is 200 and says what would be sent.
+    """
+    if dry_run:
+        with services.store.read() as session:
+            plan = plan_new_post(services, caller, body, session, preview=True)
+            store_posts.refuse_duplicates_of(session, plan.draft)
+        return Response(render_dry_run(plan).model_dump_json(), media_type="application/json")
+
+    def work(session: StoreSession) -> StoredAnswer:
+        plan = plan_new_post(services, caller, body, session)
+        post, publications = store_posts.create_post_and_publications(
+            session, caller.workspace_id, plan.draft, services.clock()
+        )
+        headers = {"Location": f"/api/v1/posts/{post.id}"}
+        return render_answer_of(post, publications, 201, plan.warnings, headers)
+
+    return answer_once(services, repeat, work)
+
+
+@router.get(
+    "", operation_id="list_posts", response_model=PostPage, responses=problems(401, 403, 404, 422, 429)
+)
+def list_posts_page(
+    request: Request,
+    services: ServicesDep,
+    caller: Reader,
+    *,
+    status: Annotated[list[PostStatus] | None, Query(description="Repeat it for several.")] = None,
+    platform: Annotated[str | None, Query(max_length=40)] = None,
+    account_id: Annotated[str | None, Query(max_length=40)] = None,
+    from_: Annotated[
+        str | None, Query(alias="from", max_length=64, description="scheduled_at from here.")
+    ] = None,
+    to: Annotated[str | None, Query(max_length=64, description="scheduled_at before here.")] = None,
+    recurrence_id: Annotated[str | None, Query(max_length=40, description="Posts of one rule.")] = None,
+    approval: Annotated[
+        ApprovalState | None, Query(description="`pending` lists what waits for one.")
+    ] = None,
+    origin: Annotated[
+        str,
+        Query(pattern="^(socialflow|external|any)$", description="external = found in an account's history."),
+    ] = "socialflow",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """List posts, newest first."""
+    with services.store.read() as session:
+        zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
+        wanted = PostFilter(
+            statuses=tuple(status or ()),
+            platform=None if platform is None else parse_platform(platform),
+            account_id=account_id,
+            scheduled_from=resolve_time(from_, zone, field="from").at if from_ else None,
+            scheduled_to=resolve_time(to, zone, field="to").at if to else None,
+            recurrence_id=recurrence_id,
+            approval=approval,
+            origin=None if origin == "any" else origin,
+        )
+        bound_to = {
+            "list": "posts",
+            "workspace": caller.workspace_id,
+            "filter": repr(wanted),
+        }
+        rows, has_more = list_posts(
+            session,
+            caller.workspace_id,
+            wanted,
+            before_id=decode_cursor(cursor, bound_to),
+            limit=limit,
+        )
+        publications = list_publications(session, [post.id for post in rows])
+    next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
+    page = PostPage(
+        data=[render_post(post, publications[post.id]) for post in rows],
+        has_more=has_more,
+        next_cursor=next_cursor,
+    )
+    remember(request, services)
+    headers = {"Link": next_link(request, next_cursor)} if next_cursor is not None else None
+    return Response(page.model_dump_json(), headers=headers, media_type="application/json")
+
+
+@router.get("/{post_id}", operation_id="get_post", responses=problems(401, 403, 404, 422, 429))
+def read_post(post_id: PostId, response: Response, services: ServicesDep, caller: Reader) -> PostDetail:
+    """Read a post with the whole story of each publication: nobody has to guess why something was not sent."""
+    with services.store.read() as session:
+        post = get_post(session, caller.workspace_id, post_id)
+        publications = list_publications(session, [post.id])[post.id]
+        attempts = list_attempts(session, [row.id for row in publications])
+        detail = render_post_detail(session, post, publications, attempts, services.clock())
+    response.headers["ETag"] = version_etag(post.version)
+    return detail
+
+
+@router.patch(
+    "/{post_id}",
+    operation_id="update_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
+)
+def update_post(
+    post_id: PostId, body: PostPatch, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
+) -> Response:
+    """Change what has not been sent. Once a publication is being sent or is out, the answer is 409."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = get_post(session, caller.workspace_id, post_id)
+        publications = list_publications(session, [post.id])[post.id]
+        plan = plan_changes(services, caller, session, post, publications, body)
+        post = store_posts.update_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            plan.draft,
+            services.clock(),
+            expected_version=parse_if_match(if_match),
+        )
+        return answer_post(session, post, 200, plan.warnings)
+
+    return answer_once(services, None, work)
+
+
+@router.delete(
+    "/{post_id}",
+    operation_id="cancel_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 422, 429),
+)
+def cancel_post(
+    post_id: PostId, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
+) -> Response:
+    """Cancel all of the post that has not been sent. A second time changes nothing."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_posts.cancel_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            services.clock(),
+            expected_version=parse_if_match(if_match),
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, None, work)

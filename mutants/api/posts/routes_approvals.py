@@ -1,0 +1,76 @@
+"""Approve or reject a post, where its workspace asks for that (PATCH /workspace, `approval_required`)."""
+
+from fastapi import APIRouter, Response
+
+from api.http.dependencies import Approver, IfMatch, ServicesDep, parse_if_match
+from api.http.idempotency import Repeatable, answer_once
+from api.http.schemas import problems
+from api.posts.responses import answer_post
+from api.posts.routes import PostId
+from api.posts.schemas import PostOut
+from api.posts.schemas_approvals import RejectRequest
+from warehouse.store.posts import approvals as store_approvals
+from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+
+router = APIRouter(prefix="/posts", tags=["Posts"])
+
+
+@router.post(
+    "/{post_id}/approve",
+    operation_id="approve_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 422, 429),
+)
+def approve_post(
+    post_id: PostId, services: ServicesDep, caller: Approver, repeat: Repeatable, *, if_match: IfMatch = None
+) -> Response:
+    """Let a post go out at its time; send If-Match to approve what you read and nothing newer.
+
+    A post whose time has passed goes at once, or waits for a decision where it is too late by now.
+    """
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_approvals.approve_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            services.clock(),
+            max_lateness=services.max_lateness,
+            expected_version=parse_if_match(if_match),
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/reject",
+    operation_id="reject_post",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
+)
+def reject_post(
+    post_id: PostId,
+    body: RejectRequest,
+    services: ServicesDep,
+    caller: Approver,
+    repeat: Repeatable,
+    *,
+    if_match: IfMatch = None,
+) -> Response:
+    """Send a post back to its author as a draft. PATCH with status `scheduled` asks for approval anew."""
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = store_approvals.reject_post(
+            session,
+            caller.workspace_id,
+            post_id,
+            caller.key_id,
+            body.reason,
+            services.clock(),
+            expected_version=parse_if_match(if_match),
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, repeat, work)

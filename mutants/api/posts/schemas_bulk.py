@@ -1,0 +1,46 @@
+"""Shapes of the answer to many posts at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.http.schemas import ProblemEntry
+
+BulkMode = Literal["all", "each"]
+
+
+class BulkRow(BaseModel):
+    """What became of one row."""
+
+    line: int = Field(description="Line of the body on which it begins, from 1; in a JSON array its place.")
+    status: Literal["created", "valid", "failed"] = Field(
+        description="`valid`: nothing is wrong with it, and nothing was saved."
+    )
+    post_id: str | None = None
+    scheduled_at: datetime | None = None
+    warnings: list[str] = Field(default_factory=list)
+    code: str | None = Field(default=None, description="As of the problem that POST /posts would answer.")
+    errors: list[ProblemEntry] = Field(
+        default_factory=list, description="Pointers are into the row's own post."
+    )
+    existing_id: str | None = Field(default=None, description="With the code `duplicate`: the post before.")
+
+
+class BulkOut(BaseModel):
+    """The report on all rows, in their order."""
+
+    mode: BulkMode
+    dry_run: bool
+    total: int
+    created: int
+    failed: int
+    rows: list[BulkRow]
+
+
+EXAMPLE: list[dict[str, Any]] = [
+    {"content": "Monday's news", "platforms": ["mastodon"], "scheduled_at": "2030-04-15T09:00:00Z"},
+    {"content": "Tuesday's news", "platforms": ["mastodon"], "scheduled_at": "2030-04-16T09:00:00Z"},
+]

@@ -1,0 +1,57 @@
+"""Who may read the calendar feed: a calendar program with the feed's token in its address, or any reader."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
+
+from api.http.dependencies import ServicesDep, bearer, require_scope
+from api.http.errors import ApiError
+from api.http.middleware import SCOPE_KEY
+from api.http.services import Services
+from warehouse.store.schedules.calendar_feeds import find_feed
+
+_as_reader = require_scope("read")
+
+
+async def feed_workspace(
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> str:
+    """Return the id of the workspace whose calendar the caller may read."""
+    token: str | None = request.scope.get(SCOPE_KEY)
+    if token is None:
+        return (await _as_reader(request, credentials)).workspace_id
+    return await asyncio.to_thread(_check_token, request, services, token)
+
+
+def _check_token(request: Request, services: Services, token: str) -> str:
+    now = services.clock()
+    address = request.client.host if request.client else ""
+    failures = f"{address}|calendar-feed"
+    wait = services.auth_limiter.look(failures, now).retry_after_seconds
+    if wait:
+        raise _too_many("too many wrong feed tokens from this address", wait)
+    with services.store.read() as session:
+        feed = find_feed(session, services.store.cipher, token)
+    if feed is None:
+        services.auth_limiter.take(failures, now)
+        raise ApiError(401, "invalid_feed_token", "this feed's address is no longer valid: ask for a new one")
+    state = services.key_limiter.take(feed.id, now)
+    request.scope["socialflow.rate_limit"] = state
+    if not state.allowed:
+        raise _too_many(
+            f"more than {state.limit} requests a minute with this feed", state.retry_after_seconds
+        )
+    return feed.workspace_id
+
+
+def _too_many(what: str, seconds: int) -> ApiError:
+    return ApiError(
+        429, "rate_limited", f"{what}: wait", headers={"Retry-After": str(seconds)}, retryable=True
+    )
+
+
+FeedWorkspace = Annotated[str, Depends(feed_workspace)]

@@ -1,0 +1,80 @@
+"""Settings of the HTTP API. Built at the entry points and passed down; no module-level instance."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.types import MAX_UPLOAD_BYTES
+
+
+class ApiSettings(BaseSettings):
+    """Limits that protect the API, and where it asks for the orchestrator's health."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_API_", env_ignore_empty=True, extra="ignore")
+
+    rate_limit: int = Field(default=600, ge=1, description="Requests a minute for each API key.")
+    auth_failures: int = Field(
+        default=10, ge=1, description="Wrong credentials a minute, for each key and address, before a pause."
+    )
+    max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
+    cors_origins: str = Field(
+        default="",
+        description="Origins such as https://app.example.com, separated by commas, whose pages may call the API.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="Address under which browsers reach the API; platforms send people back to it. `socialflow up`: "
+        "its own.",
+    )
+    connect_return_urls: str = Field(
+        default="",
+        description="Addresses, separated by commas, that a browser may be led to once an account is connected.",
+    )
+    max_upload_bytes: int = Field(
+        default=MAX_UPLOAD_BYTES, ge=1024, description="Largest picture or video that can be uploaded."
+    )
+    orchestrator_url: str | None = Field(
+        default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value):
+            raise ValueError(f"{value!r} is no web address: write https://host, without query")
+        return value
+
+    @property
+    def allowed_return_urls(self) -> frozenset[str]:
+        """The single addresses of the setting."""
+        return frozenset(split_origins(self.connect_return_urls))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        for origin in split_origins(value):
+            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write https://host or http://host:port, without a path"
+                )
+        return value
+
+
+class McpSettings(BaseSettings):
+    """Where the tools for assistants find the API, and the key they ask with."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
+
+    mcp_url: str = Field(
+        default="http://127.0.0.1:8000", description="Address of the API for `socialflow mcp`."
+    )
+    mcp_api_key: SecretStr = Field(description="Key that the tools ask with; its scopes are theirs.")
+    mcp_api_secret: SecretStr = Field(description="Its secret.")
+
+
+def split_origins(value: str) -> list[str]:
+    """Return the single origins of the setting."""
+    return [origin.strip() for origin in value.split(",") if origin.strip()]

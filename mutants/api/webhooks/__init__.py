@@ -1,0 +1,4 @@
+"""Webhooks over HTTP: endpoints, the delivery log, replays.
+
+Imported by `api.app`.
+"""

@@ -1,0 +1,1 @@
+"""How a platform speaks: one module a platform, over httpx. Knows no database, no Prefect, no FastAPI."""

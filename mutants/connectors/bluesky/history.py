@@ -1,0 +1,79 @@
+"""A Bluesky account's past posts: by the AppView with their counters, or by the server's own records without.
+
+Sources: lexicons app.bsky.feed.getAuthorFeed, com.atproto.repo.listRecords.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from connectors.bluesky.capabilities import LABEL
+from connectors.bluesky.records import COLLECTION, parse_feed_item, parse_record
+from connectors.errors import GiveUpError, UnavailableError
+from connectors.http.client import PlatformApi
+from connectors.types import HistoryPage, ListedPost
+
+NO_APPVIEW = frozenset({404, 501, 502})
+"""What a server without an AppView answers to whatever is counted."""
+_PAGE = 100
+_RECORDS = "records:"  # marks a cursor of listRecords, where the server has no AppView
+
+
+async def list_history(
+    api: PlatformApi, did: str, *, since: datetime, cursor: str | None, captured_at: datetime
+) -> HistoryPage:
+    """Return one page of up to 100 posts with their counters; without an AppView, of records without any."""
+    if cursor is None or not cursor.startswith(_RECORDS):
+        try:
+            return await _list_feed(api, did, since=since, cursor=cursor, captured_at=captured_at)
+        except (UnavailableError, GiveUpError) as error:
+            if cursor is not None or error.status not in NO_APPVIEW:
+                raise
+    return await _list_records(api, did, since=since, cursor=(cursor or "").removeprefix(_RECORDS))
+
+
+async def _list_feed(
+    api: PlatformApi, did: str, *, since: datetime, cursor: str | None, captured_at: datetime
+) -> HistoryPage:
+    params = {"actor": did, "limit": str(_PAGE), "filter": "posts_no_replies"}
+    if cursor:
+        params["cursor"] = cursor
+    posts, following = await api.read(
+        "/app.bsky.feed.getAuthorFeed",
+        lambda body: (
+            [post for item in body["feed"] if (post := parse_feed_item(item, captured_at, did))],
+            body.get("cursor"),
+        ),
+        params=params,
+    )
+    return _page(posts, since, cursor, following, prefix="")
+
+
+async def _list_records(api: PlatformApi, did: str, *, since: datetime, cursor: str) -> HistoryPage:
+    params = {"repo": did, "collection": COLLECTION, "limit": str(_PAGE)}
+    if cursor:
+        params["cursor"] = cursor
+    posts, following = await api.read(
+        "/com.atproto.repo.listRecords",
+        lambda body: (
+            [
+                parse_record(item["uri"], item["value"])
+                for item in body["records"]
+                if "reply" not in item["value"]
+            ],
+            body.get("cursor"),
+        ),
+        params=params,
+    )
+    return _page(posts, since, cursor, following, prefix=_RECORDS)
+
+
+def _page(
+    posts: Sequence[ListedPost], since: datetime, cursor: str | None, following: str | None, *, prefix: str
+) -> HistoryPage:
+    if following and following == cursor:
+        raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+    # Records are sorted by their keys, and ours tell when a post was written, not when it went out: no early end there.
+    if not prefix and posts and posts[-1].published_at < since:
+        following = None
+    kept = tuple(post for post in posts if post.published_at >= since)
+    return HistoryPage(kept, prefix + following if following else None)

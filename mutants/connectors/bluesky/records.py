@@ -1,0 +1,178 @@
+"""Bluesky's data: record keys, records, sessions and counters, as plain values and plain JSON.
+
+Sources: atproto.com/specs/tid, lexicons app.bsky.feed.{post,defs}, com.atproto.server.createSession.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from connectors.base import PublishRequest
+from connectors.content.counts import read_count, sum_counts
+from connectors.http.messages import read_secret
+from connectors.parts import Part, SentPart
+from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
+
+COLLECTION = "app.bsky.feed.post"
+_TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
+_ULID_ALPHABET, _ULID_LENGTH = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26
+
+
+def build_record_key(request: PublishRequest, part: Part) -> str:
+    """Return the TID of a part: the same for every attempt, so that a repetition meets its own record.
+
+    It follows from the publication's id alone, so that a restored copy that has forgotten an attempt meets its record
+    too. 13 characters of base 32: 53 bits of microseconds, 10 bits that tell writers apart. The millisecond is the
+    one that the id (a ULID) holds; the rest comes from its hash, and grows from part to part, so that a thread sorts
+    in order.
+    """
+    digest = int.from_bytes(hashlib.sha256(request.key.encode()).digest()[:8], "big")
+    microsecond = _read_millisecond(request.key, digest) * 1000 + digest % 900 + part.index
+    number = microsecond << 10 | (digest >> 32) & 0x3FF
+    return "".join(_TID_ALPHABET[(number >> shift) & 31] for shift in range(60, -1, -5))
+
+
+def _read_millisecond(key: str, digest: int) -> int:
+    """Return when the id was made, in milliseconds since 1970; of an id that does not tell, a number of its own."""
+    ulid = key.rpartition("_")[2].upper()
+    if len(ulid) != _ULID_LENGTH or any(char not in _ULID_ALPHABET for char in ulid):
+        return digest % (1 << 40)
+    millisecond = 0
+    for char in ulid[:10]:
+        millisecond = millisecond << 5 | _ULID_ALPHABET.index(char)
+    return millisecond & (1 << 43) - 1
+
+
+def build_record(
+    request: PublishRequest,
+    part: Part,
+    *,
+    facets: list[dict[str, Any]],
+    images: list[dict[str, Any]],
+    root: SentPart | None,
+    parent: SentPart | None,
+) -> dict[str, Any]:
+    """Return the app.bsky.feed.post record. createdAt is fixed by the first attempt: identical every time."""
+    created_at = request.first_attempt_at.astimezone(UTC) + timedelta(milliseconds=part.index)
+    record: dict[str, Any] = {
+        "$type": COLLECTION,
+        "text": part.text,
+        "createdAt": created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    if facets:
+        record["facets"] = facets
+    if images:
+        record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
+    if root is not None and parent is not None:
+        record["reply"] = {
+            "root": {"uri": root.id, "cid": root.cid},
+            "parent": {"uri": parent.id, "cid": parent.cid},
+        }
+    return record
+
+
+def build_permalink(uri: str, handle: str | None) -> str:
+    """Return the address at bsky.app of at://did/collection/key."""
+    did, _, path = uri.removeprefix("at://").partition("/")
+    return f"https://bsky.app/profile/{handle or did}/post/{path.rpartition('/')[2]}"
+
+
+def looks_like_session_token(token: str) -> bool:
+    """Tell a session's JWT from an app password."""
+    return token.count(".") == 2 and token.startswith("ey")
+
+
+def parse_session(body: Any, old: Credentials) -> tuple[Credentials, str, str]:  # noqa: ANN401 - JSON
+    """Read {accessJwt, refreshJwt, did, handle} into credentials (app password kept), DID and handle."""
+    access = read_secret(body["accessJwt"])
+    credentials = replace(
+        old,
+        access_token=access,
+        refresh_token=read_secret(body["refreshJwt"]),
+        expires_at=read_expiry(access.get_secret_value()),
+    )
+    return credentials, str(body["did"]), str(body["handle"])
+
+
+def read_expiry(token: str) -> datetime | None:
+    """Return the `exp` of a JWT, unverified: it is the server's to verify, ours to plan by."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return datetime.fromtimestamp(int(claims["exp"]), UTC)
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_written(body: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
+    """Read the uri and cid of putRecord or getRecord."""
+    return str(body["uri"]), str(body["cid"])
+
+
+def parse_metrics(view: Mapping[str, Any], captured_at: datetime) -> PostMetrics:
+    """Read the counters of a postView. Shares = reposts + quotes, saves = bookmarks."""
+    names = ("likeCount", "replyCount", "repostCount", "quoteCount", "bookmarkCount")
+    raw = {name: view[name] for name in names if name in view}
+    likes, comments, reposts, quotes, bookmarks = (read_count(raw.get(name)) for name in names)
+    return PostMetrics(
+        external_id=str(view["uri"]),
+        captured_at=captured_at,
+        likes=likes,
+        comments=comments,
+        shares=sum_counts(reposts, quotes),
+        saves=bookmarks,
+        raw=raw,
+    )
+
+
+def parse_feed_item(item: Mapping[str, Any], captured_at: datetime, did: str) -> ListedPost | None:
+    """Read one item of an author feed; None for a repost, a pin out of order, or a reply."""
+    view = item["post"]
+    if item.get("reason") or view["author"]["did"] != did or "reply" in view["record"]:
+        return None
+    return replace(parse_record(view["uri"], view["record"]), metrics=parse_metrics(view, captured_at))
+
+
+def parse_record(uri: str, record: Mapping[str, Any]) -> ListedPost:
+    """Read a record as a post without counters; the permalink goes by the DID, which never changes."""
+    return ListedPost(
+        external_id=uri,
+        published_at=parse_time(record["createdAt"]),
+        text=str(record.get("text", "")),
+        kind=_kind(record),
+        permalink=build_permalink(uri, None),
+    )
+
+
+def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
+    """Read a profileViewDetailed."""
+    names = ("followersCount", "followsCount", "postsCount")
+    raw = {name: body[name] for name in names if name in body}
+    if "did" not in body:
+        raise KeyError("did")
+    followers, following, posts = (read_count(raw.get(name)) for name in names)
+    return AccountMetrics(captured_at, followers, following, posts, raw)
+
+
+def parse_time(value: str) -> datetime:
+    """Read an ISO 8601 time as aware UTC; a client may have left out the zone, which then is UTC."""
+    moment = datetime.fromisoformat(value)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _kind(record: Mapping[str, Any]) -> ContentKind:
+    embed = record.get("embed") or {}
+    name = f"{embed.get('$type', '')} {(embed.get('media') or {}).get('$type', '')}"
+    if ".video" in name:
+        return "video"
+    if ".images" in name or ".gallery" in name:
+        return "photo"
+    linked = any(
+        str(feature.get("$type", "")).endswith("#link")
+        for facet in record.get("facets") or ()
+        for feature in facet.get("features") or ()
+    )
+    return "link" if linked or ".external" in name else "text"

@@ -1,0 +1,97 @@
+"""The form in which a platform declares its limits and abilities (`Capabilities`), and what it would refuse.
+
+Each platform's own are in `connectors/<platform>/capabilities.py`; `connectors.capabilities` collects them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from connectors.content.text import compose_text
+from connectors.types import MediaKind, Platform, PostContent
+
+
+@dataclass(frozen=True, slots=True)
+class PublishingLimit:
+    """At most so many posts of one account in any window of this length."""
+
+    posts: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """A platform's limits and abilities as data, each fact's source in the platform module."""
+
+    platform: Platform
+    label: str
+    """As people write it: "X (Twitter)"."""
+    text_limit: int
+    text_unit: str
+    """What one unit of `text_limit` is, for messages: "weighted characters", "graphemes"."""
+    count_text: Callable[[str], int]
+    media_kinds: frozenset[MediaKind]
+    max_images: int
+    max_videos: int
+    max_image_bytes: int | None = None
+    """The largest image file; None = the platform names no size, and says so when it has seen the file."""
+    max_video_bytes: int | None = None
+    """The largest video file; None as above."""
+    api_version: str | None = None
+    """Version of the API that is spoken, kept beside every number; None = the platform has none, or a setting says."""
+    media_required: bool = False
+    fetches_media: frozenset[MediaKind] = frozenset()
+    """Kinds that the platform itself fetches by address; all others are uploaded to it."""
+    text_byte_limit: int | None = None
+    text_required: bool = False
+    """Whether media alone are not enough: a video needs a title."""
+    refused_characters: str = ""
+    """Characters that a text must not hold."""
+    text_limit_with_media: int | None = None
+    """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
+    alt_text_kinds: frozenset[MediaKind] = frozenset()
+    """Of which media the platform takes an alt text; that of all others is left out when they are sent."""
+    alt_text_limit: int | None = None
+    """Characters (code points) of a medium's alt text; None = no limit is known."""
+    link_in_text: bool = True
+    """Whether the link stands below the text and counts as text; False = it has a field of its own."""
+    supports_thread: bool = False
+    supports_first_comment: bool = False
+    needs_instance_url: bool = False
+    needs_handle: bool = False
+    metrics_batch: int = 1
+    """How many posts one metrics request may name."""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """What the platform reports, by the names of connectors.types.METRIC_NAMES, and what one of each is
+    ("displays", "accounts", "plays"); all other names are always None."""
+    lists_posts: bool = True
+    """Whether an account's history can be read; False = `list_publications` gives one empty page."""
+    finds_out: bool = True
+    """Whether `find_publication` can tell; False = it raises CannotFindOutError, and a person decides."""
+    publishing_limit: PublishingLimit | None = None
+    """How often an account may publish; None = the platform publishes no such limit."""
+    refresh_before: timedelta | None = None
+    """How long before `expires_at` a token should be refreshed; None = tokens are never refreshed."""
+    reconciliation: str = ""
+    """One sentence: how the outcome of an ambiguous publish is found out."""
+
+    def write_text(self, content: PostContent) -> str:
+        """Return the text of the first post as this platform gets it."""
+        return compose_text(content) if self.link_in_text else content.text
+
+    def limit_of(self, content: PostContent) -> int:
+        """Return how long that text may be, in `text_unit`."""
+        with_media = self.text_limit_with_media
+        return (
+            self.text_limit if with_media is None or not content.media else min(self.text_limit, with_media)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ContentProblem:
+    """Why a platform would refuse a content: `code` for programs, `detail` names the remedy."""
+
+    code: str
+    detail: str
+    field: str
+    """The field of PostContent at fault: "text", "media", "thread", ..."""

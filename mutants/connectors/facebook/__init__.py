@@ -1,0 +1,4 @@
+"""Facebook Pages through the Graph API.
+
+Imported by `connectors.registry` only.
+"""

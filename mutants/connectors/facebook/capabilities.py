@@ -1,0 +1,33 @@
+"""Limits and abilities of Facebook as data. Sources are named in `connectors.facebook.connector`."""
+
+from connectors.content.capabilities import Capabilities
+from connectors.content.text import count_utf16_units
+from connectors.types import Platform
+
+LABEL = "Facebook"
+
+VERSION = "/v25.0"
+
+CAPABILITIES = Capabilities(
+    platform=Platform.FACEBOOK,
+    label=LABEL,
+    api_version=VERSION.strip("/"),
+    text_limit=63_206,
+    text_unit="characters",
+    count_text=count_utf16_units,
+    media_kinds=frozenset({"image", "video"}),
+    fetches_media=frozenset({"image", "video"}),
+    max_images=10,
+    max_videos=1,
+    alt_text_kinds=frozenset({"image"}),
+    supports_first_comment=True,
+    metrics_batch=50,
+    metrics={
+        "likes": "reactions",
+        "comments": "comments and replies",
+        "shares": "shares",
+        "reach": "accounts",
+        "clicks": "clicks anywhere on the post",
+    },
+    reconciliation="The Page's posts and videos since the first attempt are read and compared.",
+)

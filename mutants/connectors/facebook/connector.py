@@ -1,0 +1,217 @@
+"""Facebook Pages: text, links, photos and videos through the Graph API, by the Page's own token.
+
+Sources: meta/Page.json, PagePost.json, Photo.json, AdVideo.json (edges, parameters, fields),
+developers.facebook.com (error codes, field expansion, reads of many ids). Nothing makes a repeated send
+recognisable, so an ambiguous publish is found out by reading the Page. A person's profile cannot be posted
+to at all. Since November 2025 Facebook counts views (displays and plays alike) in place of impressions:
+those stay None, and views stay in `raw`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+import orjson
+
+from connectors.base import PublishRequest
+from connectors.candidates import choose, window_start
+from connectors.content.batches import split_batches
+from connectors.content.capabilities import Capabilities
+from connectors.content.counts import read_count
+from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
+from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
+from connectors.facebook.listings import list_comments, list_page, list_since
+from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
+from connectors.facebook.pages import take_page_token
+from connectors.facebook.posts import (
+    DUPLICATE,
+    POST_FIELDS,
+    build_permalink,
+    explain,
+    parse_account_metrics,
+    parse_candidate,
+    parse_listed,
+    parse_page,
+)
+from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
+from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    Media,
+    MetricsBatch,
+    PostContent,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_PAGE_FIELDS = "id,name,username,followers_count,fan_count"
+
+
+class FacebookConnector:
+    """One Facebook Page. A post's id is {page}_{post}."""
+
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._insights = InsightsReader(VERSION, INSIGHTS)
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.facebook_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=explain,
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /me, which is the Page; a person's token is exchanged for that of the one Page meant."""
+        try:
+            page = await self._read_page()
+        except GiveUpError as error:
+            if error.platform_code != NO_SUCH_FIELD:
+                raise
+            token = await take_page_token(self._api, self.account)
+            self._use(replace(self.account, credentials=Credentials(token)))
+            page = await self._read_page()
+        return VerifiedAccount(
+            external_id=page["id"],
+            handle=str(page.get("username") or page["id"]),
+            display_name=page["name"],
+            credentials=self.account.credentials,
+            followers=read_count(page.get("followers_count")),
+        )
+
+    async def _read_page(self) -> dict[str, Any]:
+        return await self._api.read(f"{VERSION}/me", parse_page, params={"fields": _PAGE_FIELDS})
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """Put out the post, then its first comment."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        post, content, now = progress.parent_of(part), progress.request.content, self._context.clock()
+        if post is not None:
+            path, form = f"{VERSION}/{post.id}/comments", {"message": part.text}
+            return SentPart(await self._api.publish(path, parse_id, data=form), None, now)
+        if content.kind == "video":
+            return await self._send_video(content.media[0], part, progress)
+        page = f"{VERSION}/{await self._page_id()}"
+        form = await self._build_form(page, part, content)
+        try:
+            post_id = await self._api.publish(f"{page}/feed", parse_id, data=form)
+        except OutcomeUnknownError as error:
+            if error.platform_code == DUPLICATE:
+                await progress.save(duplicate=part.index)
+            raise
+        return SentPart(post_id, build_permalink(post_id), self._context.clock())
+
+    async def _build_form(self, page: str, part: Part, content: PostContent) -> dict[str, str]:
+        """Upload the photos unpublished, which puts nothing before the world, and attach them."""
+        photos = [
+            await self._api.prepare("POST", f"{page}/photos", parse_id, data=_photo_form(item))
+            for item in content.media
+        ]
+        form = {"message": part.text} if part.text else {}
+        if photos:
+            form["attached_media"] = orjson.dumps([{"media_fbid": photo} for photo in photos]).decode()
+        elif content.link:
+            form["link"] = content.link
+        return form
+
+    async def _send_video(self, item: Media, part: Part, progress: Progress) -> SentPart:
+        page_id, video_id = await self._page_id(), progress.extra.get("video_id")
+        if video_id is None:
+            form = {"file_url": item.url, "description": part.text}
+            video_id = await self._api.publish(f"{VERSION}/{page_id}/videos", parse_id, data=form)
+            # Accepted: it goes out by itself, so no attempt may send it again.
+            await progress.save(video_id=video_id)
+        try:
+            return await wait_for_video(self._api, self._context, str(video_id), page_id)
+        except VideoFailedError:
+            await progress.save(video_id=None)
+            raise
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the Page's posts since the first attempt; for a video, first what became of it."""
+        return await find_parts(request, self._look)
+
+    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        post, request, page_id = progress.parent_of(part), progress.request, await self._page_id()
+        if post is not None:
+            return choose(LABEL, part, progress, await list_comments(self._api, page_id, post.id))
+        if request.content.kind == "video" and (
+            found := await find_video(self._api, page_id, part, progress)
+        ):
+            return found
+        listed = list_since(self._api, f"{page_id}/published_posts", POST_FIELDS, window_start(request))
+        found = choose(LABEL, part, progress, [parse_candidate(item) async for item in listed])
+        if found is not None:
+            return found
+        if progress.extra.get("duplicate") == part.index:
+            # Sending again would meet the same refusal: better keep looking, and let a person decide.
+            raise UnavailableError(
+                f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                "words went out before or by another publication"
+            )
+        return None
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /?ids=, 50 a request, insights included; where one post spoils a request, each post alone."""
+        measured: dict[str, PostMetrics] = {}
+        deleted: set[str] = set()
+        missing: set[str] = set()
+        for ids in split_batches(external_ids, self.capabilities.metrics_batch):
+            try:
+                found = await measure_many(self._api, self._insights, ids, self._context.clock())
+            except GiveUpError:
+                batch = await measure_each(ids, self._measure_one)
+                found, deleted = list(batch.metrics), deleted | batch.deleted
+            measured |= {item.external_id: item for item in found}
+            missing |= set(ids) - set(measured) - deleted
+        if deleted:
+            # "Does not exist" may also mean "not for you": only a token that still reads its Page is believed.
+            await self._read_page()
+        return MetricsBatch(tuple(measured.values()), frozenset(deleted), frozenset(missing))
+
+    async def _measure_one(self, post_id: str) -> PostMetrics:
+        return await measure_one(self._api, self._insights, post_id, self._context.clock())
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /me."""
+        captured_at = self._context.clock()
+        return parse_account_metrics(await self._read_page(), captured_at)
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 posts, without metrics."""
+        edge = f"{await self._page_id()}/published_posts"
+        items, following = await list_page(self._api, edge, POST_FIELDS, cursor)
+        posts = tuple(parse_listed(item) for item in items)
+        if posts and posts[-1].published_at < since:
+            following = None
+        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+
+    async def refresh_token(self) -> Credentials | None:
+        """A Page's token that came from a long-lived one has no end."""
+        return None
+
+    async def _page_id(self) -> str:
+        if not self.account.external_id:
+            self.account = replace(self.account, external_id=(await self.verify()).external_id)
+        return self.account.external_id
+
+
+def _photo_form(item: Media) -> dict[str, str]:
+    alt_text = {"alt_text_custom": item.alt_text} if item.alt_text else {}
+    return {"url": item.url, "published": "false", **alt_text}

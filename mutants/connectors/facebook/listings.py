@@ -1,0 +1,60 @@
+"""A Page's own lists, page by page: its posts, its videos, and the comments below a post.
+
+Sources: meta/Page.json (edges published_posts, videos), meta/PagePost.json (edge comments).
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from connectors.candidates import Candidate
+from connectors.errors import UnavailableError
+from connectors.facebook.capabilities import LABEL, VERSION
+from connectors.facebook.posts import parse_listing
+from connectors.http.client import PlatformApi
+from connectors.meta.api import parse_time
+from connectors.parts import SentPart
+
+_PAGE = 100
+_COMMENT_FIELDS = "id,message,from,created_time"
+
+
+async def list_page(
+    api: PlatformApi, edge: str, fields: str, cursor: str | None, **more: str
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Read one page of `edge` (11/videos, 11_22/comments) and the cursor of the next; None = the end."""
+    params = {"fields": fields, "limit": str(_PAGE), **more, **({"after": cursor} if cursor else {})}
+    items, following = await api.read(f"{VERSION}/{edge}", parse_listing, params=params)
+    if following is not None and following == cursor:
+        raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+    return items, following
+
+
+async def list_since(
+    api: PlatformApi, edge: str, fields: str, since: datetime, **more: str
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield what was made since that moment from a list with the newest first."""
+    cursor: str | None = None
+    while True:
+        items, cursor = await list_page(api, edge, fields, cursor, **more)
+        for item in items:
+            if parse_time(item["created_time"]) >= since:
+                yield item
+        if cursor is None or (items and parse_time(items[-1]["created_time"]) < since):
+            return
+
+
+async def list_comments(api: PlatformApi, page_id: str, post_id: str) -> list[Candidate]:
+    """Return the Page's own comments below a post, however many others wrote since.
+
+    Facebook names the Page where it wrote a comment itself, and keeps other people's names back.
+    """
+    order, own, cursor = {"filter": "stream", "order": "reverse_chronological"}, [], None
+    while True:
+        comments, cursor = await list_page(api, f"{post_id}/comments", _COMMENT_FIELDS, cursor, **order)
+        for comment in comments:
+            if (comment.get("from") or {}).get("id") in {None, page_id}:
+                sent = SentPart(comment["id"], None, parse_time(comment["created_time"]))
+                own.append(Candidate(sent, comment.get("message") or ""))
+        if cursor is None:
+            return own

@@ -1,0 +1,81 @@
+"""The numbers of Facebook posts: counters are fields of a post, all else are its insights.
+
+Sources: meta/PagePost.json, meta/InsightsResult.json (fields, edges); developers.facebook.com, "Field Expansion"
+and reads of many ids (one request for the counters and insights of 50 posts).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from connectors.errors import GiveUpError
+from connectors.facebook.capabilities import VERSION
+from connectors.http.client import PlatformApi
+from connectors.meta.api import InsightsReader, parse_id, parse_insights
+from connectors.types import PostMetrics
+
+INSIGHTS = ("post_media_view", "post_total_media_view_unique", "post_clicks")
+COLUMNS = {"post_total_media_view_unique": "reach", "post_clicks": "clicks"}
+"""Which of the insights are metrics of ours; views count displays and plays alike and stay in `raw`."""
+COUNTERS = (
+    "shares,reactions.limit(0).summary(total_count),comments.filter(stream).limit(0).summary(total_count)"
+)
+
+
+async def measure_many(
+    api: PlatformApi, insights: InsightsReader, ids: Sequence[str], captured_at: datetime
+) -> list[PostMetrics]:
+    """Read all posts in one request, insights included. Raises GiveUpError where one post or name spoils it."""
+    fields = f"id,{COUNTERS},insights.metric({','.join(insights.names)}){{name,values}}"
+
+    def parse(body: dict[str, Any]) -> list[PostMetrics]:
+        if not set(body) <= set(ids):
+            raise ValueError("the answer names posts that were not asked for")
+        return [_parse_measured({**post, "id": post_id}, captured_at) for post_id, post in body.items()]
+
+    return await api.read(f"{VERSION}/", parse, params={"ids": ",".join(ids), "fields": fields})
+
+
+async def measure_one(
+    api: PlatformApi, insights: InsightsReader, post_id: str, captured_at: datetime
+) -> PostMetrics:
+    """Read one post's counters, then its insights, which may be refused. Raises GiveUpError where it is gone."""
+    counters = await api.read(f"{VERSION}/{post_id}", parse_counters, params={"fields": f"id,{COUNTERS}"})
+    try:
+        values = await insights.fetch(api, post_id)
+    except GiveUpError:
+        values = {}  # a reel has none under this address; its counters stand alone
+    return _build_metrics(post_id, counters, values, captured_at)
+
+
+def parse_counters(post: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
+    """Read a post's counters. `shares` is left out by Facebook while nobody has shared: then it is unknown."""
+    parse_id(post)
+    found = {
+        name: int(post[name]["summary"]["total_count"]) for name in ("reactions", "comments") if name in post
+    }
+    if "shares" in post:
+        found["shares"] = int(post["shares"]["count"])
+    return found
+
+
+def _parse_measured(body: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
+    """Read counters and insights of a post that came with its insights."""
+    insights = parse_insights(body["insights"]) if "insights" in body else {}
+    return _build_metrics(str(body["id"]), parse_counters(body), insights, captured_at)
+
+
+def _build_metrics(
+    post_id: str, counters: Mapping[str, int], insights: Mapping[str, int], captured_at: datetime
+) -> PostMetrics:
+    """Put counters and insights into our columns; likes are all reactions, comments count replies too."""
+    columns = {column: insights.get(name) for name, column in COLUMNS.items()}
+    return PostMetrics(
+        post_id,
+        captured_at,
+        likes=counters.get("reactions"),
+        comments=counters.get("comments"),
+        shares=counters.get("shares"),
+        raw={**counters, **insights},
+        **columns,
+    )

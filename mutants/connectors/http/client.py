@@ -1,0 +1,276 @@
+"""The one way to a platform: three kinds of request, and what each outcome means for the caller.
+
+    read     GET. Retried with a back-off, for it changes nothing.
+    prepare  a write that publishes nothing by itself (upload, container, token). Sent once.
+    publish  a write that may put a post before the world. Sent once, never again by itself.
+
+| outcome                                             | read, prepare      | publish             |
+|-----------------------------------------------------|--------------------|---------------------|
+| refused, no DNS, no free connection                 | NotSentError       | NotSentError        |
+| time-out or reset after sending, 5xx, 408, 303      | UnavailableError   | OutcomeUnknownError |
+| 2xx that is not the JSON we expect, or far too long | UnavailableError   | OutcomeUnknownError |
+| 429                                                 | RateLimitedError   | RateLimitedError    |
+| 401                                                 | ReauthenticateError| ReauthenticateError |
+| 400, 409, 413, 415, 422                             | GiveUpError (read) | ContentRejectedError|
+| any other 3xx or 4xx                                | GiveUpError        | GiveUpError         |
+
+A platform module may interpret a 4xx better than that; it cannot turn a publish's 5xx into certainty.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Literal, NoReturn, TypeVar
+
+import httpx
+import orjson
+import stamina
+from pydantic import SecretStr
+
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.http.messages import excerpt, platform_message
+from connectors.http.private_networks import PrivateAddressError
+from connectors.http.rate_limits import parse_retry_at
+from connectors.http.redaction import redact
+from connectors.settings import ConnectorSettings
+
+T = TypeVar("T")
+Purpose = Literal["read", "prepare", "publish"]
+Clock = Callable[[], datetime]
+
+_PUBLISH_IN_DOUBT = frozenset({303, 408})
+_CONTENT_STATUSES = frozenset({400, 409, 413, 415, 422})
+_SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderParse(Generic[T]):
+    """For answers that say it in a header: `parse` gets the headers and the body as it came."""
+
+    parse: Callable[[httpx.Headers, bytes], T]
+
+
+Parse = Callable[[Any], T] | HeaderParse[T]
+"""How an answer is read: from its JSON, or from its headers."""
+
+
+class BearerAuth(httpx.Auth):
+    """`Authorization: Bearer ...`, from a token that never shows in a repr."""
+
+    def __init__(self, token: SecretStr) -> None:
+        value = token.get_secret_value().strip()
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise ReauthenticateError("the access token is empty or holds characters that no token has")
+        self._header = f"Bearer {value}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        request.headers["Authorization"] = self._header
+        yield request
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is no success, as a platform module gets to interpret it."""
+
+    purpose: Purpose
+    status: int
+    body: Any
+    """The decoded JSON; None where the body is empty, plain text or HTML."""
+    message: str
+    """The platform's own words in one line, redacted, with the platform and status in front."""
+    headers: httpx.Headers
+    received_at: datetime
+    """Our clock (UTC)."""
+    retry_at: datetime | None
+    """When the headers say to come back."""
+
+
+class PlatformApi:
+    """One account's requests to one platform, every outcome an answer or an error of connectors.errors."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        settings: ConnectorSettings,
+        *,
+        label: str,
+        base_url: str,
+        auth: httpx.Auth | None,
+        secrets: Iterable[SecretStr | None],
+        explain: Callable[[Refusal], ConnectorError | None],
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._label = label
+        self._base_url = base_url
+        self._auth = auth
+        self._secrets = tuple(secrets)
+        self._explain = explain
+        self._clock = clock
+
+    async def read(
+        self,
+        path: str,
+        parse: Parse[T],
+        *,
+        params: Mapping[str, Any] | None = None,
+        attempts: int | None = None,
+    ) -> T:
+        """GET `path` and return what `parse` makes of the JSON; tried several times."""
+        async for attempt in stamina.retry_context(
+            on=_is_passing, attempts=attempts or self._settings.read_attempts,
+            timeout=self._settings.request_timeout, wait_initial=0.2, wait_max=5.0, wait_jitter=0.2,
+        ):  # fmt: skip
+            with attempt:
+                return await self._send("read", "GET", path, parse, params=params)
+        raise AssertionError("retry_context ends by returning or raising")
+
+    async def prepare(
+        self,
+        method: str,
+        path: str,
+        parse: Parse[T],
+        *,
+        auth: httpx.Auth | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the request within asyncio.timeout
+        **body: Any,  # noqa: ANN401 - httpx's own keywords: json, data, files, content, headers, params
+    ) -> T:
+        """Send a write that publishes nothing by itself; `auth` and `timeout` replace the usual ones."""
+        return await self._send("prepare", method, path, parse, auth=auth, timeout=timeout, **body)
+
+    async def publish(
+        self,
+        path: str,
+        parse: Parse[T],
+        *,
+        method: str = "POST",
+        **body: Any,  # noqa: ANN401 - httpx's own keywords: json, data, headers; and auth, timeout
+    ) -> T:
+        """Send what puts a post before the world. OutcomeUnknownError means: find out before trying again."""
+        return await self._send("publish", method, path, parse, **body)
+
+    async def _send(
+        self,
+        purpose: Purpose,
+        method: str,
+        path: str,
+        parse: Parse[T],
+        *,
+        auth: httpx.Auth | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the request within asyncio.timeout
+        **body: Any,  # noqa: ANN401 - handed on to httpx
+    ) -> T:
+        """Send once; every failure becomes an error of connectors.errors with its secrets taken out."""
+        try:
+            async with asyncio.timeout(timeout or self._settings.request_timeout):
+                request = self._client.build_request(method, self._base_url + path, **body)
+                response = await self._client.send(request, auth=auth or self._auth, stream=True)
+                try:
+                    content = await self._read_body(response)
+                finally:
+                    await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            self._raise_not_sent(error)
+        except (httpx.HTTPError, TimeoutError) as error:
+            words = self._clean(f"no answer to {method} {path} ({type(error).__name__}: {error})")
+            raise self._in_doubt(purpose, words) from error
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise GiveUpError(self._clean(f"the address {path!r} cannot be asked for: {error}")) from None
+        if content is None:
+            raise self._in_doubt(
+                purpose, self._clean("answered far more than it should"), response.status_code
+            )
+        if response.is_success:
+            return self._parse(purpose, response, content, parse)
+        raise self._refuse(purpose, response, content)
+
+    async def _read_body(self, response: httpx.Response) -> bytes | None:
+        """Return the body, or None as soon as it exceeds the cap (counted after decompression)."""
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > self._settings.max_response_bytes:
+                return None
+        return bytes(content)
+
+    def _parse(self, purpose: Purpose, response: httpx.Response, content: bytes, parse: Parse[T]) -> T:
+        try:
+            if isinstance(parse, HeaderParse):
+                return parse.parse(response.headers, content)
+            return parse(orjson.loads(content) if content else None)
+        except ConnectorError as error:
+            # The platform module read a refusal in a 2xx: its word counts, less the secrets it may quote.
+            error.message = redact(error.message, self._secrets)
+            error.args = (error.message,)
+            raise
+        except _SHAPE_ERRORS as error:
+            # Neither the answer's JSON nor a decoder's context is kept as a cause: both may hold tokens.
+            status = response.status_code
+            words = f"answered {status} in a form we do not know ({type(error).__name__}): {excerpt(content)}"
+            raise self._in_doubt(purpose, self._clean(words), status) from None
+
+    def _refuse(self, purpose: Purpose, response: httpx.Response, content: bytes) -> ConnectorError:
+        try:
+            body = orjson.loads(content) if content else None
+        except orjson.JSONDecodeError:
+            body = None
+        status = response.status_code
+        words = platform_message(body) or excerpt(content) or response.reason_phrase or "no reason given"
+        message = self._clean(f"answered {status}: {words}")
+        if purpose == "publish" and (status >= 500 or status in _PUBLISH_IN_DOUBT):
+            return OutcomeUnknownError(message, status=status)
+        now = self._clock()
+        refusal = Refusal(
+            purpose=purpose,
+            status=status,
+            body=body,
+            message=message,
+            headers=response.headers,
+            received_at=now,
+            retry_at=parse_retry_at(response.headers, now=now),
+        )
+        return self._explain(refusal) or _default_error(refusal)
+
+    def _raise_not_sent(self, error: httpx.TransportError) -> NoReturn:
+        if isinstance(error.__cause__, PrivateAddressError):
+            raise GiveUpError(
+                self._clean(f"refused: {error}; set SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true to allow it")
+            ) from None
+        raise NotSentError(self._clean(f"could not be reached ({type(error).__name__}: {error})")) from error
+
+    def _in_doubt(self, purpose: Purpose, message: str, status: int | None = None) -> ConnectorError:
+        kind = OutcomeUnknownError if purpose == "publish" else UnavailableError
+        return kind(message, status=status)
+
+    def _clean(self, message: str) -> str:
+        return redact(f"{self._label} {message}", self._secrets)
+
+
+def _default_error(refusal: Refusal) -> ConnectorError:
+    status, message = refusal.status, refusal.message
+    if status == 429:
+        return RateLimitedError(message, retry_at=refusal.retry_at)
+    if status == 401:
+        return ReauthenticateError(message, status=status)
+    if status >= 500 or status in _PUBLISH_IN_DOUBT:
+        return UnavailableError(message, retry_at=refusal.retry_at, status=status)
+    if status in _CONTENT_STATUSES and refusal.purpose != "read":
+        return ContentRejectedError(message, status=status)
+    return GiveUpError(message, status=status)
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether a read is worth repeating at once: not where the platform named a time or a remedy."""
+    return isinstance(error, NotSentError | UnavailableError) and error.retry_at is None

@@ -1,0 +1,201 @@
+"""Fetch an image or a video by its public address into a temporary file: streamed, bounded, typed."""
+
+import asyncio
+import io
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+import httpx
+
+from connectors.errors import ContentRejectedError, UnavailableError
+from connectors.http.messages import shorten
+from connectors.http.private_networks import PrivateAddressError
+from connectors.settings import ConnectorSettings
+from connectors.types import UPLOAD_PREFIX, MediaKind
+
+_IN_MEMORY = 4_000_000  # larger files go to disk
+_HEAD = 16
+_PIECE = 65_536
+
+# First bytes of the formats that the platforms take; a server's Content-Type is often wrong or missing.
+_IMAGES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n", "image/png"), (b"GIF8", "image/gif"))
+_WEBM = b"\x1a\x45\xdf\xa3"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMedia:
+    """A media file at hand. `file` stands at its start and closes with the fetch."""
+
+    file: IO[bytes]
+    size: int
+    content_type: str
+
+    @property
+    def name(self) -> str:
+        """A file name that fits the type, for multipart uploads."""
+        return f"media.{self.content_type.rpartition('/')[2].replace('quicktime', 'mov')}"
+
+    def parts(self, size: int) -> Iterator[IO[bytes]]:
+        """Yield the file as files of `size` bytes each, for forms: a form holds on to whatever bytes it is given."""
+        for start in range(0, self.size, size):
+            yield io.BufferedReader(_FilePart(self.file, start, min(size, self.size - start)))
+
+    async def stream(self, start: int, size: int) -> AsyncIterator[bytes]:
+        """Yield `size` bytes from `start` on in small pieces, as the body of one request."""
+        self.file.seek(start)
+        while size > 0 and (piece := self.file.read(min(_PIECE, size))):
+            size -= len(piece)
+            yield piece
+
+
+class _FilePart(io.RawIOBase):
+    """A piece of a file, read from the file itself when it is asked for."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = min(max(base + offset, 0), self._size)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        self._file.seek(self._start + self._at)
+        piece = self._file.read(min(len(buffer), self._size - self._at))
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+
+class UploadSource(Protocol):
+    """Where the bytes of uploads (`upload:<id>`) are."""
+
+    def open(self, media_id: str) -> AbstractContextManager[IO[bytes]]:
+        """Open an upload for reading. Raises ContentRejectedError (gone), UnavailableError."""
+        ...
+
+    def address(self, media_id: str) -> str:
+        """Return the address at which a platform can fetch an upload. Raises ContentRejectedError: there is none."""
+        ...
+
+
+class MediaFetcher:
+    """Reads media addresses without any credentials, within the private network rule of `client`; and uploads."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, settings: ConnectorSettings, uploads: UploadSource | None = None
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._uploads = uploads
+
+    @asynccontextmanager
+    async def fetch(self, url: str, *, kind: MediaKind, max_bytes: int) -> AsyncIterator[FetchedMedia]:
+        """Yield the file behind `url`.
+
+        `max_bytes` is the platform's limit; `max_media_bytes` of the settings holds besides, so that no address can
+        fill the disk. Raises ContentRejectedError where the author must act (gone, too large, another type,
+        private address), UnavailableError where its server, or our disk, may do better later.
+        """
+        with _open_temporary() as file:
+            if url.startswith(UPLOAD_PREFIX):
+                declared = ""
+                await asyncio.to_thread(self._copy_upload, url.removeprefix(UPLOAD_PREFIX), file, max_bytes)
+            else:
+                declared = await self._download(url, file, max_bytes)
+            file.seek(0)
+            content_type = sniff_type(file.read(_HEAD)) or declared
+            if not content_type.startswith(f"{kind}/"):
+                raise ContentRejectedError(
+                    f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
+                )
+            file.seek(0, os.SEEK_END)
+            size = file.tell()
+            file.seek(0)
+            yield FetchedMedia(file, size, content_type)
+
+    def _copy_upload(self, media_id: str, file: IO[bytes], max_bytes: int) -> None:
+        if self._uploads is None:
+            raise ContentRejectedError(f"this process has no uploads: {media_id} cannot be read")
+        with self._uploads.open(media_id) as source:
+            while piece := source.read(_PIECE):
+                file.write(piece)
+                if file.tell() > max_bytes:
+                    raise ContentRejectedError(
+                        f"upload {media_id} is larger than the {max_bytes:,} bytes that the platform takes: shrink it"
+                    )
+        file.flush()
+
+    async def _download(self, url: str, file: IO[bytes], max_bytes: int) -> str:
+        name, ours = shorten(url), self._settings.max_media_bytes
+        whose = "the platform takes" if max_bytes <= ours else "SOCIALFLOW_MAX_MEDIA_BYTES allows"
+        most = min(max_bytes, ours)
+        try:
+            async with (
+                asyncio.timeout(self._settings.upload_timeout),
+                self._client.stream("GET", url, follow_redirects=True, headers={"Accept": "*/*"}) as answer,
+            ):
+                if answer.status_code == 429 or answer.status_code >= 500:
+                    raise UnavailableError(f"media {name} answered {answer.status_code}")
+                if not answer.is_success:
+                    raise ContentRejectedError(
+                        f"media {name} answered {answer.status_code}: give an address that anyone can open"
+                    )
+                said = answer.headers.get("content-length", "")
+                size = int(said) if said.isdigit() else 0
+                async for chunk in answer.aiter_bytes():
+                    size = max(size, file.tell() + len(chunk))
+                    if size > most:
+                        raise ContentRejectedError(
+                            f"media {name} is larger than the {most:,} bytes that {whose}: shrink it"
+                        )
+                    file.write(chunk)
+                file.flush()
+                return str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
+        except (httpx.HTTPError, TimeoutError) as error:
+            if isinstance(error.__cause__, PrivateAddressError):
+                raise ContentRejectedError(
+                    f"media {name} lies on a private network: give a public address, or set "
+                    "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
+                ) from None
+            if isinstance(error, httpx.UnsupportedProtocol | httpx.TooManyRedirects):
+                raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
+            raise UnavailableError(
+                f"media {name} could not be fetched ({type(error).__name__}: {error})"
+            ) from error
+        except OSError as error:  # the temporary folder is full, say
+            raise UnavailableError(f"media {name} could not be kept ({error.strerror or error})") from error
+        except httpx.InvalidURL as error:
+            raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
+
+
+@contextmanager
+def _open_temporary() -> Iterator[IO[bytes]]:
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed below
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what a full disk did not take is not wanted any more
+            file.close()
+
+
+def sniff_type(head: bytes) -> str:
+    """Return the media type that the first bytes show, "" where they show none."""
+    for magic, name in _IMAGES:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp":
+        return "video/quicktime" if head[8:10] == b"qt" else "video/mp4"
+    return "video/webm" if head.startswith(_WEBM) else ""

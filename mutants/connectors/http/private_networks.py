@@ -1,0 +1,152 @@
+"""Keep requests to addresses that people typed in (instances, media) off loopback and private networks.
+
+The address is checked when the connection is made, and that very address is connected to, so that a name
+which resolves to something else a moment later gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import httpcore
+import httpx
+
+from connectors.errors import GiveUpError
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All that the world routes in IPv6 lies here. Python 3.11 calls more than that global: fec0::/10 (site-local),
+# ::127.0.0.1 and ::ffff:0:127.0.0.1 (old ways to wrap an IPv4 address), 64:ff9b:1::/48 (a network's own NAT64).
+_IPV6_INTERNET = ipaddress.ip_network("2000::/3")
+_IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
+
+
+class PrivateAddressError(httpcore.ConnectError):
+    """The name resolves to an address that is not public. Nothing was sent."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address, also one wrapped in IPv6, belongs to the public internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip not in _IPV6_INTERNET or ip in _IPV6_DOCUMENTATION:
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> str:
+    """Return the address as scheme://host[:port], or raise GiveUpError that names the remedy.
+
+    Whether a host name resolves to a private address is found out when the connection is made.
+    """
+    remedy = "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
+    parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
+    host = str(parts.hostname)
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{bracketed}" + (f":{parts.port}" if parts.port else "")
+
+
+def check_public_url(url: str, *, field: str, allow_private: bool, remedy: str) -> str:
+    """Return the whole address, path and query kept, or raise GiveUpError that names `remedy`, the setting to change.
+
+    Whether a host name resolves to a private address is found out when the connection is made.
+    """
+    parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
+    return parts._replace(fragment="").geturl()
+
+
+def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> SplitResult:
+    given = (url or "").strip()
+    if not given.isprintable() or " " in given:
+        raise GiveUpError(f"{field} holds characters that no web address has")
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        parts = urlsplit("")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
+        raise GiveUpError(f"{field} {url!r} is no web address: give it as https://example.social")
+    if parts.username or parts.password:
+        raise GiveUpError(f"{field} must not hold a user name or password")
+    if parts.scheme == "http" and not allow_private:
+        raise GiveUpError(f"{field} must start with https://: nothing is sent in the clear")
+    if not allow_private and not _may_be_public(parts.hostname):
+        raise GiveUpError(f"{field} {parts.hostname} is on a private network: set {remedy} to allow it")
+    return parts
+
+
+def _may_be_public(host: str) -> bool:
+    try:
+        return is_public(host)
+    except ValueError:  # a name, not an address
+        return host != "localhost" and not host.endswith((".localhost", ".local", ".internal"))
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Opens TCP connections to public addresses only."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
+        self._inner = inner
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        addresses = await resolve(host, port)
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise PrivateAddressError(f"{host} is not on the public internet")
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in addresses:
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - the signature is httpcore's
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - the signature is httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        raise PrivateAddressError(f"{path} is a local socket")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a name. Raises httpcore.ConnectError where there are none to be had."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def guarded_transport(
+    limits: httpx.Limits, *, verify: ssl.SSLContext | bool = True
+) -> httpx.AsyncHTTPTransport:
+    """Return a transport that connects to the public internet only. `verify` is httpx's: whom TLS trusts."""
+    transport = httpx.AsyncHTTPTransport(verify=verify, limits=limits)
+    pool = transport._pool  # noqa: SLF001 - httpx has no public way to set httpcore's network backend
+    if not isinstance(pool, httpcore.AsyncConnectionPool):  # a later httpx that built something else
+        raise TypeError("httpx no longer builds an httpcore pool: the private network guard must be adapted")
+    pool._network_backend = _GuardedBackend(pool._network_backend)  # noqa: SLF001 - as above
+    return transport

@@ -1,0 +1,4 @@
+"""Instagram (API with Instagram Login).
+
+Imported by `connectors.registry` only.
+"""

@@ -1,0 +1,40 @@
+"""Limits and abilities of Instagram as data. Sources are named in `connectors.instagram.connector`."""
+
+from datetime import timedelta
+
+from connectors.content.capabilities import Capabilities, PublishingLimit
+from connectors.content.text import count_utf16_units
+from connectors.types import Platform
+
+LABEL = "Instagram"
+
+VERSION = "/v23.0"
+
+CAPABILITIES = Capabilities(
+    platform=Platform.INSTAGRAM,
+    label=LABEL,
+    api_version=VERSION.strip("/"),
+    text_limit=2200,
+    text_unit="characters",
+    count_text=count_utf16_units,
+    media_kinds=frozenset({"image", "video"}),
+    fetches_media=frozenset({"image", "video"}),
+    max_images=10,
+    max_videos=1,
+    max_image_bytes=8_000_000,  # developers.facebook.com, IG User Media, image specifications
+    alt_text_kinds=frozenset({"image"}),
+    alt_text_limit=1000,  # developers.facebook.com, IG User Media, alt_text
+    media_required=True,
+    supports_first_comment=True,
+    metrics_batch=1,
+    metrics={
+        "reach": "accounts",
+        "likes": "likes",
+        "comments": "comments",
+        "shares": "shares",
+        "saves": "saves",
+    },
+    publishing_limit=PublishingLimit(100, timedelta(hours=24)),
+    refresh_before=timedelta(days=10),
+    reconciliation="The stored container is asked whether it was published; the account's media name the post.",
+)

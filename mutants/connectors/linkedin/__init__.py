@@ -1,0 +1,4 @@
+"""LinkedIn members and organization pages through the versioned REST API.
+
+Imported by `connectors.registry` only.
+"""

@@ -1,0 +1,42 @@
+"""Limits and abilities of LinkedIn as data. Sources are named in `connectors.linkedin.connector`."""
+
+from datetime import timedelta
+
+from connectors.content.capabilities import Capabilities
+from connectors.content.text import count_utf16_units
+from connectors.types import Platform
+
+LABEL = "LinkedIn"
+
+MAX_IMAGE_BYTES = 10_000_000  # ours: LinkedIn documents pixels (36,152,320), not bytes
+
+MAX_VIDEO_BYTES = 500_000_000
+
+REFRESH_BEFORE = timedelta(days=10)
+
+CAPABILITIES = Capabilities(
+    platform=Platform.LINKEDIN,
+    label=LABEL,
+    text_limit=3000,
+    text_unit="characters",
+    count_text=count_utf16_units,
+    media_kinds=frozenset({"image", "video"}),
+    max_images=20,
+    max_videos=1,
+    max_image_bytes=MAX_IMAGE_BYTES,
+    max_video_bytes=MAX_VIDEO_BYTES,
+    alt_text_kinds=frozenset({"image", "video"}),
+    supports_first_comment=True,
+    metrics_batch=20,
+    metrics={
+        "impressions": "displays",
+        "reach": "members",
+        "likes": "reactions",
+        "comments": "comments",
+        "shares": "reshares",
+        "saves": "saves, of a member's posts alone",
+        "clicks": "clicks, of a page's posts alone",
+    },
+    refresh_before=REFRESH_BEFORE,
+    reconciliation="The author's posts since the first attempt are read and compared; a duplicate names the post.",
+)

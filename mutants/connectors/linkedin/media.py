@@ -1,0 +1,123 @@
+"""Give images and videos to LinkedIn: initialize, PUT the bytes as a stream, finalize, wait for a video.
+
+Sources: learn.microsoft.com/linkedin, "Images API" and "Videos API" (li-lms-2025-01). Nothing is put before the
+world by an upload. The address to PUT to is LinkedIn's choice; only its own servers are shown the token.
+"""
+
+import asyncio
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
+from connectors.http.client import HeaderParse, PlatformApi
+from connectors.http.context import ConnectorContext
+from connectors.http.media import FetchedMedia
+from connectors.linkedin.capabilities import LABEL, MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
+from connectors.linkedin.responses import DENIED
+from connectors.types import Media
+
+_WAITING = frozenset({"PROCESSING", "WAITING_UPLOAD"})
+
+
+class LinkedInUploads:
+    """Uploads for one account. `api` speaks to LinkedIn, `bare` to whole addresses with the token."""
+
+    def __init__(self, api: PlatformApi, bare: PlatformApi, context: ConnectorContext) -> None:
+        self._api = api
+        self._bare = bare
+        self._context = context
+
+    async def upload(self, item: Media, owner: str) -> dict[str, str]:
+        """Fetch one media item and give it to LinkedIn; return what names it in a post."""
+        limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
+        async with self._context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
+            send = self._upload_video if item.kind == "video" else self._upload_image
+            urn = await send(media, owner)
+        if item.kind == "video":
+            await self._wait_for_video(urn)
+            return {"id": urn, **({"title": item.alt_text} if item.alt_text else {})}
+        return {"id": urn, **({"altText": item.alt_text} if item.alt_text else {})}
+
+    async def _upload_image(self, media: FetchedMedia, owner: str) -> str:
+        url, urn = await self._api.prepare(
+            "POST",
+            "/rest/images?action=initializeUpload",
+            lambda body: (str(body["value"]["uploadUrl"]), str(body["value"]["image"])),
+            json={"initializeUploadRequest": {"owner": owner}},
+        )
+        await self._put(url, media, 0, media.size)
+        return urn
+
+    async def _upload_video(self, media: FetchedMedia, owner: str) -> str:
+        order = {
+            "owner": owner,
+            "fileSizeBytes": media.size,
+            "uploadCaptions": False,
+            "uploadThumbnail": False,
+        }
+        urn, token, parts = await self._api.prepare(
+            "POST",
+            "/rest/videos?action=initializeUpload",
+            _parse_instructions,
+            json={"initializeUploadRequest": order},
+        )
+        tags = []
+        for url, first, last in parts:
+            tags.append(await self._put(url, media, first, last - first + 1))
+        finished = {"video": urn, "uploadToken": token, "uploadedPartIds": tags}
+        await self._api.prepare(
+            "POST",
+            "/rest/videos?action=finalizeUpload",
+            lambda _body: None,
+            json={"finalizeUploadRequest": finished},
+        )
+        return urn
+
+    async def _put(self, url: str, media: FetchedMedia, start: int, size: int) -> str:
+        """PUT `size` bytes from `start` on; return the tag that LinkedIn gives them."""
+        host = urlsplit(url).hostname or ""
+        ours = urlsplit(self._context.settings.linkedin_base_url).hostname
+        if host != ours and not host.endswith(".linkedin.com"):
+            raise GiveUpError(
+                f"{LABEL} wants the media at {host}, which is none of its own servers: not sent"
+            )
+        return await self._bare.prepare(
+            "PUT",
+            url,
+            HeaderParse(lambda headers, _body: headers.get("etag", "").strip('"')),
+            content=media.stream(start, size),
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
+            timeout=self._context.settings.upload_timeout,
+        )
+
+    async def _wait_for_video(self, urn: str) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._context.settings.processing_timeout
+        while True:
+            try:
+                status = await self._api.read(f"/rest/videos/{quote(urn, safe='')}", _parse_status)
+            except GiveUpError as error:
+                if error.platform_code != DENIED:
+                    raise
+                return  # an app that may not look must do without: LinkedIn shows the post once it is ready
+            if status == "PROCESSING_FAILED":
+                raise ContentRejectedError(f"{LABEL} could not process the video: try another file or format")
+            if status not in _WAITING:
+                return
+            if loop.time() > deadline:
+                raise UnavailableError(f"{LABEL} is still processing the video {urn}")
+            await asyncio.sleep(self._context.settings.poll_interval)
+
+
+def _parse_status(body: Any) -> str:  # noqa: ANN401 - JSON
+    return str(body["status"])
+
+
+def _parse_instructions(body: Any) -> tuple[str, str, list[tuple[str, int, int]]]:  # noqa: ANN401 - JSON
+    """Read {value: {video, uploadToken, uploadInstructions: [{uploadUrl, firstByte, lastByte}]}}."""
+    value = body["value"]
+    parts = [
+        (str(item["uploadUrl"]), int(item["firstByte"]), int(item["lastByte"]))
+        for item in value["uploadInstructions"]
+    ]
+    return str(value["video"]), str(value.get("uploadToken") or ""), parts

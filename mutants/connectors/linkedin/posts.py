@@ -1,0 +1,182 @@
+"""How a post gets to LinkedIn, and how its outcome is found out: by reading, or by the duplicate that it names.
+
+Sources: learn.microsoft.com/linkedin, "Posts API" and "Comments API" (li-lms-2025-01). The answer to a duplicate, 422
+with the URN in its message, is reported by third parties.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from connectors.candidates import CLOCK_MARGIN, Candidate, choose, window_start
+from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
+from connectors.http.client import Clock, PlatformApi
+from connectors.linkedin.capabilities import LABEL
+from connectors.linkedin.media import LinkedInUploads
+from connectors.linkedin.responses import (
+    DENIED,
+    DUPLICATE,
+    GONE,
+    build_permalink,
+    find_post_urn,
+    modified_at,
+    parse_created,
+    parse_elements,
+    parse_page,
+    published_at,
+    shows,
+    time_of,
+)
+from connectors.linkedin.text import escape_little, unescape_little
+from connectors.parts import Part, Progress, SentPart
+
+_PAGE = 100
+_DISTRIBUTION = {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []}
+
+
+class LinkedInPosts:
+    """Sends, looks for and lists the posts of one author."""
+
+    def __init__(self, api: PlatformApi, uploads: LinkedInUploads, author: str, clock: Clock) -> None:
+        """Keep the author's URN; `clock` (UTC) dates what LinkedIn does not date."""
+        self._api = api
+        self._uploads = uploads
+        self._author = author
+        self._clock = clock
+
+    async def send(self, part: Part, progress: Progress) -> SentPart:
+        """POST /rest/posts, or /rest/socialActions/{post}/comments for the first comment."""
+        author, post = self._author, progress.parent_of(part)
+        if post is not None:
+            path = f"/rest/socialActions/{quote(post.id, safe='')}/comments"
+            comment = {"actor": author, "object": post.id, "message": {"text": part.text}}
+            urn = await self._api.publish(path, parse_created, json=comment)
+            return SentPart(urn, None, self._clock())
+        body: dict[str, Any] = {
+            "author": author,
+            "commentary": escape_little(part.text),
+            "visibility": "PUBLIC",
+            "distribution": _DISTRIBUTION,
+            "lifecycleState": "PUBLISHED",
+            "isReshareDisabledByAuthor": False,
+        }
+        if progress.request.content.media:
+            media = await self._upload_media(progress)
+            body["content"] = {"media": media[0]} if len(media) == 1 else {"multiImage": {"images": media}}
+        try:
+            urn = await self._api.publish("/rest/posts", parse_created, json=body)
+        except OutcomeUnknownError as error:
+            if error.platform_code != DUPLICATE:
+                raise
+            return await self._judge_duplicate(error, progress)
+        return self._sent(urn, self._clock())
+
+    async def _upload_media(self, progress: Progress) -> list[dict[str, str]]:
+        """Upload once: what is uploaded already serves every further attempt."""
+        media: list[dict[str, str]] | None = progress.extra.get("media")
+        if media is None:
+            media = [
+                await self._uploads.upload(item, self._author) for item in progress.request.content.media
+            ]
+            await progress.save(media=media)
+        return media
+
+    async def _judge_duplicate(self, error: OutcomeUnknownError, progress: Progress) -> SentPart:
+        """Tell our own post from an older one with the same words, by the URN that LinkedIn names.
+
+        Its number tells when it was made. LinkedIn is known to name posts that nobody can see: such a one is
+        looked for again, and in the end left to a person.
+        """
+        request = progress.request
+        urn = find_post_urn(error.message)
+        made = time_of(urn) if urn else None
+        if urn is None or made is None:
+            await progress.save(duplicate=True)
+            raise error
+        if urn in request.taken or made < request.first_attempt_at - CLOCK_MARGIN:
+            raise ContentRejectedError(
+                f"{LABEL} refuses words that it has shown already, at {build_permalink(urn)}: change the text",
+                status=error.status,
+                platform_code=DUPLICATE,
+            )
+        if await self.is_gone(urn):
+            await progress.save(duplicate=True)
+            raise error
+        return self._sent(urn, made)
+
+    async def is_gone(self, urn: str) -> bool:
+        """Tell whether LinkedIn knows no such post (any more); a post that we may not read is there."""
+        try:
+            await self._api.read(f"/rest/posts/{quote(urn, safe='')}", lambda body: str(body["id"]))
+        except GiveUpError as error:
+            if error.platform_code == GONE:
+                return True
+            if error.platform_code != DENIED:
+                raise
+        return False
+
+    def _sent(self, urn: str, moment: datetime) -> SentPart:
+        return SentPart(urn, build_permalink(urn), moment)
+
+    async def look(self, part: Part, progress: Progress) -> SentPart | None:
+        """Read the author's posts since the first attempt, and the comments below the post."""
+        post = progress.parent_of(part)
+        if post is not None:
+            return choose(LABEL, part, progress, [item async for item in self._list_comments(post)])
+        candidates = [
+            Candidate(
+                self._sent(str(found["id"]), published_at(found)),
+                unescape_little(str(found.get("commentary") or "")),
+                partial(shows, found),
+            )
+            async for found in self._list_since(window_start(progress.request))
+            if not found.get("reshareContext")  # passed on from somebody else
+        ]
+        sent = choose(LABEL, part, progress, candidates)
+        if sent is not None:
+            return sent
+        if progress.extra.get("duplicate"):
+            # Sending again would meet the same refusal: better keep looking, and let a person decide.
+            raise UnavailableError(f"{LABEL} refuses this text as a duplicate, yet lists no such post so far")
+        return None
+
+    async def _list_comments(self, post: SentPart) -> AsyncIterator[Candidate]:
+        """Yield what the author wrote below the post, however many others wrote since."""
+        path, start, before = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}", 0, ""
+        while True:
+            comments = await self._api.read(f"{path}&start={start}", parse_elements)
+            for comment in comments:
+                if comment.get("actor") == self._author:
+                    words = str((comment.get("message") or {}).get("text", ""))
+                    yield Candidate(SentPart(str(comment["id"]), None, self._clock()), words)
+            if len(comments) < _PAGE:
+                return
+            if str(comments[0]["id"]) == before:
+                raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+            start, before = start + len(comments), str(comments[0]["id"])
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        start: int | None = 0
+        before = ""
+        while start is not None:
+            posts, start = await self.list_page(start, before)
+            before = str(posts[0]["id"]) if posts else ""
+            for post in posts:
+                if published_at(post) >= since:
+                    yield post
+            if posts and modified_at(posts[-1]) < since:
+                return
+
+    async def list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
+        """Read one page, last changed first, and where the next starts; `before`: first id of the page before."""
+        author = quote(self._author, safe="")
+        path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=LAST_MODIFIED"
+        posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
+        if posts and str(posts[0]["id"]) == before:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        if posts and modified_at(posts[0]) < modified_at(posts[-1]):
+            # Whoever stops at the first old post would miss the new ones, and send one of them again.
+            raise UnavailableError(f"{LABEL} lists the oldest posts first: its listing cannot be trusted now")
+        return posts, following

@@ -1,0 +1,246 @@
+"""What LinkedIn answers, read from plain JSON and headers, and its errors.
+
+Sources: learn.microsoft.com/linkedin (Posts API, Comments API, Organization Share Statistics, Member Post
+Statistics, error handling). Error body: {status, code, message, serviceErrorCode, errorDetails}.
+"""
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+from pydantic import SecretStr
+
+from connectors.content.counts import read_count
+from connectors.errors import (
+    ConnectorError,
+    GiveUpError,
+    OutcomeUnknownError,
+    PermissionMissingError,
+    RateLimitedError,
+    RateLimitScope,
+    ReauthenticateError,
+)
+from connectors.http.client import BearerAuth, HeaderParse, Refusal
+from connectors.http.messages import read_secret
+from connectors.linkedin.text import unescape_little
+from connectors.types import ContentKind, Credentials, ListedPost, Media, PostMetrics
+
+DUPLICATE, DENIED, GONE = "DUPLICATE_POST", "ACCESS_DENIED", "NOT_FOUND"
+"""Platform codes on which the connector decides."""
+ORGANIZATION = "urn:li:organization:"
+PERSON = "urn:li:person:"
+ORGANIZATION_COUNTS = {
+    "impressionCount": "impressions",
+    "uniqueImpressionsCount": "reach",
+    "likeCount": "likes",
+    "commentCount": "comments",
+    "shareCount": "shares",
+    "clickCount": "clicks",
+}
+MEMBER_COUNTS = {
+    "IMPRESSION": "impressions",
+    "MEMBERS_REACHED": "reach",
+    "REACTION": "likes",
+    "COMMENT": "comments",
+    "RESHARE": "shares",
+    "POST_SAVE": "saves",
+}
+"""Which of LinkedIn's numbers are metrics of ours. Reactions of every sort are likes."""
+_VERSION_OVER = 426  # NONEXISTENT_VERSION: "Requested version 20250501 is not active"
+_CODE = re.compile(r"[A-Z_]{1,60}")
+_POST_URN = re.compile(r"urn:li:(?:share|ugcPost):(\d{8,20})")
+
+
+class LinkedInAuth(BearerAuth):
+    """The token, and the two headers that every versioned request carries."""
+
+    def __init__(self, token: SecretStr, version: str) -> None:
+        super().__init__(token)
+        self._version = version
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the headers."""
+        request.headers["LinkedIn-Version"] = self._version
+        request.headers["X-Restli-Protocol-Version"] = "2.0.0"
+        yield from super().auth_flow(request)
+
+
+def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | None:
+    """Say what a refusal means for the caller."""
+    body = refusal.body if isinstance(refusal.body, dict) else {}
+    code = str(body.get("code") or "")
+    if not _CODE.fullmatch(code):
+        code = ""  # whatever does not look like a code may be anything, a token too
+    if refusal.status == 401:
+        expired = may_mend and not code.startswith("REVOKED")
+        return ReauthenticateError(refusal.message, expired=expired, status=401, platform_code=code)
+    if refusal.status == 403:
+        # Also where only reading is refused: that needs scopes which many apps are not granted.
+        return PermissionMissingError(refusal.message, status=403, platform_code=DENIED)
+    if refusal.status == 404 and body.get("status") == 404:
+        return GiveUpError(refusal.message, status=404, platform_code=GONE)
+    if refusal.status == _VERSION_OVER:
+        # All accounts stand still until the setting is brought up to date, and lose nothing by it.
+        return RateLimitedError(
+            f"{refusal.message}: set SOCIALFLOW_LINKEDIN_VERSION to a version that LinkedIn still keeps",
+            scope="app",
+            status=refusal.status,
+            platform_code="version",
+        )
+    if refusal.status == 429:
+        return _explain_rate_limit(refusal)
+    if refusal.purpose == "publish" and _is_duplicate(body):
+        # It may be out from an earlier attempt: the address in the message tells.
+        return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=DUPLICATE)
+    return None
+
+
+def _is_duplicate(body: Mapping[str, Any]) -> bool:
+    details = body.get("errorDetails")
+    errors = details.get("inputErrors") if isinstance(details, dict) else None
+    return isinstance(errors, list) and any(
+        isinstance(item, dict) and item.get("code") == DUPLICATE for item in errors
+    )
+
+
+def _explain_rate_limit(refusal: Refusal) -> RateLimitedError:
+    """Read the throttle: "... throttle APPLICATION DAY limit ...". Daily limits end at midnight UTC."""
+    retry_at = refusal.retry_at
+    if retry_at is None and " DAY " in refusal.message:
+        midnight = refusal.received_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        retry_at = midnight + timedelta(days=1)
+    scope: RateLimitScope = "app" if "APPLICATION" in refusal.message else "account"
+    return RateLimitedError(refusal.message, retry_at=retry_at, scope=scope)
+
+
+def find_post_urn(message: str) -> str | None:
+    """Return the first post that an error message names: "Content is a duplicate of urn:li:share:7"."""
+    found = _POST_URN.search(message)
+    return found.group() if found else None
+
+
+def time_of(urn: str) -> datetime | None:
+    """Return when a post was made, as its number tells: its upper bits count milliseconds since 1970.
+
+    Not documented; true of every post that third parties report. None for a URN without such a number.
+    """
+    found = _POST_URN.fullmatch(urn)
+    if found is None:
+        return None
+    millis = int(found.group(1)) >> 22
+    return datetime.fromtimestamp(millis / 1000, UTC) if millis < 1 << 42 else None
+
+
+def build_permalink(urn: str) -> str:
+    """Return the address at which a post is shown."""
+    return f"https://www.linkedin.com/feed/update/{urn}/"
+
+
+def _read_created(headers: httpx.Headers, content: bytes) -> str:
+    if content:
+        orjson.loads(content)  # half an answer proves nothing
+    return headers["x-restli-id"]
+
+
+parse_created = HeaderParse(_read_created)
+"""Reads the id of what was created: LinkedIn says it in the header x-restli-id."""
+
+
+def parse_elements(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Read {elements: [..]}."""
+    if not isinstance(body["elements"], list):
+        raise TypeError("elements is no list")
+    return [dict(item) for item in body["elements"]]
+
+
+def parse_page(body: Any, start: int, size: int) -> tuple[list[dict[str, Any]], int | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts and where the next one starts; None = the end."""
+    posts = parse_elements(body)
+    for post in posts:
+        published_at(post)
+        str(post["id"])
+    links = (body.get("paging") or {}).get("links") or ()
+    more = len(posts) >= size or any(link.get("rel") == "next" for link in links)
+    return posts, start + len(posts) if posts and more else None
+
+
+def published_at(post: Mapping[str, Any]) -> datetime:
+    """Return when a post went out (UTC); the API counts milliseconds."""
+    return datetime.fromtimestamp(int(post.get("publishedAt") or post["createdAt"]) / 1000, UTC)
+
+
+def modified_at(post: Mapping[str, Any]) -> datetime:
+    """Return when a post was last changed (UTC), by which LinkedIn sorts; never before it went out."""
+    return max(published_at(post), datetime.fromtimestamp(int(post.get("lastModifiedAt") or 0) / 1000, UTC))
+
+
+def parse_listed(post: Mapping[str, Any]) -> ListedPost:
+    """Read one post of a listing."""
+    urn, text = str(post["id"]), unescape_little(str(post.get("commentary") or ""))
+    return ListedPost(urn, published_at(post), text, _kind(post, text), permalink=build_permalink(urn))
+
+
+def is_own_words(post: Mapping[str, Any]) -> bool:
+    """Tell a post from somebody else's that was passed on without a word."""
+    return not post.get("reshareContext") or bool(post.get("commentary"))
+
+
+def shows(post: Mapping[str, Any], media: Sequence[Media]) -> bool:
+    """Tell whether a post carries as many images or videos, and of the same sort."""
+    content = post.get("content") or {}
+    if "multiImage" in content:
+        return len(media) > 1 and len(content["multiImage"].get("images") or ()) == len(media)
+    if "media" not in content:
+        return not media
+    is_video = "urn:li:video:" in str((content["media"] or {}).get("id"))
+    return len(media) == 1 and is_video == (media[0].kind == "video")
+
+
+def _kind(post: Mapping[str, Any], text: str) -> ContentKind:
+    content = post.get("content") or {}
+    if "urn:li:video:" in str((content.get("media") or {}).get("id")):
+        return "video"
+    if "media" in content or "multiImage" in content:
+        return "photo"
+    return "link" if "article" in content or "https://" in text or "http://" in text else "text"
+
+
+def parse_statistics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noqa: ANN401 - JSON
+    """Read organizationalEntityShareStatistics: one element a post that has any."""
+    found = []
+    for element in parse_elements(body):
+        urn = element.get("share") or element.get("ugcPost")
+        counts = element["totalShareStatistics"]
+        if urn:
+            columns = {column: read_count(counts.get(name)) for name, column in ORGANIZATION_COUNTS.items()}
+            found.append(PostMetrics(str(urn), captured_at, raw=dict(counts), **columns))
+    return found
+
+
+def parse_count(body: Any) -> int | None:  # noqa: ANN401 - JSON
+    """Read memberCreatorPostAnalytics: the total, None where LinkedIn has none (no element, or -1)."""
+    elements = parse_elements(body)
+    count = int(elements[0]["count"]) if elements else -1
+    return None if count < 0 else count
+
+
+def parse_followers(body: Any) -> int:  # noqa: ANN401 - JSON
+    """Read {firstDegreeSize} of an organization, or {elements: [{memberFollowersCount}]} of a member."""
+    if "firstDegreeSize" in body:
+        return int(body["firstDegreeSize"])
+    return int(parse_elements(body)[0]["memberFollowersCount"])
+
+
+def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
+    """Read {access_token, expires_in, refresh_token}; what is not sent anew is carried over."""
+    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
+    return replace(
+        old,
+        access_token=read_secret(body["access_token"]),
+        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
+        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
+    )

@@ -1,0 +1,4 @@
+"""Mastodon and servers that speak its API.
+
+Imported by `connectors.registry` only.
+"""

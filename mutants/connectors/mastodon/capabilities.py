@@ -1,0 +1,41 @@
+"""Limits and abilities of Mastodon as data. Sources are named in `connectors.mastodon.connector`."""
+
+from connectors.content.capabilities import Capabilities
+from connectors.content.text import count_mastodon
+from connectors.types import Platform
+
+DEFAULT_ALT_TEXT_LIMIT = 1500
+
+DEFAULT_IMAGE_BYTES = 16_000_000
+
+DEFAULT_TEXT_LIMIT = 500
+
+DEFAULT_VIDEO_BYTES = 99_000_000
+
+LABEL = "Mastodon"
+
+CAPABILITIES = Capabilities(
+    platform=Platform.MASTODON,
+    label=LABEL,
+    api_version="v1",
+    text_limit=DEFAULT_TEXT_LIMIT,
+    text_unit="characters (a link counts 23)",
+    count_text=count_mastodon,
+    media_kinds=frozenset({"image", "video"}),
+    max_images=4,
+    max_videos=1,
+    max_image_bytes=DEFAULT_IMAGE_BYTES,
+    max_video_bytes=DEFAULT_VIDEO_BYTES,
+    alt_text_kinds=frozenset({"image", "video"}),
+    alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
+    supports_thread=True,
+    supports_first_comment=True,
+    needs_instance_url=True,
+    metrics_batch=20,
+    metrics={
+        "likes": "favourites",
+        "comments": "replies",
+        "shares": "boosts and quotes",
+    },
+    reconciliation="The account's statuses since the first attempt are read and compared by their plain text.",
+)

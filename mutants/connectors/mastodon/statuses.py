@@ -1,0 +1,160 @@
+"""What Mastodon answers, read from plain JSON, and how one of its statuses is recognised as ours.
+
+Source: mastodon/schema.json 4.7.0. Compatible servers leave out what they do not know.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+from connectors.candidates import Candidate
+from connectors.content.counts import read_count, sum_counts
+from connectors.content.text import strip_html
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    PermissionMissingError,
+    RateLimitedError,
+    ReauthenticateError,
+)
+from connectors.http.client import Refusal
+from connectors.parts import SentPart
+from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
+
+# How servers word a token that no longer works, where they do not answer 401 (Takahe: 400 "Invalid Bearer token").
+_BAD_TOKEN = re.compile(
+    r"(?i)answered 4\d\d: (?:the )?(?:(?:invalid|expired|revoked|unknown|bad|missing) (?:oauth |bearer |access )*token"
+    r"|(?:oauth |bearer |access )*token (?:is |was |has )?(?:been )?(?:invalid|expired|revoked|unknown|not valid))\b"
+)
+_ACCOUNT_WORDS = ("login is currently", "suspended", "disabled", "confirmed e-mail", "pending")
+_VIDEOS, _NO_ANCHORS = frozenset({"video", "gifv"}), frozenset({"mention", "hashtag"})
+
+
+class _Links(HTMLParser):
+    """Collects where the author's links lead; mentions and hashtags are the server's own."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        address = named.get("href")
+        if tag == "a" and address and not _NO_ANCHORS & set((named.get("class") or "").split()):
+            self.found.append(address)
+
+
+def parse_object(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Read one object; whatever it is, it has an id."""
+    return {"id": body["id"], **body}
+
+
+def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
+    """Read an account's counters."""
+    names = ("followers_count", "following_count", "statuses_count")
+    user = parse_object(body)
+    raw = {name: user[name] for name in names if name in user}
+    followers, following, posts = (read_count(raw.get(name)) for name in names)
+    return AccountMetrics(captured_at, followers, following, posts, raw)
+
+
+def parse_statuses(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Read a list of statuses; each has an id and a readable time."""
+    if not isinstance(body, list):
+        raise TypeError("no list of statuses")
+    statuses = [{**status, "id": str(status["id"])} for status in body]
+    for status in statuses:
+        parse_time(status["created_at"])
+    return statuses
+
+
+def parse_sent(body: Any) -> SentPart:  # noqa: ANN401 - JSON
+    """Read the receipt of a status."""
+    return SentPart(str(body["id"]), body.get("url") or body.get("uri"), parse_time(body["created_at"]))
+
+
+def parse_metrics(status: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
+    """Read a status's counters. Shares = boosts + quotes; older servers count no quotes."""
+    names = ("favourites_count", "replies_count", "reblogs_count", "quotes_count")
+    raw = {name: status[name] for name in names if name in status}
+    likes, comments, boosts, quotes = (read_count(raw.get(name)) for name in names)
+    return PostMetrics(
+        external_id=str(status["id"]),
+        captured_at=captured_at,
+        likes=likes,
+        comments=comments,
+        shares=sum_counts(boosts, quotes),
+        raw=raw,
+    )
+
+
+def parse_listed(status: dict[str, Any], captured_at: datetime) -> ListedPost:
+    """Read one status of a listing."""
+    return ListedPost(
+        external_id=status["id"],
+        published_at=parse_time(status["created_at"]),
+        text=strip_html(status["content"]),
+        kind=_kind(status),
+        permalink=status.get("url") or status.get("uri"),
+        metrics=parse_metrics(status, captured_at),
+    )
+
+
+def parse_time(value: str) -> datetime:
+    """Read an ISO 8601 time as aware UTC."""
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def parse_candidate(status: dict[str, Any]) -> Candidate:
+    """Read a status of a listing as one that may be ours."""
+    markup = str(status.get("content") or "")
+    reader = _Links()
+    reader.feed(markup)
+    reader.close()
+
+    def shows(media: Sequence[Media]) -> bool:
+        kinds = [item.get("type") for item in status.get("media_attachments") or ()]
+        return len(kinds) == len(media) and any(kind in _VIDEOS for kind in kinds) == any(
+            item.kind == "video" for item in media
+        )
+
+    return Candidate(parse_sent(status), strip_html(markup), shows, tuple(reader.found))
+
+
+def parse_source(body: Any) -> str:  # noqa: ANN401 - JSON
+    """Read the text of a status as its author wrote it."""
+    return str(body["text"])
+
+
+def parse_application(body: Any) -> str | None:  # noqa: ANN401 - JSON
+    """Read the name of an application, or of the one that a status came from; None = it is not told."""
+    name = body.get("name") if isinstance(body, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _kind(status: dict[str, Any]) -> ContentKind:
+    kinds = {item.get("type") for item in status.get("media_attachments") or ()}
+    if kinds & {"video", "gifv"}:
+        return "video"
+    if kinds:
+        return "photo"
+    return "link" if status.get("card") or "http" in strip_html(status["content"]) else "text"
+
+
+def explain(refusal: Refusal) -> ConnectorError | None:
+    """Say what a refusal means for the caller; a compatible server may word it as it likes."""
+    words = refusal.message.lower()
+    if refusal.status == 401 or (refusal.status == 400 and _BAD_TOKEN.search(refusal.message)):
+        return ReauthenticateError(refusal.message, status=refusal.status)
+    if refusal.status == 403:
+        if any(known in words for known in _ACCOUNT_WORDS):
+            return ReauthenticateError(refusal.message, status=403)
+        # The token works, and lacks a scope: its owner has to connect it with that.
+        return PermissionMissingError(refusal.message, status=403)
+    if refusal.status == 429:
+        return RateLimitedError(refusal.message, retry_at=refusal.retry_at)
+    if refusal.status == 404 and refusal.purpose == "publish":
+        return ContentRejectedError(refusal.message, status=404)  # the status that it answers is gone
+    return None

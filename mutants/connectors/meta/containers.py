@@ -1,0 +1,98 @@
+"""Containers, in which Instagram and Threads hold a post until it is published.
+
+Source: developers.facebook.com, "IG Container" and "Threads: Troubleshooting" (the same five statuses).
+Creating a container puts nothing before the world; it says for 24 hours whether it was published.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connectors.candidates import Candidate, choose, find_match
+from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
+from connectors.http.client import PlatformApi
+from connectors.http.context import ConnectorContext
+from connectors.meta.api import GONE, NO_SUCH_FIELD
+from connectors.parts import Part, Progress, SentPart
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """The containers of one account. `field` is what the platform calls a container's status."""
+
+    api: PlatformApi
+    context: ConnectorContext
+    label: str
+    version: str
+    field: str
+
+    async def read_status(self, container: str) -> str:
+        """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also where it is gone."""
+        path, params = f"{self.version}/{container}", {"fields": self.field}
+        try:
+            return await self.api.read(path, lambda body: str(body[self.field]), params=params)
+        except GiveUpError as error:
+            if error.platform_code == NO_SUCH_FIELD:
+                return "PUBLISHED"  # what has no status is a container no more, but a post
+            if error.platform_code != GONE:
+                raise
+            return "EXPIRED"
+
+    async def wait(self, container: str) -> str:
+        """Return the container's status as soon as it is not IN_PROGRESS.
+
+        Raises UnavailableError after `processing_timeout`; the container stays good for 24 hours.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.context.settings.processing_timeout
+        while (status := await self.read_status(container)) == "IN_PROGRESS":
+            if loop.time() > deadline:
+                retry_at = self.context.clock() + timedelta(minutes=1)
+                raise UnavailableError(f"{self.label} is still processing the media", retry_at=retry_at)
+            await asyncio.sleep(self.context.settings.poll_interval)
+        return status
+
+    async def wait_for_all(self, containers: list[str]) -> None:
+        """Wait for the items of a carousel. Raises ContentRejectedError where one of them failed."""
+        for container in containers:
+            if await self.wait(container) != "FINISHED":
+                raise ContentRejectedError(
+                    f"{self.label} could not process a part of the carousel: try another file or format"
+                )
+
+    async def make_ready(self, progress: Progress, create: Callable[[], Awaitable[str]]) -> str | None:
+        """Return a container that waits to be published; None if the saved one is published already.
+
+        A container is created once and its id saved before anything is published.
+        """
+        container, status = progress.extra.get("container_id"), "EXPIRED"
+        if container is not None:
+            status = await self.read_status(str(container))
+        if container is None or status in {"ERROR", "EXPIRED"}:
+            container = await create()
+            await progress.save(container_id=container)
+        status = await self.wait(str(container))
+        if status == "ERROR":
+            raise ContentRejectedError(
+                f"{self.label} could not process the media: try another file or format"
+            )
+        return None if status == "PUBLISHED" else str(container)
+
+
+def settle(
+    status: str, label: str, part: Part, progress: Progress, candidates: Sequence[Candidate]
+) -> SentPart | None:
+    """Return the post that a container has become, by its status and the account's posts since the first attempt.
+
+    A container that says it is not published yet is a proof that nothing is out: publishing it again is refused if
+    that was wrong. One that is expired or unknown proves nothing.
+    """
+    if status == "EXPIRED":
+        return choose(label, part, progress, candidates)
+    found = find_match(part, progress, candidates)
+    if found is None and status == "PUBLISHED":
+        found = choose(label, part, progress, candidates)
+        if found is None:
+            raise UnavailableError(f"{label} says that the post is out, yet does not list it so far")
+    return found

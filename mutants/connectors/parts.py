@@ -1,0 +1,137 @@
+"""A publication that is several posts: the first, the thread below it, a first comment.
+
+What is out already is kept in the request's state, saved after each accepted part, so that a failure
+midway never repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.base import PublishRequest
+from connectors.content.text import compose_text, fingerprint
+from connectors.errors import ContentRejectedError, GiveUpError
+from connectors.types import PostContent, PublishedPost
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One post of the publication. `reply_to` is the index of the part it answers, None for the first."""
+
+    index: int
+    text: str
+    reply_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """A part that is out."""
+
+    id: str
+    permalink: str | None
+    published_at: datetime
+    cid: str | None = None
+    """Bluesky's content id, which a reply must name."""
+
+
+def split_parts(content: PostContent) -> tuple[Part, ...]:
+    """Return the parts in sending order: the post, its thread (each answers the one before), the comment."""
+    texts = [compose_text(content), *content.thread]
+    parts = [Part(index, text, index - 1 if index else None) for index, text in enumerate(texts)]
+    if content.first_comment:
+        parts.append(Part(len(parts), content.first_comment, 0))
+    return tuple(parts)
+
+
+class Progress:
+    """How much of a request is out, loaded from its state."""
+
+    def __init__(self, request: PublishRequest) -> None:
+        self.request = request
+        self.parts = split_parts(request.content)
+        self.sent = [_load(item) for item in request.state.get("sent_parts", ())]
+        self._fingerprint = fingerprint(request.written or request.content)
+        # What was prepared for another wording (a record, a container) must not be sent for this one.
+        same = request.state.get("content") in {self._fingerprint, fingerprint(request.content)}
+        self.extra = {
+            key: value for key, value in request.state.items() if key not in {"content", "sent_parts"}
+        }
+        if not same:
+            self.extra.clear()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every part is out."""
+        return len(self.sent) >= len(self.parts)
+
+    @property
+    def next_part(self) -> Part:
+        """The first part that is not known to be out."""
+        return self.parts[len(self.sent)]
+
+    @property
+    def receipt(self) -> PublishedPost:
+        """The publication as a whole goes by its first post."""
+        root = self.sent[0]
+        return PublishedPost(root.id, root.permalink, root.published_at)
+
+    def parent_of(self, part: Part) -> SentPart | None:
+        """The part that this one answers; it is always out before."""
+        return None if part.reply_to is None else self.sent[part.reply_to]
+
+    async def save(self, **extra: Any) -> None:  # noqa: ANN401 - any JSON
+        """Commit the progress, and what a platform needs to recognise the next part by."""
+        self.extra.update(extra)
+        sent = [{**asdict(item), "published_at": item.published_at.isoformat()} for item in self.sent]
+        await self.request.save_state({"content": self._fingerprint, "sent_parts": sent, **self.extra})
+
+    async def add(self, part: SentPart) -> None:
+        """Note that the next part is out. The last one is not saved: the receipt follows at once."""
+        self.sent.append(part)
+        if not self.complete:
+            await self.save()
+
+
+async def publish_parts(
+    request: PublishRequest, send: Callable[[Part, Progress], Awaitable[SentPart]]
+) -> PublishedPost:
+    """Send every part that is not out yet, in order, and return the receipt of the first."""
+    progress = Progress(request)
+    while not progress.complete:
+        part = progress.next_part
+        try:
+            sent = await send(part, progress)
+        except (ContentRejectedError, GiveUpError) as error:
+            if progress.sent:
+                error.message = (
+                    f"part {part.index + 1} of {len(progress.parts)} was refused after the part before it "
+                    f"went out ({progress.sent[0].permalink or progress.sent[0].id}): {error.message}"
+                )
+                error.args = (error.message,)
+            raise
+        await progress.add(sent)
+    return progress.receipt
+
+
+async def find_parts(
+    request: PublishRequest, look: Callable[[Part, Progress], Awaitable[SentPart | None]]
+) -> PublishedPost | None:
+    """Look for every part in order; the receipt if all are out.
+
+    None = some part is not out, and `publish` goes on from there: what was found is saved first.
+    """
+    progress = Progress(request)
+    known = len(progress.sent)
+    while not progress.complete:
+        found = await look(progress.next_part, progress)
+        if found is None:
+            if len(progress.sent) > known:
+                await progress.save()
+            return None
+        progress.sent.append(found)
+    return progress.receipt
+
+
+def _load(item: dict[str, Any]) -> SentPart:
+    return SentPart(**{**item, "published_at": datetime.fromisoformat(item["published_at"])})

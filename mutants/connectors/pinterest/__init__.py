@@ -1,0 +1,4 @@
+"""Pinterest pins on boards.
+
+Imported by `connectors.registry` only.
+"""

@@ -1,0 +1,224 @@
+"""Pinterest: pins on a board; images by address, videos uploaded first; OAuth tokens of 30 days.
+
+Sources: pinterest/openapi.json 5.23.0 (paths, limits, metrics), developers.pinterest.com. A pin needs a board, and a
+post names none: it goes on the first public board that Pinterest lists, the account's own before shared ones.
+Pinterest knows no idempotency key and no reach, shares or views of a picture.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+from connectors.base import PublishRequest
+from connectors.candidates import choose, window_start
+from connectors.content.capabilities import Capabilities
+from connectors.content.counts import read_count
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    PermissionMissingError,
+    RateLimitedError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.http.client import BearerAuth, Refusal
+from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.pinterest.analytics import AnalyticsReader
+from connectors.pinterest.capabilities import CAPABILITIES, LABEL
+from connectors.pinterest.media import upload_video, wait_for_media
+from connectors.pinterest.pins import (
+    Page,
+    parse_account,
+    parse_account_metrics,
+    parse_board,
+    parse_candidate,
+    parse_listed,
+    parse_pins,
+    parse_sent,
+    parse_time,
+    write_images,
+    write_pin,
+)
+from connectors.pinterest.tokens import LIFETIME, renew
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    PostContent,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_PAGE = 100
+_BOARDS = 250  # the most that one page of /v5/boards holds
+_COVER_SECOND = 1  # a video needs a cover; its very first frame is often black
+
+
+class PinterestConnector:
+    """One Pinterest account."""
+
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._analytics = AnalyticsReader()
+        self._board: str | None = None
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.pinterest_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=self._explain,
+        )
+        self._storage = self._context.api(
+            account, label=f"{LABEL}'s storage", base_url="", auth=None, explain=lambda _refusal: None
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /v5/user_account. A token whose end is not known ends within 30 days, Pinterest's lifetime."""
+        user = await self._api.read("/v5/user_account", parse_account)
+        credentials = self.account.credentials
+        if credentials.expires_at is None and credentials.refresh_token is not None:
+            credentials = replace(credentials, expires_at=self._context.clock() + LIFETIME)
+        return VerifiedAccount(
+            external_id=str(user.get("id") or user["username"]),
+            handle=str(user["username"]),
+            display_name=str(user.get("business_name") or user["username"]),
+            credentials=credentials,
+            followers=read_count(user.get("follower_count")),
+        )
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """POST /v5/pins; a video is uploaded before, and kept in the state so that it is uploaded once."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, _part: Part, progress: Progress) -> SentPart:
+        content = progress.request.content
+        board = await self._find_board()
+        source = await self._prepare_media(content, progress)
+        now = self._context.clock()
+        return await self._api.publish(
+            "/v5/pins", lambda body: parse_sent(body, now), json=write_pin(content, board, source)
+        )
+
+    async def _find_board(self) -> str:
+        if self._board is None:
+            self._board = await self._api.read(
+                "/v5/boards",
+                lambda body: parse_board(body, self.account.handle),
+                params={"page_size": str(_BOARDS)},
+            )
+        if self._board is None:
+            raise GiveUpError(
+                f"{LABEL} lists no public board of this account: create one there, then try again"
+            )
+        return self._board
+
+    async def _prepare_media(self, content: PostContent, progress: Progress) -> dict[str, Any]:
+        if content.kind != "video":
+            return write_images(content)
+        media_id = progress.extra.get("media_id")
+        if media_id is None:
+            media_id = await upload_video(self._api, self._storage, self._context, content.media[0])
+            await progress.save(media_id=media_id)
+        if not await wait_for_media(self._api, self._context, media_id):
+            raise ContentRejectedError(f"{LABEL} could not process the video: try another file or format")
+        return {
+            "source_type": "video_id",
+            "media_id": media_id,
+            "cover_image_key_frame_time": _COVER_SECOND,
+        }
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the account's pins since the first attempt."""
+        since = window_start(request)
+
+        async def look(part: Part, progress: Progress) -> SentPart | None:
+            # The link is a field of its own: a pin's words are the text without it.
+            words = replace(part, text=request.content.text)
+            pins = [parse_candidate(pin, since) async for pin in self._list_since(since)]
+            return choose(LABEL, words, progress, pins)
+
+        return await find_parts(request, look)
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        bookmark: str | None = None
+        while True:
+            page = await self._list_page(bookmark)
+            recent = [pin for pin in page.items if parse_time(pin["created_at"]) >= since]
+            for pin in recent:
+                yield pin
+            # The order is nowhere promised: only a page without any recent pin is taken for the end.
+            if page.bookmark is None or not recent:
+                return
+            bookmark = page.bookmark
+
+    async def _list_page(self, bookmark: str | None, **query: str) -> Page:
+        params = {"page_size": str(_PAGE), **query, **({"bookmark": bookmark} if bookmark else {})}
+        page = await self._api.read("/v5/pins", parse_pins, params=params)
+        if page.bookmark is not None and page.bookmark == bookmark:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return page
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /v5/pins/{id}/analytics for each; a rate limit midway keeps what was read, the rest is missing."""
+        metrics: list[PostMetrics] = []
+        deleted: set[str] = set()
+        for pin_id in dict.fromkeys(external_ids):
+            try:
+                metrics.append(await self._analytics.fetch(self._api, pin_id, self._context.clock()))
+            except RateLimitedError:
+                if not metrics and not deleted:
+                    raise
+                break  # what is missing is asked for again, and meets the limit itself
+            except GiveUpError as error:
+                if error.status != 404 or error.platform_code is None:
+                    raise  # without Pinterest's own code it is a proxy that does not know the address
+                deleted.add(pin_id)
+        known = {item.external_id for item in metrics}
+        return MetricsBatch(tuple(metrics), frozenset(deleted), frozenset(external_ids) - known - deleted)
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /v5/user_account."""
+        captured_at = self._context.clock()
+        return await self._api.read("/v5/user_account", lambda body: parse_account_metrics(body, captured_at))
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 pins that the account made; pins saved from others are left out."""
+        page = await self._list_page(cursor, pin_filter="exclude_repins")
+        posts = tuple(parse_listed(pin) for pin in page.items)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, page.bookmark if recent else None)
+
+    async def refresh_token(self) -> Credentials | None:
+        """POST /v5/oauth/token."""
+        new = await renew(
+            self._api, self._context.settings, self.account.credentials, now=self._context.clock()
+        )
+        if new is not None:
+            self._use(replace(self.account, credentials=new))
+        return new
+
+    def _explain(self, refusal: Refusal) -> ConnectorError | None:
+        """Read {code, message}."""
+        body = refusal.body if isinstance(refusal.body, dict) else {}
+        code = str(body["code"]) if isinstance(body.get("code"), int) else None
+        if refusal.status == 401:
+            # The same words for an expired and a revoked token; only a refresh can tell.
+            may_mend = self.account.credentials.refresh_token is not None
+            return ReauthenticateError(refusal.message, expired=may_mend, status=401, platform_code=code)
+        if refusal.status == 403:
+            return PermissionMissingError(refusal.message, status=403, platform_code=code)
+        if refusal.status == 404:
+            return GiveUpError(refusal.message, status=404, platform_code=code)
+        return None

@@ -1,0 +1,199 @@
+"""What Pinterest answers, read from plain JSON, and how a pin is written and recognised as ours.
+
+Source: pinterest/openapi.json 5.23.0 (Pin, Board, Account, PinAnalyticsMetricsResponse, OauthAccessTokenResponse).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.candidates import Candidate
+from connectors.content.counts import read_count
+from connectors.http.messages import read_secret
+from connectors.parts import SentPart
+from connectors.types import (
+    AccountMetrics,
+    ContentKind,
+    Credentials,
+    ListedPost,
+    Media,
+    PostContent,
+    PostMetrics,
+)
+
+METRICS = {
+    "IMPRESSION": "impressions",
+    "TOTAL_REACTIONS": "likes",
+    "TOTAL_COMMENTS": "comments",
+    "SAVE": "saves",
+    "OUTBOUND_CLICK": "clicks",
+    "PIN_CLICK": None,
+}
+"""Pinterest's names, and which of them are metrics of ours: a pin click is a closer look, and stays in `raw`."""
+
+_TITLE_LIMIT = 100
+_ALT_LIMIT = 500
+_UNBORN = "BEFORE_PIN_CREATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items of a listing, and the bookmark of the next page."""
+
+    items: list[dict[str, Any]]
+    bookmark: str | None
+
+
+def write_pin(content: PostContent, board_id: str, media_source: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of POST /v5/pins. The text is the description; its first line is the title as well."""
+    pin: dict[str, Any] = {"board_id": board_id, "media_source": media_source}
+    if content.text.strip():
+        pin["title"] = _shorten(content.text.strip().splitlines()[0].strip(), _TITLE_LIMIT)
+        pin["description"] = content.text
+    if content.link:
+        pin["link"] = content.link
+    described = "; ".join(item.alt_text.strip() for item in content.media if item.alt_text)
+    if described:
+        pin["alt_text"] = _shorten(described, _ALT_LIMIT)
+    return pin
+
+
+def write_images(content: PostContent) -> dict[str, Any]:
+    """Return the media source of one image, or of the two to five that a carousel takes."""
+    urls = [item.url for item in content.media]
+    if len(urls) == 1:
+        return {"source_type": "image_url", "url": urls[0]}
+    return {"source_type": "multiple_image_urls", "items": [{"url": url} for url in urls]}
+
+
+def parse_sent(body: Any, now: datetime) -> SentPart:  # noqa: ANN401 - JSON
+    """Read the receipt; only the id is promised."""
+    created_at = body.get("created_at")
+    return SentPart(str(body["id"]), permalink(body["id"]), parse_time(created_at) if created_at else now)
+
+
+def permalink(pin_id: str) -> str:
+    """Return the address of a pin."""
+    return f"https://www.pinterest.com/pin/{pin_id}/"
+
+
+def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
+    """Read {items, bookmark}; each item has an id."""
+    return Page([{**item, "id": str(item["id"])} for item in body["items"]], body.get("bookmark") or None)
+
+
+def parse_pins(body: Any) -> Page:  # noqa: ANN401 - JSON
+    """Read a page of pins, each with a readable time."""
+    page = parse_page(body)
+    for pin in page.items:
+        parse_time(pin["created_at"])
+    return page
+
+
+def parse_listed(pin: dict[str, Any]) -> ListedPost:
+    """Read one pin of a listing. Without metrics: the listing has no saves."""
+    return ListedPost(
+        external_id=pin["id"],
+        published_at=parse_time(pin["created_at"]),
+        text=pin.get("description") or pin.get("title") or "",
+        kind=_kind(pin),
+        permalink=permalink(pin["id"]),
+    )
+
+
+def parse_candidate(pin: dict[str, Any], now: datetime) -> Candidate:
+    """Read a pin of a listing as one that may be ours."""
+
+    def shows(media: Sequence[Media]) -> bool:
+        shown = pin.get("media") or {}
+        count = len(shown.get("items") or ()) if shown.get("media_type") == "multiple_images" else 1
+        return len(media) == count and (_kind(pin) == "video") == any(item.kind == "video" for item in media)
+
+    return Candidate(parse_sent(pin, now), pin.get("description") or pin.get("title") or "", shows)
+
+
+def parse_board(body: Any, owner: str | None) -> str | None:  # noqa: ANN401 - JSON
+    """Return the id of the first public board that takes ordinary pins, the account's own before shared ones."""
+    boards = [
+        (str((board.get("owner") or {}).get("username", owner)) != owner, board["id"])
+        for board in parse_page(body).items
+        if board.get("privacy", "PUBLIC") == "PUBLIC" and not board.get("is_ads_only")
+    ]
+    return min(boards, key=lambda board: board[0])[1] if boards else None
+
+
+def parse_account(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Read the account."""
+    return {"username": body["username"], **body}
+
+
+def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
+    """Read an account's counters; `pin_count` holds created and saved pins."""
+    user = parse_account(body)
+    names = ("follower_count", "following_count", "pin_count", "board_count", "monthly_views")
+    raw = {name: user[name] for name in names if name in user}
+    followers, following, pins = (read_count(raw.get(name)) for name in names[:3])
+    return AccountMetrics(captured_at, followers, following, pins, raw)
+
+
+def parse_metrics(pin_id: str, body: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
+    """Read {all: {lifetime_metrics, summary_metrics, daily_metrics}}.
+
+    Only what was counted since the pin exists is a counter of ours: the lifetime value, or the sum over the asked
+    days where the pin is younger than those.
+    """
+    answer = body.get("all") or next(iter(body.values()))
+    values = _read_numbers(answer.get("lifetime_metrics"))
+    days = answer.get("daily_metrics") or ()
+    if any(day.get("data_status") == _UNBORN for day in days):
+        values = {**_read_numbers(answer.get("summary_metrics")), **values}
+    columns = {column: values.get(name) for name, column in METRICS.items() if column is not None}
+    raw = {name: answer[name] for name in ("lifetime_metrics", "summary_metrics") if name in answer}
+    return PostMetrics(pin_id, captured_at, raw=raw, **columns)
+
+
+def merge_metrics(first: PostMetrics, second: PostMetrics) -> PostMetrics:
+    """Put two answers about one pin, each with other metrics, together."""
+    found = {
+        column: value
+        for column in METRICS.values()
+        if column is not None and (value := getattr(second, column)) is not None
+    }
+    raw = {name: {**first.raw.get(name, {}), **second.raw[name]} for name in second.raw}
+    return replace(first, raw={**first.raw, **raw}, **found)
+
+
+def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
+    """Read {access_token, refresh_token, expires_in}; what is not sent anew is carried over."""
+    fresh = body.get("refresh_token")
+    return replace(
+        old,
+        access_token=read_secret(body["access_token"]),
+        refresh_token=read_secret(fresh) if fresh else old.refresh_token,
+        expires_at=now + timedelta(seconds=int(body["expires_in"])),
+    )
+
+
+def parse_time(value: str) -> datetime:
+    """Read an ISO 8601 time as aware UTC; Pinterest leaves the zone out, and means UTC."""
+    moment = datetime.fromisoformat(value)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _read_numbers(metrics: Mapping[str, Any] | None) -> dict[str, int]:
+    counts = {name.upper(): read_count(value) for name, value in (metrics or {}).items()}
+    return {name: count for name, count in counts.items() if count is not None}
+
+
+def _kind(pin: dict[str, Any]) -> ContentKind:
+    kind = (pin.get("media") or {}).get("media_type", "image")
+    return "video" if kind in {"video", "multiple_videos", "multiple_mixed"} else "photo"
+
+
+def _shorten(text: str, limit: int) -> str:
+    """Cut at a word where that is not far, and show that something is missing."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    return (head.rsplit(None, 1)[0] if " " in head[limit // 2 :] else head) + "…"

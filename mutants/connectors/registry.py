@@ -1,0 +1,184 @@
+"""The only door to the platforms: which have a connector, what they take, and how to open one."""
+
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+from zlib import crc32
+
+import httpx
+from pydantic import SecretStr
+
+from connectors.base import Connector
+from connectors.bluesky.connector import BlueskyConnector
+from connectors.capabilities import get_capabilities
+from connectors.content.text import load_twitter_text
+from connectors.errors import ContentRejectedError
+from connectors.facebook.connector import FacebookConnector
+from connectors.http.client import Clock
+from connectors.http.context import ConnectorContext
+from connectors.http.media import MediaFetcher, UploadSource
+from connectors.http.pool import open_client
+from connectors.instagram.connector import InstagramConnector
+from connectors.linkedin.connector import LinkedInConnector
+from connectors.mastodon.connector import MastodonConnector
+from connectors.oauth.authorization import Authorizer, PendingAuthorization
+from connectors.pinterest.connector import PinterestConnector
+from connectors.settings import ConnectorSettings
+from connectors.telegram.connector import TelegramConnector
+from connectors.threads.connector import ThreadsConnector
+from connectors.tiktok.connector import TikTokConnector
+from connectors.twitter.connector import TwitterConnector
+from connectors.types import Account, Platform, PostContent
+from connectors.youtube.connector import YouTubeConnector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECTORS: dict[Platform, type[Connector]] = {
+    Platform.TWITTER: TwitterConnector,
+    Platform.INSTAGRAM: InstagramConnector,
+    Platform.FACEBOOK: FacebookConnector,
+    Platform.THREADS: ThreadsConnector,
+    Platform.LINKEDIN: LinkedInConnector,
+    Platform.TIKTOK: TikTokConnector,
+    Platform.MASTODON: MastodonConnector,
+    Platform.BLUESKY: BlueskyConnector,
+    Platform.PINTEREST: PinterestConnector,
+    Platform.TELEGRAM: TelegramConnector,
+    Platform.YOUTUBE: YouTubeConnector,
+}
+# The protocol says what a connector does, not how one is made; all of them are made alike.
+_BUILDERS = cast("dict[Platform, Callable[[Account, ConnectorContext], Connector]]", CONNECTORS)
+# Their address comes from whoever connects the account, so it must not lead into our own network.
+_FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
+
+# httpx's pool looks at all of its connections for each request: a thousand posts over 64 of them cost 5 s of CPU in one
+# pool. So a platform's accounts are spread over several.
+_CLIENTS = 8
+
+
+def warm_up() -> None:
+    """Load what is otherwise loaded with the first post: for whoever must not be late with it. Not quick."""
+    load_twitter_text()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ConnectorPool:
+    """Opens connectors that share a few clients a platform. Use it with `async with`, in one event loop."""
+
+    def __init__(
+        self,
+        settings: ConnectorSettings,
+        *,
+        clock: Clock = _utc_now,
+        transport: httpx.AsyncBaseTransport | None = None,
+        uploads: UploadSource | None = None,
+    ) -> None:
+        """Keep the settings; clients open on first use. `transport` replaces the network, for tests.
+
+        `uploads`: where media that were uploaded here are read; None = such media cannot be sent.
+        """
+        self._uploads = uploads
+        self._settings = settings
+        self._clock = clock
+        self._transport = transport
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._cache: dict[str, object] = {}
+
+    def open(self, account: Account) -> Connector:
+        """Return a connector for the account.
+
+        Raises UnsupportedError for a platform without one, GiveUpError for an instance address that cannot
+        be used, ReauthenticateError for a token that no request could carry.
+        """
+        get_capabilities(account.platform)
+        context = ConnectorContext(
+            client=self._client(
+                f"{account.platform} {crc32(account.id.encode()) % _CLIENTS}",
+                public_only=account.platform in _FREE_ADDRESS,
+            ),
+            media=MediaFetcher(self._client("media", public_only=True), self._settings, self._uploads),
+            settings=self._settings,
+            clock=self._clock,
+            cache=self._cache,
+        )
+        return _BUILDERS[account.platform](account, context)
+
+    async def begin_authorization(
+        self,
+        platform: Platform,
+        *,
+        redirect_uri: str,
+        state: str,
+        instance_url: str | None = None,
+        account: str | None = None,
+    ) -> tuple[str, PendingAuthorization]:
+        """Return the address that a person opens in a browser, and what to keep until they are back.
+
+        Raises UnsupportedError for a platform without such a flow, GiveUpError that names a missing setting.
+        """
+        authorizer = self._authorizer(platform)
+        return await authorizer.begin(
+            redirect_uri=redirect_uri, state=state, instance_url=instance_url, account=account
+        )
+
+    async def exchange_code(self, pending: PendingAuthorization, code: SecretStr) -> list[Account]:
+        """Return the accounts that the code opens, for `open` and `verify`. Raises AuthorizationRefusedError."""
+        return await self._authorizer(pending.platform).exchange(pending, code)
+
+    def _authorizer(self, platform: Platform) -> Authorizer:
+        client = self._client(platform, public_only=platform in _FREE_ADDRESS)
+        return Authorizer(platform, client, self._settings, self._clock)
+
+    @property
+    def longest_refresh(self) -> timedelta:
+        """How long `refresh_token` may take at most: one request, and on Bluesky a sign-in after it."""
+        return 2 * timedelta(seconds=self._settings.request_timeout)
+
+    def address_uploads(self, platform: Platform, content: PostContent) -> PostContent:
+        """Return the content with addresses for those uploads that the platform fetches by itself.
+
+        Raises ContentRejectedError where this installation has none to give.
+        """
+        fetched = get_capabilities(platform).fetches_media
+        media = []
+        for item in content.media:
+            if item.upload_id is not None and item.kind in fetched:
+                if self._uploads is None:
+                    raise ContentRejectedError("this process has no uploads: give the media's own address")
+                media.append(item.model_copy(update={"url": self._uploads.address(item.upload_id)}))
+            else:
+                media.append(item)
+        return content.model_copy(update={"media": tuple(media)})
+
+    def api_version(self, platform: Platform) -> str | None:
+        """Return the version of the platform's API that is spoken; None = the platform has none."""
+        if platform is Platform.LINKEDIN:
+            return self._settings.linkedin_version
+        return get_capabilities(platform).api_version
+
+    def _client(self, name: str, *, public_only: bool) -> httpx.AsyncClient:
+        if name not in self._clients:
+            self._clients[name] = open_client(
+                self._settings,
+                public_only=public_only and not self._settings.allow_private_instances,
+                transport=self._transport,
+            )
+        return self._clients[name]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,4 @@
+"""Simulated Bluesky: a PDS and its AppView.
+
+Imported by `connectors.sandbox.app` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated Facebook Pages.
+
+Imported by `connectors.sandbox.meta.routes` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated Instagram.
+
+Imported by `connectors.sandbox.meta.routes` only.
+"""

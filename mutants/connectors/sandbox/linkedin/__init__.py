@@ -1,0 +1,4 @@
+"""Simulated LinkedIn.
+
+Imported by `connectors.sandbox.app` only.
+"""

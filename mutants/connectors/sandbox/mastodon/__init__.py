@@ -1,0 +1,4 @@
+"""A simulated Mastodon instance.
+
+Imported by `connectors.sandbox.app` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated Pinterest.
+
+Imported by `connectors.sandbox.app` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated Telegram.
+
+Imported by `connectors.sandbox.app` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated Threads.
+
+Imported by `connectors.sandbox.graph_routes` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated TikTok.
+
+Imported by `connectors.sandbox.app` only.
+"""

@@ -1,0 +1,4 @@
+"""Simulated X.
+
+Imported by `connectors.sandbox.app` only.
+"""

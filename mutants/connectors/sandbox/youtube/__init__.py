@@ -1,0 +1,4 @@
+"""Simulated YouTube.
+
+Imported by `connectors.sandbox.app` only.
+"""

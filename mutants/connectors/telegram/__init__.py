@@ -1,0 +1,4 @@
+"""Telegram channels through a bot.
+
+Imported by `connectors.registry` only.
+"""

@@ -1,0 +1,180 @@
+"""Telegram: a bot posts to the channel whose administrator it is. One token, no end, no refresh.
+
+Source: telegram/api.min.json, Bot API 10.1 (methods, fields), core.telegram.org/bots/api (limits, errors).
+The Bot API lists no messages and counts none of their views or reactions: an ambiguous post cannot be looked for,
+and every metric stays None. Media are fetched by Telegram from their public address.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from connectors.base import PublishRequest
+from connectors.content.capabilities import Capabilities
+from connectors.errors import (
+    CannotFindOutError,
+    ConnectorError,
+    GiveUpError,
+    PermissionMissingError,
+    RateLimitedError,
+    ReauthenticateError,
+)
+from connectors.http.client import Refusal
+from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, publish_parts
+from connectors.telegram.capabilities import CAPABILITIES, LABEL
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_TOKEN = re.compile(
+    r"[A-Za-z0-9:._-]+"
+)  # it becomes part of the address, so nothing may lead out of its place
+# What Telegram says of a channel that the bot may not post to; only the channel's owner can change that.
+_OWNER_WORDS = ("chat not found", "not enough rights", "administrator rights", "not a member", "chat_write")
+
+
+class TelegramConnector:
+    """One bot in one channel."""
+
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        token = account.credentials.access_token.get_secret_value().strip()
+        if not _TOKEN.fullmatch(token):
+            raise ReauthenticateError("the bot token is empty or holds characters that no token has")
+        self.account = account
+        self._context = context
+        self._api = context.api(
+            account,
+            label=LABEL,
+            base_url=f"{context.settings.telegram_base_url}/bot{token}",
+            auth=None,
+            explain=_explain,
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """Ask who the bot is, what the channel is, and whether the one may post to the other."""
+        bot = await self._api.read("/getMe", lambda body: int(body["result"]["id"]))
+        chat = await self._api.read("/getChat", _parse_chat, params=self._chat)
+        query = {**self._chat, "user_id": str(bot)}
+        if not await self._api.read("/getChatMember", _may_post, params=query):
+            raise PermissionMissingError(
+                f"the bot may not post to {chat['title']}: make it an administrator with the right to post"
+            )
+        return VerifiedAccount(
+            external_id=str(chat["id"]),
+            handle=str(chat.get("username") or chat["id"]),
+            display_name=str(chat["title"]),
+            credentials=self.account.credentials,
+            followers=(await self.fetch_followers()).followers,
+        )
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """Send the text, or the media with the text as their caption."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        method, body = _write_message(part.text, progress)
+        return await self._api.publish(f"/{method}", _parse_sent, json={**self._chat, **body})
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:  # noqa: ARG002 - the protocol's
+        """Raise CannotFindOutError: bots cannot read what a channel holds."""
+        raise CannotFindOutError(f"{LABEL} tells a bot nothing about the messages of a channel")
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """Return None for every metric of every post, without a request: Telegram tells bots no counters."""
+        now = self._context.clock()
+        return MetricsBatch(tuple(PostMetrics(post_id, now) for post_id in dict.fromkeys(external_ids)))
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET getChatMemberCount: the channel's subscribers."""
+        now = self._context.clock()
+        count = await self._api.read(
+            "/getChatMemberCount", lambda body: int(body["result"]), params=self._chat
+        )
+        return AccountMetrics(now, followers=count, raw={"member_count": count})
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:  # noqa: ARG002 - the protocol's
+        """Return an empty page: there is no list (`capabilities.lists_posts`)."""
+        return HistoryPage((), None)
+
+    async def refresh_token(self) -> Credentials | None:
+        """A bot's token has no end."""
+        return None
+
+    @property
+    def _chat(self) -> dict[str, str]:
+        """Name the channel by its id where that is known: its public name may change."""
+        name = self.account.external_id or (self.account.handle or "").strip()
+        if not name:
+            raise GiveUpError(f"which {LABEL} channel? Give its public name as the handle, as in @mychannel")
+        is_id = name.lstrip("-").isdigit()
+        return {"chat_id": name if is_id else "@" + name.removeprefix("@")}
+
+
+def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
+    """Return the method and its parameters, the channel aside."""
+    media = progress.request.content.media
+    if not media:
+        return "sendMessage", {"text": text}
+    caption = {"caption": text} if text else {}
+    if len(media) == 1:
+        is_video = media[0].kind == "video"
+        name = "video" if is_video else "photo"
+        return ("sendVideo" if is_video else "sendPhoto"), {name: media[0].url, **caption}
+    album: list[dict[str, Any]] = [{"type": "photo", "media": item.url} for item in media]
+    album[0] |= caption  # a caption on the first alone is shown below the whole album
+    return "sendMediaGroup", {"media": album}
+
+
+def _parse_chat(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    chat = body["result"]
+    return {"id": chat["id"], "title": chat.get("title") or chat.get("username") or chat["id"], **chat}
+
+
+def _may_post(body: Any) -> bool:  # noqa: ANN401 - JSON
+    member = body["result"]
+    return member["status"] == "creator" or (
+        member["status"] == "administrator" and bool(member.get("can_post_messages", True))
+    )
+
+
+def _parse_sent(body: Any) -> SentPart:  # noqa: ANN401 - JSON
+    """Read the message; an album is as many messages, and goes by its first."""
+    result = body["result"]
+    message = result[0] if isinstance(result, list) else result
+    chat, message_id = message["chat"], int(message["message_id"])
+    # A private channel's address has its id without the leading -100.
+    place = chat.get("username") or f"c/{str(chat['id']).removeprefix('-100')}"
+    return SentPart(
+        str(message_id), f"https://t.me/{place}/{message_id}", datetime.fromtimestamp(message["date"], UTC)
+    )
+
+
+def _explain(refusal: Refusal) -> ConnectorError | None:
+    """Read {ok: false, error_code, description, parameters: {retry_after}}."""
+    body = refusal.body if isinstance(refusal.body, dict) else {}
+    words = str(body.get("description", "")).lower()
+    if refusal.status == 429:
+        seconds = (body.get("parameters") or {}).get("retry_after")
+        retry_at = refusal.retry_at
+        if isinstance(seconds, int) and 0 < seconds <= 86_400:
+            retry_at = refusal.received_at + timedelta(seconds=seconds)
+        return RateLimitedError(refusal.message, retry_at=retry_at)
+    if refusal.status == 404 and "error_code" in body:
+        return ReauthenticateError(
+            refusal.message, status=404
+        )  # in Telegram's own words: a token of no known form
+    if refusal.status == 403 or (refusal.status == 400 and any(known in words for known in _OWNER_WORDS)):
+        # The token works; the bot was put out of the channel, or may not post there.
+        return PermissionMissingError(refusal.message, status=refusal.status)
+    return None

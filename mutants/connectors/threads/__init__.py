@@ -1,0 +1,4 @@
+"""Threads profiles through the Threads API.
+
+Imported by `connectors.registry` only.
+"""

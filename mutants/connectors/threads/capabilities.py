@@ -1,0 +1,39 @@
+"""Limits and abilities of Threads as data. Sources are named in `connectors.threads.connector`."""
+
+from datetime import timedelta
+
+from connectors.content.capabilities import Capabilities, PublishingLimit
+from connectors.content.text import count_threads
+from connectors.types import Platform
+
+LABEL = "Threads"
+
+VERSION = "/v1.0"
+
+CAPABILITIES = Capabilities(
+    platform=Platform.THREADS,
+    label=LABEL,
+    api_version=VERSION.strip("/"),
+    text_limit=500,
+    text_unit="characters (an emoji counts its bytes)",
+    count_text=count_threads,
+    media_kinds=frozenset({"image", "video"}),
+    fetches_media=frozenset({"image", "video"}),
+    max_images=20,
+    max_videos=1,
+    alt_text_kinds=frozenset({"image", "video"}),
+    supports_thread=True,
+    supports_first_comment=True,
+    metrics_batch=1,
+    metrics={
+        "likes": "likes",
+        "comments": "replies",
+        "shares": "reposts, quotes and shares",
+    },
+    publishing_limit=PublishingLimit(250, timedelta(hours=24)),
+    refresh_before=timedelta(days=10),
+    reconciliation=(
+        "The stored container is asked whether it was published; the account's posts and replies since the "
+        "first attempt name the post."
+    ),
+)

@@ -1,0 +1,230 @@
+"""How a post gets to TikTok, and how its outcome is found out: all by the publish_id.
+
+Sources: developers.tiktok.com, "Direct Post", "Photo", "Get Post Status" (when the post's id is told, 30 questions
+a minute).
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from connectors.content.text import compose_text
+from connectors.errors import (
+    CannotFindOutError,
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    OutcomeUnknownError,
+    RetryLaterError,
+    UnavailableError,
+)
+from connectors.parts import Part, Progress, SentPart
+from connectors.tiktok.capabilities import LABEL, MAX_VIDEO_BYTES
+from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.responses import (
+    UNKNOWN_PUBLISH,
+    PublishStatus,
+    judge,
+    parse_creator,
+    parse_status,
+    time_of,
+)
+from connectors.tiktok.uploads import Upload, describe_source, load, send
+
+_PRIVATE = "SELF_ONLY"
+_CLOSED = frozenset({404, 410})  # the upload address is over before the bytes had arrived
+_OUT_OF_STEP = 416  # the piece is not the one that comes next
+# The widest audience that an account offers. A private account offers no PUBLIC_TO_EVERYONE.
+_AUDIENCES = ("PUBLIC_TO_EVERYONE", "FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIENDS", _PRIVATE)
+
+
+class TikTokPosts:
+    """Sends and looks for the posts of one account."""
+
+    def __init__(self, door: TikTokDoor) -> None:
+        self._door = door
+        self._context = door.context
+
+    async def send(self, _part: Part, progress: Progress) -> SentPart:
+        """Publish, going on where an earlier attempt with the same publish_id stopped."""
+        status = await self._ask_again(progress)
+        if progress.request.content.media[0].kind == "video":
+            if status is None or _lacks_bytes(status, progress):
+                await self._send_video(progress, status)
+        elif status is None:
+            await self._send_photos(progress)
+        return await self._wait(progress)
+
+    async def _ask_again(self, progress: Progress) -> PublishStatus | None:
+        """Return how far the saved publish_id is; None where there is none, or where it surely came to nothing."""
+        known = progress.extra.get("publish_id")
+        if known is None:
+            return None
+        try:
+            status = await self._read_status(known)
+        except RetryLaterError as error:
+            # An earlier attempt may have put it out: not knowing now is no proof that it did not.
+            raise OutcomeUnknownError(error.message, status=error.status) from error
+        return None if status.status == "FAILED" else status
+
+    async def _send_video(self, progress: Progress, status: PublishStatus | None) -> None:
+        """Upload the video, from where an earlier attempt stopped; its last bytes publish it."""
+        post_info = await self._describe_post(progress)
+        address = progress.request.content.media[0].url
+        async with self._context.media.fetch(address, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
+            upload = load(progress.extra.get("upload")) if status is not None else None
+            resumed = upload is not None and upload.fits(media.size, self._context.clock())
+            if upload is None or status is None or not resumed:
+                upload, status = await self._open_upload(progress, post_info, media.size), None
+            try:
+                done = status.uploaded_bytes if status is not None else 0
+                await send(self._door.open_upload(upload.url), self._context, upload, media, done=done)
+            except (ContentRejectedError, GiveUpError) as error:
+                if resumed or error.status == _OUT_OF_STEP:
+                    # TikTok may have had the bytes already: the publish_id tells.
+                    raise OutcomeUnknownError(error.message, status=error.status) from None
+                if error.status in _CLOSED:
+                    raise UnavailableError(error.message, status=error.status) from None
+                raise
+
+    async def _open_upload(self, progress: Progress, post_info: dict[str, Any], size: int) -> Upload:
+        """POST /v2/post/publish/video/init/, and save what it answers before the first byte is sent."""
+        publish_id, url = await self._door.post(
+            "/v2/post/publish/video/init/",
+            lambda data: (str(data["publish_id"]), str(data["upload_url"])),
+            {"post_info": post_info, "source_info": describe_source(size)},
+        )
+        upload = Upload(publish_id, url, size, self._context.clock().isoformat())
+        private = post_info["privacy_level"] == _PRIVATE
+        await progress.save(publish_id=publish_id, upload=upload.describe(), private=private)
+        return upload
+
+    async def _send_photos(self, progress: Progress) -> None:
+        """POST /v2/post/publish/content/init/: TikTok fetches the pictures and publishes them by itself."""
+        content, post_info = progress.request.content, await self._describe_post(progress)
+        pictures = [item.url for item in content.media]
+        body = {
+            "media_type": "PHOTO",
+            "post_mode": "DIRECT_POST",
+            # A photo post's text is its description; its title would be another line of 90 characters.
+            "post_info": {
+                "description": post_info["title"],
+                "privacy_level": post_info["privacy_level"],
+                "disable_comment": post_info["disable_comment"],
+            },
+            "source_info": {"source": "PULL_FROM_URL", "photo_cover_index": 0, "photo_images": pictures},
+        }
+        await progress.save(asked=True, publish_id=None)
+        try:
+            publish_id = await self._door.publish(
+                "/v2/post/publish/content/init/", lambda data: str(data["publish_id"]), body
+            )
+        except ConnectorError as error:
+            if not isinstance(error, OutcomeUnknownError):
+                await progress.save(asked=False)
+            raise
+        private = post_info["privacy_level"] == _PRIVATE
+        await progress.save(asked=False, publish_id=publish_id, private=private)
+
+    async def _describe_post(self, progress: Progress) -> dict[str, Any]:
+        """POST creator_info/query/, as TikTok demands before every post, and say who may see and answer it."""
+        creator = await self._door.post("/v2/post/publish/creator_info/query/", parse_creator, {})
+        level = next((name for name in _AUDIENCES if name in creator.privacy_levels), None)
+        if level is None:
+            raise GiveUpError(f"{LABEL} offers this account no audience to post to: look into its settings")
+        return {
+            "title": compose_text(progress.request.content),
+            "privacy_level": level,
+            "disable_comment": creator.no_comments,
+            "disable_duet": creator.no_duet,
+            "disable_stitch": creator.no_stitch,
+        }
+
+    async def _wait(self, progress: Progress) -> SentPart:
+        """Ask until the post has its id. From here on TikTok publishes by itself: whatever fails is doubt."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._context.settings.processing_timeout
+        while True:
+            try:
+                status = await self._read_status(progress.extra["publish_id"])
+            except ConnectorError as error:
+                raise OutcomeUnknownError(error.message, status=error.status) from error
+            if status.status == "FAILED":
+                await progress.save(publish_id=None, upload=None)
+                raise _judge_failure(status)
+            sent = await self._read_receipt(status, progress)
+            if sent is not None:
+                return sent
+            if loop.time() > deadline:
+                raise OutcomeUnknownError(_still_at_it(status))
+            # TikTok takes 30 such questions a minute.
+            await asyncio.sleep(2.5 * self._context.settings.poll_interval)
+
+    async def _read_status(self, publish_id: str) -> PublishStatus:
+        try:
+            return await self._door.post(
+                "/v2/post/publish/status/fetch/", parse_status, {"publish_id": publish_id}
+            )
+        except (GiveUpError, ContentRejectedError) as error:
+            if error.platform_code != UNKNOWN_PUBLISH:
+                raise
+            raise CannotFindOutError(
+                f"{LABEL} no longer knows the publish_id {publish_id}: look at the profile",
+                status=error.status,
+                platform_code=UNKNOWN_PUBLISH,
+            ) from None
+
+    async def _read_receipt(self, status: PublishStatus, progress: Progress) -> SentPart | None:
+        """Return the post that came of it, or None where TikTok has not told its id yet."""
+        if status.status != "PUBLISH_COMPLETE":
+            return None
+        if not status.post_ids:
+            # Of a private post TikTok never tells more than that it is there.
+            private = bool(progress.extra.get("private"))
+            return SentPart(progress.extra["publish_id"], None, self._context.clock()) if private else None
+        post_id = status.post_ids[0]
+        kind = "video" if progress.request.content.media[0].kind == "video" else "photo"
+        sent = SentPart(post_id, self._door.permalink(post_id, kind), self._context.clock())
+        try:
+            videos = await self._door.query([post_id])
+        except ConnectorError:
+            return sent  # a missing time must not make a post seem unsent
+        return replace(sent, published_at=time_of(videos[0])) if videos else sent
+
+    async def look(self, _part: Part, progress: Progress) -> SentPart | None:
+        """Find out what became of an earlier attempt; None = surely nothing, and `send` may go on."""
+        publish_id = progress.extra.get("publish_id")
+        if publish_id is None:
+            if progress.extra.get("asked"):
+                raise CannotFindOutError(
+                    f"{LABEL} was asked for a photo post, and its answer with the publish_id was lost: look at "
+                    "the profile"
+                )
+            return None
+        status = await self._read_status(publish_id)
+        if status.status == "FAILED" or _lacks_bytes(status, progress):
+            return None
+        sent = await self._read_receipt(status, progress)
+        if sent is None:
+            raise UnavailableError(_still_at_it(status))
+        return sent
+
+
+def _lacks_bytes(status: PublishStatus, progress: Progress) -> bool:
+    """Tell whether TikTok waits for more of the video: then nothing of it is out."""
+    upload = load(progress.extra.get("upload"))
+    return status.status == "PROCESSING_UPLOAD" and (upload is None or status.uploaded_bytes < upload.size)
+
+
+def _judge_failure(status: PublishStatus) -> ConnectorError:
+    """Return what a failed publish_id means: surely not out, and whether trying again may help."""
+    reason = status.fail_reason or "internal"
+    return judge(
+        reason, f"{LABEL} could not publish it: {reason}", purpose="prepare", status=None, retry_at=None
+    )
+
+
+def _still_at_it(status: PublishStatus) -> str:
+    if status.status == "PUBLISH_COMPLETE":
+        return f"{LABEL} says that the post is out, yet tells no id so far: it may be under moderation"
+    return f"{LABEL} is still at work on the post ({status.status})"

@@ -1,0 +1,43 @@
+"""Limits and abilities of X (Twitter) as data. Sources are named in `connectors.twitter.connector`."""
+
+from datetime import timedelta
+
+from connectors.content.capabilities import Capabilities, PublishingLimit
+from connectors.content.text import count_weighted
+from connectors.types import Platform
+
+LABEL = "X (Twitter)"
+
+MAX_IMAGE_BYTES = 5_000_000
+
+MAX_VIDEO_BYTES = 512_000_000
+
+CAPABILITIES = Capabilities(
+    platform=Platform.TWITTER,
+    label=LABEL,
+    api_version="2",
+    text_limit=280,
+    text_unit="weighted characters",
+    count_text=count_weighted,
+    media_kinds=frozenset({"image", "video"}),
+    max_images=4,
+    max_videos=1,
+    max_image_bytes=MAX_IMAGE_BYTES,
+    max_video_bytes=MAX_VIDEO_BYTES,
+    alt_text_kinds=frozenset({"image", "video"}),
+    alt_text_limit=1000,  # x/openapi.json, CreateMediaMetadata
+    supports_thread=True,
+    supports_first_comment=True,
+    metrics_batch=100,
+    metrics={
+        "impressions": "displays",
+        "likes": "likes",
+        "comments": "replies",
+        "shares": "reposts and quotes",
+        "saves": "bookmarks",
+        "clicks": "clicks on links",
+    },
+    publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
+    refresh_before=timedelta(minutes=30),
+    reconciliation="The account's posts since the first attempt are read and compared by text and links.",
+)

@@ -1,0 +1,223 @@
+"""X (Twitter): OAuth 2.0 user tokens, posts at /2/tweets, no idempotency key of any kind.
+
+Sources: x/openapi.json 2.167 (paths, names), docs.x.com (limits, costs).
+Every call costs money (a post 0.015 USD, 0.20 with a link; an own read 0.001), so nothing is asked twice.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from connectors.base import PublishRequest
+from connectors.candidates import choose, window_start
+from connectors.content.batches import split_batches
+from connectors.content.capabilities import Capabilities
+from connectors.errors import (
+    GiveUpError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
+from connectors.http.client import BearerAuth
+from connectors.http.context import ConnectorContext
+from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
+from connectors.twitter.capabilities import CAPABILITIES, LABEL
+from connectors.twitter.errors import DUPLICATE, explain
+from connectors.twitter.media import upload
+from connectors.twitter.posts import (
+    age_of,
+    answers,
+    is_root,
+    parse_account_metrics,
+    parse_candidate,
+    parse_created,
+    parse_listed,
+    parse_metrics,
+    parse_page,
+    parse_time,
+    parse_user,
+)
+from connectors.twitter.tokens import LIFETIME, renew
+from connectors.types import (
+    Account,
+    AccountMetrics,
+    Credentials,
+    HistoryPage,
+    MetricsBatch,
+    PostMetrics,
+    PublishedPost,
+    VerifiedAccount,
+)
+
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics,referenced_posts"
+# Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
+_PRIVATE_METRICS_AGE = timedelta(days=29)
+
+
+class TwitterConnector:
+    """One X account."""
+
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
+
+    def __init__(self, account: Account, context: ConnectorContext) -> None:
+        self._context = context
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self.account = account
+        self._api = self._context.api(
+            account,
+            label=LABEL,
+            base_url=self._context.settings.twitter_base_url,
+            auth=BearerAuth(account.credentials.access_token),
+            explain=lambda refusal: explain(
+                refusal, may_refresh=account.credentials.refresh_token is not None
+            ),
+        )
+
+    async def verify(self) -> VerifiedAccount:
+        """GET /2/users/me. A token whose end is not known ends within two hours, X's lifetime."""
+        user = await self._api.read("/2/users/me", parse_user, params={"user.fields": "public_metrics"})
+        credentials = self.account.credentials
+        if credentials.expires_at is None and credentials.refresh_token is not None:
+            credentials = replace(credentials, expires_at=self._context.clock() + LIFETIME)
+        return replace(user, credentials=credentials)
+
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        """POST /2/tweets for each part; the media go with the first."""
+        return await publish_parts(request, self._send)
+
+    async def _send(self, part: Part, progress: Progress) -> SentPart:
+        body: dict[str, Any] = {"text": part.text} if part.text else {}
+        parent = progress.parent_of(part)
+        if parent is not None:
+            body["reply"] = {"in_reply_to_tweet_id": parent.id}
+        elif progress.request.content.media:
+            ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
+            body["media"] = {"media_ids": ids}
+        try:
+            post_id = await self._api.publish("/2/tweets", parse_created, json=body)
+        except OutcomeUnknownError as error:
+            if error.platform_code == DUPLICATE:
+                await progress.save(duplicate=part.index)
+            raise
+        return SentPart(post_id, self._permalink(post_id), self._context.clock())
+
+    async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
+        """Read the account's posts since the first attempt, all pages, and compare."""
+        posts = [post async for post in self._list_since(window_start(request))]
+
+        async def look(part: Part, progress: Progress) -> SentPart | None:
+            parent, root = progress.parent_of(part), progress.sent[0] if progress.sent else None
+            candidates = [
+                parse_candidate(post, self._read_sent(post)) for post in posts if answers(post, parent, root)
+            ]
+            found = choose(LABEL, part, progress, candidates)
+            if found is not None:
+                return found
+            if progress.extra.get("duplicate") == part.index:
+                # Sending again would meet the same refusal: better keep looking, and let a person decide.
+                raise UnavailableError(
+                    f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                    "words went out before or by another publication"
+                )
+            return None
+
+        return await find_parts(request, look)
+
+    def _read_sent(self, post: dict[str, Any]) -> SentPart:
+        return SentPart(post["id"], self._permalink(post["id"]), parse_time(post["created_at"]))
+
+    async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            posts, cursor = await self._list_page(since, cursor)
+            for post in posts:
+                if parse_time(post["created_at"]) >= since:
+                    yield post
+            if cursor is None:
+                return
+
+    async def _list_page(
+        self, since: datetime, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        # Replies are kept: `exclude=replies` would shorten the reachable history from 3,200 posts to 800.
+        params = {
+            "max_results": 100,
+            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "exclude": "retweets",
+            "post.fields": _POST_FIELDS,
+        }
+        if cursor:
+            params["pagination_token"] = cursor
+        posts, following = await self._api.read(
+            f"/2/users/{await self._user_id()}/tweets", parse_page, params=params
+        )
+        if following is not None and following == cursor:
+            raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
+        return posts, following
+
+    async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
+        """GET /2/tweets, 100 ids a request; link clicks only for posts that still have them."""
+        now = self._context.clock()
+        young = [item for item in external_ids if age_of(item, now) < _PRIVATE_METRICS_AGE]
+        old = [item for item in external_ids if item not in set(young)]
+        metrics: list[PostMetrics] = []
+        deleted: set[str] = set()
+        for group, private in ((young, True), (old, False)):
+            for ids in split_batches(group, self.capabilities.metrics_batch):
+                found, gone = await self._fetch_batch(ids, private=private)
+                metrics += found
+                deleted |= gone & set(ids)
+        known = {item.external_id for item in metrics}
+        return MetricsBatch(
+            tuple(metrics), frozenset(deleted - known), frozenset(external_ids) - known - deleted
+        )
+
+    async def _fetch_batch(self, ids: Sequence[str], *, private: bool) -> tuple[list[PostMetrics], set[str]]:
+        fields = "public_metrics,non_public_metrics" if private else "public_metrics"
+        params = {"ids": ",".join(ids), "post.fields": fields}
+        captured_at = self._context.clock()
+        try:
+            return await self._api.read(
+                "/2/tweets", lambda body: parse_metrics(body, captured_at), params=params
+            )
+        except GiveUpError:
+            if not private:
+                raise
+            # A token without the right to private metrics is refused as a whole: the public ones do without.
+            return await self._fetch_batch(ids, private=False)
+
+    async def fetch_followers(self) -> AccountMetrics:
+        """GET /2/users/me."""
+        captured_at = self._context.clock()
+        params = {"user.fields": "public_metrics"}
+        return await self._api.read(
+            "/2/users/me", lambda body: parse_account_metrics(body, captured_at), params=params
+        )
+
+    async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
+        """One page of up to 100 posts; reposts and replies are left out. X reaches back 3,200 posts."""
+        captured_at = self._context.clock()
+        posts, following = await self._list_page(since, cursor)
+        listed = (
+            parse_listed(post, captured_at, self._permalink(post["id"])) for post in posts if is_root(post)
+        )
+        return HistoryPage(tuple(post for post in listed if post.published_at >= since), following)
+
+    async def refresh_token(self) -> Credentials | None:
+        """POST /2/oauth2/token; the refresh token is spent by it."""
+        old, settings = self.account.credentials, self._context.settings
+        new = await renew(self._api, settings, old, now=self._context.clock())
+        if new is not None:
+            self._use(replace(self.account, credentials=new))
+        return new
+
+    async def _user_id(self) -> str:
+        if not self.account.external_id:
+            self.account = replace(self.account, external_id=(await self.verify()).external_id)
+        return self.account.external_id
+
+    def _permalink(self, post_id: str) -> str:
+        handle = (self.account.handle or "").lstrip("@")
+        return f"https://x.com/{handle or 'i/web'}/status/{post_id}"

@@ -1,0 +1,197 @@
+"""What X answers, read from plain JSON, and how one of its posts is recognised as ours.
+
+Source: specification x/openapi.json 2.167. Older answers name the same things `retweet_count`,
+`referenced_tweets`, `note_tweet`; both are read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from connectors.candidates import Candidate
+from connectors.content.counts import read_count, sum_counts
+from connectors.errors import GiveUpError
+from connectors.http.messages import platform_message
+from connectors.parts import SentPart
+from connectors.types import (
+    AccountMetrics,
+    ContentKind,
+    Credentials,
+    ListedPost,
+    Media,
+    PostMetrics,
+    VerifiedAccount,
+)
+
+_SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
+_MEDIA_LINK = re.compile(r"/status/\d+/(?:photo|video)/\d+$")
+_VIDEO_KEYS = ("7_", "13_")
+"""The number before the underscore is the kind of media: 7 and 13 are videos, 3 is a photo, 16 an animated picture."""
+_ESCAPED = re.compile(r"&(amp|lt|gt);")
+_PLAIN = {"amp": "&", "lt": "<", "gt": ">"}
+
+
+def parse_user(body: Any) -> VerifiedAccount:  # noqa: ANN401 - JSON
+    """Read {data: {id, name, username, public_metrics}}; the credentials are the caller's to fill in."""
+    user = body["data"]
+    return VerifiedAccount(
+        external_id=str(user["id"]),
+        handle=str(user["username"]),
+        display_name=str(user.get("name") or user["username"]),
+        credentials=Credentials(SecretStr("")),
+        followers=read_count((user.get("public_metrics") or {}).get("followers_count")),
+    )
+
+
+def parse_created(body: Any) -> str:  # noqa: ANN401 - JSON
+    """Read the id of {data: {id, text}}."""
+    return str(body["data"]["id"])
+
+
+def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts and the next cursor.
+
+    A page without posts is empty only where X counts 0 results: otherwise X failed, and a reader who took
+    that for "the post is not there" would send it twice.
+    """
+    if not body.get("data") and (body.get("meta") or {}).get("result_count") != 0:
+        raise GiveUpError(f"X (Twitter) lists no posts: {platform_message(body) or 'without a reason'}")
+    posts = [{**post, "id": str(post["id"])} for post in body.get("data") or ()]
+    for post in posts:
+        parse_time(post["created_at"])
+    return posts, (body.get("meta") or {}).get("next_token")
+
+
+def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], set[str]]:  # noqa: ANN401 - JSON
+    """Read the counters, and the ids that X calls not found; a 200 may hold both."""
+    if "data" not in body and "errors" not in body:
+        raise KeyError("data")
+    errors = body.get("errors") or ()
+    gone = {
+        str(error.get("resource_id") or error.get("value"))
+        for error in errors
+        if str(error.get("type", "")).endswith("/resource-not-found")
+    }
+    return [parse_post_metrics(post, captured_at) for post in body.get("data") or ()], gone
+
+
+def parse_post_metrics(post: Mapping[str, Any], captured_at: datetime) -> PostMetrics:
+    """Read one post's counters. Shares = reposts + quotes, saves = bookmarks, clicks = own link clicks."""
+    counts = {**(post.get("public_metrics") or {}), **(post.get("non_public_metrics") or {})}
+    known = {name: read_count(value) for name, value in counts.items()}
+    return PostMetrics(
+        external_id=str(post["id"]),
+        captured_at=captured_at,
+        impressions=known.get("impression_count"),
+        likes=known.get("like_count"),
+        comments=known.get("reply_count"),
+        shares=sum_counts(known.get("repost_count", known.get("retweet_count")), known.get("quote_count")),
+        saves=known.get("bookmark_count"),
+        clicks=known.get("url_link_clicks"),
+        raw={name: post[name] for name in ("public_metrics", "non_public_metrics") if name in post},
+    )
+
+
+def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
+    """Read the counters of {data: {public_metrics}}."""
+    counts = body["data"]["public_metrics"]
+    return AccountMetrics(
+        captured_at=captured_at,
+        followers=read_count(counts.get("followers_count")),
+        following=read_count(counts.get("following_count")),
+        posts=read_count(counts.get("post_count", counts.get("tweet_count"))),
+        raw=dict(counts),
+    )
+
+
+def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str) -> ListedPost:
+    """Read one post of a listing; it carries the public counters."""
+    return ListedPost(
+        external_id=str(post["id"]),
+        published_at=parse_time(post["created_at"]),
+        text=readable_text(post),
+        kind=_kind(post),
+        permalink=permalink,
+        metrics=parse_post_metrics(post, captured_at) if "public_metrics" in post else None,
+    )
+
+
+def parse_time(value: str) -> datetime:
+    """Read an ISO 8601 time as aware UTC."""
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def full_text(post: Mapping[str, Any]) -> str:
+    """Return the whole text: a long post keeps it beside the shortened one."""
+    note = post.get("note_post") or post.get("note_tweet") or {}
+    return str(note.get("text") or post.get("text", ""))
+
+
+def readable_text(post: Mapping[str, Any]) -> str:
+    """Return the text as its author wrote it: t.co links as their targets, media links and entities undone."""
+    text = full_text(post)
+    for entity in (post.get("entities") or {}).get("urls") or ():
+        shown = str(entity.get("url") or "")
+        if shown:
+            text = text.replace(shown, "" if _is_media(entity) else _target(entity) or shown)
+    # X escapes these three and no others: an author's own "&copy;" comes as "&amp;copy;".
+    return _ESCAPED.sub(lambda match: _PLAIN[match.group(1)], text).strip()
+
+
+def is_root(post: Mapping[str, Any]) -> bool:
+    """Tell whether the post answers no other."""
+    return str(post.get("conversation_id", post["id"])) == str(post["id"])
+
+
+def answers(post: Mapping[str, Any], parent: SentPart | None, root: SentPart | None) -> bool:
+    """Tell whether the post may be the answer to `parent` in the thread of `root` (None: whether it stands alone)."""
+    if parent is None:
+        return is_root(post)
+    if root is not None and str(post.get("conversation_id", root.id)) != root.id:
+        return False
+    named = post.get("referenced_posts") or post.get("referenced_tweets") or ()
+    replied = [str(item["id"]) for item in named if item.get("type") == "replied_to"]
+    if replied:
+        return parent.id in replied
+    return not is_root(post)
+
+
+def parse_candidate(post: Mapping[str, Any], sent: SentPart) -> Candidate:
+    """Read a post of a listing as one that may be ours. X shows every link as t.co, and tells its target beside."""
+    entities = (post.get("entities") or {}).get("urls") or ()
+    links = tuple(_target(item) or str(item.get("url") or "") for item in entities if not _is_media(item))
+
+    def shows(media: Sequence[Media]) -> bool:
+        keys = (post.get("attachments") or {}).get("media_keys") or ()
+        videos = any(str(key).startswith(_VIDEO_KEYS) for key in keys)
+        return len(keys) == len(media) and videos == any(item.kind == "video" for item in media)
+
+    return Candidate(sent, readable_text(post), shows, links if entities else None)
+
+
+def _is_media(entity: Mapping[str, Any]) -> bool:
+    """Tell the link that X appends for attached media from one that the author wrote."""
+    return bool(entity.get("media_key")) or bool(_MEDIA_LINK.search(_target(entity)))
+
+
+def _target(entity: Mapping[str, Any]) -> str:
+    return str(entity.get("expanded_url") or "")
+
+
+def _kind(post: Mapping[str, Any]) -> ContentKind:
+    keys = (post.get("attachments") or {}).get("media_keys") or ()
+    if any(str(key).startswith(_VIDEO_KEYS) for key in keys):
+        return "video"
+    if keys:
+        return "photo"
+    return "link" if (post.get("entities") or {}).get("urls") else "text"
+
+
+def age_of(post_id: str, now: datetime) -> timedelta:
+    """Return the age that the id tells: X's ids count milliseconds in their upper bits."""
+    if not post_id.isdigit() or len(post_id) > 19:
+        return timedelta.max
+    return now - (_SNOWFLAKE_EPOCH + timedelta(milliseconds=int(post_id) >> 22))

@@ -1,0 +1,60 @@
+"""Renew X's tokens: they rotate, so the answer holds a new refresh token, and the old one is spent.
+
+Source: docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE" (confidential apps sign with their secret, public
+ones name themselves in the form alone).
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
+from connectors.http.client import PlatformApi
+from connectors.http.messages import read_secret
+from connectors.oauth.tokens import judge_refresh
+from connectors.settings import ConnectorSettings
+from connectors.types import Credentials
+
+LIFETIME = timedelta(hours=2)
+"""How long an access token works, for those whose end nobody told us."""
+
+
+async def renew(
+    api: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
+) -> Credentials | None:
+    """POST /2/oauth2/token. None without a refresh token; ReauthenticateError where it was refused."""
+    if old.refresh_token is None:
+        return None
+    if not settings.twitter_client_id:
+        raise GiveUpError(
+            "X (Twitter) tokens are refreshed by the app: set SOCIALFLOW_TWITTER_CLIENT_ID to its client id"
+        )
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": old.refresh_token.get_secret_value(),
+        "client_id": settings.twitter_client_id,
+    }
+    auth: httpx.Auth = httpx.Auth()
+    if settings.twitter_client_secret is not None:
+        secret = settings.twitter_client_secret.get_secret_value()
+        auth = httpx.BasicAuth(settings.twitter_client_id, secret)
+    try:
+        return await api.prepare(
+            "POST", "/2/oauth2/token", lambda body: parse_token(body, old, now), data=form, auth=auth
+        )
+    except (ContentRejectedError, ReauthenticateError) as error:
+        names = "SOCIALFLOW_TWITTER_CLIENT_ID and SOCIALFLOW_TWITTER_CLIENT_SECRET"
+        raise judge_refresh("X (Twitter)", error, settings=names) from None
+
+
+def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
+    """Read {access_token, refresh_token, expires_in}; what is not sent anew is carried over."""
+    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
+    return replace(
+        old,
+        access_token=read_secret(body["access_token"]),
+        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
+        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
+    )

@@ -1,0 +1,4 @@
+"""Signed events to customers' addresses.
+
+Imported by the webhook deliverer in `flows.publishing` and by the API's webhook checks.
+"""

@@ -1,0 +1,4 @@
+"""YouTube videos by resumable upload.
+
+Imported by `connectors.registry` only.
+"""

@@ -1,0 +1,236 @@
+"""What YouTube answers, read from plain JSON: channels, videos, playlists, and its error object.
+
+Sources: youtube/youtube.v3.json (schemas; 64-bit numbers come as strings), developers.google.com (error reasons,
+the day of the quota begins at midnight Pacific time).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connectors.candidates import Candidate
+from connectors.content.counts import read_count
+from connectors.content.text import compose_text
+from connectors.errors import (
+    ConnectorError,
+    ContentRejectedError,
+    GiveUpError,
+    PermissionMissingError,
+    RateLimitedError,
+    ReauthenticateError,
+)
+from connectors.http.client import Refusal
+from connectors.http.messages import read_secret
+from connectors.parts import SentPart
+from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
+from connectors.youtube.capabilities import LABEL
+
+METRICS = {"viewCount": "video_views", "likeCount": "likes", "commentCount": "comments"}
+"""YouTube's counters that are metrics of ours. A view is a play: impressions of the thumbnail are not told here."""
+NO_PLAYLIST = "playlistNotFound"
+
+_REASON = re.compile(r"[A-Za-z_]{1,40}")
+_TITLE_LIMIT = 100
+_QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
+_QUOTA = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+_TOO_FAST = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "uploadRateLimitExceeded"})
+_UPLOADS_OF_A_DAY = "uploadLimitExceeded"
+_OWNER = frozenset({"insufficientPermissions", "youtubeSignupRequired", "channelSuspended"})
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The account's channel."""
+
+    id: str
+    title: str
+    handle: str
+    uploads: str
+    """Id of the playlist that holds everything the channel uploaded."""
+    statistics: dict[str, Any]
+
+    @property
+    def subscribers(self) -> int | None:
+        """None where the channel hides its number; YouTube then answers a 0 that means nothing."""
+        if self.statistics.get("hiddenSubscriberCount") is True:
+            return None
+        return read_count(self.statistics.get("subscriberCount"))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items of a playlist, and the token of the next page."""
+
+    items: list[dict[str, Any]]
+    following: str | None
+
+
+def explain(refusal: Refusal, *, may_refresh: bool) -> ConnectorError | None:
+    """Read {error: {code, message, errors: [{reason}]}}, and OAuth's {error, error_description}."""
+    error = refusal.body.get("error") if isinstance(refusal.body, dict) else None
+    reason = _read_reason(error)
+    if refusal.status == 401:
+        return ReauthenticateError(refusal.message, expired=may_refresh, status=401, platform_code=reason)
+    if reason in _QUOTA:
+        retry_at = next_quota_day(refusal.received_at)
+        return RateLimitedError(
+            refusal.message, retry_at=retry_at, scope="app", status=refusal.status, platform_code=reason
+        )
+    if reason == _UPLOADS_OF_A_DAY:
+        retry_at = refusal.received_at + timedelta(hours=24)
+        return RateLimitedError(
+            refusal.message, retry_at=retry_at, status=refusal.status, platform_code=reason
+        )
+    if reason in _TOO_FAST or refusal.status == 429:
+        return RateLimitedError(
+            refusal.message, retry_at=refusal.retry_at, status=refusal.status, platform_code=reason
+        )
+    if reason in _OWNER:
+        return PermissionMissingError(refusal.message, status=refusal.status, platform_code=reason)
+    if reason is not None and refusal.status in {403, 404, 410}:
+        return GiveUpError(refusal.message, status=refusal.status, platform_code=reason)
+    if reason is not None and refusal.status == 400 and refusal.purpose != "read":
+        return ContentRejectedError(refusal.message, status=400, platform_code=reason)
+    return None
+
+
+def next_quota_day(now: datetime) -> datetime:
+    """Return the coming midnight in California (UTC): then the day's quota begins anew."""
+    tomorrow = now.astimezone(_QUOTA_ZONE).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), _QUOTA_ZONE).astimezone(UTC)
+
+
+def write_video(content: PostContent) -> dict[str, Any]:
+    """Return the resource that videos.insert takes: the text is the description, its first line the title."""
+    text = compose_text(content)
+    return {
+        "snippet": {"title": write_title(text), "description": text},
+        "status": {"privacyStatus": "public", "selfDeclaredMadeForKids": False},
+    }
+
+
+def write_title(text: str) -> str:
+    """Return the first line, cut at a word if it is longer than a title may be."""
+    lines = text.strip().splitlines()
+    line = lines[0].strip() if lines else ""
+    if len(line) <= _TITLE_LIMIT:
+        return line
+    head = line[: _TITLE_LIMIT - 1]
+    return (head.rsplit(None, 1)[0] if " " in head[_TITLE_LIMIT // 2 :] else head) + "…"
+
+
+def parse_sent(body: Any, now: datetime) -> SentPart:  # noqa: ANN401 - JSON
+    """Read the receipt of an upload."""
+    published_at = (body.get("snippet") or {}).get("publishedAt")
+    return SentPart(str(body["id"]), permalink(body["id"]), parse_time(published_at) if published_at else now)
+
+
+def permalink(video_id: str) -> str:
+    """Return the address of a video."""
+    return f"https://www.youtube.com/watch?v={video_id}"
+
+
+def parse_channel(body: Any) -> Channel:  # noqa: ANN401 - JSON
+    """Read the one channel of the token's owner. Raises ReauthenticateError where it has none."""
+    items = body.get("items")
+    if not items and "pageInfo" in body:
+        raise ReauthenticateError(
+            f"this Google account has no {LABEL} channel: create one, then connect it again", status=None
+        )
+    channel = items[0]
+    snippet = channel["snippet"]
+    return Channel(
+        id=str(channel["id"]),
+        title=str(snippet["title"]),
+        handle=str(snippet.get("customUrl") or channel["id"]).removeprefix("@"),
+        uploads=str(channel["contentDetails"]["relatedPlaylists"]["uploads"]),
+        statistics=dict(channel.get("statistics") or {}),
+    )
+
+
+def parse_account_metrics(channel: Channel, captured_at: datetime) -> AccountMetrics:
+    """Return the channel's counters; whom it follows is not told."""
+    return AccountMetrics(
+        captured_at,
+        followers=channel.subscribers,
+        posts=read_count(channel.statistics.get("videoCount")),
+        raw=channel.statistics,
+    )
+
+
+def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
+    """Read a page of playlistItems; each has a video and a readable time."""
+    items = list(body["items"])
+    for item in items:
+        _published_at(item)
+        str(item["contentDetails"]["videoId"])
+    return Page(items, body.get("nextPageToken") or None)
+
+
+def parse_listed(item: dict[str, Any]) -> ListedPost:
+    """Read one upload. Without metrics: a playlist counts nothing."""
+    video_id = str(item["contentDetails"]["videoId"])
+    return ListedPost(video_id, _published_at(item), _read_text(item), "video", permalink=permalink(video_id))
+
+
+def parse_candidate(item: dict[str, Any]) -> Candidate:
+    """Read one upload as one that may be ours; every one of them is a video."""
+    video = parse_listed(item)
+    sent = SentPart(video.external_id, video.permalink, video.published_at)
+    return Candidate(sent, str(item["snippet"].get("description") or item["snippet"].get("title") or ""))
+
+
+def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noqa: ANN401 - JSON
+    """Read videos.list. Counts that the owner hides are left out by YouTube, and stay None."""
+    found = []
+    for video in body["items"]:
+        raw = dict(video.get("statistics") or {})
+        columns = {column: read_count(raw.get(name)) for name, column in METRICS.items()}
+        found.append(PostMetrics(str(video["id"]), captured_at, raw=raw, **columns))
+    return found
+
+
+def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
+    """Read {access_token, expires_in}. Google sends no new refresh token: the old one goes on working."""
+    fresh = body.get("refresh_token")
+    return replace(
+        old,
+        access_token=read_secret(body["access_token"]),
+        refresh_token=read_secret(fresh) if fresh else old.refresh_token,
+        expires_at=now + timedelta(seconds=int(body["expires_in"])),
+    )
+
+
+def parse_time(value: str) -> datetime:
+    """Read an RFC 3339 time as aware UTC."""
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def list_recent(items: Sequence[dict[str, Any]], since: datetime) -> list[dict[str, Any]]:
+    """Return the uploads that were published at or after `since`."""
+    return [item for item in items if _published_at(item) >= since]
+
+
+def _published_at(item: dict[str, Any]) -> datetime:
+    # A video that is private still has no time of its own; then that of its upload counts.
+    return parse_time(item["contentDetails"].get("videoPublishedAt") or item["snippet"]["publishedAt"])
+
+
+def _read_text(item: dict[str, Any]) -> str:
+    title, text = (str(item["snippet"].get(name) or "") for name in ("title", "description"))
+    if not text or text.startswith(title.removesuffix("…")):
+        return text or title
+    return f"{title}\n\n{text}"
+
+
+def _read_reason(error: Any) -> str | None:  # noqa: ANN401 - JSON
+    reason = error
+    if isinstance(error, dict):
+        errors = error.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors else {}
+        reason = (first.get("reason") if isinstance(first, dict) else None) or error.get("status")
+    # A reason is one word; whatever else stands in its place may be anything, a token too.
+    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else None

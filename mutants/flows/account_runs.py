@@ -1,0 +1,104 @@
+"""Serve many accounts at once, each by itself: what one does to fail is noted and kept from the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from connectors.errors import ConnectorError, RateLimitedError, ReauthenticateError
+from flows.token_refresh import recover_account
+from warehouse.errors import WarehouseError
+from warehouse.store.accounts.accounts import get_account
+from warehouse.store.accounts.credentials import open_account
+from warehouse.store.measuring.measurements import record_account_error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from connectors.base import Connector
+    from connectors.registry import ConnectorPool
+    from flows.run_report import RunReport
+    from warehouse.store.database import Store
+    from warehouse.store.models import AccountRow
+
+    Work = Callable[[AccountRow, Connector], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware UTC."""
+    return datetime.now(UTC)
+
+
+def name_account(row: AccountRow) -> str:
+    """Return the account as a person finds it: platform, handle, id."""
+    return f"{row.platform} @{row.handle} ({row.id})"
+
+
+async def serve_accounts(
+    rows: Sequence[AccountRow],
+    work: Work,
+    *,
+    store: Store,
+    pool: ConnectorPool,
+    report: RunReport,
+    concurrency: int,
+    clock: Callable[[], datetime] = utc_now,
+) -> None:
+    """Await `work(row, connector)` for every account, `concurrency` of them at a time.
+
+    A token that the platform refuses is refreshed once and the work begun again; where that does not help, the
+    account is marked with the platform's reason. Errors end up in `report`, and in the account's last_error.
+    """
+    slots = asyncio.Semaphore(concurrency)
+    report.accounts += len(rows)
+
+    async def serve(row: AccountRow) -> None:
+        async with slots:
+            try:
+                await _work_with_a_fresh_token(row, work, store, pool, clock)
+            except RateLimitedError as error:
+                report.defer(name_account(row), error.message, error.retry_at)
+                return
+            except (ConnectorError, WarehouseError) as error:
+                logger.warning("%s: %s", name_account(row), error.message)
+                reason = error.message
+            except Exception as error:  # one account's surprise must not stop the others; the run ends failed
+                logger.exception("%s: unexpected error", name_account(row))
+                reason = f"unexpected {type(error).__name__}"
+            else:
+                if row.last_error is not None:
+                    await asyncio.to_thread(_note_error, store, row.id, None)
+                return
+            report.failures[name_account(row)] = reason
+            await asyncio.to_thread(_note_error, store, row.id, reason)
+
+    async with asyncio.TaskGroup() as tasks:
+        for row in rows:
+            tasks.create_task(serve(row), name=f"account-{row.id}")
+
+
+async def _work_with_a_fresh_token(
+    row: AccountRow, work: Work, store: Store, pool: ConnectorPool, clock: Callable[[], datetime]
+) -> None:
+    account = open_account(row, store.cipher)
+    try:
+        await work(row, pool.open(account))
+    except ReauthenticateError as error:
+        if not await recover_account(store, pool, account, error, clock=clock):
+            raise
+        fresh = await asyncio.to_thread(_reload, store, row)
+        await work(fresh, pool.open(open_account(fresh, store.cipher)))
+
+
+def _reload(store: Store, row: AccountRow) -> AccountRow:
+    with store.read() as session:
+        return get_account(session, row.workspace_id, row.id)
+
+
+def _note_error(store: Store, account_id: str, error: str | None) -> None:
+    with store.write() as session:
+        record_account_error(session, account_id, error)

@@ -1,0 +1,59 @@
+"""`socialflow backfill`: read the history of connected accounts now, with progress."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.output import JsonOption, print_json, say, show_progress
+from flows.ingestion.history import read_histories
+from flows.resources import open_resources
+from warehouse.store.database import new_id
+
+if TYPE_CHECKING:
+    from flows.run_report import RunReport
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def backfill(
+    *,
+    account: Annotated[
+        list[str] | None, typer.Option(help="One account by its id; repeat it. Default: all that are due.")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="How far back a first reading goes.")
+    ] = None,
+    anew: Annotated[bool, typer.Option(help="From the start again; nothing is kept twice.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the history of connected accounts; an interrupted reading goes on where it stopped."""
+
+    async def work() -> RunReport:
+        async with open_resources() as (resources, pool):
+            with show_progress("posts read") as advance:
+                return await read_histories(
+                    resources,
+                    pool,
+                    run_id=new_id("run"),
+                    account_ids=account,
+                    days=days,
+                    anew=anew,
+                    on_posts=lambda _account, posts: advance(posts),
+                )
+
+    report = asyncio.run(work())
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        counts = report.counts
+        say(
+            f"{report.accounts} account(s): {counts['posts']} posts read, {counts['new_posts']} of them new, "
+            f"{counts['snapshots']} snapshots kept"
+        )
+        for name, reason in report.deferred.items():
+            say(f"{name} waits: {reason}")
+    report.raise_if_failed()

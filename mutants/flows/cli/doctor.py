@@ -1,0 +1,28 @@
+"""`socialflow doctor`: is this installation well?"""
+
+from __future__ import annotations
+
+import typer
+
+from flows.cli.output import JsonOption, print_json, print_rows, say
+from flows.maintenance.doctor import as_json as describe
+from flows.maintenance.doctor import examine
+from flows.settings import FlowSettings
+from warehouse.settings import WarehouseSettings
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Check home, key, stores, extensions, zones, accounts, late posts and processes; exit 1 if one is wrong."""
+    findings = examine(WarehouseSettings(), FlowSettings())
+    result = describe(findings)
+    if as_json:
+        print_json(result)
+    else:
+        print_rows(
+            ["check", "status", "detail"], [[item.check, item.status, item.detail] for item in findings]
+        )
+        say("all is well" if result["ok"] else f"wrong: {', '.join(result['failed'])}")
+    raise typer.Exit(0 if result["ok"] else 1)

@@ -1,0 +1,59 @@
+"""`socialflow export`: the marts and dimensions as files of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
+from typing import Annotated
+
+import typer
+
+from flows.cli.arguments import AsOfOption, parse_as_of
+from flows.cli.lake_settings import read_lake_settings
+from flows.cli.output import JsonOption, print_json, say, show_progress
+from warehouse.lake.export.tables import ExportFormat, export_lake
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def export(
+    *,
+    kind: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="duckdb = one file with comments and functions; the others: a folder."),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="A new folder; for duckdb a file, which may replace an old one.")
+    ],
+    workspace: Annotated[str | None, typer.Option(help="Only the rows of this workspace.")] = None,
+    as_of: AsOfOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write every mart and dimension of the lake, all from one snapshot; it appears when it is complete."""
+    with show_progress("exporting", total=None) as advance:
+
+        def progress(_table: str, _number: int, _of: int) -> None:
+            advance(1)
+
+        report = export_lake(
+            read_lake_settings(),
+            output.absolute(),
+            kind,
+            workspace_id=workspace,
+            as_of=parse_as_of(as_of),
+            progress=progress,
+        )
+    if as_json:
+        print_json(
+            {
+                "output": str(output.absolute()),
+                "snapshot_id": report.snapshot_id,
+                "snapshot_time": report.snapshot_time,
+                "workspace_id": report.workspace_id,
+                "rows": report.rows,
+            }
+        )
+        return
+    for name, rows in report.rows.items():
+        say(f"{rows:>10} rows  {name}")
+    say(f"{output}: snapshot {report.snapshot_id} of {report.snapshot_time:%Y-%m-%d %H:%M:%S} UTC")

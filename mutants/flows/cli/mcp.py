@@ -1,0 +1,20 @@
+"""`socialflow mcp`: tools for assistants, over standard input and output."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def mcp() -> None:
+    """Offer reading and drafting to an assistant (Model Context Protocol, stdio).
+
+    Needs SOCIALFLOW_MCP_API_KEY and SOCIALFLOW_MCP_API_SECRET; the API may be on another machine
+    (SOCIALFLOW_MCP_URL).
+    """
+    # Named by string: this package does not import the API.
+    import_module("api.mcp.server").main()

@@ -1,0 +1,154 @@
+"""`socialflow run`: one flow now, in this process, without Prefect and without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from connectors.webhooks.settings import WebhookSettings
+from flows.cli.output import JsonOption, print_json, say
+from flows.ingestion.followers import read_due_followers
+from flows.ingestion.history import read_histories
+from flows.ingestion.metrics import read_due_metrics
+from flows.maintenance.nightly import maintain_stores
+from flows.publishing.publisher import run_publisher
+from flows.publishing.recurring_posts import extend_recurrences
+from flows.publishing.webhook_deliverer import WebhookDeliverer
+from flows.resources import Resources, open_resources
+from flows.timing.refresh import compute_all_optimal_times
+from flows.tokens.due_tokens import refresh_ending_tokens
+from warehouse.store.database import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from connectors.registry import ConnectorPool
+    from flows.run_report import RunReport
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Run one flow now, without a server.",
+)
+
+AheadOption = Annotated[
+    int, typer.Option(min=0, help="Also what falls due within this many minutes; readings never hurt.")
+]
+
+
+@app.command()
+def publish(
+    *,
+    seconds: Annotated[float, typer.Option(min=0, help="Go on for this long; 0: what is due now.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Send what is due."""
+
+    async def work() -> dict[str, Any]:
+        async with open_resources() as (resources, pool):
+            report = await run_publisher(
+                resources.store,
+                pool,
+                horizon=timedelta(seconds=seconds),
+                max_lateness=resources.warehouse.max_lateness,
+            )
+            return report.as_dict()
+
+    _print(asyncio.run(work()), as_json=as_json)
+
+
+@app.command()
+def webhooks(*, as_json: JsonOption = False) -> None:
+    """Deliver the events that wait for a webhook now."""
+    with Resources.open() as resources:
+        report = asyncio.run(WebhookDeliverer(resources.store, WebhookSettings()).deliver_due())
+        _print(report.as_dict(), as_json=as_json)
+
+
+@app.command()
+def ingest(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
+    """Read the counters of publications whose next snapshot is due."""
+    _run(
+        lambda resources, pool: read_due_metrics(
+            resources, pool, run_id=new_id("run"), ahead=timedelta(minutes=ahead)
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command()
+def followers(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
+    """Read the followers of accounts whose daily reading is due."""
+    _run(
+        lambda resources, pool: read_due_followers(
+            resources, pool, run_id=new_id("run"), ahead=timedelta(minutes=ahead)
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command()
+def backfill(*, as_json: JsonOption = False) -> None:
+    """Read the history of new accounts; goes on where it stopped."""
+    _run(lambda resources, pool: read_histories(resources, pool, run_id=new_id("run")), as_json=as_json)
+
+
+@app.command("refresh-tokens")
+def refresh_tokens(*, as_json: JsonOption = False) -> None:
+    """Refresh the access tokens that end soon."""
+    _run(refresh_ending_tokens, as_json=as_json)
+
+
+@app.command()
+def recurrences(*, as_json: JsonOption = False) -> None:
+    """Make the posts of recurring rules ahead of their time."""
+    with Resources.open() as resources:
+        report = extend_recurrences(resources)
+    _print(report.as_dict(), as_json=as_json)
+    report.raise_if_failed()
+    report.raise_if_doubtful()
+
+
+@app.command("optimal-times")
+def optimal_times(*, as_json: JsonOption = False) -> None:
+    """Compute the best posting times of every account anew."""
+    with Resources.open(all_cores=True) as resources:
+        _print(compute_all_optimal_times(resources), as_json=as_json)
+
+
+@app.command()
+def maintain(*, as_json: JsonOption = False) -> None:
+    """Merge, expire and clean up what the lake keeps."""
+    with Resources.open() as resources:
+        _print(maintain_stores(resources), as_json=as_json)
+
+
+def _run(work: Callable[[Resources, ConnectorPool], Awaitable[RunReport]], *, as_json: bool) -> None:
+    async def run() -> RunReport:
+        async with open_resources() as (resources, pool):
+            return await work(resources, pool)
+
+    started = time.monotonic()
+    report = asyncio.run(run())
+    _print(report.as_dict(), as_json=as_json)
+    if not as_json:
+        say(f"done in {time.monotonic() - started:.1f} s")
+    report.raise_if_failed()
+    report.raise_if_doubtful()
+
+
+def _print(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    for name, value in result.items():
+        if isinstance(value, dict):
+            for key, reason in value.items():
+                say(f"  {name}: {key}: {reason}")
+        else:
+            say(f"{name}: {value}")

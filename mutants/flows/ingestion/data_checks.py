@@ -1,0 +1,25 @@
+"""What the checks of a run's data found: into the report, and from there into the run's artifact and state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from flows.resources import Resources
+    from flows.run_report import RunReport
+
+
+def note_findings(resources: Resources, run_id: str, report: RunReport) -> None:
+    """Put what the run's loads found into its report."""
+    from warehouse.lake.quality import list_findings  # noqa: PLC0415 (see flows.resources)
+
+    report.findings = list_findings(resources.lake, run_id)
+
+
+def note_silence(resources: Resources, run_id: str, now: datetime) -> None:
+    """Look for accounts that were silent for too long."""
+    from warehouse.lake.quality import check_silence  # noqa: PLC0415 (see flows.resources)
+
+    check_silence(resources.lake, run_id, now, resources.flows.silent_after)

@@ -1,0 +1,80 @@
+"""Read the followers of the accounts whose reading is due: fetch -> lake -> mark in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from flows.account_runs import serve_accounts, utc_now
+from flows.ingestion.data_checks import note_findings, note_silence
+from flows.ingestion.lake_rows import account_dim, account_snapshot
+from flows.run_report import RunReport
+from warehouse.store.measuring.measurements import list_due_followers, record_followers_measured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from datetime import datetime, timedelta
+
+    from connectors.base import Connector
+    from connectors.registry import ConnectorPool
+    from connectors.types import AccountMetrics
+    from flows.resources import Resources
+    from warehouse.store.models import AccountRow
+
+
+async def read_due_followers(
+    resources: Resources,
+    pool: ConnectorPool,
+    *,
+    run_id: str,
+    ahead: timedelta | None = None,
+    account_ids: Collection[str] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> RunReport:
+    """Read what is due by now (plus `ahead`) and return what was done. Raises ConflictError, SetupError."""
+    report = RunReport("reading followers", counts={"snapshots": 0})
+    rows = await asyncio.to_thread(_list_due, resources, clock() + ahead if ahead else clock(), account_ids)
+    if not rows:
+        return report
+    readings: list[tuple[AccountRow, AccountMetrics, str | None]] = []
+
+    async def read(row: AccountRow, connector: Connector) -> None:
+        version = pool.api_version(connector.account.platform)
+        readings.append((row, await connector.fetch_followers(), version))
+
+    await serve_accounts(
+        rows,
+        read,
+        store=resources.store,
+        pool=pool,
+        report=report,
+        concurrency=resources.flows.fetch_concurrency,
+        clock=clock,
+    )
+    if readings:
+        await asyncio.to_thread(_write, resources, readings, run_id, clock(), report)
+    await asyncio.to_thread(note_silence, resources, run_id, clock())
+    await asyncio.to_thread(note_findings, resources, run_id, report)
+    return report
+
+
+def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[AccountRow]:
+    with resources.store.read() as session:
+        return list_due_followers(session, by, account_ids=account_ids)
+
+
+def _write(
+    resources: Resources,
+    readings: list[tuple[AccountRow, AccountMetrics, str | None]],
+    run_id: str,
+    now: datetime,
+    report: RunReport,
+) -> None:
+    from warehouse.lake.load import load_account_snapshots, load_accounts  # noqa: PLC0415 (see flows.resources)
+
+    load_accounts(resources.lake, [account_dim(row) for row, _metrics, _version in readings])
+    rows = [account_snapshot(*reading) for reading in readings]
+    report.add(snapshots=load_account_snapshots(resources.lake, rows, run_id))
+    with resources.store.write() as session:
+        ids = [row.id for row, _metrics, _version in readings]
+        record_followers_measured(session, ids, now + resources.flows.followers_interval)

@@ -1,0 +1,256 @@
+"""Read an account's history, newest first; stops anywhere, goes on where it stopped.
+
+A stretch of pages is noted in the store when its posts and their counters are kept: a crash leads to the same
+stretch again, whose posts and numbers are then already there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from connectors.errors import GiveUpError, RateLimitedError
+from connectors.types import Platform
+from flows.account_runs import name_account, serve_accounts, utc_now
+from flows.ingestion.data_checks import note_findings
+from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
+from flows.run_report import RunReport
+from warehouse.store.measuring.backfills import (
+    begin_backfill,
+    finish_backfill,
+    list_accounts_to_backfill,
+    save_backfill_place,
+)
+from warehouse.store.measuring.measurements import list_publications_by_external_id, record_measured
+from warehouse.store.measuring.read_budgets import count_reads, note_reads
+from warehouse.store.posts.external_posts import record_external_posts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from datetime import datetime
+
+    from connectors.base import Connector
+    from connectors.registry import ConnectorPool
+    from connectors.types import HistoryPage, ListedPost, PostMetrics
+    from flows.resources import Resources
+    from warehouse.lake.rows import PostSnapshot
+    from warehouse.store.models import AccountRow, Publication
+
+    Progress = Callable[[str, int], None]
+
+logger = logging.getLogger(__name__)
+
+STRETCH = 500
+"""Posts that are kept together: a commit of the lake costs a tenth of a second and a file, whatever its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Some pages of an account's history, and where the next begins (None = the end)."""
+
+    posts: Sequence[ListedPost]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What of one stretch is new."""
+
+    new_posts: int
+    snapshots: int
+
+
+async def read_histories(
+    resources: Resources,
+    pool: ConnectorPool,
+    *,
+    run_id: str,
+    account_ids: Collection[str] | None = None,
+    days: int | None = None,
+    anew: bool = False,
+    on_posts: Progress = lambda _account, _posts: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> RunReport:
+    """Read the histories that are unread, half read or a day old; with `account_ids` these, in any case.
+
+    `days`: how far back a first reading goes (default: the setting). `anew`: from there again. `on_posts` hears of
+    what was read: the account's name and the number of posts. Raises ConflictError, SetupError.
+    """
+    report = RunReport("reading history", counts={"posts": 0, "new_posts": 0, "snapshots": 0})
+    rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids)
+    if not rows:
+        return report
+    since = clock() - timedelta(days=days or resources.flows.backfill_days)
+
+    async def read(row: AccountRow, connector: Connector) -> None:
+        row = await asyncio.to_thread(_begin, resources, row.id, since, anew=anew, now=clock())
+        async for stretch in _read_stretches(resources, row, connector, clock):
+            on_posts(name_account(row), len(stretch.posts))
+            version = pool.api_version(connector.account.platform)
+            kept = await _keep(
+                resources, row, connector, stretch.posts, run_id=run_id, api_version=version, clock=clock
+            )
+            await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
+            report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
+        await asyncio.to_thread(_finish, resources, row.id, clock())
+
+    await serve_accounts(
+        rows,
+        read,
+        store=resources.store,
+        pool=pool,
+        report=report,
+        concurrency=resources.flows.fetch_concurrency,
+        clock=clock,
+    )
+    await asyncio.to_thread(note_findings, resources, run_id, report)
+    return report
+
+
+async def _read_stretches(
+    resources: Resources, row: AccountRow, connector: Connector, clock: Callable[[], datetime]
+) -> AsyncIterator[_Stretch]:
+    """Yield the history from the saved place on, a few hundred posts at a time.
+
+    Raises GiveUpError where the platform's list turns in a circle.
+    """
+    cursor = row.backfill_cursor
+    posts: list[ListedPost] = []
+    while True:
+        await asyncio.to_thread(_await_budget, resources, row.platform, len(posts), clock())
+        page, used = await _fetch_page(resources, row, connector, cursor)
+        posts += page.posts
+        if page.next_cursor is not None and page.next_cursor == used:
+            raise GiveUpError(
+                "the platform gives the same page of its list again and again: reading stopped there"
+            )
+        if page.next_cursor is None or len(posts) >= STRETCH:
+            yield _Stretch(posts, page.next_cursor)
+            posts = []
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+async def _fetch_page(
+    resources: Resources, row: AccountRow, connector: Connector, cursor: str | None
+) -> tuple[HistoryPage, str | None]:
+    """Return the page at `cursor`; where the platform has forgotten a saved cursor, the first page."""
+    since = row.backfill_since
+    if since is None:
+        raise ValueError(f"the backfill of {row.id} was not begun")
+    try:
+        return await connector.list_publications(since=since, cursor=cursor), cursor
+    except GiveUpError:
+        if cursor is None or cursor != row.backfill_cursor:
+            raise
+        logger.info("%s: the saved place in its history is no longer known; reading from the start", row.id)
+        await asyncio.to_thread(_note, resources, row.id, None, 0)
+        return await connector.list_publications(since=since, cursor=None), None
+
+
+async def _keep(
+    resources: Resources,
+    row: AccountRow,
+    connector: Connector,
+    posts: Sequence[ListedPost],
+    *,
+    run_id: str,
+    api_version: str | None,
+    clock: Callable[[], datetime],
+) -> _Kept:
+    if not posts:
+        return _Kept(0, 0)
+    new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, posts, clock())
+    listed = {post.external_id: post.metrics for post in posts if post.metrics is not None}
+    metrics: list[PostMetrics] = [listed[key] for key in publications if key in listed]
+    deleted: list[str] = []
+    unlisted = [external_id for external_id in publications if external_id not in listed]
+    if unlisted:
+        batch = await connector.fetch_metrics(unlisted)
+        metrics += batch.metrics
+        deleted = [publications[external_id].id for external_id in batch.deleted]
+    snapshots = [post_snapshot(publications[item.external_id], item, api_version) for item in metrics]
+    inserted = await asyncio.to_thread(
+        _write, resources, row, publications, snapshots=snapshots, deleted=deleted, run_id=run_id, now=clock()
+    )
+    return _Kept(new_posts, inserted)
+
+
+def _await_budget(resources: Resources, platform: str, unnoted: int, now: datetime) -> None:
+    """Raise RateLimitedError where the day's paid reads are used: the next run goes on at the saved place."""
+    limit = resources.flows.reads_per_day.get(Platform(platform))
+    if limit is None:
+        return
+    with resources.store.read() as session:
+        used = count_reads(session, platform, now) + unnoted
+    if used >= limit:
+        tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        raise RateLimitedError(
+            f"the day's {limit} reads (SOCIALFLOW_READS_PER_DAY) are used", retry_at=tomorrow
+        )
+
+
+def _record_posts(
+    resources: Resources, row: AccountRow, posts: Sequence[ListedPost], now: datetime
+) -> tuple[int, dict[str, Publication]]:
+    with resources.store.write() as session:
+        # Due at once: should we die before its numbers are in the lake, the next ingest reads them.
+        recorded = record_external_posts(session, row, posts, now, next_snapshot_at=lambda _published: now)
+        known = list_publications_by_external_id(session, row.id, recorded.publication_ids)
+        if row.platform in resources.flows.reads_per_day:
+            note_reads(session, row.platform, list(known.values()), now)
+    return recorded.inserted, known
+
+
+def _write(
+    resources: Resources,
+    row: AccountRow,
+    publications: dict[str, Publication],
+    *,
+    snapshots: list[PostSnapshot],
+    deleted: list[str],
+    run_id: str,
+    now: datetime,
+) -> int:
+    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (see flows.resources)
+
+    load_accounts(resources.lake, [account_dim(row)])
+    load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
+    inserted = load_post_snapshots(resources.lake, snapshots, run_id)
+    with resources.store.write() as session:
+        record_measured(
+            session,
+            now,
+            measured=[item.publication_id for item in snapshots],
+            deleted=deleted,
+            ages=resources.flows.ages_by_platform,
+        )
+    return inserted
+
+
+def _list_accounts(
+    resources: Resources, now: datetime, account_ids: Collection[str] | None
+) -> list[AccountRow]:
+    with resources.store.read() as session:
+        return list_accounts_to_backfill(session, now, account_ids=account_ids)
+
+
+def _begin(
+    resources: Resources, account_id: str, since: datetime, *, anew: bool, now: datetime
+) -> AccountRow:
+    with resources.store.write() as session:
+        return begin_backfill(session, account_id, now, first_since=since, anew=anew)
+
+
+def _note(resources: Resources, account_id: str, cursor: str | None, posts: int) -> None:
+    with resources.store.write() as session:
+        save_backfill_place(session, account_id, cursor=cursor, posts=posts)
+
+
+def _finish(resources: Resources, account_id: str, now: datetime) -> None:
+    with resources.store.write() as session:
+        finish_backfill(session, account_id, now)

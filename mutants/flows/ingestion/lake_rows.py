@@ -1,0 +1,76 @@
+"""From the store's rows and the connectors' answers to the rows of the lake. Pure; never a credential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connectors.types import METRIC_NAMES
+from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.types import AccountMetrics, PostMetrics
+    from warehouse.store.models import AccountRow, Publication
+
+
+def account_dim(row: AccountRow) -> AccountDim:
+    """Return what analysts may know of an account."""
+    return AccountDim(
+        account_id=row.id,
+        workspace_id=row.workspace_id,
+        platform=row.platform,
+        handle=row.handle,
+        display_name=row.display_name or None,
+        timezone=row.timezone,
+    )
+
+
+def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None) -> PublicationDim:
+    """Return what analysts may know of a published publication; `placement` tells how its post got its time."""
+    if row.published_at is None:
+        raise ValueError(f"publication {row.id} is {row.status}: only a published one enters the lake")
+    return PublicationDim(
+        publication_id=row.id,
+        post_id=row.post_id,
+        workspace_id=row.workspace_id,
+        account_id=row.account_id,
+        platform=row.platform,
+        origin=row.origin,
+        kind=row.content_kind,
+        published_at=row.published_at,
+        permalink=row.permalink,
+        text=row.content.get("text"),
+        placement=placement["kind"] if placement else None,
+        placement_share=placement.get("random_share") if placement else None,
+    )
+
+
+def post_snapshot(row: Publication, metrics: PostMetrics, api_version: str | None) -> PostSnapshot:
+    """Return one publication's counters as a row."""
+    if row.published_at is None:
+        raise ValueError(f"publication {row.id} is {row.status}: only a published one is measured")
+    return PostSnapshot(
+        workspace_id=row.workspace_id,
+        publication_id=row.id,
+        account_id=row.account_id,
+        captured_at=metrics.captured_at,
+        published_at=row.published_at,
+        raw=metrics.raw,
+        api_version=api_version,
+        **{name: getattr(metrics, name) for name in METRIC_NAMES},
+    )
+
+
+def account_snapshot(row: AccountRow, metrics: AccountMetrics, api_version: str | None) -> AccountSnapshot:
+    """Return one account's counters as a row."""
+    return AccountSnapshot(
+        workspace_id=row.workspace_id,
+        account_id=row.id,
+        captured_at=metrics.captured_at,
+        followers=metrics.followers,
+        following=metrics.following,
+        posts=metrics.posts,
+        raw=metrics.raw,
+        api_version=api_version,
+    )

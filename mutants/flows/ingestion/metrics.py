@@ -1,0 +1,199 @@
+"""Read the counters of publications whose next snapshot is due: fetch -> lake -> mark in the store.
+
+A crash between two of the steps leads to the same publications being read again, never to a doubled row: the lake
+keeps one row per publication and moment, and only what is in the lake is marked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flows.account_runs import serve_accounts, utc_now
+from flows.ingestion.data_checks import note_findings
+from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
+from flows.run_report import RunReport
+from warehouse.store.measuring.events import announce_metrics
+from warehouse.store.measuring.measurements import list_due_snapshots, put_off_young, record_measured
+from warehouse.store.measuring.read_budgets import grant_reads
+from warehouse.store.schedules.placements import list_placements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from connectors.base import Connector
+    from connectors.registry import ConnectorPool
+    from connectors.types import MetricsBatch
+    from flows.resources import Resources
+    from warehouse.store.measuring.measurements import DueAccount
+    from warehouse.store.models import AccountRow, Publication
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+"""Publications asked for at once: the largest number one platform takes in one request; others split it."""
+ROWS_PER_WRITE = 50_000
+"""Each commit has a fixed cost (0.4 s of CPU was measured), so a run writes few large ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One platform answer, on its way into the lake."""
+
+    captured_at: datetime
+    publications: Mapping[str, Publication]
+    """By external id."""
+    batch: MetricsBatch
+    api_version: str | None
+
+
+async def read_due_metrics(
+    resources: Resources,
+    pool: ConnectorPool,
+    *,
+    run_id: str,
+    ahead: timedelta = timedelta(0),
+    account_ids: Collection[str] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> RunReport:
+    """Measure what is due by now (plus `ahead`, for whoever does not want to wait) and return what was done.
+
+    Raises ConflictError and SetupError where the lake cannot be written; what was fetched is then fetched again.
+    """
+    report = RunReport(
+        "reading metrics", counts={"due": 0, "measured": 0, "snapshots": 0, "deleted": 0, "missing": 0}
+    )
+    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, account_ids)
+    due = await asyncio.to_thread(_grant, resources, listed, clock(), report)
+    if not due:
+        return report
+    report.add(due=sum(len(account.publications) for account in due))
+    await asyncio.to_thread(sync_dimensions, resources, due)
+
+    by_account = {account.account.id: account.publications for account in due}
+    readings: asyncio.Queue[_Reading | None] = asyncio.Queue()
+
+    async def read(row: AccountRow, connector: Connector) -> None:
+        publications = by_account[row.id]
+        for start in range(0, len(publications), BATCH):
+            asked = {
+                item.external_id: item for item in publications[start : start + BATCH] if item.external_id
+            }
+            batch = await connector.fetch_metrics(list(asked))
+            api_version = pool.api_version(connector.account.platform)
+            readings.put_nowait(_Reading(clock(), asked, batch, api_version))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_write_readings(resources, readings, run_id, report), name="lake-writer")
+        await serve_accounts(
+            [account.account for account in due],
+            read,
+            store=resources.store,
+            pool=pool,
+            report=report,
+            concurrency=resources.flows.fetch_concurrency,
+            clock=clock,
+        )
+        readings.put_nowait(None)
+    await asyncio.to_thread(note_findings, resources, run_id, report)
+    await asyncio.to_thread(_keep_quick, resources, clock())
+    return report
+
+
+def sync_dimensions(resources: Resources, due: Sequence[DueAccount]) -> None:
+    """Bring accounts and publications into the lake: a snapshot must find what it belongs to."""
+    from warehouse.lake.load import load_accounts, load_publications  # noqa: PLC0415 (see flows.resources)
+
+    load_accounts(resources.lake, [account_dim(item.account) for item in due])
+    rows = [row for item in due for row in item.publications]
+    with resources.store.read() as session:
+        placements = list_placements(session, {row.post_id for row in rows})
+    load_publications(resources.lake, [publication_dim(row, placements.get(row.post_id)) for row in rows])
+
+
+def write_readings(
+    resources: Resources, readings: Sequence[_Reading], run_id: str, report: RunReport
+) -> None:
+    """Load into the lake, then mark in the store; each a transaction of its own, in this order."""
+    from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
+
+    rows = [
+        post_snapshot(reading.publications[metrics.external_id], metrics, reading.api_version)
+        for reading in readings
+        for metrics in reading.batch.metrics
+    ]
+    inserted = load_post_snapshots(resources.lake, rows, run_id)
+    with resources.store.write() as session:
+        for reading in readings:
+            ids = _by_outcome(reading)
+            record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
+            measured = [
+                (reading.publications[metrics.external_id], metrics) for metrics in reading.batch.metrics
+            ]
+            announce_metrics(session, measured, reading.captured_at)
+            report.add(**{outcome: len(found) for outcome, found in ids.items()})
+    report.add(snapshots=inserted)
+
+
+async def _write_readings(
+    resources: Resources, readings: asyncio.Queue[_Reading | None], run_id: str, report: RunReport
+) -> None:
+    """Write what has arrived while the last write was under way: few large commits, not one per account."""
+    finished = False
+    while not finished:
+        batch: list[_Reading] = []
+        item = await readings.get()
+        while item is not None:
+            batch.append(item)
+            if readings.empty() or sum(len(reading.publications) for reading in batch) >= ROWS_PER_WRITE:
+                break
+            item = readings.get_nowait()
+        finished = item is None
+        if batch:
+            await asyncio.to_thread(write_readings, resources, batch, run_id, report)
+
+
+def _keep_quick(resources: Resources, now: datetime) -> None:
+    from warehouse.lake.maintenance import merge_if_many  # noqa: PLC0415 (see flows.resources)
+
+    if merge_if_many(resources.lake, now):
+        logger.info("the lake's small files are merged")
+
+
+def _by_outcome(reading: _Reading) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for metrics in reading.batch.metrics:
+        found["measured"].append(reading.publications[metrics.external_id].id)
+    for outcome, external_ids in (("deleted", reading.batch.deleted), ("missing", reading.batch.missing)):
+        found[outcome] += [reading.publications[external_id].id for external_id in external_ids]
+    return found
+
+
+def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:
+    own_ages = resources.flows.ages_by_platform
+    with resources.store.read() as session:
+        due = list_due_snapshots(session, by, resources.flows.snapshots_per_account, account_ids=account_ids)
+    if not own_ages or not due:
+        return due
+    with resources.store.write() as session:
+        return put_off_young(session, due, by, own_ages)
+
+
+def _grant(resources: Resources, due: list[DueAccount], now: datetime, report: RunReport) -> list[DueAccount]:
+    """Return what the platforms' budgets of paid reads allow; the rest stays due, and the report says so."""
+    limits = {str(platform): limit for platform, limit in resources.flows.reads_per_day.items()}
+    if not limits or not due:
+        return due
+    with resources.store.write() as session:
+        grant = grant_reads(session, due, limits, now)
+    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for platform, count in grant.held_back.items():
+        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used"
+        report.defer(platform, reason, tomorrow)
+        report.add(held_back=count)
+    return grant.accounts

@@ -1,0 +1,87 @@
+"""Is the lake well, and does the pipeline keep up? Files, commits, lag, gaps, failed checks, budgets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from warehouse.lake.connect import Lake
+from warehouse.lake.maintenance import get_pipeline_state, measure_files
+from warehouse.store.measuring.read_budgets import count_reads
+from warehouse.store.publishing.queue_state import get_oldest_unread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from flows.settings import FlowSettings
+    from warehouse.settings import WarehouseSettings
+    from warehouse.store.database import Session
+
+    Line = tuple[str, Literal["ok", "warning", "failed"], str]
+
+MANY_FILES = 1_000
+"""Small files that a night of merging would have put together: queries slow down from here."""
+MAINTENANCE_LATE = timedelta(days=3)
+
+
+def examine_lake(settings: WarehouseSettings, now: datetime) -> Iterator[Line]:
+    """Yield (check, status, detail). Raises SetupError where the lake cannot be opened."""
+    # Opened for writing: as an analyst's connection it could not tell a lake that is not made yet from a lost one.
+    with Lake.open(settings) as lake:
+        yield "lake", "ok", f"extensions load, newest commit {lake.snapshot_id()}"
+        files, state = measure_files(lake), get_pipeline_state(lake, now)
+    detail = f"{files['files']} files and {files['delete_files']} delete files, {files['bytes'] / 1e6:.0f} MB"
+    if files["files"] + files["delete_files"] > MANY_FILES:
+        yield (
+            "lake files",
+            "warning",
+            f"{detail}: does maintain-lake run every night? (`socialflow run maintain`)",
+        )
+    else:
+        yield "lake files", "ok", detail
+    age = f"{state['commits']} commits kept, the newest {_ago(now, state['newest_commit'])}"
+    if now - state["oldest_commit"] > settings.keep_lake_snapshots + MAINTENANCE_LATE:
+        detail = (
+            f"{age}, the oldest {_ago(now, state['oldest_commit'])}: `socialflow run maintain` expires them"
+        )
+        yield "lake commits", "warning", detail
+    else:
+        yield "lake commits", "ok", age
+    if state["newest_measurement"] is not None:
+        yield "newest measurement", "ok", _ago(now, state["newest_measurement"])
+    if state["never_measured"]:
+        detail = f"{state['never_measured']} publications older than a day were never measured"
+        yield "measurement gaps", "warning", detail
+    if state["failed_checks"]:
+        detail = f"{state['failed_checks']} numbers of the last day cannot be true: look at quality.findings"
+        yield "data checks", "failed", detail
+    elif state["warnings"]:
+        yield (
+            "data checks",
+            "warning",
+            f"{state['warnings']} findings in the last day: look at quality.findings",
+        )
+
+
+def examine_pace(session: Session, flows: FlowSettings, now: datetime) -> Iterator[Line]:
+    """Yield how far measuring is behind, and what is left of the day's paid reads."""
+    unread, oldest = get_oldest_unread(session, now)
+    if unread and oldest is not None:
+        detail = (
+            f"{unread} snapshots have been due for over an hour, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
+        )
+        yield "metrics", "warning", detail
+    for platform, limit in flows.reads_per_day.items():
+        used = count_reads(session, str(platform), now)
+        status: Literal["ok", "warning"] = "warning" if used >= limit else "ok"
+        yield (
+            f"reads of {platform}",
+            status,
+            f"{used} of {limit} used this UTC day; what is left out stays due",
+        )
+
+
+def _ago(now: datetime, then: datetime) -> str:
+    minutes = max(0, round((now - then).total_seconds() / 60))
+    return f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"

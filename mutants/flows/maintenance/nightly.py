@@ -1,0 +1,62 @@
+"""The nightly housekeeping, as plain functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connectors.webhooks.settings import WebhookSettings
+from flows.account_runs import utc_now
+from warehouse.media_files import open_media_files
+from warehouse.store.compaction import compact_store
+from warehouse.store.measuring.read_budgets import forget_reads
+from warehouse.store.posts.media import remove_unused
+from warehouse.store.webhooks.state import forget_old_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from flows.resources import Resources
+
+
+def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
+    """Maintain both stores and return what was done. Raises ConflictError, SetupError."""
+    from warehouse.lake.maintenance import maintain_lake  # noqa: PLC0415 (see flows.resources)
+
+    forgotten = forget_events(resources, clock() - WebhookSettings().kept_for)
+    removed = remove_unused_uploads(resources, clock())
+    with resources.store.write() as session:
+        charges = forget_reads(session, clock())
+    return {
+        **maintain_lake(resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots),
+        "webhook_events_forgotten": forgotten,
+        "uploads_removed": removed,
+        "read_charges_forgotten": charges,
+        **compact_store(resources.store),
+    }
+
+
+def forget_events(resources: Resources, before: datetime) -> int:
+    """Remove webhook events from before then, and their log; return how many. Many short transactions."""
+    total = 0
+    while True:
+        with resources.store.write() as session:
+            forgotten = forget_old_events(session, before)
+        if not forgotten:
+            return total
+        total += forgotten
+
+
+def remove_unused_uploads(resources: Resources, now: datetime) -> int:
+    """Remove uploads that nothing unsent needs and that are old enough; return how many."""
+    files = open_media_files(resources.warehouse)
+    removed = 0
+    while True:
+        with resources.store.write() as session:
+            ids = remove_unused(session, before=now - resources.warehouse.media_unused_after)
+        # After the commit: a file without a row is garbage, a row without a file would be a lost upload.
+        for media_id in ids:
+            files.remove(media_id)
+        removed += len(ids)
+        if not ids:
+            return removed

@@ -1,0 +1,245 @@
+"""Carries one publication: opens its account, commits each step around the send, and recovers a refused token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connectors.base import PublishRequest
+from connectors.candidates import CLOCK_MARGIN
+from connectors.errors import (
+    ConnectorError,
+    OutcomeUnknownError,
+    ReauthenticateError,
+    RetryLaterError,
+)
+from connectors.types import Platform
+from flows.publishing.attempt import compute_backoff, find_out, next_look, send
+from flows.token_refresh import give_up_token, recover_token
+from warehouse.store.accounts.credentials import open_account
+from warehouse.store.models import AccountRow
+from warehouse.store.publishing.lookups import OtherPublications, read_other_publications
+from warehouse.store.publishing.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from connectors.base import Connector
+    from connectors.registry import ConnectorPool
+    from connectors.types import Account, PostContent
+    from flows.publishing.settings import PublisherSettings
+    from flows.publishing.store_writer import StoreWriter
+    from warehouse.store.database import Store
+    from warehouse.store.publishing.claims import ClaimedPublication
+    from warehouse.store.publishing.outcomes import Granted, OutcomeKind
+
+logger = logging.getLogger(__name__)
+
+CREDENTIALS_AGE = timedelta(seconds=5)
+"""How old credentials may be when used: another process may have refreshed them."""
+TAKEN_MARGIN = CLOCK_MARGIN + timedelta(minutes=5)
+"""Platforms' clocks and ours differ: other publications this much older than an attempt are excluded too."""
+
+
+class Courier:
+    """Sends, or looks up, one publication at a time; keeps a connector for each account."""
+
+    def __init__(
+        self,
+        store: Store,
+        pool: ConnectorPool,
+        writer: StoreWriter,
+        *,
+        settings: PublisherSettings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._pool = pool
+        self._writer = writer
+        self._settings = settings
+        self._clock = clock
+        self._connectors: dict[str, tuple[datetime, Connector]] = {}
+
+    async def send(
+        self, publication: ClaimedPublication, on_leave: Callable[[Granted], None]
+    ) -> Outcome | None:
+        """Commit `sending`, call `on_leave`, send, and return what came of it; None = it may not be sent now."""
+        try:
+            connector = await self._open(publication.account_id)
+        except ConnectorError as error:  # its token or address cannot be used at all
+            return Outcome(
+                publication.id, "failed", error.code, f"{error.message}; connect the account again"
+            )
+        granted = await self._writer.begin(publication.id)
+        if granted is None:
+            logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
+            return None
+        on_leave(granted)
+        try:
+            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+        except ConnectorError as error:  # nothing has left: the author must act
+            return Outcome(publication.id, "failed", error.code, error.message)
+        progress = _SendState(publication, self._writer)
+        request = self._request(publication, content, granted.first_attempt_at, progress)
+
+        async def act(opened: Connector) -> Outcome:
+            return await send(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                attempt=granted.attempt,
+                settings=self._settings,
+                clock=self._clock,
+            )
+
+        wait = compute_backoff(granted.attempt)
+        return await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
+
+    async def find_out(self, publication: ClaimedPublication) -> Outcome:
+        """Look on the platform whether an unknown publication is out."""
+        try:
+            connector = await self._open(publication.account_id)
+        except ConnectorError as error:
+            return _give_up(publication, error, "still_unknown")
+        first = publication.first_attempt_at or publication.scheduled_at
+        others = await asyncio.to_thread(self._read_others, publication, first)
+        progress = _SendState(publication, self._writer)
+        try:
+            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+        except ConnectorError:  # without an address nothing can be sent; looking needs none
+            content = publication.content
+        request = replace(
+            self._request(publication, content, first, progress), taken=others.taken, others=others.open
+        )
+
+        async def act(opened: Connector) -> Outcome:
+            return await find_out(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                settings=self._settings,
+                clock=self._clock,
+                others_settling=others.settling,
+            )
+
+        waited = self._clock() - (publication.unknown_since or self._clock())
+        wait = max(compute_backoff(1), next_look(waited))
+        outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
+        if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
+            return replace(outcome, kind="needs_review", next_at=None)
+        if outcome.kind == "not_found":
+            return self._send_again(publication, outcome, progress)
+        return outcome
+
+    def _send_again(self, publication: ClaimedPublication, outcome: Outcome, progress: _SendState) -> Outcome:
+        """Say which parts are out already; a publication whose answers get lost again and again waits in between."""
+        if publication.attempts > 1:
+            outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
+        parts = progress.state.get("sent_parts") or ()
+        if not parts:
+            return outcome
+        shown = ", ".join(str(part.get("permalink") or part["id"]) for part in parts)
+        message = (
+            f"{len(parts)} of its parts {'is' if len(parts) == 1 else 'are'} out ({shown}), the next one is not: "
+            "it goes on from there"
+        )
+        return replace(outcome, message=message)
+
+    async def _with_fresh_token(
+        self,
+        publication: ClaimedPublication,
+        connector: Connector,
+        act: Callable[[Connector], Awaitable[Outcome]],
+        *,
+        again: OutcomeKind,
+        wait: timedelta,
+    ) -> Outcome:
+        """Act; where the token is refused, refresh it once and act once more. A second refusal is final.
+
+        A refused token proves that nothing was sent with it. `again` and `wait`: what it comes to, and for how long,
+        where there is no new token now.
+        """
+        try:
+            return await act(connector)
+        except ReauthenticateError as error:
+            refused = error
+        self._connectors.pop(publication.account_id, None)
+        now = self._clock()
+        try:
+            recovery = await recover_token(
+                self._store, self._pool, connector.account, refused, clock=self._clock
+            )
+        except ConnectorError as error:
+            retry_at = error.retry_at if isinstance(error, RetryLaterError) else None
+            return Outcome(
+                publication.id, again, "token_refresh_failed", error.message, max(retry_at or now, now + wait)
+            )
+        if recovery == "busy":
+            message = "another process is renewing the access token"
+            return Outcome(publication.id, again, "token_refreshing", message, now + wait / 5)
+        if recovery == "revoked":
+            return _give_up(publication, refused, again)
+        try:
+            connector = await self._open(publication.account_id)
+            return await act(connector)
+        except ReauthenticateError as error:
+            self._connectors.pop(publication.account_id, None)
+            await give_up_token(self._store, connector.account, error, clock=self._clock)
+            return _give_up(publication, error, again)
+
+    async def _open(self, account_id: str) -> Connector:
+        """Return a connector with the account's credentials, at most CREDENTIALS_AGE old."""
+        known = self._connectors.get(account_id)
+        if known is not None and self._clock() - known[0] < CREDENTIALS_AGE:
+            return known[1]
+        connector = self._pool.open(await asyncio.to_thread(self._load_account, account_id))
+        self._connectors[account_id] = (self._clock(), connector)
+        return connector
+
+    def _load_account(self, account_id: str) -> Account:
+        with self._store.read() as session:
+            return open_account(session.get_one(AccountRow, account_id), self._store.cipher)
+
+    def _read_others(self, publication: ClaimedPublication, first: datetime) -> OtherPublications:
+        with self._store.read() as session:
+            return read_other_publications(
+                session, publication.account_id, since=first - TAKEN_MARGIN, except_id=publication.id
+            )
+
+    def _request(
+        self, publication: ClaimedPublication, content: PostContent, first: datetime, progress: _SendState
+    ) -> PublishRequest:
+        return PublishRequest(
+            content=content,
+            key=publication.id,
+            first_attempt_at=first,
+            state=progress.state,
+            save_state=progress.save,
+            written=publication.content,
+        )
+
+
+class _SendState:
+    """What a publication's connector saved last: a second try within one attempt goes on from there."""
+
+    def __init__(self, publication: ClaimedPublication, writer: StoreWriter) -> None:
+        self.state: Mapping[str, Any] = publication.send_state
+        self._publication_id = publication.id
+        self._writer = writer
+
+    async def save(self, state: Mapping[str, Any]) -> None:
+        """Commit it. Raises OutcomeUnknownError where another publisher owns the publication by now."""
+        if not await self._writer.save_state(self._publication_id, state):
+            raise OutcomeUnknownError("the lease on this publication was lost while it was being sent")
+        self.state = dict(state)
+
+
+def _give_up(publication: ClaimedPublication, error: ConnectorError, again: OutcomeKind) -> Outcome:
+    """The token is refused for good: nothing was sent, or nothing can be asked."""
+    if again == "retry":
+        return Outcome(publication.id, "failed", error.code, f"{error.message}; connect the account again")
+    message = f"{error.message}: the platform cannot be asked. Connect the account again, look there, then resolve it"
+    return Outcome(publication.id, "needs_review", error.code, message)

@@ -1,0 +1,46 @@
+"""What one run of the publisher did, for its log, its result and `--json`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class PublishReport:
+    """What one run did. `lateness` holds, in seconds, how long after its time each first attempt left."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lateness: list[float] = field(default_factory=list)
+    released: int = 0
+    overdue: int = 0
+    unusable: int = 0
+    errors: int = 0
+    """Faults of ours or of the store; what they touched is taken over or looked up by the next publisher."""
+
+    @property
+    def published(self) -> int:
+        """How many went out, those found out about included."""
+        return self.outcomes["published"] + self.outcomes["found"]
+
+    def lateness_at(self, share: float) -> float | None:
+        """Return the lateness in seconds that `share` (0-1) of the sends did not exceed; None without sends."""
+        if not self.lateness:
+            return None
+        ordered = sorted(self.lateness)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for logs and `--json`."""
+        return {
+            "published": self.published,
+            "outcomes": dict(self.outcomes),
+            "lateness_p50_s": self.lateness_at(0.5),
+            "lateness_p95_s": self.lateness_at(0.95),
+            "lateness_max_s": max(self.lateness, default=None),
+            "released": self.released,
+            "overdue": self.overdue,
+            "unusable": self.unusable,
+            "errors": self.errors,
+        }

@@ -1,0 +1,143 @@
+"""Group commit: many publications' steps, one transaction.
+
+Each step of a publication is durable before its caller goes on, yet a thousand due at one second must not pay
+for two thousand disk flushes. So the steps that arrive while a commit is under way share the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from warehouse.store.publishing.outcomes import (
+    Granted,
+    Outcome,
+    begin_sending,
+    record_outcomes,
+    save_send_states,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime, timedelta
+
+    from warehouse.store.database import Store
+
+BATCH = 200
+
+
+@dataclass(slots=True)
+class _Begin:
+    publication_id: str
+    done: asyncio.Future[Granted | None]
+
+
+@dataclass(slots=True)
+class _SaveState:
+    publication_id: str
+    state: Mapping[str, Any]
+    done: asyncio.Future[bool]
+
+
+@dataclass(slots=True)
+class _Record:
+    outcome: Outcome
+    done: asyncio.Future[str]
+
+
+_Step = _Begin | _SaveState | _Record
+
+
+class StoreWriter:
+    """Commits the steps of one publisher. Use as an async context manager; leaving it commits what waits."""
+
+    def __init__(self, store: Store, *, owner: str, lease: timedelta, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._owner = owner
+        self._lease = lease
+        self._clock = clock
+        self._waiting: asyncio.Queue[_Step | None] = asyncio.Queue()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work(), name="store-writer")
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._waiting.put_nowait(None)
+        if self._worker is not None:
+            await self._worker
+
+    async def begin(self, publication_id: str) -> Granted | None:
+        """Commit `sending`; None = the claim is no longer ours, so nothing may be sent."""
+        step = _Begin(publication_id, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(step)
+        return await step.done
+
+    async def save_state(self, publication_id: str, state: Mapping[str, Any]) -> bool:
+        """Commit a connector's state; False = the lease is no longer ours."""
+        step = _SaveState(publication_id, state, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(step)
+        return await step.done
+
+    async def record(self, outcome: Outcome) -> str:
+        """Commit an outcome and return the publication's resulting status."""
+        step = _Record(outcome, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(step)
+        return await step.done
+
+    async def _work(self) -> None:
+        ended = False
+        while not ended:
+            steps = [await self._waiting.get()]
+            while len(steps) < BATCH and not self._waiting.empty():
+                steps.append(self._waiting.get_nowait())
+            ended = None in steps
+            batch = [step for step in steps if step is not None]
+            # One transaction never holds two steps of one publication: the first is awaited before the next.
+            if batch:
+                await self._commit(batch)
+
+    async def _commit(self, batch: list[_Step]) -> None:
+        try:
+            answers = await asyncio.to_thread(self._write, batch)
+        except Exception as error:  # noqa: BLE001 (every waiting caller gets it; the worker must live on)
+            if len(batch) == 1:
+                _fail(batch[0], error)
+                return
+            # One bad step must not fail its neighbours: each alone.
+            for step in batch:
+                await self._commit([step])
+            return
+        for step, answer in zip(batch, answers, strict=True):
+            if not step.done.cancelled():
+                step.done.set_result(answer)
+
+    def _write(self, batch: list[_Step]) -> list[Any]:
+        now = self._clock()
+        begins = [step.publication_id for step in batch if isinstance(step, _Begin)]
+        states = {step.publication_id: step.state for step in batch if isinstance(step, _SaveState)}
+        outcomes = [step.outcome for step in batch if isinstance(step, _Record)]
+        with self._store.write() as session:
+            granted = (
+                begin_sending(session, begins, owner=self._owner, now=now, lease_until=now + self._lease)
+                if begins
+                else {}
+            )
+            held = save_send_states(session, states, owner=self._owner, now=now) if states else set()
+            statuses = record_outcomes(session, outcomes, owner=self._owner, now=now) if outcomes else {}
+        answers: list[Any] = []
+        for step in batch:
+            if isinstance(step, _Begin):
+                answers.append(granted.get(step.publication_id))
+            elif isinstance(step, _SaveState):
+                answers.append(step.publication_id in held)
+            else:
+                answers.append(statuses[step.outcome.publication_id])
+        return answers
+
+
+def _fail(step: _Step, error: Exception) -> None:
+    if not step.done.cancelled():
+        step.done.set_exception(error)

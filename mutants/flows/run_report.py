@@ -1,0 +1,62 @@
+"""What one run did, account by account: one that fails never stops the others, and the run still says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flows.errors import DoubtfulDataError, PartlyFailedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(slots=True)
+class RunReport:
+    """Counts and reasons of one run. `as_dict` is what a flow returns and `socialflow run` prints."""
+
+    what: str
+    """As a sentence begins: "reading metrics"."""
+    accounts: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Account ("twitter @ada (acct_...)") -> why it could not be served."""
+    deferred: dict[str, str] = field(default_factory=dict)
+    """Account, or platform -> why the rest of its work waits: the platform asked for a pause, or a budget is used."""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """What the checks of the loaded data found: {check_name, severity, findings, accounts}."""
+
+    def add(self, **counts: int) -> None:
+        """Add to the counts."""
+        for name, count in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+
+    def defer(self, account: str, reason: str, until: datetime | None) -> None:
+        """Note that the platform asked this account to wait."""
+        self.deferred[account] = (
+            reason if until is None else f"{reason} (until {until:%Y-%m-%d %H:%M:%S} UTC)"
+        )
+
+    def raise_if_failed(self) -> None:
+        """Raise PartlyFailedError where an account could not be served: the run ends visibly failed."""
+        if self.failures:
+            raise PartlyFailedError(self.what, self.failures, of=self.accounts)
+
+    def raise_if_doubtful(self) -> None:
+        """Raise DoubtfulDataError where a check found what cannot be true: the data is kept, the run is marked."""
+        failed = {row["check_name"]: row["findings"] for row in self.findings if row["severity"] == "failed"}
+        if failed:
+            raise DoubtfulDataError(self.what, failed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {
+            "accounts": self.accounts,
+            **self.counts,
+            "failures": dict(self.failures),
+            "deferred": dict(self.deferred),
+            "findings": {
+                f"{row['check_name']} ({row['severity']})": f"{row['findings']} on {row['accounts']} accounts"
+                for row in self.findings
+            },
+        }

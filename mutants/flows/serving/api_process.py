@@ -1,0 +1,29 @@
+"""The API's process, as the launcher starts it: `python -m flows.serving.api_process`.
+
+The API is named by string: this package does not import it.
+"""
+
+from __future__ import annotations
+
+import uvicorn
+
+from flows.settings import FlowSettings
+
+
+def main() -> None:
+    """Serve the API until ended."""
+    settings = FlowSettings()
+    uvicorn.run(
+        "api.serve:create_app",
+        factory=True,
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        # The API writes its own log, with the id of the request in every line.
+        log_config=None,
+        timeout_graceful_shutdown=2,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What `socialflow up` starts: Prefect's server, the API, (the sandbox,) and the runner of the scheduled flows.
+
+This process stays small: it imports neither Prefect nor a database nor the API, which it names by string.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from connectors.settings import ConnectorSettings
+from flows.errors import AlreadyRunningError
+from flows.serving.prefect_environment import child_environment
+from flows.serving.supervisor import ChildSpec, Supervisor
+from warehouse.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from flows.settings import FlowSettings
+
+PROCESSES_FILE = "processes.json"
+"""In the home folder while `up` runs: the addresses, and each child's pid."""
+
+
+@contextmanager
+def hold_home(home: Path) -> Iterator[None]:
+    """Hold the home's lock: one launcher a home. Raises AlreadyRunningError, SetupError.
+
+    The operating system frees the lock when the process ends, however it ends.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(home / "up.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise AlreadyRunningError(
+            f"socialflow already runs on {home}: stop that one, or set SOCIALFLOW_HOME to another folder"
+        ) from None
+    except OSError as error:
+        raise SetupError(f"cannot use SOCIALFLOW_HOME={home}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def prepare(environment: Mapping[str, str]) -> None:
+    """Create or migrate both stores, in a process of its own so that this one stays small.
+
+    Raises SetupError with that process's one sentence.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.serving.prepare"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SetupError(done.stderr.strip() or f"the stores could not be opened (code {done.returncode})")
+
+
+def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:
+    """Return the children in the order in which they start."""
+    environment = child_environment(home, settings)
+    if with_sandbox:
+        environment |= sandbox_environment(settings)
+    python = [sys.executable, "-m"]
+    sandbox = ChildSpec(
+        name="sandbox",
+        command=[*python, "connectors.sandbox", "--host", "127.0.0.1", "--port", str(settings.sandbox_port)],
+        env=environment,
+        ready_url=f"{settings.sandbox_url}/_sandbox/health",
+        stop_seconds=1.5,
+    )
+    server = ChildSpec(
+        name="prefect-server",
+        command=[*python, "flows.serving.prefect_server"],
+        env=environment,
+        ready_url=f"{settings.prefect_url}/api/health",
+        stop_seconds=3.5,
+    )
+    api = ChildSpec(
+        name="api",
+        command=[*python, "flows.serving.api_process"],
+        env=environment,
+        ready_url=f"{settings.api_url}/healthz",
+    )  # fmt: skip
+    runner = ChildSpec(
+        name="runner",
+        command=[*python, "flows.serving.runner"],
+        env=environment,
+        after=("prefect-server",),
+        stop_seconds=5.0,
+    )
+    return [*([sandbox] if with_sandbox else []), api, server, runner]
+
+
+def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
+    """Return the variables that lead every connector to the simulated platforms."""
+    addresses = [name for name in ConnectorSettings.model_fields if name.endswith("_base_url")]
+    return {
+        **{f"SOCIALFLOW_{name.upper()}": settings.sandbox_url for name in addresses},
+        **{
+            f"SOCIALFLOW_{name.upper()}": "sandbox"
+            for name in ConnectorSettings.model_fields
+            if _names_app(name)
+        },
+        "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES": "true",
+        "SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE": "true",
+    }
+
+
+def _names_app(setting: str) -> bool:
+    """Tell whether the setting is an id or a secret of an app; X works without a secret, as a public app."""
+    is_app = setting.endswith(("_client_id", "_client_key", "_client_secret"))
+    return is_app and setting != "twitter_client_secret"
+
+
+def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:
+    """Return a supervisor whose children's logs and pids are found under the home."""
+    processes = home / PROCESSES_FILE
+
+    def note(pids: Mapping[str, int]) -> None:
+        addresses = {"api": settings.api_url, "prefect": settings.prefect_url}
+        fresh = processes.with_suffix(".new")
+        fresh.write_text(json.dumps({"addresses": addresses, "pids": dict(pids)}, indent=1))
+        fresh.replace(processes)
+
+    return Supervisor(specs, folder=home, logs=home / "logs", on_change=note)

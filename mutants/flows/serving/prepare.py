@@ -1,0 +1,27 @@
+"""Create or migrate both stores: `python -m flows.serving.prepare`, run by the launcher before it starts anything."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+from flows.resources import Resources
+from warehouse.errors import WarehouseError
+from warehouse.store.access.workspaces import ensure_default_workspace
+
+
+def main() -> int:
+    """Open both; print one sentence and return 1 where the installation is wrong."""
+    try:
+        with Resources.open() as resources:
+            with resources.store.write() as session:
+                ensure_default_workspace(session, datetime.now(UTC))
+            resources.lake.snapshot_id()
+    except WarehouseError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

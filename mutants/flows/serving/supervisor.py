@@ -1,0 +1,277 @@
+"""Keeps a handful of processes alive: start in order, restart what exits, stop in reverse order.
+
+Every child leads a session and process group of its own, so that Ctrl-C on the terminal reaches the launcher alone
+and a child's own children (the flow runs of the runner) can be ended with it. A guard process ends the groups
+should the launcher be killed outright.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from flows.serving import orphan_guard as guard
+from flows.serving.child_logs import keep_small, open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 8.0
+"""Short enough that a child that was killed is back within 30 s even when its first new start fails too."""
+STEADY_SECONDS = 20.0
+"""A child that lived this long starts afresh with the shortest back-off."""
+_TICK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to run one child. `after` names children that must have answered `ready_url` first."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    ready_url: str | None = None
+    after: tuple[str, ...] = ()
+    stop_seconds: float = 3.0
+    """How long the child may take to end in order, before it is killed."""
+    once: bool = False
+    """A piece of work with an end: not started again, and its messages (stderr) go where the launcher's go."""
+
+
+@dataclass(slots=True)
+class _Child:
+    spec: ChildSpec
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    """Monotonic time of the next start."""
+    backoff: float = FIRST_BACKOFF_SECONDS
+    ready: bool = False
+    was_ready: bool = False
+    restarts: int = -1
+    exit_code: int | None = None
+    """Of a child that runs once."""
+    groups: list[int] = field(default_factory=list)
+    """Process groups of this child, of former lives too: a killed runner's flow runs may still be finishing."""
+
+
+class Supervisor:
+    """Runs children until told to stop. Used from one thread."""
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        *,
+        folder: Path,
+        logs: Path,
+        on_change: Callable[[Mapping[str, int]], None] = lambda _pids: None,
+    ) -> None:
+        """`folder` is the children's working directory; `on_change` hears the new pids after each start."""
+        self._children = [_Child(spec) for spec in specs]
+        self._folder = folder
+        self._logs = logs
+        self._on_change = on_change
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._asked_to_stop = 0
+
+    # -- what the launcher sees
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The running children by name, the guard included."""
+        pids = {child.spec.name: child.process.pid for child in self._children if child.process}
+        if self._guard:
+            pids["guard"] = self._guard.pid
+        return pids
+
+    def is_ready(self, *names: str) -> bool:
+        """True when these children (all of them, if none is named) answer."""
+        return all(child.ready for child in self._children if not names or child.spec.name in names)
+
+    def exit_code(self, name: str) -> int | None:
+        """The code with which a child that runs once has ended; None while it has not."""
+        return next(child.exit_code for child in self._children if child.spec.name == name)
+
+    def catch_signals(self) -> None:
+        """Stop on Ctrl-C, TERM and a closed terminal; a second signal kills at once.
+
+        A signal with a handler is reset to its default in a child; an ignored one (as in a process started with
+        a shell's `&`) would be inherited, and uvicorn would then hang on TERM.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ())):
+            signal.signal(number, self._on_signal)
+
+    @property
+    def stopping(self) -> bool:
+        """True from the first signal or `ask_to_stop` on."""
+        return self._asked_to_stop > 0
+
+    def ask_to_stop(self) -> None:
+        """Make `tick` and `run` return."""
+        self._asked_to_stop += 1
+
+    def run(self, each_tick: Callable[[], None] = lambda: None) -> None:
+        """Keep the children alive until asked to stop, then stop them."""
+        try:
+            while not self.stopping:
+                self.tick()
+                each_tick()
+                time.sleep(_TICK_SECONDS)
+        finally:
+            self.stop()
+
+    # -- one step
+
+    def tick(self) -> None:
+        """Start what is due, restart what has ended, note who answers."""
+        self._keep_guard()
+        for child in self._children:
+            keep_small(self._logs / f"{child.spec.name}.log")
+            if child.process is None:
+                self._start_if_due(child)
+            elif (code := child.process.poll()) is not None:
+                self._note_exit(child, code)
+            elif not child.ready:
+                child.ready = child.spec.ready_url is None or _answers(child.spec.ready_url)
+                child.was_ready = child.was_ready or child.ready
+            elif (
+                child.backoff > FIRST_BACKOFF_SECONDS and time.monotonic() - child.started_at > STEADY_SECONDS
+            ):
+                child.backoff = FIRST_BACKOFF_SECONDS
+
+    def _start_if_due(self, child: _Child) -> None:
+        if time.monotonic() < child.start_at or child.exit_code is not None:
+            return
+        # Waited for at the first start only: afterwards the child is better off retrying by itself.
+        awaited = [other for other in self._children if other.spec.name in child.spec.after]
+        if not all(other.was_ready for other in awaited):
+            return
+        spec = child.spec
+        with open_log(self._logs / f"{spec.name}.log") as log:
+            child.process = subprocess.Popen(  # noqa: S603 (our own command lines)
+                list(spec.command),
+                cwd=self._folder,
+                env=dict(spec.env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=None if spec.once else subprocess.STDOUT,
+                start_new_session=True,
+            )
+        child.started_at = time.monotonic()
+        child.ready = False
+        child.restarts += 1
+        child.groups.append(child.process.pid)
+        self._tell_guard(f"+{child.process.pid}")
+        self._on_change(self.pids)
+
+    def _note_exit(self, child: _Child, code: int) -> None:
+        child.process = None
+        child.ready = False
+        if child.spec.once:
+            child.exit_code = code
+            return
+        ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        logger.warning(
+            "%s %s; starting it again in %.1f s (see %s)",
+            child.spec.name, ended, child.backoff, self._logs / f"{child.spec.name}.log",
+        )  # fmt: skip
+        child.start_at = time.monotonic() + child.backoff
+        child.backoff = min(child.backoff * 2, LONGEST_BACKOFF_SECONDS)
+        # A killed runner's flow runs may go on: the publisher still sends on time until the next run takes over.
+        for group in [group for group in child.groups if not _signal_group(group, 0)]:
+            child.groups.remove(group)
+            self._tell_guard(f"-{group}")
+
+    # -- the end
+
+    def stop(self) -> None:
+        """End every child, the last started first; whoever does not end in time is killed."""
+        for child in reversed(self._children):
+            deadline = time.monotonic() + child.spec.stop_seconds
+            alive = [group for group in child.groups if _signal_group(group, signal.SIGTERM)]
+            while alive and time.monotonic() < deadline and self._asked_to_stop < 2:
+                if child.process:
+                    child.process.poll()  # reaps, so that the group counts as gone
+                alive = [group for group in alive if _signal_group(group, 0)]
+                time.sleep(0.05)
+            for group in alive:
+                logger.warning(
+                    "%s did not end in %.0f s and was killed", child.spec.name, child.spec.stop_seconds
+                )
+                _signal_group(group, _KILL)
+            if child.process:
+                child.process.wait()
+                child.process = None
+            child.groups.clear()
+        self._dismiss_guard()
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self.ask_to_stop()
+
+    # -- the guard
+
+    def _keep_guard(self) -> None:
+        if sys.platform == "win32" or (self._guard and self._guard.poll() is None):
+            return
+        self._guard = subprocess.Popen(  # noqa: S603 (our own file)
+            [sys.executable, "-I", "-S", guard.__file__],
+            stdin=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        for group in [group for child in self._children for group in child.groups]:
+            self._tell_guard(f"+{group}")
+
+    def _tell_guard(self, line: str) -> None:
+        if self._guard and self._guard.stdin:
+            try:
+                self._guard.stdin.write(f"{line}\n".encode())
+            except BrokenPipeError:
+                logger.warning("the guard process has ended; a new one takes over")  # at the next tick
+
+    def _dismiss_guard(self) -> None:
+        if not self._guard:
+            return
+        self._tell_guard("bye")
+        if self._guard.stdin:
+            self._guard.stdin.close()
+        self._guard.wait(timeout=5)
+        self._guard = None
+
+
+_KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Signal a process group; False = nothing of it is left."""
+    if sys.platform == "win32":  # no process groups there: the child itself
+        try:
+            os.kill(group, number)
+        except OSError:
+            return False
+        return True
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):  # macOS refuses for a group that holds only zombies
+        return False
+    return True
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=1) as answer:  # noqa: S310 (our own http address)
+            return bool(answer.status < 500)
+    except (URLError, OSError, ValueError):
+        return False

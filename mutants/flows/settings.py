@@ -1,0 +1,108 @@
+"""Addresses and pace of the processes that `socialflow up` starts. Built at the entry points and passed down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from connectors.types import MAX_UPLOAD_BYTES, Duration, Platform
+
+_durations = TypeAdapter(tuple[Duration, ...])
+
+
+def _by_platform(value: object) -> object:
+    """Read 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; anything else is left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    found: dict[Platform, str] = {}
+    for part in value.split(";"):
+        if not part.strip():
+            continue
+        name, equals, rest = part.partition("=")
+        if not equals:
+            raise ValueError(f"{part.strip()!r} is not platform=value (several are set apart by ';')")
+        found[Platform.parse(name)] = rest.strip()
+    return found
+
+
+def _ages_by_platform(value: object) -> object:
+    """Read 'twitter=1h 1d 7d; telegram=1d' into ages, each list growing."""
+    found = _by_platform(value)
+    if not isinstance(found, dict):
+        return found
+    for name, ages in found.items():
+        parsed = _durations.validate_python(tuple(ages.split()) if isinstance(ages, str) else ages)
+        if not parsed or list(parsed) != sorted(set(parsed)) or parsed[0] <= timedelta(0):
+            raise ValueError(f"the ages of {name} must be longer than 0 and grow, such as 1h 1d 7d")
+        found[name] = parsed
+    return found
+
+
+class FlowSettings(BaseSettings):
+    """Where the parts listen, and how much one run takes on."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
+
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
+    api_max_upload_bytes: int = Field(
+        default=MAX_UPLOAD_BYTES, ge=1024, description="As the API has it: for uploads from the command line."
+    )
+    prefect_port: int = Field(
+        default=4200, ge=1, le=65535, description="Port of the embedded Prefect server, on 127.0.0.1 only."
+    )
+    sandbox_port: int = Field(
+        default=8090, ge=1, le=65535, description="Port of the simulated platforms, on 127.0.0.1 only."
+    )
+    fetch_concurrency: int = Field(
+        default=8, ge=1, le=64, description="How many accounts are read at the same time."
+    )
+    snapshots_per_account: int = Field(
+        default=500,
+        ge=1,
+        description="Most publications of one account that one ingest run measures; the rest comes next.",
+    )
+    snapshot_ages: Annotated[
+        dict[Platform, tuple[timedelta, ...]], NoDecode, BeforeValidator(_ages_by_platform)
+    ] = Field(
+        default_factory=dict,
+        description="Ages at which a platform's posts are measured, where not the usual: 'twitter=1h 1d 7d'.",
+    )
+    reads_per_day: Annotated[dict[Platform, int], NoDecode, BeforeValidator(_by_platform)] = Field(
+        default_factory=dict,
+        description="Most posts read per UTC day on platforms that charge for it, such as 'twitter=3000'.",
+    )
+    followers_interval: Duration = Field(
+        default=timedelta(hours=24), description="How often an account's followers are read (seconds)."
+    )
+    silent_after: Duration = Field(
+        default=timedelta(days=3),
+        description="An account whose followers were not counted for this long is reported as silent.",
+    )
+    backfill_days: int = Field(
+        default=182, ge=1, le=3650, description="How far back a newly connected account's history is read."
+    )
+
+    @property
+    def ages_by_platform(self) -> dict[str, tuple[timedelta, ...]]:
+        """`snapshot_ages` by the platform's name, as the store has it."""
+        return {str(platform): ages for platform, ages in self.snapshot_ages.items()}
+
+    @property
+    def api_url(self) -> str:
+        """The API's address as this machine reaches it."""
+        host = "127.0.0.1" if self.api_host in {"0.0.0.0", "::", ""} else self.api_host  # noqa: S104 (compared, not bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+
+    @property
+    def prefect_url(self) -> str:
+        """The embedded Prefect server's address, without the /api at its end."""
+        return f"http://127.0.0.1:{self.prefect_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """The simulated platforms' address."""
+        return f"http://127.0.0.1:{self.sandbox_port}"

@@ -1,0 +1,35 @@
+"""Compute the best posting times of every account anew, each in its audience's time zone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flows.account_runs import utc_now
+from flows.ingestion.lake_rows import account_dim
+from warehouse.store.access.workspaces import list_workspaces
+from warehouse.store.accounts.accounts import list_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from flows.resources import Resources
+
+
+def compute_all_optimal_times(
+    resources: Resources, *, clock: Callable[[], datetime] = utc_now
+) -> dict[str, Any]:
+    """Replace the advice in the lake and return a summary. Raises ConflictError, SetupError."""
+    from warehouse.lake.load import load_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas: 60 MB that other flows spare)
+
+    timezones: dict[str, str] = {}
+    accounts = []
+    with resources.store.read() as session:
+        for workspace in list_workspaces(session):
+            for row in list_accounts(session, workspace.id):
+                timezones[row.id] = row.timezone or workspace.timezone
+                accounts.append(account_dim(row))
+    # Accounts without a single post are advised too, by their platform's profile.
+    load_accounts(resources.lake, accounts)
+    return dict(refresh_optimal_times(resources.lake, timezones=timezones, now=clock()))

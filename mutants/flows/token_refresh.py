@@ -1,0 +1,149 @@
+"""Refresh one account's token, once, whoever asks: the scheduled flow, or a publisher that met an expired one.
+
+A rotating refresh token works a single time. So the refresh runs under a lease in the store, and whoever gets the
+lease looks first whether another process has already brought new credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from connectors.errors import ConnectorError, GiveUpError, ReauthenticateError
+from warehouse.store.accounts.credentials import (
+    mark_revoked,
+    open_account,
+    release_refresh,
+    save_credentials,
+    take_refresh_lease,
+)
+from warehouse.store.models import AccountRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.registry import ConnectorPool
+    from connectors.types import Account, Credentials
+    from warehouse.store.database import Store
+
+RefreshResult = Literal["refreshed", "already_new", "busy", "unsupported", "revoked"]
+Recovery = Literal["fresh", "busy", "revoked"]
+
+SPARE = timedelta(minutes=1)
+"""A lease lasts longer than the refresh by this much; after a crash the next process waits for both."""
+
+
+async def refresh_account(
+    store: Store,
+    pool: ConnectorPool,
+    account_id: str,
+    *,
+    clock: Callable[[], datetime],
+    seen: Credentials | None = None,
+) -> RefreshResult:
+    """Refresh the account's token and save it.
+
+    `seen`: the credentials that did not work; where the store holds others by now, nothing is refreshed. A token
+    that the platform refuses for good marks the account revoked, with the platform's reason.
+    Raises ConnectorError (not ReauthenticateError) where the platform could not be asked; nothing has changed then.
+    """
+    account = await asyncio.to_thread(_begin, store, account_id, clock(), pool.longest_refresh + SPARE)
+    if account is None:
+        return "busy"
+    if seen is not None and account.credentials.access_token != seen.access_token:
+        await asyncio.to_thread(_end, store, account_id)
+        return "already_new"
+    try:
+        credentials = await pool.open(account).refresh_token()
+    except ReauthenticateError as error:
+        await asyncio.to_thread(_revoke, store, account_id, error.message, clock())
+        return "revoked"
+    except ConnectorError as error:
+        await asyncio.to_thread(_end, store, account_id, error.message)
+        raise
+    if credentials is None:
+        await asyncio.to_thread(_end, store, account_id)
+        return "unsupported"
+    await asyncio.to_thread(_save, store, account_id, credentials, clock())
+    return "refreshed"
+
+
+async def recover_account(
+    store: Store,
+    pool: ConnectorPool,
+    account: Account,
+    error: ReauthenticateError,
+    *,
+    clock: Callable[[], datetime],
+) -> bool:
+    """After the platform refused `account`'s token: True = there are credentials to try again with.
+
+    False = its owner must connect it again; the account is marked, with the platform's reason.
+    Raises ConnectorError where the refresh could not be tried now.
+    """
+    return await recover_token(store, pool, account, error, clock=clock) != "revoked"
+
+
+async def recover_token(
+    store: Store,
+    pool: ConnectorPool,
+    account: Account,
+    error: ReauthenticateError,
+    *,
+    clock: Callable[[], datetime],
+) -> Recovery:
+    """As `recover_account`, and tell new credentials (fresh) from those that another process asks for now (busy)."""
+    try:
+        result = await refresh_account(store, pool, account.id, clock=clock, seen=account.credentials)
+    except GiveUpError as refusal:  # a missing client id, say: trying again changes nothing
+        reason = f"{error.message}; it was not refreshed: {refusal.message}"
+        await asyncio.to_thread(_revoke, store, account.id, reason, clock())
+        return "revoked"
+    if result == "unsupported":
+        await asyncio.to_thread(_revoke, store, account.id, error.message, clock())
+    if result in {"unsupported", "revoked"}:
+        return "revoked"
+    return "busy" if result == "busy" else "fresh"
+
+
+async def give_up_token(
+    store: Store, account: Account, error: ReauthenticateError, *, clock: Callable[[], datetime]
+) -> None:
+    """Mark the account revoked: the platform refused the token that a refresh had just brought.
+
+    Nothing happens where the store holds other credentials by now: its owner has connected it again.
+    """
+    await asyncio.to_thread(_give_up, store, account, error.message, clock())
+
+
+def _begin(store: Store, account_id: str, now: datetime, lease: timedelta) -> Account | None:
+    with store.write() as session:
+        row = take_refresh_lease(session, account_id, now=now, until=now + lease)
+        return None if row is None else open_account(row, store.cipher)
+
+
+def _end(store: Store, account_id: str, error: str | None = None) -> None:
+    with store.write() as session:
+        release_refresh(session, account_id, error=error)
+
+
+def _revoke(store: Store, account_id: str, reason: str, now: datetime) -> None:
+    with store.write() as session:
+        mark_revoked(session, account_id, reason, now)
+        release_refresh(session, account_id, error=reason)
+
+
+def _give_up(store: Store, account: Account, reason: str, now: datetime) -> None:
+    with store.write() as session:
+        row = session.get_one(AccountRow, account.id)
+        if row.credentials is None:
+            return
+        if open_account(row, store.cipher).credentials.access_token == account.credentials.access_token:
+            mark_revoked(session, account.id, reason, now)
+
+
+def _save(store: Store, account_id: str, credentials: Credentials, now: datetime) -> None:
+    with store.write() as session:
+        save_credentials(session, store.cipher, account_id, credentials, now)
+        release_refresh(session, account_id)

@@ -1,0 +1,53 @@
+"""Uploaded media as connectors read them: their bytes, or an address at which a platform can fetch them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO, TYPE_CHECKING
+
+from connectors.errors import ContentRejectedError, UnavailableError
+from warehouse.errors import NotFoundError
+from warehouse.media_files import open_media_files
+from warehouse.store.posts.media import public_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warehouse.media_files import MediaFiles
+    from warehouse.settings import WarehouseSettings
+    from warehouse.store.crypto import Cipher
+
+
+class Uploads:
+    """connectors.http.media.UploadSource over the installation's own store of media."""
+
+    def __init__(self, settings: WarehouseSettings, cipher: Cipher) -> None:
+        self._settings = settings
+        self._cipher = cipher
+
+    @cached_property
+    def _files(self) -> MediaFiles:
+        return open_media_files(self._settings)
+
+    @contextmanager
+    def open(self, media_id: str) -> Iterator[IO[bytes]]:
+        """Open an upload for reading. Raises ContentRejectedError (gone), UnavailableError."""
+        try:
+            with self._files.open(media_id) as file:
+                yield file
+        except NotFoundError as error:
+            raise ContentRejectedError(f"{error.message}: upload it again") from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise UnavailableError(f"upload {media_id} could not be read ({reason})") from error
+
+    def address(self, media_id: str) -> str:
+        """Return the address at which a platform can fetch an upload. Raises ContentRejectedError: there is none."""
+        base = self._settings.media_public_url
+        if base is None:
+            raise ContentRejectedError(
+                "the platform fetches media by address, and uploads have none: set SOCIALFLOW_MEDIA_PUBLIC_URL, or "
+                "give the media's own address"
+            )
+        return base + public_path(self._cipher, media_id)

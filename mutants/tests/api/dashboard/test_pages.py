@@ -1,0 +1,218 @@
+"""The dashboard as a browser without scripts uses it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.settings import ApiSettings
+from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
+from tests.api.operations import hidden_paths
+from tests.api.optimal_times.test_advice import advise
+from warehouse.store.access.api_keys import create_api_key, list_api_keys, revoke_api_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+
+    from tests.api.harness import Server, Tenant
+    from warehouse.store.access.api_keys import CreatedApiKey
+
+SCOPES = {
+    "": "analytics",
+    "/posts": "read",
+    "/posts/new": "write",
+    "/accounts": "read",
+    "/times": "read",
+    "/keys": "admin",
+}
+"""What each page needs."""
+
+
+def make_key(tenant: Tenant, *scopes: str) -> CreatedApiKey:
+    store = tenant.server.services.store
+    with store.write() as session:
+        return create_api_key(session, store.cipher, tenant.workspace_id, "me", scopes, tenant.server.clock())
+
+
+def sign_in(server: Server, key: CreatedApiKey) -> httpx.Client:
+    with open_anonymous(server) as anonymous:
+        fields = {"api_key": key.api_key, "api_secret": key.api_secret}
+        answer = anonymous.post("/dashboard/login", data=fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard"), answer.text
+    browser = open_anonymous(server)
+    browser.cookies = answer.cookies
+    return browser
+
+
+def form_token(browser: httpx.Client, page: str = "/dashboard/keys") -> str:
+    found = re.search(r'name="form_token" value="(\w+)"', browser.get(page).text)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def browser(tenant: Tenant) -> Iterator[httpx.Client]:
+    """A browser in which an administrator is signed in."""
+    signed_in = sign_in(tenant.server, make_key(tenant, "admin"))
+    yield signed_in
+    signed_in.close()
+
+
+def test_every_page_has_its_place_here() -> None:
+    pages = {path.removeprefix("/dashboard") for path in hidden_paths() if path.startswith("/dashboard")}
+    forms = {f"/posts/{{post_id}}/{action}" for action in ("approve", "cancel", "move", "reject", "retry")}
+    forms |= {"/posts/{post_id}/publications/{publication_id}/resolve", "/keys/{key_id}/revoke"}
+    assert pages == {*SCOPES, *forms, "/login", "/logout", "/style.css"}
+
+
+@pytest.mark.parametrize("page", SCOPES)
+def test_who_is_signed_out_is_led_to_the_login(server: Server, page: str) -> None:
+    with open_anonymous(server) as browser:
+        for cookie in (None, "nonsense"):
+            if cookie:
+                browser.cookies.set("socialflow_session", cookie, path="/dashboard")
+            answer = browser.get(f"/dashboard{page}")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard/login")
+        assert browser.post("/dashboard/keys", data={"name": "x"}).status_code == 303
+        assert browser.post("/dashboard/keys/key_none/revoke").status_code == 303
+
+
+def test_every_page_shows_only_the_own_workspace_and_loads_nothing(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    tenant.create_post(content="our <b>own</b> words", platforms=["twitter", "mastodon"])
+    advise(tenant, "twitter-user", {(1, 18): 0.14, (2, 9): 0.1})
+    other = make_tenant(tenant.server)
+    other.add_account("twitter", "stranger")
+    other.create_post(content="their words")
+    shown = {page: browser.get(f"/dashboard{page}") for page in SCOPES}
+    for page, answer in shown.items():
+        assert answer.status_code == 200, page
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert "their words" not in answer.text
+        assert "stranger" not in answer.text
+        assert not re.search(r"<script|style=|https?://|(src|href)=.//", answer.text), page
+    assert "our &lt;b&gt;own&lt;/b&gt; words" in shown["/posts"].text
+    assert "Not sent yet: its time is 2026-03-02 13:00:00.000Z." in shown["/posts"].text
+    assert "Tue 18:00: +14% (80 % range +4% to +24%), 9 posts there" in shown["/times"].text
+    assert "not measured" in shown[""].text
+    assert "@mastodon-user" in shown["/accounts"].text
+
+
+@pytest.mark.parametrize(("page", "scope"), SCOPES.items())
+def test_each_page_needs_its_scope(tenant: Tenant, page: str, scope: str) -> None:
+    with sign_in(tenant.server, make_key(tenant, scope)) as browser:
+        assert browser.get(f"/dashboard{page}").status_code == 200
+    others = [name for name in ("read", "write", "analytics", "accounts") if name != scope]
+    if page == "/accounts":
+        others.remove("accounts")
+    with sign_in(tenant.server, make_key(tenant, *others)) as browser:
+        refused = browser.get(f"/dashboard{page}")
+        assert refused.status_code == 403
+        assert f"scope {scope}" in refused.text
+
+
+def test_the_cookie_is_for_this_alone(tenant: Tenant, browser: httpx.Client) -> None:
+    key = make_key(tenant, "admin")
+    body = {"api_key": key.api_key, "api_secret": key.api_secret}
+    with open_anonymous(tenant.server) as fresh:
+        cookie = fresh.post("/dashboard/login", data=body).headers["set-cookie"]
+        token = fresh.post("/api/v1/auth/token", json=body).json()["access_token"]
+        for part in ("HttpOnly", "SameSite=strict", "Path=/dashboard"):
+            assert part in cookie
+        # Neither opens what the other is for.
+        session = cookie.partition("=")[2].partition(";")[0]
+        assert fresh.get("/api/v1/posts", headers={"Authorization": f"Bearer {session}"}).status_code == 401
+        fresh.cookies.clear()
+        fresh.cookies.set("socialflow_session", token, path="/dashboard")
+        assert fresh.get("/dashboard").status_code == 303
+    assert browser.get("/api/v1/posts").status_code == 401
+
+
+def test_a_key_is_made_shown_once_and_revoked(tenant: Tenant, browser: httpx.Client) -> None:
+    fields = {
+        "form_token": form_token(browser),
+        "name": "reports",
+        "scope": ["read", "analytics"],
+        "days": "30",
+    }
+    made = browser.post("/dashboard/keys", data=fields)
+    secret = re.search(r"<code>(sfs_\w+)</code>", made.text)
+    assert secret
+    page = browser.get("/dashboard/keys").text
+    assert "reports" in page
+    assert secret[1] not in page
+    with tenant.server.services.store.read() as session:
+        (row,) = [key for key in list_api_keys(session, tenant.workspace_id) if key.name == "reports"]
+    assert row.scopes == ["read", "analytics"]
+    done = browser.post(f"/dashboard/keys/{row.id}/revoke", data={"form_token": form_token(browser)})
+    assert (done.status_code, done.headers["location"]) == (303, "/dashboard/keys")
+    with tenant.server.services.store.read() as session:
+        kept = {key.id: key.revoked_at for key in list_api_keys(session, tenant.workspace_id)}
+    assert kept[row.id] is not None
+
+
+def test_a_form_of_another_page_does_nothing(tenant: Tenant, browser: httpx.Client) -> None:
+    foreign = sign_in(tenant.server, make_key(make_tenant(tenant.server), "admin"))
+    for token in ("", "0" * 64, form_token(foreign)):
+        fields = {"form_token": token, "name": "planted", "scope": "read"}
+        assert browser.post("/dashboard/keys", data=fields).status_code == 403
+        revoke = f"/dashboard/keys/{tenant.key.row.id}/revoke"
+        assert browser.post(revoke, data={"form_token": token}).status_code == 403
+        assert browser.post("/dashboard/logout", data={"form_token": token}).status_code == 403
+    # With the right token of another workspace, the key does not exist.
+    answer = foreign.post(
+        f"/dashboard/keys/{tenant.key.row.id}/revoke", data={"form_token": form_token(foreign)}
+    )
+    assert answer.status_code == 404
+    foreign.close()
+    with tenant.server.services.store.read() as session:
+        keys = list_api_keys(session, tenant.workspace_id)
+    assert "planted" not in {key.name for key in keys}
+    assert {key.revoked_at for key in keys} == {None}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": ""}, {"scope": []}, {"scope": "everything"}, {"days": "-1"}, {"days": "x"}]
+)
+def test_a_wrong_field_makes_no_key(browser: httpx.Client, fields: dict[str, object]) -> None:
+    before = browser.get("/dashboard/keys").text.count("<tr>")
+    wanted = {"form_token": form_token(browser), "name": "n", "scope": "read", **fields}
+    answer = browser.post("/dashboard/keys", data=wanted)
+    assert answer.status_code in (403, 422)
+    assert 'role="alert"' in answer.text
+    assert browser.get("/dashboard/keys").text.count("<tr>") == before
+
+
+def test_a_session_ends(tenant: Tenant, browser: httpx.Client) -> None:
+    tenant.server.clock.advance(hours=7)
+    assert browser.get("/dashboard/keys").status_code == 200
+    with sign_in(tenant.server, make_key(tenant, "admin")) as second:
+        second.post("/dashboard/logout", data={"form_token": form_token(second)})
+        assert second.get("/dashboard/keys").status_code == 303
+    tenant.server.clock.advance(hours=1)
+    assert browser.get("/dashboard/keys").status_code == 303
+    key = make_key(tenant, "admin")
+    with sign_in(tenant.server, key) as third:
+        with tenant.server.services.store.write() as session:
+            revoke_api_key(session, tenant.workspace_id, key.row.id, tenant.server.clock())
+        assert third.get("/dashboard/keys").status_code == 303
+
+
+def test_guessing_is_slowed_down_here_too(tmp_path: Path) -> None:
+    with (
+        RunningServer(tmp_path / "home", SettableClock(), ApiSettings(auth_failures=2)) as server,
+        open_anonymous(server) as browser,
+    ):
+        wrong = {"api_key": "sf_guess", "api_secret": "guess"}
+        answers = [browser.post("/dashboard/login", data=wrong) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert "set-cookie" not in answers[0].headers

@@ -1,0 +1,304 @@
+"""Writing posts and deciding about them in the dashboard, as a browser without scripts does it."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.analytics.test_overview import measure
+from tests.api.dashboard.test_pages import form_token, make_key, sign_in
+from tests.api.harness import NOON, PNG, make_tenant
+from warehouse.store.models import Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+    from tests.api.harness import Server, Tenant
+
+LIST, NEW = "/dashboard/posts", "/dashboard/posts/new"
+ACTIONS = ("move", "cancel", "retry", "approve", "reject", "publications/pub_none/resolve")
+
+
+@pytest.fixture
+def browser(tenant: Tenant) -> Iterator[httpx.Client]:
+    """A browser in which somebody who may write and approve is signed in."""
+    signed_in = sign_in(tenant.server, make_key(tenant, "read", "write", "approve"))
+    yield signed_in
+    signed_in.close()
+
+
+def fill_in(browser: httpx.Client, tenant: Tenant, **fields: object) -> dict[str, object]:
+    """The fields of the form as the page gave it, with what somebody writes into it."""
+    page = browser.get(NEW).text
+    once = re.search(r'name="form" value="([\w-]+)"', page)
+    token = re.search(r'name="form_token" value="(\w+)"', page)
+    assert once
+    assert token
+    written = {"content": "hello there", "account": [tenant.accounts["twitter-user"]], "when": "now"}
+    return {"form": once[1], "form_token": token[1], **written, **fields}
+
+
+def send(
+    browser: httpx.Client, fields: Mapping[str, object], file: tuple[str, bytes] = ("", b"")
+) -> httpx.Response:
+    """Send the form as a browser does: a field for a file is there with an empty name when none was chosen."""
+    return browser.post(NEW, data=fields, files={"file": file})
+
+
+def posts(tenant: Tenant) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = tenant.client.get("/api/v1/posts").json()["data"]
+    return listed
+
+
+def act(browser: httpx.Client, post_id: str, action: str, **fields: object) -> httpx.Response:
+    return browser.post(
+        f"{LIST}/{post_id}/{action}", data={"form_token": form_token(browser, LIST), **fields}
+    )
+
+
+def set_status(tenant: Tenant, publication_id: str, status: str) -> None:
+    with tenant.server.services.store.write() as session:
+        row = session.get_one(Publication, publication_id)
+        row.status, row.attempts, row.first_attempt_at = status, 1, NOON
+
+
+def test_a_post_is_made_once_however_often_the_form_is_sent(tenant: Tenant, browser: httpx.Client) -> None:
+    fields = fill_in(browser, tenant, content="one\r\ntwo", when="at", at="2026-03-02T15:30")
+    for _ in range(2):
+        answer = send(browser, fields)
+        assert (answer.status_code, answer.headers["location"]) == (303, LIST)
+    (made,) = posts(tenant)
+    assert (made["content"], made["status"]) == ("one\ntwo", "scheduled")
+    assert made["scheduled_at"] == "2026-03-02T15:30:00Z"
+    assert [one["account_id"] for one in made["publications"]] == [tenant.accounts["twitter-user"]]
+    assert "one\ntwo" in browser.get(LIST).text
+
+
+def test_pictures_are_added_one_by_one_described_and_left_out_again(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    fields = fill_in(browser, tenant, new_alt="a teapot", add="yes")
+    shown = send(browser, fields, ("one.png", PNG)).text
+    assert "hello there" in shown
+    assert "one.png" in shown
+    (first,) = re.findall(r'name="media" value="(upload:\w+)"', shown)
+    assert 'name="alt" maxlength="1500" value="a teapot"' in shown
+    del fields["add"]
+    more = {"media": [first], "alt": ["a teapot, blue"], "new_alt": "its lid"}
+    sent = {**fields, **more}
+    for _ in range(2):  # a second click
+        assert send(browser, sent, ("two.png", PNG + b"2")).status_code == 303
+    (made,) = posts(tenant)
+    alts = [item["alt_text"] for item in made["media"]]
+    assert (alts, made["media"][0]["url"]) == (["a teapot, blue", "its lid"], first)
+
+    again = fill_in(browser, tenant, content="without", media=[first], alt=["x"], drop=[first])
+    assert send(browser, again).status_code == 303
+    assert posts(tenant)[0]["media"] == []
+
+
+def test_a_form_that_was_sent_and_then_changed_makes_another_post(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    """As the browser's way back leads to it: the form is there again with its old key."""
+    fields = fill_in(browser, tenant)
+    assert send(browser, fields).status_code == 303
+    answer = send(browser, {**fields, "content": "other words"})
+    assert answer.status_code == 422
+    assert "was sent already" in answer.text
+    assert "Idempotency-Key" not in answer.text
+    key = re.search(r'name="form" value="([\w-]+)"', answer.text)
+    assert key
+    assert send(browser, {**fields, "content": "other words", "form": key[1]}).status_code == 303
+    assert {post["content"] for post in posts(tenant)} == {"hello there", "other words"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"content": "a\x00b"}, {"link": "https://e.example/\x00"}, {"account": ["\x00"]}, {"form": "\x00"}],
+)
+def test_what_a_database_cannot_hold_is_refused(
+    tenant: Tenant, browser: httpx.Client, fields: dict[str, object]
+) -> None:
+    answer = send(browser, fill_in(browser, tenant, **fields))
+    assert (answer.status_code, "NUL" in answer.text) == (422, True)
+    made = tenant.create_post()
+    assert act(browser, made["id"], "reject", version="1", reason="a\x00b").status_code == 422
+    assert [post["id"] for post in posts(tenant)] == [made["id"]]
+
+
+def test_pictures_without_their_descriptions_are_no_form_of_ours(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    assert send(browser, fill_in(browser, tenant, media=["upload:med_x"])).status_code == 403
+    assert posts(tenant) == []
+
+
+def test_what_is_no_picture_is_refused_and_the_words_stay(tenant: Tenant, browser: httpx.Client) -> None:
+    answer = send(browser, fill_in(browser, tenant), ("page.html", b"<html></html>"))
+    assert answer.status_code == 422
+    assert "convert it" in answer.text
+    assert "hello there" in answer.text
+    gone = fill_in(browser, tenant, media=["upload:med_none"], alt=[""])
+    assert "med_none" in send(browser, gone).text
+    assert browser.post(NEW, data=fill_in(browser, tenant)).status_code == 403, "not the page's form"
+    assert posts(tenant) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"account": []}, 422, "name at least one platform"),
+        ({"when": "at", "at": ""}, 422, "is no time"),
+        ({"when": "at", "at": "2020-01-01T10:00"}, 422, "past"),
+        ({"when": "queue"}, 422, "has no queue slots"),
+        ({"content": "x" * 300}, 422, "280"),
+        ({"account": ["acct_none"]}, 422, "acct_none"),
+    ],
+)
+def test_what_is_wrong_is_said_beside_what_was_written_and_nothing_is_stored(
+    tenant: Tenant, browser: httpx.Client, fields: dict[str, object], status: int, said: str
+) -> None:
+    answer = send(browser, fill_in(browser, tenant, **{"content": "<kept>", **fields}))
+    assert answer.status_code == status, answer.text
+    assert said in html.unescape(answer.text)
+    assert ("&lt;kept&gt;" in answer.text) or ("x" * 300 in answer.text)
+    assert posts(tenant) == []
+
+
+def test_the_same_words_go_out_again_only_when_that_is_wanted(tenant: Tenant, browser: httpx.Client) -> None:
+    assert send(browser, fill_in(browser, tenant)).status_code == 303
+    refused = send(browser, fill_in(browser, tenant))
+    assert refused.status_code == 409
+    assert 'name="again"' in refused.text
+    assert send(browser, fill_in(browser, tenant, again="yes")).status_code == 303
+    assert len(posts(tenant)) == 2
+
+
+def test_a_post_is_moved_sent_now_and_canceled(tenant: Tenant, browser: httpx.Client) -> None:
+    post_id = tenant.create_post()["id"]
+    assert act(browser, post_id, "move", at="2026-03-05T09:00").status_code == 303
+    assert posts(tenant)[0]["scheduled_at"] == "2026-03-05T09:00:00Z"
+    assert act(browser, post_id, "move", now="yes").status_code == 303
+    assert posts(tenant)[0]["scheduled_at"] == NOON.isoformat().replace("+00:00", "Z")
+    assert posts(tenant)[0]["scheduling"]["resolution"] == "now"
+    assert act(browser, post_id, "move", at="soon").status_code == 422
+    assert act(browser, post_id, "move").status_code == 422
+    assert act(browser, post_id, "cancel").status_code == 303
+    assert posts(tenant)[0]["status"] == "canceled"
+    assert f"{post_id}/cancel" not in browser.get(LIST).text
+    assert "nothing of it is waiting" in act(browser, post_id, "move", now="yes").text
+
+
+def test_times_are_read_and_shown_by_the_workspaces_clock(server: Server) -> None:
+    tenant = make_tenant(server, timezone="Australia/Sydney")
+    tenant.add_account("twitter")
+    post_id = tenant.create_post(scheduled_at="2026-03-02T14:30:00Z")["id"]
+    with sign_in(server, make_key(tenant, "read", "write")) as browser:
+        page = browser.get(LIST).text
+        assert "Tuesday, 03 March 2026" in page
+        assert "01:30 Australia/Sydney" in page
+        assert act(browser, post_id, "move", at="2026-03-05T09:00").status_code == 303
+    assert posts(tenant)[0]["scheduled_at"] == "2026-03-04T22:00:00Z"
+
+
+def test_what_failed_is_tried_again(tenant: Tenant, browser: httpx.Client) -> None:
+    made = tenant.create_post()
+    set_status(tenant, made["publications"][0]["id"], "failed")
+    assert f"{made['id']}/retry" in browser.get(LIST).text
+    assert act(browser, made["id"], "retry").status_code == 303
+    assert posts(tenant)[0]["publications"][0]["status"] == "scheduled"
+    assert act(browser, made["id"], "retry").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("decision", "status"), [("published", "published"), ("send", "scheduled"), ("discard", "canceled")]
+)
+def test_a_person_decides_what_nobody_can_find_out(
+    tenant: Tenant, browser: httpx.Client, decision: str, status: str
+) -> None:
+    made = tenant.create_post()
+    publication_id = made["publications"][0]["id"]
+    set_status(tenant, publication_id, "needs_review")
+    address = f"publications/{publication_id}/resolve"
+    assert f"{made['id']}/{address}" in browser.get(LIST).text
+    assert act(browser, made["id"], address, decision="maybe").status_code == 422
+    assert act(browser, made["id"], address, decision=decision).status_code == 303
+    assert posts(tenant)[0]["publications"][0]["status"] == status
+
+
+def test_a_post_is_approved_as_it_was_read_or_sent_back(tenant: Tenant, browser: httpx.Client) -> None:
+    with tenant.client_with("admin") as admin:
+        assert admin.patch("/api/v1/workspace", json={"approval_required": True}).status_code == 200
+    first, second = tenant.create_post(content="first"), tenant.create_post(content="second")
+    page = browser.get(LIST).text
+    version = re.search(rf'{first["id"]}/approve".*?name="version" value="(\d+)"', page)
+    assert version
+    changed = {"content": "first, changed"}
+    assert tenant.client.patch(f"/api/v1/posts/{first['id']}", json=changed).status_code == 200
+    assert act(browser, first["id"], "approve", version=version[1]).status_code == 412
+    assert act(browser, first["id"], "approve", version="x").status_code == 403
+    assert act(browser, first["id"], "approve", version=int(version[1]) + 1).status_code == 303
+    reasons = {"": 422, "x" * 2001: 422, "too long": 303}
+    for reason, status in reasons.items():
+        answer = act(browser, second["id"], "reject", version=second["version"], reason=reason)
+        assert answer.status_code == status
+    states = {post["id"]: (post["status"], post["approval"]["state"]) for post in posts(tenant)}
+    assert states == {first["id"]: ("scheduled", "approved"), second["id"]: ("draft", "rejected")}
+
+
+def test_who_may_only_read_is_offered_nothing_and_changes_nothing(tenant: Tenant) -> None:
+    made = tenant.create_post()
+    with sign_in(tenant.server, make_key(tenant, "read")) as reader:
+        page = reader.get(LIST).text
+        assert made["content"] in page
+        assert f"{made['id']}/" not in page
+        assert NEW not in page
+        token = re.search(r'name="form_token" value="(\w+)"', page)
+        assert token
+        for action in ACTIONS:
+            fields = {"form_token": token[1], "decision": "send", "version": "1"}
+            assert reader.post(f"{LIST}/{made['id']}/{action}", data=fields).status_code == 403
+        assert send(reader, {"form_token": token[1], "content": "x"}).status_code == 403
+        assert reader.get(NEW).status_code == 403
+    (unchanged,) = posts(tenant)
+    assert (unchanged["version"], unchanged["status"]) == (made["version"], "scheduled")
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_a_form_of_another_page_does_nothing(tenant: Tenant, browser: httpx.Client, token: str) -> None:
+    made = tenant.create_post()
+    for address in (NEW, *(f"{LIST}/{made['id']}/{action}" for action in ACTIONS)):
+        fields = {"form_token": token, "decision": "send", "now": "yes", "version": "1", "content": "x"}
+        answer = send(browser, fields) if address == NEW else browser.post(address, data=fields)
+        assert answer.status_code == 403, address
+    assert [post["version"] for post in posts(tenant)] == [made["version"]]
+
+
+def test_a_post_of_another_workspace_is_none(tenant: Tenant, browser: httpx.Client) -> None:
+    other = make_tenant(tenant.server)
+    other.add_account("twitter", "stranger")
+    theirs = other.create_post()
+    for action in ("move", "cancel", "retry"):
+        assert act(browser, theirs["id"], action, now="yes").status_code == 404
+    assert other.client.get(f"/api/v1/posts/{theirs['id']}").json()["version"] == theirs["version"]
+
+
+def test_the_best_posts_are_shown_by_their_words(tenant: Tenant) -> None:
+    tenant.add_account("mastodon")
+    measure(tenant, "mastodon-user", [3, 5])
+    with tenant.server.services.lake.write() as cursor:
+        cursor.execute(
+            "UPDATE dims.publications SET text = 'tea <b>first</b>', permalink = 'https://social.example/1'"
+        )
+    assert NOON - timedelta(days=30) < tenant.server.clock()
+    with sign_in(tenant.server, make_key(tenant, "analytics")) as browser:
+        page = browser.get("/dashboard").text
+    assert "tea &lt;b&gt;first&lt;/b&gt;" in page
+    assert '<a href="https://social.example/1" rel="noopener">mastodon</a>' in page

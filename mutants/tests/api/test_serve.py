@@ -1,0 +1,51 @@
+"""The server's entry point, in a process of its own as it is meant to be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = """
+import asyncio, sys
+from datetime import UTC, datetime
+import httpx
+from api.serve import create_app
+from warehouse.store.access.api_keys import SCOPES, create_api_key
+
+async def main():
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        services = app.state.services
+        with services.store.write() as session:
+            key = create_api_key(
+                session, services.store.cipher, "ws_default", "test", SCOPES, datetime.now(UTC)
+            )
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test") as client:
+            body = {"api_key": key.api_key, "api_secret": key.api_secret}
+            token = (await client.post("/api/v1/auth/token", json=body)).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            analytics = [f"/api/v1/analytics/{name}" for name in ("overview", "posts", "accounts", "export")]
+            for path in ("/readyz", *analytics, "/api/v1/schedules/optimal-times"):
+                answer = await client.get(path)
+                assert answer.status_code == 200, answer.text
+    print("pyarrow" in sys.modules, sys.modules["pandas"])
+
+asyncio.run(main())
+"""
+
+
+def test_the_server_reads_the_lake_without_pandas(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={"SOCIALFLOW_HOME": str(tmp_path / "home"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "None"]

@@ -1,0 +1,61 @@
+"""docs/adding-a-platform.md quotes real code: every quotation must be in the file that it names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from connectors.registry import CONNECTORS
+from connectors.types import METRIC_NAMES, Platform
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "adding-a-platform.md").read_text()
+QUOTED = re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_page_quotes_code() -> None:
+    assert len(QUOTED) == PAGE.count("```python") >= 5
+
+
+@pytest.mark.parametrize(("path", "code"), QUOTED)
+def test_a_quotation_is_what_the_file_says(path: str, code: str) -> None:
+    assert code in (ROOT / path).read_text()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:connectors|docs|tests)/[\w/.-]+\.\w+)`", PAGE)))
+)
+def test_a_file_that_is_named_exists(path: str) -> None:
+    assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize("platform", CONNECTORS)
+def test_every_platform_is_described(platform: str) -> None:
+    page = ROOT / "docs" / "platforms" / f"{platform}.md"
+    described = page.read_text()
+    for heading in (
+        "How to get a token",
+        "What is supported",
+        "What is reported",
+        "Limits and costs",
+        "Checked",
+    ):
+        assert f"## {heading}" in described
+
+
+@pytest.mark.parametrize("platform", CONNECTORS)
+def test_a_page_says_what_the_capabilities_say(platform: Platform) -> None:
+    capabilities = CONNECTORS[platform].capabilities
+    page = (ROOT / "docs" / "platforms" / f"{platform}.md").read_text()
+    supported = page.partition("## What is supported")[2].partition("\n## ")[0]
+    reported = page.partition("## What is reported")[2].partition("\n## ")[0]
+    assert f"{capabilities.text_limit:,}" in supported
+    for size in (capabilities.max_image_bytes, capabilities.max_video_bytes):
+        if size is not None:
+            gigabytes, megabytes = f"{size // 10**9 or 1} GB", f"{size // 10**6} MB"
+            assert gigabytes in supported or megabytes in supported or f"{size // 1024**3} GB" in supported
+    assert "alt text" in supported, "where there is none, that is said"
+    if capabilities.metrics:
+        assert [name for name in METRIC_NAMES if name not in reported] == []
+    else:
+        assert "every metric is NULL" in reported

@@ -1,0 +1,105 @@
+"""The simulated platforms, real stores, one connected account on each platform, and a clock that can be moved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from connectors.registry import ConnectorPool
+from connectors.sandbox.app import create_sandbox_app
+from connectors.sandbox.faults import FaultRule
+from connectors.sandbox.world import SandboxWorld
+from connectors.settings import ConnectorSettings
+from connectors.types import Platform
+from flows.resources import Resources
+from flows.settings import FlowSettings
+from tests.connectors.harness import SANDBOX, Clock, account_of
+from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.models import AccountRow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from warehouse.settings import WarehouseSettings
+
+HISTORY_DAYS = 20
+PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
+
+
+class Death(BaseException):
+    """The process dies here: nothing catches it."""
+
+
+@dataclass
+class Floor:
+    """What a flow's plain function works with."""
+
+    world: SandboxWorld
+    resources: Resources
+    pool: ConnectorPool
+    accounts: dict[str, AccountRow]
+    clock: Clock
+
+    def fault(self, kind: Any, platform: str, operation: Any, **more: Any) -> None:
+        self.world.faults.add(FaultRule(kind=kind, platform=Platform(platform), operation=operation, **more))
+
+    def account(self, platform: str) -> AccountRow:
+        with self.resources.store.read() as session:
+            return session.get_one(AccountRow, self.accounts[platform].id)
+
+    def snapshot_keys(self) -> list[tuple[str, datetime]]:
+        """Return the natural key of each snapshot in the lake; a doubled row shows as a doubled key."""
+        rows = self.resources.lake.query("SELECT publication_id, captured_at FROM raw.post_snapshots")
+        return [(row["publication_id"], row["captured_at"]) for row in rows]
+
+    def assert_no_doubles(self) -> None:
+        assert [key for key, count in Counter(self.snapshot_keys()).items() if count > 1] == []
+
+
+@pytest.fixture
+def death() -> type[Death]:
+    return Death
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def resources(warehouse_settings: WarehouseSettings) -> Iterator[Resources]:
+    with Resources(warehouse_settings, FlowSettings()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def floor(resources: Resources, clock: Clock) -> AsyncIterator[Floor]:
+    world = SandboxWorld(now=clock, history_days=HISTORY_DAYS)
+    settings = ConnectorSettings(
+        twitter_base_url=SANDBOX,
+        instagram_base_url=SANDBOX,
+        twitter_client_id="client-of-the-tests",
+        allow_private_instances=True,
+        read_attempts=1,
+        request_timeout=2,
+    )
+    transport = httpx.ASGITransport(create_sandbox_app(world))
+    async with ConnectorPool(settings, transport=transport, clock=clock) as pool:
+        accounts = {}
+        for item in world.accounts:
+            if item.platform not in PLATFORMS:
+                continue
+            verified = await pool.open(account_of(item)).verify()
+            with resources.store.write() as session:
+                workspace = ensure_default_workspace(session, clock())
+                row = connect_account(
+                    session, resources.store.cipher, workspace.id, verified, item.platform, clock()
+                )
+            accounts[str(item.platform)] = row
+        yield Floor(world, resources, pool, accounts, clock)

@@ -1,0 +1,224 @@
+"""Real processes: restarted when they end, stopped in order, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from flows.serving.child_logs import keep_small, open_log
+from flows.serving.supervisor import ChildSpec, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+
+SLEEPER = "import time; time.sleep(600)"
+PARENT = (
+    f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(600)"
+)
+STUBBORN = (
+    f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEPER}"
+)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def spec(name: str, code: str = SLEEPER, **more: Any) -> ChildSpec:
+    return ChildSpec(name=name, command=[sys.executable, "-c", code], env=dict(os.environ), **more)
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
+    made: list[Supervisor] = []
+
+    def make(*specs: ChildSpec) -> Supervisor:
+        made.append(Supervisor(specs, folder=tmp_path, logs=tmp_path / "logs"))
+        return made[-1]
+
+    yield make
+    for supervisor in made:
+        supervisor.stop()
+
+
+def test_a_killed_child_is_started_again(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(spec("one"), spec("two"))
+    supervisor.tick()
+    first = supervisor.pids
+    os.kill(first["one"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        supervisor.tick()
+        return supervisor.pids.get("one") not in {None, first["one"]}
+
+    wait_until(is_back)
+    assert supervisor.pids["two"] == first["two"]
+
+
+def test_a_child_that_always_fails_is_tried_less_and_less_often(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(spec("broken", "raise SystemExit(3)"))
+    started = []
+
+    def has_tried_three_times() -> bool:
+        supervisor.tick()
+        pid = supervisor.pids.get("broken")
+        if pid and (not started or started[-1][0] != pid):
+            started.append((pid, time.monotonic()))
+        return len(started) >= 4
+
+    wait_until(has_tried_three_times)
+    pauses = [later[1] - earlier[1] for earlier, later in pairwise(started)]
+    assert pauses[0] < pauses[1] < pauses[2]
+
+
+def test_a_child_waits_for_what_it_needs(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(
+        spec("server", ready_url="http://127.0.0.1:9/never"), spec("client", after=("server",))
+    )
+    for _ in range(3):
+        supervisor.tick()
+    assert set(supervisor.pids) == {"server", "guard"}
+
+
+def test_stopping_ends_grandchildren_too_and_goes_backwards(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(spec("first"), spec("last", PARENT))
+    supervisor.tick()
+    wait_until(lambda: psutil.Process(supervisor.pids["last"]).children())
+    family = [psutil.Process(supervisor.pids["last"]), *psutil.Process(supervisor.pids["last"]).children()]
+    first = supervisor.pids["first"]
+    stopper = threading.Thread(target=supervisor.stop)
+    stopper.start()
+    wait_until(lambda: not is_alive(family[0].pid))
+    stopper.join(timeout=10)
+    assert not any(is_alive(process.pid) for process in family)
+    assert not is_alive(first)
+    assert supervisor.pids == {}
+
+
+def test_a_child_that_ignores_the_request_is_killed(
+    supervise: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    supervisor = supervise(spec("stubborn", STUBBORN, stop_seconds=0.5))
+    supervisor.tick()
+    pid = supervisor.pids["stubborn"]
+    wait_until(lambda: "deaf" in (tmp_path / "logs" / "stubborn.log").read_text())
+    began = time.monotonic()
+    supervisor.stop()
+    assert time.monotonic() - began < 5
+    assert not is_alive(pid)
+
+
+def test_work_with_an_end_is_not_repeated(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(spec("work", "raise SystemExit(7)", once=True))
+
+    def is_over() -> bool:
+        supervisor.tick()
+        return supervisor.exit_code("work") is not None
+
+    wait_until(is_over)
+    for _ in range(5):
+        supervisor.tick()
+    assert (supervisor.exit_code("work"), set(supervisor.pids)) == (7, {"guard"})
+
+
+LAUNCHER = """
+import logging, os, sys
+from pathlib import Path
+from flows.serving.supervisor import ChildSpec, Supervisor
+
+folder = Path(sys.argv[1])
+specs = [ChildSpec(name=name, command=[sys.executable, "-c", code], env=dict(os.environ))
+         for name, code in (("one", sys.argv[2]), ("two", sys.argv[3]))]
+supervisor = Supervisor(specs, folder=folder, logs=folder / "logs")
+supervisor.catch_signals()
+supervisor.run(lambda: (folder / "pids").write_text(" ".join(map(str, supervisor.pids.values()))))
+(folder / "stopped").write_text("in order")
+"""
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    script = tmp_path / "launcher.py"
+    script.write_text(textwrap.dedent(LAUNCHER))
+    # As a shell's `&` would: with Ctrl-C ignored.
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path), PARENT, SLEEPER],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509 (a child of a test, no threads)
+    )
+    wait_until(lambda: (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text().split()) == 3)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def families(tmp_path: Path) -> list[int]:
+    """Return all pids that the launcher is answerable for, grandchildren included."""
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    wait_until(lambda: any(psutil.Process(pid).children() for pid in pids if is_alive(pid)))
+    return [*pids, *(child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True))]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_in_order(
+    launcher: subprocess.Popen[bytes], tmp_path: Path, number: int
+) -> None:
+    pids = families(tmp_path)
+    launcher.send_signal(number)
+    assert launcher.wait(timeout=15) == 0
+    assert (tmp_path / "stopped").read_text() == "in order"
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def test_nothing_is_left_behind_when_the_launcher_is_killed(
+    launcher: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    pids = families(tmp_path)
+    launcher.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_children_can_be_interrupted_although_the_launcher_ignored_it(
+    launcher: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    pid = families(tmp_path)[1]
+    os.kill(pid, signal.SIGINT)
+    wait_until(lambda: not is_alive(pid))
+    assert launcher.poll() is None
+
+
+def test_a_log_that_has_grown_large_is_begun_anew_while_its_child_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "talker.log"
+    with open_log(path) as log:
+        log.write(b"x" * 100)
+        log.flush()
+        keep_small(path, limit=200)
+        assert path.stat().st_size == 100
+        log.write(b"y" * 101)
+        log.flush()
+        keep_small(path, limit=200)
+        log.write(b"and on")
+    assert path.read_bytes() == b"and on"
+    assert path.with_suffix(".log.1").stat().st_size == 201

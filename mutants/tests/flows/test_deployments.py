@@ -1,0 +1,69 @@
+"""prefect.yaml and the embedded runner deploy the same flows by the same clock."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import prefect
+import pytest
+import yaml
+from prefect.cli.deploy._models import PrefectYamlModel
+
+from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
+from flows.serving.runner import build_deployment
+
+FILE = Path(__file__).parents[2] / "prefect.yaml"
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    return loaded
+
+
+def find(written: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [item for item in written["deployments"] if item["name"] == name]
+    return dict(found)
+
+
+def test_every_key_is_one_that_prefect_knows(written: dict[str, Any]) -> None:
+    # Prefect passes over an unknown key without a word; `definitions` holds our anchors.
+    model = PrefectYamlModel.model_validate(written)
+    assert set(written) - {"definitions"} <= {*PrefectYamlModel.model_fields, "prefect-version"}
+    for item, parsed in zip(written["deployments"], model.deployments, strict=True):
+        assert set(item) <= set(type(parsed).model_fields), item["name"]
+        assert isinstance(parsed.schedules, list)
+        assert set(item["work_pool"]) <= {"name", "work_queue_name", "job_variables"}
+
+
+def test_it_deploys_exactly_the_scheduled_flows(written: dict[str, Any]) -> None:
+    assert [item["name"] for item in written["deployments"]] == [item.name for item in SCHEDULED_FLOWS]
+
+
+@pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
+def test_schedule_limit_and_entrypoint_are_the_same(
+    written: dict[str, Any], scheduled: ScheduledFlow
+) -> None:
+    item = find(written, scheduled.name)
+    assert item["schedules"] == [{"cron": scheduled.cron, "timezone": "UTC"}]
+    assert item["entrypoint"] == scheduled.entrypoint
+    assert item["description"] == scheduled.description
+    limit = item.get("concurrency_limit")
+    assert (limit and limit["limit"]) == scheduled.concurrency_limit
+    # CANCEL_NEW was seen to cancel half of the legitimate runs.
+    assert limit is None or limit["collision_strategy"] == "ENQUEUE"
+
+
+@pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
+def test_the_embedded_deployment_names_a_real_flow(scheduled: ScheduledFlow) -> None:
+    deployment = build_deployment(scheduled)
+    flow = getattr(importlib.import_module(scheduled.module), scheduled.function)
+    assert isinstance(flow, prefect.Flow)
+    assert (flow.name, deployment.flow_name, deployment.name) == (scheduled.name,) * 3
+    assert deployment.entrypoint == f"{flow.fn.__module__}.{flow.fn.__name__}"
+    (schedule,) = deployment.schedules or []
+    assert schedule.schedule.cron == scheduled.cron  # type: ignore[union-attr]  # all of ours are cron
+    # A flow that is begun again sends again what it cannot know to be out; the store decides, not Prefect.
+    assert flow.retries == 0

@@ -1,0 +1,193 @@
+"""Importing files of past posts into the store and the lake: the good rows once, whatever is repeated."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from connectors.types import Platform
+from warehouse.errors import InvalidInputError
+from warehouse.lake.import_.history import ImportReport, import_history
+from warehouse.lake.queries.overview import get_overview
+from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.accounts.accounts import list_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.lake.connect import Lake
+    from warehouse.settings import WarehouseSettings
+    from warehouse.store.database import Store
+
+    Import = Callable[..., ImportReport]
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+HEADER = "account,post_id,published_at,likes,comments,shares"
+PAGES = Path(__file__).parents[4].parent / "shared" / "data" / "facebook_pages_2016.parquet"
+
+
+@pytest.fixture
+def workspace_id(lake_settings: WarehouseSettings, store: Store) -> str:
+    assert lake_settings.home.is_dir()
+    with store.write() as session:
+        return ensure_default_workspace(session, NOW).id
+
+
+@pytest.fixture
+def import_text(lake: Lake, store: Store, workspace_id: str, tmp_path: Path) -> Import:
+    def run(text: str, **options: Any) -> ImportReport:
+        path = tmp_path / "history.csv"
+        path.write_text(text, encoding="utf-8")
+        values: dict[str, Any] = {"platform": Platform.FACEBOOK, "workspace_id": workspace_id, "now": NOW}
+        return import_history(store, lake, path, **(values | options))
+
+    return run
+
+
+GOOD = f"{HEADER}\na,p1,2024-05-30 10:00,1,2,3\nb,p1,2024-05-30 11:00,4,,\na,p2,2024-05-31 10:00,5,0,0\n"
+
+
+def test_good_rows_reach_store_and_lake_and_bad_ones_the_report(
+    import_text: Import, lake: Lake, store: Store, workspace_id: str
+) -> None:
+    report = import_text(GOOD + "a,p3,never,1,1,1\n")
+    assert (report.rows, report.loaded, report.already_there, report.skipped) == (4, 3, 0, 0)
+    assert [(row.line, row.field) for row in report.rejected] == [(5, "published_at")]
+    assert report.accounts == ["a", "b"]
+    with store.read() as session:
+        accounts = list_accounts(session, workspace_id)
+        assert [(row.handle, row.status, row.credentials) for row in accounts] == [
+            ("a", "imported", None),
+            ("b", "imported", None),
+        ]
+    rows = lake.query(
+        "SELECT handle, post_id, origin, engagement, published_at, captured_at FROM marts.publication_latest "
+        "JOIN dims.accounts USING (account_id) ORDER BY published_at"
+    )
+    assert [(row["handle"], row["origin"], row["engagement"]) for row in rows] == [
+        ("a", "external", 6),
+        ("b", "external", 4),
+        ("a", "external", 5),
+    ]
+    assert len({row["post_id"] for row in rows}) == 3
+    assert {row["captured_at"] for row in rows} == {datetime(2024, 5, 31, 10, tzinfo=UTC)}
+    assert lake.query("SELECT DISTINCT source FROM raw.post_snapshots") == [{"source": "import"}]
+
+
+def test_a_second_import_adds_nothing_even_of_a_touched_copy(
+    import_text: Import, lake: Lake, store: Store, workspace_id: str, tmp_path: Path
+) -> None:
+    import_text(GOOD)
+    before = lake.snapshot_id()
+    copy = tmp_path / "copy.csv"
+    shutil.copy(tmp_path / "history.csv", copy)
+    os.utime(copy, (2e9, 2e9))
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    report = import_history(
+        store, lake, copy, platform=Platform.FACEBOOK, workspace_id=workspace_id, now=later
+    )
+    assert (report.rows, report.loaded, report.already_there) == (3, 0, 3)
+    assert lake.snapshot_id() == before
+
+
+def test_a_mended_row_is_all_that_a_mended_file_adds(import_text: Import, lake: Lake) -> None:
+    import_text(GOOD + "a,p3,2024-06-20 10:00,x,1,1\n")
+    report = import_text(GOOD + "a,p3,2024-06-20 10:00,7,1,1\n")
+    assert (report.loaded, report.already_there, report.rejected) == (1, 3, [])
+    assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 4}]
+
+
+def test_a_corrected_count_restates_and_a_third_import_adds_nothing(import_text: Import, lake: Lake) -> None:
+    import_text(GOOD)
+    corrected = GOOD.replace("a,p2,2024-05-31 10:00,5", "a,p2,2024-05-31 10:00,9")
+    assert (import_text(corrected).loaded, import_text(corrected).loaded, import_text(GOOD).loaded) == (
+        1,
+        0,
+        0,
+    )
+    rows = lake.query(
+        "SELECT likes, captured_at FROM raw.post_snapshots WHERE likes IN (5, 9) ORDER BY likes"
+    )
+    assert [(row["likes"], row["captured_at"]) for row in rows] == [
+        (5, datetime(2024, 5, 31, 10, tzinfo=UTC)),
+        (9, NOW),
+    ]
+    assert lake.query("SELECT max(engagement) AS best FROM marts.publication_latest") == [{"best": 9}]
+
+
+def test_a_file_with_moments_of_measuring_is_a_series(import_text: Import, lake: Lake) -> None:
+    series = (
+        f"{HEADER},captured_at\n"
+        "a,p1,2024-05-30 10:00,1,0,0,2024-05-30 11:00\n"
+        "a,p1,2024-05-30 10:00,4,0,0,2024-05-31 11:00\n"
+        "a,p1,2024-05-30 10:00,4,0,0,2024-06-01 11:00\n"
+    )
+    assert import_text(series).loaded == 3
+    assert import_text(series).loaded == 0
+    assert import_text(series + "a,p1,2024-05-30 10:00,4,0,0,2024-06-02 11:00\n").loaded == 1
+    assert lake.query("SELECT max(age_hours) AS age FROM marts.publication_latest") == [{"age": 73}]
+
+
+def test_with_an_account_name_all_rows_are_its(import_text: Import, lake: Lake) -> None:
+    report = import_text(GOOD.replace("b,p1,", "b,p9,"), account_name="mine")
+    assert (report.accounts, report.loaded) == (["mine"], 3)
+    assert lake.query("SELECT handle FROM dims.accounts") == [{"handle": "mine"}]
+
+
+def test_nothing_is_stored_of_a_file_that_is_refused(
+    import_text: Import, lake: Lake, store: Store, workspace_id: str
+) -> None:
+    before = lake.snapshot_id()
+    for text, options in ((GOOD.replace("shares", "reposts"), {}), (GOOD, {"timezone": "Mars/Olympus"})):
+        with pytest.raises(InvalidInputError):
+            import_text(text, **options)
+    assert lake.snapshot_id() == before
+    with store.read() as session:
+        assert list_accounts(session, workspace_id) == []
+
+
+def test_a_file_of_bad_rows_only_loads_nothing(import_text: Import) -> None:
+    report = import_text(f"{HEADER}\na,p1,never,1,1,1\n")
+    assert (report.rows, report.loaded, report.accounts, len(report.rejected)) == (1, 0, [], 1)
+
+
+def test_progress_reaches_the_end(import_text: Import) -> None:
+    seen: list[tuple[str, int, int]] = []
+    import_text(GOOD, progress=lambda what, done, total: seen.append((what, done, total)))
+    done = [step[1] for step in seen]
+    assert done == sorted(done)
+    assert seen[-1] == ("done", 3, 3)
+
+
+@pytest.mark.skipif(not PAGES.exists(), reason="the measured history is not on this machine")
+def test_a_real_page_is_imported_and_answered_from(
+    lake: Lake, store: Store, workspace_id: str, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415 (only here)
+
+    pages = pq.read_table(PAGES, filters=[("account", "in", ["bbcnews", "arsenal"])])
+    path = tmp_path / "pages.parquet"
+    pq.write_table(pages, path)
+    options: dict[str, Any] = {
+        "platform": Platform.FACEBOOK,
+        "timezone": "-05:00",
+        "workspace_id": workspace_id,
+        "now": NOW,
+    }
+    report = import_history(store, lake, path, **options)
+    assert (report.loaded, report.rejected, report.accounts) == (len(pages), [], ["arsenal", "bbcnews"])
+    assert import_history(store, lake, path, **options).loaded == 0
+    overview = get_overview(
+        lake,
+        workspace_id=workspace_id,
+        start=datetime(2016, 2, 1, tzinfo=UTC),
+        end=datetime(2016, 7, 1, tzinfo=UTC),
+    )
+    engagement = sum(sum(pages[name].to_pylist()) for name in ("likes", "comments", "shares"))
+    assert overview["total_posts"] == len(pages)
+    assert overview["total_engagement"] == engagement

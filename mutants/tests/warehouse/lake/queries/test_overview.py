@@ -1,0 +1,221 @@
+"""The overview's definitions, and that nothing unmeasured is ever called 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from warehouse.errors import InvalidInputError
+from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.queries.accounts import get_account_figures, list_account_days
+from warehouse.lake.queries.overview import get_overview
+from warehouse.lake.queries.posts import get_post_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.lake.connect import Lake
+
+    Make = Callable[..., Any]
+
+DAY = datetime(2026, 3, 2, tzinfo=UTC)
+WEEK: dict[str, Any] = {"workspace_id": "ws_1", "start": DAY, "end": DAY + timedelta(days=7)}
+NUMBERS = ("total_posts", "total_engagement", "follower_growth")
+
+
+def test_an_empty_lake_measures_nothing(lake: Lake) -> None:
+    overview = get_overview(lake, **WEEK)
+    assert {name: overview[name] for name in NUMBERS} == {
+        "total_posts": 0,
+        "total_engagement": None,
+        "follower_growth": None,
+    }
+    assert overview["top_performing"] == overview["by_platform"] == []
+    assert overview["as_of"] is None
+    assert overview["period"] == {"from": DAY, "to": DAY + timedelta(days=7)}
+    assert overview["coverage"] == {"publications": 0, "measured": 0, "share": None, "follower_accounts": 0}
+    assert overview["previous"]["change"] == dict.fromkeys(NUMBERS)
+    assert [row["date"] for row in overview["series"]] == [date(2026, 3, day) for day in range(2, 9)]
+    assert {row["engagement"] for row in overview["series"]} == {None}
+    assert set(NUMBERS) <= set(overview["definitions"])
+
+
+@pytest.fixture
+def filled(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make, make_count: Make
+) -> Lake:
+    """Two accounts on two platforms; a post on both; one not measured; one a period earlier."""
+    load_accounts(lake, [make_account(), make_account("acct_b", platform="mastodon")])
+    at = {
+        name: DAY + timedelta(days=days) for name, days in {"1": 0, "2": 1, "3": 1, "4": -3, "5": 7}.items()
+    }
+    load_publications(
+        lake,
+        [
+            *(make_publication(name, published_at=instant) for name, instant in at.items()),
+            make_publication("1b", post_id="post_1", account_id="acct_b", platform="mastodon"),
+        ],
+    )
+    load_post_snapshots(
+        lake,
+        [
+            make_snapshot("1", hours=1, likes=5),
+            make_snapshot("1", hours=30, likes=20, comments=3, shares=1, saves=1),
+            make_snapshot("1b", hours=31, likes=2, account_id="acct_b"),
+            make_snapshot("2", hours=5, published_at=at["2"], likes=0),
+            make_snapshot("3", hours=5, published_at=at["3"], impressions=100),
+            make_snapshot("4", hours=48, published_at=at["4"], likes=10),
+            make_snapshot("5", hours=1, published_at=at["5"], likes=1000),
+        ],
+        "run_1",
+    )
+    load_account_snapshots(
+        lake,
+        [
+            *(
+                make_count(followers, days=days)
+                for followers, days in ((90, -1), (100, 0.5), (97, 2), (104, 6.5))
+            ),
+            make_count(50, days=3, account_id="acct_b"),
+            make_count(999, days=7, account_id="acct_b"),
+        ],
+        "run_1",
+    )
+    return lake
+
+
+def test_the_numbers_follow_their_definitions(filled: Lake) -> None:
+    overview = get_overview(filled, **WEEK)
+    assert overview["total_posts"] == 3, "a post on two accounts counts once; the period's end is outside"
+    assert overview["total_engagement"] == 25 + 2 + 0
+    assert overview["follower_growth"] == 4, (
+        "last minus first; an account counted once in the period has no growth"
+    )
+    assert overview["top_performing"] == [
+        {"post_id": "post_1", "engagement": 27},
+        {"post_id": "post_2", "engagement": 0},
+    ], "a post that was not measured is not at the bottom of a ranking, but in none"
+    assert overview["as_of"] == DAY + timedelta(days=6.5)
+    assert overview["coverage"] == {"publications": 4, "measured": 3, "share": 0.75, "follower_accounts": 1}
+    previous = overview["previous"]
+    assert previous["period"] == {"from": DAY - timedelta(days=7), "to": DAY}
+    assert [previous[name] for name in NUMBERS] == [1, 10, None]
+    assert previous["top_performing"] == [{"post_id": "post_4", "engagement": 10}]
+    assert previous["change"] == {"total_posts": 2.0, "total_engagement": 1.7, "follower_growth": None}
+
+
+def test_platforms_and_days_add_up(filled: Lake) -> None:
+    overview = get_overview(filled, **WEEK)
+    assert overview["by_platform"] == [
+        {"platform": "mastodon", "total_posts": 1, "total_engagement": 2, "follower_growth": None},
+        {"platform": "twitter", "total_posts": 3, "total_engagement": 25, "follower_growth": 4},
+    ]
+    series = overview["series"]
+    assert series[:3] == [
+        {"date": date(2026, 3, 2), "posts": 1, "engagement": 27, "follower_growth": None},
+        {"date": date(2026, 3, 3), "posts": 2, "engagement": 0, "follower_growth": None},
+        {"date": date(2026, 3, 4), "posts": 0, "engagement": None, "follower_growth": -3},
+    ]
+    for total, column in (("total_posts", "posts"), ("total_engagement", "engagement")):
+        assert sum(row[column] or 0 for row in series) == overview[total]
+    assert sum(row["follower_growth"] or 0 for row in series) == overview["follower_growth"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"platform": "mastodon"}, [1, 2, None]),
+        ({"platform": "twitter"}, [3, 25, 4]),
+        ({"account_id": "acct_a"}, [3, 25, 4]),
+        ({"account_id": "acct_b", "platform": "twitter"}, [0, None, None]),
+    ],
+)
+def test_platform_and_account_narrow_it_down(
+    filled: Lake, chosen: dict[str, Any], expected: list[int | None]
+) -> None:
+    overview = get_overview(filled, **WEEK, **chosen)
+    assert [overview[name] for name in NUMBERS] == expected
+
+
+def test_another_workspace_sees_nothing(filled: Lake) -> None:
+    overview = get_overview(filled, **(WEEK | {"workspace_id": "ws_2"}))
+    assert [overview[name] for name in NUMBERS] == [0, None, None]
+    assert overview["previous"]["total_posts"] == 0
+    assert overview["as_of"] is None
+    assert get_post_metrics(filled, "ws_2", "post_1") == {"post_id": "post_1", "publications": []}
+    assert get_account_figures(filled, **(WEEK | {"workspace_id": "ws_2"})) == {}
+
+
+def test_looking_back_counts_only_what_was_measured_by_then(filled: Lake) -> None:
+    as_of = DAY + timedelta(days=1, hours=1)
+    overview = get_overview(filled, **WEEK, as_of=as_of)
+    assert overview["total_posts"] == 3
+    assert overview["total_engagement"] == 5
+    assert overview["follower_growth"] is None
+    assert overview["as_of"] <= as_of
+    late = get_overview(filled, **WEEK, as_of=DAY + timedelta(days=400))
+    assert late == get_overview(filled, **WEEK)
+
+
+def test_at_most_ten_perform_best(lake: Lake, make_publication: Make, make_snapshot: Make) -> None:
+    names = [f"{number:02}" for number in range(12)]
+    load_publications(lake, [make_publication(name) for name in names])
+    load_post_snapshots(lake, [make_snapshot(name, likes=int(name)) for name in names], "run_1")
+    top = get_overview(lake, **WEEK)["top_performing"]
+    assert top == [{"post_id": f"post_{number:02}", "engagement": number} for number in range(11, 1, -1)]
+
+
+def test_an_empty_or_naive_period_is_refused(lake: Lake) -> None:
+    with pytest.raises(InvalidInputError, match="after"):
+        get_overview(lake, workspace_id="ws_1", start=DAY, end=DAY)
+    with pytest.raises(InvalidInputError, match="time zone") as raised:
+        get_overview(lake, workspace_id="ws_1", start=DAY.replace(tzinfo=None), end=DAY)
+    assert raised.value.field == "from"
+
+
+def test_a_posts_metrics_are_its_snapshots_over_time(filled: Lake) -> None:
+    metrics = get_post_metrics(filled, "ws_1", "post_1")
+    first, second = metrics["publications"]
+    assert (first["publication_id"], second["publication_id"]) == ("pub_1", "pub_1b")
+    assert [(row["age_hours"], row["engagement"], row["saves"]) for row in first["snapshots"]] == [
+        (1, 5, None),
+        (30, 25, 1),
+    ]
+    assert first["published_at"] == DAY
+    assert get_post_metrics(filled, "ws_1", "post_9")["publications"] == []
+
+
+def test_a_publication_that_was_never_measured_has_no_snapshots(lake: Lake, make_publication: Make) -> None:
+    load_publications(lake, [make_publication()])
+    (publication,) = get_post_metrics(lake, "ws_1", "post_1")["publications"]
+    assert publication["snapshots"] == []
+
+
+def test_the_days_of_an_account(filled: Lake) -> None:
+    asked = WEEK | {"start": DAY - timedelta(days=1), "end": DAY + timedelta(days=3)}
+    rows = list_account_days(filled, **asked, account_id="acct_a")
+    assert [(row["date"], row["followers"], row["follower_growth"]) for row in rows] == [
+        (date(2026, 3, 1), 90, None),
+        (date(2026, 3, 2), 100, 10),
+        (date(2026, 3, 4), 97, -3),
+    ]
+    assert list_account_days(filled, **(asked | {"workspace_id": "ws_2"}), account_id="acct_a") == []
+
+
+def test_the_figures_of_accounts(filled: Lake) -> None:
+    figures = get_account_figures(filled, **WEEK)
+    assert figures["acct_a"] == {
+        "followers": 104,
+        "followers_at": DAY + timedelta(days=6.5),
+        "follower_growth": 4,
+        "follower_growth_rate": 0.04,
+        "publications": 3,
+        "measured": 2,
+        "engagement": 25,
+        "engagement_mean": 12.5,
+    }
+    assert figures["acct_b"]["follower_growth"] is None, "counted once"
+    assert figures["acct_b"]["followers"] == 50
+    assert get_account_figures(filled, **WEEK, account_id="acct_b") == {"acct_b": figures["acct_b"]}

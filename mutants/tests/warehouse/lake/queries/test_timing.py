@@ -1,0 +1,170 @@
+"""Optimal times from the lake's posts into the lake's table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.queries.timing import get_optimal_times, refresh_optimal_times
+from warehouse.lake.queries.timing_posts import read_age_curve
+from warehouse.timing.age import DEFAULT_AGE_CURVE
+from warehouse.timing.model import MODEL_VERSION, compute_optimal_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.lake.connect import Lake
+
+    Make = Callable[..., Any]
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+NOW = MONDAY + timedelta(days=60)
+
+
+def load_posts(lake: Lake, make_publication: Make, make_snapshot: Make, account_id: str = "acct_a") -> None:
+    """50 days of posts at 6 and 18 o'clock UTC; those at 18 earn three times as much."""
+    publications, snapshots = [], []
+    for day in range(50):
+        for hour, likes in ((6, 40), (18, 120)):
+            name = f"{account_id}{day}_{hour}"
+            published_at = MONDAY + timedelta(days=day, hours=hour)
+            origin = "external" if day % 2 else "socialflow"
+            publications.append(
+                make_publication(name, published_at=published_at, account_id=account_id, origin=origin)
+            )
+            for hours, share in ((1, 0.4), (72, 1)):
+                snapshots.append(
+                    make_snapshot(
+                        name,
+                        published_at=published_at,
+                        hours=hours,
+                        likes=int(share * (likes + day)),
+                        account_id=account_id,
+                    )
+                )
+    load_publications(lake, publications)
+    load_post_snapshots(lake, snapshots, "run_1")
+
+
+def test_every_account_gets_its_week_in_its_own_zone(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_accounts(
+        lake, [make_account(), make_account("acct_b", timezone="Asia/Tokyo"), make_account("acct_new")]
+    )
+    load_posts(lake, make_publication, make_snapshot)
+    load_posts(lake, make_publication, make_snapshot, "acct_b")
+    summary = refresh_optimal_times(lake, timezones={"acct_a": "America/New_York"}, now=NOW)
+    assert summary == {
+        "accounts": 3,
+        "posts": 200,
+        "rows": 3 * 168,
+        "platforms": ["twitter"],
+        "model_version": MODEL_VERSION,
+        "computed_at": NOW,
+    }
+    best = {row["account_id"]: row for row in get_optimal_times(lake, workspace_id="ws_1", limit=1)}
+    assert (best["acct_a"]["timezone"], best["acct_a"]["account_posts"]) == ("America/New_York", 100)
+    assert best["acct_a"]["hour"] in (13, 14), "18:00 UTC is 13:00 in winter, 14:00 in summer"
+    assert best["acct_b"]["hour"] == 3, "18:00 UTC is 3:00 in Tokyo, all year"
+    assert best["acct_a"]["expected_lift"] > 0.2
+    assert (best["acct_new"]["account_posts"], best["acct_new"]["basis"]) == (0, "prior")
+    assert 0 <= best["acct_new"]["expected_lift"] <= 0.05
+    assert {row["computed_at"] for row in best.values()} == {NOW}
+    assert best["acct_a"]["handle"] == "a"
+
+
+def test_a_second_refresh_replaces_the_first(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_accounts(lake, [make_account()])
+    load_posts(lake, make_publication, make_snapshot)
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    refresh_optimal_times(lake, timezones={}, now=NOW + timedelta(days=1))
+    rows = get_optimal_times(lake, workspace_id="ws_1")
+    assert len(rows) == 168
+    assert {row["computed_at"] for row in rows} == {NOW + timedelta(days=1)}
+    assert [row["expected_lift"] for row in rows] == sorted(
+        (row["expected_lift"] for row in rows), reverse=True
+    )
+
+
+def test_how_engagement_grows_is_learned_from_the_lakes_own_snapshots(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    """Every post has 40 % of its engagement after an hour, and the default curve says 55 %."""
+    load_accounts(lake, [make_account()])
+    assert read_age_curve(lake, "twitter") is DEFAULT_AGE_CURVE
+    load_posts(lake, make_publication, make_snapshot)
+    curve = read_age_curve(lake, "twitter")
+    assert np.exp(curve.at(np.array([1.0, 48.0]))) == pytest.approx([0.4, 1.0], abs=0.02)
+    assert read_age_curve(lake, "mastodon") is DEFAULT_AGE_CURVE, "each platform has its own"
+
+
+def test_a_post_seen_young_counts_for_what_it_will_have(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_accounts(lake, [make_account()])
+    load_posts(lake, make_publication, make_snapshot)
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    before = {row["hour"]: row for row in get_optimal_times(lake, workspace_id="ws_1") if row["weekday"] == 1}
+    # 40 more posts at 12, known by their first hour only: 64 likes then, 160 when grown up, more than any other.
+    publications, snapshots = [], []
+    for day in range(40):
+        at = MONDAY + timedelta(days=day, hours=12)
+        publications.append(make_publication(f"young{day}", published_at=at))
+        snapshots.append(make_snapshot(f"young{day}", published_at=at, hours=1, likes=64 + day // 2))
+    load_publications(lake, publications)
+    load_post_snapshots(lake, snapshots, "run_2")
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    after = {row["hour"]: row for row in get_optimal_times(lake, workspace_id="ws_1") if row["weekday"] == 1}
+    assert after[12]["n_posts"] > before[12]["n_posts"]
+    assert after[12]["expected_lift"] > after[18]["expected_lift"] > after[6]["expected_lift"]
+
+
+def test_each_accounts_prior_leaves_itself_out(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    """The lone account of a platform has no prior: its answer is that of the model without one."""
+    load_accounts(lake, [make_account(), make_account("acct_m", platform="mastodon")])
+    load_posts(lake, make_publication, make_snapshot)
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+    rows = lake.frame("SELECT * FROM marts.optimal_times ORDER BY account_id, weekday, hour")
+    posts = lake.frame("SELECT * FROM marts.publication_latest")
+    alone = compute_optimal_times(posts, as_of=NOW, age_curve=read_age_curve(lake, "twitter"))
+    own = rows[rows["account_id"] == "acct_a"].reset_index(drop=True)
+    for column in ("expected_lift", "lift_low", "lift_high", "p_better", "score", "n_posts", "n_nearby"):
+        np.testing.assert_allclose(own[column], alone[column], rtol=1e-6, err_msg=column)
+    for column in ("basis", "confidence"):
+        assert list(own[column]) == list(alone[column]), column
+    assert set(rows[rows["account_id"] == "acct_m"]["expected_lift"]) == {0.0}, "nor do platforms share one"
+
+
+def test_answers_are_narrowed_and_workspaces_kept_apart(lake: Lake, make_account: Make) -> None:
+    load_accounts(
+        lake,
+        [
+            make_account(),
+            make_account("acct_m", platform="mastodon"),
+            make_account("acct_x", workspace_id="ws_2"),
+        ],
+    )
+    refresh_optimal_times(lake, timezones={}, now=NOW)
+
+    def accounts(**chosen: Any) -> set[str]:
+        return {row["account_id"] for row in get_optimal_times(lake, **({"workspace_id": "ws_1"} | chosen))}
+
+    assert accounts() == {"acct_a", "acct_m"}
+    assert accounts(platform="mastodon") == {"acct_m"}
+    assert accounts(account_id="acct_x") == set()
+    assert accounts(workspace_id="ws_2") == {"acct_x"}
+    assert len(get_optimal_times(lake, workspace_id="ws_1", limit=5)) == 10
+
+
+def test_a_lake_without_accounts_has_no_advice(lake: Lake) -> None:
+    assert refresh_optimal_times(lake, timezones={}, now=NOW)["rows"] == 0
+    assert get_optimal_times(lake, workspace_id="ws_1") == []

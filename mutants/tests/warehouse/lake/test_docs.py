@@ -1,0 +1,67 @@
+"""docs/warehouse.md stays true: its queries run, its table map is the catalog's."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from warehouse.lake.connect import Lake
+from warehouse.lake.console import run_sql
+from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.queries.timing import refresh_optimal_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.settings import WarehouseSettings
+
+    Make = Callable[..., Any]
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "warehouse.md").read_text(encoding="utf-8")
+QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+@pytest.fixture
+def filled(
+    lake_settings: WarehouseSettings,
+    make_account: Make,
+    make_publication: Make,
+    make_snapshot: Make,
+    make_count: Make,
+) -> WarehouseSettings:
+    recent = datetime.now(UTC) - timedelta(days=10)
+    with Lake.open(lake_settings) as lake:
+        load_accounts(lake, [make_account()])
+        load_publications(lake, [make_publication(name, published_at=recent) for name in "12"])
+        counters = ((1, 5), (30, 9), (50, 8))
+        load_post_snapshots(
+            lake,
+            [
+                make_snapshot("1", hours=hours, published_at=recent, likes=likes, impressions=90)
+                for hours, likes in counters
+            ],
+            "run_1",
+        )
+        load_account_snapshots(lake, [make_count(100 + days, days=days) for days in range(3)], "run_1")
+        refresh_optimal_times(lake, timezones={}, now=datetime.now(UTC))
+    return lake_settings
+
+
+def test_every_query_runs_and_finds_something(filled: WarehouseSettings) -> None:
+    assert len(QUERIES) >= 10
+    for query in QUERIES:
+        columns, rows = run_sql(filled, query)
+        assert rows, query
+        assert len(columns) == len(set(columns)), query
+
+
+def test_the_table_map_is_the_catalogs(lake: Lake) -> None:
+    mapped = set(re.findall(r"^\| `(\w+\.\w+)` \|", DOCUMENT, re.MULTILINE))
+    rows = lake.query(
+        "SELECT schema_name || '.' || table_name AS name FROM duckdb_tables() WHERE database_name = 'lake'"
+    )
+    assert mapped == {row["name"] for row in rows}

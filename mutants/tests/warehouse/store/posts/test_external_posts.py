@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import delete
+
+from connectors.types import ListedPost
+from warehouse.errors import InvalidInputError
+from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
+from warehouse.store.posts.posts import PostFilter, posts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conftest import World
+
+
+def listed(world: World, *minutes_ago: int) -> list[ListedPost]:
+    return [
+        ListedPost(f"x{ago}", world.at - timedelta(minutes=ago), f"text {ago}", "photo")
+        for ago in minutes_ago
+    ]
+
+
+def record(world: World, items: Sequence[ListedPost], **more: object) -> RecordedPosts:
+    with world.store.write() as session:
+        account = session.get_one(AccountRow, world.accounts["twitter"])
+        return record_external_posts(session, account, items, world.at, **more)
+
+
+def test_each_post_is_recorded_once(world: World) -> None:
+    first = record(world, listed(world, 1, 2, 3))
+    assert (first.inserted, first.existing, first.skipped) == (3, 0, 0)
+    again = record(world, listed(world, 2, 3, 4))
+    assert (again.inserted, again.existing) == (1, 2)
+    assert again.publication_ids["x2"] == first.publication_ids["x2"]
+    with world.store.read() as session:
+        rows, _ = posts.list_posts(session, world.workspace_id, PostFilter(origin="external"))
+        assert [row.content for row in rows] == ["text 1", "text 2", "text 3", "text 4"]
+        assert {row.status for row in rows} == {"published"}
+        row = session.get_one(Publication, first.publication_ids["x1"])
+        assert (row.content_kind, row.published_at) == ("photo", world.at - timedelta(minutes=1))
+        assert row.next_snapshot_at is None
+
+
+def test_ids_are_the_same_whoever_records_them(world: World) -> None:
+    first = record(world, listed(world, 5))
+    with world.store.write() as session:
+        session.execute(delete(Publication))
+        session.execute(delete(Post))
+    assert record(world, listed(world, 5)).publication_ids == first.publication_ids
+
+
+def test_the_next_snapshot_follows_the_posts_age(world: World) -> None:
+    made = record(world, listed(world, 7), next_snapshot_at=lambda at: at + timedelta(hours=1))
+    with world.store.read() as session:
+        row = session.get_one(Publication, made.publication_ids["x7"])
+        assert row.next_snapshot_at == world.at - timedelta(minutes=7) + timedelta(hours=1)
+
+
+def test_our_own_post_is_known_by_its_receipt(world: World) -> None:
+    (ours,) = world.schedule("twitter")
+    with world.store.write() as session:
+        row = session.get_one(Publication, ours)
+        row.status, row.external_id, row.published_at = "published", "x1", world.at
+    result = record(world, listed(world, 1))
+    assert (result.inserted, result.existing) == (0, 1)
+    assert result.publication_ids == {"x1": ours}
+
+
+@pytest.mark.parametrize("status", ["sending", "unknown"])
+def test_what_may_be_our_own_post_under_way_is_left_for_later(world: World, status: str) -> None:
+    (ours,) = world.schedule("twitter")
+    with world.store.write() as session:
+        row = session.get_one(Publication, ours)
+        row.status, row.first_attempt_at = status, world.at - timedelta(minutes=10)
+    result = record(world, listed(world, 5, 15))
+    assert (result.inserted, result.skipped) == (1, 1)
+    assert "x5" not in result.publication_ids
+    with world.store.write() as session:
+        session.get_one(Publication, ours).status = "failed"
+    assert record(world, listed(world, 5, 15)).inserted == 1
+
+
+def test_a_post_before_1970_is_refused(world: World) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        record(world, [ListedPost("old", datetime(1969, 12, 31, tzinfo=UTC), "", "text")])
+    assert raised.value.field == "published_at"

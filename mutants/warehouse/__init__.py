@@ -1,0 +1,1 @@
+"""What is kept and computed: the operational store, the lake, the timing model."""

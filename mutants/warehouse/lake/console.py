@@ -1,0 +1,170 @@
+"""Questions in SQL: one reading statement, on a connection that can reach the lake and nothing else.
+
+A read-only ATTACH alone would not do: table functions such as sqlite_scan open any file (the operational
+store among them), and DuckLake's maintenance functions delete files. So the connection reaches no file
+outside the lake's data folder, and only table functions known to be harmless are let through.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import orjson
+
+from warehouse.errors import InvalidInputError
+from warehouse.lake.attach import attach_lake, read_snapshot
+from warehouse.lake.connect import fetch_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.lake.attach import AsOf
+    from warehouse.settings import WarehouseSettings
+
+TABLE_FUNCTIONS = frozenset(
+    {
+        *("unnest", "range", "generate_series", "json_each", "json_tree", "repeat", "repeat_row", "summary"),
+        *("duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_schemas", "duckdb_functions"),
+        *("duckdb_types", "duckdb_keywords", "pragma_table_info", "pragma_show", "pragma_version"),
+        *("ducklake_snapshots", "ducklake_current_snapshot", "ducklake_table_info", "ducklake_table_changes"),
+        *("ducklake_table_insertions", "ducklake_table_deletions", "ducklake_list_files", "ducklake_options"),
+        *(
+            "snapshots",
+            "current_snapshot",
+            "table_info",
+            "table_changes",
+            "table_insertions",
+            "table_deletions",
+        ),
+    }
+)
+"""Table functions that read neither files nor other databases and change nothing."""
+
+BATCH_ROWS = 10_000
+"""Rows in memory at once: a long answer is as small as a short one."""
+
+_ONLY = "only one reading statement is run here: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
+_EXPLAIN = re.compile(
+    r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\s+(?:ANALYZE\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE | re.DOTALL
+)
+
+
+class Answer:
+    """The rows of a statement as they come: DuckDB computes them while they are read, none is kept."""
+
+    def __init__(self, cursor: DuckDBPyConnection, snapshot: tuple[int, datetime] | None = None) -> None:
+        self._cursor = cursor
+        self.snapshot = snapshot
+        """Number and time of the lake's state that was asked, where it is not the newest: not every one is kept."""
+        self.columns = [str(column[0]) for column in cursor.description or []]
+
+    def rows(self, limit: int | None = None) -> Iterator[tuple[Any, ...]]:
+        """Yield the (first `limit`) rows, instants as aware UTC datetimes."""
+        left = limit
+        while left is None or left > 0:
+            _, rows = fetch_rows(self._cursor, BATCH_ROWS if left is None else min(left, BATCH_ROWS))
+            if not rows:
+                return
+            yield from rows
+            left = None if left is None else left - len(rows)
+
+    def arrow(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the rows as Arrow batches, for files."""
+        reader = self._cursor.to_arrow_reader(BATCH_ROWS)
+        return reader.schema, _read_batches(reader)
+
+
+def _read_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except OSError as error:  # how Arrow hands on what went wrong within DuckDB
+            raise InvalidInputError(str(error), field="sql") from error
+        yield batch
+
+
+@contextmanager
+def ask(settings: WarehouseSettings, sql: str, *, as_of: AsOf | None = None) -> Iterator[Answer]:
+    """Run one reading statement on the lake and yield its answer, to be read inside the block.
+
+    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; sees
+    one snapshot of the lake, its newest or the one of `as_of`.
+
+    Raises InvalidInputError: not one reading statement, DuckDB refuses it (its own words), or no such snapshot.
+    Raises SetupError: there is no lake, or it cannot be opened.
+    """
+    connection = open_console(settings, as_of=as_of)
+    try:
+        check_statement(connection, sql)
+        snapshot = None if as_of is None else read_snapshot(connection)
+        yield Answer(connection.execute(sql), snapshot)
+    except duckdb.Error as error:
+        raise InvalidInputError(str(error), field="sql") from error
+    finally:
+        connection.close()
+
+
+def run_sql(
+    settings: WarehouseSettings, sql: str, *, limit: int | None = None, as_of: AsOf | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one reading statement as `ask` does and return (column names, at most `limit` rows)."""
+    with ask(settings, sql, as_of=as_of) as answer:
+        return answer.columns, list(answer.rows(limit))
+
+
+def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> DuckDBPyConnection:
+    """Return a connection to the lake, read-only, that reaches no other file and cannot be set otherwise."""
+    connection = attach_lake(settings, read_only=True, as_of=as_of)
+    data_path = settings.resolved_lake_data_path.replace("'", "''")
+    connection.execute("USE lake")
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute(f"SET allowed_directories = ['{data_path}']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def check_statement(connection: DuckDBPyConnection, sql: str) -> None:
+    """Raise InvalidInputError unless `sql` is one statement that only reads the lake."""
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise InvalidInputError(str(error), field="sql") from error
+    if len(statements) != 1:
+        raise InvalidInputError(
+            f"{_ONLY} (found {len(statements)}; a PIVOT needs its values named: ON column IN (...))",
+            field="sql",
+        )
+    text = statements[0].query
+    if statements[0].type == duckdb.StatementType.EXPLAIN:
+        text = _EXPLAIN.sub("", text)
+    row = connection.execute("SELECT json_serialize_sql($sql)", {"sql": text}).fetchone()
+    tree = orjson.loads(row[0]) if row else {"error": True}
+    # Only SELECT and its kin can be turned into a tree, so everything that changes something ends here.
+    if tree["error"]:
+        raise InvalidInputError(f"{_ONLY}", field="sql")
+    for name in _table_functions(tree):
+        if name.lower() not in TABLE_FUNCTIONS:
+            raise InvalidInputError(
+                f"the table function {name} is not available here: ask the lake's tables", field="sql"
+            )
+
+
+def _table_functions(node: Any) -> Iterator[str]:  # noqa: ANN401 (any JSON value)
+    if isinstance(node, dict):
+        if node.get("type") == "TABLE_FUNCTION":
+            yield node["function"].get("function_name", "")
+        for value in node.values():
+            yield from _table_functions(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _table_functions(value)

@@ -1,0 +1,121 @@
+"""Take the marts and dimensions along: a folder of Parquet or CSV files, or one DuckDB file that needs nothing else.
+
+An export is of one snapshot of the lake, whatever is written meanwhile, and appears when it is complete. The lake
+holds no credential, so no export does.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from warehouse.atomic_files import write_beside
+from warehouse.errors import InvalidInputError
+from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
+from warehouse.lake.export.report import ExportedTable, ExportReport
+from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.lake.attach import AsOf
+    from warehouse.lake.export.targets import Target
+    from warehouse.settings import WarehouseSettings
+
+    Progress = Callable[[str, int, int], None]
+
+
+class ExportFormat(StrEnum):
+    """What is written."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    DUCKDB = "duckdb"
+
+
+def export_lake(
+    settings: WarehouseSettings,
+    target: Path,
+    kind: ExportFormat,
+    *,
+    workspace_id: str | None = None,
+    as_of: AsOf | None = None,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write every mart and dimension to `target`: a new folder, or for DUCKDB a file, which may replace one.
+
+    `workspace_id` leaves only that workspace's rows. `progress(table, number, of)` is told of each finished table.
+
+    Raises InvalidInputError: the target cannot be written, an unknown workspace, no such snapshot.
+    Raises SetupError: there is no lake, or it cannot be opened.
+    """
+    place = _make_target(kind)
+    place.check(target)
+    connection = attach_lake(settings, read_only=True, as_of=as_of)
+    log: Path | None = None
+    try:
+        snapshot_id, snapshot_time = read_snapshot(connection)
+        connection.execute("DETACH lake")
+        connection.execute(attach_statement(settings, read_only=True, as_of=snapshot_id))
+        tables = list_tables(connection)
+        where = _filter(connection, tables, workspace_id)
+        report = ExportReport(snapshot_id, snapshot_time, workspace_id)
+        with write_beside(target) as path:
+            log = path.with_name(path.name + ".wal")
+            place.open(connection, path)
+            for number, table in enumerate(tables, start=1):
+                report.rows[table.full_name] = place.copy(connection, table, f"lake.{table.full_name}{where}")
+                if progress is not None:
+                    progress(table.full_name, number, len(tables))
+            place.finish(connection, tables, report)
+    except duckdb.IOException as error:
+        raise InvalidInputError(f"cannot write {target}: {error}", field="output") from error
+    finally:
+        connection.close()
+        if log is not None:
+            # DuckDB's own, left where the writing was broken off.
+            log.unlink(missing_ok=True)
+    return report
+
+
+def list_tables(connection: DuckDBPyConnection) -> list[ExportedTable]:
+    """Return the lake's marts and dimensions with their comments, by name."""
+    rows = connection.execute(
+        "SELECT schema_name, table_name, coalesce(tables.comment, ''), "
+        "list({'name': column_name, 'comment': coalesce(columns.comment, '')} ORDER BY column_index) "
+        "FROM duckdb_tables() AS tables "
+        "JOIN duckdb_columns() AS columns USING (database_name, schema_name, table_name) "
+        "WHERE database_name = 'lake' AND list_contains($schemas, schema_name) GROUP BY ALL ORDER BY ALL",
+        {"schemas": list(SCHEMAS)},
+    ).fetchall()
+    return [
+        ExportedTable(schema, name, comment, {column["name"]: column["comment"] for column in columns})
+        for schema, name, comment, columns in rows
+    ]
+
+
+def _make_target(kind: ExportFormat) -> Target:
+    if kind is ExportFormat.DUCKDB:
+        return DatabaseTarget()
+    return FolderTarget(
+        kind, "FORMAT csv, HEADER" if kind is ExportFormat.CSV else "FORMAT parquet, COMPRESSION zstd"
+    )
+
+
+def _filter(connection: DuckDBPyConnection, tables: list[ExportedTable], workspace_id: str | None) -> str:
+    """Return the WHERE that leaves one workspace's rows. Every mart and dimension has the column."""
+    if workspace_id is None:
+        return ""
+    known = " UNION ".join(f"SELECT workspace_id FROM lake.{table.full_name}" for table in tables)  # noqa: S608 (names of the catalog)
+    names = [row[0] for row in connection.execute(f"{known} ORDER BY 1").fetchall()]
+    if workspace_id not in names:
+        raise InvalidInputError(
+            f"the lake has no rows of workspace {workspace_id!r}; it has: {', '.join(names) or 'none'}",
+            field="workspace",
+        )
+    return f" WHERE workspace_id = {quote(workspace_id)}"

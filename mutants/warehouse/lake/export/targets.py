@@ -1,0 +1,139 @@
+"""What an export is written into: a folder with a file a table, or one DuckDB file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from warehouse.errors import InvalidInputError
+from warehouse.lake.attach import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.lake.export.report import ExportedTable, ExportReport
+
+MANIFEST = "export.json"
+SCHEMAS = ("dims", "marts")
+
+
+class Target(Protocol):
+    """Takes the tables one by one; `path` is where it may write until everything is done."""
+
+    def check(self, wanted: Path) -> None:
+        """Raise InvalidInputError where the place that was asked for cannot be taken."""
+
+    def open(self, connection: DuckDBPyConnection, path: Path) -> None:
+        """Begin at `path`."""
+
+    def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
+        """Write the rows of `source` (what follows FROM) as `table`; returns how many."""
+
+    def finish(
+        self, connection: DuckDBPyConnection, tables: list[ExportedTable], report: ExportReport
+    ) -> None:
+        """Say what was exported, and let go of the files."""
+
+
+class FolderTarget:
+    """A file a table, and a manifest with the comments that Parquet and CSV have no place for."""
+
+    def __init__(self, kind: str, options: str) -> None:
+        self._kind, self._options = kind, options
+        self._path: Path
+
+    def check(self, wanted: Path) -> None:
+        """A folder is never replaced: what else is in it could not be told apart."""
+        if wanted.exists() and (wanted.is_file() or any(wanted.iterdir())):
+            raise InvalidInputError(f"{wanted} exists already: name a new folder", field="output")
+
+    def open(self, _connection: DuckDBPyConnection, path: Path) -> None:
+        """Make the folder."""
+        path.mkdir()
+        self._path = path
+
+    def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
+        """Write one file."""
+        path = quote(str(self._path / f"{table.full_name}.{self._kind}"))
+        return count_of(connection.execute(f"COPY (FROM {source}) TO {path} ({self._options})"))
+
+    def finish(
+        self, _connection: DuckDBPyConnection, tables: list[ExportedTable], report: ExportReport
+    ) -> None:
+        """Write the manifest."""
+        manifest: dict[str, Any] = {
+            "snapshot_id": report.snapshot_id,
+            "snapshot_time": report.snapshot_time.isoformat(),
+            "workspace_id": report.workspace_id,
+            "tables": [
+                {
+                    "name": table.full_name,
+                    "rows": report.rows[table.full_name],
+                    "comment": table.comment,
+                    "columns": table.columns,
+                }
+                for table in tables
+            ],
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (self._path / MANIFEST).write_text(text, encoding="utf-8")
+
+
+class DatabaseTarget:
+    """One file with every table, its comments, the lake's functions, and a table that says where it comes from."""
+
+    def check(self, wanted: Path) -> None:
+        """DuckDB calls a database as its file: in marts.duckdb, `FROM marts.x` would be ambiguous."""
+        if wanted.stem in SCHEMAS:
+            raise InvalidInputError(
+                f"a database called {wanted.stem} would be mistaken for its schema: name it socialflow.duckdb, say",
+                field="output",
+            )
+
+    def open(self, connection: DuckDBPyConnection, path: Path) -> None:
+        """Make the file."""
+        connection.execute(f"ATTACH {quote(str(path))} AS exported")
+
+    def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
+        """Write one table and its comments."""
+        name = f"exported.{table.full_name}"
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS exported.{table.schema}")
+        rows = count_of(connection.execute(f"CREATE TABLE {name} AS FROM {source}"))
+        connection.execute(f"COMMENT ON TABLE {name} IS {quote(table.comment)}")
+        for column, comment in table.columns.items():
+            connection.execute(f'COMMENT ON COLUMN {name}."{column}" IS {quote(comment)}')
+        return rows
+
+    def finish(
+        self, connection: DuckDBPyConnection, _tables: list[ExportedTable], report: ExportReport
+    ) -> None:
+        """Bring the functions along and close the file."""
+        macros = connection.execute(
+            "SELECT function_name, parameters, macro_definition FROM duckdb_functions() "
+            "WHERE database_name = 'lake' AND function_type = 'macro' AND NOT internal"
+        ).fetchall()
+        for name, parameters, definition in macros:
+            connection.execute(f"CREATE MACRO exported.{name}({', '.join(parameters)}) AS {definition}")
+        connection.execute(
+            "CREATE TABLE exported.export AS SELECT $id::BIGINT AS snapshot_id, "
+            "$time::TIMESTAMPTZ AS snapshot_time, $workspace::VARCHAR AS workspace_id",
+            {"id": report.snapshot_id, "time": report.snapshot_time, "workspace": report.workspace_id},
+        )
+        comments = {
+            "TABLE exported.export": "Grain: one row: which state of the lake this file holds.",
+            "COLUMN exported.export.snapshot_id": "Number of the lake's snapshot.",
+            "COLUMN exported.export.snapshot_time": "When that was committed (UTC).",
+            "COLUMN exported.export.workspace_id": "The one workspace exported; NULL = all.",
+        }
+        for place, comment in comments.items():
+            connection.execute(f"COMMENT ON {place} IS {quote(comment)}")
+        # Detaching writes everything into the one file; nothing stays in a log beside it.
+        connection.execute("DETACH exported")
+
+
+def count_of(cursor: DuckDBPyConnection) -> int:
+    """Return the one number that a copying statement answers."""
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0

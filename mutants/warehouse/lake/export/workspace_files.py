@@ -1,0 +1,114 @@
+"""One workspace's rows of one table as a file, for who takes them over HTTP.
+
+DuckDB writes the file itself, with as much memory for ten million rows as for ten. Column names and meanings are the
+lake's own: docs/warehouse.md.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from warehouse.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from connectors.types import Platform
+    from warehouse.lake.connect import Lake
+
+FORMATS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+_FORGOTTEN_AFTER_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTable:
+    """A table that may be taken along."""
+
+    relation: str
+    time: str | None
+    """The column that a period is about; None = the table has none."""
+    platform: str = "account_id IN (SELECT account_id FROM dims.accounts WHERE platform = $platform)"
+    account: str | None = "account_id = $account_id"
+
+
+TABLES = {
+    "publications": OpenTable("dims.publications", "published_at"),
+    "accounts": OpenTable("dims.accounts", None),
+    "publication_latest": OpenTable("marts.publication_latest", "published_at"),
+    "publication_at_age": OpenTable("marts.publication_at_age", "published_at"),
+    "post_performance": OpenTable(
+        "marts.post_performance", "published_at", "list_contains(platforms, $platform)", None
+    ),
+    "engagement_daily": OpenTable("marts.engagement_daily", "day"),
+    "account_daily": OpenTable("marts.account_daily", "day"),
+    "slot_engagement": OpenTable("marts.slot_engagement", None),
+    "optimal_times": OpenTable("marts.optimal_times", None),
+    "post_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at"),
+    "account_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.account_snapshots)", "captured_at"),
+}
+"""By the name that a caller gives. Raw rows come without the platform's own answer."""
+
+
+@contextmanager
+def write_table(
+    lake: Lake,
+    table: str,
+    kind: str,
+    *,
+    workspace_id: str,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    platform: Platform | str | None = None,
+    account_id: str | None = None,
+) -> Iterator[Path]:
+    """Yield a file (of FORMATS) with the workspace's rows of one of TABLES; it is deleted after the block.
+
+    [start, end) is about the table's own time; a day belongs to the period when its beginning (UTC) does.
+    Raises InvalidInputError: a filter that the table has no column for.
+    """
+    wanted = TABLES[table]
+    conditions, params = ["workspace_id = $workspace_id"], {"workspace_id": workspace_id}
+    filters: list[tuple[str, Any, str | None]] = [
+        ("from", start, wanted.time and f"{wanted.time} >= $from::TIMESTAMPTZ"),
+        ("to", end, wanted.time and f"{wanted.time} < $to::TIMESTAMPTZ"),
+        ("platform", None if platform is None else str(platform), wanted.platform),
+        ("account_id", account_id, wanted.account),
+    ]
+    for name, value, condition in filters:
+        if value is None:
+            continue
+        if condition is None:
+            raise InvalidInputError(
+                f"the table {table} cannot be filtered by {name}: leave it out",
+                field=name,
+                code="no_such_filter",
+            )
+        conditions.append(condition)
+        params[name] = value
+    folder = lake.settings.home / "lake" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _sweep(folder)
+    path = folder / f"export-{secrets.token_hex(8)}.{kind}"
+    quoted = str(path).replace("'", "''")
+    rows = f"SELECT * FROM {wanted.relation} WHERE {' AND '.join(conditions)}"  # noqa: S608 (our own names; values are parameters)
+    try:
+        lake.query(f"COPY ({rows}) TO '{quoted}' ({FORMATS[kind]})", params)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a killed process left behind."""
+    for path in folder.glob("export-*"):
+        try:
+            if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER_S:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # its own process was quicker

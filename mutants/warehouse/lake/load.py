@@ -1,0 +1,208 @@
+"""Load rows into the lake: each row once by its natural key, the marts kept up in the same transaction.
+
+DuckLake has no unique keys, so each load inserts what is later than all that is known of its publication, and of
+the rest what an anti-join with raw does not find. That is safe only behind the lake's lock, and makes each load safe to
+repeat: after any error the same call can simply be made again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from warehouse.errors import InvalidInputError
+from warehouse.lake.marts import (
+    find_newest_known,
+    refresh_after_account_snapshots,
+    refresh_after_accounts,
+    refresh_after_post_snapshots,
+    refresh_after_publications,
+)
+from warehouse.lake.quality import check_account_snapshots, check_post_snapshots
+from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
+from warehouse.sql import load_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.lake.connect import Lake
+
+    Row = AccountDim | PublicationDim | PostSnapshot | AccountSnapshot
+
+Source = Literal["platform", "import"]
+
+BLOCK_ROWS = 4096
+"""Rows turned into columns at a time: few enough to stay in the processor's cache while each column reads them, which
+saves a quarter of the time."""
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+_TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT, "placement_share": pa.float64()} | dict.fromkeys(
+    (
+        *("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views"),
+        *("followers", "following", "posts"),
+    ),
+    pa.int64(),
+)
+
+
+def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
+    """Bring accounts up to date by account_id; returns how many are new."""
+    batch = to_batch(rows, AccountDim)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        inserted, changed = _replace_changed(cursor, batch, "accounts")
+        if changed:
+            refresh_after_accounts(cursor)
+        return inserted
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> int:
+    """Bring publications and their marts up to date by publication_id; returns how many are new."""
+    batch = to_batch(rows, PublicationDim)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        inserted, changed = _replace_changed(cursor, batch, "publications")
+        if changed:
+            refresh_after_publications(cursor)
+        return inserted
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def load_post_snapshots(
+    lake: Lake, rows: Sequence[PostSnapshot] | pa.Table, run_id: str, *, source: Source = "platform"
+) -> int:
+    """Append snapshots by (publication_id, captured_at); returns how many were not there yet.
+
+    A later snapshot of a publication restates it: both are kept, and the marts use the newest. A table has
+    the columns of PostSnapshot. Raises InvalidInputError for a naive time.
+    """
+    batch = to_batch(rows, PostSnapshot)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        return insert_post_snapshots(cursor, batch, run_id, source=source)
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source) -> int:
+    """Do the work of `load_post_snapshots` inside a transaction of `Lake.write`."""
+    params, extent = _provenance(run_id) | {"source": source}, _extent(batch)
+    cursor.register("batch", batch)
+    try:
+        if find_newest_known(cursor, "batch") < len(batch):  # else no row can be there twice
+            batch = _without_repeats(cursor, batch)
+            cursor.register("batch", batch)
+        inserted = _count(cursor.execute(load_sql("load/insert_newest_post_snapshots"), params))
+        if inserted < len(batch):
+            inserted += _count(cursor.execute(load_sql("load/insert_other_post_snapshots"), params | extent))
+    finally:
+        cursor.unregister("batch")
+    if inserted:
+        cursor.execute("INSERT INTO raw.post_snapshots BY NAME FROM added")
+        refresh_after_post_snapshots(cursor, extent["first"].date(), repeated=inserted < len(batch))
+        check_post_snapshots(cursor, run_id, params["loaded_at"])
+    return inserted
+
+
+def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Table, run_id: str) -> int:
+    """Append account counts by (account_id, captured_at); returns how many were not there yet."""
+    batch = to_batch(rows, AccountSnapshot)
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        params, extent = _provenance(run_id), _extent(batch)
+        inserted = _with_batch(cursor, batch, "load/insert_account_snapshots", params | extent)
+        if inserted:
+            cursor.execute("INSERT INTO raw.account_snapshots BY NAME FROM added")
+            refresh_after_account_snapshots(cursor, extent["first"].date())
+            check_account_snapshots(cursor, run_id, params["loaded_at"], extent["first"])
+        return inserted
+
+    return lake.run_write(work) if len(batch) else 0
+
+
+def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:
+    """Return the rows as an Arrow table with just the columns and types of `kind`.
+
+    Raises InvalidInputError for a naive time: taken for UTC it would be silently wrong.
+    """
+    names = [field.name for field in fields(kind)]
+    schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in names])
+    if isinstance(rows, pa.Table):
+        for name in ("captured_at", "published_at"):
+            if name in rows.column_names and rows.schema.field(name).type.tz is None:
+                raise InvalidInputError(f"{name} has no time zone: give aware UTC instants", field=name)
+        columns = [
+            rows[name] if name in rows.column_names else pa.nulls(len(rows), schema.field(name).type)
+            for name in names
+        ]
+        return pa.table(columns, names=names).cast(schema)
+    blocks = (rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS))
+    return pa.Table.from_batches(
+        [
+            pa.record_batch([_column(block, field.name, field.type) for field in schema], schema)
+            for block in blocks
+        ],
+        schema,
+    )
+
+
+def _column(rows: Sequence[Row], name: str, kind: pa.DataType) -> pa.Array:
+    values: list[Any] = [getattr(row, name) for row in rows]
+    if kind == _INSTANT:
+        for value in values:
+            if value.tzinfo is None:
+                raise InvalidInputError(
+                    f"{name}={value} has no time zone: give aware UTC instants", field=name
+                )
+    elif name == "raw":
+        values = [None if value is None else orjson.dumps(value).decode() for value in values]
+    return pa.array(values, kind)
+
+
+def _provenance(run_id: str) -> dict[str, Any]:
+    return {"run_id": run_id, "loaded_at": datetime.now(UTC)}
+
+
+def _extent(batch: pa.Table) -> dict[str, Any]:
+    extent = pc.min_max(batch["captured_at"])
+    return {"first": extent["min"].as_py(), "last": extent["max"].as_py()}
+
+
+def _without_repeats(cursor: DuckDBPyConnection, batch: pa.Table) -> pa.Table:
+    """Return the batch, registered as such, with each (publication_id, captured_at) once."""
+    keys = batch.select(["publication_id", "captured_at"]).group_by(["publication_id", "captured_at"])
+    if len(keys.aggregate([])) == len(batch):
+        return batch
+    return cursor.execute("SELECT DISTINCT ON (publication_id, captured_at) * FROM batch").to_arrow_table()
+
+
+def _with_batch(cursor: DuckDBPyConnection, batch: pa.Table, statement: str, params: dict[str, Any]) -> int:
+    cursor.register("batch", batch)
+    try:
+        return _count(cursor.execute(load_sql(statement), params))
+    finally:
+        cursor.unregister("batch")
+
+
+def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str) -> tuple[int, int]:
+    """Replace the rows that differ from the lake's; returns how many have a new key, and how many differ."""
+    changed = _with_batch(cursor, batch, f"load/select_changed_{dimension}", {})
+    if not changed:
+        return 0, 0
+    deleted = _count(cursor.execute(load_sql(f"load/delete_{dimension}")))
+    return _count(cursor.execute(load_sql(f"load/insert_{dimension}"))) - deleted, changed
+
+
+def _count(cursor: DuckDBPyConnection) -> int:
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0

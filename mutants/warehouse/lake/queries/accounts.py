@@ -1,0 +1,45 @@
+"""How accounts did: followers and engagement of a period, and followers day by day.
+
+What was not measured is None, never 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from warehouse.sql import load_sql
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from warehouse.lake.connect import Lake
+
+
+FIGURES = (
+    *("followers", "followers_at", "follower_growth", "follower_growth_rate"),
+    *("publications", "measured", "engagement", "engagement_mean"),
+)
+
+
+def get_account_figures(
+    lake: Lake, *, workspace_id: str, start: datetime, end: datetime, account_id: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the FIGURES of [start, end) by account_id, for accounts that were counted or published in it.
+
+    follower_growth is last minus first count, None for fewer than two; the rate is against the first.
+    engagement is what the period's publications have earned so far, engagement_mean per measured one.
+    """
+    params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
+    rows = lake.query(load_sql("queries/select_account_figures"), params)
+    return {row["account_id"]: {name: row[name] for name in FIGURES} for row in rows}
+
+
+def list_account_days(
+    lake: Lake, *, workspace_id: str, start: datetime, end: datetime, account_id: str
+) -> list[dict[str, Any]]:
+    """Return one row per UTC day whose last count was read in [start, end), oldest first.
+
+    Columns: date, captured_at, followers, following, posts, follower_growth (against the measured day before).
+    """
+    params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
+    return lake.query(load_sql("queries/select_account_days"), params)

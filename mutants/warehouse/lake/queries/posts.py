@@ -1,0 +1,114 @@
+"""How posts did: each of their snapshots over time, and against each other at equal age.
+
+What was not measured is None, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from warehouse.errors import InvalidInputError
+from warehouse.sql import load_sql
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from connectors.types import Platform
+    from warehouse.lake.connect import Lake
+
+AGES = {"1h": 1, "24h": 24, "7d": 168, "30d": 720}
+"""The ages of marts.publication_at_age, in hours."""
+METRICS = (
+    *("engagement", "engagement_rate", "impressions", "likes", "comments", "shares", "saves", "clicks"),
+    "video_views",
+)
+"""What posts can be ranked by. Reach is not among them: people reached on two accounts may be the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One page of a ranking."""
+
+    rows: list[dict[str, Any]]
+    """Best first: rank, value (what it is ranked by), post_id, published_at, platforms, publications, the metrics."""
+    has_more: bool
+    ranked: int
+    """Posts that have a place."""
+    unranked: int
+    """Posts of the period that have none: not measured around that age, or the metric is not reported."""
+
+
+def rank_posts(
+    lake: Lake,
+    *,
+    snapshot_id: int,
+    workspace_id: str,
+    start: datetime,
+    end: datetime,
+    metric: str = "engagement",
+    age: str | None = "24h",
+    platform: Platform | str | None = None,
+    account_id: str | None = None,
+    after: tuple[float, str] | None = None,
+    limit: int = 20,
+) -> Ranking:
+    """Rank the posts published in [start, end) by a metric at an age of AGES, or by their newest (None).
+
+    With a platform or account only the publications there count. All pages of a list read the same
+    `snapshot_id`, so that none is missed and none seen twice while numbers move; `after` is (value, post_id) of the
+    last post of the page before.
+
+    Raises InvalidInputError: the lake no longer keeps that snapshot.
+    """
+    params: dict[str, Any] = {
+        "snapshot": snapshot_id,
+        "workspace_id": workspace_id,
+        "start": start,
+        "end": end,
+        "metric": metric,
+        "platform": None if platform is None else str(platform),
+        "account_id": account_id,
+        "after_value": None if after is None else after[0],
+        "after_id": None if after is None else after[1],
+        "rows": limit + 1,
+    }
+    if age is not None:
+        params["age_hours"] = AGES[age]
+    counted = load_sql("queries/select_counters_latest" if age is None else "queries/select_counters_at_age")
+    try:
+        rows = lake.query(load_sql("queries/rank_posts").replace("{measured}", counted), params)
+    except duckdb.InvalidInputException as error:
+        if "No snapshot found" not in str(error):
+            raise
+        raise InvalidInputError(
+            "the list began with a state of the lake that is no longer kept: start again without the cursor",
+            field="cursor",
+            code="cursor_expired",
+        ) from None
+    counts = {name: rows[0][name] for name in ("ranked", "unranked")}
+    posts = [row for row in rows if row["post_id"] is not None]
+    return Ranking(posts[:limit], len(posts) > limit, **counts)
+
+
+def get_post_metrics(lake: Lake, workspace_id: str, post_id: str) -> dict[str, Any]:
+    """Return a post's publications, each with its snapshots, oldest first.
+
+    {post_id, publications: [{publication_id, account_id, platform, kind, published_at, permalink,
+    snapshots: [{captured_at, age_hours, the 8 metrics, engagement}]}]}
+
+    `publications` is empty for a post that is not published, unknown, or another workspace's.
+    """
+    rows = lake.query(
+        load_sql("queries/select_post_metrics"), {"workspace_id": workspace_id, "post_id": post_id}
+    )
+    of_publication = ("publication_id", "account_id", "platform", "kind", "published_at", "permalink")
+    publications: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        head = {name: row.pop(name) for name in of_publication}
+        publication = publications.setdefault(head["publication_id"], head | {"snapshots": []})
+        if row["captured_at"] is not None:
+            publication["snapshots"].append(row)
+    return {"post_id": post_id, "publications": list(publications.values())}

@@ -1,0 +1,144 @@
+"""Optimal times between the lake and the pure model: read the posts, compute, keep the answer.
+
+The model and its libraries are imported where times are computed: the API only reads them, and spares 60 MB.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from warehouse.sql import load_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+    from connectors.types import Platform
+    from warehouse.lake.connect import Lake
+
+SLOTS = 168
+
+
+def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Compute every account's slots again and replace marts.optimal_times.
+
+    All measured posts of an account count, whoever published them. `timezones` gives IANA zones by
+    account_id; an account left out takes the zone of its lake row, else UTC.
+
+    Returns {accounts, posts, rows, platforms, model_version, computed_at}.
+    """
+    import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
+
+    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
+
+    accounts = lake.query(load_sql("queries/select_timing_accounts"))
+    by_platform: dict[str, list[dict[str, Any]]] = {}
+    for place, row in enumerate(accounts):
+        row["place"] = place
+        row["timezone"] = timezones.get(row["account_id"]) or row["timezone"] or "UTC"
+        by_platform.setdefault(row["platform"], []).append(row)
+    parts, posts = [], 0
+    for platform, rows in by_platform.items():
+        slots, counted = _compute_platform(lake, platform, rows, now)
+        parts.append(slots)
+        posts += counted
+    params = {
+        "model_version": MODEL_VERSION,
+        "computed_at": now,
+        "bases": list(BASES),
+        "confidences": list(CONFIDENCES),
+    }
+
+    def work(cursor: DuckDBPyConnection) -> None:
+        cursor.execute("DELETE FROM marts.optimal_times")
+        if accounts:
+            cursor.register("accounts", pa.Table.from_pylist(accounts))
+            cursor.register("slots", pa.concat_tables(parts))
+            cursor.execute(load_sql("marts/insert_optimal_times"), params)
+            cursor.unregister("slots")
+            cursor.unregister("accounts")
+
+    lake.run_write(work)
+    return {
+        "accounts": len(accounts),
+        "posts": posts,
+        "rows": SLOTS * len(accounts),
+        "platforms": sorted(by_platform),
+        "model_version": MODEL_VERSION,
+        "computed_at": now,
+    }
+
+
+def get_optimal_times(
+    lake: Lake,
+    *,
+    workspace_id: str,
+    platform: Platform | str | None = None,
+    account_id: str | None = None,
+    account_ids: Collection[str] | None = None,
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """Return the best slots of each account, best first, at most `limit` per account (None = all 168).
+
+    `platform`, `account_id` and `account_ids` narrow the accounts; None = all.
+
+    Rows hold the columns of marts.optimal_times and the account's handle. Nothing computed yet = no rows.
+    """
+    params = {
+        "workspace_id": workspace_id,
+        "platform": None if platform is None else str(platform),
+        "account_id": account_id,
+        "account_ids": None if account_ids is None else list(account_ids),
+        "slots": SLOTS if limit is None else limit,
+    }
+    return lake.query(load_sql("queries/select_optimal_times"), params)
+
+
+def get_posting_noise(
+    lake: Lake, *, workspace_id: str, account_ids: Collection[str], since: datetime
+) -> dict[str, float]:
+    """Return the luck in one post by account id: a standard deviation in log units (1.1 = a factor of 3).
+
+    Accounts with fewer than 20 pairs of grown posts since then are left out: that is not measured.
+    """
+    params = {"workspace_id": workspace_id, "account_ids": list(account_ids), "since": since}
+    rows = lake.query(load_sql("queries/estimate_posting_noise"), params)
+    return {row["account_id"]: row["noise"] for row in rows}
+
+
+def _compute_platform(
+    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
+) -> tuple[pa.Table, int]:
+    """Return the slots of a platform's accounts, each with the others' profile as its prior, and its posts.
+
+    The posts' arrays are freed before the fit starts: together they would need twice the memory.
+    """
+    import numpy as np  # noqa: PLC0415 (see the module docstring)
+    import pyarrow as pa  # noqa: PLC0415 (same)
+
+    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
+    from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
+    from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
+    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
+
+    names = [row["account_id"] for row in accounts]
+    zones = [check_zone(row["timezone"]) for row in accounts]
+    posts = read_posts(lake, platform, names, now)
+    counted = len(posts)
+    sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
+    del posts
+    _, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    table = score_sums(sums, without, learn_kernel(sums, without))
+    slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
+    columns = {
+        "place": np.repeat(np.array([row["place"] for row in accounts], dtype=np.int32), SLOTS),
+        "weekday": slot // 24,
+        "hour": slot % 24,
+        "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
+    }
+    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), counted

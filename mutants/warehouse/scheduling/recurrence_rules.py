@@ -1,0 +1,276 @@
+"""Recurring times: an RRULE (RFC 5545) over wall-clock times of one IANA zone. Pure: no clock, no I/O.
+
+A rule is expanded on the wall clock and only then turned into instants, so that "every Monday at 09:00" stays
+09:00 whatever the clocks do. An occurrence is named by its wall-clock time, as RECURRENCE-ID does.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from dateutil.rrule import rrulestr
+
+from warehouse.errors import InvalidInputError
+from warehouse.scheduling.local_times import LocalResolution, resolve_local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from zoneinfo import ZoneInfo
+
+FREQUENCIES = {
+    "DAILY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY"}),
+    "WEEKLY": frozenset({"BYDAY", "BYMONTH"}),
+    "MONTHLY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS"}),
+    "YEARLY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"}),
+}
+"""What may narrow each frequency down, as RFC 5545 allows; BYHOUR and BYMINUTE with all of them."""
+MOST_A_DAY = 24
+LOOK_AHEAD = timedelta(days=366 * 9)
+"""How far a rule may be searched for its next occurrence: 29 February is up to eight years away."""
+
+_ALWAYS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYHOUR", "BYMINUTE"})
+_RANGES = {
+    "INTERVAL": range(1, 1001),
+    "COUNT": range(1, 10_001),
+    "BYHOUR": range(24),
+    "BYMINUTE": range(60),
+    "BYMONTH": range(1, 13),
+    "BYMONTHDAY": range(1, 32),
+    "BYYEARDAY": range(1, 367),
+    "BYWEEKNO": range(1, 54),
+    "BYSETPOS": range(1, 367),
+}
+_FROM_THE_END = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
+"""Those that may be negative: -1 is the last."""
+_LISTS = frozenset(name for name in _RANGES if name.startswith("BY"))
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_UNTIL = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
+_MARGIN = timedelta(days=2)
+"""Wall clocks and UTC differ by less; a skipped day (Samoa, 2011) included."""
+
+
+class Occurrence(NamedTuple):
+    """One time of a rule."""
+
+    local: datetime
+    """Naive, as the rule means it: the occurrence's name."""
+    at: datetime
+    """UTC."""
+    resolution: LocalResolution
+
+    @property
+    def key(self) -> str:
+        """The name as text, such as 2026-03-02T09:00:00."""
+        return self.local.isoformat()
+
+
+class Occurrences(NamedTuple):
+    """The occurrences of a span."""
+
+    found: list[Occurrence]
+    """Earliest first; no two at the same instant."""
+    ended: bool
+    """Whether the rule has none after the span."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrenceRule:
+    """A checked rule; make it by `parse_rule`."""
+
+    text: str
+    """The RRULE in capitals, without the name and colon before it."""
+    starts_at: datetime
+    """Naive: the first possible occurrence, which also gives the time of day."""
+    zone: ZoneInfo
+    skipped: frozenset[str] = field(default_factory=frozenset)
+    """Occurrences left out: names (2026-03-02T09:00:00), or whole local days (2026-03-02)."""
+
+    def between(self, after: datetime, before: datetime) -> Occurrences:
+        """Return the occurrences with after <= at < before (UTC)."""
+        until_local = _wall_clock(before, self.zone) + _MARGIN
+        found: dict[datetime, Occurrence] = {}
+        last_at = None
+        candidates, is_complete = self._expand(until_local)
+        for local in candidates:
+            instant = resolve_local(local, self.zone)
+            last_at = instant.at if last_at is None else max(last_at, instant.at)
+            if not after <= instant.at < before or self._is_skipped(local):
+                continue
+            known = found.get(instant.at)
+            # A skipped 02:30 becomes 03:30; where 03:30 is an occurrence itself, that one counts.
+            if known is None or instant.resolution == "exact":
+                found[instant.at] = Occurrence(local, instant.at, instant.resolution)
+        ended = is_complete() and (last_at is None or last_at < before)
+        return Occurrences(sorted(found.values(), key=lambda one: one.at), ended)
+
+    def upcoming(self, after: datetime, limit: int) -> list[Occurrence]:
+        """Return the next occurrences at or after an instant, at most `limit`, within LOOK_AHEAD."""
+        span = timedelta(days=32)
+        while True:
+            found, ended = self.between(after, after + span)
+            if ended or len(found) >= limit or span >= LOOK_AHEAD:
+                return found[:limit]
+            span = min(span * 4, LOOK_AHEAD)
+
+    def has(self, name: str) -> bool:
+        """Tell whether an occurrence (or, for a date, a local day) is one of the rule, left out or not."""
+        wanted = datetime.fromisoformat(name)
+        end = datetime.combine(wanted.date(), time.max) if len(name) == len("2026-03-02") else wanted
+        candidates, _complete = self._expand(end)
+        return any(wanted <= local for local in candidates)
+
+    def _is_skipped(self, local: datetime) -> bool:
+        return local.isoformat() in self.skipped or local.date().isoformat() in self.skipped
+
+    def _expand(self, until: datetime) -> tuple[Iterator[datetime], Callable[[], bool]]:
+        """Return the wall-clock times up to `until`, and a function that tells afterwards whether these are all.
+
+        COUNT is counted here: dateutil would search for a rule's next time to the year 9999.
+        """
+        parts = _split(self.text)
+        count = int(parts.pop("COUNT", "0")) or None
+        own_end = _parse_until(parts.pop("UNTIL"), self.zone) if "UNTIL" in parts else None
+        limits = _take_limits(parts)
+        end = until if own_end is None else min(until, own_end)
+        parts["UNTIL"] = end.strftime("%Y%m%dT%H%M%S")
+        every = rrulestr(_join(parts), dtstart=self.starts_at)
+        seen = 0
+
+        def generate() -> Iterator[datetime]:
+            nonlocal seen
+            for local in islice((one for one in every if _matches(one, limits)), count):
+                seen += 1
+                yield local
+
+        def is_complete() -> bool:
+            return (own_end is not None and own_end <= until) or (count is not None and seen >= count)
+
+        return generate(), is_complete
+
+
+def parse_rule(
+    text: str, starts_at: datetime, zone: ZoneInfo, skipped: frozenset[str] = frozenset()
+) -> RecurrenceRule:
+    """Return the rule that `text` says. Raises InvalidInputError that names the field and the remedy."""
+    parts = _split(text.strip().upper().removeprefix("RRULE:"))
+    frequency = parts.get("FREQ", "")
+    if frequency not in FREQUENCIES:
+        raise _wrong(f"FREQ must be one of {', '.join(FREQUENCIES)}: for several times a day use BYHOUR")
+    for name, value in parts.items():
+        _require_known(name, value, frequency)
+    if "COUNT" in parts and "UNTIL" in parts:
+        raise _wrong("COUNT and UNTIL exclude each other: keep one")
+    times = len(parts.get("BYHOUR", "0").split(",")) * len(parts.get("BYMINUTE", "0").split(","))
+    if times > MOST_A_DAY:
+        raise _wrong(f"{times} times a day, at most {MOST_A_DAY}: shorten BYHOUR or BYMINUTE")
+    rule = RecurrenceRule(_join(parts), starts_at.replace(microsecond=0), zone, skipped)
+    try:
+        candidates, _complete = rule._expand(rule.starts_at + LOOK_AHEAD)  # noqa: SLF001 (the rule's own maker)
+        first = next(candidates, None)
+    except (ValueError, OverflowError) as error:
+        raise _wrong(f"the rule cannot be read ({error}): write it as FREQ=WEEKLY;BYDAY=MO,TH") from None
+    if first is None:
+        raise _wrong("the rule never comes about: no day satisfies all of its parts")
+    return rule
+
+
+def _require_known(name: str, value: str, frequency: str) -> None:
+    allowed = _ALWAYS | FREQUENCIES[frequency]
+    if name not in allowed:
+        raise _wrong(f"{name} is not taken with FREQ={frequency}: use {', '.join(sorted(allowed))}")
+    if name == "BYDAY":
+        for day in value.split(","):
+            match = _WEEKDAY.fullmatch(day)
+            if match is None or (match[1] and frequency not in {"MONTHLY", "YEARLY"}):
+                raise _wrong(f"BYDAY={value}: use MO to SU; numbers before them only with MONTHLY and YEARLY")
+    elif name in _RANGES:
+        numbers = value.split(",") if name in _LISTS else [value]
+        for number in numbers:
+            digits = number.removeprefix("-") if name in _FROM_THE_END else number
+            if not digits.isdecimal() or int(digits) not in _RANGES[name]:
+                least, most = _RANGES[name][0], _RANGES[name][-1]
+                raise _wrong(f"{name}={value}: {number!r} is not from {least} to {most}")
+
+
+def _take_limits(parts: dict[str, str]) -> dict[str, frozenset[int]]:
+    """Take what only leaves days out from a daily or weekly rule's parts.
+
+    dateutil would search for a day that satisfies them all to the year 9999: 46 s for 30 February.
+    """
+    taken = {"DAILY": ("BYMONTH", "BYMONTHDAY", "BYDAY"), "WEEKLY": ("BYMONTH",)}.get(parts["FREQ"], ())
+    limits = {}
+    for name in taken:
+        if name in parts:
+            values = parts.pop(name).split(",")
+            limits[name] = frozenset(_WEEKDAYS.index(one) if name == "BYDAY" else int(one) for one in values)
+    return limits
+
+
+def _matches(local: datetime, limits: dict[str, frozenset[int]]) -> bool:
+    for name, wanted in limits.items():
+        if name == "BYMONTH":
+            fits = local.month in wanted
+        elif name == "BYDAY":
+            fits = local.weekday() in wanted
+        else:
+            fits = local.day in wanted or local.day - monthrange(local.year, local.month)[1] - 1 in wanted
+        if not fits:
+            return False
+    return True
+
+
+def _split(text: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in text.split(";"):
+        name, equals, value = part.partition("=")
+        if not equals or not value or name in parts:
+            raise _wrong(f"{part!r} is no part of a rule: write FREQ=WEEKLY;BYDAY=MO,TH")
+        parts[name] = value
+    return parts
+
+
+def _join(parts: dict[str, str]) -> str:
+    return ";".join(f"{name}={value}" for name, value in parts.items())
+
+
+def _parse_until(text: str, zone: ZoneInfo) -> datetime:
+    """Return the last wall-clock time that UNTIL lets through; a plain date means that whole day."""
+    match = _UNTIL.fullmatch(text)
+    if match is None:
+        raise ValueError(f"UNTIL={text} is no date and no time")
+    day = datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=None)  # noqa: DTZ007 (a wall-clock date)
+    if match[2] is None:
+        return datetime.combine(day, time(23, 59, 59))
+    at = datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S")  # noqa: DTZ007 (a wall-clock time)
+    return _wall_clock(at.replace(tzinfo=UTC), zone) if match[3] else at
+
+
+def parse_skipped(text: str, *, field: str) -> str:
+    """Return the name of an occurrence or a local day, in one spelling. Raises InvalidInputError."""
+    try:
+        if len(text.strip()) <= len("2026-03-02"):
+            return date.fromisoformat(text.strip()).isoformat()
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is not None:
+        raise InvalidInputError(
+            f"{text!r} names no occurrence: write its local time (2026-03-02T09:00:00) or day (2026-03-02)",
+            field=field,
+            code="invalid_occurrence",
+        )
+    return at.replace(microsecond=0).isoformat()
+
+
+def _wall_clock(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(tzinfo=None)
+
+
+def _wrong(sentence: str) -> InvalidInputError:
+    return InvalidInputError(sentence, field="rrule", code="invalid_rrule")

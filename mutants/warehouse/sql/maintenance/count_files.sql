@@ -1,0 +1,12 @@
+-- grain: one row for the lake
+-- params: none
+-- Not table_info's delete_file_count: that goes on counting those of files that are no longer used.
+SELECT
+  count(*)::BIGINT AS tables,
+  coalesce(sum(file_count), 0)::BIGINT AS files,
+  (SELECT count(*)
+   FROM __ducklake_metadata_lake.ducklake_delete_file AS holes
+   JOIN __ducklake_metadata_lake.ducklake_data_file AS files USING (data_file_id)
+   WHERE holes.end_snapshot IS NULL AND files.end_snapshot IS NULL) AS delete_files,
+  coalesce(sum(file_size_bytes + delete_file_size_bytes), 0)::BIGINT AS bytes
+FROM ducklake_table_info('lake')

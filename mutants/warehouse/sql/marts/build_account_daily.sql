@@ -1,0 +1,24 @@
+-- grain: one row per account in `touched_accounts` and UTC day, from `since` on, on which it was measured
+-- params: since (a day)
+WITH days AS (
+  SELECT
+    workspace_id,
+    account_id,
+    utc_time(captured_at)::DATE AS day,
+    max(captured_at) AS captured_at,
+    arg_max(followers, captured_at) FILTER (WHERE followers IS NOT NULL) AS followers,
+    arg_max(following, captured_at) FILTER (WHERE following IS NOT NULL) AS following,
+    arg_max(posts, captured_at) FILTER (WHERE posts IS NOT NULL) AS posts
+  FROM raw.account_snapshots
+  WHERE account_id IN (SELECT account_id FROM touched_accounts)
+  GROUP BY workspace_id, account_id, day
+),
+grown AS (
+  SELECT
+    *,
+    -- IGNORE NULLS: a day without a count is bridged, so that growth still adds up.
+    followers - lag(followers IGNORE NULLS) OVER (PARTITION BY account_id ORDER BY day) AS follower_growth
+  FROM days
+)
+FROM grown
+WHERE day >= $since::DATE

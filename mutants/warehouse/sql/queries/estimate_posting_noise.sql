@@ -1,0 +1,20 @@
+-- grain: one account with at least 20 pairs of neighbouring grown posts: the luck in one post, in log units
+-- params: workspace_id, account_ids (a list), since
+-- Half the mean square of the step from one post to the next: a level that drifts over months does not count as
+-- luck, as it would in a standard deviation over all posts.
+WITH steps AS (
+  SELECT
+    account_id,
+    ln(1 + engagement)
+      - lag(ln(1 + engagement)) OVER (PARTITION BY account_id ORDER BY published_at, publication_id) AS step
+  FROM marts.publication_latest
+  WHERE workspace_id = $workspace_id
+    AND list_contains($account_ids::VARCHAR[], account_id)
+    AND published_at >= $since::TIMESTAMPTZ
+    AND engagement IS NOT NULL
+    AND age_hours >= 48
+)
+SELECT account_id, sqrt(avg(step * step) / 2) AS noise
+FROM steps
+GROUP BY account_id
+HAVING count(step) >= 20

@@ -1,0 +1,66 @@
+-- grain: one post of the page, best first; always at least one row, without a post where the page is empty
+-- params: workspace_id, start, "end" (of published_at; the end is outside); metric; platform, account_id (NULL = all);
+--   after_value, after_id (NULL = from the top); rows. The placeholder in scope is counted_latest or counted_at_age.
+-- A sum over some of a post's publications only would not compare with other posts: where a publication that is
+-- measured at all was not measured around the age, the post has no figure, and no place.
+WITH scope AS (
+  SELECT *
+  FROM ({measured})
+  WHERE workspace_id = $workspace_id
+    AND published_at >= $start::TIMESTAMPTZ
+    AND published_at < $end::TIMESTAMPTZ
+    AND ($platform::VARCHAR IS NULL OR platform = $platform)
+    AND ($account_id::VARCHAR IS NULL OR account_id = $account_id)
+),
+sums AS (
+  SELECT
+    post_id,
+    min(published_at) AS published_at,
+    list_sort(list(DISTINCT platform)) AS platforms,
+    count(*) AS publications,
+    sum(impressions)::BIGINT AS impressions,
+    sum(likes)::BIGINT AS likes,
+    sum(comments)::BIGINT AS comments,
+    sum(shares)::BIGINT AS shares,
+    sum(saves)::BIGINT AS saves,
+    sum(clicks)::BIGINT AS clicks,
+    sum(video_views)::BIGINT AS video_views,
+    sum(engagement)::BIGINT AS engagement,
+    sum(engagement) FILTER (WHERE impressions > 0)
+      / sum(impressions) FILTER (WHERE engagement IS NOT NULL AND impressions > 0) AS engagement_rate,
+    count(*) FILTER (WHERE measured AND engagement IS NULL) = 0 AS complete
+  FROM scope
+  GROUP BY post_id
+),
+valued AS MATERIALIZED (
+  SELECT
+    * EXCLUDE (complete),
+    CASE WHEN complete THEN
+      CASE $metric
+        WHEN 'engagement' THEN engagement
+        WHEN 'engagement_rate' THEN engagement_rate
+        WHEN 'impressions' THEN impressions
+        WHEN 'likes' THEN likes
+        WHEN 'comments' THEN comments
+        WHEN 'shares' THEN shares
+        WHEN 'saves' THEN saves
+        WHEN 'clicks' THEN clicks
+        WHEN 'video_views' THEN video_views
+      END
+    END::DOUBLE AS value
+  FROM sums
+),
+ranked AS (SELECT *, rank() OVER (ORDER BY value DESC) AS rank FROM valued WHERE value IS NOT NULL),
+page AS (
+  FROM ranked
+  WHERE $after_value::DOUBLE IS NULL
+     OR value < $after_value
+     OR (value = $after_value AND post_id < $after_id::VARCHAR)
+  ORDER BY value DESC, post_id DESC
+  LIMIT $rows
+),
+counts AS (SELECT count(value) AS ranked, count(*) - count(value) AS unranked FROM valued)
+SELECT counts.*, page.*
+FROM counts
+LEFT JOIN page ON true
+ORDER BY value DESC, post_id DESC

@@ -1,0 +1,37 @@
+-- grain: one account that was counted, or published, in the period
+-- params: workspace_id, start, "end" (the end is outside), account_id (NULL = all)
+-- Followers come from raw: account_daily has a day's last count, and a period begins and ends within days.
+WITH followers AS (
+  SELECT
+    account_id,
+    arg_max(followers, captured_at) AS followers,
+    max(captured_at) AS followers_at,
+    arg_min(followers, captured_at) AS first_followers,
+    CASE WHEN count(*) > 1 THEN arg_max(followers, captured_at) - arg_min(followers, captured_at) END
+      AS follower_growth
+  FROM raw.account_snapshots
+  WHERE workspace_id = $workspace_id
+    AND captured_at >= $start::TIMESTAMPTZ
+    AND captured_at < $end::TIMESTAMPTZ
+    AND ($account_id::VARCHAR IS NULL OR account_id = $account_id)
+    AND followers IS NOT NULL
+  GROUP BY account_id
+),
+publications AS (
+  SELECT account_id, count(*) AS publications, count(engagement) AS measured, sum(engagement)::BIGINT AS engagement
+  FROM marts.publication_latest
+  WHERE workspace_id = $workspace_id
+    AND published_at >= $start::TIMESTAMPTZ
+    AND published_at < $end::TIMESTAMPTZ
+    AND ($account_id::VARCHAR IS NULL OR account_id = $account_id)
+  GROUP BY account_id
+)
+SELECT
+  account_id, followers, followers_at, follower_growth,
+  follower_growth / nullif(first_followers, 0) AS follower_growth_rate,
+  coalesce(publications, 0) AS publications,
+  coalesce(measured, 0) AS measured,
+  engagement,
+  engagement / nullif(measured, 0) AS engagement_mean
+FROM followers
+FULL JOIN publications USING (account_id)

@@ -1,0 +1,17 @@
+-- grain: one publication, measured last at or before as_of; the relation that sum_overview.sql reads
+-- params: as_of
+WITH newest AS (
+  SELECT
+    publication_id,
+    max(captured_at) AS captured_at,
+    arg_max(struct_pack(likes, comments, shares, saves), captured_at) AS counted
+  FROM raw.post_snapshots
+  WHERE workspace_id = $workspace_id AND captured_at <= $as_of::TIMESTAMPTZ
+  GROUP BY publication_id
+)
+SELECT
+  workspace_id, publication_id, post_id, account_id, platform, published_at, captured_at,
+  engagement(counted.likes, counted.comments, counted.shares, counted.saves) AS engagement
+FROM dims.publications
+LEFT JOIN newest USING (publication_id)
+WHERE published_at <= $as_of::TIMESTAMPTZ

@@ -1,0 +1,10 @@
+-- grain: one of the named posts of a workspace, with its words and where it can be seen
+-- params: workspace_id, post_ids
+-- A post on several accounts may have other words on each: those of the first platform by name stand for it.
+SELECT
+  post_id,
+  arg_min(text, platform) FILTER (WHERE text <> '') AS text,
+  list({platform: platform, permalink: permalink} ORDER BY platform, publication_id) AS places
+FROM dims.publications
+WHERE workspace_id = $workspace_id AND post_id IN (SELECT unnest($post_ids::VARCHAR[]))
+GROUP BY post_id

@@ -1,0 +1,20 @@
+-- grain: one measured publication of the platform, whoever published it, by its newest snapshot; `place` is the
+--   account's place in $account_ids, `kind` the kind's place in $kinds (0 = none)
+-- params: platform; account_ids, kinds (lists of text); now = leave out what was published later
+WITH accounts AS (
+  SELECT
+    unnest($account_ids::VARCHAR[]) AS account_id,
+    unnest(range(len($account_ids::VARCHAR[])))::INTEGER AS place
+)
+SELECT
+  accounts.place,
+  epoch_us(latest.published_at) AS published,
+  latest.engagement::DOUBLE AS engagement,
+  coalesce(list_position($kinds::VARCHAR[], latest.kind), 0)::SMALLINT AS kind,
+  latest.age_hours::FLOAT AS age_hours
+FROM marts.publication_latest AS latest
+INNER JOIN accounts USING (account_id)
+WHERE latest.platform = $platform
+  AND latest.engagement IS NOT NULL
+  AND latest.published_at <= $now
+ORDER BY accounts.place, published

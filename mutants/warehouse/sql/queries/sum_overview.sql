@@ -1,0 +1,74 @@
+-- grain: one figure of the overview: part says of what, `current` of the period or the one before it
+-- params: workspace_id, previous_start, start, "end" (periods hold their start, not their end); as_of (NULL = now);
+--   platform, account_id (NULL = all). The placeholder in scope is measured_now or measured_as_of.
+-- One statement, since each one costs the catalog some milliseconds, more than the sums themselves; and parts one
+-- below the other, since side by side they are joined, and planning those joins took longer than all the rest.
+-- Followers come from raw: account_daily has a day's last count, and a period begins and ends within days.
+-- Growth is last minus first count, so an account counted once in a period has none, and is not taken as 0.
+WITH scope AS MATERIALIZED (
+  SELECT post_id, platform, published_at, captured_at, engagement, published_at >= $start::TIMESTAMPTZ AS current
+  FROM ({measured})
+  WHERE workspace_id = $workspace_id
+    AND published_at >= $previous_start::TIMESTAMPTZ
+    AND published_at < $end::TIMESTAMPTZ
+    AND ($platform::VARCHAR IS NULL OR platform = $platform)
+    AND ($account_id::VARCHAR IS NULL OR account_id = $account_id)
+),
+posts AS MATERIALIZED (
+  SELECT current, post_id, sum(engagement)::BIGINT AS engagement,
+         utc_time(min(published_at))::DATE AS day
+  FROM scope
+  GROUP BY current, post_id
+),
+counts AS MATERIALIZED (
+  SELECT account_id, accounts.platform, captured_at, followers, captured_at >= $start::TIMESTAMPTZ AS current
+  FROM raw.account_snapshots AS snapshots
+  LEFT JOIN (SELECT account_id, platform FROM dims.accounts) AS accounts USING (account_id)
+  WHERE workspace_id = $workspace_id
+    AND captured_at >= $previous_start::TIMESTAMPTZ
+    AND captured_at < $end::TIMESTAMPTZ
+    AND ($as_of::TIMESTAMPTZ IS NULL OR captured_at <= $as_of)
+    AND ($account_id::VARCHAR IS NULL OR account_id = $account_id)
+    AND ($platform::VARCHAR IS NULL OR accounts.platform = $platform)
+    AND followers IS NOT NULL
+),
+growths AS MATERIALIZED (
+  SELECT
+    current, platform, account_id, max(captured_at) AS captured_at,
+    CASE WHEN count(*) > 1 THEN arg_max(followers, captured_at) - arg_min(followers, captured_at) END AS growth
+  FROM counts
+  GROUP BY current, platform, account_id
+)
+SELECT 'posts' AS part, current, NULL::VARCHAR AS name, NULL::DATE AS day, count(*) AS counted,
+       sum(engagement)::BIGINT AS total, NULL::TIMESTAMPTZ AS as_of
+FROM posts
+GROUP BY current
+UNION ALL
+SELECT 'publications', current, NULL, NULL, count(*), count(engagement), max(captured_at) FROM scope GROUP BY current
+UNION ALL
+SELECT 'platform', true, platform, NULL, count(DISTINCT post_id), sum(engagement)::BIGINT, NULL
+FROM scope
+WHERE current
+GROUP BY platform
+UNION ALL
+SELECT 'day', true, NULL, day, count(*), sum(engagement)::BIGINT, NULL FROM posts WHERE current GROUP BY day
+UNION ALL
+SELECT 'top', current, post_id, NULL, NULL, engagement, NULL
+FROM posts
+WHERE engagement IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY current ORDER BY engagement DESC, post_id DESC) <= 10
+UNION ALL
+SELECT 'followers', current, NULL, NULL, count(growth), sum(growth)::BIGINT, max(captured_at) FROM growths GROUP BY current
+UNION ALL
+SELECT 'platform_followers', true, coalesce(platform, ''), NULL, NULL, sum(growth)::BIGINT, NULL
+FROM growths
+WHERE current
+GROUP BY platform
+UNION ALL
+SELECT 'day_followers', true, NULL, utc_time(captured_at)::DATE AS day, NULL, sum(step)::BIGINT, NULL
+FROM (
+  SELECT captured_at, followers - lag(followers) OVER (PARTITION BY account_id ORDER BY captured_at) AS step
+  FROM counts
+  WHERE current
+)
+GROUP BY day

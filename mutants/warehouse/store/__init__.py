@@ -1,0 +1,1 @@
+"""The operational store: posts, accounts, claims, keys. SQLite by default, PostgreSQL for several machines."""

@@ -1,0 +1,219 @@
+"""Keys of programs: made, shown once, verified in constant time, revoked.
+
+A key looks like `sf_` + 22 random characters + 6 checksum characters, its secret like `sfs_` + 43 + 6; both of
+digits and letters, so that a double click selects all of it. The checksum lets scanners for leaked keys know
+one without asking the store. Only HMACs are kept.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, select
+
+from warehouse.errors import InvalidInputError, NotFoundError
+from warehouse.store.database import new_id
+from warehouse.store.models import ApiKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.crypto import Cipher
+
+SCOPES = ("read", "write", "approve", "analytics", "accounts", "admin")
+"""read posts and calendar; write posts; approve them; read analytics; manage accounts; admin = all of these,
+and keys."""
+DEFAULT_SCOPES = ("read", "write", "analytics", "accounts")
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECKSUM_LENGTH = 6
+_KEY_PREFIX, _KEY_LENGTH = "sf_", 22
+_SECRET_PREFIX, _SECRET_LENGTH = "sfs_", 43
+_KEY_PURPOSE, _SECRET_PURPOSE = "api-key", "api-secret"
+
+
+class CreatedApiKey(NamedTuple):
+    """A new key with the two values that are never shown again."""
+
+    row: ApiKey
+    api_key: str
+    api_secret: str
+
+
+def create_api_key(  # noqa: PLR0917 (what a key consists of)
+    session: Session,
+    cipher: Cipher,
+    workspace_id: str,
+    name: str,
+    scopes: Iterable[str],
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> CreatedApiKey:
+    """Make a key for a workspace. Raises InvalidInputError: no name, unknown scope, end in the past."""
+    if not name.strip():
+        raise InvalidInputError("a key needs a name, so that it can be told from others", field="name")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInputError("expires_at is in the past", field="expires_at", code="in_the_past")
+    api_key = _mint(_KEY_PREFIX, _KEY_LENGTH)
+    api_secret = _mint(_SECRET_PREFIX, _SECRET_LENGTH)
+    row = ApiKey(
+        id=new_id("key"),
+        workspace_id=workspace_id,
+        name=name.strip(),
+        key_hint=api_key[:9],
+        key_hmac=cipher.hmac_hex(_KEY_PURPOSE, api_key),
+        secret_hmac=cipher.hmac_hex(_SECRET_PURPOSE, api_secret),
+        scopes=parse_scopes(scopes),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    session.flush()
+    return CreatedApiKey(row, api_key, api_secret)
+
+
+def parse_scopes(scopes: Iterable[str]) -> list[str]:
+    """Return the scopes in their fixed order, each once. Raises InvalidInputError: an unknown one, or none."""
+    wanted = set(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        problem = f"unknown scope {', '.join(unknown)}" if unknown else "no scope given"
+        raise InvalidInputError(
+            f"{problem}: use some of {', '.join(SCOPES)}", field="scope", code="invalid_scope"
+        )
+    return [scope for scope in SCOPES if scope in wanted]
+
+
+def verify_credentials(
+    session: Session, cipher: Cipher, api_key: str, api_secret: str, *, now: datetime
+) -> ApiKey | None:
+    """Return the key that these credentials belong to, or None.
+
+    The work is the same whether the key exists or not: two HMACs, one look-up by the HMAC, one comparison in
+    constant time, so that the answer's time tells nothing about which keys exist.
+    """
+    key_hmac = cipher.hmac_hex(_KEY_PURPOSE, api_key)
+    secret_hmac = cipher.hmac_hex(_SECRET_PURPOSE, api_secret)
+    row = session.scalars(select(ApiKey).where(ApiKey.key_hmac == key_hmac)).one_or_none()
+    expected = row.secret_hmac if row is not None else "0" * len(secret_hmac)
+    secret_matches = hmac.compare_digest(expected, secret_hmac)
+    return row if row is not None and secret_matches and is_usable(row, now) else None
+
+
+class KeyRights(NamedTuple):
+    """What a key allows at this moment."""
+
+    id: str
+    workspace_id: str
+    name: str
+    scopes: list[str]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+# Kept: building a statement and the key of its compiled form takes longer than running it.
+_RIGHTS = select(*(ApiKey.__table__.c[name] for name in KeyRights._fields)).where(
+    ApiKey.__table__.c.id == bindparam("key_id")
+)
+
+
+def is_usable(key: ApiKey | KeyRights, now: datetime) -> bool:
+    """Tell whether the key is neither revoked nor expired."""
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+def get_usable_api_key(session: Session, key_id: str, now: datetime) -> KeyRights | None:
+    """Return what the key allows while it may be used: what every request with a token asks."""
+    row = session.connection().execute(_RIGHTS, {"key_id": key_id}).one_or_none()
+    key = None if row is None else KeyRights._make(row)
+    return key if key is not None and is_usable(key, now) else None
+
+
+def touch_api_key(session: Session, key_id: str, now: datetime) -> None:
+    """Note that the key was used (needs a write session)."""
+    row = session.get(ApiKey, key_id)
+    if row is not None:
+        row.last_used_at = now
+
+
+def expand_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    """Return all that a key with these scopes may do: admin holds every scope."""
+    held = frozenset(scopes)
+    return frozenset(SCOPES) if "admin" in held else held
+
+
+def require_grantable(
+    holder: ApiKey | KeyRights, held: Iterable[str], wanted: Iterable[str], expires_at: datetime | None
+) -> None:
+    """Raise InvalidInputError where a key that `holder` makes would do more than `held`, or outlive its maker.
+
+    `held` are the scopes that the maker acts with now, which may be fewer than its own.
+    """
+    beyond = [scope for scope in wanted if scope not in expand_scopes(held)]
+    if beyond:
+        raise InvalidInputError(
+            f"you do not hold {', '.join(beyond)} yourself: a key never grants more than its maker has",
+            field="scopes",
+            code="beyond_own_scopes",
+        )
+    if holder.expires_at is not None and (expires_at is None or expires_at > holder.expires_at):
+        raise InvalidInputError(
+            f"your own key ends at {holder.expires_at.isoformat()}: a key never outlives its maker, "
+            "so give an end no later than that",
+            field="expires_at",
+            code="beyond_own_expiry",
+        )
+
+
+def list_api_keys(
+    session: Session, workspace_id: str, *, before_id: str | None = None, limit: int | None = None
+) -> list[ApiKey]:
+    """Return the workspace's keys, revoked ones too, newest first; at most `limit` of those before `before_id`."""
+    statement = select(ApiKey).where(ApiKey.workspace_id == workspace_id).order_by(ApiKey.id.desc())
+    if before_id is not None:
+        statement = statement.where(ApiKey.id < before_id)
+    return list(session.scalars(statement.limit(limit)))
+
+
+def get_api_key(session: Session, workspace_id: str, key_id: str) -> ApiKey:
+    """Return the key, usable or not. Raises NotFoundError, also for another workspace's."""
+    row = session.get(ApiKey, key_id)
+    if row is None or row.workspace_id != workspace_id:
+        raise NotFoundError(f"no API key {key_id} in this workspace: list them with `socialflow keys list`")
+    return row
+
+
+def revoke_api_key(session: Session, workspace_id: str, key_id: str, now: datetime) -> ApiKey:
+    """Revoke a key for good; its tokens stop at once. Raises NotFoundError; a second time changes nothing."""
+    row = get_api_key(session, workspace_id, key_id)
+    if row.revoked_at is None:
+        row.revoked_at = now
+    return row
+
+
+def is_well_formed(value: str) -> bool:
+    """Tell whether `value` has the form and checksum of a key or secret; says nothing about its existence."""
+    for prefix, length in ((_SECRET_PREFIX, _SECRET_LENGTH), (_KEY_PREFIX, _KEY_LENGTH)):
+        if value.startswith(prefix) and len(value) == len(prefix) + length + _CHECKSUM_LENGTH:
+            return value[-_CHECKSUM_LENGTH:] == _checksum(value[:-_CHECKSUM_LENGTH])
+    return False
+
+
+def _mint(prefix: str, length: int) -> str:
+    body = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return body + _checksum(body)
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits

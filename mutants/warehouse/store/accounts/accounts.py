@@ -1,0 +1,194 @@
+"""Connected accounts, and accounts of imported histories. Their tokens: `account_credentials`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.access.workspaces import parse_timezone
+from warehouse.store.accounts.credentials import store_credentials
+from warehouse.store.accounts.health import AccountHealth, account_health
+from warehouse.store.database import new_id
+from warehouse.store.models import AccountRow, Publication
+from warehouse.store.publishing.publications import cancel_publication, get_publication
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from connectors.types import Platform, VerifiedAccount
+    from warehouse.store.crypto import Cipher
+
+__all__ = [
+    "AccountHealth",
+    "account_health",
+    "connect_account",
+    "disconnect_account",
+    "find_or_create_imported_account",
+    "get_account",
+    "list_accounts",
+    "pause_account",
+    "resume_account",
+]
+
+
+def connect_account(  # noqa: PLR0917 (what a connection consists of)
+    session: Session,
+    cipher: Cipher,
+    workspace_id: str,
+    verified: VerifiedAccount,
+    platform: Platform,
+    now: datetime,
+    *,
+    timezone: str | None = None,
+) -> AccountRow:
+    """Save an account that its platform has just confirmed; a known one is brought up to date.
+
+    A reconnect never wipes a refresh token or app password with nothing: many people paste the access
+    token only.
+    """
+    if timezone is not None:
+        parse_timezone(timezone)
+    instance_url = verified.instance_url or ""
+    query = select(AccountRow).where(
+        AccountRow.workspace_id == workspace_id,
+        AccountRow.platform == platform.value,
+        AccountRow.instance_url == instance_url,
+        AccountRow.external_id == verified.external_id,
+    )
+    row = session.scalars(query.with_for_update()).one_or_none()
+    if row is None:
+        row = AccountRow(
+            id=new_id("acct"),
+            workspace_id=workspace_id,
+            platform=platform.value,
+            instance_url=instance_url,
+            external_id=verified.external_id,
+            handle=verified.handle,
+            connected_at=now,
+            backfill_posts=0,
+        )
+        session.add(row)
+    if row.status != "active":
+        row.connected_at = now
+    row.handle = verified.handle
+    row.display_name = verified.display_name
+    row.text_limit = verified.text_limit
+    row.timezone = timezone or row.timezone
+    row.status = "active"
+    row.status_reason = row.last_error = None
+    row.status_changed_at = now
+    row.next_followers_at = now
+    store_credentials(row, cipher, verified.credentials, now)
+    session.flush()
+    return row
+
+
+def get_account(session: Session, workspace_id: str, account_id: str) -> AccountRow:
+    """Return the account. Raises NotFoundError, also for another workspace's."""
+    row = session.get(AccountRow, account_id)
+    if row is None or row.workspace_id != workspace_id:
+        raise NotFoundError(f"there is no account {account_id} in this workspace")
+    return row
+
+
+def list_accounts(
+    session: Session,
+    workspace_id: str,
+    *,
+    platform: Platform | None = None,
+    statuses: Collection[str] = ("active", "revoked", "imported"),
+) -> list[AccountRow]:
+    """Return the workspace's accounts, oldest first; disconnected ones only where `statuses` asks."""
+    query = select(AccountRow).where(
+        AccountRow.workspace_id == workspace_id, AccountRow.status.in_(list(statuses))
+    )
+    if platform is not None:
+        query = query.where(AccountRow.platform == platform.value)
+    return list(session.scalars(query.order_by(AccountRow.id)))
+
+
+def disconnect_account(
+    session: Session, workspace_id: str, account_id: str, now: datetime
+) -> tuple[AccountRow, list[str]]:
+    """Forget the account's credentials and cancel what was scheduled on it.
+
+    Returns the row and the ids of the canceled publications. What was published and measured stays.
+    Raises ConflictError while a publication is being sent: its outcome could no longer be found out.
+    """
+    row = get_account(session, workspace_id, account_id)
+    query = select(Publication.id, Publication.status).where(
+        Publication.account_id == account_id,
+        Publication.status.in_(("draft", "scheduled", "claimed", "sending", "unknown")),
+    )
+    pending = session.execute(query).all()
+    in_flight = [
+        publication.id for publication in pending if publication.status not in ("draft", "scheduled")
+    ]
+    if in_flight:
+        raise ConflictError(
+            f"{len(in_flight)} publication(s) are being sent on this account: try again in a minute",
+            code="publications_in_flight",
+        )
+    for publication in pending:
+        cancel_publication(session, get_publication(session, workspace_id, publication.id), now)
+    if row.status != "disconnected":
+        row.status = "disconnected"
+        row.status_reason = "disconnected by its owner"
+        row.status_changed_at = now
+    row.credentials = None
+    row.token_expires_at = row.next_followers_at = None
+    return row, [publication.id for publication in pending]
+
+
+def pause_account(session: Session, workspace_id: str, account_id: str, now: datetime) -> AccountRow:
+    """Hold back everything on this account until `resume_account`; a second time changes nothing."""
+    row = get_account(session, workspace_id, account_id)
+    row.paused_at = row.paused_at or now
+    return row
+
+
+def resume_account(session: Session, workspace_id: str, account_id: str) -> AccountRow:
+    """Let publications on this account go out again."""
+    row = get_account(session, workspace_id, account_id)
+    row.paused_at = None
+    return row
+
+
+def find_or_create_imported_account(
+    session: Session, workspace_id: str, platform: Platform, name: str, now: datetime
+) -> AccountRow:
+    """Return the account that an imported history belongs to: the one with this handle, else a new one.
+
+    A new one is never sent to or measured: it has no credentials. Raises InvalidInputError for an empty name.
+    """
+    handle = name.strip()
+    if not handle:
+        raise InvalidInputError("an imported history needs an account name", field="account")
+    query = select(AccountRow).where(
+        AccountRow.workspace_id == workspace_id,
+        AccountRow.platform == platform.value,
+        func.lower(AccountRow.handle) == handle.lower(),
+    )
+    known = session.scalars(query.order_by(AccountRow.id).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    row = AccountRow(
+        id=new_id("acct"),
+        workspace_id=workspace_id,
+        platform=platform.value,
+        instance_url="",
+        external_id=f"import:{handle.lower()}",
+        handle=handle,
+        display_name=handle,
+        status="imported",
+        connected_at=now,
+        backfill_posts=0,
+    )
+    session.add(row)
+    session.flush()
+    return row

@@ -1,0 +1,149 @@
+"""Credentials at rest, and the one secret that everything derives from.
+
+The secret comes from `SOCIALFLOW_SECRET_KEY` or, on a first run, is made and kept in `<home>/secret.key` with
+mode 0600. Each purpose (credentials, tokens, keys) gets its own key by HKDF, so that one never opens another.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from connectors.types import Credentials
+from warehouse.errors import SetupError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from warehouse.settings import WarehouseSettings
+
+MINIMUM_SECRET_LENGTH = 32
+
+
+def load_secret(settings: WarehouseSettings) -> str:
+    """Return the instance's secret, made on first use. Raises SetupError where it is short or unreadable."""
+    if settings.secret_key is not None:
+        secret = settings.secret_key.get_secret_value()
+        if len(secret) < MINIMUM_SECRET_LENGTH:
+            raise SetupError(
+                f"SOCIALFLOW_SECRET_KEY has {len(secret)} characters: use at least {MINIMUM_SECRET_LENGTH}, "
+                "for example the output of `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+            )
+        return secret
+    path = settings.home / "secret.key"
+    try:
+        return _read_or_make(path)
+    except OSError as error:
+        raise SetupError(f"cannot read or make the key file {path}: {error.strerror or error}") from error
+
+
+def _read_or_make(path: Path) -> str:
+    try:
+        # O_EXCL: of two first runs at once only one makes the key; the link below shows it only when whole.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(secrets.token_urlsafe(48) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        try:
+            os.link(temporary, path)
+        finally:
+            temporary.unlink()
+    except FileExistsError:
+        pass  # an earlier run made it: that one counts
+    secret = path.read_text().strip()
+    if len(secret) < MINIMUM_SECRET_LENGTH:
+        raise SetupError(f"the key file {path} is damaged: restore it from a backup, or credentials are lost")
+    return secret
+
+
+class Cipher:
+    """Encrypts credentials and derives keys for other purposes from the instance's secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+        self._fernet = self._fernet_of("credentials")
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Return 32 bytes that belong to `purpose` alone."""
+        # The secret is random and long, so HKDF without a salt is sound (RFC 5869, 3.1).
+        return HKDF(hashes.SHA256(), length=32, salt=None, info=f"socialflow/{purpose}".encode()).derive(
+            self._secret
+        )
+
+    def hmac_hex(self, purpose: str, value: str) -> str:
+        """Return the hex HMAC-SHA256 of `value` under the key of `purpose`."""
+        return hmac.new(self.derive_key(purpose), value.encode(), hashlib.sha256).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one secret from another without telling it; kept in the store to notice a wrong key."""
+        return self.derive_key("fingerprint").hex()[:32]
+
+    def encrypt_text(self, purpose: str, text: str) -> bytes:
+        """Return an authenticated ciphertext that only the same purpose decrypts."""
+        return self._fernet_of(purpose).encrypt(text.encode())
+
+    def decrypt_text(self, purpose: str, blob: bytes) -> str:
+        """Return the text. Raises SetupError where secret or purpose are not those that encrypted it."""
+        try:
+            return self._fernet_of(purpose).decrypt(blob).decode()
+        except InvalidToken:
+            raise SetupError(
+                f"a stored secret ({purpose}) cannot be decrypted: SOCIALFLOW_SECRET_KEY (or secret.key in the home "
+                "folder) is not the one it was saved with"
+            ) from None
+
+    def _fernet_of(self, purpose: str) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self.derive_key(purpose)))
+
+    def encrypt_credentials(self, credentials: Credentials) -> bytes:
+        """Return an authenticated ciphertext of the credentials."""
+        return self._fernet.encrypt(json.dumps(_to_json(credentials)).encode())
+
+    def decrypt_credentials(self, blob: bytes) -> Credentials:
+        """Return the credentials. Raises SetupError where the secret is not the one that encrypted them."""
+        try:
+            plain: dict[str, Any] = json.loads(self._fernet.decrypt(blob))
+        except InvalidToken:
+            raise SetupError(
+                "stored credentials cannot be decrypted: SOCIALFLOW_SECRET_KEY (or secret.key in the home "
+                "folder) is not the one they were saved with"
+            ) from None
+        return _from_json(plain)
+
+
+def _to_json(credentials: Credentials) -> dict[str, Any]:
+    def reveal(secret: SecretStr | None) -> str | None:
+        return secret.get_secret_value() if secret else None
+
+    return {
+        "access_token": credentials.access_token.get_secret_value(),
+        "refresh_token": reveal(credentials.refresh_token),
+        "expires_at": credentials.expires_at.isoformat() if credentials.expires_at else None,
+        "app_password": reveal(credentials.app_password),
+    }
+
+
+def _from_json(plain: dict[str, Any]) -> Credentials:
+    def conceal(value: str | None) -> SecretStr | None:
+        return SecretStr(value) if value else None
+
+    return Credentials(
+        access_token=SecretStr(plain["access_token"]),
+        refresh_token=conceal(plain["refresh_token"]),
+        expires_at=datetime.fromisoformat(plain["expires_at"]) if plain["expires_at"] else None,
+        app_password=conceal(plain["app_password"]),
+    )

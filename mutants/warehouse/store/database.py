@@ -1,0 +1,217 @@
+"""Open the operational store: engine, short transactions, migrations.
+
+SQLite settings: WAL, so that readers never wait for the writer; synchronous=FULL, so that what was
+acknowledged survives a power cut; BEGIN IMMEDIATE for writers, since a read that turns into a write fails
+at once with "database is locked" instead of waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import FileLock
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from warehouse.errors import SetupError
+from warehouse.store.changes import ChangeCounter
+from warehouse.store.crypto import Cipher, load_secret
+from warehouse.store.migrations import migrate
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+    from warehouse.settings import WarehouseSettings
+
+__all__ = ["Session", "Store", "new_id"]  # Session: for the annotations of rooms that import no driver
+
+BUSY_TIMEOUT_MS = 30_000
+"""Longer than the 15 s that a writer was seen to wait on a saturated SQLite."""
+
+
+class Store:
+    """The operational store of one process; safe to share between threads."""
+
+    def __init__(self, engine: Engine, writer: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._writer = writer
+        # SQLite lets one write at a time, and those that wait for it sleep up to 100 ms between two looks. In one
+        # process a lock hands over at once: 32 clients that create posts are served several times as fast.
+        self._turn: AbstractContextManager[object] = nullcontext()
+        if engine.dialect.name == "sqlite":
+            self._turn = threading.RLock()
+        self._change_counter = ChangeCounter.open(engine)
+        self.cipher = cipher
+
+    @classmethod
+    def open(cls, settings: WarehouseSettings) -> Self:
+        """Open the store, creating or migrating it under a lock.
+
+        Raises SetupError: an unusable folder or address, a wrong secret key, a store from a newer version.
+        """
+        _prepare_home(settings)
+        cipher = Cipher(load_secret(settings))
+        engine, writer = _create_engines(settings.resolved_database_url)
+        try:
+            # BEGIN IMMEDIATE alone would do on SQLite, but switching a new file to WAL fails under contention.
+            with FileLock(settings.home / "migrate.lock", timeout=120):
+                migrate(engine, writer)
+            _check_secret(writer, cipher)
+        except OperationalError as error:
+            engine.dispose()
+            # The driver's own sentence may quote the address, password included: only its class is safe.
+            shown = make_url(settings.resolved_database_url).render_as_string(hide_password=True)
+            raise SetupError(f"cannot use the store at {shown}: {_driver_reason(error)}") from error
+        except SetupError:
+            engine.dispose()
+            raise
+        return cls(engine, writer, cipher)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Yield a session inside one write transaction: committed at the end, rolled back on an error."""
+        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session that reads one consistent state and never waits for a writer."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    def change_mark(self) -> int | None:
+        """Return a number that differs once anybody, in any process, has committed a change to the store.
+
+        Takes microseconds on SQLite. None where there is no such number as cheap (PostgreSQL): then nothing
+        read may be remembered.
+        """
+        return self._change_counter.read() if self._change_counter else None
+
+    @contextmanager
+    def upkeep(self) -> Iterator[Callable[[str], Any]]:
+        """Yield a function that runs a statement and returns its first value; on SQLite outside any transaction."""
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+
+            def run(statement: str) -> Any:  # noqa: ANN401 (whatever the database says)
+                cursor.execute(statement)
+                row = cursor.fetchone() if cursor.description else None
+                return row[0] if row else None
+
+            yield run
+            connection.commit()
+        finally:
+            connection.close()
+
+    @property
+    def dialect(self) -> str:
+        """'sqlite' or 'postgresql'."""
+        return self._engine.dialect.name
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether a row read by its key comes sooner than a thread would start: from a file, not over a network."""
+        return self.dialect == "sqlite"
+
+    @staticmethod
+    def new_id(prefix: str) -> str:
+        """Return a new id such as 'post_01j...': sorts by time, tells what it names."""
+        return new_id(prefix)
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._change_counter:
+            self._change_counter.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def new_id(prefix: str) -> str:
+    """Return a new prefixed ULID in lower case."""
+    return f"{prefix}_{str(ULID()).lower()}"
+
+
+def _prepare_home(settings: WarehouseSettings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SetupError(f"cannot use SOCIALFLOW_HOME={settings.home}: {reason}") from error
+    if not os.access(settings.home, os.W_OK | os.X_OK):
+        raise SetupError(f"SOCIALFLOW_HOME={settings.home} cannot be written: choose another folder")
+
+
+def _create_engines(url: str) -> tuple[Engine, Engine]:
+    """Return the engines for reading and for writing, which share their connections."""
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError:
+        raise SetupError("SOCIALFLOW_DATABASE_URL is not an address such as sqlite:///file") from None
+    if parsed.get_backend_name() == "postgresql":
+        # pre_ping: a server restart must not fail the first statement after it.
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        return engine, engine
+    if parsed.get_backend_name() != "sqlite":
+        raise SetupError(f"SOCIALFLOW_DATABASE_URL names {parsed.drivername}: use sqlite or postgresql")
+    # More connections than a process has threads: none ever waits for one, the API's event loop least of all.
+    reader = create_engine(
+        parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20, max_overflow=100
+    )
+    writer = create_engine(parsed, pool=reader.pool)
+
+    @event.listens_for(reader.pool, "connect")
+    def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        raw: sqlite3.Connection = connection  # type: ignore[assignment]  # the driver is pysqlite here
+        raw.isolation_level = None  # we say BEGIN ourselves, below
+        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("PRAGMA foreign_keys=ON")
+
+    # Not by the event "begin": an engine with any listener looks for more of them around every single statement.
+    reader.dialect.do_begin = _begin("BEGIN")  # type: ignore[assignment,method-assign]  # pysqlite's own does nothing
+    writer.dialect.do_begin = _begin("BEGIN IMMEDIATE")  # type: ignore[assignment,method-assign]  # same
+    return reader, writer
+
+
+def _begin(statement: str) -> Callable[[PoolProxiedConnection], None]:
+    def do_begin(connection: PoolProxiedConnection) -> None:
+        connection.cursor().execute(statement)
+
+    return do_begin
+
+
+def _check_secret(writer: Engine, cipher: Cipher) -> None:
+    """Notice another secret key before anything is sent or saved with it."""
+    with writer.begin() as connection:
+        insert = text(
+            "INSERT INTO instance (id, secret_fingerprint) VALUES (1, :fingerprint) "
+            "ON CONFLICT (id) DO NOTHING"
+        )
+        connection.execute(insert, {"fingerprint": cipher.fingerprint})
+        known = connection.execute(text("SELECT secret_fingerprint FROM instance WHERE id = 1")).scalar_one()
+    if known != cipher.fingerprint:
+        raise SetupError(
+            "the secret key is not the one this store was made with: set SOCIALFLOW_SECRET_KEY (or restore "
+            "secret.key in the home folder) to the old value; nothing was changed"
+        )
+
+
+def _driver_reason(error: OperationalError) -> str:
+    first_line = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
+    return first_line[:200]

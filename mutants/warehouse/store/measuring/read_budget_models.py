@@ -1,0 +1,20 @@
+"""The table of reads that a platform charges for."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import Date, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from warehouse.store.models import Base
+
+
+class ReadCharge(Base):
+    """One post that was read, or is about to be, on one UTC day: platforms charge for it once a day."""
+
+    __tablename__ = "read_charges"
+
+    platform: Mapped[str] = mapped_column(String(20), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    publication_id: Mapped[str] = mapped_column(String(40), primary_key=True)

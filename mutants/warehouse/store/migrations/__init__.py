@@ -1,0 +1,73 @@
+"""Alembic migrations of the operational store, run in-process by `migrate` (there is no alembic.ini)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, text
+
+from warehouse.errors import SetupError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection, Engine
+
+
+MIGRATION_LOCK = 0x50C1A1F1
+"""Names the advisory lock on PostgreSQL; any number that no other program uses there."""
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Return the configuration that points Alembic at this folder and, where given, this connection."""
+    from alembic.config import Config  # noqa: PLC0415 (see migrate)
+
+    config = Config()
+    # Alembic reads options with %-interpolation.
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(engine: Engine, writer: Engine | None = None) -> None:
+    """Bring the store to this version's schema; of several processes one does, the others wait and find it done.
+
+    `writer` takes the write lock where it begins; then `engine` only reads. Raises SetupError for a store made by a
+    newer version: an old program must not write to it.
+    """
+    # Looked at without a write lock and without Alembic first: nearly every start finds nothing to do, and a
+    # publisher starts each minute (Alembic costs 10 MB and a sixth of a second).
+    head = _newest_revision()
+    with engine.connect() as connection:
+        if _current_revision(connection) == head:
+            return
+    from alembic import command  # noqa: PLC0415 (see above)
+
+    with (writer or engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        current = _current_revision(connection)
+        if current is not None and current not in _list_revisions():
+            raise SetupError(
+                f"the store was made by a newer version of SocialFlow (schema {current}): update this program; "
+                "nothing was changed"
+            )
+        if current != head:
+            command.upgrade(alembic_config(connection), "head")
+
+
+def _list_revisions() -> list[str]:
+    """Return all revisions, oldest first: each file begins with its own, in four digits."""
+    folder = Path(__file__).parent / "versions"
+    return sorted(path.name.split("_", 1)[0] for path in folder.glob("[0-9]*_*.py"))
+
+
+def _newest_revision() -> str:
+    return _list_revisions()[-1]
+
+
+def _current_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision

@@ -1,0 +1,298 @@
+"""The tables of the operational store.
+
+    workspaces 1-n api_keys
+    workspaces 1-n accounts 1-n publications n-1 posts n-1 workspaces
+    publications 1-n publication_attempts      (append-only ledger)
+
+Every row belongs to one workspace. Ids are prefixed ULIDs, so that they sort by time of creation and tell
+what they name. Times are aware UTC. A post's `status` is derived from its publications and kept in the same
+transaction by `warehouse.store.publishing.publications.refresh_post_status`, so that lists can filter on it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: refuses naive values, stores UTC, returns aware UTC on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; SQLite has no zones, so it gets the naive UTC clock."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive time reached the store: {value!r}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return aware UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Declarative base; constraint names are fixed, so that migrations can name them on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: JSON(), list[str]: JSON()}  # noqa: RUF012 (SQLAlchemy's own form)
+
+
+class Workspace(Base):
+    """One tenant: everything else belongs to exactly one."""
+
+    __tablename__ = "workspaces"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC")
+    """IANA zone in which a naive time of a request is read."""
+    publishing_paused_at: Mapped[datetime | None]
+    approval_required: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """Credentials of a program. Only HMACs are kept; the values are shown once, when made."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    key_hint: Mapped[str] = mapped_column(String(20))
+    """The first characters of the key, so that a person can tell keys apart."""
+    key_hmac: Mapped[str] = mapped_column(String(64), unique=True)
+    secret_hmac: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class AccountRow(Base):
+    """A connected account on a platform."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("workspace_id", "platform", "instance_url", "external_id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    platform: Mapped[str] = mapped_column(String(20))
+    instance_url: Mapped[str] = mapped_column(String(300), default="")
+    """The account's own server; empty for platforms that have one address for all."""
+    external_id: Mapped[str] = mapped_column(String(200))
+    handle: Mapped[str] = mapped_column(String(200))
+    display_name: Mapped[str] = mapped_column(String(300), default="")
+    text_limit: Mapped[int | None] = mapped_column(Integer)
+    """The longest text that the account's own server takes; None = the platform's."""
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    """IANA zone of the audience for optimal times; None = the workspace's."""
+    credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Encrypted by `warehouse.store.crypto`; None for an imported history without a connection."""
+    token_expires_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(String(20), default="active")
+    """active | revoked (the platform refuses the token) | imported | disconnected"""
+    status_reason: Mapped[str | None] = mapped_column(Text)
+    status_changed_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    """Set by a person; nothing is sent until unset."""
+    rate_limited_until: Mapped[datetime | None]
+    """Set from the platform's answer; survives a restart and holds back no other account."""
+    rate_limit_reason: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    last_verified_at: Mapped[datetime | None]
+    connected_at: Mapped[datetime]
+    next_followers_at: Mapped[datetime | None]
+    backfill_since: Mapped[datetime | None]
+    backfill_cursor: Mapped[str | None] = mapped_column(Text)
+    backfill_posts: Mapped[int] = mapped_column(Integer, default=0)
+    backfill_finished_at: Mapped[datetime | None]
+    refresh_lease_until: Mapped[datetime | None]
+    """While set, one process refreshes this token: a rotating token must never be spent twice."""
+
+
+class Post(Base):
+    """What the author wrote, or (origin external) a post found in an account's history."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        Index("ix_posts_list", "workspace_id", "origin", "id"),
+        Index("ix_posts_status", "workspace_id", "status", "id"),
+        Index("ix_posts_calendar", "workspace_id", "scheduled_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    origin: Mapped[str] = mapped_column(String(12), default="socialflow")
+    """socialflow | external"""
+    content: Mapped[str] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The rest of the author's request: media, link, variants, thread, first_comment, timezone."""
+    status: Mapped[str] = mapped_column(String(24))
+    scheduled_at: Mapped[datetime | None]
+    client_ref: Mapped[str | None] = mapped_column(String(200))
+    approval_state: Mapped[str | None] = mapped_column(String(12))
+    """pending | approved | rejected; None = nobody was asked (`warehouse.store.posts.approvals`)."""
+    approval_at: Mapped[datetime | None]
+    """When it was asked for, or decided."""
+    approval_by: Mapped[str | None] = mapped_column(String(40))
+    approval_reason: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    """Grows with each change; the post's ETag."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class Publication(Base):
+    """A post on one account: the unit that is claimed, sent, found out about and measured."""
+
+    __tablename__ = "publications"
+    __table_args__ = (
+        UniqueConstraint("account_id", "external_id"),
+        Index("ix_publications_due", "status", "due_at"),
+        Index("ix_publications_snapshot", "next_snapshot_at"),
+        Index("ix_publications_published", "account_id", "published_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    post_id: Mapped[str] = mapped_column(ForeignKey("posts.id"), index=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    platform: Mapped[str] = mapped_column(String(20))
+    origin: Mapped[str] = mapped_column(String(12), default="socialflow")
+    content: Mapped[dict[str, Any]]
+    """connectors.types.PostContent as JSON: exactly what is sent."""
+    content_kind: Mapped[str] = mapped_column(String(12), default="text")
+    payload_hash: Mapped[str] = mapped_column(String(64), index=True)
+    status: Mapped[str] = mapped_column(String(16))
+    """draft scheduled claimed sending unknown published failed needs_review canceled"""
+    reason_code: Mapped[str | None] = mapped_column(String(60))
+    reason: Mapped[str | None] = mapped_column(Text)
+    """In words, why the publication is in its status, or why it has not been sent yet."""
+    scheduled_at: Mapped[datetime | None]
+    """When the author wants it out."""
+    due_at: Mapped[datetime | None]
+    """When it may be claimed next: scheduled_at, later after a retry."""
+    lease_owner: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    first_attempt_at: Mapped[datetime | None]
+    unknown_since: Mapped[datetime | None]
+    send_state: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the connector saved to recognise its own request: container id, record key."""
+    ledger_rows: Mapped[int] = mapped_column(Integer, default=0)
+    ledger_hash: Mapped[str] = mapped_column(String(64), default="")
+    """Length and last hash of this publication's ledger: a row cut off its end shows too."""
+    external_id: Mapped[str | None] = mapped_column(String(300))
+    permalink: Mapped[str | None] = mapped_column(Text)
+    published_at: Mapped[datetime | None]
+    next_snapshot_at: Mapped[datetime | None]
+    """When its metrics are to be read next; None = never (not published, gone, or too old)."""
+    snapshot_count: Mapped[int] = mapped_column(Integer, default=0)
+    snapshot_failures: Mapped[int] = mapped_column(Integer, default=0)
+    platform_deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class PublicationAttempt(Base):
+    """One event in a publication's life. Rows are only ever added; each holds the hash of the one before."""
+
+    __tablename__ = "publication_attempts"
+    __table_args__ = (UniqueConstraint("publication_id", "seq"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    publication_id: Mapped[str] = mapped_column(ForeignKey("publications.id"))
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    seq: Mapped[int] = mapped_column(Integer)
+    attempt: Mapped[int] = mapped_column(Integer)
+    event: Mapped[str] = mapped_column(String(24))
+    """draft scheduled edited claimed released sending published retry unknown found not_found needs_review
+    failed canceled resolved retry_by_hand approval_requested approved rejected"""
+    at: Mapped[datetime]
+    payload_hash: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str | None] = mapped_column(String(80))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What was answered, in words and codes; never a secret."""
+    prev_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class PlatformLimit(Base):
+    """A pause that a platform asked of the whole app, not of one account."""
+
+    __tablename__ = "platform_limits"
+
+    platform: Mapped[str] = mapped_column(String(20), primary_key=True)
+    paused_until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class Instance(Base):
+    """One row about this installation: which secret key its credentials were encrypted with."""
+
+    __tablename__ = "instance"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    secret_fingerprint: Mapped[str] = mapped_column(String(32))
+
+
+class IdempotencyKey(Base):
+    """The answer given to one `Idempotency-Key`: a repeated request is answered, not done again."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        UniqueConstraint("api_key_id", "route", "key"),
+        Index("ix_idempotency_keys_expires_at", "expires_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    route: Mapped[str] = mapped_column(String(300))
+    """Method and path, such as 'POST /api/v1/posts'."""
+    key: Mapped[str] = mapped_column(String(255))
+    body_hash: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None] = mapped_column(Integer)
+    """HTTP status of the stored answer; None = the first request is still being worked on."""
+    headers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    lease_until: Mapped[datetime | None]
+    """While status is None: until then a repetition is refused; later the first request counts as dead."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]

@@ -1,0 +1,152 @@
+"""Approval: where a workspace asks for it, nothing of a post is sent before somebody approved what it says and when.
+
+A publication that waits keeps the status `scheduled` and has no due time, so that no query of a publisher can find
+it; its reason says why. A change after the approval asks anew. The ledger keeps who decided what.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.store.access.workspaces import read_settings
+from warehouse.store.models import Publication
+from warehouse.store.posts.reads import get_post
+from warehouse.store.posts.versions import lock_publications, require_version, touch
+from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.models import Post
+
+PENDING, APPROVED, REJECTED = "pending", "approved", "rejected"
+WAITING_CODE = "pending_approval"
+WAITING_REASON = "waits for approval: nothing is sent before"
+
+
+def ask_for_approval(session: Session, post: Post, now: datetime) -> None:
+    """Ask anew after a change, where the workspace wants it or an approval is pending; a draft asks for none.
+
+    Call it in the transaction of the change, after its publications are as they shall be.
+    """
+    session.flush()
+    rows = _publications(session, post)
+    if all(row.status in ("draft", "canceled") for row in rows):
+        return
+    if read_settings(session, post.workspace_id).approval_required or post.approval_state == PENDING:
+        post.approval_state = PENDING
+        post.approval_at = now
+        post.approval_by = post.approval_reason = None
+    elif post.approval_state == REJECTED:
+        post.approval_state = post.approval_at = post.approval_by = post.approval_reason = None
+    hold_unapproved(session, post, now)
+
+
+def hold_unapproved(session: Session, post: Post, now: datetime) -> None:
+    """Take the due time from what is scheduled of a post that waits for approval."""
+    if post.approval_state != PENDING:
+        return
+    session.flush()
+    held = [
+        row for row in _publications(session, post) if row.status == "scheduled" and row.due_at is not None
+    ]
+    for row in held:
+        row.due_at = None
+        row.reason_code, row.reason = WAITING_CODE, WAITING_REASON
+        row.updated_at = now
+    session.flush()
+    append_events(session, [LedgerEvent(row.id, "approval_requested") for row in held], now=now)
+
+
+def approve_post(
+    session: Session,
+    workspace_id: str,
+    post_id: str,
+    decided_by: str,
+    now: datetime,
+    *,
+    max_lateness: timedelta,
+    expected_version: int | None = None,
+) -> Post:
+    """Let a post go out at its time, or at once where that has passed.
+
+    What is later than `max_lateness` by now waits for a decision, like any late post. Raises ConflictError: nothing
+    waits for approval, or `expected_version` is not the present one (code stale).
+    """
+    post = _lock_pending(session, workspace_id, post_id, expected_version)
+    post.approval_state, post.approval_at, post.approval_by = APPROVED, now, decided_by
+    post.approval_reason = None
+    events = []
+    for row in _waiting(session, post):
+        row.updated_at = now
+        if row.scheduled_at is not None and row.scheduled_at < now - max_lateness:
+            row.status, row.reason_code = "needs_review", "too_late"
+            row.reason = (
+                "its time had passed when it was approved: send it now, set a new time, or discard it"
+            )
+        else:
+            row.due_at = row.scheduled_at
+            row.reason_code = row.reason = None
+        detail = {"by": decided_by} | ({"message": row.reason} if row.reason else {})
+        events.append(LedgerEvent(row.id, "approved", detail))
+    append_events(session, events, now=now)
+    touch(session, post, now)
+    late = [event for event in events if "message" in event.detail]
+    announce_outcomes(session, [LedgerEvent(event.publication_id, "needs_review") for event in late], now)
+    return post
+
+
+def reject_post(  # noqa: PLR0917 (who decides what, when)
+    session: Session,
+    workspace_id: str,
+    post_id: str,
+    decided_by: str,
+    reason: str,
+    now: datetime,
+    *,
+    expected_version: int | None = None,
+) -> Post:
+    """Send a post back to its author as a draft, with the reason. Raises as `approve_post`, and for no reason."""
+    if not reason.strip():
+        raise InvalidInputError("say why, so that its author can mend it", field="reason")
+    post = _lock_pending(session, workspace_id, post_id, expected_version)
+    post.approval_state, post.approval_at, post.approval_by = REJECTED, now, decided_by
+    post.approval_reason = reason.strip()
+    rows = _waiting(session, post)
+    for row in rows:
+        row.status, row.scheduled_at = "draft", None
+        row.reason_code, row.reason = "rejected", f"rejected: {post.approval_reason}"
+        row.updated_at = now
+    detail = {"by": decided_by, "message": post.approval_reason}
+    append_events(session, [LedgerEvent(row.id, "rejected", detail) for row in rows], now=now)
+    touch(session, post, now)
+    return post
+
+
+def _lock_pending(session: Session, workspace_id: str, post_id: str, expected_version: int | None) -> Post:
+    post = get_post(session, workspace_id, post_id)
+    lock_publications(session, post)
+    # Decided by another at the same moment: the lock was waited for, so read what is true now.
+    session.refresh(post)
+    require_version(post, expected_version)
+    if post.approval_state != PENDING or not _waiting(session, post):
+        raise ConflictError(
+            f"the post is {post.status} and waits for no approval", code="not_pending_approval"
+        )
+    return post
+
+
+def _waiting(session: Session, post: Post) -> list[Publication]:
+    rows = _publications(session, post)
+    return [row for row in rows if row.status == "scheduled" and row.due_at is None]
+
+
+def _publications(session: Session, post: Post) -> list[Publication]:
+    query = select(Publication).where(Publication.post_id == post.id).order_by(Publication.id)
+    return list(session.scalars(query))

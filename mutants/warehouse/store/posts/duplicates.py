@@ -1,0 +1,90 @@
+"""The duplicate guard: the same content twice on one account is almost always a repeated request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, select
+
+from warehouse.errors import ConflictError
+from warehouse.store.models import Publication
+from warehouse.store.publishing.publications import hash_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from connectors.types import PostContent
+    from warehouse.store.accounts.target_accounts import TargetAccount
+    from warehouse.store.models import AccountRow
+
+DUPLICATE_WINDOW = timedelta(hours=24)
+"""The same content on the same account, planned or published closer together than this, is a duplicate."""
+
+_COLUMNS = Publication.__table__.c
+_AT = func.coalesce(_COLUMNS.published_at, _COLUMNS.scheduled_at)
+# Kept: building a statement and the key of its compiled form takes longer than running it.
+_SAME_SAID = (
+    select(_COLUMNS.account_id, _COLUMNS.payload_hash, _COLUMNS.post_id)
+    .where(
+        # The accounts are compared below: named here, SQLite would read all that was ever sent on them instead.
+        _COLUMNS.payload_hash.in_(bindparam("hashes", expanding=True)),
+        _COLUMNS.status.not_in(("draft", "canceled", "failed")),
+        bindparam("after") < _AT,
+        bindparam("before") > _AT,
+        _COLUMNS.post_id != bindparam("except_post_id"),
+    )
+    # The oldest comes last and so is the one that is named.
+    .order_by(_COLUMNS.post_id.desc())
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One account that a post goes to, and exactly what it is to say there."""
+
+    account: AccountRow | TargetAccount
+    content: PostContent
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        """The content as JSON."""
+        return self.content.model_dump(mode="json")
+
+    @cached_property
+    def payload_hash(self) -> str:
+        """The fingerprint of `payload`."""
+        return hash_payload(self.payload)
+
+
+def refuse_duplicates(
+    session: Session, targets: Sequence[Target], scheduled_at: datetime, *, except_post_id: str | None = None
+) -> None:
+    """Raise ConflictError (code duplicate, with the existing post's id) where a target would say the same twice."""
+    if not targets:
+        return
+    session.flush()
+    found = session.connection().execute(
+        _SAME_SAID,
+        {
+            "hashes": list({target.payload_hash for target in targets}),
+            "after": scheduled_at - DUPLICATE_WINDOW,
+            "before": scheduled_at + DUPLICATE_WINDOW,
+            "except_post_id": except_post_id or "",
+        },
+    )
+    said = {(row.account_id, row.payload_hash): row.post_id for row in found}
+    for target in targets:
+        existing = said.get((target.account.id, target.payload_hash))
+        if existing is not None:
+            raise ConflictError(
+                f"post {existing} says the same on {target.account.platform} (@{target.account.handle}) "
+                "within 24 hours: set allow_duplicate to true if that is intended",
+                code="duplicate",
+                existing_id=existing,
+            )

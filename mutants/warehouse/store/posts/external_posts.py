@@ -1,0 +1,184 @@
+"""Posts that SocialFlow did not publish: found in an account's history, or imported from a file. In bulk."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Table, func, literal_column, select
+from sqlalchemy.dialects import postgresql, sqlite
+from ulid import ULID
+
+from connectors.types import PostContent
+from warehouse.errors import InvalidInputError
+from warehouse.store.models import Post, Publication
+from warehouse.store.publishing.publications import payload_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from sqlalchemy import FromClause
+    from sqlalchemy.orm import Session
+
+    from connectors.types import ListedPost
+    from warehouse.store.models import AccountRow
+
+_CHUNK = 500
+"""Rows a statement: below every database's limit of bound values."""
+
+
+class RecordedPosts(NamedTuple):
+    """What `record_external_posts` did."""
+
+    inserted: int
+    existing: int
+    """Known before: recorded earlier, or published by SocialFlow itself."""
+    skipped: int
+    """Left for the next time, since one of our own publications may be the same post."""
+    publication_ids: dict[str, str]
+    """By the platform's id, of the inserted and the existing ones: what snapshots are kept under."""
+
+
+def record_external_posts(
+    session: Session,
+    account: AccountRow,
+    items: Iterable[ListedPost],
+    now: datetime,
+    *,
+    next_snapshot_at: Callable[[datetime], datetime | None] = lambda _published_at: None,
+) -> RecordedPosts:
+    """Record posts of an account's history, each once by (account, external id).
+
+    Ids are made of the post's own time and a hash, so that two processes that record the same history make
+    the same rows, and lists stay in order of publication. `next_snapshot_at` maps a post's published_at to
+    when its metrics are to be read next. Raises InvalidInputError for a post before 1970.
+    """
+    # A post listed while one of ours is under way may be that very post: recording it as a stranger's would
+    # count it twice and take the id that our receipt needs.
+    in_flight_since = session.scalar(
+        select(func.min(Publication.first_attempt_at)).where(
+            Publication.account_id == account.id,
+            Publication.status.in_(("sending", "unknown", "needs_review")),
+        )
+    )
+    inserted = existing = skipped = 0
+    publication_ids: dict[str, str] = {}
+    for chunk in _chunks(items):
+        by_external_id = {item.external_id: item for item in chunk}
+        known: dict[str, str] = {
+            external_id: publication_id
+            for external_id, publication_id in session.execute(
+                select(Publication.external_id, Publication.id).where(
+                    Publication.account_id == account.id, Publication.external_id.in_(by_external_id)
+                )
+            )
+            if external_id is not None
+        }
+        existing += len(known)
+        publication_ids |= known
+        posts, publications = [], []
+        for item in by_external_id.values():
+            if item.external_id in known:
+                continue
+            if in_flight_since is not None and item.published_at >= in_flight_since:
+                skipped += 1
+                continue
+            ulid = _deterministic_ulid(account.id, item)
+            posts.append(_post_row(account, item, ulid, now))
+            publications.append(_publication_row(account, item, ulid, now, next_snapshot_at))
+            publication_ids[item.external_id] = f"pub_{ulid}"
+        if posts:
+            _insert_missing(session, Post.__table__, posts, json_column="details")
+            _insert_missing(session, Publication.__table__, publications, json_column="send_state")
+            inserted += len(posts)
+    return RecordedPosts(inserted, existing, skipped, publication_ids)
+
+
+def _chunks(items: Iterable[ListedPost]) -> Iterator[list[ListedPost]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _insert_missing(
+    session: Session,
+    table: FromClause,
+    rows: list[dict[str, Any]],
+    *,
+    json_column: str,
+) -> None:
+    """Insert the rows that are not there. `json_column` is {} in all of them: a constant costs nothing."""
+    if not isinstance(table, Table):
+        raise TypeError(f"{table} is no table")
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
+    statement = insert.values({json_column: literal_column("'{}'")}).on_conflict_do_nothing()
+    session.connection().execute(statement, rows)
+
+
+def _deterministic_ulid(account_id: str, item: ListedPost) -> str:
+    milliseconds = int(item.published_at.timestamp() * 1000)
+    if milliseconds < 0:
+        raise InvalidInputError(
+            f"post {item.external_id} was published at {item.published_at.isoformat()}, before 1970",
+            field="published_at",
+        )
+    randomness = hashlib.sha256(f"{account_id}|{item.external_id}".encode()).digest()[:10]
+    return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + randomness)).lower()
+
+
+@lru_cache(maxsize=1024)
+def _content(text: str) -> tuple[dict[str, Any], str]:
+    """Return a found post's content and fingerprint; imported histories have few texts or none."""
+    content = PostContent(text=text)
+    return content.model_dump(mode="json"), payload_hash(content)
+
+
+def _post_row(account: AccountRow, item: ListedPost, ulid: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"post_{ulid}",
+        "workspace_id": account.workspace_id,
+        "origin": "external",
+        "content": item.text,
+        "status": "published",
+        "version": 1,
+        "created_at": item.published_at,
+        "updated_at": now,
+    }
+
+
+def _publication_row(
+    account: AccountRow,
+    item: ListedPost,
+    ulid: str,
+    now: datetime,
+    next_snapshot_at: Callable[[datetime], datetime | None],
+) -> dict[str, Any]:
+    content, content_hash = _content(item.text)
+    return {
+        "id": f"pub_{ulid}",
+        "post_id": f"post_{ulid}",
+        "workspace_id": account.workspace_id,
+        "account_id": account.id,
+        "platform": account.platform,
+        "origin": "external",
+        "content": content,
+        "content_kind": item.kind,
+        "payload_hash": content_hash,
+        "status": "published",
+        "attempts": 0,
+        "ledger_rows": 0,
+        "ledger_hash": "",
+        "external_id": item.external_id,
+        "permalink": item.permalink,
+        "published_at": item.published_at,
+        "next_snapshot_at": next_snapshot_at(item.published_at),
+        "snapshot_count": 0,
+        "snapshot_failures": 0,
+        "platform_deleted": False,
+        "created_at": now,
+        "updated_at": now,
+    }

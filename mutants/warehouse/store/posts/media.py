@@ -1,0 +1,205 @@
+"""Uploaded media: what there is, and which posts and rules refer to it. The bytes are in `warehouse.media_files`."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, exists, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from connectors.types import Media
+from warehouse.errors import ConflictError, NotFoundError
+from warehouse.store.database import new_id
+from warehouse.store.models import Base, Post
+from warehouse.store.schedules.recurrence_models import Recurrence
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from connectors.types import PostContent
+    from warehouse.store.crypto import Cipher
+
+_PURPOSE = "media-address"
+_DONE = ("published", "canceled")
+"""Post statuses after which nothing of it is sent any more; a failed one may be retried."""
+_BATCH = 500
+
+
+class MediaUpload(Base):
+    """One uploaded picture or video."""
+
+    __tablename__ = "media_uploads"
+    __table_args__ = (
+        Index("ix_media_uploads_list", "workspace_id", "id"),
+        Index("ix_media_uploads_created_at", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    kind: Mapped[str] = mapped_column(String(10))
+    """image | video"""
+    content_type: Mapped[str] = mapped_column(String(60))
+    """By its first bytes, whatever was declared."""
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    filename: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class MediaUse(Base):
+    """That a post or a rule refers to an upload."""
+
+    __tablename__ = "media_uses"
+
+    media_id: Mapped[str] = mapped_column(ForeignKey("media_uploads.id"), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(String(40), primary_key=True, index=True)
+    """Id of a post or a recurrence."""
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+
+
+def new_media_id() -> str:
+    """Return the id of an upload that is about to be made."""
+    return new_id("med")
+
+
+def add_upload(
+    session: Session,
+    workspace_id: str,
+    media_id: str,
+    *,
+    content_type: str,
+    size: int,
+    sha256: str,
+    filename: str,
+    now: datetime,
+) -> MediaUpload:
+    """Add an upload whose file is kept already."""
+    row = MediaUpload(
+        id=media_id,
+        workspace_id=workspace_id,
+        kind=content_type.partition("/")[0],
+        content_type=content_type,
+        size=size,
+        sha256=sha256,
+        filename=filename,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def get_upload(session: Session, workspace_id: str, media_id: str) -> MediaUpload:
+    """Return the upload. Raises NotFoundError, also for another workspace's."""
+    row = session.get(MediaUpload, media_id)
+    if row is None or row.workspace_id != workspace_id:
+        raise NotFoundError(f"there is no upload {media_id} in this workspace")
+    return row
+
+
+def find_uploads(session: Session, workspace_id: str, media_ids: Collection[str]) -> dict[str, MediaUpload]:
+    """Return those of these uploads that are there, by id, locked so that none is removed meanwhile."""
+    if not media_ids:
+        return {}
+    query = select(MediaUpload).where(MediaUpload.workspace_id == workspace_id, MediaUpload.id.in_(media_ids))
+    return {row.id: row for row in session.scalars(query.order_by(MediaUpload.id).with_for_update())}
+
+
+def list_uploads(
+    session: Session, workspace_id: str, *, before_id: str | None = None, limit: int = 20
+) -> tuple[list[MediaUpload], bool]:
+    """Return one page of uploads, newest first, and whether more follow."""
+    query = select(MediaUpload).where(MediaUpload.workspace_id == workspace_id)
+    if before_id is not None:
+        query = query.where(MediaUpload.id < before_id)
+    rows = list(session.scalars(query.order_by(MediaUpload.id.desc()).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def note_uses(
+    session: Session,
+    workspace_id: str,
+    owner_id: str,
+    details: Mapping[str, Any],
+    contents: Iterable[PostContent],
+    *,
+    is_new: bool,
+) -> None:
+    """Write down which uploads a post or a rule refers to, in place of what it did before.
+
+    `details`: as of a post; a draft without accounts has its media nowhere else.
+    """
+    named = [details, *(details.get("variants") or {}).values()]
+    media = [Media.model_validate(item) for one in named for item in one.get("media") or ()]
+    media += [item for content in contents for item in content.media]
+    used = {item.upload_id for item in media if item.upload_id}
+    if not is_new:
+        session.execute(delete(MediaUse).where(MediaUse.owner_id == owner_id))
+    session.add_all(
+        MediaUse(media_id=media_id, owner_id=owner_id, workspace_id=workspace_id) for media_id in sorted(used)
+    )
+
+
+def remove_upload(session: Session, workspace_id: str, media_id: str) -> MediaUpload:
+    """Forget an upload; the caller removes its file after the commit.
+
+    Raises NotFoundError, and ConflictError while a post that is not sent yet, or a rule, refers to it.
+    """
+    row = get_upload(session, workspace_id, media_id)
+    session.scalars(select(MediaUpload).where(MediaUpload.id == media_id).with_for_update()).one()
+    owner = session.scalars(
+        select(MediaUse.owner_id).where(MediaUse.media_id == media_id, _is_alive()).limit(1)
+    ).one_or_none()
+    if owner is not None:
+        raise ConflictError(
+            f"{owner} refers to this upload and still needs it: change or cancel that first",
+            code="media_in_use",
+            existing_id=owner,
+        )
+    _forget(session, [media_id])
+    return row
+
+
+def remove_unused(session: Session, *, before: datetime) -> list[str]:
+    """Forget uploads made before then to which nothing refers that still needs them; return their ids.
+
+    The caller removes their files after the commit.
+    """
+    needed = exists().where(MediaUse.media_id == MediaUpload.id, _is_alive())
+    query = select(MediaUpload.id).where(MediaUpload.created_at < before, ~needed)
+    ids = list(
+        session.scalars(query.order_by(MediaUpload.id).limit(_BATCH).with_for_update(skip_locked=True))
+    )
+    _forget(session, ids)
+    return ids
+
+
+def sign_address(cipher: Cipher, media_id: str) -> str:
+    """Return what makes an upload's public address impossible to guess."""
+    return cipher.hmac_hex(_PURPOSE, media_id)[:40]
+
+
+def public_path(cipher: Cipher, media_id: str) -> str:
+    """Return the path, after the server's address, at which anyone who knows it can fetch an upload."""
+    return f"/media/{media_id}/{sign_address(cipher, media_id)}"
+
+
+def is_signed(cipher: Cipher, media_id: str, signature: str) -> bool:
+    """Tell, in constant time, whether a public address is one of ours."""
+    return hmac.compare_digest(sign_address(cipher, media_id).encode(), signature.encode())
+
+
+def _is_alive() -> Any:  # noqa: ANN401 (an SQL condition)
+    """Condition on MediaUse: its owner is a rule, or a post of which something may still be sent."""
+    done_post = exists().where(Post.id == MediaUse.owner_id, Post.status.in_(_DONE))
+    ended_rule = exists().where(Recurrence.id == MediaUse.owner_id, Recurrence.deleted_at.is_not(None))
+    return ~done_post & ~ended_rule
+
+
+def _forget(session: Session, media_ids: list[str]) -> None:
+    session.execute(delete(MediaUse).where(MediaUse.media_id.in_(media_ids)))
+    session.execute(delete(MediaUpload).where(MediaUpload.id.in_(media_ids)))

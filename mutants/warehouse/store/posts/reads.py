@@ -1,0 +1,135 @@
+"""Reading posts: one, a page, a calendar, and how each publication fared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from warehouse.errors import NotFoundError
+from warehouse.store.models import Post, Publication, PublicationAttempt
+from warehouse.store.schedules.recurrence_models import RecurrenceOccurrence
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
+
+    from connectors.types import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilter:
+    """Which posts of a workspace a list shows. Empty = all."""
+
+    statuses: tuple[str, ...] = ()
+    platform: Platform | None = None
+    account_id: str | None = None
+    scheduled_from: datetime | None = None
+    scheduled_to: datetime | None = None
+    """Exclusive."""
+    recurrence_id: str | None = None
+    approval: str | None = None
+    """pending, approved or rejected."""
+    origin: str | None = "socialflow"
+    """socialflow, external (found in an account's history), or None for both."""
+
+
+def get_post(session: Session, workspace_id: str, post_id: str) -> Post:
+    """Return the post. Raises NotFoundError, also for another workspace's."""
+    post = session.get(Post, post_id)
+    if post is None or post.workspace_id != workspace_id or post.deleted_at is not None:
+        raise NotFoundError(f"there is no post {post_id} in this workspace")
+    return post
+
+
+def list_posts(
+    session: Session, workspace_id: str, wanted: PostFilter, *, before_id: str | None = None, limit: int = 20
+) -> tuple[list[Post], bool]:
+    """Return one page of posts, newest first, and whether more follow.
+
+    The page starts after `before_id`: ids sort by creation, so rows that come or go meanwhile shift nothing.
+    """
+    query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted))
+    if before_id is not None:
+        query = query.where(Post.id < before_id)
+    rows = list(session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [Post.deleted_at.is_(None)]
+    if wanted.origin is not None:
+        conditions.append(Post.origin == wanted.origin)
+    if wanted.statuses:
+        conditions.append(Post.status.in_(wanted.statuses))
+    if wanted.scheduled_from is not None:
+        conditions.append(Post.scheduled_at >= wanted.scheduled_from)
+    if wanted.scheduled_to is not None:
+        conditions.append(Post.scheduled_at < wanted.scheduled_to)
+    if wanted.approval is not None:
+        conditions.append(Post.approval_state == wanted.approval)
+    if wanted.recurrence_id is not None:
+        of_rule = RecurrenceOccurrence.recurrence_id == wanted.recurrence_id
+        conditions.append(Post.id.in_(select(RecurrenceOccurrence.post_id).where(of_rule)))
+    if wanted.platform is not None or wanted.account_id is not None:
+        of_post = select(Publication.id).where(Publication.post_id == Post.id)
+        if wanted.platform is not None:
+            of_post = of_post.where(Publication.platform == wanted.platform.value)
+        if wanted.account_id is not None:
+            of_post = of_post.where(Publication.account_id == wanted.account_id)
+        conditions.append(of_post.exists())
+    return conditions
+
+
+def list_calendar(
+    session: Session,
+    workspace_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    account_id: str | None = None,
+    limit: int,
+) -> list[tuple[Publication, Post]]:
+    """Return publications planned for [start, end), earliest first; canceled ones are left out."""
+    query = (
+        select(Publication, Post)
+        .join(Post, Post.id == Publication.post_id)
+        .where(
+            Post.workspace_id == workspace_id,
+            Post.scheduled_at >= start,
+            Post.scheduled_at < end,
+            Post.deleted_at.is_(None),
+            Publication.status != "canceled",
+        )
+        .order_by(Post.scheduled_at, Publication.id)
+        .limit(limit)
+    )
+    if account_id is not None:
+        query = query.where(Publication.account_id == account_id)
+    return [(publication, post) for publication, post in session.execute(query)]
+
+
+def list_publications(session: Session, post_ids: Collection[str]) -> dict[str, list[Publication]]:
+    """Return the publications of these posts by post id, in the order they were made."""
+    found: dict[str, list[Publication]] = {post_id: [] for post_id in post_ids}
+    query = select(Publication).where(Publication.post_id.in_(list(post_ids))).order_by(Publication.id)
+    for publication in session.scalars(query):
+        found[publication.post_id].append(publication)
+    return found
+
+
+def list_attempts(session: Session, publication_ids: Collection[str]) -> dict[str, list[PublicationAttempt]]:
+    """Return the ledger of these publications by publication id, oldest event first."""
+    found: dict[str, list[PublicationAttempt]] = {publication_id: [] for publication_id in publication_ids}
+    query = (
+        select(PublicationAttempt)
+        .where(PublicationAttempt.publication_id.in_(list(publication_ids)))
+        .order_by(PublicationAttempt.publication_id, PublicationAttempt.seq)
+    )
+    for row in session.scalars(query):
+        found[row.publication_id].append(row)
+    return found

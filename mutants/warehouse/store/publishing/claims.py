@@ -1,0 +1,211 @@
+"""Who may work on which publication: claims with leases.
+
+Any number of publishers run at once, on any number of machines; the lease arbitrates. A claim is one short
+transaction for a whole batch. Leases are far longer than the 15 s that a saturated SQLite was seen to make a
+writer wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from connectors.types import PostContent
+from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import refresh_post_status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPublication:
+    """What a publisher needs to send, or to find out about, one publication."""
+
+    id: str
+    post_id: str
+    workspace_id: str
+    account_id: str
+    platform: str
+    content: PostContent
+    status: str
+    scheduled_at: datetime
+    due_at: datetime
+    attempts: int
+    first_attempt_at: datetime | None
+    unknown_since: datetime | None
+    send_state: dict[str, Any]
+
+
+def claim_due(
+    session: Session, *, owner: str, now: datetime, horizon: datetime, limit: int, lease: timedelta
+) -> list[ClaimedPublication]:
+    """Claim what is due until `horizon`, at most `limit`, in turns among the accounts.
+
+    Left alone: paused workspaces, accounts and platforms, and accounts that are not active. The lease runs
+    from each publication's own due time, so that a claim ahead of time does not expire before it.
+    """
+    due = and_(Publication.status == "scheduled", Publication.due_at <= horizon)
+    ready = (
+        join_limits(select(Publication.id, Publication.account_id, Publication.due_at))
+        .where(due, *may_call(now))
+        .subquery()
+    )
+    turn = func.row_number().over(partition_by=ready.c.account_id, order_by=(ready.c.due_at, ready.c.id))
+    # In turns: the account with 1,000 posts due must not make the account with one wait behind it.
+    ordered = select(ready.c.id).order_by(turn, ready.c.due_at, ready.c.id).limit(limit)
+    chosen = list(session.scalars(ordered))
+    rows = take(
+        session,
+        chosen,
+        due,  # asked again under the lock: it may have been moved, or sent back for approval, meanwhile
+        status="claimed",
+        lease_owner=owner,
+        lease_until=max(now, horizon) + lease,
+        updated_at=now,
+    )
+    events = [LedgerEvent(row.id, "claimed") for row in rows]
+    append_events(session, events, now=now, owner=owner)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+    return sorted((_claimed(row) for row in rows), key=lambda row: (row.due_at, row.id))
+
+
+def claim_unknown(
+    session: Session, *, owner: str, now: datetime, limit: int, lease: timedelta
+) -> list[ClaimedPublication]:
+    """Take publications whose outcome is unknown and whose next look is due, oldest first."""
+    free = or_(Publication.lease_until.is_(None), Publication.lease_until <= now)
+    due = and_(Publication.status == "unknown", Publication.due_at <= now, free)
+    readable = join_limits(select(Publication.id)).where(due, *may_call(now, for_reading=True))
+    chosen = list(session.scalars(readable.order_by(Publication.due_at, Publication.id).limit(limit)))
+    rows = take(session, chosen, due, lease_owner=owner, lease_until=now + lease)
+    return [_claimed(row) for row in rows]
+
+
+def renew_leases(session: Session, ids: Collection[str], *, owner: str, until: datetime) -> set[str]:
+    """Extend the leases that `owner` still holds; return the ids that it does."""
+    statement = (
+        update(Publication)
+        .where(Publication.id.in_(ids), Publication.lease_owner == owner)
+        .values(lease_until=until)
+        .returning(Publication.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(session.scalars(statement))
+
+
+def release_claims(
+    session: Session,
+    *,
+    owner: str,
+    now: datetime,
+    ids: Collection[str] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Give back what `owner` claimed (of `ids`; None = everything) and has not begun to send."""
+    mine = and_(Publication.status == "claimed", Publication.lease_owner == owner)
+    chosen = list(session.scalars(select(Publication.id).where(mine))) if ids is None else list(ids)
+    rows = take(session, chosen, mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason)
+    events = [LedgerEvent(row.id, "released", {"message": reason} if reason else {}) for row in rows]
+    append_events(session, events, now=now, owner=owner)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+
+
+def pause_account_until(session: Session, account_id: str, until: datetime, reason: str) -> None:
+    """Send nothing for this account until then; a longer pause stays. Holds back no other account."""
+    longer = or_(AccountRow.rate_limited_until.is_(None), AccountRow.rate_limited_until < until)
+    session.execute(
+        update(AccountRow)
+        .where(AccountRow.id == account_id, longer)
+        .values(rate_limited_until=until, rate_limit_reason=reason)
+    )
+
+
+def pause_platform_until(session: Session, platform: str, until: datetime, reason: str) -> None:
+    """Send nothing on this platform until then: its limit is one of the app, not of an account."""
+    limit = session.get(PlatformLimit, platform, with_for_update=True)
+    if limit is None:
+        session.add(PlatformLimit(platform=platform, paused_until=until, reason=reason))
+    elif limit.paused_until < until:
+        limit.paused_until, limit.reason = until, reason
+
+
+def list_taken_ids(session: Session, account_id: str, *, since: datetime, except_id: str) -> frozenset[str]:
+    """Return the external ids of the account's other publications that went out at or after `since`."""
+    query = select(Publication.external_id).where(
+        Publication.account_id == account_id,
+        Publication.published_at >= since,
+        Publication.external_id.is_not(None),
+        Publication.id != except_id,
+    )
+    return frozenset(found for found in session.scalars(query) if found is not None)
+
+
+def join_limits(query: Select[Any]) -> Select[Any]:
+    """Join a query on publications with all that may hold their sending back."""
+    return (
+        query.join(AccountRow, AccountRow.id == Publication.account_id)
+        .join(Workspace, Workspace.id == Publication.workspace_id)
+        .outerjoin(PlatformLimit, PlatformLimit.platform == Publication.platform)
+    )
+
+
+def may_call(now: datetime, *, for_reading: bool = False) -> list[ColumnElement[bool]]:
+    """Conditions under which the platform may be called for a publication at all."""
+    conditions: list[ColumnElement[bool]] = [
+        AccountRow.status == "active",
+        or_(AccountRow.rate_limited_until.is_(None), AccountRow.rate_limited_until <= now),
+        or_(PlatformLimit.paused_until.is_(None), PlatformLimit.paused_until <= now),
+    ]
+    if not for_reading:  # a person's pause stops sending; finding out what happened goes on
+        conditions += [AccountRow.paused_at.is_(None), Workspace.publishing_paused_at.is_(None)]
+    return conditions
+
+
+def take(
+    session: Session,
+    ids: Sequence[str],
+    condition: ColumnElement[bool],
+    **values: Any,  # noqa: ANN401 (column values)
+) -> list[Publication]:
+    """Change those of `ids` that still satisfy `condition` and that no other transaction holds."""
+    if not ids:
+        return []
+    row = aliased(Publication)
+    lock = select(row.id).where(row.id.in_(ids)).with_for_update(skip_locked=True)
+    statement = (
+        update(Publication)
+        .where(Publication.id.in_(lock), condition)
+        .values(**values)
+        .returning(Publication)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return list(session.scalars(statement))
+
+
+def _claimed(row: Publication) -> ClaimedPublication:
+    if row.scheduled_at is None or row.due_at is None:
+        raise AssertionError(f"publication {row.id} is {row.status} without a time")
+    return ClaimedPublication(
+        id=row.id,
+        post_id=row.post_id,
+        workspace_id=row.workspace_id,
+        account_id=row.account_id,
+        platform=row.platform,
+        content=PostContent.model_validate(row.content),
+        status=row.status,
+        scheduled_at=row.scheduled_at,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        first_attempt_at=row.first_attempt_at,
+        unknown_since=row.unknown_since,
+        send_state=dict(row.send_state),
+    )

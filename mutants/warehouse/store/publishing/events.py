@@ -1,0 +1,86 @@
+"""Webhook events of publications: what became of each, written in the transaction of the change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.webhooks.outbox import Happening, list_listened, write_events
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.publishing.ledger import LedgerEvent
+
+_OUTCOMES = {
+    "published": "post.published",
+    "found": "post.published",
+    "failed": "post.failed",
+    "needs_review": "post.needs_review",
+}
+
+
+def announce_outcomes(session: Session, events: Sequence[LedgerEvent], now: datetime) -> None:
+    """Tell what became of publications, by their ledger's events; those of no interest are passed over.
+
+    To be called once the posts' statuses are refreshed: one event for each publication, for two accounts of one post
+    may fare differently.
+    """
+    types = {event.publication_id: _type_of(event) for event in events if _type_of(event) is not None}
+    if not types:
+        return
+    workspaces = select(Publication.workspace_id).where(Publication.id.in_(types))
+    listened = list_listened(session, workspaces)
+    if not listened:
+        return
+    query = (
+        select(Publication, Post, AccountRow.handle)
+        .join(Post, Post.id == Publication.post_id)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .where(Publication.id.in_(types))
+        .order_by(Publication.id)
+    )
+    happenings = [
+        Happening(row.workspace_id, str(types[row.id]), _post_data(row, post, handle))
+        for row, post, handle in session.execute(query)
+        if (row.workspace_id, types[row.id]) in listened
+    ]
+    write_events(session, happenings, now)
+
+
+def _type_of(event: LedgerEvent) -> str | None:
+    if event.event == "resolved" and event.detail.get("decision") == "published":
+        return "post.published"  # a person found it on the platform
+    return _OUTCOMES.get(event.event)
+
+
+def _post_data(row: Publication, post: Post, handle: str) -> dict[str, Any]:
+    return {
+        "post": {
+            "id": post.id,
+            "status": post.status,
+            "content": post.content,
+            "scheduled_at": post.scheduled_at,
+            "client_ref": post.client_ref,
+        },
+        "publication": {
+            "id": row.id,
+            "platform": row.platform,
+            "account_id": row.account_id,
+            "handle": handle,
+            "status": row.status,
+            "content": row.content,
+            "scheduled_at": row.scheduled_at,
+            "published_at": row.published_at,
+            "external_id": row.external_id,
+            "permalink": row.permalink,
+            "attempts": row.attempts,
+            "reason_code": row.reason_code,
+            "reason": row.reason,
+        },
+    }

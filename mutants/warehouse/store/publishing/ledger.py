@@ -1,0 +1,171 @@
+"""The attempts ledger: every event in a publication's life, append-only, chained row to row.
+
+A row's hash covers its own content and the previous row's hash; the publication keeps the count and the last
+hash. So a changed, removed or cut-off row shows (`verify_ledger`), and nobody has to guess what happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from warehouse.store.models import Publication, PublicationAttempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+
+_INSERT = insert(PublicationAttempt.__table__)  # type: ignore[arg-type]  # a mapped class's table is one
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEvent:
+    """One thing that happened to one publication. `detail` holds codes and words, never a secret."""
+
+    publication_id: str
+    event: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def append_event(
+    session: Session,
+    publication_id: str,
+    event: str,
+    *,
+    now: datetime,
+    owner: str | None = None,
+    **detail: Any,  # noqa: ANN401 (becomes JSON)
+) -> None:
+    """Append one event in the caller's transaction."""
+    append_events(session, [LedgerEvent(publication_id, event, detail)], now=now, owner=owner)
+
+
+def append_events(
+    session: Session, events: Sequence[LedgerEvent], *, now: datetime, owner: str | None = None
+) -> None:
+    """Append at most one event for each of several publications in the caller's transaction."""
+    if not events:
+        return
+    session.flush()
+    columns = (
+        Publication.id,
+        Publication.workspace_id,
+        Publication.attempts,
+        Publication.payload_hash,
+        Publication.ledger_rows,
+        Publication.ledger_hash,
+    )
+    ids = [event.publication_id for event in events]
+    heads = {row.id: row for row in session.execute(select(*columns).where(Publication.id.in_(ids)))}
+    rows: list[dict[str, Any]] = []
+    for event in events:
+        head = heads[event.publication_id]
+        row = {
+            "publication_id": head.id,
+            "workspace_id": head.workspace_id,
+            "seq": head.ledger_rows + 1,
+            "attempt": head.attempts,
+            "event": event.event,
+            "at": now,
+            "payload_hash": head.payload_hash,
+            "owner": owner,
+            "detail": event.detail,
+            "prev_hash": head.ledger_hash,
+        }
+        row["hash"] = _row_hash(row)
+        rows.append(row)
+    session.connection().execute(_INSERT, rows)
+    # Through the connection, not the session: a bulk update that leaves loaded objects and `updated_at` alone.
+    table = Publication.__table__
+    session.connection().execute(
+        update(Publication)
+        .where(table.c.id == bindparam("key"))
+        .values(ledger_rows=bindparam("n"), ledger_hash=bindparam("h")),
+        [{"key": row["publication_id"], "n": row["seq"], "h": row["hash"]} for row in rows],
+    )
+
+
+def open_ledger(
+    publication: dict[str, Any],
+    event: str,
+    now: datetime,
+    **detail: Any,  # noqa: ANN401 (becomes JSON)
+) -> dict[str, Any]:
+    """Return the first row of the ledger of a publication that is about to be inserted, and note it there.
+
+    `insert_opened` has to follow in the same transaction, after the publication.
+    """
+    row = {
+        "publication_id": publication["id"],
+        "workspace_id": publication["workspace_id"],
+        "seq": 1,
+        "attempt": 0,
+        "event": event,
+        "at": now,
+        "payload_hash": publication["payload_hash"],
+        "owner": None,
+        "detail": detail,
+        "prev_hash": "",
+    }
+    row["hash"] = _row_hash(row)
+    publication |= {"attempts": 0, "ledger_rows": 1, "ledger_hash": row["hash"]}
+    return row
+
+
+def insert_opened(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert what `open_ledger` returned."""
+    if rows:
+        session.connection().execute(_INSERT, rows)
+
+
+def list_events(session: Session, publication_id: str) -> list[PublicationAttempt]:
+    """Return the publication's events, oldest first."""
+    query = select(PublicationAttempt).where(PublicationAttempt.publication_id == publication_id)
+    return list(session.scalars(query.order_by(PublicationAttempt.seq)))
+
+
+def verify_ledger(session: Session, publication_id: str) -> list[str]:
+    """Return what is wrong with the publication's ledger, in words; empty = whole."""
+    publication = session.get_one(Publication, publication_id)
+    problems = []
+    previous = ""
+    rows = list_events(session, publication_id)
+    for position, row in enumerate(rows, start=1):
+        if row.seq != position:
+            problems.append(f"row {position} is missing: the next one says {row.seq}")
+            break
+        if row.prev_hash != previous:
+            problems.append(f"row {position} does not follow the row before it")
+        if row.hash != _row_hash({name: getattr(row, name) for name in _HASHED}):
+            problems.append(f"row {position} was changed after it was written")
+        previous = row.hash
+    if not problems and (len(rows) != publication.ledger_rows or previous != publication.ledger_hash):
+        problems.append(f"{len(rows)} rows are there, the publication counted {publication.ledger_rows}")
+    return problems
+
+
+_HASHED = (
+    "publication_id",
+    "workspace_id",
+    "seq",
+    "attempt",
+    "event",
+    "at",
+    "payload_hash",
+    "owner",
+    "detail",
+    "prev_hash",
+)
+
+
+def _row_hash(row: dict[str, Any]) -> str:
+    content = {name: row[name] for name in _HASHED} | {"at": row["at"].timestamp()}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

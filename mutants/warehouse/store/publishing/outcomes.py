@@ -1,0 +1,241 @@
+"""What became of a publication: the publisher's transitions from claimed onward, in batches.
+
+`begin_sending` is committed BEFORE any request leaves, the outcome right after the answer; each is its own
+transaction (of a batch of publications, never of two steps of one). Outcomes of a publication whose lease was
+lost are dropped, but for a receipt: that something is out is a fact whoever learns it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import and_, bindparam, select, update
+
+from warehouse.store.measuring.measurements import next_snapshot_at
+from warehouse.store.models import AccountRow, Publication
+from warehouse.store.publishing.claims import (
+    join_limits,
+    may_call,
+    pause_account_until,
+    pause_platform_until,
+    release_claims,
+)
+from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import refresh_post_status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from connectors.errors import RateLimitScope
+    from connectors.types import PublishedPost
+
+OutcomeKind = Literal[
+    "published", "found", "retry", "failed", "unknown", "still_unknown", "not_found", "needs_review"
+]
+
+_STATUS: Mapping[str, str] = {
+    "published": "published",
+    "found": "published",
+    "retry": "scheduled",
+    "not_found": "scheduled",
+    "failed": "failed",
+    "unknown": "unknown",
+    "still_unknown": "unknown",
+    "needs_review": "needs_review",
+}
+PERMISSION_MISSING = "permission_missing"
+"""The code of a failure that the account's owner has to know of: every further post would fail of it."""
+_OPEN = frozenset({"scheduled", "claimed", "sending", "unknown", "needs_review"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt, or one look at the platform, came to.
+
+    `receipt` with published and found; `next_at` (UTC) with retry, not_found, unknown and still_unknown: when
+    to send, or to look, again. `code` and `message` say why, in the platform's own words where it has any.
+    """
+
+    publication_id: str
+    kind: OutcomeKind
+    code: str | None = None
+    message: str | None = None
+    next_at: datetime | None = None
+    receipt: PublishedPost | None = None
+    pause: RateLimitScope | None = None
+    """With retry: nothing else of this account, or of this platform, is sent before `next_at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Leave to send: which attempt this is, and when the first one was."""
+
+    attempt: int
+    first_attempt_at: datetime
+
+
+def begin_sending(
+    session: Session, ids: Collection[str], *, owner: str, now: datetime, lease_until: datetime
+) -> dict[str, Granted]:
+    """Mark claimed publications as being sent; only those in the answer may be sent.
+
+    Left out: what `owner` no longer holds, and (released again) what may not be sent at the moment.
+    """
+    mine = (
+        Publication.id.in_(ids),
+        Publication.status == "claimed",
+        Publication.lease_owner == owner,
+        Publication.lease_until > now,
+    )
+    columns = (Publication.id, Publication.attempts, Publication.first_attempt_at)
+    allowed = join_limits(select(Publication.id)).where(*mine, *may_call(now))
+    rows = session.execute(select(*columns).where(Publication.id.in_(allowed)).with_for_update()).all()
+    granted = {row.id: Granted(row.attempts + 1, row.first_attempt_at or now) for row in rows}
+    held_back = set(ids) - set(granted)
+    if held_back:
+        # Claimed ahead of time, and meanwhile its account, platform or workspace was paused.
+        release_claims(session, owner=owner, now=now, ids=held_back, reason="waits until sending is allowed")
+    if granted:
+        table = Publication.__table__
+        statement = (
+            update(Publication)
+            .where(table.c.id == bindparam("key"))
+            .values(
+                status="sending",
+                attempts=bindparam("attempt"),
+                first_attempt_at=bindparam("first"),
+                lease_until=lease_until,
+                updated_at=now,
+            )
+        )
+        session.connection().execute(
+            statement,
+            [{"key": key, "attempt": g.attempt, "first": g.first_attempt_at} for key, g in granted.items()],
+        )
+        append_events(session, [LedgerEvent(key, "sending") for key in granted], now=now, owner=owner)
+    # The post's status is not refreshed: claimed and sending are both "publishing".
+    return granted
+
+
+def save_send_states(
+    session: Session, states: Mapping[str, Mapping[str, Any]], *, owner: str, now: datetime
+) -> set[str]:
+    """Keep what a connector needs to recognise its own request; return the ids that `owner` still holds."""
+    held = set()
+    for publication_id, state in states.items():
+        statement = (
+            update(Publication)
+            .where(Publication.id == publication_id, Publication.lease_owner == owner)
+            .values(send_state=dict(state), updated_at=now)
+            .returning(Publication.id)
+            .execution_options(synchronize_session=False)
+        )
+        held |= set(session.scalars(statement))
+    return held
+
+
+def record_outcomes(
+    session: Session, outcomes: Sequence[Outcome], *, owner: str, now: datetime
+) -> dict[str, str]:
+    """Record what became of publications; return the resulting status of each.
+
+    A second receipt for a publication that is already out under another id is kept in the ledger as
+    `duplicate`: it should never happen, and must never hide.
+    """
+    query = select(Publication).where(Publication.id.in_([outcome.publication_id for outcome in outcomes]))
+    rows = {
+        row.id: row
+        for row in session.scalars(query.with_for_update().execution_options(populate_existing=True))
+    }
+    events, post_ids = [], set()
+    for outcome in outcomes:
+        row = rows[outcome.publication_id]
+        event = _apply(row, outcome, owner=owner, now=now)
+        if event is not None:
+            events.append(event)
+            post_ids.add(row.post_id)
+        if outcome.pause is not None and outcome.next_at is not None:
+            _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
+        if event is not None and outcome.code == PERMISSION_MISSING:
+            reason = f"{outcome.message}; connect the account again with this permission"
+            _mark_limited(session, row.account_id, reason, now)
+    _clear_limits(session, {rows[item.publication_id].account_id for item in outcomes if item.receipt}, now)
+    session.flush()
+    append_events(session, events, now=now, owner=owner)
+    refresh_post_status(session, post_ids, now)
+    announce_outcomes(session, events, now)
+    return {row.id: row.status for row in rows.values()}
+
+
+def _mark_limited(session: Session, account_id: str, reason: str, now: datetime) -> None:
+    """Note that the account's token works and lacks a permission; it stays in use for all that it may do."""
+    statement = update(AccountRow).where(AccountRow.id == account_id, AccountRow.status == "active")
+    session.execute(statement.values(status_reason=reason, status_changed_at=now))
+
+
+def _clear_limits(session: Session, account_ids: Collection[str], now: datetime) -> None:
+    """Note that the platform accepts again what it had refused to these accounts for a missing permission."""
+    limited = and_(AccountRow.status == "active", AccountRow.status_reason.is_not(None))
+    statement = update(AccountRow).where(AccountRow.id.in_(account_ids), limited)
+    if account_ids:
+        session.execute(statement.values(status_reason=None, status_changed_at=now))
+
+
+def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> LedgerEvent | None:
+    receipt = outcome.receipt
+    if receipt is not None and row.status == "published":
+        if row.external_id == receipt.external_id:
+            return None
+        return LedgerEvent(row.id, "duplicate", _detail(outcome) | {"known": row.external_id})
+    if row.status not in _OPEN or (receipt is None and row.lease_owner != owner):
+        return None
+    row.status = _STATUS[outcome.kind]
+    row.reason_code, row.reason = outcome.code, outcome.message
+    row.lease_owner = row.lease_until = None
+    row.updated_at = now
+    if receipt is not None:
+        row.external_id = receipt.external_id
+        row.permalink = receipt.permalink
+        row.published_at = receipt.published_at
+        row.due_at = row.unknown_since = None
+        row.next_snapshot_at = next_snapshot_at(receipt.published_at, now)
+    elif row.status == "unknown":
+        row.unknown_since = row.unknown_since or now
+        row.due_at = outcome.next_at or now
+    elif row.status == "scheduled":
+        row.due_at = outcome.next_at or now
+        row.unknown_since = None
+    else:
+        row.due_at = None
+    if outcome.kind == "still_unknown":
+        return None  # looked, and no answer yet: the ledger would fill with the same line
+    return LedgerEvent(row.id, outcome.kind, _detail(outcome))
+
+
+def _pause(session: Session, row: Publication, scope: RateLimitScope, until: datetime, reason: str) -> None:
+    if scope == "account":
+        pause_account_until(session, row.account_id, until, reason)
+    else:
+        pause_platform_until(session, row.platform, until, reason)
+
+
+def _detail(outcome: Outcome) -> dict[str, Any]:
+    detail: dict[str, Any] = {}
+    if outcome.code:
+        detail["code"] = outcome.code
+    if outcome.message:
+        detail["message"] = outcome.message
+    if outcome.next_at:
+        detail["next_at"] = outcome.next_at.isoformat()
+    if outcome.receipt:
+        detail |= {
+            "external_id": outcome.receipt.external_id,
+            "permalink": outcome.receipt.permalink,
+            "published_at": outcome.receipt.published_at.isoformat(),
+        }
+    return detail

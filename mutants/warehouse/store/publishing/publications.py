@@ -1,0 +1,239 @@
+"""The state machine of a publication, up to the moment it is sent: schedule, edit, cancel, derive.
+
+    draft -> scheduled -> claimed -> sending -> published
+                  ^          |          |-> failed       the platform said no
+                  |          |          |-> scheduled    surely not sent: try again
+                  |          |          '-> unknown      may be out -> published | scheduled | needs_review
+                  '---- lease expired, nothing sent yet
+    scheduled -> canceled
+
+`claims`, `outcomes` and `housekeeping` beside it hold the publisher's transitions, this module those of people.
+Every transition appends to the ledger and refreshes the post's derived status in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.models import Post, Publication
+from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.ledger import LedgerEvent, append_event, append_events
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from connectors.types import PostContent
+
+EDITABLE = frozenset({"draft", "scheduled", "needs_review", "failed"})
+IN_FLIGHT = frozenset({"claimed", "sending", "unknown"})
+
+
+def payload_hash(content: PostContent) -> str:
+    """Return the fingerprint of exactly what is sent: sha256 of its canonical JSON."""
+    return hash_payload(content.model_dump(mode="json"))
+
+
+def hash_payload(payload: Mapping[str, Any]) -> str:
+    """Return the fingerprint of a content that is JSON already."""
+    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def get_publication(session: Session, workspace_id: str, publication_id: str) -> Publication:
+    """Return the publication, locked for the caller's transaction. Raises NotFoundError."""
+    query = select(Publication).where(
+        Publication.id == publication_id, Publication.workspace_id == workspace_id
+    )
+    # The lock (nothing on SQLite, where writers are alone anyway) keeps a publisher's claim out meanwhile.
+    publication = session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if publication is None:
+        raise NotFoundError(f"there is no publication {publication_id} in this workspace")
+    return publication
+
+
+def reschedule_publication(
+    session: Session,
+    publication: Publication,
+    scheduled_at: datetime,
+    now: datetime,
+    *,
+    event: str = "scheduled",
+) -> None:
+    """Set when the publication goes out; a draft becomes scheduled. Raises ConflictError once claimed."""
+    require_editable(publication)
+    _require_not_ambiguous(publication)
+    publication.status = "scheduled"
+    publication.scheduled_at = publication.due_at = scheduled_at
+    publication.reason_code = publication.reason = None
+    publication.updated_at = now
+    append_event(session, publication.id, event, now=now, scheduled_at=scheduled_at.isoformat())
+    refresh_post_status(session, [publication.post_id], now)
+
+
+def change_content(session: Session, publication: Publication, content: PostContent, now: datetime) -> None:
+    """Replace what will be sent. Raises ConflictError once claimed, and for a thread that is partly out."""
+    require_editable(publication)
+    _require_not_ambiguous(publication)
+    if publication.send_state.get("sent_parts"):
+        raise ConflictError(
+            "part of this thread is already out: cancel it, or retry it unchanged", code="partly_published"
+        )
+    publication.content = content.model_dump(mode="json")
+    publication.content_kind = content.kind
+    publication.payload_hash = payload_hash(content)
+    # What the connector saved belongs to the old content (a container, a full record).
+    publication.send_state = {}
+    publication.first_attempt_at = None
+    publication.updated_at = now
+    append_event(session, publication.id, "edited", now=now)
+
+
+def cancel_publication(session: Session, publication: Publication, now: datetime) -> None:
+    """Cancel what has not been sent. Raises ConflictError once claimed or published."""
+    if publication.status == "canceled":
+        return
+    require_editable(publication)
+    publication.status = "canceled"
+    publication.due_at = None
+    publication.reason_code = publication.reason = None
+    publication.updated_at = now
+    append_event(session, publication.id, "canceled", now=now)
+    refresh_post_status(session, [publication.post_id], now)
+
+
+def retry_publication(session: Session, publication: Publication, now: datetime) -> None:
+    """Send a failed publication again, at once. Raises ConflictError for any other status."""
+    if publication.status != "failed":
+        remedy = (
+            "decide it with resolve"
+            if publication.status == "needs_review"
+            else "only a failed one is retried"
+        )
+        raise ConflictError(f"the publication is {publication.status}: {remedy}", code="not_failed")
+    reschedule_publication(session, publication, now, now, event="retry_by_hand")
+
+
+def resolve_review(
+    session: Session,
+    publication: Publication,
+    decision: str,
+    now: datetime,
+    *,
+    external_id: str | None = None,
+) -> None:
+    """Carry out a person's decision on a `needs_review` publication.
+
+    `published`: it is out (external_id lets its metrics be read); `send`: send it now; `discard`: it
+    stays unsent.
+    Raises ConflictError where nothing waits for a decision, InvalidInputError for another decision.
+    """
+    if publication.status != "needs_review":
+        raise ConflictError(
+            f"the publication is {publication.status}: there is nothing to decide", code="not_in_review"
+        )
+    if decision == "published":
+        _require_free(session, publication, external_id)
+        publication.status = "published"
+        publication.external_id = external_id
+        publication.published_at = publication.first_attempt_at or now
+        publication.next_snapshot_at = now if external_id else None
+        publication.due_at = None
+    elif decision == "send":
+        publication.status = "scheduled"
+        publication.scheduled_at = publication.due_at = now
+    elif decision == "discard":
+        publication.status = "canceled"
+        publication.due_at = None
+    else:
+        raise InvalidInputError(
+            f"unknown decision {decision!r}: use published, send or discard", field="decision"
+        )
+    publication.reason_code = publication.reason = None
+    publication.unknown_since = None
+    publication.updated_at = now
+    event = LedgerEvent(publication.id, "resolved", {"decision": decision, "external_id": external_id})
+    append_events(session, [event], now=now)
+    refresh_post_status(session, [publication.post_id], now)
+    announce_outcomes(session, [event], now)
+
+
+def _require_free(session: Session, publication: Publication, external_id: str | None) -> None:
+    query = select(Publication).where(
+        Publication.account_id == publication.account_id,
+        Publication.external_id == external_id,
+        Publication.id != publication.id,
+    )
+    known = session.scalar(query) if external_id else None
+    if known is not None:
+        raise ConflictError(
+            f"{external_id} is known as publication {known.id} of {known.post_id}: check the id, or leave it out",
+            code="external_id_taken",
+            existing_id=known.post_id,
+        )
+
+
+def require_editable(publication: Publication) -> None:
+    """Raise ConflictError unless the publication can still be changed, with the reason in words."""
+    if publication.status in EDITABLE:
+        return
+    if publication.status in IN_FLIGHT:
+        raise ConflictError(
+            f"the publication on {publication.platform} is {publication.status}: it is being sent and can no "
+            "longer be changed",
+            code="already_claimed",
+        )
+    raise ConflictError(
+        f"the publication on {publication.platform} is {publication.status}: that is final",
+        code="final_status",
+    )
+
+
+def _require_not_ambiguous(publication: Publication) -> None:
+    if publication.status == "needs_review" and publication.attempts > 0:
+        raise ConflictError(
+            "this publication may already be out: resolve it first (published, send or discard)",
+            code="needs_review",
+        )
+
+
+def derive_post_status(counts: Mapping[str, int]) -> str:
+    """Return a post's status from how many of its publications are in each status."""
+    alive = {status for status, count in counts.items() if count and status != "canceled"}
+    if not alive:
+        return "canceled"
+    if len(alive) == 1 and alive <= {"draft", "scheduled", "published", "failed"}:
+        return next(iter(alive))
+    if alive == {"published", "failed"}:
+        return "partially_published"
+    if alive == {"draft", "scheduled"}:
+        return "scheduled"
+    return "publishing"
+
+
+def refresh_post_status(session: Session, post_ids: Collection[str], now: datetime) -> None:
+    """Bring `posts.status` in line with the publications, in the caller's transaction."""
+    session.flush()
+    query = select(Publication.post_id, Publication.status, func.count()).where(
+        Publication.post_id.in_(set(post_ids))
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for post_id, status, count in session.execute(query.group_by(Publication.post_id, Publication.status)):
+        counts.setdefault(post_id, {})[status] = count
+    by_status: dict[str, list[str]] = {}
+    for post_id, of_post in counts.items():
+        by_status.setdefault(derive_post_status(of_post), []).append(post_id)
+    for status, ids in by_status.items():
+        session.execute(
+            update(Post)
+            .where(Post.id.in_(ids), Post.status != status)
+            .values(status=status, version=Post.version + 1, updated_at=now)
+            .execution_options(synchronize_session="fetch")
+        )

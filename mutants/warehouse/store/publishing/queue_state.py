@@ -1,0 +1,75 @@
+"""How the queue is doing, over all workspaces: counts for monitoring, no content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from warehouse.store.models import AccountRow, Publication, Workspace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+LATE_AFTER = timedelta(minutes=1)
+STALE_UNKNOWN_AFTER = timedelta(minutes=10)
+UNREAD_AFTER = timedelta(hours=1)
+"""How long a due snapshot may wait for the ingest, which runs every five minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One reading of the queue."""
+
+    by_status: dict[str, int]
+    late: int
+    """Publications whose own time is more than LATE_AFTER ago, whatever holds them up but a person's pause."""
+    oldest_late_seconds: float
+    revoked: int
+    """Accounts whose token the platform refuses."""
+    stale_unknown: int
+    """Publications of which nobody has found out for STALE_UNKNOWN_AFTER whether they are out."""
+
+
+def get_queue_state(session: Session, now: datetime) -> QueueState:
+    """Return the queue's state at `now`."""
+    by_status = select(Publication.status, func.count()).group_by(Publication.status)
+    late, oldest = session.execute(
+        select(func.count(), func.min(Publication.scheduled_at))
+        .select_from(Publication)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .join(Workspace, Workspace.id == Publication.workspace_id)
+        .where(
+            Publication.status.in_(("scheduled", "claimed", "sending")),
+            Publication.scheduled_at < now - LATE_AFTER,
+            Publication.due_at.is_not(None),  # else it waits for approval, which is a person's pause too
+            AccountRow.paused_at.is_(None),
+            Workspace.publishing_paused_at.is_(None),
+        )
+    ).one()
+    stale_unknown = select(func.count()).where(
+        Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
+    )
+    revoked = select(func.count()).where(AccountRow.status == "revoked")
+    return QueueState(
+        by_status=dict(session.execute(by_status).tuples().all()),
+        late=late,
+        oldest_late_seconds=(now - oldest).total_seconds() if oldest is not None else 0.0,
+        revoked=session.scalar(revoked) or 0,
+        stale_unknown=session.scalar(stale_unknown) or 0,
+    )
+
+
+def get_oldest_unread(session: Session, now: datetime) -> tuple[int, datetime | None]:
+    """Return how many snapshots of connected accounts have been due for longer than UNREAD_AFTER, and since when."""
+    count, oldest = session.execute(
+        select(func.count(), func.min(Publication.next_snapshot_at))
+        .select_from(Publication)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .where(Publication.next_snapshot_at < now - UNREAD_AFTER, AccountRow.status == "active")
+    ).one()
+    return count, oldest

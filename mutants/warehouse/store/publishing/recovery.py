@@ -1,0 +1,175 @@
+"""What is done about publications that no publisher can go on with: dead owners, lost time, unusable accounts.
+
+Each function is one short transaction that any publisher may run at any time; a row that another transaction holds
+is left for the next turn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, select
+
+from warehouse.store.models import AccountRow, Publication
+from warehouse.store.publishing.claims import take
+from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.publications import refresh_post_status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
+
+BATCH = 500
+"""Rows that one housekeeping transaction may change, so that no writer waits long for it."""
+
+
+def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
+    """Take over from publishers that died.
+
+    A claim that was never sent goes back to scheduled; one that was being sent may be out: unknown.
+    Returns how many of each: {"released": n, "unknown": n}.
+    """
+    expired = Publication.lease_until <= now
+    claimed = and_(Publication.status == "claimed", expired)
+    released = take(
+        session,
+        _ids(session, claimed),
+        claimed,
+        status="scheduled",
+        lease_owner=None,
+        lease_until=None,
+        updated_at=now,
+    )
+    message = "the publisher that had claimed it ended before sending"
+    append_events(
+        session, [LedgerEvent(row.id, "released", {"message": message}) for row in released], now=now
+    )
+    sending = and_(Publication.status == "sending", expired)
+    message = "the publisher ended while sending: it may be out, the platform will be asked"
+    unknown = take(
+        session,
+        _ids(session, sending),
+        sending,
+        status="unknown",
+        lease_owner=None,
+        lease_until=None,
+        unknown_since=now,
+        due_at=now,
+        reason_code="publisher_died",
+        reason=message,
+        updated_at=now,
+    )
+    _append(session, unknown, "unknown", message, now)
+    refresh_post_status(session, {row.post_id for row in (*released, *unknown)}, now)
+    return {"released": len(released), "unknown": len(unknown)}
+
+
+def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) -> int:
+    """Move what is later than `max_lateness` to needs_review: nobody wants Friday's post on Monday."""
+    overdue = and_(
+        Publication.status == "scheduled",
+        Publication.scheduled_at < now - max_lateness,
+        Publication.due_at.is_not(None),  # what waits for approval is judged when it is approved
+    )
+    message = (
+        f"not sent within {_words(max_lateness)} of its time (SOCIALFLOW_MAX_LATENESS): "
+        "send it now, set a new time, or discard it"
+    )
+    found = session.execute(
+        select(Publication.id, Publication.reason)
+        .where(overdue)
+        .order_by(Publication.scheduled_at)
+        .limit(BATCH)
+    ).all()
+    rows = []
+    for publication_id, why in found:
+        # What held it up is the first thing its author will ask.
+        reason = f"{message}. Before that: {why}" if why else message
+        rows += take(
+            session,
+            [publication_id],
+            overdue,
+            status="needs_review",
+            reason_code="too_late",
+            reason=reason,
+            updated_at=now,
+        )
+    events = [LedgerEvent(row.id, "needs_review", {"message": row.reason}) for row in rows]
+    append_events(session, events, now=now)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+    announce_outcomes(session, events, now)
+    return len(rows)
+
+
+def fail_unusable(session: Session, *, now: datetime) -> int:
+    """Fail what is due on an account that cannot publish (revoked, disconnected), with the reason."""
+    due = and_(Publication.status == "scheduled", Publication.due_at <= now)
+    query = (
+        select(Publication.id, AccountRow.status, AccountRow.handle, AccountRow.status_reason)
+        .join(AccountRow, AccountRow.id == Publication.account_id)
+        .where(due, AccountRow.status != "active")
+        .limit(BATCH)
+    )
+    found = session.execute(query).all()
+    events, post_ids = [], set()
+    for publication_id, status, handle, why in found:
+        message = f"the account {handle} is {status}" + (f": {why}" if why else "") + "; connect it again"
+        rows = take(
+            session,
+            [publication_id],
+            due,
+            status="failed",
+            reason_code=f"account_{status}",
+            reason=message,
+            updated_at=now,
+        )
+        events += [LedgerEvent(row.id, "failed", {"message": message}) for row in rows]
+        post_ids |= {row.post_id for row in rows}
+    append_events(session, events, now=now)
+    refresh_post_status(session, post_ids, now)
+    announce_outcomes(session, events, now)
+    return len(events)
+
+
+def review_unaskable(session: Session, *, now: datetime) -> int:
+    """Move to needs_review what may be out on an account whose platform can no longer be asked."""
+    unusable = select(AccountRow.id).where(AccountRow.status != "active")
+    stuck = and_(Publication.status == "unknown", Publication.account_id.in_(unusable))
+    message = (
+        "it may be out, and the account's token no longer works, so the platform cannot be asked: look there, "
+        "then resolve it (published, send or discard)"
+    )
+    rows = take(
+        session,
+        _ids(session, stuck),
+        stuck,
+        status="needs_review",
+        reason_code="cannot_find_out",
+        reason=message,
+        updated_at=now,
+    )
+    events = _append(session, rows, "needs_review", message, now)
+    refresh_post_status(session, {row.post_id for row in rows}, now)
+    announce_outcomes(session, events, now)
+    return len(rows)
+
+
+def _append(
+    session: Session, rows: Sequence[Publication], event: str, message: str, now: datetime
+) -> list[LedgerEvent]:
+    events = [LedgerEvent(row.id, event, {"message": message}) for row in rows]
+    append_events(session, events, now=now)
+    return events
+
+
+def _ids(session: Session, condition: ColumnElement[bool]) -> list[str]:
+    return list(session.scalars(select(Publication.id).where(condition).limit(BATCH)))
+
+
+def _words(duration: timedelta) -> str:
+    minutes = round(duration.total_seconds() / 60)
+    return f"{minutes // 60} h" if minutes and minutes % 60 == 0 else f"{minutes} min"

@@ -1,0 +1,102 @@
+"""A publication's story in words: what happened when, why it has not been sent yet, and what comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from warehouse.store.models import AccountRow, PlatformLimit, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.models import Publication, PublicationAttempt
+
+
+def tell_story(
+    session: Session, publication: Publication, events: Sequence[PublicationAttempt], now: datetime
+) -> list[str]:
+    """Return sentences, oldest first; the last one says how things stand at `now`. Times are UTC."""
+    told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
+    return [*told, _standing(session, publication, now)]
+
+
+def _sentence(event: PublicationAttempt, publication: Publication) -> str:
+    detail: dict[str, Any] = event.detail
+    why = f": {detail['message']}" if detail.get("message") else ""
+    next_at = f"; next at {detail['next_at']}" if detail.get("next_at") else ""
+    late = ""
+    if event.event == "sending" and publication.scheduled_at is not None:
+        late = f", {(event.at - publication.scheduled_at).total_seconds():+.3f} s from its time"
+    sentences = {
+        "draft": "saved as a draft",
+        "scheduled": f"scheduled for {detail.get('scheduled_at')}",
+        "edited": "its content was changed",
+        "claimed": "claimed by a publisher",
+        "released": f"given back unsent{why}",
+        "sending": f"attempt {event.attempt} began{late}",
+        "published": f"accepted by the platform as {detail.get('external_id')}",
+        "retry": f"surely not sent{why}{next_at}",
+        "unknown": f"it may be out{why}; the platform will be asked",
+        "found": f"found on the platform as {detail.get('external_id')}: it was out",
+        "not_found": f"not on the platform{why}",
+        "needs_review": f"waits for a person{why}",
+        "failed": f"failed{why}",
+        "canceled": "canceled",
+        "resolved": f"decided by a person: {detail.get('decision')}",
+        "retry_by_hand": "tried again by a person",
+        "approval_requested": "asked for approval",
+        "approved": f"approved{why}",
+        "rejected": f"sent back to its author{why}",
+        "duplicate": f"a second receipt came: {detail.get('external_id')}; it may be out twice",
+    }
+    return sentences.get(event.event, f"{event.event}{why}") + "."
+
+
+def _standing(session: Session, publication: Publication, now: datetime) -> str:
+    status, reason = publication.status, publication.reason
+    if status == "published":
+        return f"It is out{f': {publication.permalink}' if publication.permalink else ''}."
+    if status == "scheduled":
+        return _waiting(session, publication, now)
+    standing = {
+        "draft": "It is a draft: give it a time to schedule it.",
+        "claimed": "A publisher holds it and sends it at its second.",
+        "sending": "It is being sent.",
+        "unknown": f"It may be out; the platform is asked again at {_clock(publication.due_at or now)}.",
+        "needs_review": f"It waits for your decision{f': {reason}' if reason else ''}.",
+        "failed": f"It failed{f': {reason}' if reason else ''}.",
+        "canceled": "It was canceled.",
+    }
+    return standing[status]
+
+
+def _waiting(session: Session, publication: Publication, now: datetime) -> str:
+    if publication.due_at is None:
+        return "Not sent yet: it waits for approval."
+    account = session.get_one(AccountRow, publication.account_id)
+    workspace = session.get_one(Workspace, publication.workspace_id)
+    limit = session.get(PlatformLimit, publication.platform)
+    if workspace.publishing_paused_at is not None:
+        return f"Not sent yet: all publishing is paused since {_clock(workspace.publishing_paused_at)}."
+    if account.paused_at is not None:
+        return f"Not sent yet: the account is paused since {_clock(account.paused_at)}."
+    if account.status != "active":
+        return f"Not sent yet, and it will fail: the account is {account.status}; connect it again."
+    if account.rate_limited_until is not None and account.rate_limited_until > now:
+        until, why = account.rate_limited_until, account.rate_limit_reason
+        return f"Not sent yet: the platform asked this account to wait until {_clock(until)} ({why})."
+    if limit is not None and limit.paused_until > now:
+        return (
+            f"Not sent yet: the platform asked to wait until {_clock(limit.paused_until)} ({limit.reason})."
+        )
+    due = publication.due_at or now
+    if due > now:
+        return f"Not sent yet: its {'next try' if publication.attempts else 'time'} is {_clock(due)}."
+    return "Due now: a publisher takes it within seconds; if not, none is running (`socialflow doctor`)."
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}Z"

@@ -1,0 +1,168 @@
+"""Who wants to hear of events: endpoints, and the secrets that sign what is sent to them.
+
+A secret is kept encrypted, since signing needs it; it is shown once, when it is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select
+
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.database import new_id
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint
+from warehouse.store.webhooks.outbox import EVENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.crypto import Cipher
+
+SECRET_BYTES = 32
+OLD_SECRET_SIGNS_FOR = timedelta(hours=24)
+MOST_ENDPOINTS = 20
+"""Of one workspace: each event is written once for each of them."""
+PURPOSE = "webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedEndpoint:
+    """A new endpoint, or one with a new secret: the only time that the secret is seen."""
+
+    row: WebhookEndpoint
+    secret: str
+
+
+def create_endpoint(
+    session: Session,
+    cipher: Cipher,
+    workspace_id: str,
+    *,
+    url: str,
+    events: Collection[str],
+    now: datetime,
+    description: str = "",
+) -> CreatedEndpoint:
+    """Add an endpoint. The address is the caller's to check. Raises InvalidInputError, ConflictError."""
+    known = session.scalar(select(func.count()).where(WebhookEndpoint.workspace_id == workspace_id)) or 0
+    if known >= MOST_ENDPOINTS:
+        raise ConflictError(
+            f"this workspace has {known} webhooks already: delete one first", code="too_many_webhooks"
+        )
+    secret = _make_secret()
+    row = WebhookEndpoint(
+        id=new_id("wh"),
+        workspace_id=workspace_id,
+        url=url,
+        description=description,
+        events=check_events(events),
+        secret=cipher.encrypt_text(PURPOSE, secret),
+        failures_in_a_row=0,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return CreatedEndpoint(row, secret)
+
+
+def get_endpoint(
+    session: Session, workspace_id: str, endpoint_id: str, *, lock: bool = False
+) -> WebhookEndpoint:
+    """Return the endpoint. Raises NotFoundError, also for another workspace's."""
+    query = select(WebhookEndpoint).where(
+        WebhookEndpoint.id == endpoint_id, WebhookEndpoint.workspace_id == workspace_id
+    )
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFoundError(f"there is no webhook {endpoint_id} in this workspace")
+    return row
+
+
+def list_endpoints(session: Session, workspace_id: str) -> list[WebhookEndpoint]:
+    """Return the workspace's endpoints, oldest first."""
+    query = select(WebhookEndpoint).where(WebhookEndpoint.workspace_id == workspace_id)
+    return list(session.scalars(query.order_by(WebhookEndpoint.id)))
+
+
+def change_endpoint(
+    row: WebhookEndpoint,
+    now: datetime,
+    *,
+    url: str | None = None,
+    events: Collection[str] | None = None,
+    description: str | None = None,
+    enabled: bool | None = None,
+    expected_version: int | None = None,
+) -> None:
+    """Change what is given. Enabling forgets the failures: what has waited is sent at once.
+
+    Raises ConflictError (code stale) where `expected_version` is not the present one.
+    """
+    _require_version(row, expected_version)
+    if url is not None:
+        row.url = url
+    if events is not None:
+        row.events = check_events(events)
+    if description is not None:
+        row.description = description
+    if enabled is True and row.disabled_at is not None:
+        row.disabled_at = row.disabled_reason = row.failing_since = row.paused_until = None
+        row.failures_in_a_row = 0
+    elif enabled is False and row.disabled_at is None:
+        row.disabled_at, row.disabled_reason = now, "disabled by its owner"
+    row.version += 1
+    row.updated_at = now
+
+
+def rotate_secret(cipher: Cipher, row: WebhookEndpoint, now: datetime) -> CreatedEndpoint:
+    """Give the endpoint a new secret; the old one signs beside it for a day."""
+    secret = _make_secret()
+    row.old_secret, row.old_secret_until = row.secret, now + OLD_SECRET_SIGNS_FOR
+    row.secret = cipher.encrypt_text(PURPOSE, secret)
+    row.version += 1
+    row.updated_at = now
+    return CreatedEndpoint(row, secret)
+
+
+def delete_endpoint(
+    session: Session, workspace_id: str, endpoint_id: str, *, expected_version: int | None = None
+) -> None:
+    """Remove the endpoint with its log and all that still waits for it. Raises as `change_endpoint`."""
+    row = get_endpoint(session, workspace_id, endpoint_id, lock=True)
+    _require_version(row, expected_version)
+    session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == row.id))
+    session.delete(row)
+
+
+def check_events(events: Collection[str]) -> list[str]:
+    """Return the types once each, in our order. Raises InvalidInputError for none, or an unknown one."""
+    known = ", ".join(EVENT_TYPES)
+    unknown = sorted(set(events) - set(EVENT_TYPES))
+    if unknown:
+        raise InvalidInputError(
+            f"unknown event {unknown[0]!r}: use some of {known}", field="events", code="unknown_event"
+        )
+    if not events:
+        raise InvalidInputError(f"name at least one event: {known}", field="events", code="no_events")
+    return [event for event in EVENT_TYPES if event in events]
+
+
+def _require_version(row: WebhookEndpoint, expected_version: int | None) -> None:
+    if expected_version is not None and row.version != expected_version:
+        raise ConflictError(
+            "the webhook was changed since it was read: read it again and repeat the change", code="stale"
+        )
+
+
+def _make_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()

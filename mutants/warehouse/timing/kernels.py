@@ -1,0 +1,138 @@
+"""How much the slots of a week may differ, and which of them go together: the model's covariance. Pure.
+
+Nobody knows beforehand whether a platform's good times are an hour wide or six, and whether whole days are
+better than others. So there are eight shapes, and the model works with their weighted mean: with the
+weights below where nothing is known, with those that its accounts' posts speak for where a platform's
+profile has been estimated (`warehouse.timing.prior`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from warehouse.timing.history import HOURS, SLOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+OFFSET_VARIANCE = 0.5  # the level is estimated on the account's own mix of slots: its offset is unknown
+SLOT_VARIANCE = 0.0059  # what a slot has for itself alone, in the shape measured on real pages
+STRENGTHS = (0.1, 0.7, 2.0)  # factors on the kernel: timing matters much to one account, hardly to another
+# The shapes beside the measured one: over how many hours a good time reaches, and the share of the variance
+# that whole days have. The measured one has 2.1 hours and 3 %.
+_SHAPES = ((2.1, 0.35), *((length, days) for length in (1.3, 3.5, 6.0) for days in (0.05, 0.35)))
+_SLOTS_ALONE = 0.12  # share of the variance that each slot has for itself
+_DROPPED_EIGENVALUE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMix:
+    """What is believed of a platform's kernel: weights that sum to 1.
+
+    `shapes` has one for each of the eight shapes, the measured one first; `strengths` the probability of each
+    of STRENGTHS.
+    """
+
+    shapes: tuple[float, ...]
+    strengths: tuple[float, ...]
+
+
+DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 0.2))
+
+
+def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
+    """A mix from its two lists of numbers, scaled to sum 1.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is something else, or of another version of the model.
+    """
+    mix = KernelMix(tuple(map(float, noted["shapes"])), tuple(map(float, noted["strengths"])))
+    parts = []
+    for given, default in ((mix.shapes, DEFAULT_MIX.shapes), (mix.strengths, DEFAULT_MIX.strengths)):
+        total = sum(given)
+        if len(given) != len(default) or not all(0 < value < np.inf for value in given):
+            raise ValueError(f"{len(default)} positive numbers expected")
+        parts.append(tuple(value / total for value in given))
+    return KernelMix(*parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """K + offset = basis @ basis.T + slot_variance x identity."""
+
+    basis: FloatArray  # (168, rank)
+    slot_variance: float
+    rows: IntArray  # the pairs of basis vectors, i >= j ...
+    columns: IntArray
+    pairs: FloatArray  # ... and their products slot by slot, (168, pairs)
+
+
+@lru_cache(maxsize=1)
+def smooth_covariance() -> FloatArray:
+    """The smooth part of the kernel as measured on real pages: hours alike, days alike, weekends alike."""
+    return _hours_alike(2.1) + 0.0024 * _same_day()
+
+
+@lru_cache(maxsize=32)  # some 1.5 MB each
+def slot_kernel(shapes: tuple[float, ...], strength: float) -> Kernel:
+    """The weighted mean of the shapes at one strength; the offset is the last basis vector.
+
+    The smooth part is kept as its leading eigenvectors; what they leave out joins the slot's own part.
+    """
+    parts = _shape_covariances()
+    smooth = sum(weight * part for weight, (part, _) in zip(shapes, parts, strict=True))
+    alone = sum(weight * part for weight, (_, part) in zip(shapes, parts, strict=True))
+    values, vectors = np.linalg.eigh(smooth)
+    kept = values > _DROPPED_EIGENVALUE
+    lost = float(values[~kept].clip(0).sum()) / SLOTS
+    offset = np.full((SLOTS, 1), np.sqrt(OFFSET_VARIANCE))
+    basis = np.hstack((vectors[:, kept] * np.sqrt(strength * values[kept]), offset))
+    rows, columns = np.tril_indices(basis.shape[1])
+    pairs = np.ascontiguousarray(basis[:, rows] * basis[:, columns])
+    return Kernel(basis, strength * (alone + lost), rows, columns, pairs)
+
+
+@lru_cache(maxsize=1)
+def _shape_covariances() -> tuple[tuple[FloatArray, float], ...]:
+    """Smooth part and slot variance of each shape, all of the same variance within a week."""
+    variance = _within_week(smooth_covariance()) + SLOT_VARIANCE
+    shapes = [(smooth_covariance(), SLOT_VARIANCE)]
+    for length, days in _SHAPES:
+        hours = _hours_alike(length)
+        smooth = (1 - days - _SLOTS_ALONE) / _within_week(hours) * hours
+        smooth += days / _within_week(_same_day()) * _same_day()
+        shapes.append((variance * smooth, variance * _SLOTS_ALONE))
+    return tuple(shapes)
+
+
+def _hours_alike(length: float) -> FloatArray:
+    """Hours of the day that are alike over `length` hours: on all days, the more on days of the same class."""
+    slot = np.arange(SLOTS)
+    hour, weekend = slot % HOURS, slot // HOURS >= 5
+    angle = np.pi * (hour[:, None] - hour) / HOURS
+
+    def circular(hours: float) -> FloatArray:
+        return np.asarray(np.exp(-4 * np.sin(angle) ** 2 / (2 * np.pi * hours / HOURS) ** 2))
+
+    same_class = weekend[:, None] == weekend
+    alike = (0.042 + 0.014 * same_class) * circular(length)
+    return np.asarray(alike + 0.007 * circular(max(length, 5.6)) * _same_day())
+
+
+def _same_day() -> FloatArray:
+    day = np.arange(SLOTS) // HOURS
+    return np.asarray(day[:, None] == day, np.float64)
+
+
+def _within_week(covariance: FloatArray) -> float:
+    """Mean variance of a slot's distance from its week's mean."""
+    return float(np.trace(covariance) / SLOTS - covariance.mean())

@@ -1,0 +1,217 @@
+"""When to post: the expected lift of each of the 168 slots of a week. Pure: no I/O, no clock.
+
+A post's engagement is noisy (a factor of three either way) and the time of posting moves it little (a
+fifth), so a slot's own mean says next to nothing. The model takes an account's level and the kind of content
+out, shares what is left among neighbouring hours, similar days and the platform's other accounts, and says
+how sure it is. docs/optimal-times.md has the method and what it reaches on real pages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from warehouse.errors import InvalidInputError
+from warehouse.timing.age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
+from warehouse.timing.history import HOURS, SLOTS, read_history
+from warehouse.timing.kernels import DEFAULT_MIX, KernelMix, read_mix
+from warehouse.timing.prior import learn_kernel, pool_profiles
+from warehouse.timing.scores import BASES, CONFIDENCES, score_sums
+from warehouse.timing.sums import SlotSums, sum_posts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+
+__all__ = [
+    "MODEL_VERSION",
+    "AgeCurve",
+    "SlotSums",
+    "compute_age_curve",
+    "compute_from_sums",
+    "compute_optimal_times",
+    "compute_platform_prior",
+    "compute_prior_without_each",
+    "compute_slot_sums",
+]
+
+MODEL_VERSION = "gp168-4"
+FOREIGN_PROFILE = (
+    0.55  # the part of its weight that a profile from elsewhere keeps: how much of it is noise is unknown
+)
+_KERNEL = "kernel"  # where a prior's attrs hold what was learned of the kernel
+
+_COLUMNS = (
+    *("expected_lift", "lift_low", "lift_high", "p_better"),
+    *("n_posts", "n_nearby", "basis", "confidence", "score"),
+)
+_WORDS = {"basis": BASES, "confidence": CONFIDENCES}
+
+
+def compute_optimal_times(
+    history: pd.DataFrame,
+    *,
+    timezones: Mapping[str, str] | str = "UTC",
+    prior: pd.DataFrame | None = None,
+    as_of: datetime | None = None,
+    age_curve: AgeCurve = DEFAULT_AGE_CURVE,
+) -> pd.DataFrame:
+    """Expected lift of every slot for every account.
+
+    Args:
+        history: account_id, published_at (aware; any zone), engagement (>= 0, NULL = unknown, left out);
+            optional kind, and age_hours (age at the time of measuring; NULL = old enough). Exact repeats of
+            (account_id, published_at, engagement, kind) are counted and change no estimate.
+        timezones: IANA zone per account, or one for all. Accounts named here without posts get rows too.
+        prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per
+            account_id; see `compute_platform_prior`, which also notes in the frame's `attrs` how the platform's
+            slots resemble each other. None or empty: flat. Without that note it comes from elsewhere: it counts
+            about half, as it may be mostly noise.
+        as_of: posts after this instant are left out, and it gives a post's age where age_hours is missing.
+            None: all posts are used and those without age_hours count as grown up.
+        age_curve: how engagement grows with a post's age; see `compute_age_curve`.
+
+    Returns:
+        168 rows per account, ordered by account_id, weekday, hour: account_id, weekday (0 = Monday), hour
+        (local), expected_lift (fraction, against the account's own habit), lift_low, lift_high (80 %),
+        p_better, n_posts, n_nearby (other posts within two hours of the clock, any day), basis (own | mixed
+        | prior), confidence (high | medium | low | none), score (0 = the account's worst slot, 100 = its
+        best).
+
+    Raises:
+        InvalidInputError: `field` names the column or argument, the message the remedy.
+    """
+    sums = compute_slot_sums(history, timezones=timezones, as_of=as_of, age_curve=age_curve)
+    return compute_from_sums(sums, prior=prior)
+
+
+def compute_platform_prior(
+    history: pd.DataFrame,
+    *,
+    timezones: Mapping[str, str] | str = "UTC",
+    as_of: datetime | None = None,
+    exclude: str | None = None,
+    age_curve: AgeCurve = DEFAULT_AGE_CURVE,
+) -> pd.DataFrame:
+    """The profile that a platform's accounts share: weekday, hour (local), log_effect; 168 rows, mean 0.
+
+    `attrs["kernel"]` holds what the accounts' posts say of how slots resemble each other (narrow or wide
+    times, strong or weak, whole days), as plain numbers; a Parquet file keeps it.
+
+    Args:
+        history: as for `compute_optimal_times`, the accounts of one platform.
+        timezones: as there.
+        as_of: as there.
+        exclude: leave this account out (an account may not be its own prior). For all accounts at once use
+            `compute_slot_sums` and `compute_prior_without_each`.
+        age_curve: as there.
+
+    Raises:
+        InvalidInputError: as for `compute_optimal_times`.
+    """
+    sums = compute_slot_sums(history, timezones=timezones, as_of=as_of, age_curve=age_curve)
+    if exclude is not None:
+        sums = sums.take(np.flatnonzero([name != exclude for name in sums.account_ids]))
+    profile, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    return _prior_frame(None, profile, learn_kernel(sums, without))
+
+
+def compute_prior_without_each(sums: SlotSums) -> pd.DataFrame:
+    """Each account's prior from all the others: account_id, weekday, hour, log_effect; 168 rows each.
+
+    `attrs` as for `compute_platform_prior`; all accounts share them.
+    """
+    _, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    return _prior_frame(sums.account_ids, without, learn_kernel(sums, without))
+
+
+def compute_slot_sums(
+    history: pd.DataFrame,
+    *,
+    timezones: Mapping[str, str] | str = "UTC",
+    as_of: datetime | None = None,
+    age_curve: AgeCurve = DEFAULT_AGE_CURVE,
+) -> SlotSums:
+    """The first half of the model: from posts to residuals to sums per slot. Arguments as above."""
+    names, zones, posts = read_history(history, timezones, as_of)
+    return sum_posts(names, zones, posts, age_curve)
+
+
+def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The second half: from sums per slot to the table that `compute_optimal_times` returns."""
+    profile, kernel = _read_prior(prior, sums.account_ids), _read_kernel(prior)
+    if kernel is None:
+        profile, kernel = FOREIGN_PROFILE * profile, DEFAULT_MIX
+    table = score_sums(sums, profile, kernel)
+    frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
+    for key in _COLUMNS:
+        column = table[key].reshape(-1)
+        if key in _WORDS:
+            frame[key] = pd.Series(np.array(_WORDS[key], dtype=object)[column], dtype=str)
+        else:
+            frame[key] = column
+    return frame
+
+
+def _slot_frame(account_ids: list[Any] | None, effect: FloatArray) -> pd.DataFrame:
+    repeats = effect.size // SLOTS
+    slot = np.tile(np.arange(SLOTS), repeats)
+    frame = pd.DataFrame({"weekday": slot // HOURS, "hour": slot % HOURS, "log_effect": effect.reshape(-1)})
+    if account_ids is not None:
+        frame.insert(0, "account_id", pd.Index(account_ids).repeat(SLOTS))
+    return frame
+
+
+def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: KernelMix) -> pd.DataFrame:
+    frame = _slot_frame(account_ids, profile)
+    frame.attrs[_KERNEL] = {"shapes": list(kernel.shapes), "strengths": list(kernel.strengths)}
+    return frame
+
+
+def _read_kernel(prior: pd.DataFrame | None) -> KernelMix | None:
+    """What a prior says of the kernel; None where it says nothing."""
+    if prior is None or _KERNEL not in prior.attrs:
+        return None
+    try:
+        return read_mix(prior.attrs[_KERNEL])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            "prior.attrs['kernel'] is not what compute_platform_prior writes; delete it for the default",
+            field="prior",
+        ) from error
+
+
+def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArray:
+    """(1, 168), or (accounts, 168) where the prior is given per account; an account it lacks gets 0."""
+    if prior is not None and not isinstance(prior, pd.DataFrame):
+        raise InvalidInputError("prior must be a pandas DataFrame, or None", field="prior")
+    if prior is None or len(prior) == 0:
+        return np.zeros((1, SLOTS))
+    for column in ("weekday", "hour", "log_effect"):
+        if column not in prior.columns:
+            raise InvalidInputError(f"prior has no column {column!r}: add it", field="prior")
+        if prior[column].dtype.kind not in "iuf" or prior[column].isna().any():
+            raise InvalidInputError(f"prior: {column} must be a number in every row", field="prior")
+    weekday, hour = prior["weekday"].to_numpy(np.int64), prior["hour"].to_numpy(np.int64)
+    effect = prior["log_effect"].to_numpy(np.float64)
+    if ((weekday < 0) | (weekday > 6) | (hour < 0) | (hour > 23)).any() or not np.isfinite(effect).all():
+        raise InvalidInputError(
+            "prior: weekday must be 0-6, hour 0-23 and log_effect a finite number", field="prior"
+        )
+    slot = weekday * HOURS + hour
+    rows, size = np.zeros(len(prior), dtype=np.int64), 1
+    if "account_id" in prior.columns:
+        rows, size = pd.Index(account_ids).get_indexer(pd.Index(prior["account_id"])), len(account_ids)
+    known = rows >= 0
+    times = np.bincount(rows[known] * SLOTS + slot[known], minlength=size * SLOTS)
+    if np.max(times, initial=0) > 1 or (size == 1 and np.min(times) == 0):
+        raise InvalidInputError("prior must have each of the 168 slots once", field="prior")
+    mu = np.zeros((size, SLOTS))
+    mu[rows[known], slot[known]] = effect[known]
+    return mu

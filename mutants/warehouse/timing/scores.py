@@ -1,0 +1,89 @@
+"""From sums per slot to what is said of each slot: lift, interval, basis, confidence, score. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warehouse.timing.batches import map_batches
+from warehouse.timing.history import HOURS, SLOTS
+from warehouse.timing.kernels import DEFAULT_MIX, KernelMix
+from warehouse.timing.posterior import SlotPosts, compute_forecast, normal_cdf
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from warehouse.timing.sums import SlotSums
+
+    FloatArray = npt.NDArray[np.float64]
+
+Z_80 = 1.2816
+UNSEEN_LIFT = 0.05  # a platform's table alone earned 2-4 %: nobody is promised more without own posts
+_NEARBY_HOURS = 2
+_BATCH_ACCOUNTS = 250
+
+BASES = ("prior", "mixed", "own")
+CONFIDENCES = ("none", "low", "medium", "high")
+_NUMBERS = ("expected_lift", "lift_low", "lift_high", "p_better", "score")
+_CODES = {"n_posts": np.int64, "n_nearby": np.int64, "basis": np.int8, "confidence": np.int8}
+
+
+def score_sums(
+    sums: SlotSums, prior: FloatArray, kernel: KernelMix = DEFAULT_MIX
+) -> dict[str, npt.NDArray[Any]]:
+    """Every measure of every slot, (accounts, 168) each, by the names of `compute_optimal_times`' columns.
+
+    `basis` and `confidence` are places in BASES and CONFIDENCES. `prior` is the platform's profile, (1, 168)
+    for all or (accounts, 168), `kernel` what is believed of its kernel.
+    """
+    accounts = len(sums.account_ids)
+    table: dict[str, npt.NDArray[Any]] = {key: np.empty((accounts, SLOTS)) for key in _NUMBERS}
+    table |= {key: np.empty((accounts, SLOTS), dtype) for key, dtype in _CODES.items()}
+
+    def score(first: int) -> None:
+        part = slice(first, min(first + _BATCH_ACCOUNTS, accounts))
+        profile = prior if len(prior) == 1 else prior[part]
+        for key, values in _score_slots(sums, part, profile, kernel).items():
+            table[key][part] = values
+
+    map_batches(score, range(0, accounts, _BATCH_ACCOUNTS))
+    return table
+
+
+def _score_slots(
+    sums: SlotSums, part: slice, prior: FloatArray, kernel: KernelMix
+) -> dict[str, npt.NDArray[Any]]:
+    count, rows = sums.count[part], sums.rows[part]
+    n = count.sum(axis=1, keepdims=True)
+    unseen = n == 0
+    mix = np.where(unseen, 1.0 / SLOTS, count / np.maximum(n, 1.0))
+    posts = SlotPosts(count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix)
+    forecast = compute_forecast(posts, kernel)
+    lift = np.where(unseen, _lift_of_unseen(forecast.lift), forecast.lift)
+    p_better = np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
+    low, high = lift.min(axis=1, keepdims=True), lift.max(axis=1, keepdims=True)
+    spread = high - low
+    by_hour = rows.reshape(-1, 7, HOURS).sum(axis=1)
+    nearby = sum(np.roll(by_hour, shift, axis=1) for shift in range(-_NEARBY_HOURS, _NEARBY_HOURS + 1))
+    confidence = (p_better >= 0.80).astype(np.int64) + (p_better >= 0.95) + ((p_better >= 0.99) & (n >= 300))
+    return {
+        "expected_lift": np.expm1(lift),
+        "lift_low": np.expm1(lift - Z_80 * forecast.sd),
+        "lift_high": np.expm1(lift + Z_80 * forecast.sd),
+        "p_better": p_better,
+        "n_posts": rows.astype(np.int64),
+        "n_nearby": (np.tile(nearby, (1, 7)) - rows).astype(np.int64),
+        "basis": np.where(unseen, 0, 1 + (forecast.learned >= 0.5)),
+        "confidence": np.where(unseen, np.minimum(confidence, 1), confidence),
+        "score": np.where(
+            spread > 1e-9, np.clip(100 * (lift - low) / np.maximum(spread, 1e-9), 0, 100), 50.0
+        ),
+    }
+
+
+def _lift_of_unseen(lift: FloatArray) -> FloatArray:
+    """Without own posts there is no habit to fall short of, and little to promise: between 0 and 5 %."""
+    highest = np.maximum(lift.max(axis=1, keepdims=True), 1e-12)
+    promised: FloatArray = np.maximum(lift * np.minimum(1.0, np.log1p(UNSEEN_LIFT) / highest), 0.0)
+    return promised

@@ -1,0 +1,107 @@
+"""From posts to sums per slot, in batches of accounts: all that the fit needs to know of a history. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from warehouse.timing.batches import map_batches
+from warehouse.timing.history import MICROSECONDS_PER_HOUR, SLOTS, PostArrays
+from warehouse.timing.levels import compute_residuals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from warehouse.timing.age import AgeCurve
+
+    FloatArray = npt.NDArray[np.float64]
+
+_BATCH_POSTS = 50_000  # their arrays stay in the processor's cache
+_BATCH_ACCOUNTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSums:
+    """All the model needs to know of a history: one row per account, small enough to keep for all at once."""
+
+    account_ids: list[Any]  # in order
+    count: FloatArray  # (accounts, 168) posts per local slot, repeated rows left out
+    rows: FloatArray  # (accounts, 168) the same with repeated rows
+    mean: FloatArray  # (accounts, 168) mean residual in log units, 0 where there is no post
+    noise: FloatArray  # (accounts,) variance of one post's residual
+
+    def take(self, places: npt.NDArray[np.int64]) -> SlotSums:
+        """Some of the accounts, by their places in order."""
+        return SlotSums(
+            [self.account_ids[place] for place in places],
+            self.count[places],
+            self.rows[places],
+            self.mean[places],
+            self.noise[places],
+        )
+
+
+def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve: AgeCurve) -> SlotSums:
+    """Residuals of all posts, summed per account and slot of its zone's clock.
+
+    Args:
+        account_ids: names in the order of `posts.account`.
+        zones: each account's IANA zone.
+        posts: sorted, see `PostArrays`.
+        curve: how engagement grows with a post's age.
+    """
+    size = (len(account_ids), SLOTS)
+    sums = SlotSums(account_ids, np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(len(account_ids)))
+
+    def sum_batch(batch: tuple[int, int, PostArrays]) -> None:
+        first, last, part = batch
+        accounts = last - first
+        local = part.account.astype(np.int64) - first
+        slot = local * SLOTS + _local_slots(part, zones)
+        part = _renumber(part, local)
+        residual, noise = compute_residuals(part, accounts, curve)
+        count = np.bincount(slot, part.weight, accounts * SLOTS)
+        total = np.bincount(slot, residual * part.weight, accounts * SLOTS)
+        sums.count[first:last] = count.reshape(accounts, SLOTS)
+        sums.rows[first:last] = np.bincount(slot, minlength=accounts * SLOTS).reshape(accounts, SLOTS)
+        sums.mean[first:last] = (total / np.maximum(count, 1.0)).reshape(accounts, SLOTS)
+        sums.noise[first:last] = noise
+
+    map_batches(sum_batch, _batches(posts, len(account_ids)))
+    return sums
+
+
+def _batches(posts: PostArrays, accounts: int) -> Iterator[tuple[int, int, PostArrays]]:
+    """Runs of whole accounts, bounded in posts and accounts."""
+    bounds = np.searchsorted(posts.account, np.arange(accounts + 1))
+    first = 0
+    while first < accounts:
+        full = int(np.searchsorted(bounds, bounds[first] + _BATCH_POSTS, side="right")) - 1
+        last = min(max(full, first + 1), first + _BATCH_ACCOUNTS, accounts)
+        yield first, last, posts.take(slice(bounds[first], bounds[last]))
+        first = last
+
+
+def _renumber(batch: PostArrays, account: npt.NDArray[np.int64]) -> PostArrays:
+    return PostArrays(account, batch.published, batch.engagement, batch.kind, batch.age_hours, batch.weight)
+
+
+def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
+    """Slot 0-167 (Monday 00:00 first) of each post by its account's clock at the post's own instant."""
+    slots = np.empty(len(batch), dtype=np.int64)
+    if not len(batch):
+        return slots
+    first, last = int(batch.account[0]), int(batch.account[-1])
+    zone_codes, names = pd.factorize(np.array(zones[first : last + 1], dtype=object))
+    zone = zone_codes[batch.account - first]
+    for code, name in enumerate(names):
+        rows: Any = slice(None) if len(names) == 1 else np.flatnonzero(zone == code)
+        utc = pd.DatetimeIndex(batch.published[rows].view("datetime64[us]")).tz_localize("UTC")
+        local = utc.tz_convert(name).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+        slots[rows] = (local // MICROSECONDS_PER_HOUR + 72) % SLOTS  # 1970 began on a Thursday
+    return slots
