@@ -1,4 +1,0 @@
-"""Connected accounts over HTTP: list, connect by token or by browser, pause, disconnect.
-
-Imported by `api.app`.
-"""

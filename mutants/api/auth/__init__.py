@@ -1,4 +1,0 @@
-"""Who asks: API keys, access tokens, sign-in.
-
-Imported by every route through `api.http.dependencies`.
-"""

@@ -1,4 +1,0 @@
-"""Webhooks over HTTP: endpoints, the delivery log, replays.
-
-Imported by `api.app`.
-"""

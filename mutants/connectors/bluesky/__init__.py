@@ -1,4 +1,0 @@
-"""Bluesky and any PDS of the AT Protocol.
-
-Imported by `connectors.registry` only.
-"""

@@ -1,4 +1,0 @@
-"""Facebook Pages through the Graph API.
-
-Imported by `connectors.registry` only.
-"""

@@ -1,4 +1,0 @@
-"""Instagram (API with Instagram Login).
-
-Imported by `connectors.registry` only.
-"""

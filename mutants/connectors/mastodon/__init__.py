@@ -1,4 +1,0 @@
-"""Mastodon and servers that speak its API.
-
-Imported by `connectors.registry` only.
-"""

@@ -1,4 +1,0 @@
-"""What Facebook, Instagram and Threads share: the Graph API's requests, errors and containers.
-
-Imported by these three only.
-"""

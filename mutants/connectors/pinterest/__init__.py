@@ -1,4 +1,0 @@
-"""Pinterest pins on boards.
-
-Imported by `connectors.registry` only.
-"""

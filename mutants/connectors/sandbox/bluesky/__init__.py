@@ -1,4 +1,0 @@
-"""Simulated Bluesky: a PDS and its AppView.
-
-Imported by `connectors.sandbox.app` only.
-"""

@@ -1,4 +1,0 @@
-"""Simulated Facebook Pages.
-
-Imported by `connectors.sandbox.meta.routes` only.
-"""

@@ -1,4 +1,0 @@
-"""Simulated Instagram.
-
-Imported by `connectors.sandbox.meta.routes` only.
-"""

@@ -1,4 +1,0 @@
-"""Simulated LinkedIn.
-
-Imported by `connectors.sandbox.app` only.
-"""

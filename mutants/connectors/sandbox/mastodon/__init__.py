@@ -1,4 +1,0 @@
-"""A simulated Mastodon instance.
-
-Imported by `connectors.sandbox.app` only.
-"""

@@ -1,4 +1,0 @@
-"""Simulated Pinterest.
-
-Imported by `connectors.sandbox.app` only.
-"""

@@ -1,4 +1,0 @@
-"""Simulated Telegram.
-
-Imported by `connectors.sandbox.app` only.
-"""

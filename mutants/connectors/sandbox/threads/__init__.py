@@ -1,4 +1,0 @@
-"""Simulated Threads.
-
-Imported by `connectors.sandbox.graph_routes` only.
-"""

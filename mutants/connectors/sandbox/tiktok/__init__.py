@@ -1,4 +1,0 @@
-"""Simulated TikTok.
-
-Imported by `connectors.sandbox.app` only.
-"""

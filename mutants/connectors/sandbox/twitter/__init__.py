@@ -1,4 +1,0 @@
-"""Simulated X.
-
-Imported by `connectors.sandbox.app` only.
-"""

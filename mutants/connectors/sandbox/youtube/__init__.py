@@ -1,4 +1,0 @@
-"""Simulated YouTube.
-
-Imported by `connectors.sandbox.app` only.
-"""

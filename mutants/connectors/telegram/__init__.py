@@ -1,4 +1,0 @@
-"""Telegram channels through a bot.
-
-Imported by `connectors.registry` only.
-"""

@@ -1,4 +1,0 @@
-"""Threads profiles through the Threads API.
-
-Imported by `connectors.registry` only.
-"""

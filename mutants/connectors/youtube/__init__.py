@@ -1,4 +1,0 @@
-"""YouTube videos by resumable upload.
-
-Imported by `connectors.registry` only.
-"""

@@ -1,4 +1,0 @@
-"""What runs and when: Prefect flows, the publisher, the processes of `socialflow up`, and the command line.
-
-Nothing outside imports it.
-"""

@@ -1,4 +1,0 @@
-"""Reading metrics, followers and histories into the lake.
-
-Imported by `flows.deployments` and the command line.
-"""

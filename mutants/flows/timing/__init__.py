@@ -1,4 +1,0 @@
-"""The nightly computation of posting times.
-
-Imported by `flows.deployments` and the command line.
-"""

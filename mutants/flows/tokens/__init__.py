@@ -1,4 +1,0 @@
-"""Keeping access tokens fresh.
-
-Imported by `flows.deployments`, the publisher and the command line.
-"""

@@ -1,1 +1,0 @@
-"""What is kept and computed: the operational store, the lake, the timing model."""

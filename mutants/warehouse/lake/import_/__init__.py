@@ -1,4 +1,0 @@
-"""Files of past posts into the store and the lake.
-
-Imported by the command line.
-"""

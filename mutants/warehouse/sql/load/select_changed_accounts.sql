@@ -1,9 +1,0 @@
--- grain: one row per account of `batch` that the lake does not hold in just this form
--- params: none
-CREATE OR REPLACE TEMP TABLE changed AS
-SELECT account_id, workspace_id, platform, handle, display_name, timezone
-FROM (SELECT DISTINCT ON (account_id) * FROM batch)
-EXCEPT
-SELECT account_id, workspace_id, platform, handle, display_name, timezone
-FROM dims.accounts
-WHERE account_id IN (SELECT account_id FROM batch)

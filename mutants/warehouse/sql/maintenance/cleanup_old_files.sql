@@ -1,3 +1,0 @@
--- grain: one deleted file that no snapshot needed any more at older_than
--- params: older_than, well before the start of the longest reading
-CALL ducklake_cleanup_old_files('lake', older_than => $older_than::TIMESTAMPTZ)

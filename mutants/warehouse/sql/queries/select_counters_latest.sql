@@ -1,6 +1,0 @@
--- grain: one publication by its newest counters; a relation that rank_posts.sql reads
--- params: snapshot = the lake's snapshot to read, the same for every page of a list
-SELECT
-  workspace_id, publication_id, post_id, account_id, platform, published_at, impressions, likes, comments, shares,
-  saves, clicks, video_views, engagement, engagement IS NOT NULL AS measured
-FROM marts.publication_latest AT (VERSION => $snapshot)

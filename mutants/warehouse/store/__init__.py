@@ -1,1 +1,0 @@
-"""The operational store: posts, accounts, claims, keys. SQLite by default, PostgreSQL for several machines."""

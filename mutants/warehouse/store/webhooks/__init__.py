@@ -1,4 +1,0 @@
-"""Webhooks in the store: endpoints, the outbox, deliveries and their log.
-
-Imported by the API's webhook routes, the deliverer, and whatever emits an event.
-"""
