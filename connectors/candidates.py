@@ -28,8 +28,8 @@ CLOCK_MARGIN = timedelta(minutes=2)
 _SHOWN = 5
 _SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
-_ADDRESS = re.compile(r"https?://[^\s<>\"()*]+")
-"""An address under a top-level domain that twitter-text does not know: some servers shorten to such."""
+_ADDRESS = re.compile(r"(?i)https?://[^\s<>\"()*\[\]]+")
+"""An address under a top-level domain that twitter-text does not know."""
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)]\s+")
 
 
@@ -158,21 +158,28 @@ def _renderings(text: str) -> set[str]:
 
 
 def _letters(text: str) -> str:
-    pieces, end = [], 0
-    for start, stop, _url in find_urls(text, with_scheme_only=False):
-        pieces.append(text[end:start])
-        end = stop
-    plain = normalise_mentions(_ADDRESS.sub(" ", " ".join([*pieces, text[end:]])))
+    plain = normalise_mentions(_split(text)[0])
     return "".join(char for char in unicodedata.normalize("NFKC", plain).casefold() if char.isalnum())
+
+
+def _split(text: str) -> tuple[str, set[str]]:
+    """Return the text without its links, and where they lead, in the form in which two are compared."""
+    pieces, links, end = [], [], 0
+    for start, stop, url in find_urls(text, with_scheme_only=False):
+        pieces.append(text[end:start])
+        links.append(url)
+        end = stop
+    rest = " ".join([*pieces, text[end:]])
+    links += [address.rstrip(".,;:!?'") for address in _ADDRESS.findall(rest)]
+    return _ADDRESS.sub(" ", rest), {_comparable(url) for url in links}
 
 
 def _leads_elsewhere(candidate: Candidate, text: str) -> bool:
     """Tell whether the post's links show that it is another one: a link where ours has none, or the same site's."""
-    shown = candidate.links
-    if shown is None:
-        shown = tuple(url for _start, _end, url in find_urls(candidate.text, with_scheme_only=False))
-    theirs = {_comparable(url) for url in shown}
-    ours = {_comparable(url) for _start, _end, url in find_urls(text, with_scheme_only=False)}
+    theirs = _split(candidate.text)[1]
+    if candidate.links is not None:
+        theirs = {_comparable(url) for url in candidate.links}
+    ours = _split(text)[1]
     if not ours:
         return bool(theirs)
     hosts = {_host(url) for url in ours - theirs}
@@ -180,7 +187,8 @@ def _leads_elsewhere(candidate: Candidate, text: str) -> bool:
 
 
 def _comparable(url: str) -> str:
-    return url.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/").casefold()
+    bare = url.casefold().removeprefix("https://").removeprefix("http://")
+    return bare.removeprefix("www.").rstrip("/")
 
 
 def _host(comparable: str) -> str:
