@@ -281,7 +281,7 @@ async def test_an_empty_list_proves_nothing_before_it_has_settled(
     waited: float, kind: str, next_look_in: float
 ) -> None:
     outcome = await looked(Platform(), timedelta(seconds=waited))
-    assert (outcome.kind, outcome.code) == (kind, "settling")
+    assert (outcome.publication_id, outcome.kind, outcome.code) == ("pub_1", kind, "settling")
     assert outcome.next_at is not None
     assert outcome.next_at - NOW == timedelta(seconds=next_look_in)
     assert "before it counts as not sent" in (outcome.message or "")

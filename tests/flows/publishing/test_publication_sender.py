@@ -575,6 +575,7 @@ async def test_what_another_publication_claims(
     settling: bool,
 ) -> None:
     ours, theirs = pair
+    values = dict(values)
     at = scene.clock() - timedelta(minutes=values.pop("minutes"))
     if values.pop("parts", False):
         values["send_state"] = {"content": "x", "sent_parts": [{"id": "p1"}, {"id": "p2"}]}
