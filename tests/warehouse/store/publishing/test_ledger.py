@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
-from tests.warehouse.store.conftest import LEASE, NOON, World
 
+from tests.warehouse.conftest import LEASE, NOON, World
 from warehouse.store.models import Publication, PublicationAttempt
 from warehouse.store.publishing.ledger import LedgerEvent, append_events, list_events, verify_ledger
 from warehouse.store.publishing.outcomes import Outcome
