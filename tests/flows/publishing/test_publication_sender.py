@@ -19,7 +19,7 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Media, Platform, PostContent
-from flows.publishing.publication_sender import TAKEN_MARGIN, Courier
+from flows.publishing.publication_sender import TAKEN_MARGIN, Courier, _SendState
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
 from tests.connectors.harness import SANDBOX, Clock, account_of
@@ -513,6 +513,16 @@ async def test_parts_that_are_out_are_told(scene: Scene) -> None:
     )
     assert (await scene.send(publication)).kind == "published"  # type: ignore[union-attr]  # it was granted
     assert scene.out("mastodon") == ["one", "two", "three"]
+
+
+async def test_several_parts_without_an_address_are_told_by_their_ids(scene: Scene) -> None:
+    publication = scene.schedule("mastodon", "one", thread=("two", "three"))
+    parts = [{"id": number, "permalink": None} for number in ("11", "12")]
+    claimed = replace(scene.claim(publication), attempts=1, send_state={"sent_parts": parts})
+    progress = _SendState(claimed, scene.writer)
+    outcome = scene.sender._send_again(claimed, Outcome(publication, "not_found"), progress)
+    assert outcome.message == "2 of its parts are out (11, 12), the next one is not: it goes on from there"
+    assert outcome.next_at is None
 
 
 async def test_a_publication_that_waits_for_another_is_not_handed_over(scene: Scene) -> None:
