@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest mutants test-pds test-specs test-schema lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -65,6 +65,10 @@ chaos-ingest: $(READY) ## Kill ingest runs at random for some minutes, on SQLite
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
 
+mutants: $(READY) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
+	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")
+	@$(BIN)/mutmut results
+
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
 
@@ -83,7 +87,7 @@ lock: $(READY) ## Regenerate requirements.lock from pyproject.toml
 	  --output-file requirements-bench.lock
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/pds/node_modules
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants tests/pds/node_modules
 
 # --no-deps: the lock is complete, and without it pip 23 refuses extras in hash mode.
 .venv/.bench: $(READY) requirements-bench.lock

@@ -39,6 +39,10 @@ class PublishRequest:
     """Commits the new state durably. Await it BEFORE the request that the state would let us recover from."""
     taken: frozenset[str] = frozenset()
     """External ids on this account that are known to be other publications: never an answer of a search."""
+    written: PostContent | None = None
+    """The content as it is stored, where `content` names addresses in place of uploads: these may change."""
+    others: tuple[PostContent, ...] = ()
+    """Other publications of this account that may be out without a known id: what reads like one of them is theirs."""
 
 
 class Connector(Protocol):
@@ -58,8 +62,10 @@ class Connector(Protocol):
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Find out whether an earlier `publish` of this request went out.
 
-        None = the platform was read for the whole window since `first_attempt_at`, and the post is not there.
-        Raises CannotFindOutError where the platform cannot tell.
+        None = absence is proven: the platform was read for the whole window since `first_attempt_at` and shows no
+        post that another publication does not claim, or its own record of the attempt says that nothing came of it.
+        Raises UnclaimedPostsError where posts are there and none is surely ours, CannotFindOutError where the
+        platform cannot tell.
         """
         ...
 

@@ -7,9 +7,11 @@
     |   '-- UnavailableError         a read or a preparing step failed on the platform's side
     |-- OutcomeUnknownError        a publish may have been accepted: find out before anything else
     |-- CannotFindOutError         the platform cannot be asked whether a post went out: a person decides
-    |-- ReauthenticateError        the token is expired, revoked or lacks a scope: only its owner can help
+    |   '-- UnclaimedPostsError      posts are there that may be ours, and none is surely ours
+    |-- ReauthenticateError        the token is expired or revoked: refresh it, or its owner connects again
     |-- ContentRejectedError       the platform refuses this content, in its own words: change it
     '-- GiveUpError                refused for a reason that trying again cannot change
+        |-- PermissionMissingError   the token works, but may not do this: a refresh cannot help
         '-- UnsupportedError         this platform has no such thing at all
 
 Only errors on the RetryLaterError branch prove that a publish was not accepted.
@@ -93,6 +95,15 @@ class CannotFindOutError(ConnectorError):
     code = "cannot_find_out"
 
 
+class UnclaimedPostsError(CannotFindOutError):
+    """The account shows posts of the attempt's time that belong to no other publication, and none is surely ours.
+
+    The message names them, for the person who decides.
+    """
+
+    code = "unclaimed_posts"
+
+
 class ReauthenticateError(ConnectorError):
     """The credentials no longer work. `expired` tells a token that a refresh may mend from a revoked one."""
 
@@ -120,6 +131,12 @@ class GiveUpError(ConnectorError):
     """Refused, and trying again changes nothing."""
 
     code = "refused"
+
+
+class PermissionMissingError(GiveUpError):
+    """The account lacks a permission or scope for this action. Its token works, so it is never refreshed for it."""
+
+    code = "permission_missing"
 
 
 class UnsupportedError(GiveUpError):

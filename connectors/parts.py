@@ -51,9 +51,9 @@ class Progress:
         self.request = request
         self.parts = split_parts(request.content)
         self.sent = [_load(item) for item in request.state.get("sent_parts", ())]
-        self._fingerprint = fingerprint(request.content)
+        self._fingerprint = fingerprint(request.written or request.content)
         # What was prepared for another wording (a record, a container) must not be sent for this one.
-        same = request.state.get("content") == self._fingerprint
+        same = request.state.get("content") in {self._fingerprint, fingerprint(request.content)}
         self.extra = {
             key: value for key, value in request.state.items() if key not in {"content", "sent_parts"}
         }

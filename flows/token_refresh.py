@@ -18,6 +18,7 @@ from warehouse.store.accounts.credentials import (
     save_credentials,
     take_refresh_lease,
 )
+from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 RefreshResult = Literal["refreshed", "already_new", "busy", "unsupported", "revoked"]
+Recovery = Literal["fresh", "busy", "revoked"]
 
 SPARE = timedelta(minutes=1)
 """A lease lasts longer than the refresh by this much; after a crash the next process waits for both."""
@@ -80,17 +82,39 @@ async def recover_account(
     False = its owner must connect it again; the account is marked, with the platform's reason.
     Raises ConnectorError where the refresh could not be tried now.
     """
+    return await recover_token(store, pool, account, error, clock=clock) != "revoked"
+
+
+async def recover_token(
+    store: Store,
+    pool: ConnectorPool,
+    account: Account,
+    error: ReauthenticateError,
+    *,
+    clock: Callable[[], datetime],
+) -> Recovery:
+    """As `recover_account`, and tell new credentials (fresh) from those that another process asks for now (busy)."""
     try:
         result = await refresh_account(store, pool, account.id, clock=clock, seen=account.credentials)
     except GiveUpError as refusal:  # a missing client id, say: trying again changes nothing
         reason = f"{error.message}; it was not refreshed: {refusal.message}"
         await asyncio.to_thread(_revoke, store, account.id, reason, clock())
-        return False
-    if result in {"refreshed", "already_new", "busy"}:
-        return True
+        return "revoked"
     if result == "unsupported":
         await asyncio.to_thread(_revoke, store, account.id, error.message, clock())
-    return False
+    if result in {"unsupported", "revoked"}:
+        return "revoked"
+    return "busy" if result == "busy" else "fresh"
+
+
+async def give_up_token(
+    store: Store, account: Account, error: ReauthenticateError, *, clock: Callable[[], datetime]
+) -> None:
+    """Mark the account revoked: the platform refused the token that a refresh had just brought.
+
+    Nothing happens where the store holds other credentials by now: its owner has connected it again.
+    """
+    await asyncio.to_thread(_give_up, store, account, error.message, clock())
 
 
 def _begin(store: Store, account_id: str, now: datetime, lease: timedelta) -> Account | None:
@@ -108,6 +132,15 @@ def _revoke(store: Store, account_id: str, reason: str, now: datetime) -> None:
     with store.write() as session:
         mark_revoked(session, account_id, reason, now)
         release_refresh(session, account_id, error=reason)
+
+
+def _give_up(store: Store, account: Account, reason: str, now: datetime) -> None:
+    with store.write() as session:
+        row = session.get_one(AccountRow, account.id)
+        if row.credentials is None:
+            return
+        if open_account(row, store.cipher).credentials.access_token == account.credentials.access_token:
+            mark_revoked(session, account.id, reason, now)
 
 
 def _save(store: Store, account_id: str, credentials: Credentials, now: datetime) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 class Health(BaseModel):
     """Whether the account can be used."""
 
-    status: Literal["ok", "expiring", "expired", "revoked", "disconnected", "imported"]
+    status: Literal["ok", "limited", "expiring", "expired", "revoked", "disconnected", "imported"]
     reason: str | None
     at: datetime | None = Field(description="Since when, or (expiring, ok) until when.")
 

@@ -16,6 +16,7 @@ from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
     GiveUpError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     RetryLaterError,
@@ -186,7 +187,7 @@ def _from_warehouse(error: WarehouseError) -> ApiError:
 def _from_connector(error: ConnectorError) -> ApiError:
     """A platform was asked on the caller's behalf: what it said, and whether asking again may help."""
     match error:
-        case ReauthenticateError():
+        case ReauthenticateError() | PermissionMissingError():
             return problem_at("/access_token", "token_refused", f"the platform refuses it: {error.message}")
         case RateLimitedError():
             return ApiError(

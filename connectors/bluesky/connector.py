@@ -10,7 +10,7 @@ token of its own and keeps quotas of its own (app.bsky.video.getUploadLimits).
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx
 
@@ -135,24 +135,20 @@ class BlueskyConnector:
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
-        key = build_record_key(progress.request, part)
-        pending = progress.extra.get("pending") or {}
-        if pending.get("rkey") != key:
+        key, record = _read_pending(part, progress)
+        if record is None:
             record = await compose_record(self._api, self._context, part, progress)
-            pending = {"rkey": key, "record": record}
             # The whole record is kept: only the very same one is recognised as a repetition.
-            await progress.save(pending=pending)
-        return await put_record(self._api, self.account, key, pending["record"])
+            await progress.save(pending={"rkey": key, "record": record})
+        return await put_record(self._api, self.account, key, record)
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Ask for the record under the key that every attempt uses."""
         await self._own_did()
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
-            key = build_record_key(request, part)
-            pending = progress.extra.get("pending") or {}
-            record = pending.get("record") if pending.get("rkey") == key else None
-            return await find_record(self._api, self.account, key, record)
+            key, record = _read_pending(part, progress)
+            return await find_record(self._api, self.account, key, part.text if record else None)
 
         return await find_parts(request, look)
 
@@ -210,3 +206,15 @@ class BlueskyConnector:
             did, handle = await self._api.read("/com.atproto.server.getSession", parse_identity)
             self.account = replace(self.account, external_id=did, handle=self.account.handle or handle)
         return self.account.external_id
+
+
+def _read_pending(part: Part, progress: Progress) -> tuple[str, dict[str, Any] | None]:
+    """Return the key of a part, and the record that an earlier attempt prepared for it.
+
+    A key that was prepared already stays, however it was built: the record may be out under it.
+    """
+    pending = progress.extra.get("pending") or {}
+    kept = pending.get("rkey")
+    if kept is not None and all(sent.id.rpartition("/")[2] != kept for sent in progress.sent):
+        return str(kept), dict(pending["record"])
+    return build_record_key(progress.request, part), None

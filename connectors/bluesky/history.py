@@ -72,7 +72,8 @@ def _page(
 ) -> HistoryPage:
     if following and following == cursor:
         raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-    if posts and posts[-1].published_at < since:
+    # Records are sorted by their keys, and ours tell when a post was written, not when it went out: no early end there.
+    if not prefix and posts and posts[-1].published_at < since:
         following = None
     kept = tuple(post for post in posts if post.published_at >= since)
     return HistoryPage(kept, prefix + following if following else None)

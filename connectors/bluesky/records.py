@@ -19,19 +19,32 @@ from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPos
 
 COLLECTION = "app.bsky.feed.post"
 _TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
+_ULID_ALPHABET, _ULID_LENGTH = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26
 
 
 def build_record_key(request: PublishRequest, part: Part) -> str:
     """Return the TID of a part: the same for every attempt, so that a repetition meets its own record.
 
-    13 characters of base 32: 53 bits of microseconds, 10 bits that tell writers apart. The second is the first
-    attempt's; the rest comes from the publication's key, so that two of one second do not meet, and grows
-    from part to part, so that a thread sorts in order.
+    It follows from the publication's id alone, so that a restored copy that has forgotten an attempt meets its record
+    too. 13 characters of base 32: 53 bits of microseconds, 10 bits that tell writers apart. The millisecond is the
+    one that the id (a ULID) holds; the rest comes from its hash, and grows from part to part, so that a thread sorts
+    in order.
     """
     digest = int.from_bytes(hashlib.sha256(request.key.encode()).digest()[:8], "big")
-    microsecond = int(request.first_attempt_at.timestamp()) * 1_000_000 + digest % 900_000 + part.index
+    microsecond = _read_millisecond(request.key, digest) * 1000 + digest % 900 + part.index
     number = microsecond << 10 | (digest >> 32) & 0x3FF
     return "".join(_TID_ALPHABET[(number >> shift) & 31] for shift in range(60, -1, -5))
+
+
+def _read_millisecond(key: str, digest: int) -> int:
+    """Return when the id was made, in milliseconds since 1970; of an id that does not tell, a number of its own."""
+    ulid = key.rpartition("_")[2].upper()
+    if len(ulid) != _ULID_LENGTH or any(char not in _ULID_ALPHABET for char in ulid):
+        return digest % (1 << 40)
+    millisecond = 0
+    for char in ulid[:10]:
+        millisecond = millisecond << 5 | _ULID_ALPHABET.index(char)
+    return millisecond & (1 << 43) - 1
 
 
 def build_record(

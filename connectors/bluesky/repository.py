@@ -56,7 +56,7 @@ async def put_record(api: PlatformApi, account: Account, key: str, record: dict[
     except ContentRejectedError as error:
         if error.platform_code != "InvalidSwap":
             raise
-        sent = await find_record(api, account, key, record)
+        sent = await find_record(api, account, key, str(record["text"]))
         if sent is None:
             raise
         return sent
@@ -64,9 +64,9 @@ async def put_record(api: PlatformApi, account: Account, key: str, record: dict[
 
 
 async def find_record(
-    api: PlatformApi, account: Account, key: str, record: dict[str, Any] | None = None
+    api: PlatformApi, account: Account, key: str, text: str | None = None
 ) -> SentPart | None:
-    """Return the record under `key`; None where there is none. GiveUpError where it is not `record`."""
+    """Return the record under `key`; None where there is none. GiveUpError where it says something else than `text`."""
     params = {"repo": account.external_id, "collection": COLLECTION, "rkey": key}
     try:
         uri, cid, value = await api.read("/com.atproto.repo.getRecord", parse_found, params=params)
@@ -74,7 +74,7 @@ async def find_record(
         if error.platform_code != "RecordNotFound":
             raise
         return None
-    if record is not None and any(value.get(name) != record[name] for name in ("text", "createdAt")):
+    if text is not None and value.get("text") != text:
         raise GiveUpError(f"{LABEL} holds another post under the key {key}: schedule this one anew")
     return _sent(account, uri, cid, value)
 

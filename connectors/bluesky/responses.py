@@ -10,6 +10,7 @@ from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
     GiveUpError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
@@ -17,7 +18,16 @@ from connectors.errors import (
 from connectors.http.client import Refusal
 
 _EXPIRED = frozenset({"ExpiredToken"})
-_INVALID = frozenset({"InvalidToken", "AuthenticationRequired", "AuthMissing", "AccountTakedown", "BadJwt"})
+_INVALID = frozenset(
+    {
+        "InvalidToken",
+        "AuthenticationRequired",
+        "AuthMissing",
+        "AccountTakedown",
+        "AccountDeactivated",
+        "BadJwt",
+    }
+)
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
@@ -28,8 +38,10 @@ def explain(refusal: Refusal) -> ConnectorError | None:
         name = ""  # no name of an error: whatever it is, it must not travel on as a code
     if name in _EXPIRED:
         return ReauthenticateError(message, expired=True, status=refusal.status, platform_code=name)
-    if name in _INVALID or refusal.status in {401, 403}:
+    if name in _INVALID or refusal.status == 401:
         return ReauthenticateError(message, status=refusal.status, platform_code=name or None)
+    if refusal.status == 403:
+        return PermissionMissingError(message, status=403, platform_code=name or None)
     if refusal.status == 429:
         return RateLimitedError(message, retry_at=refusal.retry_at, platform_code=name or None)
     if name == "RecordNotFound" or "could not locate record" in message.lower():

@@ -29,5 +29,5 @@ CAPABILITIES = Capabilities(
         "reach": "accounts",
         "clicks": "clicks anywhere on the post",
     },
-    reconciliation="The Page's posts and videos since the first attempt are read and compared.",
+    reconciliation="The Page's posts and videos since the first attempt are read; absent if none is unclaimed.",
 )

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import orjson
 
 from connectors.base import PublishRequest
+from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
-from connectors.facebook.listings import find_comment, list_page, list_since
+from connectors.facebook.listings import list_comments, list_page, list_since
 from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
 from connectors.facebook.pages import take_page_token
 from connectors.facebook.posts import (
@@ -29,10 +30,9 @@ from connectors.facebook.posts import (
     build_permalink,
     explain,
     parse_account_metrics,
+    parse_candidate,
     parse_listed,
     parse_page,
-    parse_sent,
-    says,
 )
 from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
@@ -148,18 +148,17 @@ class FacebookConnector:
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
-        post, request = progress.parent_of(part), progress.request
+        post, request, page_id = progress.parent_of(part), progress.request, await self._page_id()
         if post is not None:
-            return await find_comment(self._api, await self._page_id(), part.text, post.id)
-        page_id = await self._page_id()
+            return choose(LABEL, part, progress, await list_comments(self._api, page_id, post.id))
         if request.content.kind == "video" and (
             found := await find_video(self._api, page_id, part, progress)
         ):
             return found
-        edge = f"{page_id}/published_posts"
-        async for listed in list_since(self._api, edge, POST_FIELDS, request.first_attempt_at):
-            if listed["id"] not in request.taken and says(listed, part.text, request.content):
-                return parse_sent(listed)
+        listed = list_since(self._api, f"{page_id}/published_posts", POST_FIELDS, window_start(request))
+        found = choose(LABEL, part, progress, [parse_candidate(item) async for item in listed])
+        if found is not None:
+            return found
         if progress.extra.get("duplicate") == part.index:
             # Sending again would meet the same refusal: better keep looking, and let a person decide.
             raise UnavailableError(

@@ -4,10 +4,10 @@ Sources: meta/Page.json (edges published_posts, videos), meta/PagePost.json (edg
 """
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from connectors.content.text import normalise
+from connectors.candidates import Candidate
 from connectors.errors import UnavailableError
 from connectors.facebook.capabilities import LABEL, VERSION
 from connectors.facebook.posts import parse_listing
@@ -16,7 +16,6 @@ from connectors.meta.api import parse_time
 from connectors.parts import SentPart
 
 _PAGE = 100
-_CLOCK_MARGIN = timedelta(seconds=10)
 _COMMENT_FIELDS = "id,message,from,created_time"
 
 
@@ -32,10 +31,10 @@ async def list_page(
 
 
 async def list_since(
-    api: PlatformApi, edge: str, fields: str, first_attempt_at: datetime, **more: str
+    api: PlatformApi, edge: str, fields: str, since: datetime, **more: str
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield what was made since the first attempt from a list with the newest first."""
-    since, cursor = first_attempt_at - _CLOCK_MARGIN, None
+    """Yield what was made since that moment from a list with the newest first."""
+    cursor: str | None = None
     while True:
         items, cursor = await list_page(api, edge, fields, cursor, **more)
         for item in items:
@@ -45,14 +44,17 @@ async def list_since(
             return
 
 
-async def find_comment(api: PlatformApi, page_id: str, text: str, post_id: str) -> SentPart | None:
-    """Return the Page's own comment of this text below a post, however many others wrote since."""
-    order, cursor = {"filter": "stream", "order": "reverse_chronological"}, None
+async def list_comments(api: PlatformApi, page_id: str, post_id: str) -> list[Candidate]:
+    """Return the Page's own comments below a post, however many others wrote since.
+
+    Facebook names the Page where it wrote a comment itself, and keeps other people's names back.
+    """
+    order, own, cursor = {"filter": "stream", "order": "reverse_chronological"}, [], None
     while True:
         comments, cursor = await list_page(api, f"{post_id}/comments", _COMMENT_FIELDS, cursor, **order)
         for comment in comments:
-            author = (comment.get("from") or {}).get("id")
-            if author in {None, page_id} and normalise(comment.get("message") or "") == normalise(text):
-                return SentPart(comment["id"], None, parse_time(comment["created_time"]))
+            if (comment.get("from") or {}).get("id") in {None, page_id}:
+                sent = SentPart(comment["id"], None, parse_time(comment["created_time"]))
+                own.append(Candidate(sent, comment.get("message") or ""))
         if cursor is None:
-            return None
+            return own

@@ -3,20 +3,20 @@
 Sources: meta/Page.json, meta/PagePost.json, meta/AdVideo.json (fields); developers.facebook.com (error codes).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from connectors.candidates import Candidate
 from connectors.content.counts import read_count
-from connectors.content.text import normalise
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
 from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
-from connectors.types import AccountMetrics, ContentKind, ListedPost, PostContent
+from connectors.types import AccountMetrics, ContentKind, ListedPost, Media
 
-POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type}"
+POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type,subattachments}"
 VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
 DUPLICATE = "duplicate"
 """Platform code of a text that the Page's last post has already."""
@@ -82,11 +82,24 @@ def read_kind(post: Mapping[str, Any]) -> ContentKind:
     return _KINDS.get(attachments[0].get("media_type") or "", "text")
 
 
-def says(post: Mapping[str, Any], text: str, content: PostContent) -> bool:
-    """Tell whether a listed post has this text and the same sort of media."""
-    shown, wanted = read_kind(post), content.kind
-    same_media = shown == wanted if wanted in {"photo", "video"} else shown not in {"photo", "video"}
-    return same_media and normalise(post.get("message") or "") == normalise(text)
+def parse_candidate(post: dict[str, Any]) -> Candidate:
+    """Read a post of a listing as one that may be ours."""
+
+    def shows(media: Sequence[Media]) -> bool:
+        kind = read_kind(post)
+        if kind not in {"photo", "video"}:
+            return not media
+        if kind == "video":
+            return len(media) == 1 and media[0].kind == "video"
+        return len(media) == _count_photos(post) and media[0].kind == "image"
+
+    return Candidate(parse_sent(post), post.get("message") or "", shows)
+
+
+def _count_photos(post: Mapping[str, Any]) -> int:
+    """Return how many photos a post of photos shows: an album lists them below its first attachment."""
+    (first, *_) = post["attachments"]["data"]
+    return len((first.get("subattachments") or {}).get("data") or ()) or 1
 
 
 def build_permalink(post_id: str) -> str:

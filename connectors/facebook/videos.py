@@ -4,9 +4,10 @@ Source: meta/AdVideo.json, meta/VideoStatus.json. The id of the video is known l
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from connectors.content.text import normalise
+from connectors.candidates import Candidate, choose, window_start
 from connectors.errors import ConnectorError, ContentRejectedError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import LABEL, VERSION
 from connectors.facebook.listings import list_since
@@ -15,6 +16,7 @@ from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import parse_time
 from connectors.parts import Part, Progress, SentPart
+from connectors.types import Media
 
 _FAILED = frozenset({"error", "expired", "upload_failed"})
 
@@ -72,23 +74,34 @@ async def wait_for_video(
 
 
 async def find_video(api: PlatformApi, page_id: str, part: Part, progress: Progress) -> SentPart | None:
-    """Return the post of our video; None = it is not among the videos since the first attempt, or it failed.
+    """Return the post of our video; None = no video since the first attempt can be it, or it failed.
 
     Raises UnavailableError while it is processed: it may yet go out.
     """
     video_id = progress.extra.get("video_id")
-    try:
-        if video_id is not None:
+    if video_id is not None:
+        try:
             return _settled(await read_video(api, str(video_id), page_id))
-        edge, since = f"{page_id}/videos", progress.request.first_attempt_at
-        async for video in list_since(api, edge, VIDEO_FIELDS, since, type="UPLOADED"):
-            if normalise(video.get("description") or "") == normalise(part.text):
-                found = _settled(parse_video(video, page_id))
-                if found.id not in progress.request.taken:
-                    return found
-    except VideoFailedError:
-        await progress.save(video_id=None)
-    return None
+        except VideoFailedError:
+            await progress.save(video_id=None)
+            return None
+    candidates, waiting = [], set()
+    edge, since = f"{page_id}/videos", window_start(progress.request)
+    async for video in list_since(api, edge, VIDEO_FIELDS, since, type="UPLOADED"):
+        try:
+            sent = parse_video(video, page_id)
+        except VideoFailedError:
+            continue  # whosever it was, nothing of it is out
+        if sent is None:
+            sent = SentPart(video["id"], None, parse_time(video["created_time"]))
+            waiting.add(sent.id)
+        candidates.append(Candidate(sent, video.get("description") or "", _is_video))
+    found = choose(LABEL, part, progress, candidates)
+    return _settled(None if found is not None and found.id in waiting else found) if found else None
+
+
+def _is_video(media: Sequence[Media]) -> bool:
+    return any(item.kind == "video" for item in media)
 
 
 def _settled(post: SentPart | None) -> SentPart:

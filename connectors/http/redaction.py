@@ -12,7 +12,11 @@ _SHORTEST_SECRET = 6  # anything shorter would blot out ordinary words
 
 # Secrets that are not ours to know by value: a fresh token inside an answer that we could not read.
 _PATTERNS = (
-    re.compile(r"(?i)(?<=bearer )[^\s\"',]+"),
+    # These words are no tokens: "Invalid Bearer token" is a platform's reason, which its reader must see.
+    re.compile(
+        r"(?i)(?<=bearer )(?!(?:access|auth|authentication|authori[sz]ation|credentials?|header|is|scheme|tokens?|was)"
+        r"(?![\w.~+/=-]))[^\s\"',]+"
+    ),
     re.compile(r"(?i)(?<=basic )[A-Za-z0-9+/=]{8,}"),
     re.compile(
         r"(?i)(?:(?<=access_token=)|(?<=refresh_token=)|(?<=client_secret=)|(?<=password=)"

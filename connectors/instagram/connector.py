@@ -12,18 +12,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
+from connectors.candidates import Candidate, choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.errors import (
-    ConnectorError,
-    OutcomeUnknownError,
-    UnavailableError,
-)
+from connectors.errors import ConnectorError, OutcomeUnknownError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.instagram.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.instagram.containers import create_container
-from connectors.instagram.listings import find_comment, find_media, list_page
+from connectors.instagram.listings import list_candidates, list_comments, list_page
 from connectors.instagram.media import (
     INSIGHTS,
     explain,
@@ -40,7 +37,7 @@ from connectors.meta.api import (
     plan_renewal,
     renew_token,
 )
-from connectors.meta.containers import Containers
+from connectors.meta.containers import Containers, settle
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
@@ -102,7 +99,7 @@ class InstagramConnector:
             return SentPart(await self._api.publish(path, parse_id, data=form), None, self._context.clock())
         container = await self._containers.make_ready(progress, lambda: self._create(progress))
         if container is None:
-            found = await find_media(self._api, await self._user_id(), progress.request)
+            found = find_match(part, progress, await self._list_candidates(progress.request))
             if found is None:
                 raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
             return found
@@ -132,15 +129,16 @@ class InstagramConnector:
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         media = progress.parent_of(part)
         if media is not None:
-            return await find_comment(self._api, self.account.handle, part.text, media.id)
+            comments = await list_comments(self._api, self.account.handle, media.id)
+            return choose(LABEL, part, progress, comments)
         container = progress.extra.get("container_id")
         if container is None:
             return None  # the container is saved before it is published: none, so nothing was
         status = await self._containers.read_status(container)
-        found = await find_media(self._api, await self._user_id(), progress.request)
-        if found is None and status == "PUBLISHED":
-            raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
-        return found
+        return settle(status, LABEL, part, progress, await self._list_candidates(progress.request))
+
+    async def _list_candidates(self, request: PublishRequest) -> list[Candidate]:
+        return await list_candidates(self._api, await self._user_id(), request)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{media}/insights for each."""

@@ -3,22 +3,21 @@
 Source: meta/IGUserForIGOnlyAPI.json (edge media), meta/IGMediaForIGOnlyAPI.json (edge comments), meta/IGComment.json.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from connectors.base import PublishRequest
-from connectors.content.text import compose_text, normalise
+from connectors.candidates import Candidate, window_start
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.instagram.capabilities import LABEL, VERSION
-from connectors.instagram.media import parse_comments, parse_page
+from connectors.instagram.media import parse_candidate, parse_comments, parse_page
 from connectors.meta.api import parse_time
 from connectors.parts import SentPart
 
 _PAGE = 100
 _COMMENTS = 50  # the most that one page of comments holds
-_CLOCK_MARGIN = timedelta(seconds=10)
-_POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp"
+_POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp,children"
 
 
 async def list_page(
@@ -33,23 +32,21 @@ async def list_page(
     return items, following
 
 
-async def find_media(api: PlatformApi, user_id: str, request: PublishRequest) -> SentPart | None:
-    """Return the post among what the account published since the first attempt; None = it is not there."""
-    since, cursor = request.first_attempt_at - _CLOCK_MARGIN, None
-    caption = normalise(compose_text(request.content))
+async def list_candidates(api: PlatformApi, user_id: str, request: PublishRequest) -> list[Candidate]:
+    """Return what the account published since the first attempt."""
+    since, cursor = window_start(request), None
+    found: list[Candidate] = []
     while True:
         items, cursor = await list_page(api, user_id, since, cursor)
-        for item in items:
-            late_enough = parse_time(item["timestamp"]) >= since
-            if late_enough and item["id"] not in request.taken and normalise(item["caption"]) == caption:
-                return SentPart(item["id"], item.get("permalink"), parse_time(item["timestamp"]))
+        found += [parse_candidate(item) for item in items if parse_time(item["timestamp"]) >= since]
         if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
-            return None
+            return found
 
 
-async def find_comment(api: PlatformApi, username: str | None, text: str, media_id: str) -> SentPart | None:
-    """Return the account's own comment of this text below a post, however many others wrote since."""
+async def list_comments(api: PlatformApi, username: str | None, media_id: str) -> list[Candidate]:
+    """Return the account's own comments below a post, however many others wrote since."""
     mine, cursor = (username or "").lstrip("@").lower(), None
+    own: list[Candidate] = []
     while True:
         params = {"fields": "id,text,timestamp,username", "limit": str(_COMMENTS)}
         if cursor:
@@ -57,10 +54,11 @@ async def find_comment(api: PlatformApi, username: str | None, text: str, media_
         comments, following = await api.read(f"{VERSION}/{media_id}/comments", parse_comments, params=params)
         for comment in comments:
             author = str(comment.get("username") or mine).lower()
-            if (not mine or author == mine) and normalise(comment["text"]) == normalise(text):
-                return SentPart(comment["id"], None, parse_time(comment["timestamp"]))
+            if not mine or author == mine:
+                sent = SentPart(comment["id"], None, parse_time(comment["timestamp"]))
+                own.append(Candidate(sent, comment["text"]))
         if following is None:
-            return None
+            return own
         _check_cursor(cursor, following)
         cursor = following
 

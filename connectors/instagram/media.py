@@ -3,16 +3,18 @@
 Sources: meta/IG*ForIGOnlyAPI.json (fields), developers.facebook.com (error codes of the Graph API).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from connectors.candidates import Candidate
 from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
-from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
-from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
+from connectors.meta.api import count_children, parse_cursor, parse_data, parse_time, read_error
+from connectors.parts import SentPart
+from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
 
 INSIGHTS = ("views", "reach", "likes", "comments", "shares", "saved", "total_interactions")
 COLUMNS = {"reach": "reach", "likes": "likes", "comments": "comments", "shares": "shares", "saved": "saves"}
@@ -71,6 +73,22 @@ def parse_listed(item: dict[str, Any]) -> ListedPost:
     return ListedPost(
         item["id"], parse_time(item["timestamp"]), item["caption"], kind, permalink=item.get("permalink")
     )
+
+
+def parse_candidate(item: dict[str, Any]) -> Candidate:
+    """Read a media object of a listing as one that may be ours."""
+
+    def shows(media: Sequence[Media]) -> bool:
+        match item.get("media_type"):
+            case "VIDEO":
+                return len(media) == 1 and media[0].kind == "video"
+            case "CAROUSEL_ALBUM":
+                return len(media) == count_children(item)
+            case _:
+                return len(media) == 1 and media[0].kind == "image"
+
+    sent = SentPart(item["id"], item.get("permalink"), parse_time(item["timestamp"]))
+    return Candidate(sent, item["caption"], shows)
 
 
 def parse_metrics(media_id: str, values: Mapping[str, int], captured_at: datetime) -> PostMetrics:

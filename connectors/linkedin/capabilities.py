@@ -38,5 +38,5 @@ CAPABILITIES = Capabilities(
         "clicks": "clicks, of a page's posts alone",
     },
     refresh_before=REFRESH_BEFORE,
-    reconciliation="The author's posts since the first attempt are read and compared; a duplicate names the post.",
+    reconciliation="The author's posts since the first attempt are read; a duplicate names the post.",
 )

@@ -5,11 +5,12 @@ with the URN in its message, is reported by third parties.
 """
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from connectors.content.text import normalise
+from connectors.candidates import CLOCK_MARGIN, Candidate, choose, window_start
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
 from connectors.linkedin.capabilities import LABEL
@@ -19,20 +20,19 @@ from connectors.linkedin.responses import (
     DUPLICATE,
     GONE,
     build_permalink,
-    count_media,
     find_post_urn,
     modified_at,
     parse_created,
     parse_elements,
     parse_page,
     published_at,
+    shows,
     time_of,
 )
-from connectors.linkedin.text import escape_little, says
+from connectors.linkedin.text import escape_little, unescape_little
 from connectors.parts import Part, Progress, SentPart
 
 _PAGE = 100
-_CLOCK_MARGIN = timedelta(seconds=10)
 _DISTRIBUTION = {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []}
 
 
@@ -95,7 +95,7 @@ class LinkedInPosts:
         if urn is None or made is None:
             await progress.save(duplicate=True)
             raise error
-        if urn in request.taken or made < request.first_attempt_at - _CLOCK_MARGIN:
+        if urn in request.taken or made < request.first_attempt_at - CLOCK_MARGIN:
             raise ContentRejectedError(
                 f"{LABEL} refuses words that it has shown already, at {build_permalink(urn)}: change the text",
                 status=error.status,
@@ -122,34 +122,37 @@ class LinkedInPosts:
 
     async def look(self, part: Part, progress: Progress) -> SentPart | None:
         """Read the author's posts since the first attempt, and the comments below the post."""
-        request, post = progress.request, progress.parent_of(part)
+        post = progress.parent_of(part)
         if post is not None:
-            return await self._find_comment(part, post)
-        since = request.first_attempt_at - _CLOCK_MARGIN
-        async for found in self._list_since(since):
-            urn = str(found["id"])
-            same_media = count_media(found) == len(request.content.media)
-            if (
-                urn not in request.taken
-                and same_media
-                and says(str(found.get("commentary") or ""), part.text)
-            ):
-                return self._sent(urn, published_at(found))
+            return choose(LABEL, part, progress, [item async for item in self._list_comments(post)])
+        candidates = [
+            Candidate(
+                self._sent(str(found["id"]), published_at(found)),
+                unescape_little(str(found.get("commentary") or "")),
+                partial(shows, found),
+            )
+            async for found in self._list_since(window_start(progress.request))
+            if not found.get("reshareContext")  # passed on from somebody else
+        ]
+        sent = choose(LABEL, part, progress, candidates)
+        if sent is not None:
+            return sent
         if progress.extra.get("duplicate"):
             # Sending again would meet the same refusal: better keep looking, and let a person decide.
             raise UnavailableError(f"{LABEL} refuses this text as a duplicate, yet lists no such post so far")
         return None
 
-    async def _find_comment(self, part: Part, post: SentPart) -> SentPart | None:
+    async def _list_comments(self, post: SentPart) -> AsyncIterator[Candidate]:
+        """Yield what the author wrote below the post, however many others wrote since."""
         path, start, before = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}", 0, ""
         while True:
             comments = await self._api.read(f"{path}&start={start}", parse_elements)
             for comment in comments:
-                words = str((comment.get("message") or {}).get("text", ""))
-                if comment.get("actor") == self._author and normalise(words) == normalise(part.text):
-                    return SentPart(str(comment["id"]), None, self._clock())
+                if comment.get("actor") == self._author:
+                    words = str((comment.get("message") or {}).get("text", ""))
+                    yield Candidate(SentPart(str(comment["id"]), None, self._clock()), words)
             if len(comments) < _PAGE:
-                return None
+                return
             if str(comments[0]["id"]) == before:
                 raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
             start, before = start + len(comments), str(comments[0]["id"])

@@ -5,7 +5,7 @@ Statistics, error handling). Error body: {status, code, message, serviceErrorCod
 """
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from connectors.errors import (
     ConnectorError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     RateLimitScope,
     ReauthenticateError,
@@ -26,7 +27,7 @@ from connectors.errors import (
 from connectors.http.client import BearerAuth, HeaderParse, Refusal
 from connectors.http.messages import read_secret
 from connectors.linkedin.text import unescape_little
-from connectors.types import ContentKind, Credentials, ListedPost, PostMetrics
+from connectors.types import ContentKind, Credentials, ListedPost, Media, PostMetrics
 
 DUPLICATE, DENIED, GONE = "DUPLICATE_POST", "ACCESS_DENIED", "NOT_FOUND"
 """Platform codes on which the connector decides."""
@@ -78,10 +79,8 @@ def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | Non
         expired = may_mend and not code.startswith("REVOKED")
         return ReauthenticateError(refusal.message, expired=expired, status=401, platform_code=code)
     if refusal.status == 403:
-        if refusal.purpose == "read":
-            # Reading needs scopes that many apps are not granted; what they may publish they still can.
-            return GiveUpError(refusal.message, status=403, platform_code=DENIED)
-        return ReauthenticateError(refusal.message, status=403, platform_code=DENIED)
+        # Also where only reading is refused: that needs scopes which many apps are not granted.
+        return PermissionMissingError(refusal.message, status=403, platform_code=DENIED)
     if refusal.status == 404 and body.get("status") == 404:
         return GiveUpError(refusal.message, status=404, platform_code=GONE)
     if refusal.status == _VERSION_OVER:
@@ -190,12 +189,15 @@ def is_own_words(post: Mapping[str, Any]) -> bool:
     return not post.get("reshareContext") or bool(post.get("commentary"))
 
 
-def count_media(post: Mapping[str, Any]) -> int:
-    """Return how many images or videos a post carries."""
+def shows(post: Mapping[str, Any], media: Sequence[Media]) -> bool:
+    """Tell whether a post carries as many images or videos, and of the same sort."""
     content = post.get("content") or {}
     if "multiImage" in content:
-        return len(content["multiImage"].get("images") or ())
-    return 1 if "media" in content else 0
+        return len(media) > 1 and len(content["multiImage"].get("images") or ()) == len(media)
+    if "media" not in content:
+        return not media
+    is_video = "urn:li:video:" in str((content["media"] or {}).get("id"))
+    return len(media) == 1 and is_video == (media[0].kind == "video")
 
 
 def _kind(post: Mapping[str, Any], text: str) -> ContentKind:

@@ -7,8 +7,6 @@ escapes count towards the 3,000 characters is not documented; we count the plain
 
 import re
 
-from connectors.content.text import normalise
-
 _RESERVED = re.compile(r"[\\|{}@\[\]()<>#*_~]")
 # A hash sign that starts a word is left as it is, so that LinkedIn makes the hashtag that its author meant. A
 # word with an underscore, which is reserved, stays plain text.
@@ -16,8 +14,6 @@ _HASHTAG = re.compile(r"(?<![\w&/#])#(?=[^\W_]*[^\W\d_])[^\W_]+(?!\w)")
 _TEMPLATE = re.compile(r"\{hashtag\|\\?([#\uff03])\|((?:[^{}|\\]|\\.)*)\}")
 _MENTION = re.compile(r"@\[((?:[^\[\]\\]|\\.)*)\]\s?\(urn:li:[^()]*\)")
 _ESCAPE = re.compile(r"\\([\\|{}@\[\]()<>#*_~])")
-_ADDRESS = re.compile(r"https?://\S+")
-_SHORT_ADDRESS = re.compile(r"https?://lnkd\.in/")
 
 
 def escape_little(text: str) -> str:
@@ -33,15 +29,6 @@ def unescape_little(commentary: str) -> str:
     """Return what a reader sees: templates and mentions as their words, escapes undone."""
     plain = _TEMPLATE.sub(r"\1\2", commentary)
     return _ESCAPE.sub(r"\1", _MENTION.sub(r"\1", plain))
-
-
-def says(commentary: str, text: str) -> bool:
-    """Tell whether a post's commentary says `text`; addresses that LinkedIn shortened are left out of it."""
-    theirs = normalise(unescape_little(commentary))
-    ours = normalise(text)
-    if _SHORT_ADDRESS.search(theirs) and not _SHORT_ADDRESS.search(ours):
-        theirs, ours = (normalise(_ADDRESS.sub(" ", words)) for words in (theirs, ours))
-    return theirs == ours
 
 
 def _escape(text: str) -> str:

@@ -37,5 +37,5 @@ CAPABILITIES = Capabilities(
         "comments": "replies",
         "shares": "boosts and quotes",
     },
-    reconciliation="The account's statuses since the first attempt are read and compared by their plain text.",
+    reconciliation="The account's statuses since the first attempt are read; absent if none is unclaimed.",
 )

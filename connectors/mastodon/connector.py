@@ -9,15 +9,16 @@ Mastodon reports no impressions, reach, clicks or bookmarks: those stay None. Be
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from connectors.base import PublishRequest
+from connectors.candidates import Candidate, choose, find_match, list_unclaimed, same_id, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.errors import GiveUpError
+from connectors.errors import GiveUpError, UnclaimedPostsError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.http.private_networks import check_instance_url
@@ -31,12 +32,14 @@ from connectors.mastodon.media import upload
 from connectors.mastodon.statuses import (
     explain,
     parse_account_metrics,
+    parse_application,
+    parse_candidate,
     parse_listed,
     parse_metrics,
     parse_object,
     parse_sent,
+    parse_source,
     parse_statuses,
-    says,
 )
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
@@ -50,7 +53,9 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_CLOCK_MARGIN = timedelta(seconds=10)
+_NOT_OFFERED = frozenset({403, 404, 405, 410, 501})
+_SOURCES = 10
+"""Sources read in one look: more unclaimed posts than that within minutes are a person's to sort out."""
 
 
 class MastodonConnector:
@@ -75,6 +80,7 @@ class MastodonConnector:
             explain=explain,
         )
         self._batches = True
+        self._sources = True
 
     async def verify(self) -> VerifiedAccount:
         """GET /api/v1/accounts/verify_credentials, and the instance's own text limit."""
@@ -114,40 +120,86 @@ class MastodonConnector:
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the account's statuses since the first attempt. The key is not spent again: it may be ignored."""
-        since = request.first_attempt_at - _CLOCK_MARGIN
+        since = window_start(request)
         statuses = [status async for status in list_since(self._api, await self._account_id(), since)]
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
-            taken = {sent.id for sent in progress.sent} | request.taken
             parent = progress.parent_of(part)
-            attached = len(request.content.media) if parent is None else 0
-            for status in statuses:
-                same_place = status.get("in_reply_to_id") == (parent.id if parent else None)
-                same_media = len(status.get("media_attachments") or ()) == attached
-                if status["id"] not in taken and same_place and same_media and says(status, part.text):
-                    return parse_sent(status)
-            return None
+            there = {
+                status["id"]: status for status in statuses if _answers(status, parent.id if parent else None)
+            }
+            candidates = [parse_candidate(status) for status in there.values()]
+            try:
+                return choose(LABEL, part, progress, candidates)
+            except UnclaimedPostsError:
+                left = await self._read_sources(list_unclaimed(progress, candidates))
+                if found := find_match(part, progress, left):
+                    return found
+                ours = await self._drop_foreign(left, {status["id"]: status for status in statuses})
+            return choose(LABEL, part, progress, ours)
 
         return await find_parts(request, look)
+
+    async def _read_sources(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Put in what the authors wrote, where the server keeps that: GET /api/v1/statuses/{id}/source."""
+        read: list[Candidate] = []
+        for item in candidates:
+            if not self._sources or len(read) >= _SOURCES:
+                read.append(item)
+                continue
+            try:
+                path = f"/api/v1/statuses/{item.sent.id}/source"
+                read.append(replace(item, text=await self._api.read(path, parse_source), links=None))
+            except GiveUpError as error:
+                if error.status not in _NOT_OFFERED:
+                    raise
+                self._sources = False
+                read.append(item)
+        return read
+
+    async def _drop_foreign(
+        self, candidates: Sequence[Candidate], statuses: dict[str, dict[str, Any]]
+    ) -> list[Candidate]:
+        """Leave out what another application published.
+
+        Only where the server is seen to tell them apart: one of the statuses must name this account's application.
+        Some servers name themselves as the application of every status.
+        """
+        told = {key: parse_application(status.get("application")) for key, status in statuses.items()}
+        if not any(told[item.sent.id] for item in candidates):
+            return list(candidates)
+        try:
+            ours = await self._api.read("/api/v1/apps/verify_credentials", parse_application)
+        except GiveUpError:
+            ours = None
+        if ours is None or ours not in told.values():
+            return list(candidates)
+        return [item for item in candidates if told[item.sent.id] in {None, ours}]
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /api/v1/statuses?id[]=, 20 a request; what is left out is asked for singly."""
         metrics: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
+        missing: set[str] = set()
         for ids in split_batches(external_ids, self.capabilities.metrics_batch):
             found = await self._fetch_batch(ids) if self._batches and len(ids) > 1 else []
-            metrics |= {item.external_id: item for item in found if item.external_id in ids}
+            asked = {post_id.casefold(): post_id for post_id in ids}
+            for item in found:
+                if post_id := asked.get(item.external_id.casefold()):
+                    metrics[post_id] = replace(item, external_id=post_id)
             for post_id in ids:
                 if post_id not in metrics:
                     one = await self._fetch_one(post_id)
                     if one is None:
                         deleted.add(post_id)
+                    elif same_id(one.external_id, post_id):
+                        metrics[post_id] = replace(one, external_id=post_id)
                     else:
-                        metrics[post_id] = one
+                        missing.add(post_id)  # another status than the one that was asked for
         if deleted:
             # A broken proxy answers 404 to everything: only an instance that still knows us is believed.
             await self.verify()
-        return MetricsBatch(tuple(metrics.values()), frozenset(deleted))
+        return MetricsBatch(tuple(metrics.values()), frozenset(deleted), frozenset(missing))
 
     async def _fetch_batch(self, ids: Sequence[str]) -> list[PostMetrics]:
         captured_at = self._context.clock()
@@ -201,3 +253,11 @@ class MastodonConnector:
         if not self.account.external_id:
             self.account = replace(self.account, external_id=(await self.verify()).external_id)
         return self.account.external_id
+
+
+def _answers(status: dict[str, Any], parent: str | None) -> bool:
+    """Tell whether the status stands where it should: alone, or below the status that it answers."""
+    answered = status.get("in_reply_to_id")
+    if answered is None or parent is None:
+        return answered is None and parent is None
+    return same_id(str(answered), parent)

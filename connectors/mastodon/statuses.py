@@ -3,20 +3,47 @@
 Source: mastodon/schema.json 4.7.0. Compatible servers leave out what they do not know.
 """
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from typing import Any
 
+from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
-from connectors.content.text import normalise, normalise_mentions, strip_html
+from connectors.content.text import strip_html
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
 )
 from connectors.http.client import Refusal
 from connectors.parts import SentPart
-from connectors.types import AccountMetrics, ContentKind, ListedPost, PostMetrics
+from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
+
+# How servers word a token that no longer works, where they do not answer 401 (Takahe: 400 "Invalid Bearer token").
+_BAD_TOKEN = re.compile(
+    r"(?i)answered 4\d\d: (?:the )?(?:(?:invalid|expired|revoked|unknown|bad|missing) (?:oauth |bearer |access )*token"
+    r"|(?:oauth |bearer |access )*token (?:is |was |has )?(?:been )?(?:invalid|expired|revoked|unknown|not valid))\b"
+)
+_ACCOUNT_WORDS = ("login is currently", "suspended", "disabled", "confirmed e-mail", "pending")
+_VIDEOS, _NO_ANCHORS = frozenset({"video", "gifv"}), frozenset({"mention", "hashtag"})
+
+
+class _Links(HTMLParser):
+    """Collects where the author's links lead; mentions and hashtags are the server's own."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        address = named.get("href")
+        if tag == "a" and address and not _NO_ANCHORS & set((named.get("class") or "").split()):
+            self.found.append(address)
 
 
 def parse_object(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -80,10 +107,31 @@ def parse_time(value: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
-def says(status: dict[str, Any], text: str) -> bool:
-    """Tell whether the status says `text`; mentions are shown without their domain."""
-    shown = normalise_mentions(normalise(strip_html(status.get("content") or "")))
-    return shown == normalise_mentions(normalise(text))
+def parse_candidate(status: dict[str, Any]) -> Candidate:
+    """Read a status of a listing as one that may be ours."""
+    markup = str(status.get("content") or "")
+    reader = _Links()
+    reader.feed(markup)
+    reader.close()
+
+    def shows(media: Sequence[Media]) -> bool:
+        kinds = [item.get("type") for item in status.get("media_attachments") or ()]
+        return len(kinds) == len(media) and any(kind in _VIDEOS for kind in kinds) == any(
+            item.kind == "video" for item in media
+        )
+
+    return Candidate(parse_sent(status), strip_html(markup), shows, tuple(reader.found))
+
+
+def parse_source(body: Any) -> str:  # noqa: ANN401 - JSON
+    """Read the text of a status as its author wrote it."""
+    return str(body["text"])
+
+
+def parse_application(body: Any) -> str | None:  # noqa: ANN401 - JSON
+    """Read the name of an application, or of the one that a status came from; None = it is not told."""
+    name = body.get("name") if isinstance(body, dict) else None
+    return name if isinstance(name, str) and name else None
 
 
 def _kind(status: dict[str, Any]) -> ContentKind:
@@ -97,9 +145,14 @@ def _kind(status: dict[str, Any]) -> ContentKind:
 
 def explain(refusal: Refusal) -> ConnectorError | None:
     """Say what a refusal means for the caller; a compatible server may word it as it likes."""
-    if refusal.status in {401, 403}:
-        # 403: the token lacks a scope, or the account is suspended; both need its owner.
+    words = refusal.message.lower()
+    if refusal.status == 401 or (refusal.status == 400 and _BAD_TOKEN.search(refusal.message)):
         return ReauthenticateError(refusal.message, status=refusal.status)
+    if refusal.status == 403:
+        if any(known in words for known in _ACCOUNT_WORDS):
+            return ReauthenticateError(refusal.message, status=403)
+        # The token works, and lacks a scope: its owner has to connect it with that.
+        return PermissionMissingError(refusal.message, status=403)
     if refusal.status == 429:
         return RateLimitedError(refusal.message, retry_at=refusal.retry_at)
     if refusal.status == 404 and refusal.purpose == "publish":

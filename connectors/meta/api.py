@@ -18,6 +18,7 @@ from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     RateLimitScope,
     ReauthenticateError,
@@ -62,7 +63,9 @@ def explain(refusal: Refusal) -> ConnectorError | None:
         return RateLimitedError(
             refusal.message, retry_at=retry_at, scope=scope, status=refusal.status, platform_code=name
         )
-    if code in _TOKEN or code in _NO_PERMISSION:
+    if code in _NO_PERMISSION:
+        return PermissionMissingError(refusal.message, status=refusal.status, platform_code=name)
+    if code in _TOKEN:
         # Never `expired`: a token past its end cannot be renewed, so only the owner can help.
         return ReauthenticateError(refusal.message, status=refusal.status, platform_code=name)
     if code in _PASSING or refusal.body["error"].get("is_transient") is True:
@@ -92,6 +95,11 @@ def parse_id(body: Any) -> str:  # noqa: ANN401 - JSON
 def parse_time(value: str) -> datetime:
     """Read 2026-01-31T12:00:00+0000 as aware UTC."""
     return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def count_children(item: Mapping[str, Any]) -> int:
+    """Return how many pictures and videos an album holds."""
+    return len((item.get("children") or {}).get("data") or ())
 
 
 def parse_cursor(body: Any) -> str | None:  # noqa: ANN401 - JSON

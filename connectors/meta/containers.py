@@ -5,15 +5,16 @@ Creating a container puts nothing before the world; it says for 24 hours whether
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from connectors.candidates import Candidate, choose, find_match
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import GONE, NO_SUCH_FIELD
-from connectors.parts import Progress
+from connectors.parts import Part, Progress, SentPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,21 @@ class Containers:
                 f"{self.label} could not process the media: try another file or format"
             )
         return None if status == "PUBLISHED" else str(container)
+
+
+def settle(
+    status: str, label: str, part: Part, progress: Progress, candidates: Sequence[Candidate]
+) -> SentPart | None:
+    """Return the post that a container has become, by its status and the account's posts since the first attempt.
+
+    A container that says it is not published yet is a proof that nothing is out: publishing it again is refused if
+    that was wrong. One that is expired or unknown proves nothing.
+    """
+    if status == "EXPIRED":
+        return choose(label, part, progress, candidates)
+    found = find_match(part, progress, candidates)
+    if found is None and status == "PUBLISHED":
+        found = choose(label, part, progress, candidates)
+        if found is None:
+            raise UnavailableError(f"{label} says that the post is out, yet does not list it so far")
+    return found

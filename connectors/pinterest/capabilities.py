@@ -34,5 +34,5 @@ CAPABILITIES = Capabilities(
         "clicks": "clicks that lead to the link",
     },
     refresh_before=timedelta(days=5),
-    reconciliation="The account's pins since the first attempt are read and compared by description and media.",
+    reconciliation="The account's pins since the first attempt are read; it is absent if no unclaimed one is there.",
 )

@@ -7,16 +7,18 @@ Pinterest knows no idempotency key and no reach, shares or views of a picture.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
+from connectors.candidates import choose, window_start
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
     GiveUpError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
@@ -32,11 +34,11 @@ from connectors.pinterest.pins import (
     parse_account,
     parse_account_metrics,
     parse_board,
+    parse_candidate,
     parse_listed,
     parse_pins,
     parse_sent,
     parse_time,
-    says,
     write_images,
     write_pin,
 )
@@ -55,7 +57,6 @@ from connectors.types import (
 
 _PAGE = 100
 _BOARDS = 250  # the most that one page of /v5/boards holds
-_CLOCK_MARGIN = timedelta(seconds=10)
 _COVER_SECOND = 1  # a video needs a cover; its very first frame is often black
 
 
@@ -140,13 +141,13 @@ class PinterestConnector:
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the account's pins since the first attempt."""
-        since = request.first_attempt_at - _CLOCK_MARGIN
+        since = window_start(request)
 
-        async def look(_part: Part, _progress: Progress) -> SentPart | None:
-            async for pin in self._list_since(since):
-                if pin["id"] not in request.taken and says(pin, request.content):
-                    return parse_sent(pin, since)
-            return None
+        async def look(part: Part, progress: Progress) -> SentPart | None:
+            # The link is a field of its own: a pin's words are the text without it.
+            words = replace(part, text=request.content.text)
+            pins = [parse_candidate(pin, since) async for pin in self._list_since(since)]
+            return choose(LABEL, words, progress, pins)
 
         return await find_parts(request, look)
 
@@ -216,8 +217,8 @@ class PinterestConnector:
             # The same words for an expired and a revoked token; only a refresh can tell.
             may_mend = self.account.credentials.refresh_token is not None
             return ReauthenticateError(refusal.message, expired=may_mend, status=401, platform_code=code)
-        if refusal.status == 403 and "scope" in refusal.message.lower():
-            return ReauthenticateError(refusal.message, status=403, platform_code=code)
+        if refusal.status == 403:
+            return PermissionMissingError(refusal.message, status=403, platform_code=code)
         if refusal.status == 404:
             return GiveUpError(refusal.message, status=404, platform_code=code)
         return None

@@ -3,16 +3,24 @@
 Source: pinterest/openapi.json 5.23.0 (Pin, Board, Account, PinAnalyticsMetricsResponse, OauthAccessTokenResponse).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.candidates import Candidate
 from connectors.content.counts import read_count
-from connectors.content.text import normalise
 from connectors.http.messages import read_secret
 from connectors.parts import SentPart
-from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostContent, PostMetrics
+from connectors.types import (
+    AccountMetrics,
+    ContentKind,
+    Credentials,
+    ListedPost,
+    Media,
+    PostContent,
+    PostMetrics,
+)
 
 METRICS = {
     "IMPRESSION": "impressions",
@@ -94,10 +102,15 @@ def parse_listed(pin: dict[str, Any]) -> ListedPost:
     )
 
 
-def says(pin: dict[str, Any], content: PostContent) -> bool:
-    """Tell whether the pin shows what `content` would have become."""
-    shown = normalise(pin.get("description") or pin.get("title") or "")
-    return shown == normalise(content.text) and _kind(pin) == content.kind
+def parse_candidate(pin: dict[str, Any], now: datetime) -> Candidate:
+    """Read a pin of a listing as one that may be ours."""
+
+    def shows(media: Sequence[Media]) -> bool:
+        shown = pin.get("media") or {}
+        count = len(shown.get("items") or ()) if shown.get("media_type") == "multiple_images" else 1
+        return len(media) == count and (_kind(pin) == "video") == any(item.kind == "video" for item in media)
+
+    return Candidate(parse_sent(pin, now), pin.get("description") or pin.get("title") or "", shows)
 
 
 def parse_board(body: Any, owner: str | None) -> str | None:  # noqa: ANN401 - JSON

@@ -1,7 +1,8 @@
 """Faults on demand: which request goes wrong, how, and how often.
 
 A kind that ends in `_before` happens before the platform accepts anything; `_after` once it has accepted,
-so that the caller cannot tell. `malformed` also accepts first: half of the answer's bytes arrive.
+so that the caller cannot tell. `refused_oddly` is a refused token in a server's own words: HTTP 400, text/html,
+"Invalid Bearer token". `malformed` also accepts first: half of the answer's bytes arrive.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ FaultKind = Literal[
     "rate_limited",
     "unauthorized",
     "forbidden",
+    "refused_oddly",
     "malformed",
     "html_error",
     "empty_page",

@@ -36,6 +36,24 @@ class SandboxSettings:
     """Off: a compatible server without GET /api/v1/statuses?id[]= (answers 405 in plain text)."""
     mastodon_plain_errors: bool = False
     """On: a compatible server whose errors are plain text."""
+    mastodon_html_errors: bool = False
+    """On: a compatible server whose errors are text/html, and that answers 400 to a token that it does not know."""
+    mastodon_markdown: bool = False
+    """On: a compatible server that shows every text as if it were Markdown."""
+    mastodon_double_escapes: bool = False
+    """On: a compatible server that escapes &, < and > twice."""
+    mastodon_short_links: bool = False
+    """On: a compatible server that shows shortened links, and leads to them."""
+    mastodon_full_mentions: bool = False
+    """On: a compatible server that completes a mention with its host."""
+    mastodon_source: bool = True
+    """Off: a compatible server without GET /api/v1/statuses/{id}/source."""
+    mastodon_letter_ids: bool = False
+    """On: a compatible server whose ids hold letters, in lower case where a status is made, else in upper case."""
+    mastodon_application: str = "SocialFlow"
+    """Mastodon: the name of the application whose token the accounts have."""
+    list_lag_s: float = 0.0
+    """Every platform: how long a new post is missing from the lists of posts."""
     pinterest_video_delay_s: float = 1.0
     """Pinterest: how long an uploaded video is processed."""
     pinterest_lifetime_metrics: bool = True
@@ -109,6 +127,10 @@ def _convert(name: str, value: object, present: object) -> object:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
         raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    if isinstance(present, str):
+        if isinstance(value, str):
+            return value
+        raise ValueError(f"{name} must be a text, not {value!r}")
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise ValueError(f"{name} must be a list of strings, not {value!r}")

@@ -233,6 +233,8 @@ class Endpoint:
             return DroppedConnection()
         if kind == "html_error":
             return Answer(status=502, raw=_HTML_ERROR, media_type="text/html; charset=utf-8")
+        if kind == "refused_oddly":
+            return Answer(status=400, raw=b"Invalid Bearer token", media_type="text/html; charset=utf-8")
         refusals = {
             "error_500_before": "server_error",
             "rate_limited": kind,

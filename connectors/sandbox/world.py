@@ -176,13 +176,23 @@ class SandboxWorld:
         below: int | None = None,
         above: int | None = None,
         oldest_first: bool = False,
+        lagging: bool = True,
     ) -> Iterator[SandboxPost]:
-        """Yield the account's posts whose number lies between the two (exclusive), newest first unless told."""
+        """Yield the account's posts whose number lies between the two (exclusive), newest first unless told.
+
+        `lagging`: as a platform's list shows them, new ones after `list_lag_s`.
+        """
         posts = self.timeline(account)
         start = 0 if above is None else bisect_left(posts, above + 1, key=_number)
         end = len(posts) if below is None else bisect_left(posts, below, key=_number)
         indices: Iterable[int] = range(start, end) if oldest_first else range(end - 1, start - 1, -1)
-        return (posts[index] for index in indices if posts[index].deleted is None)
+        newest = self.time() - self.settings.list_lag_s if lagging else float("inf")
+        return (
+            posts[index]
+            for index in indices
+            if posts[index].deleted is None
+            and (posts[index].created <= newest or posts[index].via == "history")
+        )
 
     def count_posts(self, account: SandboxAccount) -> int:
         """Return how many posts of the account are out."""

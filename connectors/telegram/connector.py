@@ -16,6 +16,7 @@ from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
     GiveUpError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
 )
@@ -66,9 +67,8 @@ class TelegramConnector:
         chat = await self._api.read("/getChat", _parse_chat, params=self._chat)
         query = {**self._chat, "user_id": str(bot)}
         if not await self._api.read("/getChatMember", _may_post, params=query):
-            raise ReauthenticateError(
-                f"the bot may not post to {chat['title']}: make it an administrator with the right to post",
-                status=None,
+            raise PermissionMissingError(
+                f"the bot may not post to {chat['title']}: make it an administrator with the right to post"
             )
         return VerifiedAccount(
             external_id=str(chat["id"]),
@@ -170,9 +170,11 @@ def _explain(refusal: Refusal) -> ConnectorError | None:
         if isinstance(seconds, int) and 0 < seconds <= 86_400:
             retry_at = refusal.received_at + timedelta(seconds=seconds)
         return RateLimitedError(refusal.message, retry_at=retry_at)
-    # 404 with Telegram's own words is a token of no known form; 403: the bot was put out of the channel.
-    if (refusal.status == 404 and "error_code" in body) or refusal.status == 403:
-        return ReauthenticateError(refusal.message, status=refusal.status)
-    if refusal.status == 400 and any(known in words for known in _OWNER_WORDS):
-        return ReauthenticateError(refusal.message, status=400)
+    if refusal.status == 404 and "error_code" in body:
+        return ReauthenticateError(
+            refusal.message, status=404
+        )  # in Telegram's own words: a token of no known form
+    if refusal.status == 403 or (refusal.status == 400 and any(known in words for known in _OWNER_WORDS)):
+        # The token works; the bot was put out of the channel, or may not post there.
+        return PermissionMissingError(refusal.message, status=refusal.status)
     return None

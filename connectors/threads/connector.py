@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from connectors.base import PublishRequest
+from connectors.candidates import choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
     OutcomeUnknownError,
     RateLimitedError,
-    ReauthenticateError,
-    UnavailableError,
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -30,11 +29,11 @@ from connectors.meta.api import (
     plan_renewal,
     renew_token,
 )
-from connectors.meta.containers import Containers
+from connectors.meta.containers import Containers, settle
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.threads.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.threads.containers import build_text_form, create_container
-from connectors.threads.listings import find_post, list_page
+from connectors.threads.listings import list_candidates, list_page
 from connectors.threads.posts import (
     INSIGHTS,
     POST_FIELDS,
@@ -88,7 +87,7 @@ class ThreadsConnector:
         )
         try:
             followers = (await self.fetch_followers()).followers
-        except (GiveUpError, ReauthenticateError):
+        except GiveUpError:
             followers = None  # without the insights permission one can still publish
         return VerifiedAccount(
             external_id=profile["id"],
@@ -112,7 +111,7 @@ class ThreadsConnector:
             progress, lambda: create_container(self._containers, content)
         )
         if container is None:
-            found = await find_post(self._api, part, progress)
+            found = find_match(part, progress, await list_candidates(self._api, part, progress))
             if found is None:
                 raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
             return found
@@ -163,15 +162,12 @@ class ThreadsConnector:
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         if progress.parent_of(part) is not None or not progress.request.content.media:
-            return await find_post(self._api, part, progress)
+            return choose(LABEL, part, progress, await list_candidates(self._api, part, progress))
         container = progress.extra.get("container_id")
         if container is None:
             return None  # the container is saved before it is published: none, so nothing was
         status = await self._containers.read_status(str(container))
-        found = await find_post(self._api, part, progress)
-        if found is None and status == "PUBLISHED":
-            raise UnavailableError(f"{LABEL} says that the post is out, yet does not list it so far")
-        return found
+        return settle(status, LABEL, part, progress, await list_candidates(self._api, part, progress))
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""

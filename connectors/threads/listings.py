@@ -1,20 +1,20 @@
-"""A profile's own lists, page by page: its posts and its replies; and which of them is a part of ours.
+"""A profile's own lists, page by page: its posts and its replies; and which of them may be a part of ours.
 
 Source: threads/*.json ("Get a List of All a User's Threads", "Get a List of All a User's Replies").
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from connectors.candidates import Candidate, window_start
 from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
-from connectors.parts import Part, Progress, SentPart
+from connectors.parts import Part, Progress
 from connectors.threads.capabilities import LABEL, VERSION
-from connectors.threads.posts import POST_FIELDS, REPLY_FIELDS, parse_page, parse_sent, says
+from connectors.threads.posts import POST_FIELDS, REPLY_FIELDS, answers, parse_candidate, parse_page
 
 _PAGE = 100
-_CLOCK_MARGIN = timedelta(seconds=10)
 
 
 async def list_page(
@@ -30,20 +30,18 @@ async def list_page(
     return items, following
 
 
-async def find_post(api: PlatformApi, part: Part, progress: Progress) -> SentPart | None:
-    """Return this part among what the account posted since the first attempt; None = it is not there."""
-    request, parent = progress.request, progress.parent_of(part)
-    reply_to = parent.id if parent else None
+async def list_candidates(api: PlatformApi, part: Part, progress: Progress) -> list[Candidate]:
+    """Return what the account posted at this part's place since the first attempt."""
+    parent = progress.parent_of(part)
     edge, fields = ("threads", POST_FIELDS) if parent is None else ("replies", REPLY_FIELDS)
-    kind = request.content.kind if parent is None else "text"
-    taken = request.taken | {sent.id for sent in progress.sent}
-    since, cursor = request.first_attempt_at - _CLOCK_MARGIN, None
+    since, cursor = window_start(progress.request), None
+    found: list[Candidate] = []
     while True:
         items, cursor = await list_page(api, edge, fields, since, cursor)
-        for item in items:
-            if parse_time(item["timestamp"]) < since or item["id"] in taken:
-                continue
-            if says(item, part.text, kind=kind, reply_to=reply_to):
-                return parse_sent(item)
+        found += [
+            parse_candidate(item)
+            for item in items
+            if parse_time(item["timestamp"]) >= since and answers(item, parent)
+        ]
         if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
-            return None
+            return found

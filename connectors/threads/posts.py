@@ -3,21 +3,21 @@
 Source: threads/*.json (fields, metrics); developers.facebook.com, "Threads: Troubleshooting".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connectors.content.text import normalise
+from connectors.candidates import Candidate
 from connectors.errors import ConnectorError, OutcomeUnknownError
 from connectors.http.client import Refusal
 from connectors.meta import api as graph_api
-from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
+from connectors.meta.api import count_children, parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
-from connectors.types import ContentKind, ListedPost, PostMetrics
+from connectors.types import ContentKind, ListedPost, Media, PostMetrics
 
 INSIGHTS = ("views", "likes", "replies", "reposts", "quotes", "shares")
 _SHARES = ("reposts", "quotes", "shares")
-POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url"
+POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url,children"
 REPLY_FIELDS = "id,media_type,permalink,text,timestamp,replied_to"
 _NOT_FOUND = 24
 _REPOST = "REPOST_FACADE"
@@ -101,9 +101,24 @@ def read_kind(item: Mapping[str, Any]) -> ContentKind:
     return "link" if item.get("link_attachment_url") or "http" in item["text"] else "text"
 
 
-def says(item: Mapping[str, Any], text: str, *, kind: ContentKind, reply_to: str | None) -> bool:
-    """Tell whether a listed post has this text, the same sort of media, and answers the same post."""
-    shown = read_kind(item)
-    same_media = shown == kind if {shown, kind} & {"photo", "video"} else True
-    same_place = reply_to is None or (item.get("replied_to") or {}).get("id") == reply_to
-    return same_media and same_place and normalise(item["text"]) == normalise(text)
+def parse_candidate(item: Mapping[str, Any]) -> Candidate:
+    """Read a post of a listing as one that may be ours."""
+
+    def shows(media: Sequence[Media]) -> bool:
+        match item.get("media_type"):
+            case "VIDEO":
+                return len(media) == 1 and media[0].kind == "video"
+            case "IMAGE":
+                return len(media) == 1 and media[0].kind == "image"
+            case "CAROUSEL_ALBUM":
+                return len(media) == count_children(item)
+            case _:
+                return not media
+
+    return Candidate(parse_sent(dict(item)), item["text"], shows)
+
+
+def answers(item: Mapping[str, Any], parent: SentPart | None) -> bool:
+    """Tell whether a listed post may answer `parent`; one of the list of posts (None) answers nothing."""
+    named = (item.get("replied_to") or {}).get("id")
+    return parent is None or named is None or str(named) == parent.id

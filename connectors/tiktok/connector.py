@@ -20,6 +20,7 @@ from connectors.content.counts import read_count
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
+    PermissionMissingError,
     ReauthenticateError,
     UnavailableError,
 )
@@ -95,7 +96,7 @@ class TikTokConnector:
         for fields in _USER_FIELDS:
             try:
                 return await self._door.get("/v2/user/info/", parse_user, {"fields": fields})
-            except ReauthenticateError as error:
+            except PermissionMissingError as error:
                 if error.platform_code not in SCOPES or fields == _USER_FIELDS[-1]:
                     raise
         raise AssertionError("the last fields either answer or raise")

@@ -17,6 +17,7 @@ from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     RateLimitScope,
     ReauthenticateError,
@@ -34,6 +35,7 @@ SCOPES = frozenset({"scope_not_authorized", "scope_permission_missed"})
 """Platform codes on which the connector decides."""
 _CODE = re.compile(r"[a-z0-9_]{1,80}")
 _WINDOW = timedelta(minutes=1)  # limits count requests of the last minute; no header tells the rest of it
+_BANNED = "spam_risk_user_banned_from_posting"
 _APP_CAP = "reached_active_user_cap"
 _LIMITS = frozenset(
     {"rate_limit_exceeded", "spam_risk_too_many_posts", "spam_risk_too_many_pending_share", _APP_CAP}
@@ -136,7 +138,9 @@ def judge(
         return RateLimitedError(message, retry_at=at, scope=scope, status=status, platform_code=code)
     if code == "access_token_invalid":
         return ReauthenticateError(message, expired=may_mend, status=status, platform_code=code)
-    if code in SCOPES or code == "auth_removed":
+    if code in SCOPES or code == _BANNED:
+        return PermissionMissingError(message, status=status, platform_code=code)
+    if code == "auth_removed":
         return ReauthenticateError(message, status=status, platform_code=code)
     if code in _REMEDIES:
         return GiveUpError(f"{message}: {_REMEDIES[code]}", status=status, platform_code=code)

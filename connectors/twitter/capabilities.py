@@ -39,5 +39,5 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
     refresh_before=timedelta(minutes=30),
-    reconciliation="The account's posts since the first attempt are read and compared by text and links.",
+    reconciliation="The account's posts since the first attempt are read; it is absent if no unclaimed one is there.",
 )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
+from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.errors import (
@@ -28,13 +29,13 @@ from connectors.twitter.posts import (
     answers,
     is_root,
     parse_account_metrics,
+    parse_candidate,
     parse_created,
     parse_listed,
     parse_metrics,
     parse_page,
     parse_time,
     parse_user,
-    says,
 )
 from connectors.twitter.tokens import LIFETIME, renew
 from connectors.types import (
@@ -48,9 +49,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
-# How far X's clock may be behind ours before a post of ours seems older than its own attempt.
-_CLOCK_MARGIN = timedelta(seconds=10)
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics,referenced_posts"
 # Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 
@@ -106,15 +105,16 @@ class TwitterConnector:
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the account's posts since the first attempt, all pages, and compare."""
-        since = request.first_attempt_at - _CLOCK_MARGIN
-        posts = [post async for post in self._list_since(since)]
+        posts = [post async for post in self._list_since(window_start(request))]
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
-            taken = {sent.id for sent in progress.sent} | request.taken
-            parent = progress.parent_of(part)
-            for post in posts:
-                if post["id"] not in taken and says(post, part.text) and answers(post, parent):
-                    return SentPart(post["id"], self._permalink(post["id"]), parse_time(post["created_at"]))
+            parent, root = progress.parent_of(part), progress.sent[0] if progress.sent else None
+            candidates = [
+                parse_candidate(post, self._read_sent(post)) for post in posts if answers(post, parent, root)
+            ]
+            found = choose(LABEL, part, progress, candidates)
+            if found is not None:
+                return found
             if progress.extra.get("duplicate") == part.index:
                 # Sending again would meet the same refusal: better keep looking, and let a person decide.
                 raise UnavailableError(
@@ -124,6 +124,9 @@ class TwitterConnector:
             return None
 
         return await find_parts(request, look)
+
+    def _read_sent(self, post: dict[str, Any]) -> SentPart:
+        return SentPart(post["id"], self._permalink(post["id"]), parse_time(post["created_at"]))
 
     async def _list_since(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None

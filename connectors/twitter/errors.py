@@ -10,6 +10,7 @@ from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
 )
@@ -18,6 +19,13 @@ from connectors.http.rate_limits import parse_reset
 
 DUPLICATE = "duplicate"
 """Platform code: X says that the account has posted the same words before."""
+# What the token may not do; a fresh one of the same app could not either.
+_PERMISSION_WORDS = (
+    "scope",
+    "not permitted to perform this action",
+    "oauth1 app permissions",
+    "client-not-enrolled",
+)
 # These words of `detail` mean the post itself.
 _CONTENT_WORDS = ("too long", "reply to a", "media", "poll")
 
@@ -44,8 +52,8 @@ def _explain_forbidden(refusal: Refusal, problem: str, words: str) -> ConnectorE
     if is_publish and "duplicate content" in words:
         # An identical post of ours may be out already, perhaps from this very attempt.
         return OutcomeUnknownError(refusal.message, status=403, platform_code=DUPLICATE)
-    if "scope" in words or problem.endswith("/unsupported-authentication"):
-        return ReauthenticateError(refusal.message, status=403)
+    if problem.endswith("/unsupported-authentication") or any(word in words for word in _PERMISSION_WORDS):
+        return PermissionMissingError(refusal.message, status=403)
     if is_publish and any(word in words for word in _CONTENT_WORDS):
         return ContentRejectedError(refusal.message, status=403)
     return None

@@ -4,16 +4,15 @@ Source: specification x/openapi.json 2.167. Older answers name the same things `
 `referenced_tweets`, `note_tweet`; both are read.
 """
 
-import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
+from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
-from connectors.content.text import find_urls, normalise
 from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
 from connectors.parts import SentPart
@@ -22,13 +21,17 @@ from connectors.types import (
     ContentKind,
     Credentials,
     ListedPost,
+    Media,
     PostMetrics,
     VerifiedAccount,
 )
 
 _SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
 _MEDIA_LINK = re.compile(r"/status/\d+/(?:photo|video)/\d+$")
-_SHORT_LINK = re.compile(r"https?://t\.co/\w+")
+_VIDEO_KEYS = ("7_", "13_")
+"""The number before the underscore is the kind of media: 7 and 13 are videos, 3 is a photo, 16 an animated picture."""
+_ESCAPED = re.compile(r"&(amp|lt|gt);")
+_PLAIN = {"amp": "&", "lt": "<", "gt": ">"}
 
 
 def parse_user(body: Any) -> VerifiedAccount:  # noqa: ANN401 - JSON
@@ -134,7 +137,8 @@ def readable_text(post: Mapping[str, Any]) -> str:
         shown = str(entity.get("url") or "")
         if shown:
             text = text.replace(shown, "" if _is_media(entity) else _target(entity) or shown)
-    return html.unescape(text).strip()
+    # X escapes these three and no others: an author's own "&copy;" comes as "&amp;copy;".
+    return _ESCAPED.sub(lambda match: _PLAIN[match.group(1)], text).strip()
 
 
 def is_root(post: Mapping[str, Any]) -> bool:
@@ -142,10 +146,12 @@ def is_root(post: Mapping[str, Any]) -> bool:
     return str(post.get("conversation_id", post["id"])) == str(post["id"])
 
 
-def answers(post: Mapping[str, Any], parent: SentPart | None) -> bool:
-    """Tell whether the post may be the answer to `parent` (None: whether it stands alone)."""
+def answers(post: Mapping[str, Any], parent: SentPart | None, root: SentPart | None) -> bool:
+    """Tell whether the post may be the answer to `parent` in the thread of `root` (None: whether it stands alone)."""
     if parent is None:
         return is_root(post)
+    if root is not None and str(post.get("conversation_id", root.id)) != root.id:
+        return False
     named = post.get("referenced_posts") or post.get("referenced_tweets") or ()
     replied = [str(item["id"]) for item in named if item.get("type") == "replied_to"]
     if replied:
@@ -153,24 +159,17 @@ def answers(post: Mapping[str, Any], parent: SentPart | None) -> bool:
     return not is_root(post)
 
 
-def says(post: Mapping[str, Any], text: str) -> bool:
-    """Tell whether the post says `text`: the same words, and the same links where X tells their targets.
-
-    X shows every link as t.co and appends one for attached media, so links are compared apart.
-    """
-    theirs, ours = _SHORT_LINK.sub(" ", full_text(post)), text
-    for start, end, _url in reversed(find_urls(text, with_scheme_only=False)):
-        ours = f"{ours[:start]} {ours[end:]}"
-    for start, end, _url in reversed(find_urls(theirs, with_scheme_only=False)):
-        theirs = f"{theirs[:start]} {theirs[end:]}"
-    if normalise(ours) != normalise(theirs):
-        return False
+def parse_candidate(post: Mapping[str, Any], sent: SentPart) -> Candidate:
+    """Read a post of a listing as one that may be ours. X shows every link as t.co, and tells its target beside."""
     entities = (post.get("entities") or {}).get("urls") or ()
-    shown = [item for item in entities if not _is_media(item)]
-    if any(not _target(item) for item in shown) or not entities:
-        return True
-    wanted = [_comparable(url) for _start, _end, url in find_urls(text, with_scheme_only=False)]
-    return sorted(wanted) == sorted(_comparable(_target(item)) for item in shown)
+    links = tuple(_target(item) or str(item.get("url") or "") for item in entities if not _is_media(item))
+
+    def shows(media: Sequence[Media]) -> bool:
+        keys = (post.get("attachments") or {}).get("media_keys") or ()
+        videos = any(str(key).startswith(_VIDEO_KEYS) for key in keys)
+        return len(keys) == len(media) and videos == any(item.kind == "video" for item in media)
+
+    return Candidate(sent, readable_text(post), shows, links if entities else None)
 
 
 def _is_media(entity: Mapping[str, Any]) -> bool:
@@ -182,14 +181,9 @@ def _target(entity: Mapping[str, Any]) -> str:
     return str(entity.get("expanded_url") or "")
 
 
-def _comparable(url: str) -> str:
-    return url.lower().removeprefix("https://").removeprefix("http://").rstrip("/")
-
-
 def _kind(post: Mapping[str, Any]) -> ContentKind:
-    keys: Iterable[str] = (post.get("attachments") or {}).get("media_keys") or ()
-    # The number before the underscore is the kind of media: 7 and 13 are videos, 3 is a photo.
-    if any(key.startswith(("7_", "13_")) for key in keys):
+    keys = (post.get("attachments") or {}).get("media_keys") or ()
+    if any(str(key).startswith(_VIDEO_KEYS) for key in keys):
         return "video"
     if keys:
         return "photo"

@@ -7,10 +7,11 @@ impressions, reach, shares, saves and clicks are not in it and stay None.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
+from connectors.candidates import Candidate, choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.errors import (
@@ -41,17 +42,16 @@ from connectors.youtube.videos import (
     explain,
     list_recent,
     parse_account_metrics,
+    parse_candidate,
     parse_channel,
     parse_listed,
     parse_metrics,
     parse_page,
     parse_sent,
-    says,
     write_video,
 )
 
 _PAGE = 50
-_CLOCK_MARGIN = timedelta(seconds=10)
 
 
 class YouTubeConnector:
@@ -126,25 +126,23 @@ class YouTubeConnector:
         """Ask the saved session; where YouTube has forgotten it, read the uploads since the first attempt."""
         return await find_parts(request, self._look)
 
-    async def _look(self, _part: Part, progress: Progress) -> SentPart | None:
+    async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         if progress.extra.get("session") is None:
             return None  # the session is saved before any byte leaves: none, so nothing was uploaded
         asked = await self._ask(progress)
         if asked is None:
-            return await self._find_upload(progress.request)
+            return choose(LABEL, part, progress, await self._list_uploads(window_start(progress.request)))
         return asked if isinstance(asked, SentPart) else None
 
-    async def _find_upload(self, request: PublishRequest) -> SentPart | None:
-        since, token = request.first_attempt_at - _CLOCK_MARGIN, None
+    async def _list_uploads(self, since: datetime) -> list[Candidate]:
+        uploads: list[Candidate] = []
+        token: str | None = None
         while True:
             page = await self._list_page(token)
             recent = list_recent(page.items, since)
-            for item in recent:
-                video = parse_listed(item)
-                if video.external_id not in request.taken and says(item, request.content):
-                    return SentPart(video.external_id, video.permalink, video.published_at)
+            uploads += map(parse_candidate, recent)
             if page.following is None or not recent:
-                return None
+                return uploads
             token = page.following
 
     async def _list_page(self, token: str | None) -> Page:

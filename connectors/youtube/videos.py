@@ -11,12 +11,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.candidates import Candidate
 from connectors.content.counts import read_count
-from connectors.content.text import compose_text, normalise
+from connectors.content.text import compose_text
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
     GiveUpError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
 )
@@ -87,7 +89,7 @@ def explain(refusal: Refusal, *, may_refresh: bool) -> ConnectorError | None:
             refusal.message, retry_at=refusal.retry_at, status=refusal.status, platform_code=reason
         )
     if reason in _OWNER:
-        return ReauthenticateError(refusal.message, status=refusal.status, platform_code=reason)
+        return PermissionMissingError(refusal.message, status=refusal.status, platform_code=reason)
     if reason is not None and refusal.status in {403, 404, 410}:
         return GiveUpError(refusal.message, status=refusal.status, platform_code=reason)
     if reason is not None and refusal.status == 400 and refusal.purpose != "read":
@@ -174,11 +176,11 @@ def parse_listed(item: dict[str, Any]) -> ListedPost:
     return ListedPost(video_id, _published_at(item), _read_text(item), "video", permalink=permalink(video_id))
 
 
-def says(item: dict[str, Any], content: PostContent) -> bool:
-    """Tell whether the upload has the words that `content` would have given it."""
-    snippet, text = item["snippet"], compose_text(content)
-    shown = normalise(snippet.get("title") or ""), normalise(snippet.get("description") or "")
-    return shown == (normalise(write_title(text)), normalise(text))
+def parse_candidate(item: dict[str, Any]) -> Candidate:
+    """Read one upload as one that may be ours; every one of them is a video."""
+    video = parse_listed(item)
+    sent = SentPart(video.external_id, video.permalink, video.published_at)
+    return Candidate(sent, str(item["snippet"].get("description") or item["snippet"].get("title") or ""))
 
 
 def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noqa: ANN401 - JSON

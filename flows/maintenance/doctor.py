@@ -123,7 +123,7 @@ def _check_accounts(session: Session, now: datetime) -> Iterator[Finding]:
             name = f"account {row.platform} @{row.handle}"
             if health.status in {"revoked", "expired"}:
                 yield Finding(name, "failed", f"{health.status}: {health.reason}; connect it again")
-            elif health.status == "expiring" or row.last_error:
+            elif health.status in {"limited", "expiring"} or row.last_error:
                 yield Finding(name, "warning", row.last_error or str(health.reason))
             else:
                 yield Finding(name, "ok", health.status)

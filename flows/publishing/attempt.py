@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
+    GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     RetryLaterError,
+    UnclaimedPostsError,
 )
 from warehouse.store.publishing.outcomes import Outcome
 
@@ -36,6 +40,11 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=10)
 FIRST_LOOK = timedelta(seconds=1)
+LONGEST_LOOK = timedelta(minutes=5)
+REFUSED_LIMIT = timedelta(minutes=10)
+"""How long a look-up that the platform refuses outright is repeated: a proxy in between may be what refuses it."""
+OTHERS_LIMIT = timedelta(minutes=10)
+"""How long posts that may be other publications' keep a look-up from being handed to a person."""
 
 
 def compute_backoff(attempt: int) -> timedelta:
@@ -66,6 +75,9 @@ async def send(
             next_at = max(error.retry_at, next_at)
         pause = error.scope if isinstance(error, RateLimitedError) else None
         return Outcome(publication.id, "retry", error.code, error.message, next_at, pause=pause)
+    except CannotFindOutError as error:
+        # It went on with an earlier attempt, of which the platform tells nothing any more.
+        return Outcome(publication.id, "needs_review", error.code, _by_hand(error.message))
     except (OutcomeUnknownError, TimeoutError) as error:
         message = error.message if isinstance(error, ConnectorError) else "the send took too long"
         return Outcome(publication.id, "unknown", "outcome_unknown", message, clock() + FIRST_LOOK)
@@ -86,38 +98,42 @@ async def find_out(
     *,
     settings: PublisherSettings,
     clock: Callable[[], datetime],
+    others_settling: bool = False,
 ) -> Outcome:
-    """Ask the platform whether an unknown publication is out. Raises ReauthenticateError alone."""
+    """Ask the platform whether an unknown publication is out. Raises ReauthenticateError alone.
+
+    `others_settling`: other publications of the account are being sent or looked up, so that a post which nobody
+    claims yet may turn out to be theirs.
+    """
     now = clock()
     since = publication.unknown_since or now
-    waited = now - since
+    look = _Look(publication, now, since, settings)
     try:
         async with asyncio.timeout(settings.send_timeout.total_seconds()):
             found = await connector.find_publication(request)
     except ReauthenticateError:
         raise
-    except CannotFindOutError as error:
-        return Outcome(publication.id, "needs_review", error.code, _by_hand(error.message))
+    except UnclaimedPostsError as error:
+        # A list that lags may show ours yet; and another publication may claim what is there.
+        if now < look.settled_at or (others_settling and look.waited < OTHERS_LIMIT):
+            return look.repeat(error.code, error.message)
+        return look.hand_over(error.code, error.message)
+    except (CannotFindOutError, PermissionMissingError) as error:
+        return look.hand_over(error.code, error.message)
     except (ConnectorError, TimeoutError) as error:
-        message = error.message if isinstance(error, ConnectorError) else "the platform took too long"
-        if waited > settings.unknown_limit:
-            return Outcome(publication.id, "needs_review", "cannot_find_out", _by_hand(message))
-        retry_at = error.retry_at if isinstance(error, RetryLaterError) else None
-        next_at = max(retry_at or now, now + _next_look(waited))
-        return Outcome(publication.id, "still_unknown", "cannot_ask_yet", message, next_at)
+        return look.judge_silence(error)
     except Exception as error:
         # A fault of ours in reading the answer: it stays unknown and visible, and is never sent again for it.
         logger.exception("finding out about publication %s failed unexpectedly", publication.id)
         message = f"an unexpected {type(error).__name__}; see the log"
-        if waited > settings.unknown_limit:
-            return Outcome(publication.id, "needs_review", "internal_error", _by_hand(message))
-        return Outcome(publication.id, "still_unknown", "internal_error", message, now + _next_look(waited))
+        if look.waited > settings.unknown_limit:
+            return look.hand_over("internal_error", message)
+        return look.repeat("internal_error", message)
     if found is not None:
         return Outcome(publication.id, "found", receipt=found)
-    settled_at = since + settings.settle
-    if now < settled_at:
+    if now < look.settled_at:
         message = "not in the platform's list yet; looking again before it counts as not sent"
-        next_at = min(settled_at, now + _next_look(waited))
+        next_at = min(look.settled_at, now + next_look(look.waited))
         return Outcome(publication.id, "still_unknown", "settling", message, next_at)
     message = (
         "the platform was asked for the whole time since the attempt: it is not there, so it is sent again"
@@ -125,9 +141,45 @@ async def find_out(
     return Outcome(publication.id, "not_found", "not_found", message, now)
 
 
-def _next_look(waited: timedelta) -> timedelta:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at the platform, and what it comes to where it brought no clear answer."""
+
+    publication: ClaimedPublication
+    now: datetime
+    since: datetime
+    settings: PublisherSettings
+
+    @property
+    def waited(self) -> timedelta:
+        return self.now - self.since
+
+    @property
+    def settled_at(self) -> datetime:
+        return self.since + self.settings.settle
+
+    def repeat(self, code: str, message: str, *, not_before: datetime | None = None) -> Outcome:
+        """Look again later."""
+        next_at = max(not_before or self.now, self.now + next_look(self.waited))
+        return Outcome(self.publication.id, "still_unknown", code, message, next_at)
+
+    def hand_over(self, code: str, message: str) -> Outcome:
+        """Leave it to a person."""
+        return Outcome(self.publication.id, "needs_review", code, _by_hand(message))
+
+    def judge_silence(self, error: ConnectorError | TimeoutError) -> Outcome:
+        """The platform did not say: ask again, up to the limit. It never means that the post is not there."""
+        message = error.message if isinstance(error, ConnectorError) else "the platform took too long"
+        refused = isinstance(error, GiveUpError) and self.waited >= REFUSED_LIMIT
+        if refused or self.waited > self.settings.unknown_limit:
+            return self.hand_over("cannot_find_out", message)
+        retry_at = error.retry_at if isinstance(error, RetryLaterError) else None
+        return self.repeat("cannot_ask_yet", message, not_before=retry_at)
+
+
+def next_look(waited: timedelta) -> timedelta:
     """Look again soon at first, then seldom: 1 s, growing to 5 min."""
-    return min(max(FIRST_LOOK, waited / 2), timedelta(minutes=5))
+    return min(max(FIRST_LOOK, waited / 2), LONGEST_LOOK)
 
 
 def _by_hand(message: str) -> str:

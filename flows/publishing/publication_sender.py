@@ -9,21 +9,27 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import PublishRequest
-from connectors.errors import ConnectorError, OutcomeUnknownError, ReauthenticateError
+from connectors.candidates import CLOCK_MARGIN
+from connectors.errors import (
+    ConnectorError,
+    OutcomeUnknownError,
+    ReauthenticateError,
+    RetryLaterError,
+)
 from connectors.types import Platform
-from flows.publishing.attempt import compute_backoff, find_out, send
-from flows.token_refresh import recover_account
+from flows.publishing.attempt import compute_backoff, find_out, next_look, send
+from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow
-from warehouse.store.publishing.claims import list_taken_ids
+from warehouse.store.publishing.lookups import OtherPublications, read_other_publications
 from warehouse.store.publishing.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
-    from connectors.types import Account
+    from connectors.types import Account, PostContent
     from flows.publishing.settings import PublisherSettings
     from flows.publishing.store_writer import StoreWriter
     from warehouse.store.database import Store
@@ -34,8 +40,7 @@ logger = logging.getLogger(__name__)
 
 CREDENTIALS_AGE = timedelta(seconds=5)
 """How old credentials may be when used: another process may have refreshed them."""
-TOKEN_RETRY = timedelta(seconds=1)
-TAKEN_MARGIN = timedelta(minutes=5)
+TAKEN_MARGIN = CLOCK_MARGIN + timedelta(minutes=5)
 """Platforms' clocks and ours differ: other publications this much older than an attempt are excluded too."""
 
 
@@ -62,7 +67,13 @@ class Courier:
         self, publication: ClaimedPublication, on_leave: Callable[[Granted], None]
     ) -> Outcome | None:
         """Commit `sending`, call `on_leave`, send, and return what came of it; None = it may not be sent now."""
-        connector = await self._open(publication.account_id)
+        try:
+            connector = await self._open(publication.account_id)
+        except ConnectorError as error:  # its token or address cannot be used at all
+            return Outcome(
+                publication.id, "failed", error.code, f"{error.message}; connect the account again"
+            )
+        asked_at = self._clock()
         granted = await self._writer.begin(publication.id)
         if granted is None:
             logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
@@ -72,55 +83,116 @@ class Courier:
             content = self._pool.address_uploads(Platform(publication.platform), publication.content)
         except ConnectorError as error:  # nothing has left: the author must act
             return Outcome(publication.id, "failed", error.code, error.message)
-        try:
+        progress = _SendState(publication, self._writer)
+        request = self._request(publication, content, granted.first_attempt_at, progress)
+
+        async def act(opened: Connector) -> Outcome:
+            if self._clock() - asked_at >= self._settings.lease:
+                # The machine was asleep in between: another publisher may have taken it over and sent it.
+                return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
             return await send(
-                connector,
-                replace(self._request(publication, granted.first_attempt_at), content=content),
+                opened,
+                replace(request, state=progress.state),
                 publication,
                 attempt=granted.attempt,
                 settings=self._settings,
                 clock=self._clock,
             )
-        except ReauthenticateError as error:
-            return await self._recover(publication, connector, error, "retry")
+
+        wait = compute_backoff(granted.attempt)
+        return await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
         """Look on the platform whether an unknown publication is out."""
-        connector = await self._open(publication.account_id)
-        first = publication.first_attempt_at or publication.scheduled_at
-        taken = await asyncio.to_thread(self._list_taken_ids, publication, first)
-        request = self._request(publication, first, taken=taken)
         try:
-            return await find_out(connector, request, publication, settings=self._settings, clock=self._clock)
-        except ReauthenticateError as error:
-            return await self._recover(publication, connector, error, "still_unknown")
+            connector = await self._open(publication.account_id)
+        except ConnectorError as error:
+            return _give_up(publication, error, "still_unknown")
+        first = publication.first_attempt_at or publication.scheduled_at
+        others = await asyncio.to_thread(self._read_others, publication, first)
+        progress = _SendState(publication, self._writer)
+        try:
+            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+        except ConnectorError:  # without an address nothing can be sent; looking needs none
+            content = publication.content
+        request = replace(
+            self._request(publication, content, first, progress), taken=others.taken, others=others.open
+        )
 
-    async def _recover(
+        async def act(opened: Connector) -> Outcome:
+            return await find_out(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                settings=self._settings,
+                clock=self._clock,
+                others_settling=others.settling,
+            )
+
+        waited = self._clock() - (publication.unknown_since or self._clock())
+        wait = max(compute_backoff(1), next_look(waited))
+        outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
+        if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
+            return replace(outcome, kind="needs_review", next_at=None)
+        if outcome.kind == "not_found":
+            return self._send_again(publication, outcome, progress)
+        return outcome
+
+    def _send_again(self, publication: ClaimedPublication, outcome: Outcome, progress: _SendState) -> Outcome:
+        """Say which parts are out already; a publication whose answers get lost again and again waits in between."""
+        if publication.attempts > 1:
+            outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
+        parts = progress.state.get("sent_parts") or ()
+        if not parts:
+            return outcome
+        shown = ", ".join(str(part.get("permalink") or part["id"]) for part in parts)
+        message = (
+            f"{len(parts)} of its parts {'is' if len(parts) == 1 else 'are'} out ({shown}), the next one is not: "
+            "it goes on from there"
+        )
+        return replace(outcome, message=message)
+
+    async def _with_fresh_token(
         self,
         publication: ClaimedPublication,
         connector: Connector,
-        error: ReauthenticateError,
-        kind: OutcomeKind,
+        act: Callable[[Connector], Awaitable[Outcome]],
+        *,
+        again: OutcomeKind,
+        wait: timedelta,
     ) -> Outcome:
-        """The platform refused the token, so nothing was sent: refresh it, or fail with the reason."""
-        self._connectors.pop(publication.account_id, None)
-        next_at = self._clock() + TOKEN_RETRY
+        """Act; where the token is refused, refresh it once and act once more. A second refusal is final.
+
+        A refused token proves that nothing was sent with it. `again` and `wait`: what it comes to, and for how long,
+        where there is no new token now.
+        """
         try:
-            recovered = await recover_account(
-                self._store, self._pool, connector.account, error, clock=self._clock
+            return await act(connector)
+        except ReauthenticateError as error:
+            refused = error
+        self._connectors.pop(publication.account_id, None)
+        now = self._clock()
+        try:
+            recovery = await recover_token(
+                self._store, self._pool, connector.account, refused, clock=self._clock
             )
-        except ConnectorError as refresh_error:
-            later = self._clock() + compute_backoff(publication.attempts + 1)
-            return Outcome(publication.id, kind, "token_refresh_failed", refresh_error.message, later)
-        if recovered:
-            return Outcome(publication.id, kind, "token_refreshed", "the access token is renewed", next_at)
-        if kind == "retry":
+        except ConnectorError as error:
+            retry_at = error.retry_at if isinstance(error, RetryLaterError) else None
             return Outcome(
-                publication.id, "failed", error.code, f"{error.message}; connect the account again"
+                publication.id, again, "token_refresh_failed", error.message, max(retry_at or now, now + wait)
             )
-        return Outcome(
-            publication.id, "needs_review", error.code, f"{error.message}: the platform cannot be asked"
-        )
+        if recovery == "busy":
+            message = "another process is renewing the access token"
+            return Outcome(publication.id, again, "token_refreshing", message, now + wait / 5)
+        if recovery == "revoked":
+            return _give_up(publication, refused, again)
+        try:
+            connector = await self._open(publication.account_id)
+            return await act(connector)
+        except ReauthenticateError as error:
+            self._connectors.pop(publication.account_id, None)
+            await give_up_token(self._store, connector.account, error, clock=self._clock)
+            return _give_up(publication, error, again)
 
     async def _open(self, account_id: str) -> Connector:
         """Return a connector with the account's credentials, at most CREDENTIALS_AGE old."""
@@ -135,25 +207,43 @@ class Courier:
         with self._store.read() as session:
             return open_account(session.get_one(AccountRow, account_id), self._store.cipher)
 
-    def _list_taken_ids(self, publication: ClaimedPublication, since: datetime) -> frozenset[str]:
+    def _read_others(self, publication: ClaimedPublication, first: datetime) -> OtherPublications:
         with self._store.read() as session:
-            return list_taken_ids(
-                session, publication.account_id, since=since - TAKEN_MARGIN, except_id=publication.id
+            return read_other_publications(
+                session, publication.account_id, since=first - TAKEN_MARGIN, except_id=publication.id
             )
 
     def _request(
-        self, publication: ClaimedPublication, first: datetime, *, taken: frozenset[str] = frozenset()
+        self, publication: ClaimedPublication, content: PostContent, first: datetime, progress: _SendState
     ) -> PublishRequest:
-        async def save_state(state: Mapping[str, Any]) -> None:
-            if not await self._writer.save_state(publication.id, state):
-                # The connector must not go on: another publisher owns this publication by now.
-                raise OutcomeUnknownError("the lease on this publication was lost while it was being sent")
-
         return PublishRequest(
-            content=publication.content,
+            content=content,
             key=publication.id,
             first_attempt_at=first,
-            state=publication.send_state,
-            save_state=save_state,
-            taken=taken,
+            state=progress.state,
+            save_state=progress.save,
+            written=publication.content,
         )
+
+
+class _SendState:
+    """What a publication's connector saved last: a second try within one attempt goes on from there."""
+
+    def __init__(self, publication: ClaimedPublication, writer: StoreWriter) -> None:
+        self.state: Mapping[str, Any] = publication.send_state
+        self._publication_id = publication.id
+        self._writer = writer
+
+    async def save(self, state: Mapping[str, Any]) -> None:
+        """Commit it. Raises OutcomeUnknownError where another publisher owns the publication by now."""
+        if not await self._writer.save_state(self._publication_id, state):
+            raise OutcomeUnknownError("the lease on this publication was lost while it was being sent")
+        self.state = dict(state)
+
+
+def _give_up(publication: ClaimedPublication, error: ConnectorError, again: OutcomeKind) -> Outcome:
+    """The token is refused for good: nothing was sent, or nothing can be asked."""
+    if again == "retry":
+        return Outcome(publication.id, "failed", error.code, f"{error.message}; connect the account again")
+    message = f"{error.message}: the platform cannot be asked. Connect the account again, look there, then resolve it"
+    return Outcome(publication.id, "needs_review", error.code, message)

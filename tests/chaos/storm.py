@@ -14,10 +14,12 @@ import asyncio
 import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -65,6 +67,10 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 asyncio.run(main())
 """
 PLATFORMS = (Platform.TWITTER, Platform.INSTAGRAM, Platform.MASTODON, Platform.BLUESKY)
+LEASE = 6
+FREEZE = LEASE + 1.5
+"""Seconds for which a publisher is stopped: its leases are lost, and what it was sending still arrives before the
+settle time is over."""
 OPEN = ("scheduled", "claimed", "sending", "unknown")
 
 
@@ -92,6 +98,8 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
     kills: int = 0
     targeted_kills: int = 0
+    frozen: int = 0
+    """Publishers that were stopped until their leases were lost."""
     faults: dict[str, int] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
 
@@ -116,9 +124,12 @@ class Processes:
             "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES": "true",
             "SOCIALFLOW_POLL_INTERVAL": "0.1",
             "SOCIALFLOW_READ_TIMEOUT": "2",
+            # A platform that hangs is given up by the send as a whole, not by the request.
+            "SOCIALFLOW_PUBLISH_SEND_TIMEOUT": "3",
+            "SOCIALFLOW_REQUEST_TIMEOUT": "20",
             # Short, since a storm lasts a minute: still far longer than any commit takes here.
-            "SOCIALFLOW_PUBLISH_LEASE": "6",
-            "SOCIALFLOW_PUBLISH_SETTLE": "1",
+            "SOCIALFLOW_PUBLISH_LEASE": str(LEASE),
+            "SOCIALFLOW_PUBLISH_SETTLE": "3",
             "SOCIALFLOW_PUBLISH_LOOK_AHEAD": "2",
         }
         if storm.database_url:
@@ -143,6 +154,14 @@ class Processes:
         victim.kill()
         victim.wait()
         self.start_publisher()
+
+    def freeze_publisher(self, index: int) -> None:
+        """Stop a publisher for longer than its leases last, as a machine that is put to sleep does."""
+        victim = self.publishers[index]
+        victim.send_signal(signal.SIGSTOP)
+        thaw = threading.Timer(FREEZE, victim.send_signal, [signal.SIGCONT])
+        thaw.daemon = True
+        thaw.start()
 
     def close(self) -> None:
         """End everything."""
@@ -216,7 +235,9 @@ class Plan:
         """Schedule one more post, on the accounts in turn."""
         number = len(self.texts)
         account = self.accounts[number % len(self.accounts)]
-        text = f"storm {self.seed} post {number:05d}"
+        # Every third one has marks that a server with Markdown shows otherwise.
+        words = "**storm**" if number % 3 == 0 else "storm"
+        text = f"{words} {self.seed} post {number:05d} & <more>"
         picture = Media(url=f"{self.url}/_sandbox/media/{number}.png")
         media = (picture,) if account.platform == "instagram" else ()
         draft = PostDraft(
@@ -257,6 +278,20 @@ def brew(url: str, seed: int) -> None:
             seconds=4.0,
             retry_after=2.0,
         )
+    # Lists that lag, lists that cannot be read, a server that rewrites texts and ignores the idempotency key.
+    looks = {"malformed": 0.1, "html_error": 0.1, "error_500_before": 0.05, "hang_before": 0.02}
+    for number, (kind, probability) in enumerate(looks.items()):
+        set_fault(
+            url,
+            kind=kind,
+            operation="read",
+            count=None,
+            probability=probability,
+            seed=seed * 100 + 50 + number,
+            seconds=4.0,
+        )
+    settings = {"list_lag_s": 1.0, "mastodon_idempotency": False, "mastodon_markdown": True}
+    httpx.patch(f"{url}/_sandbox/settings", json=settings).raise_for_status()
 
 
 def rage(running: Processes, plan: Plan, storm: Storm, verdict: Verdict, end: datetime) -> None:
@@ -269,6 +304,12 @@ def rage(running: Processes, plan: Plan, storm: Storm, verdict: Verdict, end: da
     pause = storm.seconds / (storm.kills + 1)
     while verdict.kills < storm.kills or verdict.targeted_kills < storm.targeted_kills:
         time.sleep(draw.uniform(0.5, 1.5) * pause)  # the storm's own rhythm; nothing waits for it to be right
+        if verdict.kills % 3 == 0:
+            # A token that is refused while looking up; its account can sign in again with its password.
+            set_fault(running.url, kind="unauthorized", platform="bluesky", operation="read", count=1)
+        if verdict.kills % 4 == 1:
+            running.freeze_publisher(draw.randrange(len(running.publishers)))
+            verdict.frozen += 1
         owed = storm.targeted_kills * (verdict.kills + 1) / storm.kills - verdict.targeted_kills
         if owed >= 1 and accepted_but_unrecorded(running, plan, seconds=storm.calm / 4):
             # Whichever of them sent it: all at once.
@@ -406,8 +447,8 @@ def main() -> None:
             log = (Path(folder) / "home" / "publishers.log").read_text(errors="replace")
         print(
             f"seed {seed}: {dict(verdict.statuses)}; kills {verdict.kills}, between accept and record "
-            f"{verdict.targeted_kills}; faults {verdict.faults}; events {dict(verdict.events)}; "
-            f"problems {len(verdict.problems)}",
+            f"{verdict.targeted_kills}; frozen {verdict.frozen}; faults {verdict.faults}; "
+            f"events {dict(verdict.events)}; problems {len(verdict.problems)}",
             flush=True,
         )
         for problem in verdict.problems:

@@ -22,3 +22,4 @@ def test_no_post_is_lost_or_sent_twice(database: str, request: pytest.FixtureReq
     assert verdict.statuses["published"] >= 60
     assert verdict.kills >= 6
     assert verdict.targeted_kills >= 2
+    assert verdict.frozen >= 1

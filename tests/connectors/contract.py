@@ -14,9 +14,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from connectors.base import Connector
+from connectors.base import Connector, PublishRequest
 from connectors.capabilities import validate_content
 from connectors.errors import (
+    CannotFindOutError,
     ConnectorError,
     ContentRejectedError,
     GiveUpError,
@@ -25,6 +26,7 @@ from connectors.errors import (
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
+    UnclaimedPostsError,
 )
 from connectors.registry import CONNECTORS, ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
@@ -51,8 +53,11 @@ from tests.connectors.harness import (
     SavedState,
     write_numbers_as_text,
 )
+from tests.connectors.publishing_harness import Desk
+from warehouse.store.database import Store
 
 PICTURE = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
+FILM = Media(url="http://sandbox.test/_sandbox/media/video.mp4", kind="video")
 
 # After each of these, the caller cannot know whether the post is out.
 DOUBTS: tuple[FaultKind, ...] = (
@@ -84,6 +89,10 @@ FAILED_200 = (
 OUT_AFTER = {"error_500_after", "reset_after", "hang_after", "malformed"}
 
 
+def pool_can_refresh(platform: Platform) -> bool:
+    return CONNECTORS[platform].capabilities.refresh_before is not None
+
+
 class ConnectorContract:
     """Inherit, and set `platform`; override `content` where a plain text is not enough."""
 
@@ -96,6 +105,9 @@ class ConnectorContract:
 
     account_counters: ClassVar[frozenset[str]] = frozenset({"followers", "following", "posts"})
     """What the platform says of an account."""
+
+    absence: ClassVar[Literal["list", "own", "never"]] = "list"
+    """What proves that a post is not out: that the account's list holds no candidate, or a record of the attempt."""
 
     empty_listing: ClassVar[str] = ""
     """What this platform answers for an account without posts, where it is one of the bodies tried below."""
@@ -200,9 +212,11 @@ class ConnectorContract:
         assert [post.external_id for post in self.live(world)] == [found.external_id]
         assert self.live(world)[0].kind == self.media_content.kind
 
+    @pytest.mark.parametrize("status", [500, 401, 403, 404])
     async def test_a_read_that_fails_once_the_post_is_out_fails_no_post(
         self,
         *,
+        status: int,
         account: Account,
         connector_settings: ConnectorSettings,
         world: SandboxWorld,
@@ -213,7 +227,7 @@ class ConnectorContract:
 
         async def answer(request: httpx.Request) -> httpx.Response:
             if broken[0] and self.live(world):
-                return httpx.Response(500, text="Try later.")
+                return httpx.Response(status, text="Try later.")
             return await sandbox.handle_async_request(request)
 
         async with ConnectorPool(
@@ -272,6 +286,198 @@ class ConnectorContract:
         self.fail(world, "error_500_before", "any", count=None)
         with pytest.raises(UnavailableError):
             await connector.find_publication(saved.request(self.content, clock()))
+
+    # -- absence is proven, never inferred from words
+
+    async def lose(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, content: PostContent, at: datetime
+    ) -> None:
+        """Send a post that never arrives, without an answer."""
+        saved.state = {}
+        self.fail(world, "reset_before")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(content, at, key="pub_lost"))
+
+    def absence_of(self, _content: PostContent) -> Literal["list", "own", "never"]:
+        return self.absence
+
+    async def expect_doubt(self, connector: Connector, request: PublishRequest, *foreign: str) -> None:
+        """Look for a post that is not out while others are that nobody claims."""
+        if self.absence_of(request.content) == "own":
+            assert await connector.find_publication(request) is None
+            return
+        with pytest.raises(CannotFindOutError) as caught:
+            await connector.find_publication(request)
+        if self.absence_of(request.content) == "list":
+            assert isinstance(caught.value, UnclaimedPostsError)
+            assert all(external_id in caught.value.message for external_id in foreign), (
+                "a person must see them"
+            )
+
+    async def test_an_unclaimed_post_leaves_it_to_a_person(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        other = self.content.model_copy(update={"text": "Something else entirely, written by hand"})
+        foreign = await connector.publish(saved.request(other, clock(), key="by_hand"))
+        clock.advance(seconds=1)
+        first = clock()
+        await self.lose(connector, world, saved, self.content, first)
+        request = saved.request(self.content, first, key="pub_lost")
+        await self.expect_doubt(connector, request, foreign.external_id)
+        if self.absence == "never":
+            return
+        # Once another publication claims it, by its id or by what it says, nothing is left in the window.
+        claimed = replace(request, taken=frozenset({foreign.external_id}))
+        assert await connector.find_publication(claimed) is None
+        assert await connector.find_publication(replace(request, others=(other,))) is None
+        assert len(self.live(world)) == 1
+
+    async def test_the_same_words_with_other_media_are_not_ours(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        world.settings.update({name: 0 for name in world.settings.describe() if name.endswith("_delay_s")})
+        ours = self.media_content
+        others = [
+            PostContent(text=ours.text, media=media)
+            for media in ((), ours.media[:1], (*ours.media, PICTURE), (FILM,))
+            if media != ours.media
+        ]
+        for number, other in enumerate(item for item in others if not validate_content(self.platform, item)):
+            clock.advance(hours=1)
+            await connector.refresh_token()
+            saved.state = {}
+            words = f"{ours.text} {number}"  # some platforms refuse the same words twice
+            theirs = other.model_copy(update={"text": words})
+            lost = ours.model_copy(update={"text": words})
+            foreign = await connector.publish(saved.request(theirs, clock(), key=f"by_hand_{number}"))
+            clock.advance(seconds=1)
+            before, first = len(self.live(world)), clock()
+            await self.lose(connector, world, saved, lost, first)
+            await self.expect_doubt(
+                connector, saved.request(lost, first, key="pub_lost"), foreign.external_id
+            )
+            assert len(self.live(world)) == before
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "R&D: &copy; stays &copy;, &amp;lt; stays too",
+            "**Bold**, _thin_ and `code`",
+            "1. one\n2. two\n* three",
+            "5 > 3 & 2 < 4",
+            "@bo and #tea",
+        ],
+    )
+    async def test_a_post_is_found_whatever_it_says(
+        self, text: str, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        content, first = self.content.model_copy(update={"text": text}), clock()
+        if validate_content(self.platform, content):
+            return
+        self.fail(world, "reset_after")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(content, first))
+        clock.advance(seconds=2)
+        if self.absence == "never":
+            return
+        found = await connector.find_publication(saved.request(content, first))
+        assert found is not None
+        assert [post.external_id for post in self.live(world)] == [found.external_id]
+
+    # -- what is refused ends, after a bounded number of requests
+
+    REFUSED_OPERATIONS: ClassVar[tuple[Operation, ...]] = (
+        "publish",
+        "prepare",
+        "read",
+        "metrics",
+        "followers",
+    )
+
+    @pytest.mark.parametrize(
+        "operations", [("publish",), REFUSED_OPERATIONS], ids=["publishing", "everything"]
+    )
+    @pytest.mark.parametrize("kind", ["unauthorized", "forbidden", "refused_oddly"])
+    async def test_a_post_that_is_always_refused_fails_after_one_refresh_and_one_retry(
+        self,
+        *,
+        kind: FaultKind,
+        operations: tuple[Operation, ...],
+        pool: ConnectorPool,
+        account: Account,
+        store: Store,
+        world: SandboxWorld,
+        clock: Clock,
+    ) -> None:
+        desk = await Desk.connect(store, pool, account, clock)
+        for operation in operations:
+            self.fail(world, kind, operation, count=None)
+        world.requests.clear()
+        row = await desk.pass_time(desk.schedule(self.content))
+        assert (row.status, self.live(world)) == ("failed", [])
+        assert row.reason is not None
+        assert "answered" in row.reason, "the platform's own reason"
+        assert desk.events(row.id)[2:] == ["sending", "failed"]
+        spent = self.count_requests(world)
+        refreshes = 1 if kind != "forbidden" and pool_can_refresh(self.platform) else 0
+        assert world.requests[f"{self.platform}:refresh"] <= refreshes
+        assert world.requests[f"{self.platform}:publish"] <= 1 + refreshes
+        assert spent <= 14, dict(world.requests)
+        if row.reason_code == "permission_missing":
+            assert desk.health.status == "limited"
+        if kind == "unauthorized":
+            assert desk.health.status == "revoked"
+        if row.reason_code in {"permission_missing", "reauthenticate"}:
+            assert desk.health.reason is not None
+            assert "answered" in desk.health.reason
+        # The next post of the account finds that out without asking, or with as few requests.
+        clock.advance(seconds=1)
+        again = await desk.pass_time(desk.schedule(self.content))
+        assert again.status == "failed"
+        assert self.count_requests(world) <= 2 * spent
+        assert world.requests[f"{self.platform}:refresh"] <= refreshes
+
+    def count_requests(self, world: SandboxWorld) -> int:
+        return sum(count for name, count in world.requests.items() if name.startswith(f"{self.platform}:"))
+
+    @pytest.mark.parametrize("kind", ["unauthorized", "forbidden", "refused_oddly"])
+    async def test_a_look_up_that_is_always_refused_ends_with_a_person(
+        self,
+        *,
+        kind: FaultKind,
+        pool: ConnectorPool,
+        account: Account,
+        store: Store,
+        world: SandboxWorld,
+        clock: Clock,
+    ) -> None:
+        desk = await Desk.connect(store, pool, account, clock)
+        self.fail(world, "reset_after")
+        publication = desk.schedule(self.content)
+        await desk.work()
+        assert desk.get(publication).status == "unknown"
+        for operation in self.REFUSED_OPERATIONS:
+            self.fail(world, kind, operation, count=None)
+        world.requests.clear()
+        row = await desk.pass_time(publication, minutes=7 * 60)
+        assert row.status == "needs_review"
+        assert len(self.live(world)) == 1
+        assert world.requests[f"{self.platform}:publish"] == 0
+        assert world.requests[f"{self.platform}:refresh"] <= 1
+        if kind != "refused_oddly":
+            assert desk.runs <= 20, "a refusal is no reason to ask for hours"
+
+    async def test_a_permission_that_is_back_is_noticed(
+        self, pool: ConnectorPool, account: Account, store: Store, world: SandboxWorld, clock: Clock
+    ) -> None:
+        desk = await Desk.connect(store, pool, account, clock)
+        self.fail(world, "forbidden")
+        refused = await desk.pass_time(desk.schedule(self.content))
+        assert refused.status == "failed"
+        clock.advance(minutes=1)
+        accepted = await desk.pass_time(desk.schedule(self.content))
+        assert accepted.status == "published"
+        assert desk.health.status in {"ok", "expiring"}
 
     async def test_nothing_listens(
         self, account: Account, connector_settings: ConnectorSettings, saved: SavedState, clock: Clock

@@ -19,6 +19,8 @@ from tests.connectors.harness import Clock, SavedState
 class PostsOnlyContract(ConnectorContract):
     """Inherit this where `lists_posts` and `finds_out` are False and no metric is reported."""
 
+    absence = "never"
+
     async def doubt(
         self, connector: Connector, account: Account, saved: SavedState, content: PostContent, first: datetime
     ) -> None:

@@ -10,12 +10,18 @@ import orjson
 from pydantic import SecretStr
 
 from connectors.base import PublishRequest
+from connectors.candidates import Candidate, reads_like, says
 from connectors.sandbox.accounts import SandboxAccount
-from connectors.types import Account, Credentials, Platform, PostContent
+from connectors.types import Account, Credentials, Media, Platform, PostContent
 
 SANDBOX = "http://sandbox.test"
 PNG = b"\x89PNG\r\n\x1a\n"
 MP4 = b"\x00\x00\x00\x18ftypmp42"
+
+
+def fits(candidate: Candidate, text: str, *media: Media) -> bool:
+    """Whether a look-up takes the candidate for a post of this text and these media."""
+    return candidate.shows(media) and (says(candidate, text) or reads_like(candidate, text))
 
 
 class Flood(httpx.AsyncByteStream):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,8 +29,9 @@ LEASE = timedelta(seconds=90)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def any_store(request: pytest.FixtureRequest, tmp_path: Path, migrated_home: Path) -> Iterator[Store]:
     """The operational store on each database it supports."""
+    shutil.copytree(migrated_home, tmp_path / "home", dirs_exist_ok=True)
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     with Store.open(WarehouseSettings(home=tmp_path / "home", database_url=url)) as opened:
         yield opened

@@ -96,7 +96,7 @@ class Facebook:
             return graph_error("(#100) The media object is not available", 100)
         if not message and not photos and not given.get("link"):
             return graph_error("(#100) Missing message or attachment", 100, subcode=1349125)
-        last = next(self._world.list_posts(call.owner), None)
+        last = next(self._world.list_posts(call.owner, lagging=False), None)
         if message and last is not None and last.text == message and call.at - last.created < self._window:
             return graph_error("(#506) Duplicate status message", 506)
         kind: ContentKind = "photo" if photos else "link" if given.get("link") or "://" in message else "text"

@@ -65,7 +65,10 @@ def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: in
     if post.kind in _MEDIA_TYPES:
         photos = post.detail("photos") or ()
         kind = "album" if len(photos) > 1 else _MEDIA_TYPES[post.kind]
-        fields["attachments"] = {"data": [{"media_type": kind}]}
+        shown: dict[str, object] = {"media_type": kind}
+        if kind == "album":
+            shown["subattachments"] = {"data": [{"media_type": "photo"} for _ in photos]}
+        fields["attachments"] = {"data": [shown]}
     return fields
 
 

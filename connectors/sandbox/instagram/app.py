@@ -179,6 +179,11 @@ class Instagram:
             "id": post.external_id,
             "caption": post.text,
             "media_type": "CAROUSEL_ALBUM" if is_album else _MEDIA_TYPES[post.kind],
+            **(
+                {"children": {"data": [{"id": child} for child in post.detail("children")]}}
+                if is_album
+                else {}
+            ),
             "media_product_type": "REELS" if post.kind == "video" else "FEED",
             "media_url": media_url,
             "permalink": f"https://www.instagram.com/{'reel' if post.kind == 'video' else 'p'}/{_shortcode(post)}/",

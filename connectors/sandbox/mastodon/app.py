@@ -33,6 +33,11 @@ _URL: Final = re.compile(r"https?://\S+")
 _VISIBILITIES: Final = frozenset({"public", "unlisted", "private", "direct"})
 
 
+def read_id(name: object) -> str | None:
+    """Return the number in an id, in whatever case it is written; None where there is none."""
+    return str(name).lower().removeprefix("st") if name else None
+
+
 class Mastodon:
     """The endpoints of one Mastodon instance over one world."""
 
@@ -56,6 +61,8 @@ class Mastodon:
             route("/api/v1/statuses", ["POST"], on("publish", "statuses", self.create)),
             route("/api/v1/statuses", ["GET"], on("metrics", "calls", self.list_by_ids)),
             route("/api/v1/statuses/{id}", ["GET"], on("metrics", "calls", self.get)),
+            route("/api/v1/statuses/{id}/source", ["GET"], on("read", "calls", self.source)),
+            route("/api/v1/apps/verify_credentials", ["GET"], on("read", "calls", self.application)),
             route("/api/v1/statuses/{id}", ["DELETE"], on("delete", "delete", self.delete)),
             route("/api/v2/media", ["POST"], on("prepare", "media", self._media.upload)),
             route("/api/v1/media/{id}", ["GET"], on("prepare", "calls", self._media.get)),
@@ -85,7 +92,7 @@ class Mastodon:
         fault = self._refuse_content(text, media_ids, body, call)
         if fault is not None:
             return fault
-        parent = body.get("in_reply_to_id")
+        parent = read_id(body.get("in_reply_to_id"))
         if parent and self._world.find_post(Platform.MASTODON, str(parent), account) is None:
             return self._dialect.error(404, "The post you are trying to reply to does not appear to exist.")
         post = self._world.add_post(
@@ -96,7 +103,7 @@ class Mastodon:
             idempotency_key=key,
             details={
                 "media_ids": media_ids,
-                "reply_to": str(parent) if parent else None,
+                "reply_to": parent,
                 "visibility": str(body.get("visibility") or "public"),
                 "spoiler_text": str(body.get("spoiler_text") or ""),
                 "language": body.get("language"),
@@ -105,7 +112,7 @@ class Mastodon:
         )
         if key and honoured:
             self._keys[account.key, key] = (post, call.at)
-        return Answer(self._show(post, call))
+        return Answer(self._show(post, call, made=True))
 
     def list_by_ids(self, call: Call) -> Answer:
         """GET /api/v1/statuses?id[]=: what is gone is left out."""
@@ -115,26 +122,39 @@ class Mastodon:
         ids = dict.fromkeys(call.query.getlist("id[]") + call.query.getlist("id"))
         if len(ids) > _BATCH:
             return self._dialect.error(422, "Mastodon::ValidationError")
-        found = [self._world.find_post(Platform.MASTODON, external_id, call.owner) for external_id in ids]
+        found = [self._world.find_post(Platform.MASTODON, read_id(name) or "", call.owner) for name in ids]
         if call.page_fault == "empty_page":
             found = []
         return Answer([self._show(post, call) for post in found if post is not None])
 
     def get(self, call: Call) -> Answer:
         """GET /api/v1/statuses/{id}."""
-        post = self._world.find_post(Platform.MASTODON, call.path["id"], call.owner)
+        post = self._find(call)
         return (
             self._dialect.error(404, "Record not found") if post is None else Answer(self._show(post, call))
         )
 
     def delete(self, call: Call) -> Answer:
         """DELETE /api/v1/statuses/{id}: answers the status once more, with its source text."""
-        post = self._world.find_post(Platform.MASTODON, call.path["id"], call.owner)
+        post = self._find(call)
         if post is None or post.account is not call.owner:
             return self._dialect.error(404, "Record not found")
         shown = self._show(post, call)
         self._world.delete_post(post, call.at)
         return Answer({**shown, "text": post.text})
+
+    def source(self, call: Call) -> Answer:
+        """GET /api/v1/statuses/{id}/source: the text as its author wrote it."""
+        post = self._find(call) if self._world.settings.mastodon_source else None
+        if post is None:
+            return self._dialect.error(404, "Record not found")
+        spoiler = post.detail("spoiler_text") or ""
+        return Answer({"id": self._name(post.external_id), "text": post.text, "spoiler_text": spoiler})
+
+    def application(self, _call: Call) -> Answer:
+        """GET /api/v1/apps/verify_credentials: whose token it is."""
+        name = self._world.settings.mastodon_application
+        return Answer({"id": "1", "name": name, "website": None, "scopes": [], "redirect_uris": []})
 
     def verify(self, call: Call) -> Answer:
         """GET /api/v1/accounts/verify_credentials."""
@@ -155,9 +175,11 @@ class Mastodon:
             return self._dialect.error(404, "Record not found")
         try:
             size = min(_MAX_PAGE, max(1, int(query.get("limit", "20"))))
-            below = int(query["max_id"]) if "max_id" in query else None
-            after = int(query["min_id"]) if "min_id" in query else None
-            above = int(query["since_id"]) if "since_id" in query else after
+            below, after, newer_than = (
+                int(read_id(query[name]) or "") if name in query else None
+                for name in ("max_id", "min_id", "since_id")
+            )
+            above = after if newer_than is None else newer_than
         except ValueError:
             return self._dialect.error(400, "limit, max_id, min_id and since_id must be numbers")
         oldest_first = after is not None
@@ -210,6 +232,21 @@ class Mastodon:
             return self._media.kind_of(media_ids[0])
         return "link" if _URL.search(text) else "text"
 
-    def _show(self, post: SandboxPost, call: Call) -> dict[str, Any]:
+    def _find(self, call: Call) -> SandboxPost | None:
+        return self._world.find_post(Platform.MASTODON, read_id(call.path["id"]) or "", call.owner)
+
+    def _show(self, post: SandboxPost, call: Call, *, made: bool = False) -> dict[str, Any]:
         media = [self._media.show(media_id, call) for media_id in post.detail("media_ids") or ()]
-        return show_status(self._world, post, call.base_url, call.at, media=media)
+        shown = show_status(self._world, post, call.base_url, call.at, media=media)
+        parent = shown["in_reply_to_id"]
+        return {
+            **shown,
+            "id": self._name(post.external_id, made=made),
+            "in_reply_to_id": None if parent is None else self._name(parent, made=made),
+        }
+
+    def _name(self, external_id: str, *, made: bool = False) -> str:
+        """Return an id as the instance writes it."""
+        if not self._world.settings.mastodon_letter_ids:
+            return external_id
+        return f"st{external_id}" if made else f"ST{external_id}"

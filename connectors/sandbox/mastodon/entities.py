@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.sandbox.mastodon.rewriting import rewrite, rewrites
 from connectors.sandbox.wire import iso_millis
 
 if TYPE_CHECKING:
@@ -46,11 +47,16 @@ def show_status(
         "muted": False,
         "bookmarked": False,
         "pinned": False,
-        "content": build_html(post.text, base_url),
+        "content": rewrite(post.text, base_url, world.settings)
+        if rewrites(world.settings)
+        else build_html(post.text, base_url),
         "filtered": [],
         "reblog": None,
         "quote": None,
-        "application": {"name": "SocialFlow", "website": None},
+        "application": {
+            "name": post.detail("application") or world.settings.mastodon_application,
+            "website": None,
+        },
         "account": show_account(world, account, base_url, at),
         "media_attachments": media,
         "mentions": [],

@@ -23,7 +23,11 @@ class MastodonDialect:
         self._world = world
 
     def error(self, status: int, message: str) -> Answer:
-        """Return {"error": ...}, or plain text where a compatible server is imitated."""
+        """Return {"error": ...}, or a bare text where a compatible server is imitated."""
+        if self._world.settings.mastodon_html_errors:
+            if status == 401:
+                status, message = 400, "Invalid Bearer token"
+            return Answer(status=status, raw=message.encode(), media_type="text/html; charset=utf-8")
         if self._world.settings.mastodon_plain_errors:
             return Answer(status=status, raw=message.encode(), media_type="text/plain; charset=utf-8")
         return Answer({"error": message}, status)

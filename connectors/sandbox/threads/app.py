@@ -169,6 +169,11 @@ class Threads:
             "id": post.external_id,
             "media_product_type": "THREADS",
             "media_type": "CAROUSEL_ALBUM" if is_album else _MEDIA_TYPES[post.kind],
+            **(
+                {"children": {"data": [{"id": child} for child in post.detail("children")]}}
+                if is_album
+                else {}
+            ),
             "permalink": f"https://www.threads.net/@{post.account.handle}/post/{shortcode}",
             "owner": {"id": post.account.external_id},
             "username": post.account.handle,

@@ -100,7 +100,7 @@ class Twitter:
         if self._is_duplicate(account, (text, parent), call.at):
             return problem(403, "Forbidden", "You are not allowed to create a Tweet with duplicate content.")
         kind = self._kind_of(text, media_ids)
-        details = {"media_ids": media_ids, "reply_to": parent} if media_ids or parent else None
+        details = self._describe(account, media_ids, parent)
         post = self._world.add_post(account, text=text, kind=kind, at=call.at, details=details)
         return Answer({"data": show_created(post)}, 201)
 
@@ -227,6 +227,15 @@ class Twitter:
                 "refresh_token": who.refresh_token,
             }
         )
+
+    def _describe(
+        self, account: SandboxAccount, media_ids: list[str], parent: str | None
+    ) -> dict[str, object] | None:
+        if not media_ids and parent is None:
+            return None
+        answered = None if parent is None else self._world.find_post(Platform.TWITTER, parent, account)
+        conversation = answered and (answered.detail("conversation") or answered.external_id)
+        return {"media_ids": media_ids, "reply_to": parent, "conversation": conversation}
 
     def _is_duplicate(self, account: SandboxAccount, text: tuple[str, str | None], at: float) -> bool:
         """Tell whether the account said this a short while ago; remember it if not."""

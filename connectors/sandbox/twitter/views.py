@@ -75,7 +75,7 @@ def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) ->
     optional: dict[str, object] = {
         "created_at": iso_millis(post.created),
         "author_id": post.account.external_id,
-        "conversation_id": post.detail("reply_to") or post.external_id,
+        "conversation_id": post.detail("conversation") or post.detail("reply_to") or post.external_id,
         "entities": entities or None,
         "attachments": {"media_keys": keys} if keys else None,
     }

@@ -22,6 +22,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 class TestBluesky(ConnectorContract):
     platform = Platform.BLUESKY
+    absence = "own"
 
     async def test_an_app_password_becomes_a_session(
         self, pool: ConnectorPool, account: Account, owner: SandboxAccount, clock: Clock

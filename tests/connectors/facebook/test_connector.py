@@ -10,20 +10,21 @@ from connectors.base import Connector
 from connectors.errors import (
     ContentRejectedError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
 )
 from connectors.facebook.connector import FacebookConnector
 from connectors.facebook.metrics import parse_counters
-from connectors.facebook.posts import read_kind, says
+from connectors.facebook.posts import parse_candidate, read_kind
 from connectors.facebook.videos import VideoFailedError, parse_video
 from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.harness import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState, fits
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 VIDEO = Media(url=f"{SANDBOX}/_sandbox/media/video.mp4", kind="video")
@@ -175,14 +176,14 @@ class TestFacebook(ConnectorContract):
         gone = await connector.publish(saved.request(self.content, clock()))
         world.delete_post(self.live(world)[0], clock().timestamp())
         self.fail(world, "forbidden", "followers", count=None)
-        with pytest.raises(ReauthenticateError):
+        with pytest.raises(PermissionMissingError):
             await connector.fetch_metrics([gone.external_id])
 
     @pytest.mark.parametrize(
         ("status", "error", "expected"),
         [
             (400, {"code": 190, "error_subcode": 463}, ReauthenticateError),
-            (403, {"code": 200}, ReauthenticateError),
+            (403, {"code": 200}, PermissionMissingError),
             (400, {"code": 32}, RateLimitedError),
             (400, {"code": 80001}, RateLimitedError),
             (400, {"code": 368}, RateLimitedError),
@@ -287,10 +288,12 @@ def test_the_kind_of_a_post(attachments: dict[str, Any] | None, kind: str) -> No
 
 
 def test_a_photo_is_not_recognised_as_a_text() -> None:
-    photo = {"message": "Tea  &amp; rye", "attachments": {"data": [{"media_type": "photo"}]}}
-    assert says(photo, "Tea & rye", PostContent(text="Tea & rye", media=(PICTURE,)))
-    assert not says(photo, "Tea & rye", PostContent(text="Tea & rye"))
-    assert not says({"message": "Tea"}, "Tea", PostContent(text="Tea", media=(PICTURE,)))
+    plain = {"id": "1_2", "message": "Tea  & rye", "created_time": "2026-11-24T12:00:00+0000"}
+    photo = {**plain, "attachments": {"data": [{"media_type": "photo"}]}}
+    assert fits(parse_candidate(photo), "Tea & rye", PICTURE)
+    assert not fits(parse_candidate(photo), "Tea & rye")
+    assert not fits(parse_candidate(plain), "Tea & rye", PICTURE)
+    assert not fits(parse_candidate(photo), "Tea & rye", VIDEO)
 
 
 def test_shares_that_are_left_out_are_not_zero() -> None:

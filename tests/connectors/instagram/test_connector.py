@@ -8,6 +8,7 @@ from connectors.base import Connector
 from connectors.errors import (
     ContentRejectedError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
@@ -27,6 +28,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 class TestInstagram(ConnectorContract):
     platform = Platform.INSTAGRAM
+    absence = "own"
     content = PostContent(
         text="Opening at nine & closing <late> https://example.com/a?b=1&c=2", media=(PICTURE,)
     )
@@ -164,8 +166,8 @@ class TestInstagram(ConnectorContract):
         [
             (400, {"code": 190, "error_subcode": 463}, ReauthenticateError),
             (400, {"code": 190, "error_subcode": 458}, ReauthenticateError),
-            (403, {"code": 10}, ReauthenticateError),
-            (400, {"code": 200}, ReauthenticateError),
+            (403, {"code": 10}, PermissionMissingError),
+            (400, {"code": 200}, PermissionMissingError),
             (400, {"code": 4}, RateLimitedError),
             (403, {"code": 9, "error_subcode": 2207042}, RateLimitedError),
             (400, {"code": 17}, RateLimitedError),

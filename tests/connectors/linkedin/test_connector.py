@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.base import Connector
+from connectors.candidates import Candidate
 from connectors.errors import (
     CannotFindOutError,
     ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
 )
 from connectors.linkedin.connector import LinkedInConnector
 from connectors.linkedin.responses import find_post_urn, parse_count, parse_listed, time_of
-from connectors.linkedin.text import escape_little, says, unescape_little
+from connectors.linkedin.text import escape_little, unescape_little
+from connectors.parts import SentPart
 from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.app import create_sandbox_app
@@ -29,7 +32,7 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.harness import SANDBOX, Clock, SavedState, account_of
+from tests.connectors.harness import SANDBOX, Clock, SavedState, account_of, fits
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PAGE_COUNTS = {"impressions", "reach", "likes", "comments", "shares", "clicks"}
@@ -304,7 +307,7 @@ class TestLinkedInPage(ConnectorContract):
         ("status", "body", "expected"),
         [
             (401, {"status": 401, "code": "REVOKED_ACCESS_TOKEN"}, ReauthenticateError),
-            (403, {"status": 403, "code": "ACCESS_DENIED"}, ReauthenticateError),
+            (403, {"status": 403, "code": "ACCESS_DENIED"}, PermissionMissingError),
             (400, {"status": 400, "message": "no"}, ContentRejectedError),
             (422, {"status": 422, "message": "too long"}, ContentRejectedError),
             (
@@ -457,13 +460,17 @@ def test_hashtags_stay_hashtags_and_nothing_else_does() -> None:
 
 
 def test_text_is_recognised_with_templates_mentions_and_short_links() -> None:
-    assert says(
-        r"New: {hashtag|\#|Tea} by @[Fern \(and\) Pine](urn:li:organization:7)",
+    def shown(commentary: str) -> Candidate:
+        return Candidate(SentPart("urn:li:share:1", None, NOW), unescape_little(commentary))
+
+    assert fits(
+        shown(r"New: {hashtag|\#|Tea} by @[Fern \(and\) Pine](urn:li:organization:7)"),
         "New: #Tea by Fern (and) Pine",
     )
-    assert says("See https://lnkd.in/abc now", "See https://example.com/a-long-address now")
-    assert not says("See https://lnkd.in/abc now", "See https://example.com/a-long-address later")
-    assert not says("Another", "One")
+    short = shown("See https://lnkd.in/abc now")
+    assert fits(short, "See https://example.com/a-long-address now")
+    assert not fits(short, "See https://example.com/a-long-address later")
+    assert not fits(shown("Another"), "One")
 
 
 def test_the_number_of_a_post_tells_its_time() -> None:

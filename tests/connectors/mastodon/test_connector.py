@@ -6,16 +6,21 @@ import httpx
 import pytest
 
 from connectors.base import Connector
-from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, ReauthenticateError
+from connectors.errors import (
+    ContentRejectedError,
+    GiveUpError,
+    OutcomeUnknownError,
+    PermissionMissingError,
+)
 from connectors.mastodon.instance import InstanceLimits, parse_limits
-from connectors.mastodon.statuses import parse_listed, parse_metrics, says
+from connectors.mastodon.statuses import parse_candidate, parse_listed, parse_metrics
 from connectors.registry import ConnectorPool
 from connectors.sandbox.faults import FaultKind
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent, PostMetrics
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.harness import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState, fits
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -64,7 +69,7 @@ class TestMastodon(ConnectorContract):
         with pytest.raises(ContentRejectedError, match="Text character limit of 300 exceeded"):
             await connector.publish(saved.request(PostContent(text="x" * 301), clock()))
         self.fail(world, "forbidden")
-        with pytest.raises(ReauthenticateError, match="outside the authorized scopes"):
+        with pytest.raises(PermissionMissingError, match="outside the authorized scopes"):
             await connector.publish(saved.request(self.content, clock()))
 
     async def test_an_instance_that_takes_more_gets_more(
@@ -236,8 +241,9 @@ def test_the_limits_of_an_instance_that_says_little() -> None:
 
 
 def test_a_status_is_recognised_with_its_mentions() -> None:
-    assert says(STATUS, "Hi @bo@b.example & all")
-    assert not says(STATUS, "Hi @mo@b.example & all")
+    assert fits(parse_candidate(STATUS), "Hi @bo@b.example & all")
+    assert fits(parse_candidate(STATUS), "Hi @bo & all")
+    assert not fits(parse_candidate(STATUS), "Hi @mo@b.example & all")
 
 
 def test_metrics_of_an_older_server_count_no_quotes() -> None:

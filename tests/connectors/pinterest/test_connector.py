@@ -6,14 +6,20 @@ import pytest
 
 from connectors.base import Connector
 from connectors.capabilities import validate_content
-from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError, UnavailableError
-from connectors.pinterest.pins import parse_board, parse_metrics, parse_time, says, write_pin
+from connectors.errors import (
+    ContentRejectedError,
+    GiveUpError,
+    PermissionMissingError,
+    ReauthenticateError,
+    UnavailableError,
+)
+from connectors.pinterest.pins import parse_board, parse_candidate, parse_metrics, parse_time, write_pin
 from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.harness import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState, fits
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 VIDEO = Media(url=f"{SANDBOX}/_sandbox/media/video.mp4", kind="video", alt_text="a kettle")
@@ -119,8 +125,8 @@ class TestPinterest(ConnectorContract):
         [
             (400, {"code": 1, "message": "Sorry, we could not fetch the image."}, ContentRejectedError),
             (401, {"code": 2, "message": "Authentication failed."}, ReauthenticateError),
-            (403, {"code": 3, "message": "Your token lacks the scope pins:write"}, ReauthenticateError),
-            (403, {"code": 29, "message": "Trial apps may not create pins"}, GiveUpError),
+            (403, {"code": 3, "message": "Your token lacks the scope pins:write"}, PermissionMissingError),
+            (403, {"code": 29, "message": "Trial apps may not create pins"}, PermissionMissingError),
         ],
     )
     async def test_what_a_refusal_means_at_publishing(
@@ -192,9 +198,9 @@ def test_own_boards_come_before_shared_ones() -> None:
 
 
 def test_a_photo_does_not_stand_for_a_video_of_the_same_words() -> None:
-    pin = {"description": "Rye", "media": {"media_type": "video"}}
-    assert says(pin, PostContent(text="Rye", media=(VIDEO,)))
-    assert not says(pin, PostContent(text="Rye", media=(PICTURE,)))
+    pin = parse_candidate({"id": "1", "description": "Rye", "media": {"media_type": "video"}}, NOW)
+    assert fits(pin, "Rye", VIDEO)
+    assert not fits(pin, "Rye", PICTURE)
 
 
 def test_metrics_in_any_case_and_under_any_key() -> None:

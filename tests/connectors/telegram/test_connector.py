@@ -8,7 +8,13 @@ from pydantic import SecretStr
 
 from connectors.base import Connector
 from connectors.capabilities import validate_content
-from connectors.errors import ContentRejectedError, GiveUpError, RateLimitedError, ReauthenticateError
+from connectors.errors import (
+    ContentRejectedError,
+    GiveUpError,
+    PermissionMissingError,
+    RateLimitedError,
+    ReauthenticateError,
+)
 from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
@@ -42,9 +48,9 @@ class TestTelegram(PostsOnlyContract):
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
         world.settings.telegram_may_post = False
-        with pytest.raises(ReauthenticateError, match="administrator"):
+        with pytest.raises(PermissionMissingError, match="administrator"):
             await connector.verify()
-        with pytest.raises(ReauthenticateError, match="administrator rights"):
+        with pytest.raises(PermissionMissingError, match="administrator rights"):
             await connector.publish(saved.request(self.content, clock()))
 
     @pytest.mark.parametrize(
@@ -100,10 +106,10 @@ class TestTelegram(PostsOnlyContract):
     @pytest.mark.parametrize(
         ("status", "body", "expected"),
         [
-            (400, {"error_code": 400, "description": "Bad Request: chat not found"}, ReauthenticateError),
+            (400, {"error_code": 400, "description": "Bad Request: chat not found"}, PermissionMissingError),
             (400, {"error_code": 400, "description": "Bad Request: PHOTO_INVALID"}, ContentRejectedError),
             (401, {"error_code": 401, "description": "Unauthorized"}, ReauthenticateError),
-            (403, {"error_code": 403, "description": "Forbidden: bot was kicked"}, ReauthenticateError),
+            (403, {"error_code": 403, "description": "Forbidden: bot was kicked"}, PermissionMissingError),
             (404, {"error_code": 404, "description": "Not Found"}, ReauthenticateError),
             (429, {"error_code": 429, "parameters": {"retry_after": 33}}, RateLimitedError),
             (429, {"error_code": 429, "parameters": {"retry_after": True}}, RateLimitedError),

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -13,17 +13,26 @@ from connectors.content.text import count_threads
 from connectors.errors import (
     ContentRejectedError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
 )
+from connectors.parts import SentPart
 from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.threads.posts import parse_exhausted, parse_metrics, parse_page, read_kind, says
+from connectors.threads.posts import (
+    answers,
+    parse_candidate,
+    parse_exhausted,
+    parse_metrics,
+    parse_page,
+    read_kind,
+)
 from connectors.types import Account, Media, Platform, PostContent
 from tests.connectors.contract import PICTURE, ConnectorContract
-from tests.connectors.harness import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState, fits
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PHOTO = PostContent(text="With a photo", media=(PICTURE,))
@@ -34,6 +43,9 @@ BROKEN = Media(url=f"{SANDBOX}/_sandbox/media/broken.mp4", kind="video")
 class TestThreads(ConnectorContract):
     platform = Platform.THREADS
     account_counters = frozenset({"followers"})
+
+    def absence_of(self, content: PostContent) -> Literal["list", "own", "never"]:
+        return "own" if content.media else "list"  # a container says itself whether it was published
 
     async def test_a_text_takes_one_request(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
@@ -217,7 +229,7 @@ class TestThreads(ConnectorContract):
         ("status", "error", "expected"),
         [
             (400, {"code": 190}, ReauthenticateError),
-            (403, {"code": 10}, ReauthenticateError),
+            (403, {"code": 10}, PermissionMissingError),
             (400, {"code": 24, "error_subcode": 4279009}, OutcomeUnknownError),
             (400, {"code": 2}, OutcomeUnknownError),
             (400, {"code": 100}, ContentRejectedError),
@@ -321,13 +333,21 @@ def test_the_kind_of_a_post(item: dict[str, str], kind: str) -> None:
     assert read_kind(item) == kind
 
 
-def test_a_post_is_recognised_by_text_media_and_place() -> None:
-    photo = {"media_type": "IMAGE", "text": "Tea", "replied_to": {"id": "7"}}
-    assert says(photo, "Tea", kind="photo", reply_to=None)
-    assert says(photo, "Tea", kind="photo", reply_to="7")
-    assert not says(photo, "Tea", kind="photo", reply_to="8")
-    assert not says(photo, "Tea", kind="text", reply_to=None)
-    assert not says(photo, "Rye", kind="photo", reply_to=None)
+def test_a_photo_is_not_recognised_as_a_text() -> None:
+    item = {"id": "1", "media_type": "IMAGE", "text": "Tea", "timestamp": "2026-11-24T12:00:00+0000"}
+    photo = parse_candidate(item)
+    assert fits(photo, "Tea", PICTURE)
+    assert not fits(photo, "Tea")
+    assert not fits(photo, "Tea", VIDEO)
+    assert not fits(photo, "Tea", PICTURE, PICTURE)
+    assert not fits(photo, "Rye", PICTURE)
+
+
+def test_a_reply_is_told_from_those_to_other_posts() -> None:
+    parent = SentPart("7", None, NOW)
+    assert answers({"replied_to": {"id": "7"}}, parent)
+    assert answers({}, parent), "to what is not told: it may be ours"
+    assert not answers({"replied_to": {"id": "8"}}, parent)
 
 
 def test_shares_are_what_passed_the_post_on() -> None:

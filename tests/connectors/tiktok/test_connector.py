@@ -14,6 +14,7 @@ from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
@@ -37,6 +38,7 @@ PHOTOS = PostContent(text="Two pictures", media=(PICTURE, PICTURE))
 
 class TestTikTok(ConnectorContract):
     platform = Platform.TIKTOK
+    absence = "own"
     content = PostContent(
         text="Opening at nine & closing <late> https://example.com/a?b=1&c=2", media=(FILM,)
     )
@@ -323,7 +325,7 @@ class TestTikTok(ConnectorContract):
             (403, "spam_risk_too_many_posts", RateLimitedError),
             (403, "reached_active_user_cap", RateLimitedError),
             (401, "access_token_invalid", ReauthenticateError),
-            (401, "scope_not_authorized", ReauthenticateError),
+            (401, "scope_not_authorized", PermissionMissingError),
             (403, "unaudited_client_can_only_post_to_private_accounts", GiveUpError),
             (403, "url_ownership_unverified", GiveUpError),
             (400, "invalid_params", ContentRejectedError),

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
 from connectors.base import Connector
+from connectors.candidates import Candidate
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -19,21 +21,25 @@ from connectors.registry import ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
+from connectors.twitter import posts
 from connectors.twitter.posts import (
     age_of,
-    answers,
+    parse_candidate,
     parse_metrics,
     parse_page,
     parse_user,
     readable_text,
-    says,
 )
 from connectors.types import Account, Media, Platform, PostContent, PostMetrics
 from tests.connectors.contract import ConnectorContract
-from tests.connectors.harness import SANDBOX, Clock, SavedState
+from tests.connectors.harness import SANDBOX, Clock, SavedState, fits
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PICTURE = Media(url=f"{SANDBOX}/_sandbox/media/photo.png", alt_text="Two cups")
+
+
+def candidate_of(post: dict[str, Any]) -> Candidate:
+    return parse_candidate(post, SentPart("1", None, NOW))
 
 
 class TestTwitter(ConnectorContract):
@@ -265,13 +271,13 @@ POST = {
     ],
 )
 def test_a_post_is_recognised_by_its_words_and_links(text: str, *, same: bool) -> None:
-    assert says(POST, text) is same
+    assert fits(candidate_of(POST), text, PICTURE) is same
 
 
 def test_without_entities_the_words_decide() -> None:
     bare = {**POST, "entities": {}}
-    assert says(bare, "Read & share https://example.com/whatever")
-    assert not says(bare, "Read https://example.com/whatever")
+    assert fits(candidate_of(bare), "Read & share https://example.com/whatever", PICTURE)
+    assert not fits(candidate_of(bare), "Read https://example.com/whatever", PICTURE)
 
 
 def test_a_long_post_is_read_from_its_note() -> None:
@@ -280,7 +286,7 @@ def test_a_long_post_is_read_from_its_note() -> None:
         "text": "The beginning… https://t.co/x",
         "note_tweet": {"text": "The beginning and the end"},
     }
-    assert says(long, "The beginning and the end")
+    assert fits(candidate_of(long), "The beginning and the end")
 
 
 def test_the_text_is_shown_as_it_was_written() -> None:
@@ -290,8 +296,15 @@ def test_the_text_is_shown_as_it_was_written() -> None:
 def test_an_answer_hangs_below_its_parent() -> None:
     parent = SentPart("7", None, NOW)
     reply = {"id": "8", "conversation_id": "7", "referenced_posts": [{"type": "replied_to", "id": "7"}]}
+
+    def answers(post: dict[str, Any], parent: SentPart | None) -> bool:
+        return posts.answers(post, parent, parent)
+
     assert answers(reply, parent)
     assert not answers(reply, None)
+    # A thread's third part answers the second, in the conversation of the first.
+    assert posts.answers(reply, SentPart("7", None, NOW), SentPart("7", None, NOW))
+    assert not posts.answers(reply, SentPart("7", None, NOW), SentPart("1", None, NOW))
     assert not answers({**reply, "referenced_posts": [{"type": "replied_to", "id": "6"}]}, parent)
     assert not answers({"id": "8", "conversation_id": "8"}, parent)
     assert answers({"id": "8", "conversation_id": "8"}, None)

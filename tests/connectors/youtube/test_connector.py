@@ -12,6 +12,7 @@ from connectors.errors import (
     GiveUpError,
     NotSentError,
     OutcomeUnknownError,
+    PermissionMissingError,
     RateLimitedError,
     ReauthenticateError,
     UnavailableError,
@@ -35,6 +36,7 @@ HEAD = b"\x00\x00\x00\x18ftypmp42"
 
 class TestYouTube(ConnectorContract):
     platform = Platform.YOUTUBE
+    absence = "own"
     content = PostContent(text="Opening at nine & closing late https://example.com/a?b=1&c=2", media=(VIDEO,))
     media_content = PostContent(text="With a video", media=(VIDEO,))
     account_counters = frozenset({"followers", "posts"})
@@ -199,7 +201,7 @@ class TestYouTube(ConnectorContract):
             (400, "uploadLimitExceeded", RateLimitedError),
             (401, "authError", ReauthenticateError),
             (403, "quotaExceeded", RateLimitedError),
-            (403, "insufficientPermissions", ReauthenticateError),
+            (403, "insufficientPermissions", PermissionMissingError),
             (403, "forbidden", GiveUpError),
             (429, "rateLimitExceeded", RateLimitedError),
             (500, "backendError", UnavailableError),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from warehouse.store.models import AccountRow
 
-HealthStatus = Literal["ok", "expiring", "expired", "revoked", "disconnected", "imported"]
+HealthStatus = Literal["ok", "limited", "expiring", "expired", "revoked", "disconnected", "imported"]
 
 EXPIRING_WITHIN = timedelta(days=7)
 """Long-lived tokens (60 days) are called expiring this long before their end."""
@@ -46,6 +46,8 @@ def account_health(row: AccountRow, now: datetime) -> AccountHealth:
 
 def _token_health(row: AccountRow, now: datetime) -> AccountHealth:
     end = row.token_expires_at
+    if row.status_reason is not None and (end is None or end > now):
+        return AccountHealth("limited", row.status_reason, row.status_changed_at)
     if end is None:
         return AccountHealth("ok")
     if end <= now:

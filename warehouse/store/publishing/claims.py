@@ -138,17 +138,6 @@ def pause_platform_until(session: Session, platform: str, until: datetime, reaso
         limit.paused_until, limit.reason = until, reason
 
 
-def list_taken_ids(session: Session, account_id: str, *, since: datetime, except_id: str) -> frozenset[str]:
-    """Return the external ids of the account's other publications that went out at or after `since`."""
-    query = select(Publication.external_id).where(
-        Publication.account_id == account_id,
-        Publication.published_at >= since,
-        Publication.external_id.is_not(None),
-        Publication.id != except_id,
-    )
-    return frozenset(found for found in session.scalars(query) if found is not None)
-
-
 def join_limits(query: Select[Any]) -> Select[Any]:
     """Join a query on publications with all that may hold their sending back."""
     return (

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from warehouse.store.measuring.measurements import next_snapshot_at
-from warehouse.store.models import Publication
+from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import (
     join_limits,
     may_call,
@@ -48,6 +48,8 @@ _STATUS: Mapping[str, str] = {
     "still_unknown": "unknown",
     "needs_review": "needs_review",
 }
+PERMISSION_MISSING = "permission_missing"
+"""The code of a failure that the account's owner has to know of: every further post would fail of it."""
 _OPEN = frozenset({"scheduled", "claimed", "sending", "unknown", "needs_review"})
 
 
@@ -159,11 +161,29 @@ def record_outcomes(
             post_ids.add(row.post_id)
         if outcome.pause is not None and outcome.next_at is not None:
             _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
+        if event is not None and outcome.code == PERMISSION_MISSING:
+            reason = f"{outcome.message}; connect the account again with this permission"
+            _mark_limited(session, row.account_id, reason, now)
+    _clear_limits(session, {rows[item.publication_id].account_id for item in outcomes if item.receipt}, now)
     session.flush()
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, post_ids, now)
     announce_outcomes(session, events, now)
     return {row.id: row.status for row in rows.values()}
+
+
+def _mark_limited(session: Session, account_id: str, reason: str, now: datetime) -> None:
+    """Note that the account's token works and lacks a permission; it stays in use for all that it may do."""
+    statement = update(AccountRow).where(AccountRow.id == account_id, AccountRow.status == "active")
+    session.execute(statement.values(status_reason=reason, status_changed_at=now))
+
+
+def _clear_limits(session: Session, account_ids: Collection[str], now: datetime) -> None:
+    """Note that the platform accepts again what it had refused to these accounts for a missing permission."""
+    limited = and_(AccountRow.status == "active", AccountRow.status_reason.is_not(None))
+    statement = update(AccountRow).where(AccountRow.id.in_(account_ids), limited)
+    if account_ids:
+        session.execute(statement.values(status_reason=None, status_changed_at=now))
 
 
 def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> LedgerEvent | None:

@@ -1,0 +1,640 @@
+"""The steps around a send: whose post a post is, what a refused token leads to, what another publisher took over."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from connectors.errors import UnavailableError
+from connectors.registry import ConnectorPool
+from connectors.sandbox.app import create_sandbox_app
+from connectors.sandbox.faults import FaultRule
+from connectors.sandbox.world import SandboxWorld
+from connectors.settings import ConnectorSettings
+from connectors.types import Credentials, Media, Platform, PostContent
+from flows.publishing.publication_sender import TAKEN_MARGIN, Courier, _SendState
+from flows.publishing.settings import PublisherSettings
+from flows.publishing.store_writer import StoreWriter
+from tests.connectors.harness import SANDBOX, Clock, account_of
+from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing
+from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.accounts.credentials import open_account, save_credentials, take_refresh_lease
+from warehouse.store.models import AccountRow, Publication
+from warehouse.store.posts.media import MediaUpload, add_upload
+from warehouse.store.posts.posts import PostDraft, Target, create_post
+from warehouse.store.publishing.claims import ClaimedPublication, claim_due, claim_unknown
+from warehouse.store.publishing.ledger import list_events
+from warehouse.store.publishing.lookups import OtherPublications, read_other_publications
+from warehouse.store.publishing.outcomes import Granted, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from typing import IO
+
+    from warehouse.store.database import Store
+
+LEASE = timedelta(seconds=90)
+SETTINGS = PublisherSettings()
+PICTURE = Media(url=f"{SANDBOX}/_sandbox/media/a.png")
+UPLOAD = Media(url="upload:med_1")
+
+
+class MovingUploads:
+    """An installation whose public address is another one each time that it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    @asynccontextmanager
+    async def open(self, _media_id: str) -> AsyncIterator[IO[bytes]]:
+        raise UnavailableError("not read in these tests")
+        yield
+
+    def address(self, media_id: str) -> str:
+        self.asked += 1
+        return f"{SANDBOX}/_sandbox/media/{media_id}-{self.asked}.png"
+
+
+@dataclass
+class Scene:
+    world: SandboxWorld
+    store: Store
+    pool: ConnectorPool
+    writer: StoreWriter
+    sender: Courier
+    clock: Clock
+    accounts: dict[str, AccountRow]
+
+    def schedule(self, platform: str, text: str = "Hello", **more: Any) -> str:
+        account = self.accounts[platform]
+        content = PostContent(text=text, **more)
+        self._upload(account.workspace_id)
+        draft = PostDraft(text, [Target(account, content)], self.clock(), allow_duplicate=True)
+        with self.store.write() as session:
+            post = create_post(session, account.workspace_id, draft, self.clock())
+            return session.scalars(select(Publication.id).where(Publication.post_id == post.id)).one()
+
+    def _upload(self, workspace_id: str) -> None:
+        with self.store.write() as session:
+            if session.get(MediaUpload, "med_1") is None:
+                add_upload(
+                    session,
+                    workspace_id,
+                    "med_1",
+                    content_type="image/png",
+                    size=4,
+                    sha256="0" * 64,
+                    filename="a.png",
+                    now=self.clock(),
+                )
+
+    def claim(self, publication_id: str, owner: str = "me") -> ClaimedPublication:
+        with self.store.write() as session:
+            claimed = claim_due(
+                session, owner=owner, now=self.clock(), horizon=self.clock(), limit=100, lease=LEASE
+            )
+        return next(item for item in claimed if item.id == publication_id)
+
+    def claim_unknown(self, publication_id: str) -> ClaimedPublication:
+        with self.store.write() as session:
+            claimed = claim_unknown(session, owner="me", now=self.clock(), limit=100, lease=LEASE)
+        return next(item for item in claimed if item.id == publication_id)
+
+    async def send(
+        self, publication_id: str, on_leave: Callable[[Granted], None] = lambda _granted: None
+    ) -> Outcome | None:
+        """Claim, send, and record what it came to."""
+        outcome = await self.sender.send(self.claim(publication_id), on_leave)
+        if outcome is not None:
+            await self.writer.record(outcome)
+        return outcome
+
+    async def look(self, publication_id: str, *, after: timedelta = timedelta(seconds=30)) -> Outcome:
+        self.clock.now += after
+        outcome = await self.sender.find_out(self.claim_unknown(publication_id))
+        await self.writer.record(outcome)
+        return outcome
+
+    def get(self, publication_id: str) -> Publication:
+        with self.store.read() as session:
+            return session.get_one(Publication, publication_id)
+
+    def change(self, publication_id: str, **values: Any) -> None:
+        with self.store.write() as session:
+            row = session.get_one(Publication, publication_id)
+            for name, value in values.items():
+                setattr(row, name, value)
+
+    def account(self, platform: str) -> AccountRow:
+        with self.store.read() as session:
+            return session.get_one(AccountRow, self.accounts[platform].id)
+
+    def fail(self, kind: Any, platform: str, operation: Any = "publish", count: int | None = 1) -> None:
+        self.world.faults.add(
+            FaultRule(kind=kind, platform=Platform(platform), operation=operation, count=count)
+        )
+
+    def out(self, platform: str) -> list[str]:
+        return [post.text for post in self.world.published(Platform(platform), via="api")]
+
+    def requests(self, platform: str, operation: str = "publish") -> int:
+        return self.world.requests[f"{platform}:{operation}"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def uploads() -> MovingUploads:
+    return MovingUploads()
+
+
+@pytest.fixture
+async def scene(store: Store, clock: Clock, uploads: MovingUploads) -> AsyncIterator[Scene]:
+    world = SandboxWorld(now=clock, history_days=0)
+    settings = ConnectorSettings(
+        twitter_base_url=SANDBOX,
+        instagram_base_url=SANDBOX,
+        twitter_client_id="client-of-the-tests",
+        allow_private_instances=True,
+        request_timeout=2,
+        read_attempts=1,
+        poll_interval=0.01,
+    )
+    transport = httpx.ASGITransport(create_sandbox_app(world))
+    source: Any = uploads
+    async with ConnectorPool(settings, transport=transport, clock=clock, uploads=source) as pool:
+        accounts = {}
+        for owner in world.accounts:
+            if owner.platform in {"twitter", "mastodon", "bluesky", "instagram"}:
+                verified = await pool.open(account_of(owner)).verify()
+                with store.write() as session:
+                    workspace = ensure_default_workspace(session, clock())
+                    row = connect_account(
+                        session, store.cipher, workspace.id, verified, owner.platform, clock()
+                    )
+                accounts[str(owner.platform)] = row
+        world.requests.clear()
+        async with StoreWriter(store, owner="me", lease=LEASE, clock=clock) as writer:
+            sender = Courier(store, pool, writer, settings=SETTINGS, clock=clock)
+            yield Scene(world, store, pool, writer, sender, clock, accounts)
+
+
+# -- before the request leaves
+
+
+async def test_sending_is_committed_before_the_request_leaves(scene: Scene) -> None:
+    publication = scene.schedule("mastodon")
+    seen: list[tuple[Granted, str, int]] = []
+
+    def on_leave(granted: Granted) -> None:
+        seen.append((granted, scene.get(publication).status, scene.requests("mastodon")))
+
+    outcome = await scene.send(publication, on_leave)
+    assert outcome is not None
+    assert outcome.kind == "published"
+    assert seen == [(Granted(1, scene.clock()), "sending", 0)]
+
+
+async def test_what_another_publisher_took_over_is_not_sent(scene: Scene) -> None:
+    publication = scene.schedule("mastodon")
+    claimed = scene.claim(publication)
+    scene.change(publication, lease_owner="another")
+    left: list[Granted] = []
+    assert await scene.sender.send(claimed, left.append) is None
+    assert (left, scene.out("mastodon"), scene.requests("mastodon")) == ([], [], 0)
+
+
+async def test_what_was_paused_meanwhile_is_not_sent(scene: Scene) -> None:
+    publication = scene.schedule("mastodon")
+    claimed = scene.claim(publication)
+    with scene.store.write() as session:
+        pause_publishing(session, scene.accounts["mastodon"].workspace_id, scene.clock())
+    assert await scene.sender.send(claimed, lambda _granted: None) is None
+    assert scene.get(publication).status == "scheduled"
+    assert scene.requests("mastodon") == 0
+
+
+async def test_a_lease_that_is_lost_on_the_way_stops_the_connector(scene: Scene) -> None:
+    # Bluesky's connector saves its record before it writes it: by then another publisher owns the publication.
+    publication = scene.schedule("bluesky")
+    outcome = await scene.sender.send(
+        scene.claim(publication), lambda _granted: scene.change(publication, lease_owner="another")
+    )
+    assert outcome is not None
+    assert (outcome.kind, outcome.message) == (
+        "unknown",
+        "the lease on this publication was lost while it was being sent",
+    )
+    assert (scene.out("bluesky"), scene.requests("bluesky")) == ([], 0)
+    await scene.writer.record(outcome)
+    assert scene.get(publication).status == "sending", "it is the other publisher's now"
+
+
+async def test_an_upload_without_an_address_fails_before_anything_leaves(scene: Scene) -> None:
+    scene.pool._uploads = None
+    publication = scene.schedule("instagram", media=(UPLOAD,))
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "failed", "content_rejected")
+    assert "give the media's own address" in (outcome.message or "")
+    assert not scene.requests("instagram")
+
+
+async def test_an_account_that_cannot_be_opened_fails_its_posts(scene: Scene) -> None:
+    with scene.store.write() as session:
+        session.get_one(AccountRow, scene.accounts["mastodon"].id).instance_url = "ftp://nowhere"
+    publication = scene.schedule("mastodon")
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.publication_id, outcome.kind) == (publication, "failed")
+    assert (outcome.message or "").endswith("; connect the account again")
+    assert scene.get(publication).attempts == 0
+    scene.change(publication, status="unknown", unknown_since=scene.clock(), due_at=scene.clock())
+    look = await scene.look(publication)
+    assert (look.publication_id, look.kind) == (publication, "needs_review")
+
+
+# -- a refused token
+
+
+async def test_a_refused_token_is_refreshed_once_and_the_post_goes_out(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter")
+    publication = scene.schedule("twitter")
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert outcome.kind == "published"
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (2, 1)
+    assert scene.out("twitter") == ["Hello"]
+    assert scene.get(publication).attempts == 1
+    assert scene.account("twitter").status == "active"
+    # The next post uses the new token at once.
+    await scene.send(scene.schedule("twitter", "Next"))
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (3, 1)
+
+
+async def test_a_second_refusal_is_final(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter", count=None)
+    publication = scene.schedule("twitter")
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "failed", "reauthenticate")
+    assert outcome.message == "X (Twitter) answered 401: Unauthorized; connect the account again"
+    assert outcome.next_at is None
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (2, 1)
+    account = scene.account("twitter")
+    assert (account.status, account.status_reason) == ("revoked", "X (Twitter) answered 401: Unauthorized")
+
+
+async def test_an_account_that_was_connected_again_meanwhile_stays(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter", count=None)
+    publication, connected = scene.schedule("twitter"), []
+    refused = scene.sender._open
+
+    async def open_and_reconnect(account_id: str) -> Any:
+        connector = await refused(account_id)
+        connected.append(connector)
+        if len(connected) == 2:  # the token that the refresh brought is in use; its owner connects anew
+            with scene.store.write() as session:
+                fresh = Credentials(SecretStr("token-of-the-owner"), SecretStr("refresh-of-the-owner"))
+                save_credentials(session, scene.store.cipher, account_id, fresh, scene.clock())
+        return connector
+
+    scene.sender._open = open_and_reconnect  # type: ignore[method-assign]  # a moment that no clock brings about
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert outcome.kind == "failed"
+    assert scene.account("twitter").status == "active"
+
+
+async def test_a_retry_goes_on_where_the_refusal_came(scene: Scene) -> None:
+    publication = scene.schedule("twitter", "one", thread=("two", "three"))
+    claimed = scene.claim(publication)
+    saves = scene.writer.save_state
+
+    async def save_and_refuse(publication_id: str, state: Any) -> bool:
+        if len(state["sent_parts"]) == 1:
+            scene.fail("unauthorized", "twitter")
+        return await saves(publication_id, state)
+
+    scene.writer.save_state = save_and_refuse  # type: ignore[method-assign]  # a moment that no clock brings about
+    outcome = await scene.sender.send(claimed, lambda _granted: None)
+    assert outcome is not None
+    assert outcome.kind == "published"
+    assert scene.out("twitter") == ["one", "two", "three"]
+    assert scene.requests("twitter", "refresh") == 1
+
+
+async def test_a_refresh_that_cannot_be_tried_now_waits(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter", count=None)
+    scene.fail("error_500_before", "twitter", "refresh", count=None)
+    publication = scene.schedule("twitter")
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.publication_id, outcome.kind) == (publication, "retry")
+    assert outcome.code == "token_refresh_failed"
+    assert outcome.next_at is not None
+    assert timedelta(seconds=4) <= outcome.next_at - scene.clock() <= timedelta(seconds=6)
+    assert scene.requests("twitter") == 1
+    assert scene.account("twitter").status == "active"
+    # The second attempt waits three times as long.
+    scene.clock.now = outcome.next_at
+    again = await scene.send(publication)
+    assert again is not None
+    assert again.next_at is not None
+    assert timedelta(seconds=12) <= again.next_at - scene.clock() <= timedelta(seconds=18)
+
+
+async def test_a_refresh_that_is_limited_waits_until_then(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter", count=None)
+    scene.world.faults.add(
+        FaultRule(kind="rate_limited", platform=Platform.TWITTER, operation="refresh", retry_after=1200.0)
+    )
+    outcome = await scene.send(scene.schedule("twitter"))
+    assert outcome is not None
+    assert outcome.next_at is not None
+    assert outcome.next_at - scene.clock() >= timedelta(minutes=19)
+
+
+async def test_a_refresh_under_way_elsewhere_is_waited_for(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter", count=None)
+    with scene.store.write() as session:
+        until = scene.clock() + timedelta(minutes=1)
+        assert take_refresh_lease(session, scene.accounts["twitter"].id, now=scene.clock(), until=until)
+    publication = scene.schedule("twitter")
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "retry", "token_refreshing")
+    assert outcome.next_at is not None
+    assert timedelta(seconds=0.8) <= outcome.next_at - scene.clock() <= timedelta(seconds=1.2)
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (1, 0)
+    assert scene.account("twitter").status == "active"
+
+
+async def test_credentials_that_another_process_brought_are_used_without_a_refresh(scene: Scene) -> None:
+    await scene.send(scene.schedule("twitter", "First"))
+    owner = next(item for item in scene.world.accounts if item.platform is Platform.TWITTER)
+    scene.world.tokens.issue(owner, scene.clock().timestamp())
+    with scene.store.write() as session:
+        fresh = Credentials(SecretStr(owner.access_token), SecretStr(owner.refresh_token or ""))
+        save_credentials(session, scene.store.cipher, scene.accounts["twitter"].id, fresh, scene.clock())
+    outcome = await scene.send(scene.schedule("twitter", "Second"))
+    assert outcome is not None
+    assert outcome.kind == "published"
+    assert scene.requests("twitter", "refresh") == 0
+
+
+async def test_credentials_are_read_again_after_five_seconds(scene: Scene) -> None:
+    first = await scene.sender._open(scene.accounts["twitter"].id)
+    scene.clock.advance(seconds=4.9)
+    assert await scene.sender._open(scene.accounts["twitter"].id) is first
+    scene.clock.advance(seconds=0.1)
+    assert await scene.sender._open(scene.accounts["twitter"].id) is not first
+
+
+async def test_a_missing_permission_leads_to_no_refresh_and_is_named(scene: Scene) -> None:
+    scene.fail("forbidden", "twitter")
+    outcome = await scene.send(scene.schedule("twitter"))
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "permission_missing")
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (1, 0)
+    account = scene.account("twitter")
+    assert account.status == "active"
+    assert "not permitted to perform this action" in (account.status_reason or "")
+    await scene.send(scene.schedule("twitter", "Allowed again"))
+    assert scene.account("twitter").status_reason is None
+
+
+# -- finding out
+
+
+async def lose(scene: Scene, platform: str, *, after: bool, text: str = "Hello", **more: Any) -> str:
+    scene.fail("reset_after" if after else "reset_before", platform)
+    publication = scene.schedule(platform, text, **more)
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert outcome.kind == "unknown"
+    return publication
+
+
+async def test_a_lost_answer_is_found_and_a_lost_request_is_sent_again(scene: Scene) -> None:
+    publication = await lose(scene, "mastodon", after=True)
+    assert (await scene.look(publication)).kind == "found"
+    other = await lose(scene, "mastodon", after=False, text="Other")
+    outcome = await scene.look(other)
+    assert (outcome.kind, outcome.next_at) == ("not_found", scene.clock())
+    assert (await scene.send(other)).kind == "published"  # type: ignore[union-attr]  # it was granted
+    assert scene.out("mastodon") == ["Hello", "Other"]
+
+
+async def test_answers_that_get_lost_again_and_again_are_tried_ever_more_seldom(scene: Scene) -> None:
+    publication = await lose(scene, "mastodon", after=False)
+    assert (await scene.look(publication)).next_at == scene.clock()
+    for seconds in (5, 15):
+        scene.fail("reset_before", "mastodon")
+        scene.clock.now = max(scene.clock(), scene.get(publication).due_at or scene.clock())
+        await scene.send(publication)
+        outcome = await scene.look(publication)
+        assert outcome.kind == "not_found"
+        assert outcome.next_at is not None
+        wait = (outcome.next_at - scene.clock()).total_seconds()
+        assert 0.8 * seconds <= wait <= 1.2 * seconds
+
+
+async def test_an_upload_is_found_under_whatever_address_it_has_by_now(
+    scene: Scene, uploads: MovingUploads
+) -> None:
+    publication = await lose(scene, "instagram", after=True, media=(UPLOAD,))
+    assert (await scene.look(publication)).kind == "found"
+    assert uploads.asked == 2
+    assert len(scene.out("instagram")) == 1
+    # Without any address it is looked for all the same.
+    lost = await lose(scene, "instagram", after=True, text="Second", media=(UPLOAD,))
+    scene.pool._uploads = None
+    assert (await scene.look(lost)).kind == "found"
+
+
+async def test_a_look_with_a_refused_token_refreshes_once(scene: Scene) -> None:
+    publication = await lose(scene, "twitter", after=True)
+    scene.fail("unauthorized", "twitter", "read")
+    assert (await scene.look(publication)).kind == "found"
+    assert scene.requests("twitter", "refresh") == 1
+
+
+async def test_a_look_that_stays_refused_is_a_persons(scene: Scene) -> None:
+    publication = await lose(scene, "twitter", after=True)
+    scene.fail("unauthorized", "twitter", "read", count=None)
+    outcome = await scene.look(publication)
+    assert (outcome.publication_id, outcome.kind, outcome.code) == (
+        publication,
+        "needs_review",
+        "reauthenticate",
+    )
+    assert "the platform cannot be asked" in (outcome.message or "")
+    assert scene.requests("twitter", "refresh") == 1
+    assert scene.account("twitter").status == "revoked"
+    assert len(scene.out("twitter")) == 1
+
+
+async def test_a_look_whose_refresh_fails_is_repeated_and_in_the_end_a_persons(scene: Scene) -> None:
+    publication = await lose(scene, "twitter", after=True)
+    scene.fail("unauthorized", "twitter", "read", count=None)
+    scene.fail("error_500_before", "twitter", "refresh", count=None)
+    outcome = await scene.look(publication)
+    assert (outcome.kind, outcome.code) == ("still_unknown", "token_refresh_failed")
+    assert outcome.next_at is not None
+    assert timedelta(seconds=12) <= outcome.next_at - scene.clock() <= timedelta(seconds=18)
+    late = await scene.look(publication, after=timedelta(hours=1))
+    assert late.kind == "still_unknown"
+    assert late.next_at is not None
+    assert late.next_at - scene.clock() == timedelta(minutes=5)
+    last = await scene.look(publication, after=timedelta(hours=6))
+    assert (last.kind, last.code, last.next_at) == ("needs_review", "token_refresh_failed", None)
+
+
+async def test_parts_that_are_out_are_told(scene: Scene) -> None:
+    scene.fail("reset_after", "mastodon")
+    publication = scene.schedule("mastodon", "one", thread=("two", "three"))
+    await scene.send(publication)
+    outcome = await scene.look(publication)
+    first = scene.world.published(Platform.MASTODON, via="api")[0].external_id
+    assert outcome.kind == "not_found"
+    assert outcome.message == (
+        f"1 of its parts is out ({SANDBOX}/@harborlight/{first}), the next one is not: it goes on from there"
+    )
+    assert (await scene.send(publication)).kind == "published"  # type: ignore[union-attr]  # it was granted
+    assert scene.out("mastodon") == ["one", "two", "three"]
+
+
+async def test_several_parts_without_an_address_are_told_by_their_ids(scene: Scene) -> None:
+    publication = scene.schedule("mastodon", "one", thread=("two", "three"))
+    parts = [{"id": number, "permalink": None} for number in ("11", "12")]
+    claimed = replace(scene.claim(publication), attempts=1, send_state={"sent_parts": parts})
+    progress = _SendState(claimed, scene.writer)
+    outcome = scene.sender._send_again(claimed, Outcome(publication, "not_found"), progress)
+    assert outcome.message == "2 of its parts are out (11, 12), the next one is not: it goes on from there"
+    assert outcome.next_at is None
+
+
+async def test_a_publication_that_waits_for_another_is_not_handed_over(scene: Scene) -> None:
+    # Two of one account at once: what the one finds may be the other's, until that has found out by itself.
+    scene.world.settings.mastodon_markdown, scene.world.settings.mastodon_source = True, False
+    lost = await lose(scene, "mastodon", after=False, text="Never arrived")
+    other = await lose(scene, "mastodon", after=True, text="<i></i>")
+    outcome = await scene.look(lost)
+    assert (outcome.kind, outcome.code) == ("still_unknown", "unclaimed_posts")
+    scene.change(other, status="canceled")
+    outcome = await scene.look(lost)
+    assert (outcome.kind, outcome.code) == ("needs_review", "unclaimed_posts")
+
+
+async def test_a_look_without_a_first_attempt_starts_at_the_due_time(scene: Scene) -> None:
+    publication = await lose(scene, "mastodon", after=True)
+    scene.change(publication, first_attempt_at=None)
+    assert (await scene.look(publication)).kind == "found"
+
+
+# -- whose post a post is
+
+
+def read(scene: Scene, *, except_id: str, minutes_ago: float = 5) -> OtherPublications:
+    with scene.store.read() as session:
+        since = scene.clock() - timedelta(minutes=minutes_ago)
+        account_id = scene.accounts["mastodon"].id
+        return read_other_publications(session, account_id, since=since, except_id=except_id)
+
+
+@pytest.fixture
+def pair(scene: Scene) -> tuple[str, str]:
+    return scene.schedule("mastodon", "Ours"), scene.schedule("mastodon", "Theirs")
+
+
+@pytest.mark.parametrize(
+    ("values", "taken", "is_open", "settling"),
+    [
+        ({"status": "published", "external_id": "7", "minutes": 1}, {"7"}, False, False),
+        ({"status": "published", "external_id": "7", "minutes": 5}, {"7"}, False, False),
+        ({"status": "published", "external_id": "7", "minutes": 6}, set(), False, False),
+        ({"status": "sending", "attempts": 1, "minutes": 600}, set(), True, True),
+        ({"status": "unknown", "attempts": 1, "minutes": 600}, set(), True, True),
+        ({"status": "needs_review", "attempts": 1, "minutes": 600}, set(), True, False),
+        ({"status": "needs_review", "attempts": 0, "minutes": 1}, set(), False, False),
+        ({"status": "scheduled", "attempts": 0, "minutes": 1}, set(), False, False),
+        ({"status": "scheduled", "attempts": 1, "minutes": 1}, set(), False, False),
+        ({"status": "failed", "attempts": 1, "minutes": 1, "parts": True}, {"p1", "p2"}, False, False),
+        ({"status": "unknown", "attempts": 1, "minutes": 600, "parts": True}, {"p1", "p2"}, True, True),
+        ({"status": "scheduled", "attempts": 1, "minutes": 6, "parts": True}, set(), False, False),
+    ],
+)
+async def test_what_another_publication_claims(
+    *,
+    scene: Scene,
+    pair: tuple[str, str],
+    values: dict[str, Any],
+    taken: set[str],
+    is_open: bool,
+    settling: bool,
+) -> None:
+    ours, theirs = pair
+    values = dict(values)
+    at = scene.clock() - timedelta(minutes=values.pop("minutes"))
+    if values.pop("parts", False):
+        values["send_state"] = {"content": "x", "sent_parts": [{"id": "p1"}, {"id": "p2"}]}
+    published_at = at if values["status"] == "published" else None
+    scene.change(theirs, **values, updated_at=at, published_at=published_at)
+    scene.change(ours, external_id="mine", status="unknown", attempts=1, updated_at=scene.clock())
+    found = read(scene, except_id=ours)
+    assert found.taken == taken
+    assert [content.text for content in found.open] == (["Theirs"] if is_open else [])
+    assert found.settling is settling
+
+
+async def test_other_accounts_claim_nothing_here(scene: Scene) -> None:
+    ours, foreign = scene.schedule("mastodon"), scene.schedule("twitter")
+    scene.change(
+        foreign, status="published", external_id="7", published_at=scene.clock(), updated_at=scene.clock()
+    )
+    assert read(scene, except_id=ours) == OtherPublications(frozenset(), (), settling=False)
+
+
+async def test_a_known_publication_is_not_taken_for_a_lost_one(scene: Scene) -> None:
+    await scene.send(scene.schedule("mastodon", "The same words"))
+    scene.clock.advance(seconds=1)
+    lost = await lose(scene, "mastodon", after=False, text="The same words")
+    assert (await scene.look(lost)).kind == "not_found"
+    assert timedelta(minutes=7) == TAKEN_MARGIN
+
+
+async def test_what_a_publication_published_is_in_its_ledger(scene: Scene) -> None:
+    publication = await lose(scene, "mastodon", after=True)
+    await scene.look(publication)
+    with scene.store.read() as session:
+        events = [(event.event, event.attempt, event.owner) for event in list_events(session, publication)]
+    assert events == [
+        ("scheduled", 0, None),
+        ("claimed", 0, "me"),
+        ("sending", 1, "me"),
+        ("unknown", 1, "me"),
+        ("found", 1, "me"),
+    ]
+
+
+async def test_a_token_that_no_request_can_carry_fails_the_post(scene: Scene) -> None:
+    with scene.store.write() as session:
+        row = session.get_one(AccountRow, scene.accounts["twitter"].id)
+        account = open_account(row, scene.store.cipher)
+        broken = replace(account.credentials, access_token=SecretStr("with space"))
+        row.credentials = scene.store.cipher.encrypt_credentials(broken)
+    outcome = await scene.send(scene.schedule("twitter"))
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "reauthenticate")
+    assert scene.requests("twitter") == 0

@@ -1,0 +1,70 @@
+"""What a look-up must know of an account's other publications: which posts on the platform are theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, or_, select
+
+from connectors.types import PostContent
+from warehouse.store.models import Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPublications:
+    """The other publications of one account, as a look-up has to tell their posts from its own."""
+
+    taken: frozenset[str]
+    """Ids on the platform that are known to be theirs."""
+    open: tuple[PostContent, ...]
+    """What those say that may be out without a known id: they are being sent, or their outcome is unknown."""
+    settling: bool
+    """Whether some of these still find out by themselves which post is theirs."""
+
+
+def read_other_publications(
+    session: Session, account_id: str, *, since: datetime, except_id: str
+) -> OtherPublications:
+    """Return the account's other publications that may have a post on the platform since that moment."""
+    maybe_out = or_(
+        Publication.status.in_(("sending", "unknown")),
+        and_(Publication.status == "needs_review", Publication.attempts > 0),
+    )
+    query = select(
+        Publication.status,
+        Publication.attempts,
+        Publication.external_id,
+        Publication.send_state,
+        Publication.content,
+    ).where(
+        Publication.account_id == account_id,
+        Publication.id != except_id,
+        or_(Publication.published_at >= since, Publication.updated_at >= since, maybe_out),
+    )
+    taken: set[str] = set()
+    contents: list[PostContent] = []
+    settling = False
+    for row in session.execute(query):
+        if row.external_id is not None:
+            taken.add(row.external_id)
+        taken |= _list_parts(row.send_state)
+        if (
+            row.external_id is None
+            and row.attempts > 0
+            and row.status in {"sending", "unknown", "needs_review"}
+        ):
+            contents.append(PostContent.model_validate(row.content))
+            settling |= row.status != "needs_review"
+    return OtherPublications(frozenset(taken), tuple(contents), settling)
+
+
+def _list_parts(state: Mapping[str, Any] | None) -> set[str]:
+    """Return the ids of the parts of a thread that are out already, by the state its connector saved."""
+    return {str(part["id"]) for part in (state or {}).get("sent_parts", ())}
