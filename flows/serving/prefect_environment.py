@@ -30,6 +30,7 @@ def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
         "SOCIALFLOW_API_PORT": str(settings.api_port),
         "SOCIALFLOW_API_PUBLIC_URL": os.environ.get("SOCIALFLOW_API_PUBLIC_URL") or settings.api_url,
         "SOCIALFLOW_API_ORCHESTRATOR_URL": f"{settings.prefect_url}/api/health",
+        "SOCIALFLOW_API_PUBLISHER_EXPECTED": "true",
         "SOCIALFLOW_PREFECT_PORT": str(settings.prefect_port),
         "SOCIALFLOW_SANDBOX_PORT": str(settings.sandbox_port),
         "PYTHONUNBUFFERED": "1",

@@ -29,7 +29,6 @@ from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.posts import PostDraft, Target, create_post
 from warehouse.store.publishing.ledger import list_events, verify_ledger
 from warehouse.store.publishing.publications import cancel_publication, get_publication
-from warehouse.store.publishing.shifts import PublisherShift
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -298,26 +297,3 @@ async def test_what_is_late_or_unresolved_fails_the_run(stage: Stage) -> None:
     raise_if_behind(stage.store, report, utc_now() + timedelta(minutes=9))
     with pytest.raises(PublishingBehindError, match="1 of unknown outcome"):
         raise_if_behind(stage.store, report, utc_now() + timedelta(minutes=11))
-
-
-async def test_a_publisher_goes_home_when_the_next_is_awake_and_sends_what_it_had_claimed(
-    stage: Stage,
-) -> None:
-    def in_shifts() -> Publisher:
-        return Publisher(stage.store, stage.pool, settings=QUICK, max_lateness=HOUR, in_shifts=True)
-
-    claimed = stage.schedule("bluesky", "claimed by the first", in_seconds=1)
-    first, second = in_shifts(), in_shifts()
-    first_run = asyncio.create_task(first.run(utc_now() + HOUR))
-    await stage.reaches(claimed, "claimed", "sending", "published")
-    second_run = asyncio.create_task(second.run(utc_now() + HOUR))
-    report = await asyncio.wait_for(first_run, timeout=30)
-    assert report.outcomes["published"] == 1
-    later = stage.schedule("twitter", "made when the first is gone", in_seconds=0.1)
-    await stage.reaches(later, "published")
-    second.stop()
-    await asyncio.wait_for(second_run, timeout=30)
-    assert [stage.get(item).lease_owner for item in (claimed, later)] == [None, None]
-    assert len(stage.out("bluesky")) == len(stage.out("twitter")) == 1
-    with stage.store.read() as session:
-        assert session.scalars(select(PublisherShift)).all() == []
