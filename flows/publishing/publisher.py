@@ -256,9 +256,10 @@ class Publisher:
         logger.error("publication %s: %s", publication_id, error, exc_info=error)
 
     async def _send_at_its_second(self, publication: ClaimedPublication) -> None:
-        wait = (publication.due_at - self._clock()).total_seconds()
-        if wait > EARLIEST_WAKE and await self._stopped_within(wait):
-            return  # given back by `run`
+        # Asked again after each sleep: the store's clock may have been set back meanwhile.
+        while (wait := (publication.due_at - self._clock()).total_seconds()) > EARLIEST_WAKE:
+            if await self._stopped_within(wait):
+                return  # given back by `run`
 
         def on_leave(granted: Granted) -> None:
             if granted.attempt == 1:
@@ -333,7 +334,7 @@ class Publisher:
         if self._life:
             self._life.acquire()
         with self._store.write() as session:
-            begin_beating(session, self.owner, self._clock())
+            begin_beating(session, self.owner, self._clock(), clock_skew=self._clock.skew)
 
     def _beat(self, report: dict[str, Any]) -> bool:
         self._clock.sync()

@@ -58,10 +58,13 @@ class PublishersState:
     """The largest difference between a live publisher's own clock and the store's."""
 
 
-def begin_beating(session: Session, owner: str, now: datetime) -> None:
+def begin_beating(
+    session: Session, owner: str, now: datetime, *, clock_skew: timedelta = timedelta(0)
+) -> None:
     """Note that this publisher is awake; rows that ended long ago are removed."""
     session.execute(delete(PublisherRow).where(PublisherRow.beat_at < now - KEPT))
-    session.add(PublisherRow(owner=owner, began_at=now, beat_at=now))
+    skew = clock_skew.total_seconds()
+    session.add(PublisherRow(owner=owner, began_at=now, beat_at=now, clock_skew=skew))
     session.flush()
 
 
