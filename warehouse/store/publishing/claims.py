@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
@@ -44,6 +44,14 @@ class ClaimedPublication:
     first_attempt_at: datetime | None
     unknown_since: datetime | None
     send_state: dict[str, Any]
+
+
+_OPEN_AND_DUE = (
+    select(Publication.id)
+    .where(Publication.status.in_(("scheduled", "unknown")), Publication.due_at <= bindparam("horizon"))
+    .limit(1)
+)
+"""Asked every second by every publisher, and nearly always answered by nothing: building a statement costs most."""
 
 
 def claim_due(
@@ -92,6 +100,8 @@ def claim_unknown(
 
 def has_work(session: Session, *, now: datetime, horizon: datetime) -> bool:
     """Tell whether `claim_due` or `claim_unknown` would find anything: a look that takes no lock."""
+    if session.scalar(_OPEN_AND_DUE, {"horizon": horizon}) is None:
+        return False
     sendable = join_limits(select(Publication.id)).where(_due(horizon), *may_call(now)).limit(1)
     readable = (
         join_limits(select(Publication.id)).where(_unknown(now), *may_call(now, for_reading=True)).limit(1)
