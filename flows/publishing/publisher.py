@@ -288,24 +288,34 @@ class Publisher:
 
     async def _renew_forever(self) -> None:
         """Keep the leases of what is under way; others look up what a publisher that stops doing so was sending."""
+        pause = self._settings.lease.total_seconds() / 4
+        clock = asyncio.get_running_loop().time
+        renewed_at = clock()
         while True:
-            await asyncio.sleep(self._settings.lease.total_seconds() / 4)
+            await asyncio.sleep(pause)
             ids = list(self._tasks)
             if not ids:
+                renewed_at = clock()
                 continue
+            asked_at = clock()
             try:
                 held = await asyncio.to_thread(self._renew, ids)
-            except Exception:  # the store is away for a moment: three more tries before the lease runs out
+            except Exception:  # the store is away: tried again while the leases last
                 logger.warning("the leases could not be renewed", exc_info=True)
-                continue
-            for publication_id in set(ids) - held:
-                task = self._tasks.get(publication_id)
-                if task is not None and publication_id not in self._recording:
-                    # Another publisher took it over: ours must not reach the platform after theirs has looked.
-                    logger.warning(
-                        "the lease on publication %s was lost; its send is broken off", publication_id
-                    )
-                    task.cancel()
+                if clock() + pause < renewed_at + self._settings.lease.total_seconds():
+                    continue
+                held = set()
+            else:
+                renewed_at = asked_at
+            self._break_off(set(ids) - held)
+
+    def _break_off(self, ids: set[str]) -> None:
+        """Another publisher takes these over: ours must not reach the platform after theirs has looked."""
+        for publication_id in ids:
+            task = self._tasks.get(publication_id)
+            if task is not None and publication_id not in self._recording:
+                logger.warning("the lease on publication %s was lost; its send is broken off", publication_id)
+                task.cancel()
 
     def _renew(self, ids: list[str]) -> set[str]:
         until = self._clock() + self._settings.look_ahead + self._settings.lease

@@ -38,7 +38,7 @@ class ChildStart:
         self._monotonic = monotonic
         self._read_cpu = read_cpu or read_cpu_seconds
         self._began = self._moved = monotonic()
-        self._seen: dict[str, tuple[int | None, float | None]] = {}
+        self._seen: dict[str, tuple[int | None, float | None]] = dict.fromkeys(names, (None, None))
 
     def check(self) -> None:
         """Raise ChildStartError if none of the children will become ready."""

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 from flows.publishing.life_lock import LifeLock, make_owner
 owner = make_owner()
-LifeLock(Path(sys.argv[1]), owner).acquire()
+lock = LifeLock(Path(sys.argv[1]), owner)
+lock.acquire()
 print(owner, flush=True)
 sys.stdin.read()
 """
