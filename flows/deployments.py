@@ -39,7 +39,7 @@ SCHEDULED_FLOWS = (
         cron="* * * * *",
         description="Sees to it that publishers are awake, publishes where one is missing, shows what they did.",
         concurrency_limit=None,
-        embedded_interval=timedelta(minutes=10),
+        embedded_interval=timedelta(minutes=30),
     ),
     ScheduledFlow(
         name="ingest-metrics",

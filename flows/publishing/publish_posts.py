@@ -33,7 +33,7 @@ HORIZON = timedelta(hours=6)
 """How long a run publishes that finds too few publishers awake."""
 WANTED = 2
 """Publishers awake at once: when one dies, the other goes on within seconds."""
-SHOWN = timedelta(minutes=15)
+SHOWN = timedelta(minutes=30)
 """A run shows the publishers that were awake at some moment of this time."""
 
 

@@ -33,7 +33,7 @@ LONGEST_BACKOFF_SECONDS = 8.0
 STEADY_SECONDS = 20.0
 """A child that lived this long starts afresh with the shortest back-off."""
 FRESH_SECONDS = 1.0
-"""A child that was ready and has lived this long did useful work: it is started again at once."""
+"""A child that was ready and has lived this long did useful work: killed, or over, it is started again at once."""
 _TICK_SECONDS = 0.2
 
 
@@ -191,7 +191,9 @@ class Supervisor:
     def _note_exit(self, child: _Child, code: int) -> None:
         child.process = None
         lived = time.monotonic() - child.started_at
-        useful = child.ready and lived > FRESH_SECONDS
+        from_outside = code in {-_KILL, -signal.SIGTERM}
+        tells = child.spec.ready_url is not None or child.spec.ready_file is not None
+        useful = tells and child.ready and lived > FRESH_SECONDS and (from_outside or code == 0)
         child.ready = False
         if child.spec.once:
             child.exit_code = code
@@ -206,7 +208,7 @@ class Supervisor:
         )  # fmt: skip
         child.start_at = time.monotonic() + pause
         # A kill from outside says nothing against the child: only one that fails by itself is tried less often.
-        if not useful and code not in {-_KILL, -signal.SIGTERM}:
+        if not useful and not from_outside:
             child.backoff = min(child.backoff * 2, LONGEST_BACKOFF_SECONDS)
         # A killed runner's flow runs may go on, to their own end.
         for group in [group for group in child.groups if not _signal_group(group, 0)]:
