@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-LATENESS_KEPT = 5000
+LATENESS_KEPT = 10_000
 """A publisher lives for hours: of how many sends, the last ones, it knows the lateness."""
 
 

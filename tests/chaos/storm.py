@@ -4,7 +4,7 @@
 publishers with SIGKILL (some of them exactly between the platform's accept and our record), waits for calm and then
 compares, post by post, the sandbox's own record with the store's. Everything follows from one seed.
 
-    python tests/chaos/storm.py --posts 500 --seconds 60 --kills 30 --seeds 10 [--database postgresql://...]
+    python -m tests.chaos.storm --posts 500 --seconds 60 --kills 30 --seeds 10 [--database postgresql://...]
 """
 
 from __future__ import annotations
