@@ -79,7 +79,7 @@ class Publisher:
     ) -> None:
         """`home`: where the publishers of this machine keep their locks; without it, heartbeats alone tell who lives.
 
-        `on_awake` is called once everything is loaded and the first turn is done.
+        `on_awake` is called once the first turn is done.
         """
         self._store = store
         self._pool = pool
@@ -104,6 +104,7 @@ class Publisher:
         """Set when the next turn is not to wait for the poll: to stop, or to claim what there was no room for."""
         self._claimed_to_the_limit = False
         self._awake = False
+        self._warm = False
         self._was_trusted = True
 
     def stop(self) -> None:
@@ -186,8 +187,11 @@ class Publisher:
             await self._look_up_unknown(now)
         if not self._awake:
             self._awake = True
-            await asyncio.to_thread(warm_up)  # what the connectors load late is loaded before anything is due
             self._on_awake()
+        if not self._warm and not self._tasks:
+            # What the connectors load late is loaded while nothing is due: it costs a second of CPU.
+            self._warm = True
+            await asyncio.to_thread(warm_up)
         return now + HOUSEKEEPING if due_for_housekeeping else next_housekeeping
 
     def _look(self, now: datetime, horizon: datetime, keep_house: bool) -> bool:  # noqa: FBT001 (one caller)

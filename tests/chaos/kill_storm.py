@@ -4,12 +4,13 @@ The launcher's own supervisor keeps the publishers, as under `socialflow up`, wi
 platforms behave; what happens is
 
     kills            SIGKILL of a random publishing process every two to seven seconds, for as long as posts fall due
+    --kill-all       the same of both publishers at once
     --prefect-hangs  all of `socialflow up` runs, and Prefect's server is stopped (SIGSTOP) as soon as it has started:
                      it accepts connections and never answers, which is worse than being away
 
 and then the platforms' own record is compared with the store, post by post, and with the clock.
 
-    python -m tests.chaos.kill_storm --seeds 10 [--postgres] [--prefect-hangs]
+    python -m tests.chaos.kill_storm --seeds 10 [--postgres] [--kill-all] [--prefect-hangs]
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class KillStorm:
     seconds: float = 60.0
     between_kills: tuple[float, float] | None = (2.0, 7.0)
     """Seconds from one kill to the next, at random between these; None = nobody is killed."""
+    kill_all: bool = False
+    """Kill both publishers at once, each time: nobody is left who could take over."""
     prefect_hangs: bool = False
     seed: int = 1
     database_url: str | None = None
@@ -129,9 +132,10 @@ def kill_until(supervisor: Supervisor, storm: KillStorm, end: datetime) -> int:
         victims = [
             pid for name, pid in sorted(supervisor.pids.items()) if name in PUBLISHERS and is_publishing(pid)
         ]
-        if victims:
-            os.kill(draw.choice(victims), signal.SIGKILL)
-            kills += 1
+        chosen = victims if storm.kill_all else victims and [draw.choice(victims)]
+        for pid in chosen:
+            os.kill(pid, signal.SIGKILL)
+        kills += len(chosen)
     return kills
 
 
@@ -192,6 +196,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--postgres", action="store_true", help="against a PostgreSQL server of its own")
+    parser.add_argument("--kill-all", action="store_true", help="both publishers each time, not one")
     parser.add_argument(
         "--prefect-hangs", action="store_true", help="nobody is killed; Prefect's server hangs"
     )
@@ -206,6 +211,7 @@ def main() -> None:
                 posts=arguments.posts,
                 seconds=arguments.seconds,
                 between_kills=None if arguments.prefect_hangs else (2.0, 7.0),
+                kill_all=arguments.kill_all,
                 prefect_hangs=arguments.prefect_hangs,
                 seed=seed,
                 database_url=url,
