@@ -292,25 +292,26 @@ class Publisher:
 
     async def _renew_forever(self) -> None:
         """Keep the leases of what is under way; others look up what a publisher that stops doing so was sending."""
-        pause = self._settings.lease.total_seconds() / 4
+        lease = self._settings.lease.total_seconds()
         clock = asyncio.get_running_loop().time
         renewed_at = clock()
         while True:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(lease / 4)
             ids = list(self._tasks)
             if not ids:
                 renewed_at = clock()
                 continue
             asked_at = clock()
             try:
-                held = await asyncio.to_thread(self._renew, ids)
+                # A store that is locked answers late, or not at all: no longer than the leases last.
+                async with asyncio.timeout_at(renewed_at + lease):
+                    held = await asyncio.to_thread(self._renew, ids)
+                renewed_at = asked_at
+            except TimeoutError:
+                held, renewed_at = set(), clock()
             except Exception:  # the store is away: tried again while the leases last
                 logger.warning("the leases could not be renewed", exc_info=True)
-                if clock() + pause < renewed_at + self._settings.lease.total_seconds():
-                    continue
-                held = set()
-            else:
-                renewed_at = asked_at
+                continue
             self._break_off(set(ids) - held)
 
     def _break_off(self, ids: set[str]) -> None:

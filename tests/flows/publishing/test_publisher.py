@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.publishing.report import PublishReport
+    from warehouse.settings import WarehouseSettings
     from warehouse.store.database import Store
 
 HOUR = timedelta(hours=1)
@@ -464,6 +466,30 @@ async def test_a_publisher_that_was_noted_as_ended_stops(stage: Stage) -> None:
             await asyncio.sleep(0.02)
     with stage.store.write() as session:
         mark_ended(session, owners, utc_now())
+    await asyncio.wait_for(running, 30)
+
+
+async def test_a_send_is_broken_off_when_its_lease_cannot_be_renewed(
+    stage: Stage, warehouse_settings: WarehouseSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others look it up from then on; ours must not reach the platform after they have looked."""
+    stage.fault("hang_before", "mastodon", seconds=60.0)
+    publication = stage.schedule("mastodon")
+    short = QUICK.model_copy(update={"lease": timedelta(seconds=1)})
+    publisher = Publisher(stage.store, stage.pool, settings=short, max_lateness=HOUR)
+    running = asyncio.create_task(publisher.run(utc_now() + HOUR))
+    await stage.reaches(publication, "sending")
+    other = sqlite3.connect(warehouse_settings.home / "socialflow.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # nobody else can write, and SQLite makes them wait
+    try:
+        async with asyncio.timeout(30):
+            while "broken off" not in caplog.text:
+                await asyncio.sleep(0.02)
+        assert publisher._tasks == {}
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    publisher.stop()
     await asyncio.wait_for(running, 30)
 
 
