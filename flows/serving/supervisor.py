@@ -33,7 +33,7 @@ LONGEST_BACKOFF_SECONDS = 8.0
 STEADY_SECONDS = 20.0
 """A child that lived this long starts afresh with the shortest back-off."""
 FRESH_SECONDS = 1.0
-"""A child that was ready and has lived this long did useful work: killed, or over, it is started again at once."""
+"""A child that has lived this long, and was killed or ended in order, is started again at once."""
 _TICK_SECONDS = 0.2
 
 
@@ -193,22 +193,23 @@ class Supervisor:
         lived = time.monotonic() - child.started_at
         from_outside = code in {-_KILL, -signal.SIGTERM}
         tells = child.spec.ready_url is not None or child.spec.ready_file is not None
-        useful = tells and child.ready and lived > FRESH_SECONDS and (from_outside or code == 0)
+        blameless = from_outside or (tells and child.ready and code == 0)
+        at_once = blameless and lived > FRESH_SECONDS
         child.ready = False
         if child.spec.once:
             child.exit_code = code
             return
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        if useful:
+        if at_once:
             child.backoff = FIRST_BACKOFF_SECONDS
-        pause = 0.0 if useful else child.backoff
+        pause = 0.0 if at_once else child.backoff
         logger.warning(
             "%s %s; starting it again in %.1f s (see %s)",
             child.spec.name, ended, pause, self._logs / f"{child.spec.name}.log",
         )  # fmt: skip
         child.start_at = time.monotonic() + pause
         # A kill from outside says nothing against the child: only one that fails by itself is tried less often.
-        if not useful and not from_outside:
+        if not blameless:
             child.backoff = min(child.backoff * 2, LONGEST_BACKOFF_SECONDS)
         # A killed runner's flow runs may go on, to their own end.
         for group in [group for group in child.groups if not _signal_group(group, 0)]:

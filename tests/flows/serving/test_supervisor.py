@@ -111,19 +111,23 @@ def starts(supervisor: Supervisor, name: str, count: int, after: Callable[[int],
     return [at for _pid, at in began]
 
 
-def test_a_child_that_was_ready_is_started_again_at_once_however_often_it_is_killed(
-    supervise: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGUSR1])
+def test_a_child_that_is_killed_or_ends_in_order_is_started_again_at_once_however_often(
+    supervise: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: int
 ) -> None:
     monkeypatch.setattr("flows.serving.supervisor.FIRST_BACKOFF_SECONDS", 600.0)
     ready = tmp_path / "ready"
-    code = f"import os, pathlib, time; pathlib.Path({str(ready)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    code = (
+        "import os, pathlib, signal, sys, time; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(0)); "
+        f"pathlib.Path({str(ready)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    )
     supervisor = supervise(spec("worker", code, ready_file=ready))
     lives: dict[int, float] = {}
 
     def kill_when_useful(pid: int) -> None:
         lives.setdefault(pid, time.monotonic())
         if supervisor.is_ready("worker") and time.monotonic() - lives[pid] > FRESH_SECONDS + 0.2:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, ending)
 
     assert len(starts(supervisor, "worker", 4, kill_when_useful)) == 4  # with a back-off, in half an hour
     assert supervisor.restarts["worker"] == 3
