@@ -154,9 +154,12 @@ class Publisher:
                 if failures >= FAILURE_LIMIT:
                     raise
             now = self._clock()
-            if now >= until:
+            if now < until:
+                await self._pause(min(self._settings.poll, until - now).total_seconds())
+            elif self._claimed_to_the_limit:  # more is due than one publisher holds at once
+                await self._pause(self._settings.poll.total_seconds())
+            else:
                 return
-            await self._pause(min(self._settings.poll, until - now).total_seconds())
 
     async def _is_fit(self) -> bool:
         """Whether this process's clock agrees with the store's; if not, everything claimed is given back."""
@@ -185,6 +188,8 @@ class Publisher:
         if work:
             await self._claim(now, horizon)
             await self._look_up_unknown(now)
+        else:
+            self._claimed_to_the_limit = False
         if not self._awake:
             self._awake = True
             self._on_awake()
@@ -251,7 +256,6 @@ class Publisher:
     def _finish(self, publication_id: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(publication_id, None)
         if self._claimed_to_the_limit and len(self._tasks) <= self._settings.claim_limit // 2:
-            self._claimed_to_the_limit = False
             self._next_turn.set()
         if task.cancelled() or (error := task.exception()) is None:
             return

@@ -428,6 +428,13 @@ async def test_a_publisher_holds_few_and_goes_on_as_soon_as_there_is_room(stage:
     await asyncio.wait_for(running, 30)
 
 
+async def test_all_that_is_due_goes_out_though_it_is_more_than_one_holds_at_once(stage: Stage) -> None:
+    for number in range(7):
+        stage.schedule("mastodon", f"post {number}")
+    report = await stage.publish(0, QUICK.model_copy(update={"claim_limit": 2}))
+    assert report.published == 7
+
+
 @pytest.mark.parametrize("minutes", [5, -5, 120])
 async def test_a_publisher_with_a_wrong_clock_says_so_and_sends_nothing(
     stage: Stage, minutes: int, caplog: pytest.LogCaptureFixture

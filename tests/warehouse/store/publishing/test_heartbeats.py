@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
-from tests.warehouse.store.conftest import LEASE, NOON
 
+from tests.warehouse.conftest import LEASE, NOON
 from warehouse.store.models import Publication
 from warehouse.store.publishing.claims import claim_unknown, has_work
 from warehouse.store.publishing.heartbeats import (
@@ -27,8 +27,7 @@ from warehouse.store.publishing.recovery import expire_leases, needs_recovery
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.warehouse.store.conftest import World
-
+    from tests.warehouse.conftest import World
     from warehouse.store.database import Store
 
 SECOND = timedelta(seconds=1)
