@@ -57,9 +57,13 @@ bench-year: $(READY) ## Simulate a year of commits, then compare queries with a 
 eval-timing-lift: $(READY) ## Check the coverage of the measured lift's intervals in simulated experiments
 	@$(BIN)/python benchmarks/eval_timing_lift.py
 
-chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and PostgreSQL (SEEDS=10 for more runs)
-	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3)
-	@cd tests/chaos && ../../$(BIN)/python storm.py --seeds $(or $(SEEDS),3) --postgres
+chaos: $(READY) ## Kill publishers at random for half an hour, on SQLite and PostgreSQL (SEEDS=10 for more runs)
+	@$(BIN)/python -m tests.chaos.storm --seeds $(or $(SEEDS),3)
+	@$(BIN)/python -m tests.chaos.storm --seeds $(or $(SEEDS),3) --postgres
+	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3)
+	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --postgres
+	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --prefect-hangs
+	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --prefect-hangs --postgres
 
 chaos-ingest: $(READY) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)

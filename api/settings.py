@@ -40,6 +40,11 @@ class ApiSettings(BaseSettings):
         default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
     )
 
+    publisher_expected: bool = Field(
+        default=False,
+        description="Whether /readyz fails while no publisher is awake. `socialflow up`: yes.",
+    )
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:

@@ -7,6 +7,7 @@ this table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class ScheduledFlow:
     description: str
     concurrency_limit: int | None
     """How many runs may be active at once; further ones wait their turn. None = overlap is intended."""
+    embedded_interval: timedelta | None = None
+    """Under `socialflow up`, in place of `cron`: a run at the start and then this often, which ends within it."""
 
     @property
     def entrypoint(self) -> str:
@@ -34,8 +37,9 @@ SCHEDULED_FLOWS = (
         module="flows.publishing.publish_posts",
         function="publish_due_posts",
         cron="* * * * *",
-        description="Sends every due publication at its second. A run ends when the next is awake.",
+        description="Sees to it that publishers are awake, publishes where one is missing, shows what they did.",
         concurrency_limit=None,
+        embedded_interval=timedelta(minutes=30),
     ),
     ScheduledFlow(
         name="ingest-metrics",

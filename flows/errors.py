@@ -5,6 +5,7 @@ FlowError
 |-- DoubtfulDataError     numbers came that cannot be true; they are kept: look at quality.findings
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
 |-- NotConnectedError     an account was not connected by browser: the message says why, begin again
+|-- ChildStartError       a child of the launcher does not become ready: look at its log
 '-- DemoError             the demo did not show what it must: the message says which step
 
 SetupError (of the warehouse: one sentence, exit 1)
@@ -69,3 +70,7 @@ class PortInUseError(SetupError):
 
 class AlreadyRunningError(SetupError):
     """One home, one launcher."""
+
+
+class ChildStartError(FlowError):
+    """A child of the launcher does not become ready."""

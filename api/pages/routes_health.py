@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
+from warehouse.store.clock import read_time
+from warehouse.store.publishing.heartbeats import PublishersState, get_publishers_state
 from warehouse.store.publishing.queue_state import QueueState, get_queue_state
 from warehouse.store.webhooks.state import WebhookState, get_webhook_state
 
@@ -35,6 +37,7 @@ class ReadyOut(BaseModel):
     store: CheckResult
     lake: CheckResult
     orchestrator: CheckResult
+    publisher: CheckResult
 
 
 @router.get("/healthz", operation_id="get_health", summary="Check that the process is alive")
@@ -50,17 +53,22 @@ async def get_health() -> HealthOut:
     responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
-    """Tell whether store, lake and orchestrator can be used."""
-    store, lake, orchestrator = await asyncio.gather(
+    """Tell whether store, lake and orchestrator can be used, and whether a publisher is awake."""
+    store, publisher, lake, orchestrator = await asyncio.gather(
         asyncio.to_thread(_check_store, services),
+        asyncio.to_thread(_check_publisher, services),
         asyncio.to_thread(_check_lake, services),
         _check_orchestrator(services.settings.orchestrator_url),
     )
-    ready = "failed" not in (store, lake, orchestrator)
+    ready = "failed" not in (store, publisher, lake, orchestrator)
     if not ready:
         response.status_code = 503
     return ReadyOut(
-        status="ready" if ready else "not_ready", store=store, lake=lake, orchestrator=orchestrator
+        status="ready" if ready else "not_ready",
+        store=store,
+        lake=lake,
+        orchestrator=orchestrator,
+        publisher=publisher,
     )
 
 
@@ -72,9 +80,11 @@ def get_metrics(services: ServicesDep) -> Response:
     with services.store.read() as session:
         state = get_queue_state(session, services.clock())
         webhooks = get_webhook_state(session, services.clock())
+        publishers = get_publishers_state(session, read_time(session))
     registry = CollectorRegistry()
     registry.register(_QueueCollector(state))
     registry.register(_WebhookCollector(webhooks))
+    registry.register(_PublisherCollector(publishers))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -136,6 +146,38 @@ class _WebhookCollector:
         )
         for name, words, value in gauges:
             yield GaugeMetricFamily(f"socialflow_webhook_{name}", words, value)
+
+
+class _PublisherCollector:
+    """One reading of the publishers' heartbeats, as Prometheus wants it."""
+
+    def __init__(self, state: PublishersState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges."""
+        yield GaugeMetricFamily(
+            "socialflow_publishers_awake",
+            "Publishers with a fresh heartbeat and a clock that agrees with the store's.",
+            self._state.awake,
+        )
+        yield GaugeMetricFamily(
+            "socialflow_publisher_clock_skew_seconds",
+            "Largest difference between a live publisher's clock and the store's; beyond 2 s it publishes nothing.",
+            self._state.clock_skew_seconds,
+        )
+
+
+def _check_publisher(services: Services) -> CheckResult:
+    try:
+        with services.store.read() as session:
+            state = get_publishers_state(session, read_time(session))
+    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+        logger.exception("the publishers' heartbeats cannot be read")
+        return "failed"
+    if state.awake:
+        return "ok"
+    return "failed" if services.settings.publisher_expected else "not_checked"
 
 
 def _check_store(services: Services) -> CheckResult:

@@ -56,6 +56,7 @@ def publish(
                 pool,
                 horizon=timedelta(seconds=seconds),
                 max_lateness=resources.warehouse.max_lateness,
+                home=resources.warehouse.home,
             )
             return report.as_dict()
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.output import say
-from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
+from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
 from flows.settings import FlowSettings
@@ -45,7 +45,8 @@ def up(
 
         def announce() -> None:
             nonlocal announced
-            if not announced and supervisor.is_ready("api", "prefect-server"):
+            publishing = any(supervisor.is_ready(name) for name in PUBLISHERS)
+            if not announced and publishing and supervisor.is_ready("api", "prefect-server"):
                 announced = True
                 say(
                     f"SocialFlow is up.\n  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"

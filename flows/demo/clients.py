@@ -1,45 +1,45 @@
-"""The three servers that the demo talks to as anybody could: our API, Prefect's, and the simulated platforms'."""
+"""The two servers that the demo talks to as anybody could: our API and the simulated platforms'."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from flows.errors import DemoError
+from flows.serving.child_start import ChildStart
+from flows.serving.launcher import PROCESSES_FILE, PUBLISHERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from flows.settings import FlowSettings
 
-START_TIMEOUT = 75.0
-"""Seconds for a server to answer for the first time, on a machine that starts all of them at once."""
 SHOWN_PLATFORMS = frozenset({"twitter", "instagram", "mastodon", "bluesky"})
 """Four that between them show every way to find out what became of a post."""
-_RUNNING = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
 
 
 class Servers:
     """HTTP clients for the demo. Every call raises DemoError in the server's own words when it is refused."""
 
-    def __init__(self, settings: FlowSettings) -> None:
+    def __init__(self, settings: FlowSettings, home: Path) -> None:
+        self._processes = home / PROCESSES_FILE
         self._api = httpx.AsyncClient(base_url=settings.api_url, timeout=30)
-        self._prefect = httpx.AsyncClient(base_url=f"{settings.prefect_url}/api", timeout=30)
         self._sandbox = httpx.AsyncClient(base_url=f"{settings.sandbox_url}/_sandbox", timeout=30)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        for client in (self._api, self._prefect, self._sandbox):
+        for client in (self._api, self._sandbox):
             await client.aclose()
 
     async def wait_for_api(self) -> None:
         """Return when API and sandbox answer."""
-        await _wait_for(self._sandbox, "health", "the sandbox")
-        await _wait_for(self._api, "/healthz", "the API")
+        await self._wait_for(self._sandbox, "health", ["sandbox"])
+        await self._wait_for(self._api, "/healthz", ["api"])
 
     async def sign_in(self, api_key: str, api_secret: str) -> str:
         """Exchange the key for a token, use it from now on, and return it."""
@@ -94,43 +94,35 @@ class Servers:
         posts: list[dict[str, Any]] = await _call(self._sandbox, "GET", "posts?via=api")
         return posts
 
-    async def wait_for_publisher(self, deployment: str) -> None:
-        """Return when a run of the publisher is at work; the first one is asked for, later ones are scheduled."""
-        await _wait_for(self._prefect, "/health", "Prefect's server")
-        wanted = {"deployments": {"name": {"any_": [deployment]}}}
-        deadline = time.monotonic() + START_TIMEOUT
-        asked = False
-        while time.monotonic() < deadline:
-            # While it starts, Prefect's server answers 503 now and then: its database is busy.
-            with suppress(_BusyError):
-                if await _call(self._prefect, "POST", "/flow_runs/filter", json=_RUNNING | wanted):
+    async def wait_for_publisher(self) -> None:
+        """Return when a publisher is awake."""
+        await self._wait_for(self._api, "/readyz", PUBLISHERS, lambda answer: _read_publisher(answer) == "ok")
+
+    async def _wait_for(
+        self,
+        client: httpx.AsyncClient,
+        path: str,
+        names: Sequence[str],
+        is_ready: Callable[[httpx.Response], bool] = lambda answer: answer.is_success,
+    ) -> None:
+        """Wait as long as one of the named children of the launcher lives and gets on with its start."""
+        start = ChildStart(self._processes, names)
+        while True:
+            try:
+                if is_ready(await client.get(path, timeout=2)):
                     return
-                asked = asked or await self._start_run(wanted)
-            await asyncio.sleep(0.5)
-        raise DemoError(f"no run of {deployment} began within {START_TIMEOUT:.0f} s: see runner.log")
-
-    async def _start_run(self, wanted: dict[str, Any]) -> bool:
-        found = await _call(self._prefect, "POST", "/deployments/filter", json=wanted)
-        for row in found:
-            # The next scheduled run, which starts with the next minute, relieves it.
-            await _call(self._prefect, "POST", f"/deployments/{row['id']}/create_flow_run", json={})
-        return bool(found)
+            except httpx.TransportError:
+                pass  # not up yet
+            start.check()
+            await asyncio.sleep(0.2)
 
 
-class _BusyError(DemoError):
-    """The server asks to come again."""
-
-
-async def _wait_for(client: httpx.AsyncClient, path: str, what: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            if (await client.get(path, timeout=2)).is_success:
-                return
-        except httpx.TransportError:
-            pass  # not up yet
-        await asyncio.sleep(0.2)
-    raise DemoError(f"{what} did not answer within {START_TIMEOUT:.0f} s")
+def _read_publisher(answer: httpx.Response) -> str | None:
+    try:
+        found: str | None = answer.json().get("publisher")
+    except ValueError:
+        return None
+    return found
 
 
 async def _call(client: httpx.AsyncClient, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -138,8 +130,6 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **content: An
         answer = await client.request(method, path, **content)
     except httpx.TransportError as error:
         raise DemoError(f"{method} {path} was not answered: {type(error).__name__}") from error
-    if answer.status_code == 503:
-        raise _BusyError(f"{method} {answer.request.url.path} is not available now")
     if answer.is_error:
         raise DemoError(
             f"{method} {answer.request.url.path} was answered {answer.status_code}: {answer.text[:500]}"

@@ -1,7 +1,7 @@
 """What the demo shows, step by step, against simulated platforms; the launcher starts it as `flows.demo.steps`.
 
     key -> four accounts connected -> half a year of history read -> best times -> overview
-        -> posts scheduled -> published by the scheduled flow -> measured -> compared with the platforms' own record
+        -> posts scheduled -> published -> measured -> compared with the platforms' own record
 
 It is a process of its own, so that its memory is given back when everything is shown.
 """
@@ -28,11 +28,11 @@ from flows.resources import Resources, open_resources
 from flows.settings import FlowSettings
 from flows.timing.refresh import compute_all_optimal_times
 from warehouse.errors import WarehouseError
+from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import SCOPES, create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace
 
 PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
-PUBLISHER = "publish-due-posts"
 FIRST_DELAY = timedelta(seconds=4)
 SPACING = timedelta(seconds=2)
 SENT_WITHIN = 45.0
@@ -130,9 +130,7 @@ class Demo:
 
     async def run(self) -> None:
         """Show everything. Raises DemoError, PartlyFailedError or a warehouse's error with what did not work."""
-        async with open_resources() as (resources, pool), asyncio.TaskGroup() as tasks:
-            # Prefect's server needs ten seconds to start; the history is read meanwhile.
-            publisher = tasks.create_task(self._servers.wait_for_publisher(PUBLISHER))
+        async with open_resources() as (resources, pool):
             await self._connect_accounts(resources)
             history = await read_histories(resources, pool, run_id="demo-history")
             followers = await read_due_followers(resources, pool, run_id="demo-followers")
@@ -145,7 +143,7 @@ class Demo:
                 f"best posting times of {times['accounts']} accounts computed from {times['posts']} posts"
             )
             await self._show_overview()
-            await publisher
+            await self._servers.wait_for_publisher()
             self.say("the publisher is awake")
             await self._publish()
             metrics = await read_due_metrics(resources, pool, run_id="demo-metrics", ahead=AHEAD)
@@ -231,7 +229,7 @@ def _make_key(resources: Resources) -> dict[str, str]:
 
 
 async def _show(started: float) -> tuple[dict[str, Any], dict[str, str]]:
-    async with Servers(FlowSettings()) as servers:
+    async with Servers(FlowSettings(), WarehouseSettings().home) as servers:
         demo = Demo(servers, started)
         await demo.run()
         result = demo.shown.summarise(time.time() - started)
@@ -246,9 +244,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         result, access = asyncio.run(_show(arguments.started))
-    except* (FlowError, WarehouseError) as errors:
-        reasons = [str(error) for error in errors.exceptions]
-        result, access = {"problems": reasons, "seconds": round(time.time() - arguments.started, 1)}, {}
+    except (FlowError, WarehouseError) as error:
+        result, access = {"problems": [str(error)], "seconds": round(time.time() - arguments.started, 1)}, {}
     arguments.result.write_text(json.dumps({"result": result, "access": access}))
     return 1 if result["problems"] else 0
 

@@ -18,7 +18,9 @@ from flows.serving.launcher import PROCESSES_FILE
 from warehouse.errors import WarehouseError
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import account_health, list_accounts
+from warehouse.store.clock import CLOCK_TOLERANCE, read_time
 from warehouse.store.database import Store
+from warehouse.store.publishing.heartbeats import get_publishers_state
 from warehouse.store.publishing.queue_state import get_queue_state
 from warehouse.store.webhooks.state import get_webhook_state
 
@@ -109,6 +111,7 @@ def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime
                 Finding("store", "ok", f"{store.dialect}, the secret key fits"),
                 *_check_accounts(session, now),
                 *_check_queue(session, now),
+                _check_publishers(session, settings),
                 *(Finding(*line) for line in examine_pace(session, flows, now)),
                 *_check_webhooks(session, now),
             ]
@@ -145,6 +148,22 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
     if review := state.by_status.get("needs_review"):
         detail = f"{review} posts wait for a person: `socialflow posts show ID` tells why"
         yield Finding("posts to review", "failed", detail)
+
+
+def _check_publishers(session: Session, settings: WarehouseSettings) -> Finding:
+    """Heartbeats are by the store's clock, so they are judged by it."""
+    state = get_publishers_state(session, read_time(session))
+    if abs(state.clock_skew_seconds) > CLOCK_TOLERANCE.total_seconds():
+        detail = (
+            f"the clock of a publisher's machine is off by {state.clock_skew_seconds:+.1f} s from the store's: set it "
+            "right (NTP); until then that publisher sends nothing"
+        )
+        return Finding("publishers", "failed", detail)
+    if state.awake:
+        return Finding("publishers", "ok", f"{state.awake} awake")
+    if (settings.home / PROCESSES_FILE).exists():
+        return Finding("publishers", "failed", "none is awake: see logs/publisher-1.log in the home folder")
+    return Finding("publishers", "warning", "none is awake: `socialflow up` starts two")
 
 
 def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:

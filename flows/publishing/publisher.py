@@ -1,35 +1,49 @@
 """The publisher: claims ahead, sleeps to each publication's own second, sends, and records the proof.
 
     every second   claim what falls due within the look-ahead -> one asyncio task per publication
+                   look whether another publisher on this machine has died; if so, take over at once
     a task         sleep to the second -> commit `sending` -> send -> commit the outcome
-    every 5 s      take over from dead publishers, settle what is overdue or unusable, look up what is unknown
+    every 2 s      heartbeat, and compare this process's clock with the store's
+                   take over from silent publishers, settle what is overdue or unusable
 
-Any number of publishers may run; the leases in the store arbitrate. Those that run in shifts end as soon as the
-next one is awake. Nothing here knows Prefect.
+Any number of publishers may run, each for hours; the leases in the store arbitrate. Nothing here knows Prefect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from connectors.registry import warm_up
+from flows.publishing.life_lock import LifeLock, make_owner
 from flows.publishing.publication_sender import Courier
 from flows.publishing.report import PublishReport
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
-from warehouse.store.publishing.claims import claim_due, claim_unknown, release_claims, renew_leases
-from warehouse.store.publishing.recovery import expire_leases, fail_unusable, review_overdue, review_unaskable
-from warehouse.store.publishing.shifts import begin_shift, end_shift, is_relieved
+from warehouse.store.clock import CLOCK_TOLERANCE, to_store_clock
+from warehouse.store.publishing.claims import (
+    claim_due,
+    claim_unknown,
+    has_work,
+    release_claims,
+    renew_leases,
+)
+from warehouse.store.publishing.heartbeats import BEAT, beat, begin_beating, list_running, mark_ended
+from warehouse.store.publishing.recovery import (
+    expire_leases,
+    fail_unusable,
+    needs_recovery,
+    review_overdue,
+    review_unaskable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from datetime import datetime
+    from pathlib import Path
 
     from connectors.registry import ConnectorPool
     from warehouse.store.database import Store
@@ -38,18 +52,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HOUSEKEEPING = timedelta(seconds=5)
-FAILURE_LIMIT = 10
-"""Failed turns in a row after which a publisher gives up; the next run tries anew."""
-GRACE = timedelta(seconds=8)
-"""How long sends under way may take once the publisher is told to end."""
+LIVES = "publishers"
+"""Folder in the home that holds one lock file for each publisher of this machine."""
+HOUSEKEEPING = timedelta(seconds=2)
+FAILURE_LIMIT = 60
+"""Failed turns in a row after which a publisher gives up; whoever started it starts another."""
+GRACE = timedelta(seconds=4)
+"""How long sends under way may take once the publisher is told to end: within what the supervisor allows."""
 EARLIEST_WAKE = 0.0005
 """Seconds: a sleep shorter than this is not worth a turn of the event loop."""
-
-
-def utc_now() -> datetime:
-    """Return the present moment, aware UTC."""
-    return datetime.now(UTC)
 
 
 class Publisher:
@@ -62,20 +73,25 @@ class Publisher:
         *,
         settings: PublisherSettings,
         max_lateness: timedelta,
-        in_shifts: bool = False,
-        clock: Callable[[], datetime] = utc_now,
+        home: Path | None = None,
+        clock: Callable[[], datetime] | None = None,
+        on_awake: Callable[[], None] = lambda: None,
     ) -> None:
+        """`home`: where the publishers of this machine keep their locks; without it, heartbeats alone tell who lives.
+
+        `on_awake` is called once the first turn is done.
+        """
         self._store = store
         self._pool = pool
         self._settings = settings
         self._max_lateness = max_lateness
-        self._in_shifts = in_shifts
-        self._shift: int | None = None
-        self._clock = clock
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:12]}"
+        self._clock = to_store_clock(store, clock)
+        self._on_awake = on_awake
+        self.owner = make_owner()
+        self._life = LifeLock(home / LIVES, self.owner) if home else None
         self.report = PublishReport()
-        self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=clock)
-        self._courier = Courier(store, pool, self._writer, settings=settings, clock=clock)
+        self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=self._clock)
+        self._courier = Courier(store, pool, self._writer, settings=settings, clock=self._clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: set[str] = set()
         """Publications whose outcome is being committed: nothing of them is on its way to a platform."""
@@ -84,33 +100,40 @@ class Publisher:
             lambda: asyncio.Semaphore(settings.account_concurrency)
         )
         self._stopping = asyncio.Event()
+        self._next_turn = asyncio.Event()
+        """Set when the next turn is not to wait for the poll: to stop, or to claim what there was no room for."""
+        self._claimed_to_the_limit = False
+        self._awake = False
         self._warm = False
+        self._was_trusted = True
 
     def stop(self) -> None:
         """Claim no more; what is being sent is finished, what only waits is given back."""
         self._stopping.set()
+        self._next_turn.set()
 
     async def run(self, until: datetime) -> PublishReport:
-        """Publish what falls due up to `until` (UTC), then return; in shifts: until the next publisher is awake.
+        """Publish what falls due up to `until` (UTC), then return.
 
         Ended from outside, or by a store that cannot be used, it gives sends under way a moment to finish.
         """
+        await asyncio.to_thread(self._begin)
         async with self._writer:
-            renewal = asyncio.create_task(self._renew_forever(), name="lease-renewal")
+            helpers = [
+                asyncio.create_task(self._renew_forever(), name="lease-renewal"),
+                asyncio.create_task(self._beat_forever(), name="heartbeat"),
+            ]
             try:
-                if self._in_shifts:
-                    self._shift = await asyncio.to_thread(self._begin_shift)
                 await self._loop(until)
                 if self._tasks:
                     await asyncio.wait(self._tasks.values())
             finally:
-                self._stopping.set()
+                self.stop()
                 if self._tasks:
                     await asyncio.wait(self._tasks.values(), timeout=GRACE.total_seconds())
-                renewal.cancel()
-                await self._give_back()
-                if self._shift is not None:
-                    await asyncio.to_thread(self._end_shift, self._shift)
+                for helper in helpers:
+                    helper.cancel()
+                await self._end()
         return self.report
 
     async def _loop(self, until: datetime) -> None:
@@ -118,14 +141,10 @@ class Publisher:
         failures = 0
         while not self._stopping.is_set():
             now = self._clock()
+            self._next_turn.clear()
             try:
-                if self._shift is not None and await asyncio.to_thread(self._is_relieved, self._shift):
-                    return  # what it has claimed it still sends; the next publisher claims the rest
-                if now >= next_housekeeping:
-                    await asyncio.to_thread(self._keep_house, now)
-                    await self._look_up_unknown(now)
-                    next_housekeeping = now + HOUSEKEEPING
-                await self._claim(now, min(now + self._settings.look_ahead, until))
+                if await self._is_fit():
+                    next_housekeeping = await self._take_turn(now, until, next_housekeeping)
                 failures = 0
             except Exception:
                 # A database that restarts must not end the sends under way; one that stays away must show.
@@ -135,33 +154,82 @@ class Publisher:
                 if failures >= FAILURE_LIMIT:
                     raise
             now = self._clock()
-            if now >= until:
+            if now < until:
+                await self._pause(min(self._settings.poll, until - now).total_seconds())
+            elif self._claimed_to_the_limit:  # more is due than one publisher holds at once
+                await self._pause(self._settings.poll.total_seconds())
+            else:
                 return
-            await self._stopped_within(min(self._settings.poll, until - now).total_seconds())
 
-    def _begin_shift(self) -> int:
-        with self._store.write() as session:
-            return begin_shift(session, self.owner, self._clock())
+    async def _is_fit(self) -> bool:
+        """Whether this process's clock agrees with the store's; if not, everything claimed is given back."""
+        if self._clock.is_trusted:
+            if not self._was_trusted:
+                logger.warning("the clock of this machine agrees with the store's again: publishing goes on")
+            self._was_trusted = True
+            return True
+        if self._was_trusted:
+            skew = self._clock.skew.total_seconds()
+            logger.error(
+                "the clock of this machine is %.1f s %s the store's (allowed: %.0f s): this process publishes "
+                "nothing until it is set right",
+                abs(skew), "ahead of" if skew > 0 else "behind", CLOCK_TOLERANCE.total_seconds(),
+            )  # fmt: skip
+            self._was_trusted = False
+        if self._tasks:
+            await asyncio.to_thread(self._release_all)
+        return False
 
-    def _is_relieved(self, shift: int) -> bool:
+    async def _take_turn(self, now: datetime, until: datetime, next_housekeeping: datetime) -> datetime:
+        """Do what there is to do at `now`; return when to keep house next."""
+        horizon = min(now + self._settings.look_ahead, until)
+        due_for_housekeeping = now >= next_housekeeping
+        work = await asyncio.to_thread(self._look, now, horizon, due_for_housekeeping)
+        if work:
+            await self._claim(now, horizon)
+            await self._look_up_unknown(now)
+        else:
+            self._claimed_to_the_limit = False
+        if not self._awake:
+            self._awake = True
+            self._on_awake()
+        if not self._warm and not self._tasks:
+            # What the connectors load late is loaded while nothing is due: it costs a second of CPU.
+            self._warm = True
+            await asyncio.to_thread(warm_up)
+        return now + HOUSEKEEPING if due_for_housekeeping else next_housekeeping
+
+    def _look(self, now: datetime, horizon: datetime, keep_house: bool) -> bool:  # noqa: FBT001 (one caller)
+        """Take over from the dead, keep house if asked; return whether there is anything to claim."""
         with self._store.read() as session:
-            return is_relieved(session, shift)
-
-    def _end_shift(self, shift: int) -> None:
+            running = list_running(session, except_owner=self.owner) if self._life else []
+        dead = self._life.find_dead(running) if self._life else []
+        with self._store.read() as session:
+            untidy = bool(dead) or (
+                keep_house and needs_recovery(session, now=now, max_lateness=self._max_lateness)
+            )
+            work = has_work(session, now=now, horizon=horizon)
+        if not untidy:
+            return work
         with self._store.write() as session:
-            end_shift(session, shift)
+            mark_ended(session, dead, now)
+            expired = expire_leases(session, now=now)
+            self.report.overdue += review_overdue(session, now=now, max_lateness=self._max_lateness)
+            self.report.unusable += fail_unusable(session, now=now) + review_unaskable(session, now=now)
+        self.report.released += expired["released"]
+        if self._life and dead:
+            self._life.forget(dead)
+            logger.warning("took over from %s: %s", ", ".join(dead), expired)
+        return True
 
     async def _claim(self, now: datetime, horizon: datetime) -> None:
         room = self._settings.claim_limit - len(self._tasks)
-        if room <= 0:
-            return
-        claimed = await asyncio.to_thread(self._claim_in_store, now, horizon, room)
-        for publication in claimed:
-            self._start(publication, self._send_at_its_second(publication))
-        if claimed and not self._warm:
-            # Claimed ahead of their time: what the connectors load late is loaded before the first is due.
-            self._warm = True
-            await asyncio.to_thread(warm_up)
+        if room > 0:
+            claimed = await asyncio.to_thread(self._claim_in_store, now, horizon, room)
+            for publication in claimed:
+                self._start(publication, self._send_at_its_second(publication))
+            room -= len(claimed)
+        self._claimed_to_the_limit = room <= 0
 
     def _claim_in_store(self, now: datetime, horizon: datetime, room: int) -> list[ClaimedPublication]:
         with self._store.write() as session:
@@ -180,13 +248,6 @@ class Publisher:
         with self._store.write() as session:
             return claim_unknown(session, owner=self.owner, now=now, limit=room, lease=self._settings.lease)
 
-    def _keep_house(self, now: datetime) -> None:
-        with self._store.write() as session:
-            expired = expire_leases(session, now=now)
-            self.report.released += expired["released"]
-            self.report.overdue += review_overdue(session, now=now, max_lateness=self._max_lateness)
-            self.report.unusable += fail_unusable(session, now=now) + review_unaskable(session, now=now)
-
     def _start(self, publication: ClaimedPublication, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=publication.id)
         self._tasks[publication.id] = task
@@ -194,6 +255,8 @@ class Publisher:
 
     def _finish(self, publication_id: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(publication_id, None)
+        if self._claimed_to_the_limit and len(self._tasks) <= self._settings.claim_limit // 2:
+            self._next_turn.set()
         if task.cancelled() or (error := task.exception()) is None:
             return
         # Its lease runs out, and what was being sent is then looked up: nothing is lost, but the run says so.
@@ -201,9 +264,10 @@ class Publisher:
         logger.error("publication %s: %s", publication_id, error, exc_info=error)
 
     async def _send_at_its_second(self, publication: ClaimedPublication) -> None:
-        wait = (publication.due_at - self._clock()).total_seconds()
-        if wait > EARLIEST_WAKE and await self._stopped_within(wait):
-            return  # given back by `run`
+        # Asked again after each sleep: the store's clock may have been set back meanwhile.
+        while (wait := (publication.due_at - self._clock()).total_seconds()) > EARLIEST_WAKE:
+            if await self._stopped_within(wait):
+                return  # given back by `run`
 
         def on_leave(granted: Granted) -> None:
             if granted.attempt == 1:
@@ -231,43 +295,110 @@ class Publisher:
             logger.warning("publication %s: %s: %s", outcome.publication_id, outcome.kind, outcome.message)
 
     async def _renew_forever(self) -> None:
-        """Keep the leases of what is under way; a publisher that stops doing so counts as dead."""
+        """Keep the leases of what is under way; others look up what a publisher that stops doing so was sending."""
+        lease = self._settings.lease.total_seconds()
+        clock = asyncio.get_running_loop().time
+        renewed_at = clock()
         while True:
-            await asyncio.sleep(self._settings.lease.total_seconds() / 4)
+            await asyncio.sleep(lease / 4)
             ids = list(self._tasks)
             if not ids:
+                renewed_at = clock()
                 continue
-            held = await asyncio.to_thread(self._renew, ids)
-            for publication_id in set(ids) - held:
-                task = self._tasks.get(publication_id)
-                if task is not None and publication_id not in self._recording:
-                    # Another publisher took it over: ours must not reach the platform after theirs has looked.
-                    logger.warning(
-                        "the lease on publication %s was lost; its send is broken off", publication_id
-                    )
-                    task.cancel()
+            asked_at = clock()
+            try:
+                # A store that is locked answers late, or not at all: no longer than the leases last.
+                async with asyncio.timeout_at(renewed_at + lease):
+                    held = await asyncio.to_thread(self._renew, ids)
+                renewed_at = asked_at
+            except TimeoutError:
+                held, renewed_at = set(), clock()
+            except Exception:  # the store is away: tried again while the leases last
+                logger.warning("the leases could not be renewed", exc_info=True)
+                continue
+            self._break_off(set(ids) - held)
+
+    def _break_off(self, ids: set[str]) -> None:
+        """Another publisher takes these over: ours must not reach the platform after theirs has looked."""
+        for publication_id in ids:
+            task = self._tasks.get(publication_id)
+            if task is not None and publication_id not in self._recording:
+                logger.warning("the lease on publication %s was lost; its send is broken off", publication_id)
+                task.cancel()
 
     def _renew(self, ids: list[str]) -> set[str]:
         until = self._clock() + self._settings.look_ahead + self._settings.lease
         with self._store.write() as session:
             return renew_leases(session, ids, owner=self.owner, until=until)
 
-    async def _give_back(self) -> None:
-        """Release what was claimed and never begun, so that another publisher need not wait for the lease."""
-        for task in self._tasks.values():
+    async def _beat_forever(self) -> None:
+        """Say every two seconds that this publisher is awake; others take over from one that stops doing so."""
+        while True:
+            await asyncio.sleep(BEAT.total_seconds())
+            try:
+                known = await asyncio.to_thread(self._beat, self.report.as_dict())
+            except Exception:  # the store is away: the loop sees it too, counts it and gives up in the end
+                logger.warning("the heartbeat could not be written", exc_info=True)
+                continue
+            if not known:
+                # Nobody may judge so while this process holds its lock. Whatever the reason: send nothing more.
+                logger.error("another publisher has noted this one as ended: it stops")
+                for task in self._tasks.values():
+                    task.cancel()
+                self.stop()
+                return
+
+    def _begin(self) -> None:
+        self._clock.sync()
+        if self._life:
+            self._life.acquire()
+        with self._store.write() as session:
+            begin_beating(session, self.owner, self._clock(), clock_skew=self._clock.skew)
+
+    def _beat(self, report: dict[str, Any]) -> bool:
+        self._clock.sync()
+        with self._store.write() as session:
+            return beat(session, self.owner, self._clock(), clock_skew=self._clock.skew, report=report)
+
+    async def _end(self) -> None:
+        """Give back what was claimed and never begun, and note the end: others need not wait for anything."""
+        unfinished = list(self._tasks.values())
+        for task in unfinished:
             task.cancel()
-        await asyncio.to_thread(self._release_all)
+        if unfinished:
+            await asyncio.wait(unfinished)
+        try:
+            await asyncio.to_thread(self._note_end, self.report.as_dict())
+        finally:
+            if self._life:
+                self._life.release()
+        if self._life:
+            self._life.forget([self.owner])
+
+    def _note_end(self, report: dict[str, Any]) -> None:
+        now = self._clock()
+        with self._store.write() as session:
+            release_claims(session, owner=self.owner, now=now)
+            beat(session, self.owner, now, clock_skew=self._clock.skew, report=report)
+            mark_ended(session, [self.owner], now)
 
     def _release_all(self) -> None:
         with self._store.write() as session:
             release_claims(session, owner=self.owner, now=self._clock())
 
     async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        return await _is_set_within(self._stopping, seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        await _is_set_within(self._next_turn, seconds)
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def run_publisher(
@@ -277,19 +408,17 @@ async def run_publisher(
     horizon: timedelta,
     max_lateness: timedelta,
     settings: PublisherSettings | None = None,
-    in_shifts: bool = False,
-    clock: Callable[[], datetime] = utc_now,
+    home: Path | None = None,
+    clock: Callable[[], datetime] | None = None,
 ) -> PublishReport:
-    """Publish what is due now and falls due within `horizon`; zero = only what is due already.
-
-    `in_shifts`: end before that, once another publisher has begun a shift.
-    """
+    """Publish what is due now and falls due within `horizon`; zero = only what is due already."""
+    clock = to_store_clock(store, clock)
     publisher = Publisher(
         store,
         pool,
         settings=settings or PublisherSettings(),
         max_lateness=max_lateness,
-        in_shifts=in_shifts,
+        home=home,
         clock=clock,
     )
     return await publisher.run(clock() + horizon)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
+
+LATENESS_KEPT = 10_000
+"""A publisher lives for hours: of how many sends, the last ones, it knows the lateness."""
 
 
 @dataclass(slots=True)
 class PublishReport:
-    """What one run did. `lateness` holds, in seconds, how long after its time each first attempt left."""
+    """What one run did. `lateness`: seconds after its time at which each first attempt left, of the last ones."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    lateness: list[float] = field(default_factory=list)
+    lateness: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
     released: int = 0
     overdue: int = 0
     unusable: int = 0

@@ -17,10 +17,10 @@ class PublisherSettings(BaseSettings):
 
     lease: Duration = Field(
         default=timedelta(seconds=90),
-        description="After this long without a sign of life a publisher counts as dead.",
+        description="After this long without a renewal, what a publisher was sending is looked up by others.",
     )
     look_ahead: Duration = Field(
-        default=timedelta(seconds=10), description="How long before its time a publication is claimed."
+        default=timedelta(seconds=3), description="How long before its time a publication is claimed."
     )
     poll: Duration = Field(
         default=timedelta(seconds=1), description="How often the store is asked for newly due publications."
@@ -38,7 +38,9 @@ class PublisherSettings(BaseSettings):
     )
     concurrency: int = Field(default=64, ge=1, le=1000, description="Sends under way at once.")
     account_concurrency: int = Field(default=8, ge=1, le=100, description="Of them, for one account.")
-    claim_limit: int = Field(default=2000, ge=1, le=10_000, description="Publications claimed at once.")
+    claim_limit: int = Field(
+        default=200, ge=1, le=10_000, description="Most publications that one publisher holds at once."
+    )
 
     @model_validator(mode="after")
     def _lease_is_long_enough(self) -> PublisherSettings:

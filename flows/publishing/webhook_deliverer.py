@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.02
 """After one is done: how long to wait for others, so that they share a claim."""
-FAILURE_LIMIT = 10
-"""Failed turns in a row after which a deliverer gives up; the next run tries anew."""
+LOG_EVERY = 60
+"""Of failed turns in a row, the first and then every so many are logged."""
 
 
 def utc_now() -> datetime:
@@ -94,12 +94,11 @@ class WebhookDeliverer:
                     self._start(sender, claimed)
                 failures = 0
             except Exception:
-                # As the publisher does: a database that restarts is waited for, one that stays away shows.
+                # A database that restarts is waited for; the publisher beside it ends if it stays away.
+                if failures % LOG_EVERY == 0:
+                    logger.exception("the outbox could not be asked (%d times in a row)", failures + 1)
                 failures += 1
                 self.report.errors += 1
-                logger.exception("the outbox could not be asked (%d of %d)", failures, FAILURE_LIMIT)
-                if failures >= FAILURE_LIMIT:
-                    return
             await self._pause()
 
     async def deliver_due(self) -> DeliveryReport:
@@ -176,12 +175,14 @@ class WebhookDeliverer:
 
 
 @asynccontextmanager
-async def deliver_beside(store: Store, settings: WebhookSettings) -> AsyncIterator[WebhookDeliverer]:
+async def deliver_beside(
+    store: Store, settings: WebhookSettings, *, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[WebhookDeliverer]:
     """Deliver events while the block does its own work, which waits for none of it.
 
     At the block's end what is under way is brought to its own; a block that fails ends it at once.
     """
-    deliverer = WebhookDeliverer(store, settings)
+    deliverer = WebhookDeliverer(store, settings, clock=clock)
     task = asyncio.create_task(deliverer.run(), name="webhook-deliverer")
     try:
         yield deliverer

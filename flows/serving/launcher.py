@@ -1,4 +1,4 @@
-"""What `socialflow up` starts: Prefect's server, the API, (the sandbox,) and the runner of the scheduled flows.
+"""What `socialflow up` starts: two publishers, the API, (the sandbox,) Prefect's server, and the runner of its flows.
 
 This process stays small: it imports neither Prefect nor a database nor the API, which it names by string.
 """
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from flows.settings import FlowSettings
 
 PROCESSES_FILE = "processes.json"
-"""In the home folder while `up` runs: the addresses, and each child's pid."""
+"""In the home folder while `up` runs: the addresses, each child's pid, and how often it was started again."""
+PUBLISHERS = ("publisher-1", "publisher-2")
+"""Both send, and the store's leases decide who sends what: when one dies, the other is already at work."""
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def prepare(environment: Mapping[str, str]) -> None:
 
 
 def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:
-    """Return the children in the order in which they start."""
+    """Return the children in the order in which they start: first what a post that is due soon needs."""
     environment = child_environment(home, settings)
     if with_sandbox:
         environment |= sandbox_environment(settings)
@@ -92,15 +94,26 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
         command=[*python, "flows.serving.api_process"],
         env=environment,
         ready_url=f"{settings.api_url}/healthz",
-    )  # fmt: skip
+    )
+    publishers = [
+        ChildSpec(
+            name=name,
+            command=[*python, "flows.publishing", "--ready-file", str(home / "tmp" / f"{name}.pid")],
+            env=environment,
+            ready_file=home / "tmp" / f"{name}.pid",
+            stop_seconds=5.0,
+            stop_first=True,
+        )
+        for name in PUBLISHERS
+    ]
     runner = ChildSpec(
         name="runner",
         command=[*python, "flows.serving.runner"],
         env=environment,
         after=("prefect-server",),
-        stop_seconds=5.0,
+        stop_seconds=4.0,
     )
-    return [*([sandbox] if with_sandbox else []), api, server, runner]
+    return [*([sandbox] if with_sandbox else []), *publishers, api, server, runner]
 
 
 def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
@@ -128,10 +141,14 @@ def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSp
     """Return a supervisor whose children's logs and pids are found under the home."""
     processes = home / PROCESSES_FILE
 
-    def note(pids: Mapping[str, int]) -> None:
-        addresses = {"api": settings.api_url, "prefect": settings.prefect_url}
+    def note(supervisor: Supervisor) -> None:
+        noted = {
+            "addresses": {"api": settings.api_url, "prefect": settings.prefect_url},
+            "pids": supervisor.pids,
+            "restarts": supervisor.restarts,
+        }
         fresh = processes.with_suffix(".new")
-        fresh.write_text(json.dumps({"addresses": addresses, "pids": dict(pids)}, indent=1))
+        fresh.write_text(json.dumps(noted, indent=1))
         fresh.replace(processes)
 
     return Supervisor(specs, folder=home, logs=home / "logs", on_change=note)

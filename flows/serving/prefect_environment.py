@@ -18,6 +18,21 @@ LOGGED_PACKAGES = ("flows", "warehouse", "connectors")
 """Their log lines show in the Prefect UI beside the run that wrote them."""
 
 
+_QUIET_SERVICES = {
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "15",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "15",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "15",
+    # No flow of ours pauses, and no worker polls this server.
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+}
+"""The server's services look at its database every few seconds, for much larger installations than one machine."""
+
+
 def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
     """Return the environment of every child: the caller's own, without its Prefect, with our addresses.
 
@@ -30,6 +45,7 @@ def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
         "SOCIALFLOW_API_PORT": str(settings.api_port),
         "SOCIALFLOW_API_PUBLIC_URL": os.environ.get("SOCIALFLOW_API_PUBLIC_URL") or settings.api_url,
         "SOCIALFLOW_API_ORCHESTRATOR_URL": f"{settings.prefect_url}/api/health",
+        "SOCIALFLOW_API_PUBLISHER_EXPECTED": "true",
         "SOCIALFLOW_PREFECT_PORT": str(settings.prefect_port),
         "SOCIALFLOW_SANDBOX_PORT": str(settings.sandbox_port),
         "PYTHONUNBUFFERED": "1",
@@ -58,7 +74,9 @@ def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
         # Blocks are Prefect's place for credentials and storage; we use none, and registering them is slow.
         "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGED_PACKAGES),
-        "PREFECT_RUNNER_POLL_FREQUENCY": "5",
+        # No run of ours is in a hurry: posts are sent by processes that Prefect knows nothing of.
+        "PREFECT_RUNNER_POLL_FREQUENCY": "15",
+        **_QUIET_SERVICES,
         # The runner unpacks into the temporary folder; every file is to stay under the home.
         "TMPDIR": str(temporary),
     }

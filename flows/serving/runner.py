@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 PREFETCH_SECONDS = 3
 """How long before its time a run's process is made: it needs two seconds to start, and 110 MB from then on."""
+
+
+FIRST_RUN_AFTER = timedelta(seconds=20)
+"""By then the server has planned it."""
 
 
 class EmbeddedRunner(Runner):
@@ -43,11 +48,13 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
     By its names alone: the flows themselves are imported in their runs, and this process stays 50 MB smaller.
     """
     limit = scheduled.concurrency_limit
+    interval = scheduled.embedded_interval
     return RunnerDeployment(
         name=scheduled.name,
         flow_name=scheduled.name,
         entrypoint=scheduled.entrypoint,
-        schedules=[DeploymentScheduleCreate(schedule=CronSchedule(cron=scheduled.cron, timezone="UTC"))],
+        schedules=[DeploymentScheduleCreate(schedule=_build_schedule(scheduled))],
+        parameters={"horizon_seconds": interval.total_seconds()} if interval else {},
         description=scheduled.description,
         concurrency_limit=limit,
         concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
@@ -56,6 +63,14 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
         # What a person may pass to a run by hand is checked by the flow itself.
         enforce_parameter_schema=False,
     )
+
+
+def _build_schedule(scheduled: ScheduledFlow) -> CronSchedule | IntervalSchedule:
+    if scheduled.embedded_interval is None:
+        return CronSchedule(cron=scheduled.cron, timezone="UTC")
+    # Counted from now on: the first run shows at once that scheduled runs start.
+    first = datetime.now(UTC) + FIRST_RUN_AFTER
+    return IntervalSchedule(interval=scheduled.embedded_interval, anchor_date=first)
 
 
 def main() -> None:

@@ -32,6 +32,8 @@ LONGEST_BACKOFF_SECONDS = 8.0
 """Short enough that a child that was killed is back within 30 s even when its first new start fails too."""
 STEADY_SECONDS = 20.0
 """A child that lived this long starts afresh with the shortest back-off."""
+FRESH_SECONDS = 1.0
+"""A child that has lived this long, and was killed or ended in order, is started again at once."""
 _TICK_SECONDS = 0.2
 
 
@@ -43,9 +45,13 @@ class ChildSpec:
     command: Sequence[str]
     env: Mapping[str, str]
     ready_url: str | None = None
+    ready_file: Path | None = None
+    """The child writes its process id into it once it is ready; for one that answers no URL."""
     after: tuple[str, ...] = ()
     stop_seconds: float = 3.0
     """How long the child may take to end in order, before it is killed."""
+    stop_first: bool = False
+    """Asked to end before all others, so that its time runs while they are asked one after the other."""
     once: bool = False
     """A piece of work with an end: not started again, and its messages (stderr) go where the launcher's go."""
 
@@ -61,6 +67,7 @@ class _Child:
     ready: bool = False
     was_ready: bool = False
     restarts: int = -1
+    asked_to_stop_at: float | None = None
     exit_code: int | None = None
     """Of a child that runs once."""
     groups: list[int] = field(default_factory=list)
@@ -76,9 +83,9 @@ class Supervisor:
         *,
         folder: Path,
         logs: Path,
-        on_change: Callable[[Mapping[str, int]], None] = lambda _pids: None,
+        on_change: Callable[[Supervisor], None] = lambda _supervisor: None,
     ) -> None:
-        """`folder` is the children's working directory; `on_change` hears the new pids after each start."""
+        """`folder` is the children's working directory; `on_change` is called after each start."""
         self._children = [_Child(spec) for spec in specs]
         self._folder = folder
         self._logs = logs
@@ -95,6 +102,11 @@ class Supervisor:
         if self._guard:
             pids["guard"] = self._guard.pid
         return pids
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each child that was started has been started again."""
+        return {child.spec.name: child.restarts for child in self._children if child.restarts >= 0}
 
     def is_ready(self, *names: str) -> bool:
         """True when these children (all of them, if none is named) answer."""
@@ -144,7 +156,7 @@ class Supervisor:
             elif (code := child.process.poll()) is not None:
                 self._note_exit(child, code)
             elif not child.ready:
-                child.ready = child.spec.ready_url is None or _answers(child.spec.ready_url)
+                child.ready = _is_ready(child.spec, child.process.pid)
                 child.was_ready = child.was_ready or child.ready
             elif (
                 child.backoff > FIRST_BACKOFF_SECONDS and time.monotonic() - child.started_at > STEADY_SECONDS
@@ -174,22 +186,32 @@ class Supervisor:
         child.restarts += 1
         child.groups.append(child.process.pid)
         self._tell_guard(f"+{child.process.pid}")
-        self._on_change(self.pids)
+        self._on_change(self)
 
     def _note_exit(self, child: _Child, code: int) -> None:
         child.process = None
+        lived = time.monotonic() - child.started_at
+        from_outside = code in {-_KILL, -signal.SIGTERM}
+        tells = child.spec.ready_url is not None or child.spec.ready_file is not None
+        blameless = from_outside or (tells and child.ready and code == 0)
+        at_once = blameless and lived > FRESH_SECONDS
         child.ready = False
         if child.spec.once:
             child.exit_code = code
             return
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        if at_once:
+            child.backoff = FIRST_BACKOFF_SECONDS
+        pause = 0.0 if at_once else child.backoff
         logger.warning(
             "%s %s; starting it again in %.1f s (see %s)",
-            child.spec.name, ended, child.backoff, self._logs / f"{child.spec.name}.log",
+            child.spec.name, ended, pause, self._logs / f"{child.spec.name}.log",
         )  # fmt: skip
-        child.start_at = time.monotonic() + child.backoff
-        child.backoff = min(child.backoff * 2, LONGEST_BACKOFF_SECONDS)
-        # A killed runner's flow runs may go on: the publisher still sends on time until the next run takes over.
+        child.start_at = time.monotonic() + pause
+        # A kill from outside says nothing against the child: only one that fails by itself is tried less often.
+        if not blameless:
+            child.backoff = min(child.backoff * 2, LONGEST_BACKOFF_SECONDS)
+        # A killed runner's flow runs may go on, to their own end.
         for group in [group for group in child.groups if not _signal_group(group, 0)]:
             child.groups.remove(group)
             self._tell_guard(f"-{group}")
@@ -198,9 +220,12 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every child, the last started first; whoever does not end in time is killed."""
+        for child in self._children:
+            if child.spec.stop_first:
+                _ask_to_stop(child)
         for child in reversed(self._children):
-            deadline = time.monotonic() + child.spec.stop_seconds
-            alive = [group for group in child.groups if _signal_group(group, signal.SIGTERM)]
+            deadline = _ask_to_stop(child) + child.spec.stop_seconds
+            alive = [group for group in child.groups if _signal_group(group, 0)]
             while alive and time.monotonic() < deadline and self._asked_to_stop < 2:
                 if child.process:
                     child.process.poll()  # reaps, so that the group counts as gone
@@ -267,6 +292,24 @@ def _signal_group(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):  # macOS refuses for a group that holds only zombies
         return False
     return True
+
+
+def _ask_to_stop(child: _Child) -> float:
+    """Ask a child to end, once; return when (monotonic) it was asked."""
+    if child.asked_to_stop_at is None:
+        child.asked_to_stop_at = time.monotonic()
+        for group in child.groups:
+            _signal_group(group, signal.SIGTERM)
+    return child.asked_to_stop_at
+
+
+def _is_ready(spec: ChildSpec, pid: int) -> bool:
+    if spec.ready_file is not None:
+        try:
+            return spec.ready_file.read_text() == str(pid)
+        except OSError:
+            return False
+    return spec.ready_url is None or _answers(spec.ready_url)
 
 
 def _answers(url: str) -> bool:

@@ -4,7 +4,7 @@
 publishers with SIGKILL (some of them exactly between the platform's accept and our record), waits for calm and then
 compares, post by post, the sandbox's own record with the store's. Everything follows from one seed.
 
-    python tests/chaos/storm.py --posts 500 --seconds 60 --kills 30 --seeds 10 [--database postgresql://...]
+    python -m tests.chaos.storm --posts 500 --seconds 60 --kills 30 --seeds 10 [--database postgresql://...]
 """
 
 from __future__ import annotations
@@ -45,27 +45,6 @@ from warehouse.store.publishing.ledger import list_events, verify_ledger
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PUBLISHER = """
-import asyncio, logging
-from datetime import timedelta
-from connectors.registry import ConnectorPool
-from connectors.settings import ConnectorSettings
-from flows.publishing.publisher import run_publisher
-from warehouse.settings import WarehouseSettings
-from warehouse.store.database import Store
-
-async def main():
-    settings = WarehouseSettings()
-    with Store.open(settings) as store:
-        async with ConnectorPool(ConnectorSettings()) as pool:
-            horizon = timedelta(minutes=20)  # bounded, should nobody kill it
-            await run_publisher(store, pool, horizon=horizon, max_lateness=settings.max_lateness)
-
-logging.basicConfig(level=logging.INFO)
-logging.getLogger("httpx").setLevel(logging.WARNING)
-logging.getLogger("alembic").setLevel(logging.WARNING)
-asyncio.run(main())
-"""
 PLATFORMS = (Platform.TWITTER, Platform.INSTAGRAM, Platform.MASTODON, Platform.BLUESKY)
 LEASE = 6
 FREEZE = LEASE + 1.5
@@ -146,7 +125,7 @@ class Processes:
 
     def start_publisher(self) -> None:
         """Start one more publisher; it lives until it is killed or stopped."""
-        self.publishers.append(self._spawn("-c", PUBLISHER))
+        self.publishers.append(self._spawn("-m", "flows.publishing"))
 
     def kill_publisher(self, index: int) -> None:
         """SIGKILL, and a new one in its place."""
@@ -367,10 +346,10 @@ def wait_for_calm(running: Processes, store: Store, storm: Storm) -> None:
         time.sleep(0.5)  # polling other processes, bounded by the deadline
 
 
-def judge(running: Processes, store: Store, texts: dict[str, str], verdict: Verdict) -> None:
+def judge(url: str, store: Store, texts: dict[str, str], verdict: Verdict) -> None:
     """Compare the sandbox's record with the store and the ledger, post by post."""
     out: dict[str, list[str]] = {}
-    for post in api_posts(running.url):
+    for post in api_posts(url):
         out.setdefault(post["text"], []).append(post["external_id"])
     with store.read() as session:
         rows = session.scalars(select(Publication).where(Publication.id.in_(texts))).all()
@@ -415,7 +394,7 @@ def run_storm(storm: Storm, home: Path) -> Verdict:
         time.sleep(max(0.0, left))  # the last posts fall due
         verdict.faults = httpx.get(f"{running.url}/_sandbox/faults").json().get("fired", {})
         wait_for_calm(running, store, storm)
-        judge(running, store, plan.texts, verdict)
+        judge(running.url, store, plan.texts, verdict)
     return verdict
 
 

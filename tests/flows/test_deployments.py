@@ -10,6 +10,7 @@ import prefect
 import pytest
 import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 
 from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
 from flows.serving.runner import build_deployment
@@ -63,7 +64,14 @@ def test_the_embedded_deployment_names_a_real_flow(scheduled: ScheduledFlow) -> 
     assert isinstance(flow, prefect.Flow)
     assert (flow.name, deployment.flow_name, deployment.name) == (scheduled.name,) * 3
     assert deployment.entrypoint == f"{flow.fn.__module__}.{flow.fn.__name__}"
-    (schedule,) = deployment.schedules or []
-    assert schedule.schedule.cron == scheduled.cron  # type: ignore[union-attr]  # all of ours are cron
+    (planned,) = deployment.schedules or []
+    if scheduled.embedded_interval:
+        # The launcher keeps publishers of its own: a run that must take their place gives it back at the next.
+        assert isinstance(planned.schedule, IntervalSchedule)
+        assert planned.schedule.interval == scheduled.embedded_interval
+        assert deployment.parameters == {"horizon_seconds": scheduled.embedded_interval.total_seconds()}
+    else:
+        assert isinstance(planned.schedule, CronSchedule)
+        assert planned.schedule.cron == scheduled.cron
     # A flow that is begun again sends again what it cannot know to be out; the store decides, not Prefect.
     assert flow.retries == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock
@@ -117,6 +118,14 @@ class Store:
     def dialect(self) -> str:
         """'sqlite' or 'postgresql'."""
         return self._engine.dialect.name
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the database's file; None where it is a server's, or only in memory."""
+        path = self._engine.url.database
+        if self.dialect != "sqlite" or not path or path == ":memory:":
+            return None
+        return Path(path).parent
 
     @property
     def reads_at_once(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from api.app import create_app
 from api.http.logs import RequestIdFilter
 from api.settings import ApiSettings
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
+from warehouse.store.publishing.heartbeats import beat, begin_beating
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +158,7 @@ def test_health_needs_no_token(server: Server) -> None:
             "store": "ok",
             "lake": "ok",
             "orchestrator": "not_checked",
+            "publisher": "not_checked",
         }
 
 
@@ -167,6 +170,29 @@ def test_a_missing_orchestrator_shows(tmp_path: Path) -> None:
     ):
         answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["orchestrator"]) == (503, "failed")
+
+
+def test_a_missing_publisher_shows_where_one_is_expected(tmp_path: Path) -> None:
+    settings = ApiSettings(publisher_expected=True)
+    with (
+        RunningServer(tmp_path / "home", SettableClock(), settings) as server,
+        open_anonymous(server) as client,
+    ):
+        missing = client.get("/readyz")
+        now = datetime.now(UTC)
+        with server.services.store.write() as session:
+            begin_beating(session, "host:1:a", now)
+        awake = client.get("/readyz")
+        assert "socialflow_publishers_awake 1.0" in client.get("/metrics").text
+        with server.services.store.write() as session:
+            beat(session, "host:1:a", now, clock_skew=timedelta(minutes=-5), report={})
+        wrong = client.get("/readyz")
+        text = client.get("/metrics").text
+    assert (missing.status_code, missing.json()["publisher"]) == (503, "failed")
+    assert (awake.status_code, awake.json()["publisher"]) == (200, "ok")
+    assert (wrong.status_code, wrong.json()["publisher"]) == (503, "failed")
+    assert "socialflow_publishers_awake 0.0" in text
+    assert "socialflow_publisher_clock_skew_seconds -300.0" in text
 
 
 def test_metrics_count_the_queue(tmp_path: Path) -> None:

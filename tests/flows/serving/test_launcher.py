@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.errors import AlreadyRunningError, PortInUseError
-from flows.serving.launcher import build_specs, hold_home
+from flows.serving.launcher import PUBLISHERS, build_specs, hold_home
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
 from flows.settings import FlowSettings
@@ -92,7 +92,7 @@ def test_nothing_of_the_users_own_prefect_reaches_the_children(
 def test_the_sandbox_is_started_for_the_demo_alone(tmp_path: Path) -> None:
     plain = {spec.name: spec for spec in build_specs(tmp_path, FlowSettings())}
     demo = {spec.name: spec for spec in build_specs(tmp_path, FlowSettings(), with_sandbox=True)}
-    assert set(plain) == {"api", "prefect-server", "runner"}
+    assert set(plain) == {*PUBLISHERS, "api", "prefect-server", "runner"}
     assert set(demo) == {*plain, "sandbox"}
     assert "SOCIALFLOW_TWITTER_BASE_URL" not in plain["api"].env
     assert demo["runner"].env["SOCIALFLOW_TWITTER_BASE_URL"] == FlowSettings().sandbox_url
@@ -100,4 +100,18 @@ def test_the_sandbox_is_started_for_the_demo_alone(tmp_path: Path) -> None:
 
 def test_stopping_everything_takes_less_than_fifteen_seconds_at_worst(tmp_path: Path) -> None:
     specs = build_specs(tmp_path, FlowSettings(), with_sandbox=True)
-    assert sum(spec.stop_seconds for spec in specs) < 15
+    # Those that stop first do so while the others are asked one after the other.
+    together = max(spec.stop_seconds for spec in specs if spec.stop_first)
+    one_by_one = sum(spec.stop_seconds for spec in specs if not spec.stop_first)
+    assert max(together, one_by_one) < 15
+
+
+def test_publishers_start_first_wait_for_nothing_and_are_known_by_a_word(tmp_path: Path) -> None:
+    specs = build_specs(tmp_path, FlowSettings())
+    assert [spec.name for spec in specs][:2] == list(PUBLISHERS)
+    for spec in specs[:2]:
+        assert spec.after == ()
+        assert "publish" in spec.command[2]
+        assert spec.ready_file is not None
+    assert specs[0].ready_file != specs[1].ready_file
+    assert not any("publish" in spec.command[2] for spec in specs[2:])

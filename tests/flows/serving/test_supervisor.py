@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from flows.serving.child_logs import keep_small, open_log
-from flows.serving.supervisor import ChildSpec, Supervisor
+from flows.serving.supervisor import FRESH_SECONDS, ChildSpec, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +92,81 @@ def test_a_child_that_always_fails_is_tried_less_and_less_often(supervise: Calla
     wait_until(has_tried_three_times)
     pauses = [later[1] - earlier[1] for earlier, later in pairwise(started)]
     assert pauses[0] < pauses[1] < pauses[2]
+
+
+def starts(supervisor: Supervisor, name: str, count: int, after: Callable[[int], None]) -> list[float]:
+    """Let `after` deal with each new life of a child; return when each began."""
+    began: list[tuple[int, float]] = []
+
+    def seen() -> bool:
+        supervisor.tick()
+        pid = supervisor.pids.get(name)
+        if pid and (not began or began[-1][0] != pid):
+            began.append((pid, time.monotonic()))
+        if pid and len(began) < count:
+            after(pid)
+        return len(began) >= count
+
+    wait_until(seen, 60)
+    return [at for _pid, at in began]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGUSR1])
+def test_a_child_that_is_killed_or_ends_in_order_is_started_again_at_once_however_often(
+    supervise: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: int
+) -> None:
+    monkeypatch.setattr("flows.serving.supervisor.FIRST_BACKOFF_SECONDS", 600.0)
+    ready = tmp_path / "ready"
+    code = (
+        "import os, pathlib, signal, sys, time; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(0)); "
+        f"pathlib.Path({str(ready)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    )
+    supervisor = supervise(spec("worker", code, ready_file=ready))
+    lives: dict[int, float] = {}
+
+    def kill_when_useful(pid: int) -> None:
+        lives.setdefault(pid, time.monotonic())
+        if supervisor.is_ready("worker") and time.monotonic() - lives[pid] > FRESH_SECONDS + 0.2:
+            os.kill(pid, ending)
+
+    assert len(starts(supervisor, "worker", 4, kill_when_useful)) == 4  # with a back-off, in half an hour
+    assert supervisor.restarts["worker"] == 3
+
+
+def test_the_back_off_of_a_child_that_is_killed_before_it_is_ready_does_not_grow(
+    supervise: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    supervisor = supervise(spec("worker", ready_file=tmp_path / "never"))
+    began = starts(supervisor, "worker", 5, lambda pid: os.kill(pid, signal.SIGKILL))
+    # Growing it would be 0.5 + 1 + 2 + 4 s; four of the shortest leave room for a busy machine.
+    assert supervisor.restarts["worker"] == 4
+    assert began[-1] - began[0] < 7.5
+
+
+def test_a_ready_file_of_an_earlier_life_says_nothing(
+    supervise: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    ready.write_text("1")
+    supervisor = supervise(spec("worker", ready_file=ready))
+    supervisor.tick()
+    supervisor.tick()
+    assert not supervisor.is_ready("worker")
+    ready.write_text(str(supervisor.pids["worker"]))
+    supervisor.tick()
+    assert supervisor.is_ready("worker")
+
+
+def test_those_that_stop_first_use_the_time_of_the_others(
+    supervise: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    specs = [spec(name, STUBBORN, stop_seconds=2.0, stop_first=True) for name in ("one", "two", "three")]
+    supervisor = supervise(*specs)
+    supervisor.tick()
+    wait_until(lambda: all("deaf" in (tmp_path / "logs" / f"{item.name}.log").read_text() for item in specs))
+    began = time.monotonic()
+    supervisor.stop()
+    assert time.monotonic() - began < 5  # one after the other it would be six seconds and more
 
 
 def test_a_child_waits_for_what_it_needs(supervise: Callable[..., Supervisor]) -> None:

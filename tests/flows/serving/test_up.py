@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from flows.serving.launcher import PROCESSES_FILE
+from flows.serving.launcher import PROCESSES_FILE, PUBLISHERS
 from flows.serving.ports import Ports
 
 if TYPE_CHECKING:
@@ -115,6 +115,13 @@ def test_a_scheduled_run_starts_by_the_clock(program: Program) -> None:
     assert run["auto_scheduled"] is True
 
 
+def test_it_was_ready_only_with_a_publisher_awake(program: Program) -> None:
+    assert httpx.get(f"{program.api}/readyz", timeout=10).json()["publisher"] == "ok"
+    text = httpx.get(f"{program.api}/metrics", timeout=10).text
+    assert "socialflow_publishers_awake 2.0" in text
+    assert "socialflow_publisher_clock_skew_seconds" in text
+
+
 def test_a_second_up_on_the_same_home_refuses(program: Program) -> None:
     second = subprocess.run(
         [*SOCIALFLOW, "up"], env=program.environment, capture_output=True, text=True, check=False, timeout=30
@@ -150,12 +157,12 @@ def test_every_file_is_under_the_home_and_the_doctor_is_content(program: Program
     )
     findings = json.loads(doctor.stdout)
     assert findings["failed"] == []
-    assert {"api", "prefect"} <= {item["check"] for item in findings["findings"]}
+    assert {"api", "prefect", "publishers"} <= {item["check"] for item in findings["findings"]}
 
 
 def test_whatever_is_killed_is_back_within_half_a_minute(program: Program) -> None:
     before = program.pids
-    for name in ("api", "runner", "prefect-server", "guard"):
+    for name in (*PUBLISHERS, "api", "runner", "prefect-server", "guard"):
         os.kill(before[name], signal.SIGKILL)
 
     def all_are_back() -> bool:
@@ -195,7 +202,7 @@ def test_prefect_yaml_deploys_to_a_real_server(program: Program) -> None:
 
 def test_no_orphan_is_left_when_the_launcher_itself_is_killed(program: Program) -> None:
     family = program.family()
-    assert len(family) >= 4
+    assert len(family) >= 6
     program.process.kill()
     wait_until(lambda: not any(is_alive(pid) for pid in family), 15)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
 from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
+from warehouse.store.publishing.heartbeats import select_silent
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -45,6 +46,14 @@ class ClaimedPublication:
     send_state: dict[str, Any]
 
 
+_OPEN_AND_DUE = (
+    select(Publication.id)
+    .where(Publication.status.in_(("scheduled", "unknown")), Publication.due_at <= bindparam("horizon"))
+    .limit(1)
+)
+"""Asked every second by every publisher, and nearly always answered by nothing: building a statement costs most."""
+
+
 def claim_due(
     session: Session, *, owner: str, now: datetime, horizon: datetime, limit: int, lease: timedelta
 ) -> list[ClaimedPublication]:
@@ -53,7 +62,7 @@ def claim_due(
     Left alone: paused workspaces, accounts and platforms, and accounts that are not active. The lease runs
     from each publication's own due time, so that a claim ahead of time does not expire before it.
     """
-    due = and_(Publication.status == "scheduled", Publication.due_at <= horizon)
+    due = _due(horizon)
     ready = (
         join_limits(select(Publication.id, Publication.account_id, Publication.due_at))
         .where(due, *may_call(now))
@@ -82,12 +91,22 @@ def claim_unknown(
     session: Session, *, owner: str, now: datetime, limit: int, lease: timedelta
 ) -> list[ClaimedPublication]:
     """Take publications whose outcome is unknown and whose next look is due, oldest first."""
-    free = or_(Publication.lease_until.is_(None), Publication.lease_until <= now)
-    due = and_(Publication.status == "unknown", Publication.due_at <= now, free)
+    due = _unknown(now)
     readable = join_limits(select(Publication.id)).where(due, *may_call(now, for_reading=True))
     chosen = list(session.scalars(readable.order_by(Publication.due_at, Publication.id).limit(limit)))
     rows = take(session, chosen, due, lease_owner=owner, lease_until=now + lease)
     return [_claimed(row) for row in rows]
+
+
+def has_work(session: Session, *, now: datetime, horizon: datetime) -> bool:
+    """Tell whether `claim_due` or `claim_unknown` would find anything: a look that takes no lock."""
+    if session.scalar(_OPEN_AND_DUE, {"horizon": horizon}) is None:
+        return False
+    sendable = join_limits(select(Publication.id)).where(_due(horizon), *may_call(now)).limit(1)
+    readable = (
+        join_limits(select(Publication.id)).where(_unknown(now), *may_call(now, for_reading=True)).limit(1)
+    )
+    return any(session.scalar(query) is not None for query in (sendable, readable))
 
 
 def renew_leases(session: Session, ids: Collection[str], *, owner: str, until: datetime) -> set[str]:
@@ -178,6 +197,19 @@ def take(
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     return list(session.scalars(statement))
+
+
+def _due(horizon: datetime) -> ColumnElement[bool]:
+    return and_(Publication.status == "scheduled", Publication.due_at <= horizon)
+
+
+def _unknown(now: datetime) -> ColumnElement[bool]:
+    free = or_(
+        Publication.lease_until.is_(None),
+        Publication.lease_until <= now,
+        Publication.lease_owner.in_(select_silent(now)),  # asking twice harms nobody
+    )
+    return and_(Publication.status == "unknown", Publication.due_at <= now, free)
 
 
 def _claimed(row: Publication) -> ClaimedPublication:

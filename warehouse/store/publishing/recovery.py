@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, or_, select
 
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import take
 from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.heartbeats import select_ended, select_silent
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -27,14 +28,27 @@ BATCH = 500
 """Rows that one housekeeping transaction may change, so that no writer waits long for it."""
 
 
+def needs_recovery(session: Session, *, now: datetime, max_lateness: timedelta) -> bool:
+    """Tell whether the functions below would find anything: a look that takes no lock."""
+    inactive = select(AccountRow.id).where(AccountRow.status != "active")
+    conditions = (
+        _abandoned_claim(now),
+        _abandoned_send(now),
+        _overdue(now, max_lateness),
+        and_(_due(now), Publication.account_id.in_(inactive)),
+        and_(Publication.status == "unknown", Publication.account_id.in_(inactive)),
+    )
+    return any(session.scalar(select(exists().where(condition))) for condition in conditions)
+
+
 def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
     """Take over from publishers that died.
 
-    A claim that was never sent goes back to scheduled; one that was being sent may be out: unknown.
+    A claim that was never sent goes back to scheduled as soon as its owner's heartbeat has stopped; one that was
+    being sent may be out: unknown, once its owner has surely ended or its lease has run out.
     Returns how many of each: {"released": n, "unknown": n}.
     """
-    expired = Publication.lease_until <= now
-    claimed = and_(Publication.status == "claimed", expired)
+    claimed = _abandoned_claim(now)
     released = take(
         session,
         _ids(session, claimed),
@@ -48,7 +62,7 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
     append_events(
         session, [LedgerEvent(row.id, "released", {"message": message}) for row in released], now=now
     )
-    sending = and_(Publication.status == "sending", expired)
+    sending = _abandoned_send(now)
     message = "the publisher ended while sending: it may be out, the platform will be asked"
     unknown = take(
         session,
@@ -70,11 +84,7 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
 
 def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) -> int:
     """Move what is later than `max_lateness` to needs_review: nobody wants Friday's post on Monday."""
-    overdue = and_(
-        Publication.status == "scheduled",
-        Publication.scheduled_at < now - max_lateness,
-        Publication.due_at.is_not(None),  # what waits for approval is judged when it is approved
-    )
+    overdue = _overdue(now, max_lateness)
     message = (
         f"not sent within {_words(max_lateness)} of its time (SOCIALFLOW_MAX_LATENESS): "
         "send it now, set a new time, or discard it"
@@ -107,7 +117,7 @@ def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) 
 
 def fail_unusable(session: Session, *, now: datetime) -> int:
     """Fail what is due on an account that cannot publish (revoked, disconnected), with the reason."""
-    due = and_(Publication.status == "scheduled", Publication.due_at <= now)
+    due = _due(now)
     query = (
         select(Publication.id, AccountRow.status, AccountRow.handle, AccountRow.status_reason)
         .join(AccountRow, AccountRow.id == Publication.account_id)
@@ -156,6 +166,28 @@ def review_unaskable(session: Session, *, now: datetime) -> int:
     refresh_post_status(session, {row.post_id for row in rows}, now)
     announce_outcomes(session, events, now)
     return len(rows)
+
+
+def _abandoned_claim(now: datetime) -> ColumnElement[bool]:
+    gone = or_(Publication.lease_until <= now, Publication.lease_owner.in_(select_silent(now)))
+    return and_(Publication.status == "claimed", gone)
+
+
+def _abandoned_send(now: datetime) -> ColumnElement[bool]:
+    gone = or_(Publication.lease_until <= now, Publication.lease_owner.in_(select_ended()))
+    return and_(Publication.status == "sending", gone)
+
+
+def _overdue(now: datetime, max_lateness: timedelta) -> ColumnElement[bool]:
+    return and_(
+        Publication.status == "scheduled",
+        Publication.scheduled_at < now - max_lateness,
+        Publication.due_at.is_not(None),  # what waits for approval is judged when it is approved
+    )
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return and_(Publication.status == "scheduled", Publication.due_at <= now)
 
 
 def _append(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import bindparam, case, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from warehouse.errors import ConflictError, NotFoundError
@@ -79,11 +79,21 @@ class Attempt:
         return self.status is not None and 200 <= self.status < 300
 
 
+_PENDING_AND_DUE = (
+    select(WebhookDelivery.id)
+    .where(WebhookDelivery.status == "pending", WebhookDelivery.next_attempt_at <= bindparam("now"))
+    .limit(1)
+)
+"""Asked every second, and nearly always answered by nothing: building the statement below costs ten times as much."""
+
+
 def find_due(session: Session, now: datetime, limit: int) -> list[str]:
     """Return what may be sent now, in turns among the endpoints: one that is slow holds back no other.
 
     To be called in a read session: the claim that follows is short.
     """
+    if session.scalar(_PENDING_AND_DUE, {"now": now}) is None:
+        return []
     waiting = aliased(WebhookDelivery)
     under_way = (
         select(waiting.endpoint_id, func.count().label("n"))

@@ -1,0 +1,69 @@
+"""A publisher as a process of its own: `python -m flows.publishing`.
+
+`socialflow up` keeps two of them; on other machines any service manager can. It needs no Prefect, lives for hours,
+ends in order on SIGTERM or SIGINT, and is to be started again whenever it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.publishing.service import publish_for
+from flows.resources import open_resources
+from warehouse.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from flows.publishing.publisher import Publisher
+
+HOURS = 12.0
+"""Lifetime: a process that ends now and then cannot hold memory for good."""
+SPREAD = 0.2
+"""By which share lifetimes differ, so that two publishers never end together."""
+
+
+def main() -> int:
+    """Publish until told to stop, or until the lifetime is over (both exit code 0)."""
+    parser = argparse.ArgumentParser(prog="python -m flows.publishing", description=__doc__)
+    parser.add_argument("--hours", type=float, default=HOURS, help="how long to live, about (default: 12)")
+    parser.add_argument(
+        "--ready-file", type=Path, help="file that gets this process's id once it is awake and can publish"
+    )
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    spread = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 (spreads restarts, guards nothing)
+    try:
+        asyncio.run(_publish(timedelta(hours=arguments.hours * spread), arguments.ready_file))
+    except WarehouseError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
+
+
+async def _publish(duration: timedelta, ready_file: Path | None) -> None:
+    def tell() -> None:
+        if ready_file is not None:
+            ready_file.write_text(str(os.getpid()))
+
+    async with open_resources() as (resources, pool):
+        await publish_for(resources, pool, duration, on_awake=tell, on_start=_stop_on_signal)
+
+
+def _stop_on_signal(publisher: Publisher) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(publisher.stop))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
