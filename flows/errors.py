@@ -5,6 +5,7 @@ FlowError
 |-- DoubtfulDataError     numbers came that cannot be true; they are kept: look at quality.findings
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
 |-- NotConnectedError     an account was not connected by browser: the message says why, begin again
+|-- FlowBusyError         another process runs this flow: the message says which
 '-- DemoError             the demo did not show what it must: the message says which step
 
 SetupError (of the warehouse: one sentence, exit 1)
@@ -20,6 +21,8 @@ from warehouse.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from warehouse.store.leases.flow_leases import LeaseHolder
 
 
 class FlowError(Exception):
@@ -51,6 +54,21 @@ class DoubtfulDataError(FlowError):
 
 class PublishingBehindError(FlowError):
     """The publisher did what it could, and still something is not as it should be."""
+
+
+class FlowBusyError(FlowError):
+    """Another process runs this flow: a second run has nothing to do."""
+
+    def __init__(self, flow: str, holder: LeaseHolder) -> None:
+        super().__init__(
+            f"{flow} is already running: {holder.owner}, since {holder.since:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        self.flow = flow
+        self.holder = holder
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the result of a run that had nothing to do."""
+        return {"skipped": str(self)}
 
 
 class DemoError(FlowError):

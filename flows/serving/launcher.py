@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -95,7 +96,7 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
     )  # fmt: skip
     runner = ChildSpec(
         name="runner",
-        command=[*python, "flows.serving.runner"],
+        command=[*python, "flows.serving.runner", "--up-since", datetime.now(UTC).isoformat()],
         env=environment,
         after=("prefect-server",),
         stop_seconds=5.0,
