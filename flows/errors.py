@@ -2,6 +2,7 @@
 
 FlowError
 |-- PublishingBehindError posts are late or unresolved: the message counts them and says where to look
+|-- OddAnswerError        a platform's answer could not be kept: the message says which
 |-- DoubtfulDataError     numbers came that cannot be true; they are kept: look at quality.findings
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
 |-- NotConnectedError     an account was not connected by browser: the message says why, begin again
@@ -20,9 +21,13 @@ from typing import TYPE_CHECKING
 from warehouse.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from warehouse.store.leases.flow_leases import LeaseHolder
+
+
+_SHOWN = 3
+"""Odd answers that a message tells in full."""
 
 
 class FlowError(Exception):
@@ -40,6 +45,15 @@ class PartlyFailedError(FlowError):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(failures.items()))
         super().__init__(f"{what} failed for {len(failures)} of {of} accounts: {reasons}")
         self.failures = dict(failures)
+
+
+class OddAnswerError(FlowError):
+    """A platform gave answers that could not be kept; all others are kept."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        self.message = f"odd answers were left out: {'; '.join(problems[:_SHOWN])}{more}"
+        super().__init__(self.message)
 
 
 class DoubtfulDataError(FlowError):

@@ -22,7 +22,7 @@ from flows.publishing.publisher import run_publisher
 from flows.publishing.recurring_posts import extend_recurrences
 from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources, open_resources
-from flows.timing.refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 from flows.tokens.due_tokens import refresh_ending_tokens
 from warehouse.store.database import new_id
 
@@ -131,6 +131,7 @@ def optimal_times(*, as_json: JsonOption = False) -> None:
     ):
         summary = compute_all_optimal_times(resources)
         _print(summary, as_json=as_json)
+        raise_if_failed(summary)
 
 
 @app.command()

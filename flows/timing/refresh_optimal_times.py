@@ -12,7 +12,7 @@ from flows.errors import FlowBusyError
 from flows.exclusive_runs import run_exclusively
 from flows.flow_runs import skip_run
 from flows.resources import Resources
-from flows.timing.refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -28,7 +28,8 @@ async def refresh_optimal_times() -> dict[str, Any] | State[dict[str, Any]]:
         try:
             with run_exclusively(resources.store, "refresh-optimal-times"):
                 summary = await asyncio.to_thread(compute_all_optimal_times, resources)
+                logger.info("optimal times: %s", summary)
+                raise_if_failed(summary)
         except FlowBusyError as busy:
             return skip_run(busy)
-    logger.info("optimal times: %s", summary)
     return summary
