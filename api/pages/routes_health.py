@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import httpx
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
+from warehouse.store.leases.flow_leases import FlowState, find_flows_behind, list_flow_states
 from warehouse.store.publishing.queue_state import QueueState, get_queue_state
 from warehouse.store.webhooks.state import WebhookState, get_webhook_state
 
@@ -31,10 +32,13 @@ class HealthOut(BaseModel):
 class ReadyOut(BaseModel):
     """Whether the process can do its work, part by part."""
 
-    status: Literal["ready", "not_ready"]
+    status: Literal["ready", "degraded", "not_ready"] = Field(
+        description="degraded: everything can be used, and a scheduled flow has not done its work for three periods."
+    )
     store: CheckResult
     lake: CheckResult
     orchestrator: CheckResult
+    behind: list[str] = Field(description="The flows that are behind, such as ingest-metrics.")
 
 
 @router.get("/healthz", operation_id="get_health", summary="Check that the process is alive")
@@ -50,8 +54,8 @@ async def get_health() -> HealthOut:
     responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
-    """Tell whether store, lake and orchestrator can be used."""
-    store, lake, orchestrator = await asyncio.gather(
+    """Tell whether store, lake and orchestrator can be used, and which scheduled flows are behind."""
+    (store, behind), lake, orchestrator = await asyncio.gather(
         asyncio.to_thread(_check_store, services),
         asyncio.to_thread(_check_lake, services),
         _check_orchestrator(services.settings.orchestrator_url),
@@ -59,8 +63,13 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     ready = "failed" not in (store, lake, orchestrator)
     if not ready:
         response.status_code = 503
+    status: Literal["ready", "degraded", "not_ready"] = "degraded" if behind else "ready"
     return ReadyOut(
-        status="ready" if ready else "not_ready", store=store, lake=lake, orchestrator=orchestrator
+        status=status if ready else "not_ready",
+        store=store,
+        lake=lake,
+        orchestrator=orchestrator,
+        behind=behind,
     )
 
 
@@ -72,9 +81,11 @@ def get_metrics(services: ServicesDep) -> Response:
     with services.store.read() as session:
         state = get_queue_state(session, services.clock())
         webhooks = get_webhook_state(session, services.clock())
+        flows = list_flow_states(session)
     registry = CollectorRegistry()
     registry.register(_QueueCollector(state))
     registry.register(_WebhookCollector(webhooks))
+    registry.register(_FlowCollector(flows))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -118,6 +129,33 @@ class _QueueCollector:
         )
 
 
+class _FlowCollector:
+    """How the scheduled flows' last runs ended, as Prometheus wants it."""
+
+    def __init__(self, flows: Sequence[FlowState]) -> None:
+        self._flows = flows
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges; a flow without such a run has no sample."""
+        for kind, words in (
+            ("start", "When a run of the flow last began."),
+            ("success", "When a run of the flow last ended well."),
+            ("failure", "When a run of the flow last failed, if only for single accounts."),
+        ):
+            family = GaugeMetricFamily(
+                f"socialflow_flow_last_{kind}_timestamp_seconds", words, labels=("flow",)
+            )
+            for flow in self._flows:
+                moments = {
+                    "start": flow.last_started_at,
+                    "success": flow.last_succeeded_at,
+                    "failure": flow.last_failed_at,
+                }
+                if (at := moments[kind]) is not None:
+                    family.add_metric((flow.name,), at.timestamp())
+            yield family
+
+
 class _WebhookCollector:
     """One reading of the webhooks' outbox, as Prometheus wants it."""
 
@@ -138,14 +176,16 @@ class _WebhookCollector:
             yield GaugeMetricFamily(f"socialflow_webhook_{name}", words, value)
 
 
-def _check_store(services: Services) -> CheckResult:
+def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
+    """Return whether the store can be read, and the flows that are behind by what it knows."""
     try:
         with services.store.read() as session:
             get_queue_state(session, services.clock())
+            behind = find_flows_behind(session, services.clock())
     except Exception:  # whatever a driver raises means the same here: not ready; the log says what
         logger.exception("the store cannot be read")
-        return "failed"
-    return "ok"
+        return "failed", []
+    return "ok", [one.name for one in behind]
 
 
 def _check_lake(services: Services) -> CheckResult:

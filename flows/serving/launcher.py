@@ -49,7 +49,23 @@ def hold_home(home: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # Left behind only by a launcher that was killed: `socialflow doctor` tells the two apart.
+        (home / PROCESSES_FILE).unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(home: Path) -> bool:
+    """Return whether a launcher runs on this home."""
+    path = home / "up.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def prepare(environment: Mapping[str, str]) -> None:
@@ -128,11 +144,12 @@ def _names_app(setting: str) -> bool:
 def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:
     """Return a supervisor whose children's logs and pids are found under the home."""
     processes = home / PROCESSES_FILE
+    since = datetime.now(UTC).isoformat()
 
     def note(pids: Mapping[str, int]) -> None:
         addresses = {"api": settings.api_url, "prefect": settings.prefect_url}
         fresh = processes.with_suffix(".new")
-        fresh.write_text(json.dumps({"addresses": addresses, "pids": dict(pids)}, indent=1))
+        fresh.write_text(json.dumps({"since": since, "addresses": addresses, "pids": dict(pids)}, indent=1))
         fresh.replace(processes)
 
     return Supervisor(specs, folder=home, logs=home / "logs", on_change=note)

@@ -140,6 +140,11 @@ def record_measured(
     return gone
 
 
+def count_measured(session: Session) -> int:
+    """Return how many publications have been measured, so that the lake must know them."""
+    return session.scalar(select(func.count()).where(Publication.snapshot_count > 0)) or 0
+
+
 def list_publications_by_external_id(
     session: Session, account_id: str, external_ids: Collection[str]
 ) -> dict[str, Publication]:
