@@ -160,7 +160,8 @@ def new_id(prefix: str) -> str:
 def _require_files(settings: WarehouseSettings) -> None:
     """Raise SetupError where opening would make a new store or a new key in place of lost ones."""
     url = settings.resolved_database_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not (path.is_file() and path.stat().st_size):
         raise SetupError(
             f"there is no store at {url}: `socialflow up` makes one, a backup brings a lost one back"
         )
