@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power test-pds test-specs test-schema lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -64,6 +64,9 @@ chaos: $(READY) ## Kill publishers at random for ten minutes, on SQLite and Post
 chaos-ingest: $(READY) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
+
+chaos-power: $(READY) ## Kill everything that `up` started at random moments; every flow must succeed again (CUTS=20 SEED=1)
+	@$(BIN)/python -m tests.chaos.power_cut --cuts $(or $(CUTS),20) --seed $(or $(SEED),1)
 
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs

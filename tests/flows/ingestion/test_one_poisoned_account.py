@@ -247,7 +247,7 @@ async def test_history(crowd: Crowd, poison: str) -> None:
 
 
 async def test_odd_posts_of_a_history_are_left_out_alone(crowd: Crowd) -> None:
-    crowd.poison.spoil = first_status(lambda status: {**status, "created_at": "1901-01-01T00:00:00Z"})
+    crowd.poison.spoil = first_status(lambda status: {**status, "id": [status["id"]]})
     report = await read_history(crowd)
     crowd.assert_only_the_first_failed(report)
     with crowd.resources.store.read() as session:
@@ -256,14 +256,14 @@ async def test_odd_posts_of_a_history_are_left_out_alone(crowd: Crowd) -> None:
 
 
 async def test_text_that_no_database_takes_is_cleaned(crowd: Crowd) -> None:
-    crowd.poison.spoil = first_status(lambda status: {**status, "content": "half \ud83d of a pair\0"})
+    crowd.poison.spoil = first_status(lambda status: {**status, "content": "before\0 after"})
     report = await read_history(crowd)
     assert report.failures == {}
     with crowd.resources.store.read() as session:
         texts = [
             row.content["text"] for row in session.query(Publication).filter_by(account_id=crowd.sick.id)
         ]
-    assert "half ? of a pair" in texts
+    assert "before after" in texts
 
 
 @pytest.mark.parametrize(
