@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest mutants test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-specs test-schema lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -72,6 +72,9 @@ chaos-ingest: $(READY) ## Kill ingest runs at random for some minutes, on SQLite
 mutants: $(READY) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
 	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")
 	@$(BIN)/mutmut results
+
+chaos-power: $(READY) ## Kill everything that `up` started at random moments; every flow must succeed again (CUTS=20 SEED=1)
+	@$(BIN)/python -m tests.chaos.power_cut --cuts $(or $(CUTS),20) --seed $(or $(SEED),1)
 
 test-pds: $(READY) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs

@@ -1,4 +1,4 @@
-"""Serve many accounts at once, each by itself: what one does to fail is noted and kept from the others."""
+"""Serve many accounts at once, each by itself: a failure is noted at its account and stops no other."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, RateLimitedError, ReauthenticateError
+from flows.errors import OddAnswerError
 from flows.token_refresh import recover_account
 from warehouse.errors import WarehouseError
 from warehouse.store.accounts.accounts import get_account
@@ -63,9 +64,15 @@ async def serve_accounts(
             except RateLimitedError as error:
                 report.defer(name_account(row), error.message, error.retry_at)
                 return
-            except (ConnectorError, WarehouseError) as error:
+            except (ConnectorError, WarehouseError, OddAnswerError) as error:
                 logger.warning("%s: %s", name_account(row), error.message)
                 reason = error.message
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise  # the whole run is being ended
+                logger.exception("%s: its work was cancelled from inside", name_account(row))
+                reason = f"unexpected {type(error).__name__}"
             except Exception as error:  # one account's surprise must not stop the others; the run ends failed
                 logger.exception("%s: unexpected error", name_account(row))
                 reason = f"unexpected {type(error).__name__}"
@@ -100,5 +107,7 @@ def _reload(store: Store, row: AccountRow) -> AccountRow:
 
 
 def _note_error(store: Store, account_id: str, error: str | None) -> None:
+    if error is not None:  # a platform's words may hold what a database refuses
+        error = error.replace("\0", "").encode("utf-8", "replace").decode()
     with store.write() as session:
         record_account_error(session, account_id, error)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+    from flows.errors import FlowBusyError
     from flows.run_report import RunReport
 
 
@@ -24,3 +28,8 @@ async def publish_findings(report: RunReport) -> None:
             table=report.findings,
             description="Checks that loaded snapshots did not pass. The data is kept; rows are in quality.findings.",
         )
+
+
+def skip_run(busy: FlowBusyError) -> State[dict[str, Any]]:
+    """Return the state of a run that another process makes needless: completed, saying who works."""
+    return Completed(message=str(busy), data=busy.as_dict())

@@ -62,6 +62,9 @@ async def refresh_account(
     except ConnectorError as error:
         await asyncio.to_thread(_end, store, account_id, error.message)
         raise
+    except Exception as error:  # an odd answer: the lease must not outlast the work
+        await asyncio.to_thread(_end, store, account_id, f"unexpected {type(error).__name__}")
+        raise
     if credentials is None:
         await asyncio.to_thread(_end, store, account_id)
         return "unsupported"

@@ -41,6 +41,11 @@ class ShownPublication:
     handle: str
     story: list[str]
 
+    @property
+    def shown_status(self) -> str:
+        """The status, or that the platform no longer has the post."""
+        return "deleted" if self.row.platform_deleted_at is not None else self.row.status
+
 
 @dataclass(frozen=True, slots=True)
 class ShownPost:
@@ -84,7 +89,17 @@ def show_overview(services: Services, workspace_id: str, days: int) -> dict[str,
     words = find_post_words(
         services.lake, workspace_id, [row["post_id"] for row in figures["top_performing"]]
     )
+    _mark_deleted(services, words)
     return {"figures": figures, "charts": charts, "days": days, "periods": PERIODS, "words": words}
+
+
+def _mark_deleted(services: Services, words: dict[str, dict[str, Any]]) -> None:
+    """Tell which places no longer have their post: a link there would be dead."""
+    with services.store.read() as session:
+        publications = list_publications(session, list(words))
+    for post_id, known in words.items():
+        gone = {row.permalink for row in publications.get(post_id, ()) if row.platform_deleted_at is not None}
+        known["places"] = [{**place, "deleted": place["permalink"] in gone} for place in known["places"]]
 
 
 def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:

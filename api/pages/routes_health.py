@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import httpx
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
 from warehouse.store.clock import read_time
+from warehouse.store.leases.flow_leases import FlowState, find_flows_behind, list_flow_states
 from warehouse.store.publishing.heartbeats import PublishersState, get_publishers_state
 from warehouse.store.publishing.queue_state import QueueState, get_queue_state
 from warehouse.store.webhooks.state import WebhookState, get_webhook_state
@@ -33,11 +34,14 @@ class HealthOut(BaseModel):
 class ReadyOut(BaseModel):
     """Whether the process can do its work, part by part."""
 
-    status: Literal["ready", "not_ready"]
+    status: Literal["ready", "degraded", "not_ready"] = Field(
+        description="degraded: everything can be used, and a scheduled flow has not done its work for three periods."
+    )
     store: CheckResult
     lake: CheckResult
     orchestrator: CheckResult
     publisher: CheckResult
+    behind: list[str] = Field(description="The flows that are behind, such as ingest-metrics.")
 
 
 @router.get("/healthz", operation_id="get_health", summary="Check that the process is alive")
@@ -53,8 +57,8 @@ async def get_health() -> HealthOut:
     responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
-    """Tell whether store, lake and orchestrator can be used, and whether a publisher is awake."""
-    store, publisher, lake, orchestrator = await asyncio.gather(
+    """Tell whether store, lake, orchestrator and publisher can be used, and which scheduled flows are behind."""
+    (store, behind), publisher, lake, orchestrator = await asyncio.gather(
         asyncio.to_thread(_check_store, services),
         asyncio.to_thread(_check_publisher, services),
         asyncio.to_thread(_check_lake, services),
@@ -63,12 +67,14 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     ready = "failed" not in (store, publisher, lake, orchestrator)
     if not ready:
         response.status_code = 503
+    status: Literal["ready", "degraded", "not_ready"] = "degraded" if behind else "ready"
     return ReadyOut(
-        status="ready" if ready else "not_ready",
+        status=status if ready else "not_ready",
         store=store,
         lake=lake,
         orchestrator=orchestrator,
         publisher=publisher,
+        behind=behind,
     )
 
 
@@ -81,10 +87,12 @@ def get_metrics(services: ServicesDep) -> Response:
         state = get_queue_state(session, services.clock())
         webhooks = get_webhook_state(session, services.clock())
         publishers = get_publishers_state(session, read_time(session))
+        flows = list_flow_states(session)
     registry = CollectorRegistry()
     registry.register(_QueueCollector(state))
     registry.register(_WebhookCollector(webhooks))
     registry.register(_PublisherCollector(publishers))
+    registry.register(_FlowCollector(flows))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -126,6 +134,33 @@ class _QueueCollector:
         yield GaugeMetricFamily(
             "socialflow_accounts_revoked", "Accounts whose token the platform refuses.", self._state.revoked
         )
+
+
+class _FlowCollector:
+    """How the scheduled flows' last runs ended, as Prometheus wants it."""
+
+    def __init__(self, flows: Sequence[FlowState]) -> None:
+        self._flows = flows
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges; a flow without such a run has no sample."""
+        for kind, words in (
+            ("start", "When a run of the flow last began."),
+            ("success", "When a run of the flow last ended well."),
+            ("failure", "When a run of the flow last failed, if only for single accounts."),
+        ):
+            family = GaugeMetricFamily(
+                f"socialflow_flow_last_{kind}_timestamp_seconds", words, labels=("flow",)
+            )
+            for flow in self._flows:
+                moments = {
+                    "start": flow.last_started_at,
+                    "success": flow.last_succeeded_at,
+                    "failure": flow.last_failed_at,
+                }
+                if (at := moments[kind]) is not None:
+                    family.add_metric((flow.name,), at.timestamp())
+            yield family
 
 
 class _WebhookCollector:
@@ -180,14 +215,16 @@ def _check_publisher(services: Services) -> CheckResult:
     return "failed" if services.settings.publisher_expected else "not_checked"
 
 
-def _check_store(services: Services) -> CheckResult:
+def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
+    """Return whether the store can be read, and the flows that are behind by what it knows."""
     try:
         with services.store.read() as session:
             get_queue_state(session, services.clock())
+            behind = find_flows_behind(session, services.clock())
     except Exception:  # whatever a driver raises means the same here: not ready; the log says what
         logger.exception("the store cannot be read")
-        return "failed"
-    return "ok"
+        return "failed", []
+    return "ok", [one.name for one in behind]
 
 
 def _check_lake(services: Services) -> CheckResult:

@@ -127,6 +127,10 @@ class PublicationOut(BaseModel):
     published_at: datetime | None
     external_id: str | None
     permalink: str | None
+    deleted_at: datetime | None = Field(
+        description="When measuring first found the post deleted on the platform; null: it was not. "
+        "`permalink` then leads nowhere."
+    )
     attempt_count: int
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.output import JsonOption, print_json, say, show_progress
+from flows.exclusive_runs import run_exclusively
 from flows.ingestion.history import read_histories
 from flows.resources import open_resources
 from warehouse.store.database import new_id
@@ -32,10 +33,10 @@ def backfill(
 ) -> None:
     """Read the history of connected accounts; an interrupted reading goes on where it stopped."""
 
-    async def work() -> RunReport:
+    async def work() -> None:
         async with open_resources() as (resources, pool):
-            with show_progress("posts read") as advance:
-                return await read_histories(
+            with run_exclusively(resources.store, "backfill-history"), show_progress("posts read") as advance:
+                report = await read_histories(
                     resources,
                     pool,
                     run_id=new_id("run"),
@@ -44,8 +45,13 @@ def backfill(
                     anew=anew,
                     on_posts=lambda _account, posts: advance(posts),
                 )
+                _show(report, as_json=as_json)
+                report.raise_if_failed()
 
-    report = asyncio.run(work())
+    asyncio.run(work())
+
+
+def _show(report: RunReport, *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_dict())
     else:
@@ -56,4 +62,3 @@ def backfill(
         )
         for name, reason in report.deferred.items():
             say(f"{name} waits: {reason}")
-    report.raise_if_failed()

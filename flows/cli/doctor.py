@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from flows.cli.output import JsonOption, print_json, print_rows, say
@@ -24,5 +26,13 @@ def doctor(*, as_json: JsonOption = False) -> None:
         print_rows(
             ["check", "status", "detail"], [[item.check, item.status, item.detail] for item in findings]
         )
-        say("all is well" if result["ok"] else f"wrong: {', '.join(result['failed'])}")
+        say(_summarize(result))
     raise typer.Exit(0 if result["ok"] else 1)
+
+
+def _summarize(result: dict[str, Any]) -> str:
+    words = [f"{kind}: {', '.join(result[key])}" for kind, key in _PARTS if result[key]]
+    return "; ".join(words) or "all is well"
+
+
+_PARTS = (("wrong", "failed"), ("worth a look", "warnings"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,8 @@ import typer
 
 from connectors.webhooks.settings import WebhookSettings
 from flows.cli.output import JsonOption, print_json, say
+from flows.errors import FlowBusyError
+from flows.exclusive_runs import run_exclusively
 from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
@@ -19,12 +22,12 @@ from flows.publishing.publisher import run_publisher
 from flows.publishing.recurring_posts import extend_recurrences
 from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources, open_resources
-from flows.timing.refresh import compute_all_optimal_times
+from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 from flows.tokens.due_tokens import refresh_ending_tokens
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from connectors.registry import ConnectorPool
     from flows.run_report import RunReport
@@ -75,6 +78,7 @@ def webhooks(*, as_json: JsonOption = False) -> None:
 def ingest(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
     """Read the counters of publications whose next snapshot is due."""
     _run(
+        "ingest-metrics",
         lambda resources, pool: read_due_metrics(
             resources, pool, run_id=new_id("run"), ahead=timedelta(minutes=ahead)
         ),
@@ -86,6 +90,7 @@ def ingest(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
 def followers(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
     """Read the followers of accounts whose daily reading is due."""
     _run(
+        "ingest-followers",
         lambda resources, pool: read_due_followers(
             resources, pool, run_id=new_id("run"), ahead=timedelta(minutes=ahead)
         ),
@@ -96,51 +101,73 @@ def followers(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
 @app.command()
 def backfill(*, as_json: JsonOption = False) -> None:
     """Read the history of new accounts; goes on where it stopped."""
-    _run(lambda resources, pool: read_histories(resources, pool, run_id=new_id("run")), as_json=as_json)
+    _run(
+        "backfill-history",
+        lambda resources, pool: read_histories(resources, pool, run_id=new_id("run")),
+        as_json=as_json,
+    )
 
 
 @app.command("refresh-tokens")
 def refresh_tokens(*, as_json: JsonOption = False) -> None:
     """Refresh the access tokens that end soon."""
-    _run(refresh_ending_tokens, as_json=as_json)
+    _run("refresh-tokens", refresh_ending_tokens, as_json=as_json)
 
 
 @app.command()
 def recurrences(*, as_json: JsonOption = False) -> None:
     """Make the posts of recurring rules ahead of their time."""
-    with Resources.open() as resources:
+    with Resources.open() as resources, _exclusively(resources, "extend-recurrences", as_json=as_json):
         report = extend_recurrences(resources)
-    _print(report.as_dict(), as_json=as_json)
-    report.raise_if_failed()
-    report.raise_if_doubtful()
+        _print(report.as_dict(), as_json=as_json)
+        report.raise_if_failed()
 
 
 @app.command("optimal-times")
 def optimal_times(*, as_json: JsonOption = False) -> None:
     """Compute the best posting times of every account anew."""
-    with Resources.open(all_cores=True) as resources:
-        _print(compute_all_optimal_times(resources), as_json=as_json)
+    with (
+        Resources.open(all_cores=True) as resources,
+        _exclusively(resources, "refresh-optimal-times", as_json=as_json),
+    ):
+        summary = compute_all_optimal_times(resources)
+        _print(summary, as_json=as_json)
+        raise_if_failed(summary)
 
 
 @app.command()
 def maintain(*, as_json: JsonOption = False) -> None:
     """Merge, expire and clean up what the lake keeps."""
-    with Resources.open() as resources:
+    with Resources.open() as resources, _exclusively(resources, "maintain-lake", as_json=as_json):
         _print(maintain_stores(resources), as_json=as_json)
 
 
-def _run(work: Callable[[Resources, ConnectorPool], Awaitable[RunReport]], *, as_json: bool) -> None:
-    async def run() -> RunReport:
+def _run(
+    flow: str, work: Callable[[Resources, ConnectorPool], Awaitable[RunReport]], *, as_json: bool
+) -> None:
+    async def run() -> None:
+        started = time.monotonic()
         async with open_resources() as (resources, pool):
-            return await work(resources, pool)
+            with _exclusively(resources, flow, as_json=as_json):
+                report = await work(resources, pool)
+                _print(report.as_dict(), as_json=as_json)
+                if not as_json:
+                    say(f"done in {time.monotonic() - started:.1f} s")
+                report.raise_if_failed()
+                report.raise_if_doubtful()
 
-    started = time.monotonic()
-    report = asyncio.run(run())
-    _print(report.as_dict(), as_json=as_json)
-    if not as_json:
-        say(f"done in {time.monotonic() - started:.1f} s")
-    report.raise_if_failed()
-    report.raise_if_doubtful()
+    asyncio.run(run())
+
+
+@contextmanager
+def _exclusively(resources: Resources, flow: str, *, as_json: bool) -> Iterator[None]:
+    """Hold the flow's lease for the block; where another process runs the flow, say so and end with 0."""
+    try:
+        with run_exclusively(resources.store, flow):
+            yield
+    except FlowBusyError as busy:
+        _print(busy.as_dict(), as_json=as_json)
+        raise typer.Exit(0) from None
 
 
 def _print(result: dict[str, Any], *, as_json: bool) -> None:

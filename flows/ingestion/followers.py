@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from flows.account_runs import serve_accounts, utc_now
+from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings, note_silence
 from flows.ingestion.lake_rows import account_dim, account_snapshot
 from flows.run_report import RunReport
+from warehouse.lake.rows import find_fault
 from warehouse.store.measuring.measurements import list_due_followers, record_followers_measured
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
-    from connectors.types import AccountMetrics
     from flows.resources import Resources
+    from warehouse.lake.rows import AccountSnapshot
     from warehouse.store.models import AccountRow
 
 
@@ -36,11 +38,14 @@ async def read_due_followers(
     rows = await asyncio.to_thread(_list_due, resources, clock() + ahead if ahead else clock(), account_ids)
     if not rows:
         return report
-    readings: list[tuple[AccountRow, AccountMetrics, str | None]] = []
+    readings: list[tuple[AccountRow, AccountSnapshot]] = []
 
     async def read(row: AccountRow, connector: Connector) -> None:
         version = pool.api_version(connector.account.platform)
-        readings.append((row, await connector.fetch_followers(), version))
+        snapshot = account_snapshot(row, await connector.fetch_followers(), version)
+        if (fault := find_fault(snapshot)) is not None:
+            raise OddAnswerError([fault])
+        readings.append((row, snapshot))
 
     await serve_accounts(
         rows,
@@ -65,16 +70,16 @@ def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] |
 
 def _write(
     resources: Resources,
-    readings: list[tuple[AccountRow, AccountMetrics, str | None]],
+    readings: list[tuple[AccountRow, AccountSnapshot]],
     run_id: str,
     now: datetime,
     report: RunReport,
 ) -> None:
     from warehouse.lake.load import load_account_snapshots, load_accounts  # noqa: PLC0415 (see flows.resources)
 
-    load_accounts(resources.lake, [account_dim(row) for row, _metrics, _version in readings])
-    rows = [account_snapshot(*reading) for reading in readings]
-    report.add(snapshots=load_account_snapshots(resources.lake, rows, run_id))
+    load_accounts(resources.lake, [account_dim(row) for row, _snapshot in readings])
+    snapshots = [snapshot for _row, snapshot in readings]
+    report.add(snapshots=load_account_snapshots(resources.lake, snapshots, run_id))
     with resources.store.write() as session:
-        ids = [row.id for row, _metrics, _version in readings]
+        ids = [row.id for row, _snapshot in readings]
         record_followers_measured(session, ids, now + resources.flows.followers_interval)

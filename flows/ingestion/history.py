@@ -13,10 +13,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.errors import GiveUpError, RateLimitedError
-from connectors.types import Platform
+from connectors.types import MetricsBatch, Platform
 from flows.account_runs import name_account, serve_accounts, utc_now
+from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
-from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
+from flows.ingestion.lake_rows import account_dim, publication_dim
+from flows.ingestion.placing import fetch_placed, find_readable_posts, place_batch
 from flows.run_report import RunReport
 from warehouse.store.measuring.backfills import (
     begin_backfill,
@@ -27,6 +29,7 @@ from warehouse.store.measuring.backfills import (
 from warehouse.store.measuring.measurements import list_publications_by_external_id, record_measured
 from warehouse.store.measuring.read_budgets import count_reads, note_reads
 from warehouse.store.posts.external_posts import record_external_posts
+from warehouse.store.publishing.events import announce_deleted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -34,9 +37,9 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
-    from connectors.types import HistoryPage, ListedPost, PostMetrics
+    from connectors.types import HistoryPage, ListedPost
+    from flows.ingestion.placing import Placed
     from flows.resources import Resources
-    from warehouse.lake.rows import PostSnapshot
     from warehouse.store.models import AccountRow, Publication
 
     Progress = Callable[[str, int], None]
@@ -61,6 +64,7 @@ class _Kept:
 
     new_posts: int
     snapshots: int
+    problems: Sequence[str] = ()
 
 
 async def read_histories(
@@ -87,15 +91,20 @@ async def read_histories(
 
     async def read(row: AccountRow, connector: Connector) -> None:
         row = await asyncio.to_thread(_begin, resources, row.id, since, anew=anew, now=clock())
+        problems: list[str] = []
         async for stretch in _read_stretches(resources, row, connector, clock):
             on_posts(name_account(row), len(stretch.posts))
             version = pool.api_version(connector.account.platform)
+            posts = find_readable_posts(stretch.posts, problems)
             kept = await _keep(
-                resources, row, connector, stretch.posts, run_id=run_id, api_version=version, clock=clock
+                resources, row, connector, posts, run_id=run_id, api_version=version, clock=clock
             )
+            problems += kept.problems
             await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
             report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
         await asyncio.to_thread(_finish, resources, row.id, clock())
+        if problems:  # all else of the history is kept, and this is not read again for a day
+            raise OddAnswerError(problems)
 
     await serve_accounts(
         rows,
@@ -165,19 +174,20 @@ async def _keep(
     if not posts:
         return _Kept(0, 0)
     new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, posts, clock())
-    listed = {post.external_id: post.metrics for post in posts if post.metrics is not None}
-    metrics: list[PostMetrics] = [listed[key] for key in publications if key in listed]
-    deleted: list[str] = []
-    unlisted = [external_id for external_id in publications if external_id not in listed]
+    listed = tuple(post.metrics for post in posts if post.metrics is not None)
+    asked = {
+        metrics.external_id: publications[metrics.external_id]
+        for metrics in listed
+        if metrics.external_id in publications
+    }
+    placed = place_batch(asked, MetricsBatch(listed), api_version)
+    unlisted = {key: row for key, row in publications.items() if key not in asked}
     if unlisted:
-        batch = await connector.fetch_metrics(unlisted)
-        metrics += batch.metrics
-        deleted = [publications[external_id].id for external_id in batch.deleted]
-    snapshots = [post_snapshot(publications[item.external_id], item, api_version) for item in metrics]
+        placed.add(await fetch_placed(connector, unlisted, api_version))
     inserted = await asyncio.to_thread(
-        _write, resources, row, publications, snapshots=snapshots, deleted=deleted, run_id=run_id, now=clock()
+        _write, resources, row, publications, placed=placed, run_id=run_id, now=clock()
     )
-    return _Kept(new_posts, inserted)
+    return _Kept(new_posts, inserted, placed.problems)
 
 
 def _await_budget(resources: Resources, platform: str, unnoted: int, now: datetime) -> None:
@@ -211,8 +221,7 @@ def _write(
     row: AccountRow,
     publications: dict[str, Publication],
     *,
-    snapshots: list[PostSnapshot],
-    deleted: list[str],
+    placed: Placed,
     run_id: str,
     now: datetime,
 ) -> int:
@@ -220,15 +229,17 @@ def _write(
 
     load_accounts(resources.lake, [account_dim(row)])
     load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
-    inserted = load_post_snapshots(resources.lake, snapshots, run_id)
+    inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
     with resources.store.write() as session:
-        record_measured(
+        gone = record_measured(
             session,
             now,
-            measured=[item.publication_id for item in snapshots],
-            deleted=deleted,
+            measured=[item.publication_id for item in placed.snapshots],
+            deleted=placed.deleted,
+            missing=placed.missing,
             ages=resources.flows.ages_by_platform,
         )
+        announce_deleted(session, gone, now)
     return inserted
 
 

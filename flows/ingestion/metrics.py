@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flows.account_runs import serve_accounts, utc_now
+from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
-from flows.ingestion.lake_rows import account_dim, post_snapshot, publication_dim
+from flows.ingestion.lake_rows import account_dim, publication_dim
+from flows.ingestion.placing import fetch_placed
 from flows.run_report import RunReport
 from warehouse.store.measuring.events import announce_metrics
-from warehouse.store.measuring.measurements import list_due_snapshots, put_off_young, record_measured
+from warehouse.store.measuring.measurements import (
+    DueAccount,
+    list_due_snapshots,
+    put_off_young,
+    record_measured,
+)
 from warehouse.store.measuring.read_budgets import grant_reads
+from warehouse.store.publishing.events import announce_deleted
 from warehouse.store.schedules.placements import list_placements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
-    from connectors.types import MetricsBatch
+    from flows.ingestion.placing import Placed
     from flows.resources import Resources
-    from warehouse.store.measuring.measurements import DueAccount
+    from warehouse.lake.rows import PublicationDim
     from warehouse.store.models import AccountRow, Publication
 
 logger = logging.getLogger(__name__)
@@ -46,10 +53,7 @@ class _Reading:
     """One platform answer, on its way into the lake."""
 
     captured_at: datetime
-    publications: Mapping[str, Publication]
-    """By external id."""
-    batch: MetricsBatch
-    api_version: str | None
+    placed: Placed
 
 
 async def read_due_metrics(
@@ -73,20 +77,23 @@ async def read_due_metrics(
     if not due:
         return report
     report.add(due=sum(len(account.publications) for account in due))
-    await asyncio.to_thread(sync_dimensions, resources, due)
+    due = await asyncio.to_thread(sync_dimensions, resources, due, report)
 
     by_account = {account.account.id: account.publications for account in due}
     readings: asyncio.Queue[_Reading | None] = asyncio.Queue()
 
     async def read(row: AccountRow, connector: Connector) -> None:
         publications = by_account[row.id]
+        problems: list[str] = []
         for start in range(0, len(publications), BATCH):
             asked = {
                 item.external_id: item for item in publications[start : start + BATCH] if item.external_id
             }
-            batch = await connector.fetch_metrics(list(asked))
-            api_version = pool.api_version(connector.account.platform)
-            readings.put_nowait(_Reading(clock(), asked, batch, api_version))
+            placed = await fetch_placed(connector, asked, pool.api_version(connector.account.platform))
+            readings.put_nowait(_Reading(clock(), placed))
+            problems += placed.problems
+        if problems:  # what could be read is on its way into the lake already
+            raise OddAnswerError(problems)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_write_readings(resources, readings, run_id, report), name="lake-writer")
@@ -105,15 +112,30 @@ async def read_due_metrics(
     return report
 
 
-def sync_dimensions(resources: Resources, due: Sequence[DueAccount]) -> None:
-    """Bring accounts and publications into the lake: a snapshot must find what it belongs to."""
+def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: RunReport) -> list[DueAccount]:
+    """Bring accounts and publications into the lake: a snapshot must find what it belongs to.
+
+    Returns `due` without the publications that cannot enter it; the report says why.
+    """
     from warehouse.lake.load import load_accounts, load_publications  # noqa: PLC0415 (see flows.resources)
 
     load_accounts(resources.lake, [account_dim(item.account) for item in due])
-    rows = [row for item in due for row in item.publications]
     with resources.store.read() as session:
-        placements = list_placements(session, {row.post_id for row in rows})
-    load_publications(resources.lake, [publication_dim(row, placements.get(row.post_id)) for row in rows])
+        placements = list_placements(session, {row.post_id for item in due for row in item.publications})
+    dims: list[PublicationDim] = []
+    kept: list[DueAccount] = []
+    for item in due:
+        fit: list[Publication] = []
+        for row in item.publications:
+            try:
+                dims.append(publication_dim(row, placements.get(row.post_id)))
+                fit.append(row)
+            except (ValueError, TypeError, AttributeError, KeyError) as error:  # a damaged row of the store
+                report.failures[f"publication {row.id}"] = f"{type(error).__name__}: {error}"
+        if fit:
+            kept.append(DueAccount(item.account, tuple(fit)))
+    load_publications(resources.lake, dims)
+    return kept
 
 
 def write_readings(
@@ -122,20 +144,19 @@ def write_readings(
     """Load into the lake, then mark in the store; each a transaction of its own, in this order."""
     from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
 
-    rows = [
-        post_snapshot(reading.publications[metrics.external_id], metrics, reading.api_version)
-        for reading in readings
-        for metrics in reading.batch.metrics
-    ]
+    rows = [snapshot for reading in readings for snapshot in reading.placed.snapshots]
     inserted = load_post_snapshots(resources.lake, rows, run_id)
     with resources.store.write() as session:
         for reading in readings:
-            ids = _by_outcome(reading)
-            record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
-            measured = [
-                (reading.publications[metrics.external_id], metrics) for metrics in reading.batch.metrics
-            ]
-            announce_metrics(session, measured, reading.captured_at)
+            placed = reading.placed
+            ids = {
+                "measured": [publication.id for publication, _metrics in placed.measured],
+                "deleted": placed.deleted,
+                "missing": placed.missing,
+            }
+            gone = record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
+            announce_deleted(session, gone, reading.captured_at)
+            announce_metrics(session, placed.measured, reading.captured_at)
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
 
@@ -150,7 +171,7 @@ async def _write_readings(
         item = await readings.get()
         while item is not None:
             batch.append(item)
-            if readings.empty() or sum(len(reading.publications) for reading in batch) >= ROWS_PER_WRITE:
+            if readings.empty() or sum(len(reading.placed.snapshots) for reading in batch) >= ROWS_PER_WRITE:
                 break
             item = readings.get_nowait()
         finished = item is None
@@ -163,15 +184,6 @@ def _keep_quick(resources: Resources, now: datetime) -> None:
 
     if merge_if_many(resources.lake, now):
         logger.info("the lake's small files are merged")
-
-
-def _by_outcome(reading: _Reading) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for metrics in reading.batch.metrics:
-        found["measured"].append(reading.publications[metrics.external_id].id)
-    for outcome, external_ids in (("deleted", reading.batch.deleted), ("missing", reading.batch.missing)):
-        found[outcome] += [reading.publications[external_id].id for external_id in external_ids]
-    return found
 
 
 def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.error import URLError
-from urllib.request import urlopen
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flows.maintenance.lake_doctor import examine_lake, examine_pace
-from flows.serving.launcher import PROCESSES_FILE
+from flows.maintenance.process_doctor import examine_processes, is_running
+from flows.maintenance.settings_doctor import find_unknown_settings
 from warehouse.errors import WarehouseError
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import account_health, list_accounts
-from warehouse.store.clock import CLOCK_TOLERANCE, read_time
+from warehouse.store.clock import CLOCK_TOLERANCE, StoreClock, read_time
 from warehouse.store.database import Store
+from warehouse.store.leases.flow_leases import find_flows_behind, list_flow_states
+from warehouse.store.measuring.measurements import count_measured
 from warehouse.store.publishing.heartbeats import get_publishers_state
 from warehouse.store.publishing.queue_state import get_queue_state
 from warehouse.store.webhooks.state import get_webhook_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from flows.settings import FlowSettings
     from warehouse.settings import WarehouseSettings
@@ -50,21 +50,44 @@ class Finding:
 
 
 def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | None = None) -> list[Finding]:
-    """Look at everything; nothing is made or changed that `socialflow up` would not make."""
+    """Look at everything; nothing is made, migrated or changed, and whatever is broken is a finding."""
     now = now or datetime.now(UTC)
-    findings = [_check_home(warehouse), _check_disk(warehouse), _check_zones(), *_check_packages()]
-    if not warehouse.home.exists():
-        return findings
-    findings += _check_store(warehouse, flows, now)
-    findings += _check_lake(warehouse, now)
-    findings += _check_processes(warehouse, flows)
+    looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("home", lambda: [_check_home(warehouse)]),
+        ("disk", lambda: [_check_disk(warehouse)]),
+        ("time zones", lambda: [_check_zones()]),
+        ("packages", _check_packages),
+        ("settings", _check_settings),
+    ]
+    if warehouse.home.exists():
+        looks += [
+            ("store", lambda: _check_store(warehouse, flows, now)),
+            ("lake", lambda: _check_lake(warehouse, now)),
+            ("processes", lambda: [Finding(*line) for line in examine_processes(warehouse, flows)]),
+        ]
+    findings: list[Finding] = []
+    for name, look in looks:
+        try:
+            findings += look()
+        except WarehouseError as error:
+            findings.append(Finding(name, "failed", error.message))
+        except Exception as error:  # noqa: BLE001 (whatever is broken is what the doctor is asked about)
+            words = str(error).strip().splitlines()
+            detail = f"could not be looked at: {type(error).__name__}: {words[0] if words else ''}"
+            findings.append(Finding(name, "failed", detail))
     return findings
 
 
 def as_json(findings: list[Finding]) -> dict[str, Any]:
     """Return the findings for a script."""
     failed = [finding.check for finding in findings if finding.status == "failed"]
-    return {"ok": not failed, "failed": failed, "findings": [asdict(finding) for finding in findings]}
+    warned = [finding.check for finding in findings if finding.status == "warning"]
+    return {
+        "ok": not failed,
+        "failed": failed,
+        "warnings": warned,
+        "findings": [asdict(finding) for finding in findings],
+    }
 
 
 def _check_home(settings: WarehouseSettings) -> Finding:
@@ -104,19 +127,71 @@ def _check_packages() -> Iterator[Finding]:
             )
 
 
-def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime) -> list[Finding]:
-    try:
-        with Store.open(settings) as store, store.read() as session:
-            return [
-                Finding("store", "ok", f"{store.dialect}, the secret key fits"),
-                *_check_accounts(session, now),
-                *_check_queue(session, now),
-                _check_publishers(session, settings),
-                *(Finding(*line) for line in examine_pace(session, flows, now)),
-                *_check_webhooks(session, now),
-            ]
-    except WarehouseError as error:
-        return [Finding("store", "failed", error.message)]
+def _check_settings() -> Iterator[Finding]:
+    for name, where, meant in find_unknown_settings():
+        hint = f"did you mean {meant}?" if meant else "remove it, or look its name up in docs/deployment.md"
+        yield Finding("settings", "warning", f"{name} in {where} is no setting and has no effect: {hint}")
+
+
+def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime) -> Iterator[Finding]:
+    if _is_unmade(settings):
+        yield Finding("store", "warning", "there is no store yet: `socialflow up` makes it")
+        return
+    with Store.open(settings, create=False) as store, store.read() as session:
+        yield Finding("store", "ok", f"{store.dialect}, the secret key fits")
+        yield _check_clock(store)
+        yield from _check_pauses(session)
+        yield from _check_accounts(session, now)
+        yield from _check_queue(session, now)
+        running = is_running(settings)
+        yield _check_publishers(session, running=running)
+        yield from _check_flows(session, now, running=running)
+        yield from (Finding(*line) for line in examine_pace(session, flows, now))
+        yield from _check_webhooks(session, now)
+
+
+def _is_unmade(settings: WarehouseSettings) -> bool:
+    """Return whether nothing was ever kept in this home: no key, no store, no lake."""
+    kept = ("secret.key", "socialflow.sqlite", "lake")
+    return settings.database_url is None and not any((settings.home / name).exists() for name in kept)
+
+
+def _check_clock(store: Store) -> Finding:
+    clock = StoreClock(store)
+    clock.sync()
+    skew = clock.skew.total_seconds()
+    if not clock.is_trusted:
+        detail = f"this machine's clock is {skew:+.1f} s off the store's: set it right (NTP); nothing is published here"
+        return Finding("clock", "failed", detail)
+    return Finding("clock", "ok", f"{skew:+.1f} s off the store's")
+
+
+def _check_pauses(session: Session) -> Iterator[Finding]:
+    for workspace in list_workspaces(session):
+        if workspace.publishing_paused_at is not None:
+            since = f"{workspace.publishing_paused_at:%Y-%m-%d %H:%M} UTC"
+            detail = f"paused in workspace {workspace.name} since {since}: `socialflow resume` goes on"
+            yield Finding("publishing", "warning", detail)
+
+
+def _check_flows(session: Session, now: datetime, *, running: bool) -> Iterator[Finding]:
+    behind = {one.name: one for one in find_flows_behind(session, now)}
+    for row in list_flow_states(session):
+        last = (
+            f"last success {row.last_succeeded_at:%Y-%m-%d %H:%M} UTC"
+            if row.last_succeeded_at
+            else "no success yet"
+        )
+        failed = row.last_failed_at is not None and (
+            row.last_succeeded_at is None or row.last_failed_at > row.last_succeeded_at
+        )
+        why = f"; it failed at {row.last_failed_at:%H:%M} UTC: {row.last_failure}" if failed else ""
+        if row.name in behind:
+            late = behind[row.name]
+            detail = f"has not done its work since {late.since:%Y-%m-%d %H:%M} UTC, it is due every {late.period}{why}"
+            yield Finding(f"flow {row.name}", "failed" if running else "warning", detail)
+        else:
+            yield Finding(f"flow {row.name}", "warning" if failed else "ok", last + why)
 
 
 def _check_accounts(session: Session, now: datetime) -> Iterator[Finding]:
@@ -128,6 +203,8 @@ def _check_accounts(session: Session, now: datetime) -> Iterator[Finding]:
                 yield Finding(name, "failed", f"{health.status}: {health.reason}; connect it again")
             elif health.status in {"limited", "expiring"} or row.last_error:
                 yield Finding(name, "warning", row.last_error or str(health.reason))
+            elif row.paused_at is not None:
+                yield Finding(name, "warning", f"paused since {row.paused_at:%Y-%m-%d %H:%M} UTC")
             else:
                 yield Finding(name, "ok", health.status)
 
@@ -150,7 +227,7 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
         yield Finding("posts to review", "failed", detail)
 
 
-def _check_publishers(session: Session, settings: WarehouseSettings) -> Finding:
+def _check_publishers(session: Session, *, running: bool) -> Finding:
     """Heartbeats are by the store's clock, so they are judged by it."""
     state = get_publishers_state(session, read_time(session))
     if abs(state.clock_skew_seconds) > CLOCK_TOLERANCE.total_seconds():
@@ -161,7 +238,7 @@ def _check_publishers(session: Session, settings: WarehouseSettings) -> Finding:
         return Finding("publishers", "failed", detail)
     if state.awake:
         return Finding("publishers", "ok", f"{state.awake} awake")
-    if (settings.home / PROCESSES_FILE).exists():
+    if running:
         return Finding("publishers", "failed", "none is awake: see logs/publisher-1.log in the home folder")
     return Finding("publishers", "warning", "none is awake: `socialflow up` starts two")
 
@@ -179,28 +256,15 @@ def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
         yield Finding("failing webhooks", "warning", detail)
 
 
-def _check_lake(settings: WarehouseSettings, now: datetime) -> list[Finding]:
+def _check_lake(settings: WarehouseSettings, now: datetime) -> Iterator[Finding]:
+    measured = _count_measured(settings)
+    yield from (Finding(*line) for line in examine_lake(settings, now, measured=measured))
+
+
+def _count_measured(settings: WarehouseSettings) -> int:
+    """Return how many publications must be in the lake; 0 where the store cannot be asked, which is told apart."""
     try:
-        return [Finding(*line) for line in examine_lake(settings, now)]
-    except WarehouseError as error:
-        return [Finding("lake", "failed", error.message)]
-
-
-def _check_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iterator[Finding]:
-    noted = warehouse.home / PROCESSES_FILE
-    try:
-        addresses = json.loads(noted.read_text())["addresses"]
-    except (OSError, ValueError, KeyError):
-        yield Finding("processes", "warning", "nothing runs on this home: `socialflow up` starts it")
-        return
-    for name, path in (("api", "/readyz"), ("prefect", "/api/health")):
-        yield _ask(name, str(addresses.get(name, flows.api_url)) + path)
-
-
-def _ask(name: str, url: str) -> Finding:
-    try:
-        with urlopen(url, timeout=5):  # noqa: S310 (our own http address)
-            return Finding(name, "ok", url)
-    except (TimeoutError, URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        return Finding(name, "failed", f"{url} does not answer well: {reason}")
+        with Store.open(settings, create=False) as store, store.read() as session:
+            return count_measured(session)
+    except WarehouseError:
+        return 0

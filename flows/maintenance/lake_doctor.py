@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from warehouse.lake.attach import local_catalog
 from warehouse.lake.connect import Lake
+from warehouse.lake.files import list_lost_files
 from warehouse.lake.maintenance import get_pipeline_state, measure_files
+from warehouse.sql import load_sql
 from warehouse.store.measuring.read_budgets import count_reads
 from warehouse.store.publishing.queue_state import get_oldest_unread
 
@@ -25,12 +29,32 @@ MANY_FILES = 1_000
 MAINTENANCE_LATE = timedelta(days=3)
 
 
-def examine_lake(settings: WarehouseSettings, now: datetime) -> Iterator[Line]:
-    """Yield (check, status, detail). Raises SetupError where the lake cannot be opened."""
-    # Opened for writing: as an analyst's connection it could not tell a lake that is not made yet from a lost one.
-    with Lake.open(settings) as lake:
+def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -> Iterator[Line]:
+    """Yield (check, status, detail). Raises SetupError where the lake cannot be opened.
+
+    Read-only: a lake that is gone is not made anew. `measured`: how many publications the store knows to be in it.
+    """
+    catalog = local_catalog(settings)
+    if catalog is not None and not catalog.exists():
+        yield _describe_absence(settings, catalog, measured)
+        return
+    with Lake.open(settings, read_only=True) as lake:
         yield "lake", "ok", f"extensions load, newest commit {lake.snapshot_id()}"
+        lost = list_lost_files(lake)
+        if lost:
+            detail = (
+                f"{len(lost)} Parquet files are missing or damaged ({lost[0]}): restore them from a backup"
+            )
+            yield "lake files", "failed", detail
+            return  # most other questions would fail on them
         files, state = measure_files(lake), get_pipeline_state(lake, now)
+        (known,) = lake.query(load_sql("maintenance/count_publications"))
+    if known["publications"] < measured:
+        detail = (
+            f"it knows {known['publications']} publications, and {measured} were measured: it was lost or replaced; "
+            "restore it from a backup"
+        )
+        yield "lake contents", "failed", detail
     detail = f"{files['files']} files and {files['delete_files']} delete files, {files['bytes'] / 1e6:.0f} MB"
     if files["files"] + files["delete_files"] > MANY_FILES:
         yield (
@@ -85,3 +109,12 @@ def examine_pace(session: Session, flows: FlowSettings, now: datetime) -> Iterat
 def _ago(now: datetime, then: datetime) -> str:
     minutes = max(0, round((now - then).total_seconds() / 60))
     return f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"
+
+
+def _describe_absence(settings: WarehouseSettings, catalog: Path, measured: int) -> Line:
+    data = settings.resolved_lake_data_path
+    left = not data.startswith("s3://") and next(Path(data).rglob("*.parquet"), None) is not None
+    if left or measured:
+        what = f"its Parquet files are in {data}" if left else f"{measured} measured publications were in it"
+        return "lake", "failed", f"the catalog {catalog} is missing, and {what}: restore it from a backup"
+    return "lake", "warning", "there is no lake yet: `socialflow up` makes it"

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
+from flows.errors import FlowBusyError
+from flows.exclusive_runs import run_exclusively
+from flows.flow_runs import skip_run
 from flows.maintenance.nightly import maintain_stores
 from flows.resources import Resources
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="maintain-lake", retries=0)
-async def maintain_lake() -> dict[str, Any]:
+async def maintain_lake() -> dict[str, Any] | State[dict[str, Any]]:
     """Merge small files, expire old snapshots, remove what nothing refers to."""
     with Resources.open() as resources:
-        summary = await asyncio.to_thread(maintain_stores, resources)
+        try:
+            with run_exclusively(resources.store, "maintain-lake"):
+                summary = await asyncio.to_thread(maintain_stores, resources)
+        except FlowBusyError as busy:
+            return skip_run(busy)
     logger.info("maintenance: %s", summary)
     return summary

@@ -135,18 +135,7 @@ class WebhookDeliverer:
             logger.error("webhook delivery %s: %s", task.get_name(), error, exc_info=error)
 
     async def _deliver(self, sender: WebhookSender, claimed: ClaimedDelivery) -> None:
-        at = self._clock()
-        answer = await sender.send(
-            claimed.url, event_id=claimed.event_id, body=claimed.body, secrets=claimed.secrets
-        )
-        attempt = Attempt(
-            at=at,
-            milliseconds=answer.milliseconds,
-            status=answer.status,
-            error=answer.error,
-            response=answer.body,
-            retry_at=answer.retry_at,
-        )
+        attempt = await self._attempt(sender, claimed)
         status = await asyncio.to_thread(self._record, claimed, attempt)
         self.report.attempts[status or "deleted"] += 1
         if not attempt.delivered:
@@ -156,6 +145,27 @@ class WebhookDeliverer:
                 claimed.id,
                 attempt.error or attempt.status,
             )
+
+    async def _attempt(self, sender: WebhookSender, claimed: ClaimedDelivery) -> Attempt:
+        at = self._clock()
+        if claimed.fault is not None:
+            return Attempt(at=at, milliseconds=0, error=claimed.fault)
+        try:
+            answer = await sender.send(
+                claimed.url, event_id=claimed.event_id, body=claimed.body, secrets=claimed.secrets
+            )
+        except Exception as error:  # a fault of ours: as a failed attempt it backs off, and shows in the log
+            self.report.errors += 1
+            logger.exception("webhook delivery %s", claimed.id)
+            return Attempt(at=at, milliseconds=0, error=f"unexpected {type(error).__name__}")
+        return Attempt(
+            at=at,
+            milliseconds=answer.milliseconds,
+            status=answer.status,
+            error=answer.error,
+            response=answer.body,
+            retry_at=answer.retry_at,
+        )
 
     def _record(self, claimed: ClaimedDelivery, attempt: Attempt) -> str | None:
         with self._store.write() as session:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -50,7 +51,23 @@ def hold_home(home: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # Left behind only by a launcher that was killed: `socialflow doctor` tells the two apart.
+        (home / PROCESSES_FILE).unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(home: Path) -> bool:
+    """Return whether a launcher runs on this home."""
+    path = home / "up.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def prepare(environment: Mapping[str, str]) -> None:
@@ -108,7 +125,7 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
     ]
     runner = ChildSpec(
         name="runner",
-        command=[*python, "flows.serving.runner"],
+        command=[*python, "flows.serving.runner", "--up-since", datetime.now(UTC).isoformat()],
         env=environment,
         after=("prefect-server",),
         stop_seconds=4.0,
@@ -140,9 +157,11 @@ def _names_app(setting: str) -> bool:
 def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:
     """Return a supervisor whose children's logs and pids are found under the home."""
     processes = home / PROCESSES_FILE
+    since = datetime.now(UTC).isoformat()
 
     def note(supervisor: Supervisor) -> None:
         noted = {
+            "since": since,
             "addresses": {"api": settings.api_url, "prefect": settings.prefect_url},
             "pids": supervisor.pids,
             "restarts": supervisor.restarts,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
+from flows.deployments import SCHEDULED_FLOWS
 from flows.resources import Resources
 from warehouse.errors import WarehouseError
 from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.leases.flow_leases import expect_flows
 
 
 def main() -> int:
@@ -16,6 +18,7 @@ def main() -> int:
         with Resources.open() as resources:
             with resources.store.write() as session:
                 ensure_default_workspace(session, datetime.now(UTC))
+                expect_flows(session, {one.name: one.period for one in SCHEDULED_FLOWS if one.exclusive})
             resources.lake.snapshot_id()
     except WarehouseError as error:
         sys.stderr.write(f"{error.message}\n")

@@ -6,18 +6,19 @@ supervisor ends as a whole.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 
 from flows.deployments import SCHEDULED_FLOWS
+from flows.serving.dead_runs import mark_dead_runs
 
 if TYPE_CHECKING:
     from flows.deployments import ScheduledFlow
@@ -47,7 +48,6 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
 
     By its names alone: the flows themselves are imported in their runs, and this process stays 50 MB smaller.
     """
-    limit = scheduled.concurrency_limit
     interval = scheduled.embedded_interval
     return RunnerDeployment(
         name=scheduled.name,
@@ -56,10 +56,6 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
         schedules=[DeploymentScheduleCreate(schedule=_build_schedule(scheduled))],
         parameters={"horizon_seconds": interval.total_seconds()} if interval else {},
         description=scheduled.description,
-        concurrency_limit=limit,
-        concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
-        if limit
-        else None,
         # What a person may pass to a run by hand is checked by the flow itself.
         enforce_parameter_schema=False,
     )
@@ -75,11 +71,23 @@ def _build_schedule(scheduled: ScheduledFlow) -> CronSchedule | IntervalSchedule
 
 def main() -> None:
     """Register every deployment with the server and run what is due, until ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--up-since", type=datetime.fromisoformat, help="when the launcher took hold of the home"
+    )
+    up_since: datetime | None = parser.parse_args().up_since
     # Schedules stay on when the runner ends: it comes back, and a pause would silence it for good.
     runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False, prefetch_seconds=PREFETCH_SECONDS)
     for scheduled in SCHEDULED_FLOWS:
         runner.add_deployment(build_deployment(scheduled))
-    asyncio.run(runner.start())
+    asyncio.run(_run(runner, up_since))
+
+
+async def _run(runner: EmbeddedRunner, up_since: datetime | None) -> None:
+    # A runner that is started again under the same launcher marks nothing of what it left running there.
+    if up_since is not None:
+        await mark_dead_runs(up_since)
+    await runner.start()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flows.account_runs import utc_now
+from flows.errors import PartlyFailedError
 from flows.ingestion.lake_rows import account_dim
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import list_accounts
@@ -33,3 +34,9 @@ def compute_all_optimal_times(
     # Accounts without a single post are advised too, by their platform's profile.
     load_accounts(resources.lake, accounts)
     return dict(refresh_optimal_times(resources.lake, timezones=timezones, now=clock()))
+
+
+def raise_if_failed(summary: dict[str, Any]) -> None:
+    """Raise PartlyFailedError where the times of some accounts could not be computed as they should be."""
+    if summary["failures"]:
+        raise PartlyFailedError("computing posting times", summary["failures"], of=summary["accounts"])

@@ -71,7 +71,7 @@ def _list_due(resources: Resources, now: datetime) -> list[AccountRow]:
     longest = max((margin for margin in margins.values() if margin is not None), default=timedelta(0))
     with resources.store.read() as session:
         rows = list_expiring_accounts(session, now + longest)
-    return [row for row in rows if _is_due(row, margins[row.platform], now)]
+    return [row for row in rows if _is_due(row, margins.get(row.platform), now)]
 
 
 def _is_due(row: AccountRow, margin: timedelta | None, now: datetime) -> bool:

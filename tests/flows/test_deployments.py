@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +46,22 @@ def test_it_deploys_exactly_the_scheduled_flows(written: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
-def test_schedule_limit_and_entrypoint_are_the_same(
-    written: dict[str, Any], scheduled: ScheduledFlow
-) -> None:
+def test_schedule_and_entrypoint_are_the_same(written: dict[str, Any], scheduled: ScheduledFlow) -> None:
     item = find(written, scheduled.name)
     assert item["schedules"] == [{"cron": scheduled.cron, "timezone": "UTC"}]
     assert item["entrypoint"] == scheduled.entrypoint
     assert item["description"] == scheduled.description
-    limit = item.get("concurrency_limit")
-    assert (limit and limit["limit"]) == scheduled.concurrency_limit
-    # CANCEL_NEW was seen to cancel half of the legitimate runs.
-    assert limit is None or limit["collision_strategy"] == "ENQUEUE"
+    # A slot of Prefect's stays taken when everything is killed while a run starts: the flow would never run again.
+    assert "concurrency_limit" not in item
+    assert build_deployment(scheduled).concurrency_limit is None
+
+
+@pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
+async def test_the_period_is_that_of_the_cron(scheduled: ScheduledFlow) -> None:
+    schedule = CronSchedule(cron=scheduled.cron, timezone="UTC")
+    starts = await schedule.get_dates(n=50, start=datetime(2026, 3, 2, tzinfo=UTC))
+    gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(starts)}
+    assert gaps == {scheduled.period.total_seconds()}
 
 
 @pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
+from prefect.states import Pending, Running
 from prefect.testing.utilities import prefect_test_harness
 
 from connectors.registry import ConnectorPool
@@ -21,10 +24,12 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Platform
 from flows.errors import PartlyFailedError
+from flows.exclusive_runs import run_exclusively
 from flows.ingestion.backfill_history import backfill_history
 from flows.ingestion.ingest_followers import ingest_followers
 from flows.ingestion.ingest_metrics import ingest_metrics
 from flows.resources import Resources
+from flows.serving.dead_runs import mark_dead_runs
 from flows.serving.ports import Ports
 from flows.timing.refresh_optimal_times import refresh_optimal_times
 from flows.tokens.refresh_tokens import refresh_tokens
@@ -35,6 +40,7 @@ from warehouse.store.accounts.accounts import connect_account
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from prefect import Flow
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -131,6 +137,33 @@ async def test_a_run_with_a_failing_account_does_the_others_and_ends_failed(worl
     with Resources.open() as resources:
         (counted,) = resources.lake.query("SELECT count(*) AS n FROM raw.account_snapshots")
     assert counted["n"] == 1
+
+
+@pytest.mark.usefixtures("prefect_server", "world")
+@pytest.mark.parametrize(
+    ("name", "flow"),
+    [("ingest-metrics", ingest_metrics), ("refresh-optimal-times", refresh_optimal_times)],
+)
+async def test_a_second_run_ends_at_once_completed_and_says_who_works(name: str, flow: Flow[[], Any]) -> None:
+    with Resources.open() as resources, run_exclusively(resources.store, name):
+        state = await flow(return_state=True)
+        assert state.is_completed()
+        assert f"{name} is already running: {socket.gethostname()}:{os.getpid()}:" in (state.message or "")
+    assert (await flow(return_state=True)).is_completed()
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_runs_of_dead_processes_are_marked_as_crashed() -> None:
+    async with get_client() as client:
+        old = await client.create_flow_run(refresh_optimal_times, state=Pending())
+        await client.set_flow_run_state(old.id, Running(), force=True)
+        waiting = await client.create_flow_run(refresh_optimal_times, state=Pending())
+        up_since = datetime.now(UTC)
+        young = await client.create_flow_run(refresh_optimal_times, state=Pending())
+        assert await mark_dead_runs(up_since) == 2
+        names = [(await client.read_flow_run(run.id)).state_name for run in (old, waiting, young)]
+    assert names == ["Crashed", "Crashed", "Pending"]
+    assert await mark_dead_runs(up_since) == 0
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
@@ -233,6 +234,7 @@ def _try_open_current(settings: WarehouseSettings, threads: int) -> DuckDBPyConn
 
 
 def _create_or_migrate(settings: WarehouseSettings, lock: WriteLock, threads: int) -> DuckDBPyConnection:
+    _refuse_lost_catalog(settings)
     _prepare_folders(settings)
     with lock.hold():
         connection = attach_lake(settings, create=True, threads=threads)
@@ -246,6 +248,18 @@ def _create_or_migrate(settings: WarehouseSettings, lock: WriteLock, threads: in
             connection.close()
             raise
     return connection
+
+
+def _refuse_lost_catalog(settings: WarehouseSettings) -> None:
+    """Raise SetupError where a new catalog would take the place of a lost one, whose Parquet files are there."""
+    catalog, data = local_catalog(settings), settings.resolved_lake_data_path
+    if catalog is None or data.startswith("s3://") or (catalog.is_file() and catalog.stat().st_size):
+        return
+    if next(Path(data).rglob("*.parquet"), None) is not None:
+        raise SetupError(
+            f"the lake's catalog {catalog} is missing, and its Parquet files are in {data}: restore the catalog from a "
+            "backup, or move that folder away to begin with an empty lake; nothing was changed"
+        )
 
 
 def _prepare_folders(settings: WarehouseSettings) -> None:

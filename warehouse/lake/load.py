@@ -7,6 +7,7 @@ repeat: after any error the same call can simply be made again.
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -165,8 +166,19 @@ def _column(rows: Sequence[Row], name: str, kind: pa.DataType) -> pa.Array:
                     f"{name}={value} has no time zone: give aware UTC instants", field=name
                 )
     elif name == "raw":
-        values = [None if value is None else orjson.dumps(value).decode() for value in values]
+        values = [None if value is None else _dump(value) for value in values]
     return pa.array(values, kind)
+
+
+def _dump(value: Any) -> str | None:  # noqa: ANN401 (whatever a platform answered)
+    """Return the platform's answer as JSON text; None where JSON cannot say it: the numbers count, not it."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # whole numbers beyond 64 bits, halves of surrogate pairs
+        try:
+            return json.dumps(value, default=str, skipkeys=True)
+        except (ValueError, RecursionError):
+            return None
 
 
 def _provenance(run_id: str) -> dict[str, Any]:

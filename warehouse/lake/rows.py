@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from connectors.types import METRIC_NAMES
 
+if TYPE_CHECKING:
     from connectors.types import JsonObject
 
 
@@ -83,3 +84,25 @@ class AccountSnapshot:
     """The platform's own answer."""
     api_version: str | None = None
     """Version of the API that answered."""
+
+
+LARGEST_COUNT = 10**15
+"""No counter of any platform comes near; sums of larger ones would not fit the marts."""
+_COUNTERS: dict[type[PostSnapshot | AccountSnapshot], tuple[str, ...]] = {
+    PostSnapshot: METRIC_NAMES,
+    AccountSnapshot: ("followers", "following", "posts"),
+}
+
+
+def find_fault(row: PostSnapshot | AccountSnapshot) -> str | None:
+    """Return in words why the lake cannot take the row; None = it can. One bad row would fail its whole load.
+
+    A negative count is taken: the checks of the loaded data find it.
+    """
+    if not isinstance(row.captured_at, datetime) or row.captured_at.tzinfo is None:
+        return f"captured_at is {row.captured_at!r:.60}, no instant with a time zone"
+    for name in _COUNTERS[type(row)]:
+        value = getattr(row, name)
+        if value is not None and (type(value) is not int or abs(value) > LARGEST_COUNT):
+            return f"{name} is {value!r:.60}, no count"
+    return None

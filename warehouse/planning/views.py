@@ -82,6 +82,7 @@ def describe_publication(row: Publication) -> dict[str, Any]:
         "published_at": row.published_at,
         "external_id": row.external_id,
         "permalink": row.permalink,
+        "deleted_at": row.platform_deleted_at,
         "attempt_count": row.attempts,
     }
 

@@ -50,6 +50,10 @@ def load_secret(settings: WarehouseSettings) -> str:
 
 def _read_or_make(path: Path) -> str:
     try:
+        return _check_length(path.read_text().strip(), path)
+    except FileNotFoundError:
+        pass  # a first run
+    try:
         # O_EXCL: of two first runs at once only one makes the key; the link below shows it only when whole.
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -63,7 +67,10 @@ def _read_or_make(path: Path) -> str:
             temporary.unlink()
     except FileExistsError:
         pass  # an earlier run made it: that one counts
-    secret = path.read_text().strip()
+    return _check_length(path.read_text().strip(), path)
+
+
+def _check_length(secret: str, path: Path) -> str:
     if len(secret) < MINIMUM_SECRET_LENGTH:
         raise SetupError(f"the key file {path} is damaged: restore it from a backup, or credentials are lost")
     return secret

@@ -8,6 +8,7 @@ at once with "database is locked" instead of waiting.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -15,17 +16,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock
 from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from ulid import ULID
 
 from warehouse.errors import SetupError
 from warehouse.store.changes import ChangeCounter
 from warehouse.store.crypto import Cipher, load_secret
-from warehouse.store.migrations import migrate
+from warehouse.store.migrations import migrate, require_current
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -54,24 +54,34 @@ class Store:
         self.cipher = cipher
 
     @classmethod
-    def open(cls, settings: WarehouseSettings) -> Self:
-        """Open the store, creating or migrating it under a lock.
+    def open(cls, settings: WarehouseSettings, *, create: bool = True) -> Self:
+        """Open the store; with `create` it is made or migrated under a lock, else it must be there and current.
 
-        Raises SetupError: an unusable folder or address, a wrong secret key, a store from a newer version.
+        Raises SetupError: an unusable folder or address, a wrong secret key, a damaged store, one from a newer
+        version; without `create` also no store, or one from an older version.
         """
-        _prepare_home(settings)
+        if create:
+            _prepare_home(settings)
+        else:
+            _require_files(settings)
         cipher = Cipher(load_secret(settings))
         engine, writer = _create_engines(settings.resolved_database_url)
         try:
             # BEGIN IMMEDIATE alone would do on SQLite, but switching a new file to WAL fails under contention.
-            with FileLock(settings.home / "migrate.lock", timeout=120):
-                migrate(engine, writer)
-            _check_secret(writer, cipher)
-        except OperationalError as error:
+            if create:
+                with FileLock(settings.home / "migrate.lock", timeout=120):
+                    migrate(engine, writer)
+            else:
+                require_current(engine)
+            _check_secret(engine, writer, cipher)
+        except sqlite3.Error as error:  # from the settings of a new connection: not wrapped by SQLAlchemy
+            engine.dispose()
+            raise SetupError(_describe_damage(settings, str(error))) from error
+        except DatabaseError as error:
             engine.dispose()
             # The driver's own sentence may quote the address, password included: only its class is safe.
             shown = make_url(settings.resolved_database_url).render_as_string(hide_password=True)
-            raise SetupError(f"cannot use the store at {shown}: {_driver_reason(error)}") from error
+            raise SetupError(_describe_damage(settings, _driver_reason(error), shown)) from error
         except SetupError:
             engine.dispose()
             raise
@@ -155,6 +165,21 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{str(ULID()).lower()}"
 
 
+def _require_files(settings: WarehouseSettings) -> None:
+    """Raise SetupError where opening would make a new store or a new key in place of lost ones."""
+    url = settings.resolved_database_url
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not (path.is_file() and path.stat().st_size):
+        raise SetupError(
+            f"there is no store at {url}: `socialflow up` makes one, a backup brings a lost one back"
+        )
+    key = settings.home / "secret.key"
+    if settings.secret_key is None and not key.is_file():
+        raise SetupError(
+            f"the key file {key} is missing: restore it from a backup; without it no account can be used"
+        )
+
+
 def _prepare_home(settings: WarehouseSettings) -> None:
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -205,15 +230,13 @@ def _begin(statement: str) -> Callable[[PoolProxiedConnection], None]:
     return do_begin
 
 
-def _check_secret(writer: Engine, cipher: Cipher) -> None:
+def _check_secret(engine: Engine, writer: Engine, cipher: Cipher) -> None:
     """Notice another secret key before anything is sent or saved with it."""
-    with writer.begin() as connection:
-        insert = text(
-            "INSERT INTO instance (id, secret_fingerprint) VALUES (1, :fingerprint) "
-            "ON CONFLICT (id) DO NOTHING"
-        )
-        connection.execute(insert, {"fingerprint": cipher.fingerprint})
-        known = connection.execute(text("SELECT secret_fingerprint FROM instance WHERE id = 1")).scalar_one()
+    # Read first: nearly every start finds it, and a full disk must not keep commands from reading.
+    with engine.connect() as connection:
+        known = connection.execute(text("SELECT secret_fingerprint FROM instance WHERE id = 1")).scalar()
+    if known is None:
+        known = _write_fingerprint(writer, cipher)
     if known != cipher.fingerprint:
         raise SetupError(
             "the secret key is not the one this store was made with: set SOCIALFLOW_SECRET_KEY (or restore "
@@ -221,6 +244,28 @@ def _check_secret(writer: Engine, cipher: Cipher) -> None:
         )
 
 
-def _driver_reason(error: OperationalError) -> str:
+def _write_fingerprint(writer: Engine, cipher: Cipher) -> str:
+    with writer.begin() as connection:
+        insert = text(
+            "INSERT INTO instance (id, secret_fingerprint) VALUES (1, :fingerprint) "
+            "ON CONFLICT (id) DO NOTHING"
+        )
+        connection.execute(insert, {"fingerprint": cipher.fingerprint})
+        known: str = connection.execute(
+            text("SELECT secret_fingerprint FROM instance WHERE id = 1")
+        ).scalar_one()
+    return known
+
+
+def _describe_damage(settings: WarehouseSettings, reason: str, shown: str | None = None) -> str:
+    remedy = ""
+    if "not a database" in reason or "malformed" in reason:
+        remedy = ": the file is damaged; restore it from a backup (nothing was changed)"
+    elif "full" in reason:
+        remedy = ": make room on the disk"
+    return f"cannot use the store at {shown or settings.resolved_database_url}: {reason}{remedy}"
+
+
+def _driver_reason(error: DatabaseError) -> str:
     first_line = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
     return first_line[:200]

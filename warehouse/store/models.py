@@ -225,7 +225,8 @@ class Publication(Base):
     """When its metrics are to be read next; None = never (not published, gone, or too old)."""
     snapshot_count: Mapped[int] = mapped_column(Integer, default=0)
     snapshot_failures: Mapped[int] = mapped_column(Integer, default=0)
-    platform_deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    platform_deleted_at: Mapped[datetime | None]
+    """When the platform was first found to no longer have it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -12,6 +12,7 @@ import pytest
 from tests.api.analytics.test_overview import measure
 from tests.api.dashboard.test_pages import form_token, make_key, sign_in
 from tests.api.harness import NOON, PNG, make_tenant
+from warehouse.store.measuring.measurements import record_measured
 from warehouse.store.models import Publication
 
 if TYPE_CHECKING:
@@ -302,3 +303,23 @@ def test_the_best_posts_are_shown_by_their_words(tenant: Tenant) -> None:
         page = browser.get("/dashboard").text
     assert "tea &lt;b&gt;first&lt;/b&gt;" in page
     assert '<a href="https://social.example/1" rel="noopener">mastodon</a>' in page
+
+
+def test_a_post_that_its_platform_deleted_is_shown_so_without_a_dead_link(
+    browser: httpx.Client, tenant: Tenant
+) -> None:
+    made = tenant.create_post(content="gone by now", platforms=["twitter"])
+    link = "https://x.com/i/777"
+    with tenant.server.services.store.write() as session:
+        row = session.get_one(Publication, made["publications"][0]["id"])
+        row.status, row.external_id, row.permalink, row.published_at = "published", "777", link, NOON
+    assert link in browser.get(LIST).text
+    found_at = NOON + timedelta(days=1)
+    with tenant.server.services.store.write() as session:
+        record_measured(session, found_at, deleted=[row.id])
+    page = browser.get(LIST).text
+    assert link not in page
+    assert '<span class="status deleted">deleted</span>' in page
+    (publication,) = tenant.client.get(f"/api/v1/posts/{made['id']}").json()["publications"]
+    assert publication["deleted_at"] == found_at.isoformat().replace("+00:00", "Z")
+    assert "deleted on the platform" in publication["story"][-1]

@@ -14,6 +14,8 @@ from api.app import create_app
 from api.http.logs import RequestIdFilter
 from api.settings import ApiSettings
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
+from warehouse.store.clock import read_time
+from warehouse.store.leases.flow_leases import end_run, expect_flows
 from warehouse.store.publishing.heartbeats import beat, begin_beating
 
 if TYPE_CHECKING:
@@ -159,7 +161,35 @@ def test_health_needs_no_token(server: Server) -> None:
             "lake": "ok",
             "orchestrator": "not_checked",
             "publisher": "not_checked",
+            "behind": [],
         }
+
+
+def test_a_flow_that_is_behind_degrades_readiness_and_its_last_runs_are_measured(tmp_path: Path) -> None:
+    with (
+        RunningServer(tmp_path / "home", SettableClock()) as server,
+        open_anonymous(server) as client,
+    ):
+        store = server.services.store
+        with store.write() as session:
+            expect_flows(session, {"ingest-metrics": timedelta(minutes=5)})
+            set_up = read_time(session)
+        clock = server.clock
+        clock.at = set_up + timedelta(minutes=14)
+        assert client.get("/readyz").json()["status"] == "ready"
+        clock.at = set_up + timedelta(minutes=16)
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert answer.json()["behind"] == ["ingest-metrics"]
+        assert 'socialflow_flow_last_success_timestamp_seconds{flow="' not in client.get("/metrics").text
+        with store.write() as session:
+            end_run(session, "ingest-metrics", owner="test", outcome="succeeded")
+        clock.at = set_up + timedelta(minutes=14)
+        assert client.get("/readyz").json()["status"] == "ready"
+        text = client.get("/metrics").text
+    sample = 'socialflow_flow_last_success_timestamp_seconds{flow="ingest-metrics"} '
+    (value,) = [line.removeprefix(sample) for line in text.splitlines() if line.startswith(sample)]
+    assert abs(float(value) - set_up.timestamp()) < 60
 
 
 def test_a_missing_orchestrator_shows(tmp_path: Path) -> None:

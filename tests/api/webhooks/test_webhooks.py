@@ -121,7 +121,7 @@ def test_a_receiver_that_disables_itself_is_a_change(tenant: Tenant, admin: http
     [
         ({"url": "ftp://x.example"}, "/url"),
         ({"url": "https://user:pw@x.example"}, "/url"),
-        ({"events": ["post.deleted"]}, "/events/0"),
+        ({"events": ["post.unheard"]}, "/events/0"),
         ({"events": []}, "/events"),
         ({"secret": "whsec_mine"}, "/secret"),
     ],

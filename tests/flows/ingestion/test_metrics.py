@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
 from warehouse.lake.marts import make_again
 from warehouse.store.models import Publication
+from warehouse.store.publishing.story import tell_story
+from warehouse.store.webhooks.endpoints import create_endpoint
+from warehouse.store.webhooks.models import WebhookEvent
 
 if TYPE_CHECKING:
     from flows.run_report import RunReport
@@ -81,13 +85,32 @@ async def test_two_runs_at_once_double_nothing(read_floor: Floor) -> None:
 
 
 async def test_a_deleted_post_is_never_asked_for_again(read_floor: Floor) -> None:
+    with read_floor.resources.store.write() as session:
+        create_endpoint(
+            session,
+            read_floor.resources.store.cipher,
+            read_floor.accounts["bluesky"].workspace_id,
+            url="https://receiver.example/hook",
+            events=["post.deleted"],
+            now=read_floor.clock(),
+        )
     newest = read_floor.world.published(Platform("bluesky"))[-1]
     read_floor.world.delete_post(newest, read_floor.world.time())
     report = await measure(read_floor)
     assert report.counts["deleted"] == 1
     with read_floor.resources.store.read() as session:
         row = session.query(Publication).filter_by(external_id=newest.external_id).one()
-    assert (row.platform_deleted, row.next_snapshot_at) == (True, None)
+        story = tell_story(session, row, (), read_floor.clock())
+        events = [json.loads(event.body) for event in session.query(WebhookEvent)]
+    assert (row.platform_deleted_at, row.next_snapshot_at) == (read_floor.clock(), None)
+    assert story[-1] == "It was published, and has been deleted on the platform since."
+    assert "found deleted on the platform" in story[-2]
+    (event,) = [event for event in events if event["type"] == "post.deleted"]
+    assert event["data"]["publication"]["id"] == row.id
+    assert event["data"]["publication"]["deleted_at"]
+    await measure(read_floor)
+    with read_floor.resources.store.read() as session:
+        assert session.query(WebhookEvent).filter_by(type="post.deleted").count() == 1
 
 
 async def test_one_failing_account_stops_no_other(read_floor: Floor) -> None:

@@ -5,8 +5,10 @@ The model and its libraries are imported where times are computed: the API only 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 SLOTS = 168
 
+logger = logging.getLogger(__name__)
+
 
 def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """Compute every account's slots again and replace marts.optimal_times.
@@ -28,23 +32,38 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
     All measured posts of an account count, whoever published them. `timezones` gives IANA zones by
     account_id; an account left out takes the zone of its lake row, else UTC.
 
-    Returns {accounts, posts, rows, platforms, model_version, computed_at}.
+    Returns {accounts, posts, rows, platforms, model_version, computed_at, failures}; `failures` tells by account id or
+    platform what could not be computed as it should be.
     """
     import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
 
+    from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
     from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
     from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
 
     accounts = lake.query(load_sql("queries/select_timing_accounts"))
     by_platform: dict[str, list[dict[str, Any]]] = {}
+    failures: dict[str, str] = {}
     for place, row in enumerate(accounts):
         row["place"] = place
         row["timezone"] = timezones.get(row["account_id"]) or row["timezone"] or "UTC"
+        try:
+            check_zone(row["timezone"])
+        except InvalidInputError as error:
+            failures[row["account_id"]] = f"{error.message}; computed in UTC"
+            row["timezone"] = "UTC"
         by_platform.setdefault(row["platform"], []).append(row)
-    parts, posts = [], 0
+    parts, posts, computed = [], 0, []
     for platform, rows in by_platform.items():
-        slots, counted = _compute_platform(lake, platform, rows, now)
+        try:
+            slots, counted = _compute_platform(lake, platform, rows, now)
+        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+            # Odd numbers of one platform's posts: its old advice stays, and the others get theirs.
+            logger.exception("the times of %s could not be computed", platform)
+            failures[platform] = f"{type(error).__name__}: {error}"
+            continue
         parts.append(slots)
+        computed.append(platform)
         posts += counted
     params = {
         "model_version": MODEL_VERSION,
@@ -54,8 +73,10 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
     }
 
     def work(cursor: DuckDBPyConnection) -> None:
-        cursor.execute("DELETE FROM marts.optimal_times")
-        if accounts:
+        cursor.execute(
+            load_sql("marts/delete_optimal_times"), {"kept": sorted(by_platform.keys() - set(computed))}
+        )
+        if parts:
             cursor.register("accounts", pa.Table.from_pylist(accounts))
             cursor.register("slots", pa.concat_tables(parts))
             cursor.execute(load_sql("marts/insert_optimal_times"), params)
@@ -66,10 +87,11 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
     return {
         "accounts": len(accounts),
         "posts": posts,
-        "rows": SLOTS * len(accounts),
+        "rows": sum(len(part) for part in parts),
         "platforms": sorted(by_platform),
         "model_version": MODEL_VERSION,
         "computed_at": now,
+        "failures": failures,
     }
 
 
@@ -121,13 +143,12 @@ def _compute_platform(
     import pyarrow as pa  # noqa: PLC0415 (same)
 
     from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
-    from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
     from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
     from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
     from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
 
     names = [row["account_id"] for row in accounts]
-    zones = [check_zone(row["timezone"]) for row in accounts]
+    zones = [row["timezone"] for row in accounts]
     posts = read_posts(lake, platform, names, now)
     counted = len(posts)
     sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))

@@ -121,17 +121,28 @@ def record_measured(
     deleted: Collection[str] = (),
     missing: Collection[str] = (),
     ages: Mapping[str, Sequence[timedelta]] | None = None,
-) -> None:
+) -> list[str]:
     """Note the outcome of one reading for these publications (ids) and plan the next.
+
+    Returns those that were not known to be deleted before.
 
     `ages`: those of platforms that have their own; all others have SNAPSHOT_AGES.
 
     `deleted`: the platform says that the post is gone, so it is never asked for again. `missing`: left out of the
     answer without a reason, so it is asked for again after a pause that doubles up to a day.
     """
+    gone = []
     for publication, chunk_kind in _in_kinds(session, measured=measured, deleted=deleted, missing=missing):
+        if chunk_kind == "deleted" and publication.platform_deleted_at is None:
+            gone.append(publication.id)
         _plan(publication, chunk_kind, captured_at, (ages or {}).get(publication.platform, SNAPSHOT_AGES))
     session.flush()
+    return gone
+
+
+def count_measured(session: Session) -> int:
+    """Return how many publications have been measured, so that the lake must know them."""
+    return session.scalar(select(func.count()).where(Publication.snapshot_count > 0)) or 0
 
 
 def list_publications_by_external_id(
@@ -178,7 +189,7 @@ def _in_kinds(session: Session, **kinds: Collection[str]) -> Iterator[tuple[Publ
 def _plan(publication: Publication, kind: str, captured_at: datetime, ages: Sequence[timedelta]) -> None:
     published_at = publication.published_at or captured_at
     if kind == "deleted":
-        publication.platform_deleted = True
+        publication.platform_deleted_at = publication.platform_deleted_at or captured_at
         publication.next_snapshot_at = None
     elif kind == "missing":
         publication.snapshot_failures += 1
@@ -189,7 +200,7 @@ def _plan(publication: Publication, kind: str, captured_at: datetime, ages: Sequ
     else:
         publication.snapshot_count += 1
         publication.snapshot_failures = 0
-        publication.platform_deleted = False
+        publication.platform_deleted_at = None
         publication.next_snapshot_at = next_snapshot_at(published_at, captured_at, ages)
 
 

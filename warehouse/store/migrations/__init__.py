@@ -56,6 +56,20 @@ def migrate(engine: Engine, writer: Engine | None = None) -> None:
             command.upgrade(alembic_config(connection), "head")
 
 
+def require_current(engine: Engine) -> None:
+    """Raise SetupError where the store's schema is not this version's; nothing is changed."""
+    with engine.connect() as connection:
+        current = _current_revision(connection)
+    if current is None:
+        raise SetupError(
+            "the store is empty: `socialflow up` makes its tables, a backup brings lost ones back"
+        )
+    if current != _newest_revision():
+        age = "an older" if current in _list_revisions() else "a newer"
+        remedy = "start `socialflow up` once" if age == "an older" else "update this program"
+        raise SetupError(f"the store was made by {age} version of SocialFlow (schema {current}): {remedy}")
+
+
 def _list_revisions() -> list[str]:
     """Return all revisions, oldest first: each file begins with its own, in four digits."""
     folder = Path(__file__).parent / "versions"

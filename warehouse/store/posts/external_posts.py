@@ -178,7 +178,6 @@ def _publication_row(
         "next_snapshot_at": next_snapshot_at(item.published_at),
         "snapshot_count": 0,
         "snapshot_failures": 0,
-        "platform_deleted": False,
         "created_at": now,
         "updated_at": now,
     }

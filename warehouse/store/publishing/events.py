@@ -10,7 +10,7 @@ from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.webhooks.outbox import Happening, list_listened, write_events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -31,9 +31,13 @@ def announce_outcomes(session: Session, events: Sequence[LedgerEvent], now: date
     To be called once the posts' statuses are refreshed: one event for each publication, for two accounts of one post
     may fare differently.
     """
-    types = {event.publication_id: _type_of(event) for event in events if _type_of(event) is not None}
-    if not types:
-        return
+    types = {event.publication_id: kind for event in events if (kind := _type_of(event)) is not None}
+    if types:
+        _announce(session, types, now)
+
+
+def _announce(session: Session, types: Mapping[str, str], now: datetime) -> None:
+    """Write one event for each publication id of `types`."""
     workspaces = select(Publication.workspace_id).where(Publication.id.in_(types))
     listened = list_listened(session, workspaces)
     if not listened:
@@ -46,11 +50,17 @@ def announce_outcomes(session: Session, events: Sequence[LedgerEvent], now: date
         .order_by(Publication.id)
     )
     happenings = [
-        Happening(row.workspace_id, str(types[row.id]), _post_data(row, post, handle))
+        Happening(row.workspace_id, types[row.id], _post_data(row, post, handle))
         for row, post, handle in session.execute(query)
         if (row.workspace_id, types[row.id]) in listened
     ]
     write_events(session, happenings, now)
+
+
+def announce_deleted(session: Session, publication_ids: Sequence[str], now: datetime) -> None:
+    """Tell of publications that their platform was found to no longer have."""
+    if publication_ids:
+        _announce(session, dict.fromkeys(publication_ids, "post.deleted"), now)
 
 
 def _type_of(event: LedgerEvent) -> str | None:
@@ -79,6 +89,7 @@ def _post_data(row: Publication, post: Post, handle: str) -> dict[str, Any]:
             "published_at": row.published_at,
             "external_id": row.external_id,
             "permalink": row.permalink,
+            "deleted_at": row.platform_deleted_at,
             "attempts": row.attempts,
             "reason_code": row.reason_code,
             "reason": row.reason,

@@ -20,6 +20,8 @@ def tell_story(
 ) -> list[str]:
     """Return sentences, oldest first; the last one says how things stand at `now`. Times are UTC."""
     told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
+    if publication.platform_deleted_at is not None:
+        told.append(f"{_clock(publication.platform_deleted_at)} found deleted on the platform.")
     return [*told, _standing(session, publication, now)]
 
 
@@ -57,6 +59,8 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
 
 def _standing(session: Session, publication: Publication, now: datetime) -> str:
     status, reason = publication.status, publication.reason
+    if status == "published" and publication.platform_deleted_at is not None:
+        return "It was published, and has been deleted on the platform since."
     if status == "published":
         return f"It is out{f': {publication.permalink}' if publication.permalink else ''}."
     if status == "scheduled":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, case, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from warehouse.errors import ConflictError, NotFoundError
+from warehouse.errors import ConflictError, NotFoundError, SetupError
 from warehouse.store.webhooks.endpoints import PURPOSE
 from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from warehouse.store.webhooks.outbox import write_test_event
@@ -59,6 +59,8 @@ class ClaimedDelivery:
     body: str
     secrets: tuple[str, ...]
     """The endpoint's secret, and the one before it while that still signs."""
+    fault: str | None = None
+    """Why it cannot be sent: that counts as a failed attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +155,24 @@ def claim_deliveries(
         .where(WebhookDelivery.id.in_(taken))
         .order_by(WebhookDelivery.next_attempt_at, WebhookDelivery.id)
     )
-    return [
-        ClaimedDelivery(
-            id=found.id,
-            endpoint_id=found.WebhookEndpoint.id,
-            event_id=found.event_id,
-            url=found.WebhookEndpoint.url,
-            body=found.body,
-            secrets=_secrets(cipher, found.WebhookEndpoint, now),
+    claimed = []
+    for found in session.execute(query).all():
+        try:
+            secrets, fault = _secrets(cipher, found.WebhookEndpoint, now), None
+        except (SetupError, ValueError) as error:  # one endpoint's damaged secret holds up no other endpoint
+            secrets, fault = (), str(error)
+        claimed.append(
+            ClaimedDelivery(
+                id=found.id,
+                endpoint_id=found.WebhookEndpoint.id,
+                event_id=found.event_id,
+                url=found.WebhookEndpoint.url,
+                body=found.body,
+                secrets=secrets,
+                fault=fault,
+            )
         )
-        for found in session.execute(query)
-    ]
+    return claimed
 
 
 def record_attempt(

@@ -26,6 +26,7 @@ EVENT_TYPES = (
     "post.published",
     "post.failed",
     "post.needs_review",
+    "post.deleted",
     "account.expiring",
     "account.revoked",
     "metrics.updated",

@@ -12,6 +12,7 @@ EventType = Literal[
     "post.published",
     "post.failed",
     "post.needs_review",
+    "post.deleted",
     "account.expiring",
     "account.revoked",
     "metrics.updated",

@@ -106,11 +106,15 @@ def test_what_was_measured_comes_again_at_the_next_age(world: World) -> None:
 
 def test_a_deleted_post_is_never_due_again(world: World) -> None:
     (publication,) = add_history(world, "twitter", 2)
+    found_at = world.at
     with world.store.write() as session:
-        record_measured(session, world.at, deleted=[publication])
+        assert record_measured(session, world.at, deleted=[publication]) == [publication]
     world.at += timedelta(days=30)
     assert due(world) == []
-    assert row(world, publication).platform_deleted
+    with world.store.write() as session:
+        # Known already: the moment stays the first one, and nobody is told again.
+        assert record_measured(session, world.at, deleted=[publication]) == []
+    assert row(world, publication).platform_deleted_at == found_at
 
 
 def test_a_missing_post_is_asked_for_again_after_growing_pauses(world: World) -> None:

@@ -326,8 +326,8 @@ def test_what_makes_no_sense_is_refused(office: Office) -> None:
                 now=office.at,
             )
 
-    with pytest.raises(InvalidInputError, match=r"post\.deleted"):
-        make("post.deleted")
+    with pytest.raises(InvalidInputError, match=r"post\.unheard"):
+        make("post.unheard")
     with pytest.raises(InvalidInputError, match="at least one"):
         make()
     for _ in range(MOST_ENDPOINTS):

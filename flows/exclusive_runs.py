@@ -1,0 +1,84 @@
+"""Run a flow in one process at a time, and keep how each run ended.
+
+A heartbeat renews the lease while the work goes on. When the process dies, the lease expires within seconds and the
+next run takes over; Prefect takes no part in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
+from warehouse.store.leases.flow_leases import end_run, renew_lease, take_lease
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warehouse.store.database import Store
+    from warehouse.store.leases.flow_leases import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a process shows a sign of life, and how long its lease lasts without one."""
+
+    heartbeat: timedelta = timedelta(seconds=3)
+    lease: timedelta = timedelta(seconds=15)
+    """Several heartbeats, since a busy machine may delay some of them."""
+
+
+USUAL_PACE = Pace()
+
+
+@contextmanager
+def run_exclusively(store: Store, flow: str, *, pace: Pace = USUAL_PACE) -> Iterator[None]:
+    """Hold the flow's lease for the block, and record how the block ended. Raises FlowBusyError at once."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    with store.write() as session:
+        holder = take_lease(session, flow, owner=owner, lease=pace.lease)
+    if holder is not None:
+        raise FlowBusyError(flow, holder)
+    ended = threading.Event()
+    beats = threading.Thread(
+        target=_beat, args=(store, flow, owner, pace, ended), name=f"lease-{flow}", daemon=True
+    )
+    beats.start()
+    outcome: Outcome = "succeeded"
+    reason: str | None = None
+    try:
+        yield
+    except (PartlyFailedError, DoubtfulDataError) as error:
+        outcome, reason = "partly_failed", str(error)
+        raise
+    except BaseException as error:  # a cancelled run gives its lease back too
+        outcome, reason = "failed", f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        ended.set()
+        beats.join()
+        with store.write() as session:
+            end_run(session, flow, owner=owner, outcome=outcome, reason=reason)
+
+
+def _beat(store: Store, flow: str, owner: str, pace: Pace, ended: threading.Event) -> None:
+    while not ended.wait(pace.heartbeat.total_seconds()):
+        try:
+            with store.write() as session:
+                held = renew_lease(session, flow, owner=owner, lease=pace.lease)
+        except Exception:  # a store that is away for a moment: the next beat tries again
+            logger.exception("%s: the lease could not be renewed", flow)
+            continue
+        if not held:
+            # Loads and marks are idempotent, so this run may finish beside the other one.
+            logger.error("%s: this process was silent for too long, and another one runs the flow too", flow)
+            return

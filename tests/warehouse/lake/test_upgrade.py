@@ -1,0 +1,84 @@
+"""A lake of an older version that holds rows: brought up to date with its marts made by the new rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import warehouse.lake.migrate
+from warehouse.lake.connect import Lake
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.rows import AccountDim, PublicationDim
+from warehouse.sql import list_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from warehouse.settings import WarehouseSettings
+
+MARTS = ("publication_latest", "publication_at_age", "engagement_daily", "post_performance")
+
+
+def read_marts(lake: Lake) -> dict[str, list[dict[str, Any]]]:
+    return {mart: lake.query(f"FROM marts.{mart} ORDER BY ALL") for mart in MARTS}
+
+
+def test_an_old_lake_with_rows_is_upgraded_with_its_marts(
+    warehouse_settings: WarehouseSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    make_snapshot: Callable[..., Any],
+) -> None:
+    """The marts of a migration are filled from rows that were there before it."""
+    old = [item for item in list_migrations() if item[0] <= 2]
+    with monkeypatch.context() as before:
+        before.setattr(warehouse.lake.migrate, "list_migrations", lambda: old)
+        before.setattr(warehouse.lake.migrate, "NEWEST_VERSION", 2)
+        before.setattr("warehouse.lake.connect.NEWEST_VERSION", 2)
+        before.setattr(warehouse.lake.migrate, "make_again", lambda _cursor: None)
+        rows = [make_snapshot(hours=hours, likes=hours) for hours in (1, 30)]
+        with Lake.open(warehouse_settings) as lake, lake.write() as cursor:
+            cursor.execute(
+                "INSERT INTO dims.accounts (account_id, workspace_id, platform, handle) "
+                "VALUES ('acct_a', 'ws_1', 'mastodon', 'ada')"
+            )
+            cursor.execute(
+                "INSERT INTO dims.publications (publication_id, post_id, workspace_id, account_id, platform, origin, "
+                "published_at) VALUES ('pub_1', 'post_1', 'ws_1', 'acct_a', 'mastodon', 'external', $1)",
+                [rows[0].published_at],
+            )
+            for row in rows:
+                cursor.execute(
+                    "INSERT INTO raw.post_snapshots (workspace_id, publication_id, account_id, captured_at, likes, "
+                    "published_at, source, run_id, loaded_at) "
+                    "VALUES ('ws_1', 'pub_1', 'acct_a', $1, $2, $3, 'platform', 'old', $1)",
+                    [row.captured_at, row.likes, row.published_at],
+                )
+    with Lake.open(warehouse_settings) as lake:
+        upgraded = read_marts(lake)
+        assert upgraded["publication_latest"][0]["likes"] == 30
+        assert upgraded["publication_at_age"]
+    fresh = warehouse_settings.model_copy(update={"home": warehouse_settings.home.with_name("fresh")})
+    with Lake.open(fresh) as lake:
+        load_accounts(lake, [AccountDim("acct_a", "ws_1", "mastodon", "ada")])
+        dim = PublicationDim(
+            "pub_1", "post_1", "ws_1", "acct_a", "mastodon", "external", None, rows[0].published_at
+        )
+        load_publications(lake, [dim])
+        load_post_snapshots(lake, rows, "old")
+        assert read_marts(lake) == upgraded
+
+
+def test_a_snapshot_that_comes_late_is_kept(
+    lake: Lake, warehouse_settings: WarehouseSettings, make_snapshot: Callable[..., Any]
+) -> None:
+    """The newest is known already: of the rest, only what raw does not hold is inserted."""
+    first, late, newest = (make_snapshot(hours=hours, likes=hours) for hours in (1, 20, 30))
+    assert load_post_snapshots(lake, [first, newest], "run") == 2
+    assert load_post_snapshots(lake, [first, late, newest], "run") == 1
+    held = lake.query("SELECT likes FROM raw.post_snapshots ORDER BY captured_at")
+    assert [row["likes"] for row in held] == [1, 20, 30]
+    at_once = warehouse_settings.model_copy(update={"home": warehouse_settings.home.with_name("at-once")})
+    with Lake.open(at_once) as other:
+        load_post_snapshots(other, [first, late, newest], "run")
+        assert read_marts(lake) == read_marts(other)
