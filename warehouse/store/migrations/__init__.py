@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ def alembic_config(connection: Connection | None = None) -> Config:
     """Return the configuration that points Alembic at this folder and, where given, this connection."""
     from alembic.config import Config  # noqa: PLC0415 (see migrate)
 
-    config = Config()
+    # Alembic's default is what sys.stdout was when it was imported, which may be closed by now.
+    config = Config(stdout=sys.stdout)
     # Alembic reads options with %-interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
