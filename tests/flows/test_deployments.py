@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
 
 from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
 from flows.serving.runner import build_deployment
@@ -58,7 +59,7 @@ def test_schedule_and_entrypoint_are_the_same(written: dict[str, Any], scheduled
 
 @pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
 async def test_the_period_is_that_of_the_cron(scheduled: ScheduledFlow) -> None:
-    schedule = CronSchedule(cron=scheduled.cron, timezone="UTC")
+    schedule = ServerCronSchedule(cron=scheduled.cron, timezone="UTC")
     starts = await schedule.get_dates(n=50, start=datetime(2026, 3, 2, tzinfo=UTC))
     gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(starts)}
     assert gaps == {scheduled.period.total_seconds()}

@@ -27,6 +27,7 @@ from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.settings import WarehouseSettings
+from warehouse.store import clock
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.credentials import mark_revoked
@@ -290,7 +291,7 @@ def answering(answers: dict[str, tuple[int, Any]]) -> Iterator[str]:
 
 def test_processes_that_do_not_answer(home: Path) -> None:
     with running(home):
-        assert failed(look(home)) == {"api", "prefect"}
+        assert failed(look(home)) == {"api", "prefect", "publishers"}
 
 
 @pytest.mark.parametrize("notes", ["", "[]", '{"addresses": 7}', '{"addresses": {}}'])
@@ -302,7 +303,7 @@ def test_an_api_is_asked_for_whatever_the_notes_say(
         monkeypatch.setenv("SOCIALFLOW_PREFECT_PORT", str(ports.take_any()))
     with running(home):
         (home / PROCESSES_FILE).write_text(notes)
-        assert failed(look(home)) == {"api", "prefect"}
+        assert failed(look(home)) == {"api", "prefect", "publishers"}
 
 
 def test_an_api_that_answers_badly(home: Path) -> None:
@@ -361,7 +362,7 @@ def test_a_disk_that_is_nearly_full(
 
 
 def test_a_clock_that_is_off(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "read_time", lambda _session: datetime.now(UTC) - timedelta(seconds=5))
+    monkeypatch.setattr(clock, "read_file_time", lambda _folder: datetime.now(UTC) - timedelta(seconds=5))
     found = look(home)
     assert failed(found) == {"clock"}
     assert "+5.0 s" in found["clock"].detail
