@@ -249,12 +249,15 @@ class Publisher:
             return claim_unknown(session, owner=self.owner, now=now, limit=room, lease=self._settings.lease)
 
     def _start(self, publication: ClaimedPublication, work: Coroutine[Any, Any, None]) -> None:
+        # A publisher that was stalled may have lost the lease and taken the publication up anew.
+        self._break_off({publication.id})
         task = asyncio.create_task(work, name=publication.id)
         self._tasks[publication.id] = task
         task.add_done_callback(lambda done: self._finish(publication.id, done))
 
     def _finish(self, publication_id: str, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(publication_id, None)
+        if self._tasks.get(publication_id) is task:
+            del self._tasks[publication_id]
         if self._claimed_to_the_limit and len(self._tasks) <= self._settings.claim_limit // 2:
             self._next_turn.set()
         if task.cancelled() or (error := task.exception()) is None:

@@ -482,22 +482,26 @@ async def test_a_send_is_broken_off_when_its_lease_cannot_be_renewed(
     """Others look it up from then on; ours must not reach the platform after they have looked."""
     stage.fault("hang_before", "mastodon", seconds=60.0)
     publication = stage.schedule("mastodon")
-    short = QUICK.model_copy(update={"lease": timedelta(seconds=1)})
-    publisher = Publisher(stage.store, stage.pool, settings=short, max_lateness=HOUR)
-    running = asyncio.create_task(publisher.run(utc_now() + HOUR))
-    await stage.reaches(publication, "sending")
-    other = sqlite3.connect(warehouse_settings.home / "socialflow.sqlite", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # nobody else can write, and SQLite makes them wait
-    try:
-        async with asyncio.timeout(30):
-            while "broken off" not in caplog.text:
-                await asyncio.sleep(0.02)
-        assert publisher._tasks == {}
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
-    publisher.stop()
-    await asyncio.wait_for(running, 30)
+    short = QUICK.model_copy(update={"lease": timedelta(seconds=4)})
+    patient = ConnectorSettings(allow_private_instances=True, request_timeout=60)
+    transport = httpx.ASGITransport(create_sandbox_app(stage.world))
+    async with ConnectorPool(patient, transport=transport) as pool:
+        publisher = Publisher(stage.store, pool, settings=short, max_lateness=HOUR)
+        running = asyncio.create_task(publisher.run(utc_now() + HOUR))
+        await stage.reaches(publication, "sending")
+        other = sqlite3.connect(warehouse_settings.home / "socialflow.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # nobody else can write, and SQLite makes them wait
+        try:
+            async with asyncio.timeout(30):
+                while "broken off" not in caplog.text:
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(0)
+            assert publisher._tasks == {}
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        publisher.stop()
+        await asyncio.wait_for(running, 30)
 
 
 def list_all_running(stage: Stage) -> list[str]:
