@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors.types import MAX_UPLOAD_BYTES, Duration, Platform
@@ -54,6 +55,10 @@ class FlowSettings(BaseSettings):
     prefect_port: int = Field(
         default=4200, ge=1, le=65535, description="Port of the embedded Prefect server, on 127.0.0.1 only."
     )
+    prefect_allowed_hosts: str = Field(
+        default="",
+        description="Further names, such as prefect.example.com, that Prefect's server answers to behind a proxy.",
+    )
     sandbox_port: int = Field(
         default=8090, ge=1, le=65535, description="Port of the simulated platforms, on 127.0.0.1 only."
     )
@@ -90,6 +95,21 @@ class FlowSettings(BaseSettings):
     def ages_by_platform(self) -> dict[str, tuple[timedelta, ...]]:
         """`snapshot_ages` by the platform's name, as the store has it."""
         return {str(platform): ages for platform, ages in self.snapshot_ages.items()}
+
+    @field_validator("prefect_allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str) -> str:
+        for host in value.split(","):
+            if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]*", host.strip()):
+                raise ValueError(
+                    f"{host.strip()!r} is no host: write host or host:port, without http:// or a path"
+                )
+        return value
+
+    @property
+    def prefect_hosts(self) -> list[str]:
+        """The single names of `prefect_allowed_hosts`."""
+        return [host.strip().lower() for host in self.prefect_allowed_hosts.split(",") if host.strip()]
 
     @property
     def api_url(self) -> str:

@@ -45,6 +45,7 @@ COMMANDS = {
     "lake": Entry("flows.cli.lake.commands", "Reach and maintain the lake."),
     "mcp": Entry("flows.cli.mcp", "Offer reading and drafting to an assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
+    "prefect-auth": Entry("flows.cli.prefect_auth", "Print what the Prefect UI asks for at sign-in."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
