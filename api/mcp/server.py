@@ -19,6 +19,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from api.settings import McpSettings
+from connectors.http.encoding import NO_COMPRESSION, bound_decoding
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
@@ -40,7 +41,13 @@ class ApiClient:
 
     def __init__(self, settings: McpSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
-        self._http = httpx.AsyncClient(base_url=settings.mcp_url, timeout=60, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=settings.mcp_url,
+            timeout=60,
+            transport=transport,
+            headers=NO_COMPRESSION,
+            event_hooks={"response": [bound_decoding]},
+        )
         self._token: str | None = None
 
     async def get(self, path: str, **params: object) -> Answer:
