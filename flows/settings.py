@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, TypeAdapter, field_validator
@@ -49,6 +50,11 @@ class FlowSettings(BaseSettings):
 
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
+    api_trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks, separated by commas, of reverse proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed; none by default.",
+    )
     api_max_upload_bytes: int = Field(
         default=MAX_UPLOAD_BYTES, ge=1024, description="As the API has it: for uploads from the command line."
     )
@@ -104,6 +110,14 @@ class FlowSettings(BaseSettings):
                 raise ValueError(
                     f"{host.strip()!r} is no host: write host or host:port, without http:// or a path"
                 )
+        return value
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for proxy in value.split(","):
+            if proxy.strip():
+                ip_network(proxy.strip(), strict=False)
         return value
 
     @property

@@ -19,6 +19,9 @@ def main() -> None:
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,
+        # Off unless asked for: whoever may write X-Forwarded-For has as many addresses as it likes.
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=settings.api_trusted_proxies,
         # The API writes its own log, with the id of the request in every line.
         log_config=None,
         timeout_graceful_shutdown=2,
