@@ -20,6 +20,7 @@ from pydantic import Field
 
 from api.settings import McpSettings
 from connectors.http.encoding import NO_COMPRESSION, bound_decoding
+from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
@@ -157,5 +158,6 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 def main() -> None:
     """Serve the tools over standard input and output until the client goes away."""
     # Standard output belongs to the protocol.
+    log_printably()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")

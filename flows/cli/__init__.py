@@ -11,6 +11,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 
+from flows.cli.output import print_json, say
+
+
 class Entry(NamedTuple):
     """Where a command is, and what it does."""
 
@@ -93,9 +96,9 @@ class TableOfContents(TyperGroup):
             sentence = explain(error)
             if sentence is None:
                 raise
-            sys.stderr.write(f"error: {sentence}\n")
+            say(f"error: {sentence}")
             if ctx.meta[_AS_JSON]:
-                sys.stdout.write(json.dumps(describe_problem(error), ensure_ascii=False, indent=2) + "\n")
+                print_json(describe_problem(error))
             raise typer.Exit(1) from None
 
 

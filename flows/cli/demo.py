@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.printable import log_printably
 from flows.cli.output import JsonOption, print_json, say
 from flows.errors import DemoError
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
@@ -46,6 +47,7 @@ def demo(
     wanted = FlowSettings()
     _forget_own_installation()
     home = Path(tempfile.mkdtemp(prefix="socialflow-demo-")).resolve()
+    log_printably()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         with hold_home(home), Ports() as ports:

@@ -18,6 +18,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.runner import runner as prefect_runner
 
+from connectors.printable import log_printably
 from flows.deployments import SCHEDULED_FLOWS
 from flows.serving.dead_runs import mark_dead_runs
 
@@ -85,7 +86,8 @@ def main() -> None:
         "--up-since", type=datetime.fromisoformat, help="when the launcher took hold of the home"
     )
     up_since: datetime | None = parser.parse_args().up_since
-    prefect_runner.load_flow_from_flow_run = _refuse_loading  # type: ignore[attr-defined]  # Prefect's own tests replace it there
+    log_printably()
+    prefect_runner.load_flow_from_flow_run = _refuse_loading  # type: ignore[attr-defined, assignment]  # Prefect's own tests replace it there
     # Schedules stay on when the runner ends: it comes back, and a pause would silence it for good.
     runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False, prefetch_seconds=PREFETCH_SECONDS)
     for scheduled in SCHEDULED_FLOWS:

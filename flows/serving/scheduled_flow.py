@@ -11,6 +11,7 @@ import os
 from importlib import import_module
 from typing import Any
 
+from connectors.printable import log_printably
 from flows.deployments import SCHEDULED_FLOWS
 
 ENTRYPOINT = f"{__name__}.scheduled_flow"
@@ -20,6 +21,7 @@ _DEPLOYMENT_NAME = "PREFECT__DEPLOYMENT_NAME"
 
 def find_flow(deployment: str) -> Any:  # noqa: ANN401 (Prefect's Flow, which is not imported here)
     """Return the flow of a deployment. Raises ValueError for a name that is not in the table."""
+    log_printably()  # Prefect has made this process; its first own line of code is this one
     for scheduled in SCHEDULED_FLOWS:
         if scheduled.name == deployment:
             return getattr(import_module(scheduled.module), scheduled.function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,7 +13,7 @@ import typer
 
 from flows.cli.arguments import AsOfOption, parse_as_of
 from flows.cli.lake.settings import read_lake_settings
-from flows.cli.output import is_terminal, print_rows, say
+from flows.cli.output import TerminalBytes, is_terminal, print_rows, say
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
 from warehouse.lake.console import LONGEST_SECONDS, ask
@@ -99,6 +100,10 @@ def _format_of(output: Path | None) -> Format:
 
 @contextmanager
 def _open(output: Path | None) -> Iterator[IO[bytes]]:
+    if output is None and is_terminal():
+        with io.BufferedWriter(TerminalBytes()) as terminal:
+            yield terminal
+        return
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
