@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -272,3 +273,9 @@ def test_headers_that_are_lists_may_come_twice(tenant: Tenant) -> None:
     given = [("Authorization", token), ("Accept", "text/html"), ("Accept", "application/json")]
     with open_anonymous(tenant.server) as client:
         assert client.get(POSTS, headers=given).status_code == 200
+
+
+@pytest.mark.parametrize("last_id", ["a\x00b", "\x00", "", "x" * 300, "\u202e", "\n"])
+def test_a_cursor_holds_only_what_ours_hold(tenant: Tenant, last_id: str) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps([last_id, "0"]).encode()).decode()
+    check_problem(tenant.client.get(POSTS, params={"cursor": cursor}), 422, "invalid_cursor")
