@@ -65,6 +65,19 @@ def test_a_made_up_address_is_not_believed(tmp_path: Path) -> None:
         assert [guess(url, number) for number in range(5)] == [401, 401, 401, 429, 429]
 
 
+def test_an_anonymous_request_forges_no_line_of_the_log(tmp_path: Path) -> None:
+    with running_api(tmp_path / "home") as url:
+        httpx.get(f"{url}/x%0A2026-03-02 INFO forged%1b[2J%E2%80%A8forged", timeout=10)
+        log = tmp_path / "api.log"
+        deadline = time.monotonic() + 10
+        while "forged" not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    text = log.read_text()
+    assert "\x1b" not in text
+    assert not any(line.startswith("2026-03-02 INFO forged") for line in text.splitlines())
+
+
 def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
     with running_api(tmp_path / "home", SOCIALFLOW_API_TRUSTED_PROXIES="127.0.0.0/8") as url:
         assert [guess(url, number) for number in range(5)] == [401] * 5

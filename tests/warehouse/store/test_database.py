@@ -145,3 +145,30 @@ def test_the_migrations_make_just_the_tables_of_the_models(any_store: Store) -> 
     with any_store._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_home_that_others_could_read_is_shut(warehouse_settings: WarehouseSettings) -> None:
+    home = warehouse_settings.home
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    Store.open(warehouse_settings).close()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for path in home.glob("socialflow.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_folder_that_others_need_stays_open_and_what_is_ours_in_it_is_shut(
+    warehouse_settings: WarehouseSettings,
+) -> None:
+    home = warehouse_settings.home
+    home.mkdir()
+    home.chmod(0o1777)  # as /tmp
+    (home / "logs").mkdir(mode=0o755)
+    (home / "theirs").write_text("")
+    (home / "theirs").chmod(0o644)
+    Store.open(warehouse_settings).close()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o1777
+    assert stat.S_IMODE((home / "theirs").stat().st_mode) == 0o644
+    assert stat.S_IMODE((home / "logs").stat().st_mode) == 0o700
+    for path in home.glob("socialflow.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
