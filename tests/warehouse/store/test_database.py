@@ -22,7 +22,7 @@ from connectors.types import Credentials
 from warehouse.errors import SetupError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.crypto import Cipher
+from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.database import Store
 from warehouse.store.migrations import alembic_config, migrate
 from warehouse.store.models import Base
@@ -172,3 +172,23 @@ def test_a_folder_that_others_need_stays_open_and_what_is_ours_in_it_is_shut(
     assert stat.S_IMODE((home / "logs").stat().st_mode) == 0o700
     for path in home.glob("socialflow.sqlite*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_the_key_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("k" * 48 + "\n")
+    settings = WarehouseSettings(home=tmp_path / "home", secret_key_file=file)
+    Store.open(settings).close()
+    assert not (settings.home / "secret.key").exists()
+    assert load_secret(settings) == load_secret(WarehouseSettings(secret_key=SecretStr("k" * 48)))
+    with pytest.raises(SetupError, match="exclude each other"):
+        load_secret(settings.model_copy(update={"secret_key": SecretStr("k" * 48)}))
+    file.write_text("short")
+    with pytest.raises(SetupError, match="SOCIALFLOW_SECRET_KEY_FILE has 5 characters"):
+        load_secret(settings)
+    file.write_bytes(b"\xff" * 50)
+    with pytest.raises(SetupError, match="it is no text"):
+        load_secret(settings)
+    file.unlink()
+    with pytest.raises(SetupError, match="cannot read SOCIALFLOW_SECRET_KEY_FILE"):
+        load_secret(settings)
