@@ -69,7 +69,8 @@ def check_file(
 ) -> CheckedFile:
     """Return what is known of a file that may be uploaded; `name` stands for it in messages.
 
-    Raises InvalidInputError (field "file"): a NUL in its name, empty, longer than `max_bytes`, or of a type that is not accepted.
+    Raises InvalidInputError (field "file"): a NUL in its name, empty, longer than `max_bytes`, or of a type that is not
+    accepted.
     """
     if "\x00" in filename:
         raise InvalidInputError(
