@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-
 
 from flows.cli.output import print_json, say
 

@@ -8,7 +8,6 @@ at once with "database is locked" instead of waiting.
 from __future__ import annotations
 
 import os
-import os
 import sqlite3
 import stat
 import threading

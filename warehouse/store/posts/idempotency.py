@@ -188,7 +188,9 @@ def _begin(
     return None
 
 
-def _complete(session: Session, cipher: Cipher | None, request: RepeatableRequest, answer: StoredAnswer) -> None:
+def _complete(
+    session: Session, cipher: Cipher | None, request: RepeatableRequest, answer: StoredAnswer
+) -> None:
     """Note the answer; a key reserved so long ago that it has expired is left forgotten."""
     session.connection().execute(
         _COMPLETE,
