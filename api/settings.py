@@ -36,6 +36,11 @@ class ApiSettings(BaseSettings):
     max_upload_bytes: int = Field(
         default=MAX_UPLOAD_BYTES, ge=1024, description="Largest picture or video that can be uploaded."
     )
+    max_workspace_uploads: int = Field(
+        default=100_000_000_000,
+        ge=1024,
+        description="Bytes that all uploads of a workspace may have together.",
+    )
     orchestrator_url: str | None = Field(
         default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors.types import MAX_UPLOAD_BYTES, Duration, Platform
@@ -48,11 +50,20 @@ class FlowSettings(BaseSettings):
 
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
+    api_trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks, separated by commas, of reverse proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed; none by default.",
+    )
     api_max_upload_bytes: int = Field(
         default=MAX_UPLOAD_BYTES, ge=1024, description="As the API has it: for uploads from the command line."
     )
     prefect_port: int = Field(
         default=4200, ge=1, le=65535, description="Port of the embedded Prefect server, on 127.0.0.1 only."
+    )
+    prefect_allowed_hosts: str = Field(
+        default="",
+        description="Further names, such as prefect.example.com, that Prefect's server answers to behind a proxy.",
     )
     sandbox_port: int = Field(
         default=8090, ge=1, le=65535, description="Port of the simulated platforms, on 127.0.0.1 only."
@@ -90,6 +101,29 @@ class FlowSettings(BaseSettings):
     def ages_by_platform(self) -> dict[str, tuple[timedelta, ...]]:
         """`snapshot_ages` by the platform's name, as the store has it."""
         return {str(platform): ages for platform, ages in self.snapshot_ages.items()}
+
+    @field_validator("prefect_allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str) -> str:
+        for host in value.split(","):
+            if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]*", host.strip()):
+                raise ValueError(
+                    f"{host.strip()!r} is no host: write host or host:port, without http:// or a path"
+                )
+        return value
+
+    @field_validator("api_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for proxy in value.split(","):
+            if proxy.strip():
+                ip_network(proxy.strip(), strict=False)
+        return value
+
+    @property
+    def prefect_hosts(self) -> list[str]:
+        """The single names of `prefect_allowed_hosts`."""
+        return [host.strip().lower() for host in self.prefect_allowed_hosts.split(",") if host.strip()]
 
     @property
     def api_url(self) -> str:

@@ -52,6 +52,10 @@ class WarehouseSettings(BaseSettings):
         default=None,
         description="Encrypts credentials and signs tokens; default: made on first run into home/secret.key.",
     )
+    secret_key_file: Path | None = Field(
+        default=None,
+        description="File that holds the secret key, such as a container's secret; instead of SOCIALFLOW_SECRET_KEY.",
+    )
     max_lateness: Duration = Field(
         default=timedelta(hours=1),
         description="After downtime, posts later than this wait for a person instead of going out (seconds).",

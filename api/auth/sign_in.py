@@ -1,4 +1,4 @@
-"""Check credentials, with a pause for whoever guesses: the same for tokens and for the dashboard."""
+"""Check credentials, and slow down whoever guesses: the same for tokens and for the dashboard."""
 
 from __future__ import annotations
 
@@ -8,29 +8,26 @@ from api.http.errors import ApiError
 from warehouse.store.access.api_keys import touch_api_key, verify_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from api.http.services import Services
     from warehouse.store.models import ApiKey
 
+LONGEST_KEY = 64
+"""Characters of a key that tell its failures from another's; a real one is shorter."""
+
 
 def check_credentials(services: Services, address: str, api_key: str, api_secret: str) -> ApiKey:
-    """Return the key that the credentials belong to, and note its use. Raises a 401, or a 429 after failures."""
+    """Return the key that the credentials belong to, and note its use. Raises a 401, or a 429 after failures.
+
+    Right credentials always pass: a stranger's failures lock nobody out, and a secret of 43 random characters needs
+    no lock. Failures are counted for the key from wherever they come, and for the address over all keys.
+    """
     now = services.clock()
-    # Only failures use the allowance up: for one key from one address, and for one address over all keys.
-    buckets = (f"{address}|{api_key}", f"{address}|")
-    wait = max(services.auth_limiter.look(bucket, now).retry_after_seconds for bucket in buckets)
-    if wait:
-        raise ApiError(
-            429,
-            "too_many_failures",
-            "too many wrong credentials from this address: wait and check them",
-            headers={"Retry-After": str(wait)},
-            retryable=True,
-        )
     with services.store.read() as session:
         key = verify_credentials(session, services.store.cipher, api_key, api_secret, now=now)
     if key is None:
-        for bucket in buckets:
-            services.auth_limiter.take(bucket, now)
+        refuse_guessing(services, (f"key|{api_key[:LONGEST_KEY]}", f"address|{address}"))
         raise ApiError(
             401,
             "invalid_credentials",
@@ -40,3 +37,19 @@ def check_credentials(services: Services, address: str, api_key: str, api_secret
     with services.store.write() as session:
         touch_api_key(session, key.id, now)
     return key
+
+
+def refuse_guessing(services: Services, buckets: Sequence[str]) -> None:
+    """Count one failure in each bucket. Raises a 429 where one of them has used its allowance up."""
+    now = services.clock()
+    wait = max(services.auth_limiter.look(bucket, now).retry_after_seconds for bucket in buckets)
+    if wait:
+        raise ApiError(
+            429,
+            "too_many_failures",
+            "too many wrong credentials for this key or from this address: wait and check them",
+            headers={"Retry-After": str(wait)},
+            retryable=True,
+        )
+    for bucket in buckets:
+        services.auth_limiter.take(bucket, now)

@@ -1,5 +1,6 @@
 """The dashboard: signing in with an API key, and all pages but those of posts."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -12,14 +13,17 @@ from api.dashboard.rendering import CSS, DashboardRoute, field_of, show
 from api.dashboard.sessions import (
     LOGIN,
     FieldsDep,
-    RefusedError,
     VisitorDep,
+    is_own_login,
+    prepare_login,
     require_form_token,
+    set_login_cookie,
     sign_in,
     sign_out,
 )
 from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError
+from warehouse.errors import InvalidInputError
 from warehouse.store.access.api_keys import (
     SCOPES,
     create_api_key,
@@ -29,6 +33,7 @@ from warehouse.store.access.api_keys import (
     require_grantable,
     revoke_api_key,
 )
+from warehouse.store.access.sessions import end_session, list_sessions
 
 _LONGEST_DAYS = 3650
 
@@ -43,33 +48,61 @@ async def give_style() -> Response:
 
 
 @router.get("/login")
-async def ask_for_login() -> HTMLResponse:
+def ask_for_login(request: Request, services: ServicesDep) -> HTMLResponse:
     """Ask for a key and its secret."""
-    return show("login.html", visitor=None, why=None)
+    return _show_login(request, services)
 
 
 @router.post("/login")
 def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Response:
     """Open a session for a key."""
+    if not is_own_login(services, request, field_of(fields, "form_token")):
+        why = "This form was not opened here, or an hour ago: try again."
+        return _show_login(request, services, 403, why=why)
     address = request.client.host if request.client else ""
     try:
         key = check_credentials(
             services, address, field_of(fields, "api_key"), field_of(fields, "api_secret")
         )
     except ApiError as error:
-        return show("login.html", error.status, visitor=None, why=error.detail)
+        return _show_login(request, services, error.status, why=error.detail)
     response = RedirectResponse("/dashboard", 303)
-    sign_in(services, key, response, secure=request.url.scheme == "https")
+    sign_in(services, key, request, response)
     return response
 
 
 @router.post("/logout")
-async def log_out(visitor: VisitorDep, fields: FieldsDep) -> Response:
+def log_out(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Response:
     """Close the session."""
     require_form_token(fields, visitor)
     response = RedirectResponse(LOGIN, 303)
-    sign_out(response)
+    sign_out(services, visitor, response)
     return response
+
+
+@router.get("/sessions")
+def show_sessions(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+    """Show the open sessions: all of the workspace to an administrator, their own key's to others."""
+    everyone = "admin" in visitor.scopes
+    key_id = None if everyone else visitor.key.id
+    with services.store.read() as session:
+        sessions = list_sessions(session, visitor.key.workspace_id, services.clock(), key_id=key_id)
+    return show("sessions.html", visitor=visitor, sessions=sessions, everyone=everyone)
+
+
+@router.post("/sessions/{session_id}/end")
+def end_other_session(
+    session_id: Annotated[str, Path(max_length=40)],
+    services: ServicesDep,
+    visitor: VisitorDep,
+    fields: FieldsDep,
+) -> Response:
+    """End a session."""
+    require_form_token(fields, visitor)
+    key_id = None if "admin" in visitor.scopes else visitor.key.id
+    with services.store.write() as session:
+        end_session(session, visitor.key.workspace_id, session_id, services.clock(), key_id=key_id)
+    return RedirectResponse("/dashboard/sessions", 303)
 
 
 @router.get("")
@@ -112,8 +145,8 @@ def make_key(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> H
     require_form_token(fields, visitor)
     visitor.require("admin")
     now, days = services.clock(), field_of(fields, "days")
-    if days and not (days.isascii() and days.isdecimal() and 1 <= int(days) <= _LONGEST_DAYS):
-        raise RefusedError(f"A key ends after 1 to {_LONGEST_DAYS} days, or never.")
+    if days and not (re.fullmatch(r"[0-9]{1,4}", days) and 1 <= int(days) <= _LONGEST_DAYS):
+        raise InvalidInputError(f"days: a key ends after 1 to {_LONGEST_DAYS} days, or never", field="days")
     expires_at = now + timedelta(days=int(days)) if days else None
     with services.store.write() as session:
         scopes = parse_scopes(fields.get("scope", []))
@@ -140,6 +173,15 @@ def revoke_key(
     with services.store.write() as session:
         revoke_api_key(session, visitor.key.workspace_id, key_id, services.clock())
     return RedirectResponse("/dashboard/keys", 303)
+
+
+def _show_login(
+    request: Request, services: ServicesDep, status: int = 200, *, why: str | None = None
+) -> HTMLResponse:
+    cookie, token = prepare_login(services, request)
+    page = show("login.html", status, visitor=None, why=why, form_token=token)
+    set_login_cookie(request, page, cookie)
+    return page
 
 
 def _show_keys(services: ServicesDep, visitor: VisitorDep, **more: Any) -> HTMLResponse:  # noqa: ANN401 (what a template takes)

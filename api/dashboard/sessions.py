@@ -1,14 +1,15 @@
-"""Who looks at the dashboard: a cookie of eight hours that stands for an API key, and the token of its forms.
+"""Who looks at the dashboard: a cookie that stands for a session in the store, and the token of its forms.
 
-The cookie is HttpOnly and SameSite=Strict, signed with a key of its own, so that it is never taken for an access
-token or the other way round. The key behind it is looked up with every page: a revoked one is signed out at once.
-Every form carries a token derived from the cookie, which pages from elsewhere can neither read nor guess.
+The cookie is HttpOnly and SameSite=Strict, and random: it means something only while the store knows its session as
+open, for eight hours at most. Session and key are looked up with every page, so that signing out, ending the session
+elsewhere or revoking the key holds at once. Every form carries a token derived from a cookie, which pages from
+elsewhere can neither read nor guess; the sign-in form has a cookie of its own for that.
 """
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -18,12 +19,14 @@ from api.http.callers import Caller
 from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError
 from api.http.services import Services
-from api.http.tokens import InvalidTokenError, issue_token, read_token
 from warehouse.store.access.api_keys import KeyRights, expand_scopes, get_usable_api_key
+from warehouse.store.access.sessions import LIFETIME, end_session, find_session, open_session
 from warehouse.store.models import ApiKey
 
 COOKIE = "socialflow_session"
-LIFETIME = timedelta(hours=8)
+LOGIN_COOKIE = "socialflow_login"
+_LOGIN_SECONDS = 3600
+_LONGEST_COOKIE = 200
 LOGIN = "/dashboard/login"
 
 
@@ -42,6 +45,7 @@ class Visitor:
     key: KeyRights
     scopes: frozenset[str]
     form_token: str
+    session_id: str
 
     @property
     def caller(self) -> Caller:
@@ -56,47 +60,60 @@ class Visitor:
             )
 
 
-def sign_in(services: Services, key: ApiKey, response: Response, *, secure: bool) -> None:
-    """Set the session's cookie."""
-    signing_key = _signing_key(services)
-    value = issue_token(
-        signing_key, key_id=key.id, scopes=key.scopes, now=services.clock(), lifetime=LIFETIME
-    )
-    response.set_cookie(
-        COOKIE,
-        value,
-        max_age=int(LIFETIME.total_seconds()),
-        path="/dashboard",
-        httponly=True,
-        samesite="strict",
-        secure=secure,
-    )
+def sign_in(services: Services, key: ApiKey, request: Request, response: Response) -> None:
+    """Open a session and set its cookie."""
+    address = request.client.host if request.client else ""
+    browser = request.headers.get("user-agent", "")
+    with services.store.write() as session:
+        token = open_session(
+            session, services.store.cipher, key, services.clock(), address=address, browser=browser
+        )
+    _set_cookie(request, response, COOKIE, token, path="/dashboard", seconds=int(LIFETIME.total_seconds()))
+    response.delete_cookie(LOGIN_COOKIE, path=LOGIN, httponly=True, samesite="strict")
 
 
-def sign_out(response: Response) -> None:
-    """Forget the session's cookie."""
+def sign_out(services: Services, visitor: Visitor, response: Response) -> None:
+    """End the session, and forget its cookie."""
+    with services.store.write() as session:
+        end_session(session, visitor.key.workspace_id, visitor.session_id, services.clock())
     response.delete_cookie(COOKIE, path="/dashboard", httponly=True, samesite="strict")
+
+
+def prepare_login(services: Services, request: Request) -> tuple[str, str]:
+    """Return the cookie of the sign-in form (the browser's, if it has one) and the token to put into the form."""
+    cookie = request.cookies.get(LOGIN_COOKIE, "")
+    if not 20 <= len(cookie) <= _LONGEST_COOKIE:
+        cookie = secrets.token_urlsafe(32)
+    return cookie, _form_token(services, f"login|{cookie}")
+
+
+def set_login_cookie(request: Request, response: Response, cookie: str) -> None:
+    """Set the cookie that the sign-in form's token belongs to."""
+    _set_cookie(request, response, LOGIN_COOKIE, cookie, path=LOGIN, seconds=_LOGIN_SECONDS)
+
+
+def is_own_login(services: Services, request: Request, given: str) -> bool:
+    """Tell whether a sign-in form is one that we gave to this browser: nobody is signed in by a page from elsewhere."""
+    cookie = request.cookies.get(LOGIN_COOKIE, "")
+    expected = _form_token(services, f"login|{cookie}")
+    return bool(cookie) and hmac.compare_digest(given.encode(), expected.encode())
 
 
 def current_visitor(request: Request, services: ServicesDep) -> Visitor:
     """Return who is signed in. Raises SignedOutError."""
     cookie = request.cookies.get(COOKIE)
-    if cookie is None:
+    if cookie is None or len(cookie) > _LONGEST_COOKIE:
         raise SignedOutError
     now = services.clock()
-    try:
-        claims = read_token(_signing_key(services), cookie, now)
-    except InvalidTokenError:
-        raise SignedOutError from None
     with services.store.read() as session:
-        key = get_usable_api_key(session, claims.key_id, now)
-    if key is None:
+        found = find_session(session, services.store.cipher, cookie, now)
+        key = None if found is None else get_usable_api_key(session, found[1], now)
+    if found is None or key is None:
         raise SignedOutError
     state = services.key_limiter.take(key.id, now)
     if not state.allowed:
         raise RefusedError("Too many requests with this key: wait a minute.")
-    form_token = hmac.new(_signing_key(services), cookie.encode(), hashlib.sha256).hexdigest()
-    return Visitor(key, expand_scopes(key.scopes), form_token)
+    return Visitor(key, expand_scopes(key.scopes), _form_token(services, cookie), found[0])
 
 
 VisitorDep = Annotated[Visitor, Depends(current_visitor)]
@@ -127,5 +144,21 @@ def require_form_token(fields: dict[str, list[str]], visitor: Visitor) -> None:
         raise RefusedError("This form is not of your session: open the page again.")
 
 
-def _signing_key(services: Services) -> bytes:
-    return services.store.cipher.derive_key("dashboard-sessions")
+def _form_token(services: Services, cookie: str) -> str:
+    return hmac.new(
+        services.store.cipher.derive_key("dashboard-forms"), cookie.encode(), hashlib.sha256
+    ).hexdigest()
+
+
+def _set_cookie(
+    request: Request, response: Response, name: str, value: str, *, path: str, seconds: int
+) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=path,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )

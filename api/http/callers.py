@@ -54,6 +54,18 @@ class Callers:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
+    def recall(self, token: str, now: datetime) -> Identity | None:
+        """Return whom the token is of if that was found out already and nothing has changed since."""
+        with self._lock:
+            known = self._known.get(token)
+        if known is None:
+            return None
+        identity = known.identity
+        mark = self._store.change_mark()
+        if identity.store_mark == mark is not None and identity.since <= now < identity.until:
+            return identity
+        return None
+
     async def identify(self, token: str, now: datetime) -> Identity:
         """Return whom the token is of. Raises InvalidTokenError: foreign, run out, or its key is not usable."""
         mark = self._store.change_mark()

@@ -6,6 +6,8 @@ import logging
 import sys
 from contextvars import ContextVar
 
+from connectors.printable import PrintableFormatter, log_printably
+
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
 """Set for each request; worker threads inherit it."""
 
@@ -24,7 +26,7 @@ class RequestIdFilter(logging.Filter):
 def make_handler() -> logging.Handler:
     """Return a handler that writes our lines to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(LINE))
+    handler.setFormatter(PrintableFormatter(LINE))
     # On the handler, not on a logger: a logger's filters see nothing of the loggers below it.
     handler.addFilter(RequestIdFilter())
     return handler
@@ -32,6 +34,7 @@ def make_handler() -> logging.Handler:
 
 def configure_logging() -> None:
     """Write the process's log to stderr, unless whoever started it has said where logs go."""
+    log_printably()
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(make_handler())

@@ -29,6 +29,13 @@ UPLOAD_PATHS = frozenset({"/api/v1/media", "/dashboard/posts/new"})
 """Where forms with files are posted to."""
 _FORM_BYTES = 65_536
 """What a form needs around its file."""
+_SINGLE = frozenset(
+    {
+        *(b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"if-match"),
+        *(b"if-none-match", b"origin", b"range", b"x-request-id"),
+    }
+)
+"""Headers that are read as one value: of two, each reader might take another."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 _SECURITY_HEADERS = (
@@ -87,7 +94,8 @@ class RequestEnvelope:
             )
 
     async def _prepare(self, scope: Scope, receive: Receive) -> Receive:
-        """Check the body, and return where the application reads it from."""
+        """Check headers and body, and return where the application reads the body from."""
+        _refuse_repeated_headers(scope)
         if scope["path"] in UPLOAD_PATHS and scope["method"] == "POST":
             # Too long for memory: it is counted while the route, once it knows the caller, writes it to disk.
             _refuse_nul(scope, b"")
@@ -181,6 +189,18 @@ def _hide_feed_token(scope: Scope) -> None:
 
 def _new_request_id() -> str:
     return new_id("req")
+
+
+def _refuse_repeated_headers(scope: Scope) -> None:
+    seen: set[bytes] = set()
+    for name, _ in scope["headers"]:
+        if name in seen:
+            words = name.decode("latin-1")
+            raise ApiError(
+                400, "repeated_header", f"the header {words} was sent more than once: send it once"
+            )
+        if name in _SINGLE:
+            seen.add(name)
 
 
 def _refuse_nul(scope: Scope, body: bytes) -> None:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
@@ -11,6 +12,9 @@ import orjson
 from fastapi import Query, Request
 
 from api.http.errors import problem_at
+
+_LAST_ID = re.compile(r"[\x20-\x7e]{1,200}")
+"""Every cursor of ours holds plain characters; PostgreSQL cannot even compare some others."""
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Entries a page.")]
 Cursor = Annotated[
@@ -34,6 +38,8 @@ def decode_cursor(cursor: str | None, filter_values: Mapping[str, object]) -> st
         raise problem_at(
             "cursor", "invalid_cursor", "the cursor is damaged: start again without it"
         ) from None
+    if isinstance(last_id, str) and not _LAST_ID.fullmatch(last_id):
+        raise problem_at("cursor", "invalid_cursor", "the cursor is damaged: start again without it")
     if not isinstance(last_id, str) or fingerprint != _fingerprint(filter_values):
         raise problem_at(
             "cursor",

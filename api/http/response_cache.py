@@ -1,8 +1,9 @@
 """Answers that are given again while nothing they were made from has changed.
 
 A route that may be remembered says so (`remember`) with the marks of the stores as they were before it read them.
-The same request with the same token then gets the same bytes without token check, query or rendering, as long as
-the marks are the same: any commit by anybody, the revocation of a key included, makes every answer be made anew.
+The same request by the same caller (a key, with the same rights) then gets the same bytes without query or rendering,
+as long as the marks are the same: any commit by anybody, the revocation of a key included, makes every answer be made
+anew. The caller is whom the routes' own check found for the token; the raw header is no part of an answer's name.
 Where a store has no mark that is as cheap as that (PostgreSQL), nothing is remembered.
 """
 
@@ -13,6 +14,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
+
 from api.http.lake_responses import is_known
 
 if TYPE_CHECKING:
@@ -21,12 +25,20 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from api.http.callers import Identity
+    from api.http.callers import Caller, Identity
     from api.http.services import Services
 
 _MOST_ANSWERS = 512
 _LONGEST_BODY = 256_000
-_ASKED_BY = (b"authorization", b"accept", b"if-none-match")
+
+
+class _Name(NamedTuple):
+    """What tells one answer from another."""
+
+    caller: Caller
+    accept: tuple[str, ...]
+    path: str
+    query: bytes
 
 
 class Marks(NamedTuple):
@@ -81,7 +93,7 @@ class RememberedAnswers:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._answers: OrderedDict[tuple[bytes, ...], Answer] = OrderedDict()
+        self._answers: OrderedDict[_Name, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,40 +101,41 @@ class RememberedAnswers:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        asked = {name: value for name, value in scope["headers"] if name in _ASKED_BY}
-        authorization = asked.get(b"authorization")
-        if authorization is None:
-            await self._app(scope, receive, send)
-            return
-        key = (authorization, asked.get(b"accept", b""), scope["path"].encode(), scope["query_string"])
         services: Services = scope["app"].state.services
-        answer = self._find(key, services)
+        headers = Headers(scope=scope)
+        answer = self._find(scope, headers, services)
         if answer is not None:
             limit = services.key_limiter.take(answer.key_id, services.clock())
             scope["socialflow.rate_limit"] = limit
             if limit.allowed:
                 scope["route"] = answer.route
-                await _send(answer, asked.get(b"if-none-match"), send)
+                await _send(answer, headers.get("if-none-match"), send)
                 return
         recorder = _Recorder(send)
         await self._app(scope, receive, recorder.send)
         if "socialflow.remember" in scope and recorder.is_whole:
-            self._keep(key, scope, recorder)
+            caller = scope["socialflow.identity"].caller
+            self._keep(_name_of(scope, headers, caller), scope, recorder)
 
-    def _find(self, key: tuple[bytes, ...], services: Services) -> Answer | None:
+    def _find(self, scope: Scope, headers: Headers, services: Services) -> Answer | None:
+        scheme, token = get_authorization_scheme_param(headers.get("authorization"))
+        identity = services.callers.recall(token, services.clock()) if scheme.lower() == "bearer" else None
+        if identity is None:
+            return None
+        name = _name_of(scope, headers, identity.caller)
         with self._lock:
-            answer = self._answers.get(key)
+            answer = self._answers.get(name)
         if answer is None:
             return None
         lake_mark = services.lake.peek_snapshot_id() if answer.marks.uses_lake else None
-        now_marks = Marks(services.store.change_mark(), lake_mark, answer.marks.uses_lake)
+        now_marks = Marks(identity.store_mark, lake_mark, answer.marks.uses_lake)
         if now_marks == answer.marks and answer.since <= services.clock() < answer.until:
             return answer
         with self._lock:
-            self._answers.pop(key, None)
+            self._answers.pop(name, None)
         return None
 
-    def _keep(self, key: tuple[bytes, ...], scope: Scope, recorder: _Recorder) -> None:
+    def _keep(self, name: _Name, scope: Scope, recorder: _Recorder) -> None:
         marks, since, until = scope["socialflow.remember"]
         etags = [value.decode("latin-1") for name, value in recorder.headers if name == b"etag"]
         answer = Answer(
@@ -138,7 +151,7 @@ class RememberedAnswers:
         if len(answer.body) > _LONGEST_BODY:
             return
         with self._lock:
-            self._answers[key] = answer
+            self._answers[name] = answer
             while len(self._answers) > _MOST_ANSWERS:
                 self._answers.popitem(last=False)
 
@@ -169,9 +182,12 @@ class _Recorder:
         return self._status == 200 and self._ended
 
 
-async def _send(answer: Answer, if_none_match: bytes | None, send: Send) -> None:
-    known = if_none_match.decode("latin-1") if if_none_match is not None else None
-    if answer.etag is not None and is_known(answer.etag, known):
+def _name_of(scope: Scope, headers: Headers, caller: Caller) -> _Name:
+    return _Name(caller, tuple(headers.getlist("accept")), scope["path"], scope["query_string"])
+
+
+async def _send(answer: Answer, if_none_match: str | None, send: Send) -> None:
+    if answer.etag is not None and is_known(answer.etag, if_none_match):
         dropped = (b"content-length", b"content-type")
         headers = [header for header in answer.headers if header[0] not in dropped]
         await send({"type": "http.response.start", "status": 304, "headers": headers})

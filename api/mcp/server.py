@@ -19,6 +19,8 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from api.settings import McpSettings
+from connectors.http.encoding import NO_COMPRESSION, bound_decoding
+from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
@@ -40,7 +42,13 @@ class ApiClient:
 
     def __init__(self, settings: McpSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
-        self._http = httpx.AsyncClient(base_url=settings.mcp_url, timeout=60, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=settings.mcp_url,
+            timeout=60,
+            transport=transport,
+            headers=NO_COMPRESSION,
+            event_hooks={"response": [bound_decoding]},
+        )
         self._token: str | None = None
 
     async def get(self, path: str, **params: object) -> Answer:
@@ -150,5 +158,6 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 def main() -> None:
     """Serve the tools over standard input and output until the client goes away."""
     # Standard output belongs to the protocol.
+    log_printably()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")

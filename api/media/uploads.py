@@ -27,7 +27,8 @@ def keep_upload(
     with keep_file(services.media, checked, file) as kept:
 
         def work(session: StoreSession) -> StoredAnswer:
-            row = kept.record(session, caller.workspace_id, services.clock())
+            quota = services.settings.max_workspace_uploads
+            row = kept.record(session, caller.workspace_id, services.clock(), quota=quota)
             return make_answer(201, render_upload(row), {"Location": f"/api/v1/media/{row.id}"})
 
         return answer_once(services, repeat, work)

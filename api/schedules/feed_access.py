@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
+from api.auth.sign_in import refuse_guessing
 from api.http.dependencies import ServicesDep, bearer, require_scope
 from api.http.errors import ApiError
 from api.http.middleware import SCOPE_KEY
@@ -29,29 +30,23 @@ async def feed_workspace(
 
 def _check_token(request: Request, services: Services, token: str) -> str:
     now = services.clock()
-    address = request.client.host if request.client else ""
-    failures = f"{address}|calendar-feed"
-    wait = services.auth_limiter.look(failures, now).retry_after_seconds
-    if wait:
-        raise _too_many("too many wrong feed tokens from this address", wait)
     with services.store.read() as session:
         feed = find_feed(session, services.store.cipher, token)
     if feed is None:
-        services.auth_limiter.take(failures, now)
+        address = request.client.host if request.client else ""
+        refuse_guessing(services, (f"feed|{address}",))
         raise ApiError(401, "invalid_feed_token", "this feed's address is no longer valid: ask for a new one")
     state = services.key_limiter.take(feed.id, now)
     request.scope["socialflow.rate_limit"] = state
     if not state.allowed:
-        raise _too_many(
-            f"more than {state.limit} requests a minute with this feed", state.retry_after_seconds
+        raise ApiError(
+            429,
+            "rate_limited",
+            f"more than {state.limit} requests a minute with this feed: wait",
+            headers={"Retry-After": str(state.retry_after_seconds)},
+            retryable=True,
         )
     return feed.workspace_id
-
-
-def _too_many(what: str, seconds: int) -> ApiError:
-    return ApiError(
-        429, "rate_limited", f"{what}: wait", headers={"Retry-After": str(seconds)}, retryable=True
-    )
 
 
 FeedWorkspace = Annotated[str, Depends(feed_workspace)]

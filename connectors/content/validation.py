@@ -27,7 +27,7 @@ def _check_first_text(capabilities: Capabilities, content: PostContent) -> Itera
     elif not text.strip() and capabilities.text_required:
         detail = f"{capabilities.label} makes the title from the first line: give it a text"
         yield ContentProblem("text_required", detail, "text")
-    if content.link and not _is_web_address(content.link):
+    if content.link and not is_web_address(content.link):
         yield ContentProblem(
             "invalid_link", f"{content.link!r} is no web address: start it with https://", "link"
         )
@@ -107,7 +107,7 @@ def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[C
             detail = f"{count} {kind}s, {capabilities.label} takes {most}: leave out {count - most}"
             yield ContentProblem("too_many_media", detail, "media")
     for item in content.media:
-        if item.upload_id is None and not _is_web_address(item.url):
+        if item.upload_id is None and not is_web_address(item.url):
             detail = f"{item.url!r} is no web address: media are given by https:// address"
             yield ContentProblem("invalid_media_url", detail, "media")
         yield from _check_alt_text(capabilities, item)
@@ -127,7 +127,8 @@ def _check_alt_text(capabilities: Capabilities, item: Media) -> Iterator[Content
         yield ContentProblem("alt_text_too_long", detail, "media")
 
 
-def _is_web_address(url: str) -> bool:
+def is_web_address(url: str) -> bool:
+    """Tell whether this is an address that a browser opens: http or https, with a host."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and not set(url) & set(" \t\r\n")

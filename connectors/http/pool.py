@@ -5,6 +5,7 @@ from functools import cache
 
 import httpx
 
+from connectors.http.encoding import NO_COMPRESSION, bound_decoding
 from connectors.http.private_networks import guarded_transport
 from connectors.http.redaction import guard_http_logs
 from connectors.settings import ConnectorSettings
@@ -39,7 +40,8 @@ def open_client(
             settings.read_timeout, connect=settings.connect_timeout, pool=settings.connect_timeout
         ),
         limits=limits,
-        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+        headers={"User-Agent": USER_AGENT, "Accept": "application/json", **NO_COMPRESSION},
+        event_hooks={"response": [bound_decoding]},
         follow_redirects=False,
         transport=transport,
     )

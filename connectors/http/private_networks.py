@@ -6,6 +6,7 @@ which resolves to something else a moment later gains nothing.
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ import httpcore
 import httpx
 
 from connectors.errors import GiveUpError
+from connectors.http.messages import shorten
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # All that the world routes in IPv6 lies here. Python 3.11 calls more than that global: fec0::/10 (site-local),
@@ -76,14 +78,44 @@ def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> 
     except ValueError:
         port = -1
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
-        raise GiveUpError(f"{field} {url!r} is no web address: give it as https://example.social")
+        raise GiveUpError(
+            f"{field} {shorten(url or '')!r} is no web address: give it as https://example.social"
+        )
+    host = _plain_host(given)
+    if host is None:
+        raise GiveUpError(
+            f"{field} {shorten(url or '')!r} names its host in no usual way: write a name, or four decimal numbers"
+        )
     if parts.username or parts.password:
         raise GiveUpError(f"{field} must not hold a user name or password")
     if parts.scheme == "http" and not allow_private:
         raise GiveUpError(f"{field} must start with https://: nothing is sent in the clear")
-    if not allow_private and not _may_be_public(parts.hostname):
+    if not allow_private and not _may_be_public(host):
         raise GiveUpError(f"{field} {parts.hostname} is on a private network: set {remedy} to allow it")
     return parts
+
+
+def _plain_host(url: str) -> str | None:
+    """Return the host as it will be connected to; None = one that readers of addresses understand differently.
+
+    0177.0.0.1, 0x7f.1 and 127.1 are loopback to some and names to others, and so are digits of other scripts.
+    """
+    try:
+        parsed = httpx.URL(url)
+        host = (
+            parsed.raw_host.decode("ascii") if parsed.host else ""
+        )  # `host` decodes what names of xn-- stand for
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        return None
+    host = host.strip("[]").rstrip(".")
+    last = host.rpartition(".")[2]
+    if ":" in host or re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", last):
+        try:
+            ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+    labels = host.split(".")
+    return host if all(0 < len(label) <= 63 for label in labels) or ":" in host else None
 
 
 def _may_be_public(host: str) -> bool:
@@ -135,7 +167,7 @@ async def resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(str(error)) from error
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 

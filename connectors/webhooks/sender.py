@@ -16,6 +16,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from connectors.errors import GiveUpError
+from connectors.http.encoding import NO_COMPRESSION
 from connectors.http.pool import USER_AGENT
 from connectors.http.private_networks import (
     PrivateAddressError,
@@ -126,7 +127,7 @@ class WebhookSender:
                 transport=None if self._settings.allow_private else guarded_transport(limits),
                 limits=limits,
                 timeout=self._settings.timeout.total_seconds(),
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+                headers={"User-Agent": USER_AGENT, **NO_COMPRESSION},
                 follow_redirects=False,
                 trust_env=False,
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from flows.cli.output import print_json, say
 
 
 class Entry(NamedTuple):
@@ -45,6 +45,7 @@ COMMANDS = {
     "lake": Entry("flows.cli.lake.commands", "Reach and maintain the lake."),
     "mcp": Entry("flows.cli.mcp", "Offer reading and drafting to an assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
+    "prefect-auth": Entry("flows.cli.prefect_auth", "Print what the Prefect UI asks for at sign-in."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
@@ -92,9 +93,9 @@ class TableOfContents(TyperGroup):
             sentence = explain(error)
             if sentence is None:
                 raise
-            sys.stderr.write(f"error: {sentence}\n")
+            say(f"error: {sentence}")
             if ctx.meta[_AS_JSON]:
-                sys.stdout.write(json.dumps(describe_problem(error), ensure_ascii=False, indent=2) + "\n")
+                print_json(describe_problem(error))
             raise typer.Exit(1) from None
 
 

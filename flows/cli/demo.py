@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.printable import log_printably
 from flows.cli.output import JsonOption, print_json, say
 from flows.errors import DemoError
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports
+from flows.serving.prefect_environment import SERVER_AUTH
 from flows.serving.supervisor import ChildSpec
 from flows.settings import FlowSettings
 
@@ -45,6 +47,7 @@ def demo(
     wanted = FlowSettings()
     _forget_own_installation()
     home = Path(tempfile.mkdtemp(prefix="socialflow-demo-")).resolve()
+    log_printably()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         with hold_home(home), Ports() as ports:
@@ -102,7 +105,7 @@ def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> d
             supervisor.ask_to_stop()
         else:
             say(_summarise(result))
-            say(_explain(settings, access, supervisor))
+            say(_explain(settings, access, environment[SERVER_AUTH], supervisor))
 
     supervisor.run(look)
     return result
@@ -128,14 +131,16 @@ def _summarise(result: dict[str, Any]) -> str:
     )
 
 
-def _explain(settings: FlowSettings, access: dict[str, str], supervisor: Supervisor) -> str:
+def _explain(
+    settings: FlowSettings, access: dict[str, str], prefect_auth: str, supervisor: Supervisor
+) -> str:
     bearer = f'-H "Authorization: Bearer {access["access_token"]}"'
     api = f"{settings.api_url}/api/v1"
     text = json.dumps({"content": "Hello from curl", "platforms": ["mastodon", "bluesky"]})
     return f"""
 Dashboard          {settings.api_url}/dashboard (sign in with the key and secret below)
 API documentation  {settings.api_url}/docs
-Prefect UI         {settings.prefect_url}
+Prefect UI         {settings.prefect_url} (sign in with {prefect_auth})
 platforms' record  {settings.sandbox_url}/_sandbox/posts?via=api
 API key            {access["api_key"]}
 API secret         {access["api_secret"]}

@@ -1,7 +1,9 @@
-"""Output of commands: data on stdout (JSON or a table), messages and progress on stderr."""
+"""Output of commands: data on stdout (JSON or a table), messages on stderr; control characters escaped."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from connectors.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +28,15 @@ def print_json(value: Any) -> None:  # noqa: ANN401 (whatever JSON can say)
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 (whatever JSON can say)
     """Return one value as JSON; times as ISO 8601 in UTC."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)
+    return printable_json(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on a terminal, tab-separated lines into a pipe."""
-    texts = [[_text(cell) for cell in row] for row in rows]
+    texts = [[printable(_text(cell), keep="\t\n") for cell in row] for row in rows]
+    columns = [printable(column) for column in columns]
     if not is_terminal():
-        for line in [list(columns), *texts]:
+        for line in [columns, *texts]:
             sys.stdout.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in line) + "\n")
         return
     from rich.console import Console  # noqa: PLC0415 (a pipe needs none of it)
@@ -90,9 +95,27 @@ def confirm(question: str, *, yes: bool, only_people: bool = False) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
+class TerminalBytes(io.RawIOBase):
+    """UTF-8 on its way to a terminal: control characters but line breaks and tabs are escaped."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        """Tell that it is for writing."""
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 (any buffer)
+        """Print the text."""
+        content = bytes(data)
+        sys.stdout.write(printable(self._decoder.decode(content), keep="\n\t"))
+        sys.stdout.flush()
+        return len(content)
+
+
 def say(words: str) -> None:
     """Print a message on stderr, so that a pipe gets only data."""
-    sys.stderr.write(words + "\n")
+    sys.stderr.write(printable(words, keep="\n\t") + "\n")
 
 
 @contextmanager

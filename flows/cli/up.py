@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from connectors.printable import log_printably
 from flows.cli.output import say
 from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
@@ -35,6 +36,7 @@ def up(
     }
     settings = FlowSettings.model_validate(FlowSettings().model_dump() | chosen)
     home = WarehouseSettings().home
+    log_printably()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     with hold_home(home), Ports() as ports:
         take_ports(ports, settings)
@@ -50,7 +52,8 @@ def up(
                 announced = True
                 say(
                     f"SocialFlow is up.\n  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
-                    f"  Prefect UI {settings.prefect_url}\n  files      {home} (logs in {home / 'logs'})\n"
+                    f"  Prefect UI {settings.prefect_url} (it asks for what `socialflow prefect-auth` prints)\n"
+                    f"  files      {home} (logs in {home / 'logs'})\n"
                     "Ctrl-C stops everything."
                 )
 

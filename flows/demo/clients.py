@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from connectors.http.encoding import NO_COMPRESSION, bound_decoding
 from flows.errors import DemoError
 from flows.serving.child_start import ChildStart
 from flows.serving.launcher import PROCESSES_FILE, PUBLISHERS
@@ -26,8 +27,8 @@ class Servers:
 
     def __init__(self, settings: FlowSettings, home: Path) -> None:
         self._processes = home / PROCESSES_FILE
-        self._api = httpx.AsyncClient(base_url=settings.api_url, timeout=30)
-        self._sandbox = httpx.AsyncClient(base_url=f"{settings.sandbox_url}/_sandbox", timeout=30)
+        self._api = _open(settings.api_url)
+        self._sandbox = _open(f"{settings.sandbox_url}/_sandbox")
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,6 +124,15 @@ def _read_publisher(answer: httpx.Response) -> str | None:
     except ValueError:
         return None
     return found
+
+
+def _open(base_url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=base_url,
+        timeout=30,
+        headers=NO_COMPRESSION,
+        event_hooks={"response": [bound_decoding]},
+    )
 
 
 async def _call(client: httpx.AsyncClient, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401 (JSON)

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.printable import log_printably
 from flows.publishing.service import publish_for
 from flows.resources import open_resources
 from warehouse.errors import WarehouseError
@@ -38,6 +39,7 @@ def main() -> int:
         "--ready-file", type=Path, help="file that gets this process's id once it is awake and can publish"
     )
     arguments = parser.parse_args()
+    log_printably()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

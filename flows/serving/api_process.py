@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uvicorn
 
+from flows.serving.impatient_http import ImpatientProtocol
 from flows.settings import FlowSettings
 
 
@@ -18,7 +19,12 @@ def main() -> None:
         factory=True,
         host=settings.api_host,
         port=settings.api_port,
+        http=ImpatientProtocol,
+        ws="none",
         access_log=False,
+        # Off unless asked for: whoever may write X-Forwarded-For has as many addresses as it likes.
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=settings.api_trusted_proxies,
         # The API writes its own log, with the id of the request in every line.
         log_config=None,
         timeout_graceful_shutdown=2,

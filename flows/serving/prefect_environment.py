@@ -1,7 +1,7 @@
 """The environment in which Prefect's server, the runner and its flow runs live: theirs alone, under our home.
 
-Nothing of the user's own Prefect (profile, API key, database, telemetry) reaches them, and nothing of ours reaches
-it. Without Prefect at import.
+What ties the operator's own Prefect to another server or account (profile, address, API key, home) does not reach
+them; every other PREFECT_ variable is the operator's to set. Without Prefect at import.
 """
 
 from __future__ import annotations
@@ -9,13 +9,37 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from warehouse.settings import WarehouseSettings
+from warehouse.store.crypto import Cipher, load_secret
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from flows.settings import FlowSettings
 
 LOGGED_PACKAGES = ("flows", "warehouse", "connectors")
 """Their log lines show in the Prefect UI beside the run that wrote them."""
+
+AUTH_USER = "socialflow"
+SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+CLIENT_AUTH = "PREFECT_API_AUTH_STRING"
+ALLOWED_ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
+ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
+"""Prefect's own variable: where a run's process finds its flow, whatever the deployment says."""
+_OTHER_SERVERS = (
+    "PREFECT__",
+    "PREFECT_ACTIVE_PROFILE",
+    "PREFECT_API_DATABASE",
+    "PREFECT_API_KEY",
+    "PREFECT_API_URL",
+    "PREFECT_CLOUD_",
+    "PREFECT_HOME",
+    "PREFECT_PROFILE",
+    "PREFECT_SERVER_DATABASE",
+    "PREFECT_UI_API_URL",
+)
+"""Beginnings of the variables that would lead our processes to another server, its account or its database."""
 
 
 _QUIET_SERVICES = {
@@ -34,40 +58,70 @@ _QUIET_SERVICES = {
 
 
 def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
-    """Return the environment of every child: the caller's own, without its Prefect, with our addresses.
+    """Return the environment of every child: the caller's own, with our addresses and our server's sign-in.
 
     Secrets stay what they were: variables of the caller or files of the home folder, never Prefect parameters.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return environment | {
-        "SOCIALFLOW_HOME": str(home),
-        "SOCIALFLOW_API_HOST": settings.api_host,
-        "SOCIALFLOW_API_PORT": str(settings.api_port),
-        "SOCIALFLOW_API_PUBLIC_URL": os.environ.get("SOCIALFLOW_API_PUBLIC_URL") or settings.api_url,
-        "SOCIALFLOW_API_ORCHESTRATOR_URL": f"{settings.prefect_url}/api/health",
-        "SOCIALFLOW_API_PUBLISHER_EXPECTED": "true",
-        "SOCIALFLOW_PREFECT_PORT": str(settings.prefect_port),
-        "SOCIALFLOW_SANDBOX_PORT": str(settings.sandbox_port),
-        "PYTHONUNBUFFERED": "1",
-        # Threads that each keep a heap of their own cost the server and the API tens of megabytes.
-        "MALLOC_ARENA_MAX": "2",
-        # The timing run works on several batches at once; OpenBLAS's own threads would only wait for each other.
-        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
-        **prefect_environment(home, settings.prefect_url),
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OTHER_SERVERS) and (value or not name.startswith("PREFECT_"))
     }
+    auth = read_auth_string(home, given)
+    return (
+        prefect_defaults(settings)
+        | given
+        | {
+            "SOCIALFLOW_HOME": str(home),
+            "SOCIALFLOW_API_HOST": settings.api_host,
+            "SOCIALFLOW_API_PORT": str(settings.api_port),
+            "SOCIALFLOW_API_PUBLIC_URL": os.environ.get("SOCIALFLOW_API_PUBLIC_URL") or settings.api_url,
+            "SOCIALFLOW_API_ORCHESTRATOR_URL": f"{settings.prefect_url}/api/health",
+            "SOCIALFLOW_API_PUBLISHER_EXPECTED": "true",
+            "SOCIALFLOW_PREFECT_PORT": str(settings.prefect_port),
+            "SOCIALFLOW_SANDBOX_PORT": str(settings.sandbox_port),
+            "PYTHONUNBUFFERED": "1",
+            # Threads that each keep a heap of their own cost the server and the API tens of megabytes.
+            "MALLOC_ARENA_MAX": "2",
+            # The timing run works on several batches at once; OpenBLAS's own threads would only wait for each other.
+            "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
+            **prefect_environment(home, settings.prefect_url),
+            SERVER_AUTH: auth,
+            CLIENT_AUTH: auth,
+        }
+    )
 
 
-def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
-    """Return the variables that tie Prefect to this home and this server."""
-    folder = home / "prefect"
-    temporary = home / "tmp"
-    for path in (folder, temporary):
-        path.mkdir(parents=True, exist_ok=True)
+def read_auth_string(home: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """Return 'user:password' of Prefect's server: the operator's, else derived from this home's secret.
+
+    Raises SetupError where the secret is short or unreadable.
+    """
+    given = environment.get(SERVER_AUTH, "")
+    if given:
+        return given
+    return (
+        f"{AUTH_USER}:{Cipher(load_secret(WarehouseSettings(home=home))).derive_key('prefect-server').hex()}"
+    )
+
+
+def own_hosts(settings: FlowSettings) -> list[str]:
+    """Return the Host headers that Prefect's server answers to."""
+    loopback = [f"{name}:{settings.prefect_port}" for name in ("127.0.0.1", "localhost", "[::1]")]
+    return [*loopback, *settings.prefect_hosts]
+
+
+def own_origins(settings: FlowSettings) -> list[str]:
+    """Return the origins of the pages that may reach Prefect's server: its own."""
+    return [
+        *(f"http://{host}" for host in own_hosts(settings)),
+        *(f"https://{host}" for host in settings.prefect_hosts),
+    ]
+
+
+def prefect_defaults(settings: FlowSettings) -> dict[str, str]:
+    """Return what holds unless the operator sets it."""
     return {
-        "PREFECT_HOME": str(folder),
-        "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
-        "PREFECT_API_URL": f"{server_url}/api",
-        "PREFECT_SERVER_API_HOST": "127.0.0.1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
@@ -77,6 +131,22 @@ def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
         # No run of ours is in a hurry: posts are sent by processes that Prefect knows nothing of.
         "PREFECT_RUNNER_POLL_FREQUENCY": "15",
         **_QUIET_SERVICES,
+        ALLOWED_ORIGINS: ",".join(own_origins(settings)),
+    }
+
+
+def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
+    """Return the variables that tie Prefect to this home and this server, whatever the operator sets."""
+    folder = home / "prefect"
+    temporary = home / "tmp"
+    for path in (folder, temporary):
+        path.mkdir(parents=True, exist_ok=True)
+    return {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
+        "PREFECT_API_URL": f"{server_url}/api",
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        ENTRYPOINT: "flows.serving.scheduled_flow.scheduled_flow",
         # The runner unpacks into the temporary folder; every file is to stay under the home.
         "TMPDIR": str(temporary),
     }

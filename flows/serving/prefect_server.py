@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 
+from flows.serving.prefect_environment import ALLOWED_ORIGINS, SERVER_AUTH, own_hosts, own_origins
+from flows.serving.server_guard import ServerGuard
 from flows.settings import FlowSettings
 
 _MIGRATE = (
@@ -20,6 +22,10 @@ _MIGRATE = (
 
 def main() -> int:
     """Serve until ended; a failed migration is the exit code."""
+    if not os.environ.get(SERVER_AUTH):
+        sys.stderr.write(f"{SERVER_AUTH} is not set: this server is started by `socialflow up`\n")
+        return 2
+    settings = FlowSettings()
     migration = subprocess.Popen([sys.executable, "-c", _MIGRATE])  # noqa: S603 (our own words)
     os.environ["PREFECT_API_DATABASE_MIGRATE_ON_START"] = "false"
     # Prefect reads its settings when it is imported: after the line above.
@@ -30,10 +36,15 @@ def main() -> int:
     application = create_app(final=True)
     if code := migration.wait():
         return code
+    origins = os.environ.get(ALLOWED_ORIGINS)
     uvicorn.run(
-        application,
+        ServerGuard(
+            application,
+            hosts=own_hosts(settings),
+            origins=[one.strip() for one in origins.split(",")] if origins else own_origins(settings),
+        ),
         host="127.0.0.1",
-        port=FlowSettings().prefect_port,
+        port=settings.prefect_port,
         log_level="warning",
         timeout_graceful_shutdown=2,
     )

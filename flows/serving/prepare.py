@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
+from connectors.printable import printable
 from flows.deployments import SCHEDULED_FLOWS
 from flows.resources import Resources
 from warehouse.errors import WarehouseError
@@ -21,7 +22,7 @@ def main() -> int:
                 expect_flows(session, {one.name: one.period for one in SCHEDULED_FLOWS if one.exclusive})
             resources.lake.snapshot_id()
     except WarehouseError as error:
-        sys.stderr.write(f"{error.message}\n")
+        sys.stderr.write(f"{printable(error.message)}\n")
         return 1
     return 0
 

@@ -16,11 +16,16 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
+from prefect.runner import runner as prefect_runner
 
+from connectors.printable import log_printably
 from flows.deployments import SCHEDULED_FLOWS
 from flows.serving.dead_runs import mark_dead_runs
 
 if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import FlowRun
+
     from flows.deployments import ScheduledFlow
 
 
@@ -69,6 +74,11 @@ def _build_schedule(scheduled: ScheduledFlow) -> CronSchedule | IntervalSchedule
     return IntervalSchedule(interval=scheduled.embedded_interval, anchor_date=first)
 
 
+async def _refuse_loading(flow_run: FlowRun, **_options: object) -> Flow[..., object]:
+    """Stand where Prefect's runner loads a deployment's flow, steps and all, to look for hooks: ours have none."""
+    raise ValueError(f"{flow_run.id} crashed or was cancelled; flows of SocialFlow have no hooks to run")
+
+
 def main() -> None:
     """Register every deployment with the server and run what is due, until ended."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -76,6 +86,8 @@ def main() -> None:
         "--up-since", type=datetime.fromisoformat, help="when the launcher took hold of the home"
     )
     up_since: datetime | None = parser.parse_args().up_since
+    log_printably()
+    prefect_runner.load_flow_from_flow_run = _refuse_loading  # type: ignore[attr-defined, assignment]  # Prefect's own tests replace it there
     # Schedules stay on when the runner ends: it comes back, and a pause would silence it for good.
     runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False, prefetch_seconds=PREFETCH_SECONDS)
     for scheduled in SCHEDULED_FLOWS:

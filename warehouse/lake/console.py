@@ -1,13 +1,15 @@
-"""Questions in SQL: one reading statement, on a connection that can reach the lake and nothing else.
+"""Questions in SQL: one reading statement, on a connection that can reach the lake and nothing else, for some minutes.
 
 A read-only ATTACH alone would not do: table functions such as sqlite_scan open any file (the operational
-store among them), and DuckLake's maintenance functions delete files. So the connection reaches no file
-outside the lake's data folder, and only table functions known to be harmless are let through.
+store among them), DuckLake's maintenance functions delete files, and the catalog's own database, which in PostgreSQL
+may be the operational store's too, is attached beside the lake. So the connection reaches no file outside the
+lake's data folder, only table functions known to be harmless are let through, and only the lake's tables.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,14 @@ TABLE_FUNCTIONS = frozenset(
     }
 )
 """Table functions that read neither files nor other databases and change nothing."""
+
+CATALOGS = frozenset({"", "lake", "system", "temp", "memory"})
+"""Whose tables may be asked. The last three hold what DuckDB tells about itself."""
+_METADATA = "__ducklake_metadata"
+"""How the name begins under which DuckLake attaches its catalog; `duckdb_databases()` does not list it."""
+LONGEST_SECONDS = 300.0
+MOST_SPILLED = "8GB"
+"""What a statement may write to the disk where it needs more than the memory limit."""
 
 BATCH_ROWS = 10_000
 """Rows in memory at once: a long answer is as small as a short one."""
@@ -93,23 +103,46 @@ def _read_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 @contextmanager
-def ask(settings: WarehouseSettings, sql: str, *, as_of: AsOf | None = None) -> Iterator[Answer]:
+def ask(
+    settings: WarehouseSettings, sql: str, *, as_of: AsOf | None = None, seconds: float = LONGEST_SECONDS
+) -> Iterator[Answer]:
     """Run one reading statement on the lake and yield its answer, to be read inside the block.
 
     Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; sees
-    one snapshot of the lake, its newest or the one of `as_of`.
+    one snapshot of the lake, its newest or the one of `as_of`. The block may take `seconds`.
 
-    Raises InvalidInputError: not one reading statement, DuckDB refuses it (its own words), or no such snapshot.
+    Raises InvalidInputError: not one reading statement, DuckDB refuses it (its own words), no such snapshot, or it
+    takes too long.
     Raises SetupError: there is no lake, or it cannot be opened.
     """
     connection = open_console(settings, as_of=as_of)
+    done, late = threading.Event(), threading.Event()
+
+    def stop_in_time() -> None:
+        if not done.wait(seconds):
+            late.set()
+            while not done.wait(0.1):  # between two batches there is nothing to interrupt yet
+                connection.interrupt()
+
+    watch = threading.Thread(target=stop_in_time, daemon=True)
+    watch.start()
     try:
         check_statement(connection, sql)
         snapshot = None if as_of is None else read_snapshot(connection)
         yield Answer(connection.execute(sql), snapshot)
-    except duckdb.Error as error:
+    except (duckdb.Error, InvalidInputError) as error:
+        if late.is_set():
+            raise InvalidInputError(
+                f"the statement took more than {seconds:g} s and was stopped: narrow it down, or allow it more time",
+                field="sql",
+                code="too_slow",
+            ) from None
+        if isinstance(error, InvalidInputError):
+            raise
         raise InvalidInputError(str(error), field="sql") from error
     finally:
+        done.set()
+        watch.join()
         connection.close()
 
 
@@ -127,6 +160,7 @@ def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> D
     data_path = settings.resolved_lake_data_path.replace("'", "''")
     connection.execute("USE lake")
     connection.execute("SET preserve_insertion_order = true")
+    connection.execute(f"SET max_temp_directory_size = '{MOST_SPILLED}'")
     connection.execute(f"SET allowed_directories = ['{data_path}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -157,6 +191,25 @@ def check_statement(connection: DuckDBPyConnection, sql: str) -> None:
             raise InvalidInputError(
                 f"the table function {name} is not available here: ask the lake's tables", field="sql"
             )
+    for name in _foreign_names(tree):
+        raise InvalidInputError(
+            f"{name} is not the lake's: ask its tables, such as marts.publication_latest", field="sql"
+        )
+
+
+def _foreign_names(node: Any) -> Iterator[str]:  # noqa: ANN401 (any JSON value)
+    """Yield catalogs other than the lake's, wherever a statement names one: as catalog, schema, or in a text."""
+    if isinstance(node, dict):
+        catalog = str(node.get("catalog_name") or "")
+        if catalog.lower() not in CATALOGS:
+            yield catalog
+        for value in node.values():
+            yield from _foreign_names(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _foreign_names(value)
+    elif isinstance(node, str) and _METADATA in node.lower():
+        yield node
 
 
 def _table_functions(node: Any) -> Iterator[str]:  # noqa: ANN401 (any JSON value)

@@ -122,14 +122,21 @@ def plan_recurrence_changes(
         require_length(content)
     rule = read_rule(
         context,
-        change.rrule or row.rrule,
-        change.starts_at or row.starts_at,
+        row.rrule if change.rrule is None else change.rrule,
+        row.starts_at if change.starts_at is None else change.starts_at,
         timezone=change.timezone or row.timezone,
         exdates=change.exdates if "exdates" in given else (),
         kept=() if "exdates" in given else row.skipped,
         is_new="starts_at" in given,
     )
-    if given & {"platforms", "account_ids"}:
+    named = given & {"platforms", "account_ids"}
+    if named and not change.platforms and not change.account_ids:
+        raise InvalidInputError(
+            "a rule keeps at least one account: name a platform (or account_ids)",
+            field="platforms" if "platforms" in named else "account_ids",
+            code="no_target",
+        )
+    if named:
         recipients = Recipients(parse_platforms(change.platforms), change.account_ids)
     else:
         recipients = Recipients((), list(row.contents))

@@ -42,8 +42,13 @@ class KeptFile:
         self.checked = checked
         self.is_recorded = False
 
-    def record(self, session: StoreSession, workspace_id: str, now: datetime) -> MediaUpload:
-        """Add the upload's row. Call it inside the block of `keep_file`, in a transaction that ends there."""
+    def record(
+        self, session: StoreSession, workspace_id: str, now: datetime, *, quota: int | None = None
+    ) -> MediaUpload:
+        """Add the upload's row. Call it inside the block of `keep_file`, in a transaction that ends there.
+
+        Raises ConflictError where the workspace's uploads would exceed `quota` bytes.
+        """
         row = add_upload(
             session,
             workspace_id,
@@ -53,6 +58,7 @@ class KeptFile:
             sha256=self.checked.sha256,
             filename=self.checked.filename,
             now=now,
+            quota=quota,
         )
         self.is_recorded = True
         return row
@@ -63,8 +69,13 @@ def check_file(
 ) -> CheckedFile:
     """Return what is known of a file that may be uploaded; `name` stands for it in messages.
 
-    Raises InvalidInputError (field "file"): empty, longer than `max_bytes`, or of a type that is not accepted.
+    Raises InvalidInputError (field "file"): a NUL in its name, empty, longer than `max_bytes`, or of a type that is not
+    accepted.
     """
+    if "\x00" in filename:
+        raise InvalidInputError(
+            "the file's name contains a NUL character: rename it", field="file", code="nul_character"
+        )
     size = file.seek(0, os.SEEK_END)
     if max_bytes is not None and size > max_bytes:
         raise InvalidInputError(

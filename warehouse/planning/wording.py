@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import get_capabilities, validate_content
+from connectors.content.validation import is_web_address
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.planning.wish import MAX_CONTENT, Variant
@@ -62,7 +63,7 @@ class Wording:
 def read_wording(wish: PostTemplate, content: str, known: Wording | None = None) -> Wording:
     """Return the wording of a wish; with `known`, a field that is not given stays as it was.
 
-    Raises InvalidInputError for a variant of an unknown platform.
+    Raises InvalidInputError for a variant of an unknown platform, and for a link that is no web address.
     """
     fresh = Wording(
         content=content,
@@ -74,10 +75,22 @@ def read_wording(wish: PostTemplate, content: str, known: Wording | None = None)
             parse_platform(name, field=f"variants/{name}"): variant for name, variant in wish.variants.items()
         },
     )
+    _require_web_addresses(fresh)
     if known is None:
         return fresh
     given = wish.model_fields_set & {"media", "link", "thread", "first_comment", "variants"}
     return replace(known, content=content, **{name: getattr(fresh, name) for name in given})
+
+
+def _require_web_addresses(wording: Wording) -> None:
+    """Check links whether or not there is an account yet whose platform would be asked."""
+    links = [("link", wording.link)]
+    links += [(f"variants/{name}/link", variant.link) for name, variant in wording.variants.items()]
+    for place, link in links:
+        if link and not is_web_address(link):
+            raise InvalidInputError(
+                f"{link[:100]!r} is no web address: start it with https://", field=place, code="invalid_link"
+            )
 
 
 def stored_wording(post: Post | Recurrence) -> Wording:

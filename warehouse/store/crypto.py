@@ -1,7 +1,8 @@
 """Credentials at rest, and the one secret that everything derives from.
 
-The secret comes from `SOCIALFLOW_SECRET_KEY` or, on a first run, is made and kept in `<home>/secret.key` with
-mode 0600. Each purpose (credentials, tokens, keys) gets its own key by HKDF, so that one never opens another.
+The secret comes from `SOCIALFLOW_SECRET_KEY`, from the file that `SOCIALFLOW_SECRET_KEY_FILE` names or, on a first
+run, is made and kept in `<home>/secret.key` with mode 0600. Each purpose (credentials, tokens, keys) gets its own
+key by HKDF, so that one never opens another.
 """
 
 from __future__ import annotations
@@ -33,19 +34,35 @@ MINIMUM_SECRET_LENGTH = 32
 
 def load_secret(settings: WarehouseSettings) -> str:
     """Return the instance's secret, made on first use. Raises SetupError where it is short or unreadable."""
+    if settings.secret_key is not None and settings.secret_key_file is not None:
+        raise SetupError(
+            "SOCIALFLOW_SECRET_KEY and SOCIALFLOW_SECRET_KEY_FILE exclude each other: set one of them"
+        )
     if settings.secret_key is not None:
-        secret = settings.secret_key.get_secret_value()
-        if len(secret) < MINIMUM_SECRET_LENGTH:
+        return _require_long(settings.secret_key.get_secret_value(), "SOCIALFLOW_SECRET_KEY")
+    if settings.secret_key_file is not None:
+        try:
+            given = settings.secret_key_file.expanduser().read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
             raise SetupError(
-                f"SOCIALFLOW_SECRET_KEY has {len(secret)} characters: use at least {MINIMUM_SECRET_LENGTH}, "
-                "for example the output of `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
-            )
-        return secret
+                f"cannot read SOCIALFLOW_SECRET_KEY_FILE={settings.secret_key_file}: {reason}"
+            ) from None
+        return _require_long(given, "the key in SOCIALFLOW_SECRET_KEY_FILE")
     path = settings.home / "secret.key"
     try:
         return _read_or_make(path)
     except OSError as error:
         raise SetupError(f"cannot read or make the key file {path}: {error.strerror or error}") from error
+
+
+def _require_long(secret: str, what: str) -> str:
+    if len(secret) < MINIMUM_SECRET_LENGTH:
+        raise SetupError(
+            f"{what} has {len(secret)} characters: use at least {MINIMUM_SECRET_LENGTH}, "
+            "for example the output of `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+        )
+    return secret
 
 
 def _read_or_make(path: Path) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,6 +38,22 @@ __all__ = ["Session", "Store", "new_id"]  # Session: for the annotations of room
 
 BUSY_TIMEOUT_MS = 30_000
 """Longer than the 15 s that a writer was seen to wait on a saturated SQLite."""
+
+
+_OWN_NAMES = (
+    *(
+        "secret.key",
+        "socialflow.sqlite*",
+        "processes.json",
+        "*.lock",
+        "lake",
+        "media",
+        "logs",
+        "prefect",
+        "tmp",
+    ),
+)
+"""What is ours in a home folder; a folder that is shut shuts all that is in it."""
 
 
 class Store:
@@ -71,6 +88,7 @@ class Store:
             if create:
                 with FileLock(settings.home / "migrate.lock", timeout=120):
                     migrate(engine, writer)
+                shut_home(settings.home)  # the database is there now
             else:
                 require_current(engine)
             _check_secret(engine, writer, cipher)
@@ -188,6 +206,24 @@ def _prepare_home(settings: WarehouseSettings) -> None:
         raise SetupError(f"cannot use SOCIALFLOW_HOME={settings.home}: {reason}") from error
     if not os.access(settings.home, os.W_OK | os.X_OK):
         raise SetupError(f"SOCIALFLOW_HOME={settings.home} cannot be written: choose another folder")
+    shut_home(settings.home)
+
+
+def shut_home(home: Path) -> None:
+    """Take from everybody else what is ours in the home folder, and the folder itself where it is only ours.
+
+    A folder that existed before is often readable by all. One that others need, such as /tmp or a person's own home,
+    stays as it is: what lies in it is shut all the same.
+    """
+    if os.name != "posix":
+        return
+    ours = [path for name in _OWN_NAMES for path in home.glob(name)]
+    is_shared = home in {Path.home(), Path(home.anchor)} or home.stat().st_mode & stat.S_ISVTX
+    for path in [*ours, *([] if is_shared else [home])]:
+        with suppress(FileNotFoundError):  # a journal that another process has just removed
+            status = path.lstat()
+            if status.st_uid == os.geteuid() and status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
+                path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
 def _create_engines(url: str) -> tuple[Engine, Engine]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,10 +13,10 @@ import typer
 
 from flows.cli.arguments import AsOfOption, parse_as_of
 from flows.cli.lake.settings import read_lake_settings
-from flows.cli.output import is_terminal, print_rows, say
+from flows.cli.output import TerminalBytes, is_terminal, print_rows, say
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
-from warehouse.lake.console import ask
+from warehouse.lake.console import LONGEST_SECONDS, ask
 from warehouse.lake.export.result_files import write_csv, write_json, write_parquet
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ def sql(
     limit: Annotated[
         int | None, typer.Option(min=1, help=f"At most this many rows; table: {SHOWN_ROWS}.")
     ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option("--timeout", min=1, max=86_400, help="Stop the statement after this many seconds."),
+    ] = LONGEST_SECONDS,
     as_of: AsOfOption = None,
 ) -> None:
     """Run one statement on the lake and print its rows. docs/warehouse.md has the map of the tables."""
@@ -69,7 +74,7 @@ def sql(
     if kind is Format.PARQUET and output is None and is_terminal():
         raise InvalidInputError("Parquet is not for a terminal: give --output FILE", field="output")
     text = sys.stdin.read() if statement == "-" else statement
-    with ask(read_lake_settings(), text, as_of=parse_as_of(as_of)) as answer:
+    with ask(read_lake_settings(), text, as_of=parse_as_of(as_of), seconds=seconds) as answer:
         if answer.snapshot is not None:
             say("the lake as it was after commit {} of {:%Y-%m-%d %H:%M:%S} UTC".format(*answer.snapshot))
         if kind is Format.TABLE:
@@ -95,6 +100,10 @@ def _format_of(output: Path | None) -> Format:
 
 @contextmanager
 def _open(output: Path | None) -> Iterator[IO[bytes]]:
+    if output is None and is_terminal():
+        with io.BufferedWriter(TerminalBytes()) as terminal:
+            yield terminal
+        return
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

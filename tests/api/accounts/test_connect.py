@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -29,8 +30,6 @@ from warehouse.store.accounts.credentials import mark_revoked, open_account
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from connectors.types import Account
     from tests.api.harness import Tenant
 
@@ -285,3 +284,16 @@ def test_every_flow_names_settings_that_there_are() -> None:
     assert set(FLOWS) | set(WITHOUT_FLOW) == set(Platform)
     named = {flow.client_id for flow in FLOWS.values()} | {flow.client_secret for flow in FLOWS.values()}
     assert named - {"", "twitter_client_secret"} == set(APPS)
+
+
+def test_the_state_is_kept_nowhere_in_plain(tenant: Tenant) -> None:
+    headers = {"Idempotency-Key": "state-once"}
+    path = "/api/v1/accounts/connect/twitter/start"
+    first = tenant.client.post(path, json={}, headers=headers)
+    again = tenant.client.post(path, json={}, headers=headers)
+    assert again.json() == first.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    (state,) = parse_qs(urlsplit(first.json()["authorization_url"]).query)["state"]
+    home = Path(str(tenant.server.services.store._engine.url.database)).parent
+    for file in home.glob("socialflow.sqlite*"):
+        assert state.encode() not in file.read_bytes(), file

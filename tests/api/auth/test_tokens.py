@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
+from api.auth.sign_in import check_credentials
+from api.http.errors import ApiError
 from api.settings import ApiSettings
 from tests.api.harness import (
     NOON,
@@ -121,18 +123,30 @@ def test_a_wrong_body_names_its_field(server: Server, body: object, pointer: str
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
-def test_guessing_is_slowed_down(tmp_path: Path) -> None:
+def test_guessing_is_slowed_down_and_locks_nobody_out(tmp_path: Path) -> None:
     clock = SettableClock()
     with RunningServer(tmp_path / "home", clock, ApiSettings(auth_failures=3)) as server:
         tenant = make_tenant(server)
         right = {"api_key": tenant.key.api_key, "api_secret": tenant.key.api_secret}
         wrong = {**right, "api_secret": "guess"}
         assert [exchange(server, **wrong).status_code for _ in range(4)] == [401, 401, 401, 429]
-        # Also the right secret has to wait now: otherwise guessing would go on beside it.
-        locked = exchange(server, **right)
-        assert (locked.status_code, locked.json()["retryable"]) == (429, True)
-        clock.advance(seconds=int(locked.headers["retry-after"]))
-        assert exchange(server, **right).status_code == 200
+        assert [exchange(server, **right).status_code for _ in range(20)] == [200] * 20
+        slowed = exchange(server, **wrong)
+        assert (slowed.status_code, slowed.json()["retryable"]) == (429, True)
+        # Another key from the same address is slowed down too, and right ones of it are not.
+        assert exchange(server, api_key="sf_other", api_secret="guess").status_code == 429
+        clock.advance(seconds=int(slowed.headers["retry-after"]))
+        assert exchange(server, **wrong).status_code == 401
+
+
+def test_a_key_is_guessed_no_faster_from_many_addresses(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "home", SettableClock(), ApiSettings(auth_failures=3)) as server:
+        seen = []
+        for number in range(5):
+            with pytest.raises(ApiError) as refused:
+                check_credentials(server.services, f"192.0.2.{number}", "sf_one", "guess")
+            seen.append(refused.value.status)
+        assert seen == [401, 401, 401, 429, 429]
 
 
 def test_requests_are_limited_per_key(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from api.settings import ApiSettings
@@ -16,8 +17,6 @@ from warehouse.store.access.api_keys import create_api_key, list_api_keys, revok
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import httpx
 
     from tests.api.harness import Server, Tenant
     from warehouse.store.access.api_keys import CreatedApiKey
@@ -41,12 +40,16 @@ def make_key(tenant: Tenant, *scopes: str) -> CreatedApiKey:
 
 def sign_in(server: Server, key: CreatedApiKey) -> httpx.Client:
     with open_anonymous(server) as anonymous:
-        fields = {"api_key": key.api_key, "api_secret": key.api_secret}
+        fields = {"api_key": key.api_key, "api_secret": key.api_secret, "form_token": login_token(anonymous)}
         answer = anonymous.post("/dashboard/login", data=fields)
     assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard"), answer.text
     browser = open_anonymous(server)
     browser.cookies = answer.cookies
     return browser
+
+
+def login_token(browser: httpx.Client) -> str:
+    return form_token(browser, "/dashboard/login")
 
 
 def form_token(browser: httpx.Client, page: str = "/dashboard/keys") -> str:
@@ -66,8 +69,12 @@ def browser(tenant: Tenant) -> Iterator[httpx.Client]:
 def test_every_page_has_its_place_here() -> None:
     pages = {path.removeprefix("/dashboard") for path in hidden_paths() if path.startswith("/dashboard")}
     forms = {f"/posts/{{post_id}}/{action}" for action in ("approve", "cancel", "move", "reject", "retry")}
-    forms |= {"/posts/{post_id}/publications/{publication_id}/resolve", "/keys/{key_id}/revoke"}
-    assert pages == {*SCOPES, *forms, "/login", "/logout", "/style.css"}
+    forms |= {
+        "/posts/{post_id}/publications/{publication_id}/resolve",
+        "/keys/{key_id}/revoke",
+        "/sessions/{session_id}/end",
+    }
+    assert pages == {*SCOPES, *forms, "/login", "/logout", "/sessions", "/style.css"}
 
 
 @pytest.mark.parametrize("page", SCOPES)
@@ -124,7 +131,8 @@ def test_the_cookie_is_for_this_alone(tenant: Tenant, browser: httpx.Client) -> 
     key = make_key(tenant, "admin")
     body = {"api_key": key.api_key, "api_secret": key.api_secret}
     with open_anonymous(tenant.server) as fresh:
-        cookie = fresh.post("/dashboard/login", data=body).headers["set-cookie"]
+        form = body | {"form_token": login_token(fresh)}
+        cookie = fresh.post("/dashboard/login", data=form).headers.get_list("set-cookie")[0]
         token = fresh.post("/api/v1/auth/token", json=body).json()["access_token"]
         for part in ("HttpOnly", "SameSite=strict", "Path=/dashboard"):
             assert part in cookie
@@ -181,7 +189,17 @@ def test_a_form_of_another_page_does_nothing(tenant: Tenant, browser: httpx.Clie
 
 
 @pytest.mark.parametrize(
-    "fields", [{"name": ""}, {"scope": []}, {"scope": "everything"}, {"days": "-1"}, {"days": "x"}]
+    "fields",
+    [
+        {"name": ""},
+        {"scope": []},
+        {"scope": "everything"},
+        {"days": "-1"},
+        {"days": "x"},
+        {"days": "9" * 5000},
+        {"days": "0" * 5000},
+        {"days": "\u0663"},
+    ],
 )
 def test_a_wrong_field_makes_no_key(browser: httpx.Client, fields: dict[str, object]) -> None:
     before = browser.get("/dashboard/keys").text.count("<tr>")
@@ -212,7 +230,61 @@ def test_guessing_is_slowed_down_here_too(tmp_path: Path) -> None:
         RunningServer(tmp_path / "home", SettableClock(), ApiSettings(auth_failures=2)) as server,
         open_anonymous(server) as browser,
     ):
-        wrong = {"api_key": "sf_guess", "api_secret": "guess"}
+        wrong = {"api_key": "sf_guess", "api_secret": "guess", "form_token": login_token(browser)}
         answers = [browser.post("/dashboard/login", data=wrong) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [401, 401, 429]
-    assert "set-cookie" not in answers[0].headers
+    assert "socialflow_session" not in answers[0].headers["set-cookie"]
+
+
+def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    with open_anonymous(tenant.server) as thief:
+        thief.cookies = httpx.Cookies(browser.cookies)
+        assert thief.get("/dashboard/keys").status_code == 200
+        browser.post("/dashboard/logout", data={"form_token": form_token(browser)})
+        assert thief.get("/dashboard/keys").status_code == 303
+
+
+def test_sessions_are_listed_and_ended(tenant: Tenant, browser: httpx.Client) -> None:
+    with sign_in(tenant.server, make_key(tenant, "read")) as other:
+        own = other.get("/dashboard/sessions").text
+        assert own.count("<tr>") == 2
+        assert "(this one)" in own
+        (session,) = re.findall(r"/dashboard/sessions/(ses_\w+)/end", own)
+        theirs = set(
+            re.findall(r"/dashboard/sessions/(ses_\w+)/end", browser.get("/dashboard/sessions").text)
+        )
+        assert session in theirs
+        (admins,) = theirs - {session}
+        # Who is no administrator ends no session of another key, and nobody one of another workspace.
+        forbidden = other.post(
+            f"/dashboard/sessions/{admins}/end", data={"form_token": form_token(other, "/dashboard/sessions")}
+        )
+        assert forbidden.status_code == 404
+        with sign_in(tenant.server, make_key(make_tenant(tenant.server), "admin")) as stranger:
+            assert session not in stranger.get("/dashboard/sessions").text
+            answer = stranger.post(
+                f"/dashboard/sessions/{session}/end", data={"form_token": form_token(stranger)}
+            )
+            assert answer.status_code == 404
+        assert other.get("/dashboard/sessions").status_code == 200
+        done = browser.post(f"/dashboard/sessions/{session}/end", data={"form_token": form_token(browser)})
+        assert done.status_code == 303
+        assert other.get("/dashboard/sessions").status_code == 303
+        assert session not in browser.get("/dashboard/sessions").text
+
+
+def test_nobody_is_signed_in_by_a_page_from_elsewhere(tenant: Tenant) -> None:
+    key = make_key(tenant, "admin")
+    fields = {"api_key": key.api_key, "api_secret": key.api_secret}
+    with open_anonymous(tenant.server) as attacker, open_anonymous(tenant.server) as victim:
+        planted = login_token(attacker)
+        # SameSite=Strict: the browser sends no cookie with a form of another site.
+        for given in ({}, {"form_token": ""}, {"form_token": planted}):
+            answer = victim.post("/dashboard/login", data=fields | given)
+            assert answer.status_code == 403
+            assert "socialflow_session" not in str(answer.headers.get_list("set-cookie"))
+        own = login_token(victim)
+        assert victim.post("/dashboard/login", data=fields | {"form_token": planted}).status_code == 403
+        assert victim.post("/dashboard/login", data=fields | {"form_token": own}).status_code == 303

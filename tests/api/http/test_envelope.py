@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -255,3 +256,26 @@ def test_the_pages_load_nothing_from_anywhere(server: Server) -> None:
         for operation in create_app(ApiSettings()).openapi()["paths"]:
             assert operation in documented
         assert client.get("/openapi.json").json()["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id", "Content-Type"]
+)
+def test_a_header_with_one_value_is_refused_when_it_comes_twice(tenant: Tenant, name: str) -> None:
+    given = [(name, "one"), (name, "two")]
+    with open_anonymous(tenant.server) as client:
+        check_problem(client.get(POSTS, headers=given), 400, "repeated_header")
+        check_problem(client.post("/dashboard/login", headers=given), 400, "repeated_header")
+
+
+def test_headers_that_are_lists_may_come_twice(tenant: Tenant) -> None:
+    token = tenant.client.headers["Authorization"]
+    given = [("Authorization", token), ("Accept", "text/html"), ("Accept", "application/json")]
+    with open_anonymous(tenant.server) as client:
+        assert client.get(POSTS, headers=given).status_code == 200
+
+
+@pytest.mark.parametrize("last_id", ["a\x00b", "\x00", "", "x" * 300, "\u202e", "\n"])
+def test_a_cursor_holds_only_what_ours_hold(tenant: Tenant, last_id: str) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps([last_id, "0"]).encode()).decode()
+    check_problem(tenant.client.get(POSTS, params={"cursor": cursor}), 422, "invalid_cursor")

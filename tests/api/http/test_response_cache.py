@@ -9,7 +9,14 @@ import pytest
 from sqlalchemy import event
 
 from api.settings import ApiSettings
-from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
+from tests.api.harness import (
+    RunningServer,
+    SettableClock,
+    in_hours,
+    make_tenant,
+    open_anonymous,
+    open_client,
+)
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import revoke_api_key
 from warehouse.store.database import Store
@@ -138,3 +145,39 @@ def test_a_mark_tells_every_commit_or_there_is_none(
             changed = server.services.store.change_mark()
             assert changed is None or changed != mark
             mark = changed
+
+
+def test_a_remembered_answer_is_only_for_whom_the_check_lets_in(tenant: Tenant) -> None:
+    """Two Authorization headers: the memory took the last, the check the first."""
+    good, path = tenant.client.headers["Authorization"], POSTS
+    tenant.create_post(content="secret plan")
+    garbage = "Bearer garbage"
+    with open_anonymous(tenant.server) as client:
+        for pair in ((good, garbage), (garbage, good)):
+            answer = client.get(path, headers=[("Authorization", value) for value in pair])
+            assert (answer.status_code, answer.json()["code"]) == (400, "repeated_header")
+            assert client.get(path, headers={"Authorization": garbage}).status_code == 401
+
+
+def test_a_token_with_fewer_rights_gets_nothing_remembered_for_one_with_more(tenant: Tenant) -> None:
+    with tenant.client_with("analytics") as analyst, tenant.client_with("read") as reader:
+        assert [analyst.get(OVERVIEW).status_code for _ in range(2)] == [200, 200]
+        both = [
+            ("Authorization", analyst.headers["Authorization"]),
+            ("Authorization", reader.headers["Authorization"]),
+        ]
+        with open_anonymous(tenant.server) as client:
+            assert client.get(OVERVIEW, headers=both).status_code == 400
+        assert reader.get(OVERVIEW).status_code == 403
+
+
+def test_two_tokens_of_one_key_share_an_answer_and_other_spellings_are_understood(tenant: Tenant) -> None:
+    tenant.create_post()
+    first = tenant.client.get(POSTS)
+    with open_client(tenant.server, tenant.key) as other:
+        other.get(POSTS)  # signing in has changed the store
+        with statements(tenant.server) as seen:
+            token = other.headers["Authorization"].removeprefix("Bearer ")
+            again = other.get(POSTS, headers={"Authorization": f"bearer {token}"})
+        assert seen == []
+    assert again.content == first.content

@@ -164,3 +164,30 @@ def test_a_platform_fetches_by_a_signed_address_alone(tenant: Tenant) -> None:
             path + "é",
         ):
             assert platform.get(wrong).status_code == 404
+
+
+def test_a_workspace_has_a_quota(tmp_path: Path) -> None:
+    settings = ApiSettings(max_workspace_uploads=1024)
+    with RunningServer(tmp_path / "home", SettableClock(), settings) as server:
+        first, second = make_tenant(server), make_tenant(server)
+        made = first.upload(PNG + bytes(600))
+        refused = first.client.post("/api/v1/media", files={"file": ("b.png", PNG + bytes(600))})
+        assert (refused.status_code, refused.json()["code"]) == (409, "upload_quota")
+        assert [path.name for path in (tmp_path / "home" / "media").iterdir()] == [made["id"]]
+        second.upload(PNG + bytes(600))
+        first.client.delete(f"/api/v1/media/{made['id']}")
+        first.upload(PNG + bytes(600))
+
+
+def test_a_name_with_a_nul_names_its_field(tenant: Tenant) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a\x00.png"\r\n\r\n'
+        + PNG
+        + b"\r\n--x--\r\n"
+    )
+    answer = tenant.client.post(
+        "/api/v1/media", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code in (400, 422)
+    if answer.status_code == 422:
+        assert answer.json()["errors"][0]["pointer"] == "/file"

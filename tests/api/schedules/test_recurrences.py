@@ -161,3 +161,22 @@ def test_pages_of_rules(tenant: Tenant) -> None:
     assert ([one["id"] for one in rest["data"]], rest["has_more"]) == ([made[0]], False)
     foreign = make_tenant(tenant.server)
     assert foreign.client.get("/api/v1/posts", params={"recurrence_id": made[0]}).json()["data"] == []
+
+
+def test_an_empty_rule_is_refused_and_not_passed_over(tenant: Tenant) -> None:
+    made = tenant.create_recurrence()
+    for field, value in (("rrule", ""), ("starts_at", "")):
+        answer = tenant.client.patch(f"{RULES}/{made['id']}", json={field: value})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{field}")
+
+
+def test_a_rule_keeps_an_account_and_takes_web_addresses_alone(tenant: Tenant) -> None:
+    made = tenant.create_recurrence()
+    for field in ("platforms", "account_ids"):
+        answer = tenant.client.patch(f"{RULES}/{made['id']}", json={field: []})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{field}")
+    for link in ("javascript:alert(1)", "data:text/html,x", "https://"):
+        answer = tenant.client.patch(f"{RULES}/{made['id']}", json={"link": link})
+        assert answer.status_code == 422
+        draft = {"content": "later", "status": "draft", "link": link}
+        assert tenant.client.post("/api/v1/posts", json=draft).status_code == 422

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from api.webhooks.schemas import EventType
+from connectors.errors import GiveUpError
+from connectors.http.private_networks import check_instance_url
+from connectors.webhooks.sender import check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
 from flows.publishing.webhook_deliverer import WebhookDeliverer
 from tests.api.harness import RunningServer, SettableClock, make_tenant
@@ -223,3 +226,35 @@ def test_monitoring_sees_the_backlog(tenant: Tenant, admin: httpx.Client) -> Non
 
 def test_the_document_names_the_events_that_there_are() -> None:
     assert get_args(EventType) == EVENT_TYPES
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://0177.0.0.1/",
+        "https://0x7f.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://\u2488/",
+        "https://\u2460\u2461\u2466.0.0.1/",
+        "https://[::1/",
+        "https://[1::2::3]/",
+        "https://a..example/",
+        "https://" + "a" * 64 + ".example/",
+        "https://xn--/",
+        "https://example.com:99999/",
+        "https://exa mple.com/",
+        "https://%30x7f.1/",
+    ],
+)
+def test_a_host_of_no_usual_spelling_names_the_field(url: str) -> None:
+    with pytest.raises(GiveUpError, match="url"):
+        asyncio.run(check_webhook_url(url, WebhookSettings()))
+    with pytest.raises(GiveUpError):
+        check_instance_url(url, field="instance_url", allow_private=False)
+
+
+def test_such_a_host_is_a_422(admin: httpx.Client) -> None:
+    for url in ("https://0177.0.0.1/", "https://\u2488/"):
+        answer = admin.post(WEBHOOKS, json={"url": url, "events": ["post.published"]})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")

@@ -137,3 +137,20 @@ def test_attach_prints_what_works(lake_home: Path) -> None:
     assert "import duckdb" in both
     assert "import duckdb" not in succeed("lake", "attach", "--format", "cli").stdout
     assert "SNAPSHOT_VERSION 3" in succeed("lake", "attach", "--as-of", "3").stdout
+
+
+EVIL = "SELECT 'a' || chr(27) || '[2J' || chr(155) || chr(10) || 'b' AS \"na\x1bme\""
+
+
+def test_what_the_lake_holds_does_not_move_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b" not in succeed("sql", EVIL).stdout
+    assert "\x9b" in succeed("sql", EVIL, "--format", "json").stdout  # data for a program
+    monkeypatch.setattr("flows.cli.sql.is_terminal", lambda: True)
+    assert "\x9b" not in succeed("sql", EVIL, "--format", "json").stdout
+    shown = succeed("sql", EVIL, "--format", "csv").stdout
+    assert shown.startswith("na\\x1bme\n")
+    assert "\x1b" not in shown
+
+
+def test_an_error_quotes_its_cause_visibly() -> None:
+    assert "\x1b" not in refuse("sql", 'SELECT "\x1b[2J"')

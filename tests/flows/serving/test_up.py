@@ -19,6 +19,7 @@ import pytest
 
 from flows.serving.launcher import PROCESSES_FILE, PUBLISHERS
 from flows.serving.ports import Ports
+from flows.serving.prefect_environment import read_auth_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +56,11 @@ class Program:
         noted: dict[str, int] = json.loads((self.home / PROCESSES_FILE).read_text())["pids"]
         return noted
 
+    @property
+    def prefect_auth(self) -> tuple[str, str]:
+        user, _, password = read_auth_string(self.home).partition(":")
+        return user, password
+
     def family(self) -> list[int]:
         return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
 
@@ -70,7 +76,9 @@ class Program:
             "flow_runs": {"state": {"type": {"any_": state["types"]}}},
         }
         with suppress(httpx.TransportError):
-            answer = httpx.post(f"{self.prefect}/api/flow_runs/filter", json=body, timeout=5)
+            answer = httpx.post(
+                f"{self.prefect}/api/flow_runs/filter", json=body, timeout=5, auth=self.prefect_auth
+            )
             if answer.is_success:
                 found: list[dict[str, Any]] = answer.json()
                 return found
@@ -184,6 +192,7 @@ def test_prefect_yaml_deploys_to_a_real_server(program: Program) -> None:
             if not name.startswith(("PREFECT_", "SOCIALFLOW_"))
         },
         "PREFECT_API_URL": f"{program.prefect}/api",
+        "PREFECT_API_AUTH_STRING": read_auth_string(program.home),
         "PREFECT_HOME": str(program.home / "cli"),
     }
     prefect = [sys.executable, "-m", "prefect"]
@@ -195,7 +204,9 @@ def test_prefect_yaml_deploys_to_a_real_server(program: Program) -> None:
             [*prefect, *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    deployed = httpx.post(f"{program.prefect}/api/deployments/filter", json={}, timeout=10).json()
+    deployed = httpx.post(
+        f"{program.prefect}/api/deployments/filter", json={}, timeout=10, auth=program.prefect_auth
+    ).json()
     assert {item["work_pool_name"] for item in deployed} == {"socialflow"}
     assert {(item["path"], tuple(item["pull_steps"] or ())) for item in deployed} == {(None, ())}
 

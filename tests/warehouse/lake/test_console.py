@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from warehouse.errors import InvalidInputError, SetupError
-from warehouse.lake.console import Answer, open_console, run_sql
+from warehouse.lake.console import Answer, ask, open_console, run_sql
 from warehouse.lake.export.result_files import write_csv, write_json, write_parquet
 from warehouse.lake.load import load_account_snapshots, load_post_snapshots, load_publications
 
@@ -196,3 +202,47 @@ def test_a_lake_in_use_is_read_as_of_its_newest_commit(
         assert run_sql(lake_settings, "SELECT max(likes) FROM raw.post_snapshots")[1] == [(hours,)]
     load_account_snapshots(lake, [make_count(5)], "run_1")
     assert run_sql(lake_settings, "SELECT followers FROM marts.account_daily")[1] == [(5,)]
+
+
+SLOW = "SELECT count(*) FROM range(10_000_000) a, range(1_000_000) b WHERE (a.range * b.range) % 7 = 3"
+
+
+def test_a_statement_ends_in_time(template_settings: WarehouseSettings) -> None:
+    began = time.monotonic()
+    with (
+        pytest.raises(InvalidInputError, match=r"more than 0\.5 s") as raised,
+        ask(template_settings, SLOW, seconds=0.5) as answer,
+    ):
+        list(answer.rows())
+    assert raised.value.code == "too_slow"
+    assert time.monotonic() - began < 15
+
+
+def test_reading_the_rows_ends_in_time_too(template_settings: WarehouseSettings) -> None:
+    with (
+        pytest.raises(InvalidInputError, match=r"more than 1 s"),
+        ask(template_settings, "SELECT a.range FROM range(100_000_000) a", seconds=1) as answer,
+    ):
+        for _ in answer.rows():
+            pass
+
+
+def test_ctrl_c_ends_a_statement(lake_settings: WarehouseSettings) -> None:
+    environment = {**os.environ, "SOCIALFLOW_HOME": str(lake_settings.home), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "sql", SLOW],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as asked:
+        process = psutil.Process(asked.pid)
+        while sum(process.cpu_times()[:2]) < 4 and asked.poll() is None:
+            time.sleep(0.1)  # started, and deep in the statement
+        asked.send_signal(signal.SIGINT)
+        assert asked.wait(timeout=20) != 0
+
+
+def test_memory_has_an_end(template_settings: WarehouseSettings) -> None:
+    small = template_settings.model_copy(update={"lake_memory_limit": "100MB"})
+    with pytest.raises(InvalidInputError, match=r"(?i)memory"):
+        run_sql(small, "SELECT list(range || 'x') FROM range(100_000_000)")

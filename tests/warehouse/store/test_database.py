@@ -22,7 +22,7 @@ from connectors.types import Credentials
 from warehouse.errors import SetupError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
-from warehouse.store.crypto import Cipher
+from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.database import Store
 from warehouse.store.migrations import alembic_config, migrate
 from warehouse.store.models import Base
@@ -145,3 +145,50 @@ def test_the_migrations_make_just_the_tables_of_the_models(any_store: Store) -> 
     with any_store._engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_home_that_others_could_read_is_shut(warehouse_settings: WarehouseSettings) -> None:
+    home = warehouse_settings.home
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    Store.open(warehouse_settings).close()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for path in home.glob("socialflow.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_folder_that_others_need_stays_open_and_what_is_ours_in_it_is_shut(
+    warehouse_settings: WarehouseSettings,
+) -> None:
+    home = warehouse_settings.home
+    home.mkdir()
+    home.chmod(0o1777)  # as /tmp
+    (home / "logs").mkdir(mode=0o755)
+    (home / "theirs").write_text("")
+    (home / "theirs").chmod(0o644)
+    Store.open(warehouse_settings).close()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o1777
+    assert stat.S_IMODE((home / "theirs").stat().st_mode) == 0o644
+    assert stat.S_IMODE((home / "logs").stat().st_mode) == 0o700
+    for path in home.glob("socialflow.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_the_key_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("k" * 48 + "\n")
+    settings = WarehouseSettings(home=tmp_path / "home", secret_key_file=file)
+    Store.open(settings).close()
+    assert not (settings.home / "secret.key").exists()
+    assert load_secret(settings) == load_secret(WarehouseSettings(secret_key=SecretStr("k" * 48)))
+    with pytest.raises(SetupError, match="exclude each other"):
+        load_secret(settings.model_copy(update={"secret_key": SecretStr("k" * 48)}))
+    file.write_text("short")
+    with pytest.raises(SetupError, match="SOCIALFLOW_SECRET_KEY_FILE has 5 characters"):
+        load_secret(settings)
+    file.write_bytes(b"\xff" * 50)
+    with pytest.raises(SetupError, match="it is no text"):
+        load_secret(settings)
+    file.unlink()
+    with pytest.raises(SetupError, match="cannot read SOCIALFLOW_SECRET_KEY_FILE"):
+        load_secret(settings)

@@ -8,6 +8,8 @@ import json
 import math
 from typing import IO, TYPE_CHECKING, Any
 
+from warehouse.lake.export.formulas import guard_text
+
 if TYPE_CHECKING:
     from warehouse.lake.console import Answer
 
@@ -58,6 +60,8 @@ def write_parquet(answer: Answer, stream: IO[bytes], *, limit: int | None = None
 def _cell(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
     if isinstance(value, (list, dict)):
         return json.dumps(_plain(value), default=_text, ensure_ascii=False)
+    if isinstance(value, str):
+        return guard_text(value)
     return _text(value) if hasattr(value, "isoformat") else value
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from warehouse.errors import InvalidInputError
 from warehouse.lake.attach import quote
+from warehouse.lake.export.formulas import describe, guard_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,14 @@ class FolderTarget:
     def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
         """Write one file."""
         path = quote(str(self._path / f"{table.full_name}.{self._kind}"))
-        return count_of(connection.execute(f"COPY (FROM {source}) TO {path} ({self._options})"))
+        chosen = "*"
+        if self._kind == "csv":
+            chosen = guard_columns(connection.execute(describe(source)).fetchall())
+        return count_of(
+            connection.execute(
+                f"COPY (SELECT {chosen} FROM {source}) TO {path} ({self._options})"  # noqa: S608 (our own names)
+            )
+        )
 
     def finish(
         self, _connection: DuckDBPyConnection, tables: list[ExportedTable], report: ExportReport

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import InvalidInputError
+from warehouse.lake.export.formulas import describe, guard_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,11 @@ def write_table(
     _sweep(folder)
     path = folder / f"export-{secrets.token_hex(8)}.{kind}"
     quoted = str(path).replace("'", "''")
-    rows = f"SELECT * FROM {wanted.relation} WHERE {' AND '.join(conditions)}"  # noqa: S608 (our own names; values are parameters)
+    chosen = "*"
+    if kind == "csv":
+        columns = lake.query(describe(wanted.relation))
+        chosen = guard_columns((column["column_name"], column["column_type"]) for column in columns)
+    rows = f"SELECT {chosen} FROM {wanted.relation} WHERE {' AND '.join(conditions)}"  # noqa: S608 (our own names; values are parameters)
     try:
         lake.query(f"COPY ({rows}) TO '{quoted}' ({FORMATS[kind]})", params)
         yield path

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+    from warehouse.store.crypto import Cipher
     from warehouse.store.database import Store
 
 StoreSession = Session
@@ -33,6 +34,8 @@ StoreSession = Session
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT_FOR = timedelta(hours=24)
+_PURPOSE = "idempotent-answers"
+"""Answers may hold what opens something, such as the state of an authorization under way: they are kept encrypted."""
 LEASE = timedelta(minutes=3)
 """Longer than any request to a platform takes: after it, a request without an answer died."""
 
@@ -89,7 +92,7 @@ def answer_once(
     after which nothing is stored.
     """
     with store.write() as session:
-        return answer_once_in(session, request, work, now)
+        return answer_once_in(session, request, work, now, cipher=store.cipher)
 
 
 def answer_once_in(
@@ -97,15 +100,20 @@ def answer_once_in(
     request: RepeatableRequest | None,
     work: Callable[[Session], StoredAnswer],
     now: datetime,
+    *,
+    cipher: Cipher | None = None,
 ) -> tuple[StoredAnswer, bool]:
-    """Do the same in a write transaction that is open already. Raises as `answer_once`."""
+    """Do the same in a write transaction that is open already. Raises as `answer_once`.
+
+    Without a cipher the answer is kept as it is: for callers whose answers hold nothing that opens anything.
+    """
     if request is None:
         return work(session), False
-    known = _begin(session, request, now)
+    known = _begin(session, cipher, request, now)
     if known is not None:
         return known, True
     answer = work(session)
-    _complete(session, request, answer)
+    _complete(session, cipher, request, answer)
     return answer, False
 
 
@@ -124,13 +132,13 @@ def reserve(store: Store, request: RepeatableRequest, now: datetime) -> StoredAn
     Raises ConflictError (codes idempotency_key_reused, idempotency_in_flight).
     """
     with store.write() as session:
-        return _begin(session, request, now)
+        return _begin(session, store.cipher, request, now)
 
 
 def keep_answer(store: Store, request: RepeatableRequest, answer: StoredAnswer) -> None:
     """Keep the answer of a reserved request."""
     with store.write() as session:
-        _complete(session, request, answer)
+        _complete(session, store.cipher, request, answer)
 
 
 def release(store: Store, request: RepeatableRequest) -> None:
@@ -139,7 +147,9 @@ def release(store: Store, request: RepeatableRequest) -> None:
         session.execute(delete(IdempotencyKey).where(*_identity(request), IdempotencyKey.status.is_(None)))
 
 
-def _begin(session: Session, request: RepeatableRequest, now: datetime) -> StoredAnswer | None:
+def _begin(
+    session: Session, cipher: Cipher | None, request: RepeatableRequest, now: datetime
+) -> StoredAnswer | None:
     connection = session.connection()
     connection.execute(_FORGET, {"now": now})
     # On PostgreSQL a second identical request waits here until the first one's transaction has ended.
@@ -167,7 +177,7 @@ def _begin(session: Session, request: RepeatableRequest, now: datetime) -> Store
             code="idempotency_key_reused",
         )
     if row.status is not None and row.body is not None:
-        return StoredAnswer(row.status, dict(row.headers), row.body)
+        return StoredAnswer(row.status, dict(row.headers), _unseal(cipher, row.body))
     if row.lease_until is not None and row.lease_until > now:
         raise ConflictError(
             "the first request with this Idempotency-Key is still being worked on: repeat this one shortly",
@@ -178,7 +188,9 @@ def _begin(session: Session, request: RepeatableRequest, now: datetime) -> Store
     return None
 
 
-def _complete(session: Session, request: RepeatableRequest, answer: StoredAnswer) -> None:
+def _complete(
+    session: Session, cipher: Cipher | None, request: RepeatableRequest, answer: StoredAnswer
+) -> None:
     """Note the answer; a key reserved so long ago that it has expired is left forgotten."""
     session.connection().execute(
         _COMPLETE,
@@ -188,10 +200,17 @@ def _complete(session: Session, request: RepeatableRequest, answer: StoredAnswer
             "of_key": request.key,
             "status": answer.status,
             "headers": dict(answer.headers),
-            "body": answer.body,
+            "body": cipher.encrypt_text(_PURPOSE, answer.body.decode()) if cipher else answer.body,
             "lease_until": None,
         },
     )
+
+
+def _unseal(cipher: Cipher | None, body: bytes) -> bytes:
+    """Return a kept body as it was sent; one that was kept without encryption is JSON as it stands."""
+    if cipher is None or body[:1] in {b"{", b"["}:
+        return body
+    return cipher.decrypt_text(_PURPOSE, body).encode()
 
 
 def _identity(request: RepeatableRequest) -> tuple[ColumnElement[bool], ...]:

@@ -6,7 +6,7 @@ import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, exists, select
+from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from connectors.types import UPLOAD_PREFIX, Media
@@ -76,8 +76,21 @@ def add_upload(
     sha256: str,
     filename: str,
     now: datetime,
+    quota: int | None = None,
 ) -> MediaUpload:
-    """Add an upload whose file is kept already."""
+    """Add an upload whose file is kept already.
+
+    Raises ConflictError where the workspace's uploads would be longer than `quota` bytes together.
+    """
+    if quota is not None:
+        total = select(func.coalesce(func.sum(MediaUpload.size), 0)).where(
+            MediaUpload.workspace_id == workspace_id
+        )
+        if int(session.scalars(total).one()) + size > quota:
+            raise ConflictError(
+                f"the workspace's uploads would exceed {quota:,} bytes: delete some that no post needs",
+                code="upload_quota",
+            )
     row = MediaUpload(
         id=media_id,
         workspace_id=workspace_id,

@@ -1,0 +1,214 @@
+"""The days of a recurrence rule, one period (day, week, month, year) at a time: no more work than the span asked for.
+
+dateutil searches for a rule's next day to the year 9999 where no day satisfies all of its parts: seconds, without a way
+to stop it. The meaning here is dateutil's (and RFC 5545's) for every rule that `recurrence_rules` accepts; the tests
+compare both.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_DAY_PARTS = ("BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO")
+
+
+@dataclass(frozen=True, slots=True)
+class RulePeriods:
+    """A rule without COUNT and UNTIL, ready to be expanded."""
+
+    frequency: str
+    interval: int
+    starts_at: datetime
+    week_start: int
+    months: frozenset[int]
+    month_days: frozenset[int]
+    year_days: frozenset[int]
+    weeks: frozenset[int]
+    weekdays: frozenset[int]
+    """Every one of the week."""
+    numbered_weekdays: frozenset[tuple[int, int]]
+    """(weekday, n): the nth of the month or year, from the end where negative."""
+    positions: frozenset[int]
+    times: tuple[time, ...]
+
+    def expand(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Yield the times from `first` (or a little before) to `last`, earliest first, none before the rule's start."""
+        for begin, end in self._periods(max(first, self.starts_at).date(), last.date()):
+            days = [day for day in _days(begin, end) if self._fits(day)]
+            found = [datetime.combine(day, at) for day, at in product(days, self.times)]
+            if self.positions:
+                size = len(found)
+                chosen = {at - 1 if at > 0 else size + at for at in self.positions}
+                found = [found[at] for at in sorted(chosen) if 0 <= at < size]
+            for local in found:
+                if local > last:
+                    return
+                if local >= self.starts_at:
+                    yield local
+
+    def _periods(self, first: date, last: date) -> Iterator[tuple[date, date]]:
+        """Yield first and last day of each period of the rule that ends on or after `first`, to the one of `last`."""
+        start = self.starts_at.date()
+        if self.frequency == "WEEKLY":
+            start -= timedelta((start.weekday() - self.week_start) % 7)
+        number = self._count_periods(start, first) // self.interval * self.interval
+        while True:
+            try:
+                begin, end = self._period(start, number)
+            except (OverflowError, ValueError):  # after the year 9999
+                return
+            if begin > last:
+                return
+            yield begin, end
+            number += self.interval
+
+    def _count_periods(self, start: date, first: date) -> int:
+        if self.frequency == "YEARLY":
+            return first.year - start.year
+        if self.frequency == "MONTHLY":
+            return (first.year - start.year) * 12 + first.month - start.month
+        return (first - start).days // (7 if self.frequency == "WEEKLY" else 1)
+
+    def _period(self, start: date, number: int) -> tuple[date, date]:
+        if self.frequency == "YEARLY":
+            return date(start.year + number, 1, 1), date(start.year + number, 12, 31)
+        if self.frequency == "MONTHLY":
+            years, month = divmod(start.month - 1 + number, 12)
+            begin = date(start.year + years, month + 1, 1)
+            return begin, begin.replace(day=monthrange(begin.year, begin.month)[1])
+        if self.frequency == "WEEKLY":
+            begin = start + timedelta(weeks=number)
+            return begin, begin + timedelta(days=6)
+        begin = start + timedelta(days=number)
+        return begin, begin
+
+    def _fits(self, day: date) -> bool:
+        if self.months and day.month not in self.months:
+            return False
+        if self.weekdays and day.weekday() not in self.weekdays:
+            return False
+        if self.month_days:
+            length = monthrange(day.year, day.month)[1]
+            if day.day not in self.month_days and day.day - length - 1 not in self.month_days:
+                return False
+        if self.year_days:
+            of_year = day.timetuple().tm_yday
+            if of_year not in self.year_days and of_year - _year_length(day.year) - 1 not in self.year_days:
+                return False
+        if self.weeks and not self._is_in_weeks(day):
+            return False
+        return not self.numbered_weekdays or self._is_numbered(day)
+
+    def _is_numbered(self, day: date) -> bool:
+        if self.frequency == "YEARLY" and not self.months:
+            first, last = date(day.year, 1, 1), date(day.year, 12, 31)
+        else:
+            first, last = day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
+        from_start, from_end = (day - first).days // 7 + 1, -((last - day).days // 7) - 1
+        weekday = day.weekday()
+        return (weekday, from_start) in self.numbered_weekdays or (
+            weekday,
+            from_end,
+        ) in self.numbered_weekdays
+
+    def _is_in_weeks(self, day: date) -> bool:
+        first = self._first_week(day.year)
+        if day < first:
+            last_of_before = _weeks_between(self._first_week(day.year - 1), first)
+            return -1 in self.weeks or last_of_before in self.weeks
+        if day.year < date.max.year and day >= (next_first := self._first_week(day.year + 1)):
+            return 1 in self.weeks
+        if day.year == date.max.year:
+            return False
+        number = (day - first).days // 7 + 1
+        return number in self.weeks or number - _weeks_between(first, next_first) - 1 in self.weeks
+
+    def _first_week(self, year: int) -> date:
+        """Return the first day of the first week that has four days or more in the year."""
+        new_year = date(year, 1, 1)
+        into_week = (new_year.weekday() - self.week_start) % 7
+        return new_year + timedelta(days=-into_week if into_week <= 3 else 7 - into_week)
+
+
+def make_periods(parts: Mapping[str, str], starts_at: datetime) -> RulePeriods:
+    """Return the expandable form of a checked rule's parts. Raises ValueError for what has no meaning."""
+    frequency = parts["FREQ"]
+    numbers = {
+        name: _numbers(value) for name, value in parts.items() if name.startswith("BY") and name != "BYDAY"
+    }
+    weekdays, numbered = _read_weekdays(parts.get("BYDAY", ""))
+    months, month_days = numbers.get("BYMONTH", frozenset()), numbers.get("BYMONTHDAY", frozenset())
+    if not any(name in parts for name in _DAY_PARTS):
+        # What the rule leaves open, its start says.
+        if frequency == "YEARLY" and not months:
+            months = frozenset({starts_at.month})
+        if frequency in {"YEARLY", "MONTHLY"}:
+            month_days = frozenset({starts_at.day})
+        elif frequency == "WEEKLY":
+            weekdays = frozenset({starts_at.weekday()})
+    hours = numbers.get("BYHOUR", frozenset({starts_at.hour}))
+    minutes = numbers.get("BYMINUTE", frozenset({starts_at.minute}))
+    return RulePeriods(
+        frequency=frequency,
+        interval=int(parts.get("INTERVAL", "1")),
+        starts_at=starts_at,
+        week_start=_read_week_start(parts.get("WKST", "MO")),
+        months=months,
+        month_days=month_days,
+        year_days=numbers.get("BYYEARDAY", frozenset()),
+        weeks=numbers.get("BYWEEKNO", frozenset()),
+        weekdays=weekdays,
+        numbered_weekdays=numbered,
+        positions=numbers.get("BYSETPOS", frozenset()),
+        times=tuple(
+            time(hour, minute, starts_at.second) for hour, minute in product(sorted(hours), sorted(minutes))
+        ),
+    )
+
+
+def _numbers(value: str) -> frozenset[int]:
+    return frozenset(int(number) for number in value.split(","))
+
+
+def _read_weekdays(value: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+    plain: set[int] = set()
+    numbered: set[tuple[int, int]] = set()
+    for part in value.split(",") if value else ():
+        match = WEEKDAY.fullmatch(part)
+        if match is None or (match[1] and int(match[1]) == 0):
+            raise ValueError(f"BYDAY={part} is no weekday")
+        weekday = WEEKDAYS.index(match[2])
+        if match[1]:
+            numbered.add((weekday, int(match[1])))
+        else:
+            plain.add(weekday)
+    return frozenset(plain), frozenset(numbered)
+
+
+def _read_week_start(value: str) -> int:
+    if value not in WEEKDAYS:
+        raise ValueError(f"WKST={value} is no weekday")
+    return WEEKDAYS.index(value)
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
+
+
+def _weeks_between(first: date, last: date) -> int:
+    return (last - first).days // 7
+
+
+def _year_length(year: int) -> int:
+    return 365 + (monthrange(year, 2)[1] == 29)

@@ -1,0 +1,27 @@
+"""The tables of who is let in, beside the keys themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from warehouse.store.models import Base
+
+
+class DashboardSession(Base):
+    """A browser that is signed in to the dashboard with a key. Only an HMAC of its cookie is kept."""
+
+    __tablename__ = "dashboard_sessions"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    token_hmac: Mapped[str] = mapped_column(String(64), unique=True)
+    address: Mapped[str] = mapped_column(String(100))
+    browser: Mapped[str] = mapped_column(String(200))
+    """What it calls itself (User-Agent), so that a person can tell sessions apart."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
