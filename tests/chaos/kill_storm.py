@@ -156,10 +156,10 @@ def run_storm(storm: KillStorm, home: Path) -> Verdict:
         plan = Plan(store, url, accounts, storm.seed)
         start = datetime.now(UTC) + timedelta(seconds=2 + storm.posts / 50)
         times = {}
-        for number in range(storm.posts):
+        for _ in range(storm.posts):
             due = start + timedelta(seconds=draw.uniform(0, storm.seconds))
             plan.schedule(due)
-            times[f"storm {storm.seed} post {number:05d}"] = due
+            times[list(plan.texts.values())[-1]] = due
         end = start + timedelta(seconds=storm.seconds)
         time.sleep(max(0.0, (start - datetime.now(UTC)).total_seconds()))  # the storm begins at its time
         verdict.kills = kill_until(supervisor, storm, end)
