@@ -537,6 +537,13 @@ async def test_a_publication_that_waits_for_another_is_not_handed_over(scene: Sc
     assert (outcome.kind, outcome.code) == ("needs_review", "unclaimed_posts")
 
 
+async def test_the_post_of_another_open_publication_is_not_in_the_way(scene: Scene) -> None:
+    lost = await lose(scene, "mastodon", after=False, text="Never arrived")
+    other = await lose(scene, "mastodon", after=True, text="Arrived, and nobody knows it yet")
+    assert (await scene.look(lost)).kind == "not_found"
+    assert (await scene.look(other, after=timedelta(minutes=2))).kind == "found"
+
+
 async def test_a_look_without_a_first_attempt_starts_at_the_due_time(scene: Scene) -> None:
     publication = await lose(scene, "mastodon", after=True)
     scene.change(publication, first_attempt_at=None)
