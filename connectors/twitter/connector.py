@@ -49,7 +49,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics,referenced_posts"
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
 # Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 

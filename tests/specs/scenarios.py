@@ -40,8 +40,8 @@ class Stage:
     clock: Clock
     saved: SavedState
 
-    async def publish(self, content: PostContent) -> PublishedPost:
-        return await self.connector.publish(self.saved.request(content, self.clock()))
+    async def publish(self, content: PostContent, *, key: str = "pub_1") -> PublishedPost:
+        return await self.connector.publish(self.saved.request(content, self.clock(), key=key))
 
     @property
     def media(self) -> tuple[Media, ...]:
@@ -91,7 +91,7 @@ async def publish_images(stage: Stage) -> None:
     stage.saved.state = {}
     stage.clock.advance(minutes=1)
     most = stage.connector.capabilities.max_images
-    await stage.publish(PostContent(text="All", media=(PHOTO,) * most))
+    await stage.publish(PostContent(text="All", media=(PHOTO,) * most), key="pub_2")
 
 
 async def publish_video(stage: Stage) -> None:

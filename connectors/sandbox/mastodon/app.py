@@ -154,7 +154,18 @@ class Mastodon:
     def application(self, _call: Call) -> Answer:
         """GET /api/v1/apps/verify_credentials: whose token it is."""
         name = self._world.settings.mastodon_application
-        return Answer({"id": "1", "name": name, "website": None, "scopes": [], "redirect_uris": []})
+        address = "https://sandbox.test/callback"
+        return Answer(
+            {
+                "id": "1",
+                "name": name,
+                "website": None,
+                "scopes": ["read", "write"],
+                "redirect_uri": address,
+                "redirect_uris": [address],
+                "vapid_key": "",
+            }
+        )
 
     def verify(self, call: Call) -> Answer:
         """GET /api/v1/accounts/verify_credentials."""

@@ -205,7 +205,7 @@ class TestTikTok(ConnectorContract):
             ("photo_pull_failed", ContentRejectedError),
             ("spam_risk_text", ContentRejectedError),
             ("spam_risk_too_many_posts", RateLimitedError),
-            ("spam_risk_user_banned_from_posting", GiveUpError),
+            ("spam_risk_user_banned_from_posting", PermissionMissingError),
             ("auth_removed", ReauthenticateError),
             ("internal", UnavailableError),
         ],

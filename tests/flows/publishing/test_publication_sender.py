@@ -282,6 +282,17 @@ async def test_a_refused_token_is_refreshed_once_and_the_post_goes_out(scene: Sc
     assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (3, 1)
 
 
+async def test_a_token_that_cannot_be_refreshed_fails_the_post_at_once(scene: Scene) -> None:
+    scene.fail("unauthorized", "mastodon")
+    outcome = await scene.send(scene.schedule("mastodon"))
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "reauthenticate")
+    reason = "Mastodon (sandbox.test) answered 401: The access token was revoked"
+    assert outcome.message == f"{reason}; connect the account again"
+    assert (scene.account("mastodon").status, scene.account("mastodon").status_reason) == ("revoked", reason)
+    assert scene.requests("mastodon") == 1
+
+
 async def test_a_second_refusal_is_final(scene: Scene) -> None:
     scene.fail("unauthorized", "twitter", count=None)
     publication = scene.schedule("twitter")
@@ -603,6 +614,34 @@ async def test_what_another_publication_claims(
     assert found.taken == taken
     assert [content.text for content in found.open] == (["Theirs"] if is_open else [])
     assert found.settling is settling
+
+
+async def test_a_post_counts_by_its_own_time_and_by_that_of_the_last_change(scene: Scene) -> None:
+    ours = scene.schedule("mastodon", "Ours")
+    long_ago = scene.clock() - timedelta(hours=1)
+    for number, (published_at, updated_at) in enumerate(
+        ((scene.clock(), long_ago), (long_ago, scene.clock()), (long_ago, long_ago))
+    ):
+        other = scene.schedule("mastodon", f"Other {number}")
+        scene.change(
+            other,
+            status="published",
+            external_id=str(number),
+            published_at=published_at,
+            updated_at=updated_at,
+        )
+    assert read(scene, except_id=ours).taken == {"0", "1"}
+
+
+async def test_one_that_still_finds_out_by_itself_is_enough(scene: Scene) -> None:
+    ours, *others = (scene.schedule("mastodon", text) for text in ("Ours", "One", "Two"))
+    for first, second in (("unknown", "needs_review"), ("needs_review", "unknown")):
+        for other, status in zip(others, (first, second), strict=True):
+            scene.change(other, status=status, attempts=1)
+        assert read(scene, except_id=ours).settling is True
+    for other in others:
+        scene.change(other, status="needs_review")
+    assert read(scene, except_id=ours).settling is False
 
 
 async def test_other_accounts_claim_nothing_here(scene: Scene) -> None:

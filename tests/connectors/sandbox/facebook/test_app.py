@@ -60,7 +60,12 @@ async def test_photos_are_uploaded_first_and_attached_once(
     attached = "[" + ",".join(f'{{"media_fbid":"{photo}"}}' for photo in photos) + "]"
     album = (await post(client, auth, f"{page}/feed", attached_media=attached))["id"]
     shown = await get(client, auth, album, fields="message,attachments{media_type}")
-    assert shown == {"id": album, "attachments": {"data": [{"media_type": "album"}]}}
+    assert shown == {
+        "id": album,
+        "attachments": {
+            "data": [{"media_type": "album", "subattachments": {"data": [{"media_type": "photo"}] * 2}}]
+        },
+    }
     again = await post(client, auth, f"{page}/feed", attached_media=attached)
     assert again["error"]["code"] == 100
 
