@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 
 from connectors.types import PostContent
 from warehouse.store.models import Publication
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+
+_MAYBE_OUT = ("sending", "unknown", "needs_review")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,6 @@ def read_other_publications(
     session: Session, account_id: str, *, since: datetime, except_id: str
 ) -> OtherPublications:
     """Return the account's other publications that may have a post on the platform since that moment."""
-    maybe_out = or_(
-        Publication.status.in_(("sending", "unknown")),
-        and_(Publication.status == "needs_review", Publication.attempts > 0),
-    )
     query = select(
         Publication.status,
         Publication.attempts,
@@ -46,7 +45,11 @@ def read_other_publications(
     ).where(
         Publication.account_id == account_id,
         Publication.id != except_id,
-        or_(Publication.published_at >= since, Publication.updated_at >= since, maybe_out),
+        or_(
+            Publication.published_at >= since,
+            Publication.updated_at >= since,
+            Publication.status.in_(_MAYBE_OUT),
+        ),
     )
     taken: set[str] = set()
     contents: list[PostContent] = []
@@ -55,11 +58,7 @@ def read_other_publications(
         if row.external_id is not None:
             taken.add(row.external_id)
         taken |= _list_parts(row.send_state)
-        if (
-            row.external_id is None
-            and row.attempts > 0
-            and row.status in {"sending", "unknown", "needs_review"}
-        ):
+        if row.external_id is None and row.attempts > 0 and row.status in _MAYBE_OUT:
             contents.append(PostContent.model_validate(row.content))
             settling |= row.status != "needs_review"
     return OtherPublications(frozenset(taken), tuple(contents), settling)
