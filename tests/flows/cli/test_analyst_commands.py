@@ -145,7 +145,7 @@ EVIL = "SELECT 'a' || chr(27) || '[2J' || chr(155) || chr(10) || 'b' AS \"na\x1b
 def test_what_the_lake_holds_does_not_move_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in succeed("sql", EVIL).stdout
     assert "\x9b" in succeed("sql", EVIL, "--format", "json").stdout  # data for a program
-    monkeypatch.setattr("flows.cli.sql.is_terminal", lambda: True)
+    monkeypatch.setattr("flows.cli.lake.sql.is_terminal", lambda: True)
     assert "\x9b" not in succeed("sql", EVIL, "--format", "json").stdout
     shown = succeed("sql", EVIL, "--format", "csv").stdout
     assert shown.startswith("na\\x1bme\n")

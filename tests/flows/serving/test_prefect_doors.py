@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -52,13 +53,20 @@ class Server:
 def running(module: str, environment: dict[str, str], log: Path) -> Iterator[None]:
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module], env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", module],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         yield
     finally:
-        process.terminate()
+        # The whole group, as the supervisor does: the runner's flow runs are processes of their own.
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=20)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
