@@ -1,4 +1,4 @@
-# SocialFlow. Every target creates .venv if needed. Requires Python 3.11-3.13 and make.
+# SocialFlow. Every target creates .venv if needed. Requires Python 3.11-3.14 and make.
 # requirements.lock holds the run-time packages, requirements-dev.lock adds those of tests and checks,
 # requirements-bench.lock those of the benchmarks. The first target that needs a lock file installs it.
 PYTHON ?= python3
@@ -113,8 +113,8 @@ $(DEV): $(READY) requirements-dev.lock
 	@touch $@
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
-	  "SocialFlow requires Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
+	  "SocialFlow requires Python 3.11 to 3.14, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
 	@echo "Creating .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) requirements.lock

@@ -86,6 +86,13 @@ def test_the_product_imports_nothing_that_only_the_development_lock_installs() -
     assert not foreign
 
 
+def test_the_makefile_takes_the_pythons_of_the_project() -> None:
+    lower, upper = re.findall(r"3\.(\d+)", PROJECT["requires-python"])
+    takes = re.search(r"\(3, (\d+)\) <= v <= \(3, (\d+)\)", (ROOT / "Makefile").read_text())
+    assert takes
+    assert (int(takes[1]), int(takes[2]) + 1) == (int(lower), int(upper))
+
+
 def _package_name(requirement: str) -> str:
     return re.split(r"[\[<>=~! ]", requirement)[0].lower().replace("_", "-")
 
