@@ -98,7 +98,7 @@ class RememberedAnswers:
         services: Services = scope["app"].state.services
         answer = self._find(key, services)
         if answer is not None:
-            limit = services.key_limiter.take(answer.key_id, services.clock())
+            limit = await services.key_limiter.take_async(answer.key_id, services.clock())
             scope["socialflow.rate_limit"] = limit
             if limit.allowed:
                 scope["route"] = answer.route
