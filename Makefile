@@ -1,7 +1,13 @@
-# SocialFlow. Every target creates .venv from requirements.lock if needed. Requires Python 3.11-3.13 and make.
+# SocialFlow. Every target creates .venv if needed. Requires Python 3.11-3.14 and make.
+# requirements.lock holds the run-time packages, requirements-dev.lock adds those of tests and checks,
+# requirements-bench.lock those of the benchmarks. The first target that needs a lock file installs it.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+DEV := .venv/.dev
+# --no-deps: a lock file is complete, and without it pip 23 refuses extras in hash mode.
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-specs test-schema lock clean
@@ -15,16 +21,16 @@ demo: $(READY) ## Run the product on simulated platforms; no account needed (Ctr
 up: $(READY) ## Start SocialFlow: API, Prefect, publisher
 	@$(BIN)/socialflow up
 
-test: $(READY) ## Run the tests
+test: $(DEV) ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(READY) ## Check lint rules, formatting, types and import rules
+check: $(DEV) ## Check lint rules, formatting, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY) ## Format the code and apply safe lint fixes
+format: $(DEV) ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -35,29 +41,29 @@ eval-optimal-times: $(READY) ## Evaluate the timing model (SEEDS=1,2 HISTORY=fil
 	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(HISTORY),--history $(HISTORY)) \
 	  $(if $(TIMEZONE),--timezone $(TIMEZONE)) $(if $(BEFORE),--before $(BEFORE))
 
-bench-optimal-times: $(READY) ## Compare the daily timing run with LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
+bench-optimal-times: $(DEV) ## Compare the daily timing run with LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
 	@$(MAKE) --no-print-directory .venv/.bench || echo "LightGBM is not installed (no network): it is left out."
 	@$(BIN)/python benchmarks/bench_optimal_times.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(POSTS),--posts $(POSTS))
 
-bench-api: $(READY) ## Measure requests per second and p99 with 32 clients, compared with a bare FastAPI route
+bench-api: $(DEV) ## Measure requests per second and p99 with 32 clients, compared with a bare FastAPI route
 	@$(BIN)/python benchmarks/bench_api.py
 
 bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow append of the same rows (about 15 minutes)
 	@$(BIN)/python benchmarks/bench_ingest.py
 
-bench-overview: $(READY) ## Compare the overview endpoint with the bare mart query and with raw snapshots in two databases
+bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query and with raw snapshots in two databases
 	@$(BIN)/python benchmarks/bench_overview.py
 
-bench-publish: $(READY) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
+bench-publish: $(DEV) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
-bench-year: $(READY) ## Simulate a year of commits, then compare queries with a fresh lake (DAYS=60 COMMITS=12; 10 to 30 minutes)
+bench-year: $(DEV) ## Simulate a year of commits, then compare queries with a fresh lake (DAYS=60 COMMITS=12; 10 to 30 minutes)
 	@$(BIN)/python benchmarks/bench_year.py $(if $(DAYS),--days $(DAYS)) $(if $(COMMITS),--commits $(COMMITS))
 
 eval-timing-lift: $(READY) ## Check the coverage of the measured lift's intervals in simulated experiments
 	@$(BIN)/python benchmarks/eval_timing_lift.py
 
-chaos: $(READY) ## Kill publishers at random for half an hour, on SQLite and PostgreSQL (SEEDS=10 for more runs)
+chaos: $(DEV) ## Kill publishers at random for half an hour, on SQLite and PostgreSQL (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.storm --seeds $(or $(SEEDS),3) --postgres
 	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3)
@@ -65,48 +71,52 @@ chaos: $(READY) ## Kill publishers at random for half an hour, on SQLite and Pos
 	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --prefect-hangs
 	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --prefect-hangs --postgres
 
-chaos-ingest: $(READY) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
+chaos-ingest: $(DEV) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
 
-mutants: $(READY) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
+mutants: $(DEV) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
 	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")
 	@$(BIN)/mutmut results
 
-chaos-power: $(READY) ## Kill everything that `up` started at random moments; every flow must succeed again (CUTS=20 SEED=1)
+chaos-power: $(DEV) ## Kill everything that `up` started at random moments; every flow must succeed again (CUTS=20 SEED=1)
 	@$(BIN)/python -m tests.chaos.power_cut --cuts $(or $(CUTS),20) --seed $(or $(SEED),1)
 
-test-pds: $(READY) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
+test-pds: $(DEV) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
 
-test-specs: $(READY) ## Validate connectors and sandbox against the platforms' specifications (SOCIALFLOW_SPECS=folder)
+test-specs: $(DEV) ## Validate connectors and sandbox against the platforms' specifications (SOCIALFLOW_SPECS=folder)
 	$(BIN)/pytest tests/specs -m specs -rs
 
-test-schema: $(READY) ## Fuzz the whole API from its OpenAPI document, all checks on (about five minutes)
+test-schema: $(DEV) ## Fuzz the whole API from its OpenAPI document, all checks on (about five minutes)
 	SCHEMA_TEST=full $(BIN)/pytest tests/api/test_schema.py -q -s
 
-lock: $(READY) ## Regenerate requirements.lock from pyproject.toml
+lock: $(READY) ## Regenerate the three lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --python-version 3.11 --extra dev --extra bench --constraint requirements.lock pyproject.toml \
+	$(COMPILE) --extra install pyproject.toml --output-file requirements.lock
+	$(COMPILE) --extra install --extra dev --constraint requirements.lock pyproject.toml \
+	  --output-file requirements-dev.lock
+	$(COMPILE) --extra install --extra dev --extra bench --constraint requirements-dev.lock pyproject.toml \
 	  --output-file requirements-bench.lock
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants tests/pds/node_modules
 
-# --no-deps: the lock is complete, and without it pip 23 refuses extras in hash mode.
-.venv/.bench: $(READY) requirements-bench.lock
+.venv/.bench: $(DEV) requirements-bench.lock
 	@echo "Installing the packages that the benchmarks compare with ..."
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-bench.lock
+	@$(INSTALL) requirements-bench.lock
+	@touch $@
+
+$(DEV): $(READY) requirements-dev.lock
+	@echo "Installing the packages of tests and checks (half a minute, once) ..."
+	@$(INSTALL) requirements-dev.lock
 	@touch $@
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
-	  "SocialFlow requires Python 3.11 to 3.13, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
+	  "SocialFlow requires Python 3.11 to 3.14, this is %d.%d: set PYTHON=/path/to/python3.12" % v)'
 	@echo "Creating .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	@$(INSTALL) requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

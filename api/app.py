@@ -25,7 +25,7 @@ from api.http.errors import install_error_handlers
 from api.http.lake_cache import AnswerCache
 from api.http.middleware import RequestEnvelope
 from api.http.openapi import build_openapi
-from api.http.rate_limits import RateLimiter
+from api.http.rate_limits import open_rate_limiters
 from api.http.request_metrics import RequestMetrics
 from api.http.response_cache import RememberedAnswers
 from api.http.services import Clock, Services, utc_now
@@ -98,6 +98,7 @@ def create_app(
         with (
             Store.open(warehouse_settings) as store,
             Lake.open(warehouse_settings, threads=LAKE_THREADS) as lake,
+            open_rate_limiters(settings) as limiters,
         ):
             with store.write() as session:
                 ensure_default_workspace(session, clock())
@@ -110,8 +111,8 @@ def create_app(
                     connectors=pool,
                     signing_key=signing_key,
                     callers=Callers(store, signing_key),
-                    key_limiter=RateLimiter(settings.rate_limit),
-                    auth_limiter=RateLimiter(settings.auth_failures),
+                    key_limiter=limiters.keys,
+                    auth_limiter=limiters.failures,
                     answers=AnswerCache(),
                     request_metrics=request_metrics,
                     media=open_media_files(warehouse_settings),

@@ -13,11 +13,21 @@ from connectors.types import MAX_UPLOAD_BYTES
 class ApiSettings(BaseSettings):
     """Limits that protect the API, and where it asks for the orchestrator's health."""
 
-    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_API_", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SOCIALFLOW_API_",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # a mistyped address may hold a password
+    )
 
     rate_limit: int = Field(default=600, ge=1, description="Requests a minute for each API key.")
     auth_failures: int = Field(
         default=10, ge=1, description="Wrong credentials a minute, for each key and address, before a pause."
+    )
+    rate_limit_storage: SecretStr = Field(
+        default=SecretStr("memory"),
+        description="Where requests are counted: memory (each API process by itself) or redis://host:port/0 "
+        "(all together).",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
     cors_origins: str = Field(
@@ -49,6 +59,19 @@ class ApiSettings(BaseSettings):
         default=False,
         description="Whether /readyz fails while no publisher is awake. `socialflow up`: yes.",
     )
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _check_rate_limit_storage(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text != "memory" and not re.fullmatch(
+            r"rediss?://([^\s@/]*@)?([^\s@/:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]*)?(\?\S*)?", text
+        ):
+            # The value is not repeated: it may hold a password.
+            raise ValueError(
+                "no storage of rate limits: write memory, or redis://[user:password@]host[:port][/0]"
+            )
+        return value
 
     @field_validator("public_url")
     @classmethod

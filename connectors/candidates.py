@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from connectors.base import PublishRequest
-from connectors.content.text import compose_text, find_urls, normalise_mentions
+from connectors.content.links import find_urls
+from connectors.content.text import compose_text, normalise_mentions
 from connectors.errors import UnclaimedPostsError
 from connectors.parts import Part, Progress, SentPart
 from connectors.types import Media

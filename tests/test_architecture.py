@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from connectors.types import Platform
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("api", "connectors", "flows", "warehouse")
-LOCK = (ROOT / "requirements.lock").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_import_rules_hold() -> None:
@@ -31,18 +32,79 @@ def test_import_rules_hold() -> None:
     assert result.returncode == 0, result.stdout
 
 
-def test_lock_pins_every_direct_dependency_with_hashes() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    direct = project["dependencies"] + project["optional-dependencies"]["dev"]
-    for requirement in direct:
-        name = re.split(r"[\[<>=~! ]", requirement)[0].lower()
-        entry = re.search(rf"^{re.escape(name)}==\S+.*\\\n\s+--hash=sha256:", LOCK, re.MULTILINE)
-        assert entry, f"{name} is not pinned with a hash in requirements.lock: run `make lock`"
+def _pins(lock: str) -> set[tuple[str, str, frozenset[str]]]:
+    """Return name, version and hashes of each package of a lock file: NumPy has one version for each Python."""
+    text = (ROOT / lock).read_text()
+    entries = re.findall(r"^([a-z0-9._-]+)==([^ ;]+)(.*(?:\n    --hash=sha256:.*)+)", text, re.MULTILINE)
+    return {
+        (name, version, frozenset(re.findall("sha256:([0-9a-f]{64})", rest)))
+        for name, version, rest in entries
+    }
 
 
-def test_lock_names_no_index() -> None:
-    assert "://" not in LOCK
-    assert "--index-url" not in LOCK
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("requirements.lock", ["install"]),
+        ("requirements-dev.lock", ["install", "dev"]),
+        ("requirements-bench.lock", ["install", "dev", "bench"]),
+    ],
+)
+def test_lock_pins_every_direct_dependency_with_hashes(lock: str, extras: list[str]) -> None:
+    optional = PROJECT["optional-dependencies"]
+    direct = PROJECT["dependencies"] + [requirement for extra in extras for requirement in optional[extra]]
+    pinned = {name for name, _version, _hashes in _pins(lock)}
+    missing = [name for name in map(_package_name, direct) if name not in pinned]
+    assert not missing, f"not pinned with a hash in {lock}: run `make lock`"
+
+
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [("requirements.lock", "requirements-dev.lock"), ("requirements-dev.lock", "requirements-bench.lock")],
+)
+def test_each_lock_adds_to_the_one_below_and_changes_nothing_in_it(below: str, above: str) -> None:
+    changed = {name for name, _version, _hashes in _pins(below) - _pins(above)}
+    assert not changed, f"{above} has another version than {below}: run `make lock`"
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in ROOT.glob("requirements*.lock")))
+def test_lock_names_no_index(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    assert "--index-url" not in text
+
+
+def test_the_product_imports_nothing_that_only_the_development_lock_installs() -> None:
+    """`make demo` and `make up` install requirements.lock alone."""
+    installed = {name for name, _version, _hashes in _pins("requirements.lock")}
+    owners = importlib.metadata.packages_distributions()
+    foreign: dict[str, set[str]] = {}
+    for module in (module for package in PACKAGES for module in (ROOT / package).rglob("*.py")):
+        for name in _imported_packages(module) - set(PACKAGES) - sys.stdlib_module_names:
+            if installed.isdisjoint(map(_package_name, owners.get(name, ()))):
+                foreign.setdefault(name, set()).add(str(module.relative_to(ROOT)))
+    assert not foreign
+
+
+def test_the_makefile_takes_the_pythons_of_the_project() -> None:
+    lower, upper = re.findall(r"3\.(\d+)", PROJECT["requires-python"])
+    takes = re.search(r"\(3, (\d+)\) <= v <= \(3, (\d+)\)", (ROOT / "Makefile").read_text())
+    assert takes
+    assert (int(takes[1]), int(takes[2]) + 1) == (int(lower), int(upper))
+
+
+def _package_name(requirement: str) -> str:
+    return re.split(r"[\[<>=~! ]", requirement)[0].lower().replace("_", "-")
+
+
+def _imported_packages(module: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 def _settings_classes() -> list[type[BaseSettings]]:

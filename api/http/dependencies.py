@@ -81,7 +81,7 @@ async def _authenticate(request: Request, credentials: HTTPAuthorizationCredenti
         raise _unauthenticated(error.code, str(error)) from None
     request.scope["socialflow.identity"] = identity
     caller = identity.caller
-    state = services.key_limiter.take(caller.key_id, services.clock())
+    state = await services.key_limiter.take_async(caller.key_id, services.clock())
     request.scope["socialflow.rate_limit"] = state
     if not state.allowed:
         raise ApiError(

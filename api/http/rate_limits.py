@@ -1,15 +1,31 @@
-"""Token buckets in this process: a burst of up to a minute's worth, refilled evenly."""
+"""Requests a minute for each key: counted in this process, or in Redis for all API processes together.
+
+In this process a key has a token bucket: a burst of up to a minute's worth, refilled evenly. `limits` has no token
+bucket, and its own storage in memory has neither a clock to be set nor a bound, so it counts in Redis only: there a
+window of a minute slides, and after a full burst nothing is allowed until the window has passed the burst.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import logging
 import math
 import threading
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
+
+    from limits.storage import RedisStorage
+
+    from api.settings import ApiSettings
+
+_log = logging.getLogger(__name__)
 
 _MOST_BUCKETS = 10_000
 """Beyond it, the bucket unused for longest is forgotten: it would be full again by then anyway."""
@@ -45,6 +61,10 @@ class RateLimiter:
         """Return the state of `key` without using anything up."""
         return self._update(key, now, cost=0)
 
+    async def take_async(self, key: str, now: datetime) -> RateLimitState:
+        """Do the same as `take`, for callers in an event loop."""
+        return self.take(key, now)
+
     def _update(self, key: str, now: datetime, *, cost: int) -> RateLimitState:
         at = now.timestamp()
         with self._lock:
@@ -63,3 +83,125 @@ class RateLimiter:
             retry_after_seconds=0 if allowed else math.ceil((1 - tokens) / self._rate),
             allowed=allowed,
         )
+
+
+_WINDOW = 60.0
+_TIMEOUT = 0.25
+"""Seconds for a connection to Redis, and for its answer: it is close by, and every request waits for it."""
+_PAUSE = timedelta(seconds=5)
+"""How long Redis is left alone after an error."""
+
+
+class SharedRateLimiter(RateLimiter):
+    """Counts in Redis, by Redis's clock. While Redis is away, each process counts by itself, with a warning.
+
+    So an outage of Redis neither stops the API nor lifts its limits: each process allows `per_minute`.
+    """
+
+    def __init__(self, per_minute: int, storage: RedisStorage, namespace: str) -> None:
+        from limits import RateLimitItemPerMinute  # noqa: PLC0415 (only an API with Redis needs it)
+        from limits.errors import StorageError  # noqa: PLC0415 (same)
+        from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415 (same)
+
+        super().__init__(per_minute)
+        self._storage = storage
+        self._window = SlidingWindowCounterRateLimiter(storage)
+        self._item = RateLimitItemPerMinute(per_minute, namespace=namespace)
+        self._error = StorageError
+        self._away_until: datetime | None = None
+
+    async def take_async(self, key: str, now: datetime) -> RateLimitState:
+        """Do the same as `take` in a thread: Redis must not hold up the event loop."""
+        return await asyncio.to_thread(self.take, key, now)
+
+    def _update(self, key: str, now: datetime, *, cost: int) -> RateLimitState:
+        if self._away_until is None or now >= self._away_until:
+            try:
+                state = self._update_shared(key, cost)
+            except self._error as error:
+                self._away_until = now + _PAUSE
+                _log.warning(
+                    "rate limits: Redis does not answer (%s), so this process counts by itself for %d s: "
+                    "check SOCIALFLOW_API_RATE_LIMIT_STORAGE",
+                    error.storage_error,
+                    _PAUSE.total_seconds(),
+                )
+            else:
+                self._away_until = None
+                return state
+        return super()._update(key, now, cost=cost)
+
+    def _update_shared(self, key: str, cost: int) -> RateLimitState:
+        # Of bounded length, and without the addresses of people.
+        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        taken = self._window.hit(self._item, name) if cost else None
+        window = Window(*self._storage.get_sliding_window(self._item.key_for(name), self._item.get_expiry()))
+        allowed = window.used < self._limit if taken is None else taken
+        return RateLimitState(
+            limit=self._limit,
+            remaining=max(0, self._limit - window.used),
+            reset_seconds=math.ceil(window.current_ends_in if window.current else window.previous_ends_in),
+            retry_after_seconds=0 if allowed else window.wait(self._limit),
+            allowed=allowed,
+        )
+
+
+class Window(NamedTuple):
+    """What `limits` keeps of a key: the requests of this minute and of the one before, and when each is forgotten."""
+
+    previous: int
+    previous_ends_in: float
+    current: int
+    current_ends_in: float
+
+    @property
+    def used(self) -> int:
+        """Requests of the last 60 seconds: those of the minute before by the share of it that still lies in them."""
+        return math.floor(self.previous * self.previous_ends_in / _WINDOW) + self.current
+
+    def wait(self, limit: int) -> int:
+        """Return the whole seconds until a request is allowed."""
+        if self.current >= limit:
+            seconds = self.current_ends_in - _WINDOW  # then this minute is the one before
+        elif self.previous:
+            seconds = self.previous_ends_in - (limit - self.current) * _WINDOW / self.previous
+        else:
+            seconds = 0.0
+        return math.floor(max(0.0, seconds)) + 1
+
+
+class RateLimiters(NamedTuple):
+    """The limits of an API process."""
+
+    keys: RateLimiter
+    """Requests of each API key, calendar feed and dashboard session."""
+    failures: RateLimiter
+    """Wrong credentials, for each address and key."""
+
+
+@contextmanager
+def open_rate_limiters(settings: ApiSettings) -> Iterator[RateLimiters]:
+    """Yield the limiters that the settings ask for. Redis need not answer yet."""
+    url = settings.rate_limit_storage.get_secret_value()
+    if url == "memory":
+        yield RateLimiters(RateLimiter(settings.rate_limit), RateLimiter(settings.auth_failures))
+        return
+    import redis  # noqa: PLC0415 (only an API with Redis needs it)
+    from limits.storage import RedisStorage  # noqa: PLC0415 (same)
+    from redis.backoff import NoBackoff  # noqa: PLC0415 (same)
+    from redis.retry import Retry  # noqa: PLC0415 (same)
+
+    pool = redis.ConnectionPool.from_url(
+        url,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=_TIMEOUT,
+        retry=Retry(NoBackoff(), retries=0),  # by default a request would wait for three attempts
+    )
+    try:
+        storage = RedisStorage(url, connection_pool=pool, key_prefix="socialflow", wrap_exceptions=True)
+        yield RateLimiters(
+            SharedRateLimiter(settings.rate_limit, storage, "requests"),
+            SharedRateLimiter(settings.auth_failures, storage, "failures"),
+        )
+    finally:
+        pool.disconnect()

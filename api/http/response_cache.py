@@ -105,7 +105,7 @@ class RememberedAnswers:
         headers = Headers(scope=scope)
         answer = self._find(scope, headers, services)
         if answer is not None:
-            limit = services.key_limiter.take(answer.key_id, services.clock())
+            limit = await services.key_limiter.take_async(answer.key_id, services.clock())
             scope["socialflow.rate_limit"] = limit
             if limit.allowed:
                 scope["route"] = answer.route

@@ -8,7 +8,8 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from connectors.content.text import count_graphemes, find_urls
+from connectors.content.links import find_urls
+from connectors.content.text import count_graphemes
 
 # A handle is a domain name: lexicon format "handle", atproto.com/specs/handle.
 _MENTION = regex.compile(

@@ -74,7 +74,7 @@ def _check_text(
             f"shorten it by {length - most}",
             field,
         )
-    refused = [char for char in capabilities.refused_characters if char in text]
+    refused = [_name_character(char) for char in capabilities.refused_characters if char in text]
     if refused:
         detail = f"{what} holds {' and '.join(refused)}, which {capabilities.label} refuses: leave it out"
         yield ContentProblem("invalid_text", detail, field)
@@ -86,6 +86,10 @@ def _check_text(
             f"{what} is {size} bytes long, {capabilities.label} takes {bytes_limit}: shorten it",
             field,
         )
+
+
+def _name_character(char: str) -> str:
+    return char if char.isprintable() else f"the invisible character U+{ord(char):04X}"
 
 
 def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 import httpx
 
-from connectors.content.media_types import SNIFFED_BYTES, sniff_type
+from connectors.content.media_types import SNIFFED_BYTES, UNSENT_TYPES, name_remedy, sniff_type
 from connectors.errors import ContentRejectedError, UnavailableError
 from connectors.http.messages import shorten
 from connectors.http.private_networks import PrivateAddressError
@@ -114,6 +114,10 @@ class MediaFetcher:
             if not content_type.startswith(f"{kind}/"):
                 raise ContentRejectedError(
                     f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
+                )
+            if content_type in UNSENT_TYPES:
+                raise ContentRejectedError(
+                    f"{shorten(url)} is {content_type}, which SocialFlow does not send: {name_remedy(content_type)}"
                 )
             file.seek(0, os.SEEK_END)
             size = file.tell()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities, PublishingLimit
+from connectors.content.links import INVALID_CHARACTERS
 from connectors.content.text import count_weighted
 from connectors.types import Platform
 
@@ -28,6 +29,7 @@ CAPABILITIES = Capabilities(
     alt_text_limit=1000,  # x/openapi.json, CreateMediaMetadata
     supports_thread=True,
     supports_first_comment=True,
+    refused_characters=INVALID_CHARACTERS,
     metrics_batch=100,
     metrics={
         "impressions": "displays",

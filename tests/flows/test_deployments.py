@@ -13,7 +13,8 @@ import pytest
 import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
-from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
+from prefect.server.schemas import schedules as server_schedules
+from prefect.types._datetime import now
 
 from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
 from flows.serving.runner import build_deployment
@@ -59,7 +60,7 @@ def test_schedule_and_entrypoint_are_the_same(written: dict[str, Any], scheduled
 
 @pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
 async def test_the_period_is_that_of_the_cron(scheduled: ScheduledFlow) -> None:
-    schedule = ServerCronSchedule(cron=scheduled.cron, timezone="UTC")
+    schedule = server_schedules.CronSchedule(cron=scheduled.cron, timezone="UTC")
     starts = await schedule.get_dates(n=50, start=datetime(2026, 3, 2, tzinfo=UTC))
     gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(starts)}
     assert gaps == {scheduled.period.total_seconds()}
@@ -83,3 +84,15 @@ def test_the_embedded_deployment_names_a_real_flow(scheduled: ScheduledFlow) -> 
         assert planned.schedule.cron == scheduled.cron
     # A flow that is begun again sends again what it cannot know to be out; the store decides, not Prefect.
     assert flow.retries == 0
+
+
+@pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)
+async def test_prefect_plans_the_next_runs(scheduled: ScheduledFlow) -> None:
+    """Between some versions of Prefect and of its time library every plan fails, and nothing is ever started."""
+    schedules = [server_schedules.CronSchedule(cron=scheduled.cron, timezone="UTC")]
+    if scheduled.embedded_interval:
+        schedules += [server_schedules.IntervalSchedule(interval=scheduled.embedded_interval, timezone="UTC")]
+    for schedule in schedules:
+        runs = await schedule.get_dates(3, now("UTC"))
+        assert len(runs) == 3
+        assert sorted(set(runs)) == runs

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from connectors.content.media_types import SNIFFED_BYTES, sniff_type
+from connectors.content.media_types import SNIFFED_BYTES, name_remedy, sniff_type
 from connectors.types import UPLOAD_TYPES
 from warehouse.errors import InvalidInputError, StorageError
 from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
@@ -87,13 +87,13 @@ def check_file(
     file.seek(0)
     content_type = sniff_type(file.read(SNIFFED_BYTES))
     if content_type not in UPLOAD_TYPES:
-        raise InvalidInputError(
-            f"{name} is none of {', '.join(UPLOAD_TYPES)}, by its first bytes: convert it"
-            if size
-            else f"{name} is empty: choose another one",
-            field="file",
-            code="unsupported_media",
-        )
+        if not size:
+            detail = f"{name} is empty: choose another one"
+        elif content_type:
+            detail = f"{name} is {content_type}, which is not accepted: {name_remedy(content_type)}"
+        else:
+            detail = f"{name} is none of {', '.join(UPLOAD_TYPES)}, by its first bytes: convert it"
+        raise InvalidInputError(detail, field="file", code="unsupported_media")
     file.seek(0)
     digest = hashlib.sha256()
     while piece := file.read(_PIECE):

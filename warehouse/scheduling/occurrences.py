@@ -159,7 +159,7 @@ def posts_of(session: Session, recurrence_id: str, *, after: datetime) -> dict[s
     query = select(RecurrenceOccurrence.occurrence, RecurrenceOccurrence.post_id).where(
         RecurrenceOccurrence.recurrence_id == recurrence_id, RecurrenceOccurrence.at >= after
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _future(session: Session, row: Recurrence, now: datetime) -> list[RecurrenceOccurrence]:

@@ -5,11 +5,10 @@ Media uploads are in `twitter_media`, the wording of answers in `twitter_views`.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from connectors.content.text import load_twitter_text
+from connectors.content.text import count_weighted
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.twitter.media import TwitterMedia
@@ -285,11 +284,8 @@ def _read_window(query: QueryParams) -> _Window:
 
 
 def _is_too_long(text: str) -> bool:
-    # A character weighs 2 at most and an address 23, so most texts need no real counting.
-    if 2 * len(text) + 23 * text.count(".") <= 280:
-        return False
-    # X's own counting, imported for the few long texts alone: 12 MB.
-    return bool(load_twitter_text().parse_tweet(unicodedata.normalize("NFC", text)).weightedLength > 280)
+    # A character weighs 2 at most and an address 23, so most texts need no full count and no tables for it.
+    return 2 * len(text) + 23 * text.count(".") > 280 and count_weighted(text) > 280
 
 
 def _oauth_error(code: str, description: str, status: int = 400) -> Answer:

@@ -35,7 +35,7 @@ EMOJI = (
     "❤️",
     "1️⃣",
 )
-# Younger than the emoji list of twitter-text, by which X counts: their parts are weighed.
+# Younger than emoji version 12, up to which X is taken to know them: their parts are counted.
 YOUNG_EMOJI = ("👩🏽‍❤️‍💋‍👩🏿", "🧑🏿‍🚀", "❤️‍🔥")
 COMBINED = ("e\u0301", "n\u0303", "u\u0308", "A\u030a", "i\u0323\u0307")  # the last has no single code point
 UNCOMPOSED = ("q\u0323\u0307", "x\u0302")  # nor have these

@@ -29,6 +29,11 @@ LINK = "https://example.com/" + "a" * 400
         ("twitter", {"media": (PHOTO,)}, []),
         ("twitter", {"text": "a", "thread": ("b", "c" * 281)}, [("text_too_long", "thread")]),
         ("twitter", {"text": "a", "thread": ("",)}, [("empty", "thread")]),
+        ("twitter", {"text": "a\ufeffb"}, [("invalid_text", "text")]),
+        ("twitter", {"text": "a", "thread": ("\ufffe",)}, [("invalid_text", "thread")]),
+        ("twitter", {"text": "a", "first_comment": "b\uffff"}, [("invalid_text", "first_comment")]),
+        ("twitter", {"text": "\u2066\u202aa\u202c\u2069"}, []),
+        ("mastodon", {"text": "a\ufeffb"}, []),
         ("twitter", {"text": "a", "media": (PHOTO,) * 5}, [("too_many_media", "media")]),
         ("twitter", {"text": "a", "media": (PHOTO, VIDEO)}, [("media_mixed", "media")]),
         ("twitter", {"text": "a", "media": (VIDEO, VIDEO)}, [("too_many_media", "media")]),
@@ -102,3 +107,10 @@ def test_a_platform_without_a_connector_says_so(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(CAPABILITIES, Platform.TELEGRAM)
     with pytest.raises(UnsupportedError, match="telegram yet"):
         get_capabilities(Platform.TELEGRAM)
+
+
+def test_a_character_that_nobody_sees_is_named_by_its_number() -> None:
+    (problem,) = validate_content(Platform.TWITTER, PostContent(text="a\ufeffb"))
+    assert problem.detail == (
+        "the text holds the invisible character U+FEFF, which X (Twitter) refuses: leave it out"
+    )

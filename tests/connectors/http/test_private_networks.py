@@ -267,6 +267,11 @@ def fetcher(answer: httpx.Response | Exception) -> tuple[httpx.AsyncClient, Medi
         (httpx.Response(200, html="<html>login</html>"), ContentRejectedError, "no image but text/html"),
         (httpx.Response(200, content=b"....ftypisom"), ContentRejectedError, "no image but video/mp4"),
         (
+            httpx.Response(200, content=b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"),
+            ContentRejectedError,
+            r"image/heic, which SocialFlow does not send: convert it to JPEG or PNG",
+        ),
+        (
             httpx.Response(302, headers={"location": "ftp://x.example"}),
             ContentRejectedError,
             "cannot be fetched",

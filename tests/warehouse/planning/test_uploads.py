@@ -95,3 +95,30 @@ def test_a_file_that_may_not_be_uploaded_is_refused(content: bytes, code: str) -
     with pytest.raises(InvalidInputError) as refused:
         check_file(io.BytesIO(content), filename="a", max_bytes=200)
     assert (refused.value.field, refused.value.code) == ("file", code)
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "is image/heic, which is not accepted: convert it to JPEG or PNG",
+        ),
+        (
+            b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif",
+            "is image/avif, which is not accepted: convert it to JPEG or PNG",
+        ),
+        (b"RIFF\x24\0\0\0AVI LIST", "is video/avi, which is not accepted: convert it to MP4"),
+        (
+            b"%PDF-1.7",
+            "is application/pdf, which is not accepted: choose a file of one of these types: image/jpeg",
+        ),
+        (b"hello", "is none of image/jpeg"),
+        (b"", "is empty"),
+    ],
+)
+def test_a_refused_file_is_called_by_its_type(content: bytes, detail: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        check_file(io.BytesIO(content), filename="a", name="a.bin")
+    assert str(caught.value).startswith(f"a.bin {detail}")
+    assert (caught.value.field, caught.value.code) == ("file", "unsupported_media")

@@ -8,7 +8,7 @@ writer wait.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import aliased
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
+
+_Columns = TypeVarTuple("_Columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def pause_platform_until(session: Session, platform: str, until: datetime, reaso
         limit.paused_until, limit.reason = until, reason
 
 
-def join_limits(query: Select[Any]) -> Select[Any]:
+def join_limits(query: Select[*_Columns]) -> Select[*_Columns]:
     """Join a query on publications with all that may hold their sending back."""
     return (
         query.join(AccountRow, AccountRow.id == Publication.account_id)

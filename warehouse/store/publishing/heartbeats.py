@@ -110,12 +110,12 @@ def get_publishers_state(session: Session, now: datetime) -> PublishersState:
     return PublishersState(awake, max(skews, key=abs, default=0.0))
 
 
-def select_silent(now: datetime) -> Select[tuple[str]]:
+def select_silent(now: datetime) -> Select[str]:
     """Select the publishers that have ended, or whose heartbeat has stopped."""
     silent = or_(PublisherRow.ended_at.is_not(None), PublisherRow.beat_at <= now - STALE_AFTER)
     return select(PublisherRow.owner).where(silent)
 
 
-def select_ended() -> Select[tuple[str]]:
+def select_ended() -> Select[str]:
     """Select the publishers that surely send nothing any more."""
     return select(PublisherRow.owner).where(PublisherRow.ended_at.is_not(None))

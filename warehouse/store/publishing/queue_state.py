@@ -56,7 +56,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
     )
     revoked = select(func.count()).where(AccountRow.status == "revoked")
     return QueueState(
-        by_status=dict(session.execute(by_status).tuples().all()),
+        by_status=dict(session.execute(by_status).all()),
         late=late,
         oldest_late_seconds=(now - oldest).total_seconds() if oldest is not None else 0.0,
         revoked=session.scalar(revoked) or 0,

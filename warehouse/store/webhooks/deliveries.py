@@ -225,7 +225,7 @@ def list_deliveries(
         query = query.where(WebhookDelivery.status == status)
     if before_id is not None:
         query = query.where(WebhookDelivery.id < before_id)
-    found = session.execute(query.order_by(WebhookDelivery.id.desc()).limit(limit + 1)).tuples().all()
+    found = session.execute(query.order_by(WebhookDelivery.id.desc()).limit(limit + 1)).all()
     return list(found[:limit]), len(found) > limit
 
 
@@ -242,7 +242,7 @@ def get_delivery(
             WebhookDelivery.endpoint_id == endpoint_id,
         )
     )
-    found = session.execute(query).tuples().one_or_none()
+    found = session.execute(query).one_or_none()
     if found is None:
         raise NotFoundError(f"there is no delivery {delivery_id} of this webhook")
     return found

@@ -46,7 +46,7 @@ class Happening:
     """Of several happenings of one workspace with the same key, only the first is told."""
 
 
-def list_listened(session: Session, workspaces: Select[tuple[str]] | Collection[str]) -> set[tuple[str, str]]:
+def list_listened(session: Session, workspaces: Select[str] | Collection[str]) -> set[tuple[str, str]]:
     """Return the (workspace id, event type) pairs that some endpoint wants to hear of.
 
     Asked first, so that nobody builds what nobody listens to.

@@ -1,0 +1,219 @@
+"""Limits counted in this process and in Redis: shared by processes, and never a reason to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from fakeredis import TcpFakeServer
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from api.http.rate_limits import RateLimiter, RateLimiters, Window, open_rate_limiters
+from api.settings import ApiSettings
+from tests.api.harness import RunningServer, SettableClock, make_tenant, open_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@contextmanager
+def running_redis(port: int = 0) -> Iterator[int]:
+    """Run a server that speaks Redis's protocol; yield its port."""
+    TcpFakeServer.allow_reuse_address = True
+    server = TcpFakeServer(("127.0.0.1", port), server_type="redis")
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def redis_port() -> Iterator[int]:
+    with running_redis() as port:
+        yield port
+
+
+@contextmanager
+def opened(port: int, password: str = "", **limits: int) -> Iterator[RateLimiters]:
+    storage = SecretStr(f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0")
+    with open_rate_limiters(ApiSettings(rate_limit_storage=storage, **limits)) as limiters:  # type: ignore[arg-type] # pydantic's own
+        yield limiters
+
+
+def test_a_bucket_takes_a_burst_and_refills_evenly() -> None:
+    limiter = RateLimiter(60)
+    burst = [limiter.take("a", NOON) for _ in range(61)]
+    assert [state.allowed for state in burst] == [True] * 60 + [False]
+    assert (burst[0].remaining, burst[0].reset_seconds) == (59, 1)
+    assert (burst[60].remaining, burst[60].reset_seconds, burst[60].retry_after_seconds) == (0, 60, 1)
+    assert limiter.take("b", NOON).allowed
+    assert limiter.take("a", NOON + timedelta(seconds=1)).allowed
+    assert not limiter.take("a", NOON + timedelta(seconds=1)).allowed
+    assert limiter.look("a", NOON + timedelta(seconds=61)).remaining == 60
+
+
+def test_processes_share_what_redis_counts(redis_port: int) -> None:
+    with opened(redis_port, rate_limit=3, auth_failures=1) as one, opened(redis_port, rate_limit=3) as other:
+        assert one.keys.look("a", NOON).remaining == 3
+        states = [limiters.keys.take("a", NOON) for limiters in (one, other, one, other, one)]
+        assert [state.allowed for state in states] == [True, True, True, False, False]
+        assert [state.remaining for state in states] == [2, 1, 0, 0, 0]
+        assert {state.limit for state in states} == {3}
+        assert all(60 < state.reset_seconds <= 120 for state in states)
+        assert states[2].retry_after_seconds == 0
+        assert 55 <= states[3].retry_after_seconds <= 61
+        assert not other.keys.look("a", NOON).allowed
+        assert one.keys.take("b", NOON).allowed
+        # Wrong credentials are counted apart from requests, by the same name as well.
+        assert one.failures.take("a", NOON).allowed
+        assert one.failures.look("a", NOON).retry_after_seconds > 0
+
+
+def test_nothing_is_lost_or_counted_twice_among_threads(redis_port: int) -> None:
+    with opened(redis_port, rate_limit=50) as one, opened(redis_port, rate_limit=50) as other:
+        allowed: list[bool] = []
+
+        def ask(limiter: RateLimiter) -> None:
+            allowed.extend(limiter.take("a", NOON).allowed for _ in range(20))
+
+        threads = [threading.Thread(target=ask, args=(item.keys,)) for item in (one, other, one, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (len(allowed), sum(allowed)) == (80, 50)
+
+
+async def test_an_event_loop_is_not_held_up() -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.01)
+            turns += 1
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,  # accepts, and never answers
+        opened(silent.getsockname()[1], rate_limit=3) as limiters,
+    ):
+        turning = asyncio.create_task(turn())
+        start = time.monotonic()
+        state = await limiters.keys.take_async("a", NOON)
+        waited = time.monotonic() - start
+        turning.cancel()
+        assert state.allowed
+        assert 0.2 < waited < 5, "an answer is waited for a quarter of a second"
+        assert turns > 3
+        # It is left alone for a while: the next request does not wait.
+        start = time.monotonic()
+        assert limiters.keys.take("a", NOON).allowed
+        assert time.monotonic() - start < 0.2
+
+
+def test_without_redis_each_process_counts_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    with running_redis() as port:
+        pass
+    with opened(port, password="hunter2", rate_limit=2) as one, opened(port, rate_limit=2) as other:
+        with caplog.at_level(logging.WARNING):
+            assert [one.keys.take("a", NOON).allowed for _ in range(3)] == [True, True, False]
+        (record,) = caplog.records
+        assert "this process counts by itself for 5 s" in record.getMessage()
+        assert "SOCIALFLOW_API_RATE_LIMIT_STORAGE" in record.getMessage()
+        assert "hunter2" not in caplog.text
+        assert [other.keys.take("a", NOON).allowed for _ in range(3)] == [True, True, False]
+
+
+def test_redis_is_asked_again_when_it_is_back() -> None:
+    with running_redis() as port:
+        pass
+    with opened(port, rate_limit=2) as one, opened(port, rate_limit=2) as other:
+        assert one.keys.take("a", NOON).remaining == 1
+        with running_redis(port):
+            assert other.keys.take("a", NOON).remaining == 1
+            assert one.keys.take("a", NOON + timedelta(seconds=4.9)).remaining == 0, "still by itself"
+            assert one.keys.take("a", NOON + timedelta(seconds=5)).remaining == 0, "the other's one, and this"
+            assert not other.keys.take("a", NOON).allowed
+        # Away again in the middle: its own count goes on.
+        assert one.keys.take("b", NOON + timedelta(seconds=5)).remaining == 1
+
+
+def test_two_servers_share_a_keys_requests(redis_port: int, tmp_path: Path) -> None:
+    storage = SecretStr(f"redis://127.0.0.1:{redis_port}")
+    settings = ApiSettings(rate_limit=3, auth_failures=2, rate_limit_storage=storage)
+    with (
+        RunningServer(tmp_path / "home", SettableClock(), settings) as first,
+        RunningServer(tmp_path / "home", SettableClock(), settings) as second,
+    ):
+        tenant = make_tenant(first)
+        with open_client(second, tenant.key) as elsewhere:
+            answers = [client.get("/api/v1/accounts") for client in (tenant.client, elsewhere) * 2]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
+        assert 50 < int(answers[3].headers["retry-after"]) <= 61
+
+
+WINDOWS = st.builds(
+    Window,
+    previous=st.integers(0, 1000),
+    previous_ends_in=st.floats(0, 60),
+    current=st.integers(0, 1000),
+    current_ends_in=st.floats(60, 120),
+)
+
+
+@given(WINDOWS, st.integers(1, 1000))
+def test_after_the_wait_a_request_is_allowed(window: Window, limit: int) -> None:
+    def after(seconds: float) -> Window:
+        """Return what Redis keeps then, without a request in between."""
+        if seconds >= window.current_ends_in - 60:  # this minute becomes the one before
+            return Window(window.current, max(0.0, window.current_ends_in - seconds), 0, 0.0)
+        left = max(0.0, window.previous_ends_in - seconds)
+        return window._replace(previous_ends_in=left, current_ends_in=window.current_ends_in - seconds)
+
+    if window.used >= limit and window.current <= limit:
+        wait = window.wait(limit)
+        assert 1 <= wait <= 61
+        assert after(wait).used < limit
+
+
+@pytest.mark.parametrize(
+    "storage",
+    ["memory", "redis://127.0.0.1", "redis://:p%40ss@cache.example:6379/0", "rediss://a:b@[::1]:6380/2?db=1"],
+)
+def test_a_storage_is_memory_or_redis(storage: str) -> None:
+    with open_rate_limiters(ApiSettings(rate_limit_storage=SecretStr(storage))) as limiters:
+        assert (type(limiters.keys) is RateLimiter) == (storage == "memory")
+
+
+@pytest.mark.parametrize(
+    "storage",
+    ["", "disk", "memory://", "http://:hunter2@a", "redis://", "redis://:hunter2@a:port", "redis://a b"],
+)
+def test_another_storage_is_refused_without_its_password(
+    storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCIALFLOW_API_RATE_LIMIT_STORAGE", storage)
+    if not storage:
+        assert ApiSettings().rate_limit_storage.get_secret_value() == "memory"  # empty is not set
+        return
+    with pytest.raises(ValidationError, match=r"write memory, or redis://") as caught:
+        ApiSettings()
+    assert "hunter2" not in str(caught.value)
