@@ -240,6 +240,30 @@ async def test_a_lease_that_is_lost_on_the_way_stops_the_connector(scene: Scene)
     assert scene.get(publication).status == "sending", "it is the other publisher's now"
 
 
+async def test_a_machine_that_slept_longer_than_the_lease_sends_nothing(scene: Scene) -> None:
+    # Between the commit and the request: another publisher may have taken it over, looked, and sent it.
+    publication = scene.schedule("mastodon")
+    outcome = await scene.send(publication, lambda _granted: scene.clock.advance(seconds=90))
+    assert outcome == Outcome(publication, "unknown", "lease_lost", "its lease ended before it was sent")
+    assert (scene.requests("mastodon"), scene.get(publication).status) == (0, "unknown")
+    shorter = scene.schedule("mastodon", "Shorter")
+    outcome = await scene.send(shorter, lambda _granted: scene.clock.advance(seconds=89.9))
+    assert outcome is not None
+    assert outcome.kind == "published"
+
+
+async def test_the_wait_grows_with_the_attempts(scene: Scene) -> None:
+    publication = scene.schedule("mastodon")
+    for seconds in (5, 15, 45):
+        scene.fail("rate_limited", "mastodon")
+        scene.world.faults.rules[-1].retry_after = 0.0
+        outcome = await scene.send(publication)
+        assert outcome is not None
+        assert outcome.next_at is not None
+        assert 0.8 * seconds <= (outcome.next_at - scene.clock()).total_seconds() <= 1.2 * seconds
+        scene.clock.now = outcome.next_at
+
+
 async def test_an_upload_without_an_address_fails_before_anything_leaves(scene: Scene) -> None:
     scene.pool._uploads = None
     publication = scene.schedule("instagram", media=(UPLOAD,))
@@ -262,6 +286,7 @@ async def test_an_account_that_cannot_be_opened_fails_its_posts(scene: Scene) ->
     scene.change(publication, status="unknown", unknown_since=scene.clock(), due_at=scene.clock())
     look = await scene.look(publication)
     assert (look.publication_id, look.kind) == (publication, "needs_review")
+    assert (look.message or "").endswith("Connect the account again, look there, then resolve it")
 
 
 # -- a refused token
@@ -385,6 +410,7 @@ async def test_a_refresh_under_way_elsewhere_is_waited_for(scene: Scene) -> None
     outcome = await scene.send(publication)
     assert outcome is not None
     assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "retry", "token_refreshing")
+    assert outcome.message == "another process is renewing the access token"
     assert outcome.next_at is not None
     assert timedelta(seconds=0.8) <= outcome.next_at - scene.clock() <= timedelta(seconds=1.2)
     assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (1, 0)
