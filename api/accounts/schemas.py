@@ -1,4 +1,4 @@
-"""Shapes of accounts. No credential is ever part of an answer."""
+"""Account schemas. Responses never contain a credential."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Whether the account can be used."""
+    """Whether the account is usable."""
 
     status: Literal["ok", "limited", "expiring", "expired", "revoked", "disconnected", "imported"]
     reason: str | None
@@ -36,6 +36,6 @@ class AccountOut(BaseModel):
 
 
 class DisconnectOut(AccountOut):
-    """A disconnected account, and what that ended."""
+    """A disconnected account and what was canceled."""
 
     canceled_publication_ids: list[str]

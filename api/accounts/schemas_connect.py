@@ -1,4 +1,4 @@
-"""Shapes of connecting an account by browser."""
+"""Schemas of the browser authorization of an account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.http.schemas import Request
 
 
 class AuthorizationRequest(Request):
-    """How an account is to be connected by browser; all of it may be left out."""
+    """Options for connecting an account in the browser; all are optional."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"instance_url": "https://mastodon.social"}}
@@ -38,7 +38,7 @@ class AuthorizationRequest(Request):
 
 
 class AuthorizationStarted(BaseModel):
-    """What to do next."""
+    """The started authorization: the address to open and its expiry."""
 
     authorization_url: str = Field(description="To be opened in a browser by the account's owner, once.")
     redirect_uri: str = Field(description="What the platform's app must have registered, to the letter.")
