@@ -1,4 +1,4 @@
-"""Shapes of analytics. What was not measured is null, never 0."""
+"""Analytics schemas. Unmeasured values are null, never 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.http.schemas import Page
 
 
 class TopPost(BaseModel):
-    """One of the best posts of a period."""
+    """One of the top posts of a period."""
 
     post_id: str
     engagement: int
@@ -25,7 +25,7 @@ class Period(BaseModel):
 
 
 class Change(BaseModel):
-    """Relative change against the period before (0.1 = 10 % more); null where a side is unmeasured or 0."""
+    """Relative change from the previous period (0.1 = 10 % more); null if either value is unmeasured or 0."""
 
     total_posts: float | None
     total_engagement: float | None
@@ -33,7 +33,7 @@ class Change(BaseModel):
 
 
 class PreviousPeriod(BaseModel):
-    """The equally long period just before."""
+    """The preceding period of equal length."""
 
     period: Period
     total_posts: int
@@ -44,7 +44,7 @@ class PreviousPeriod(BaseModel):
 
 
 class PlatformFigures(BaseModel):
-    """The period on one platform."""
+    """Figures of the period on one platform."""
 
     platform: str
     total_posts: int
@@ -62,7 +62,7 @@ class Day(BaseModel):
 
 
 class Coverage(BaseModel):
-    """How much of the period was measured."""
+    """Share of the period's publications that were measured."""
 
     publications: int
     measured: int
@@ -71,7 +71,7 @@ class Coverage(BaseModel):
 
 
 class OverviewOut(BaseModel):
-    """What the posts of a period earned."""
+    """Overview of a period."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -137,7 +137,7 @@ class Snapshot(BaseModel):
 
 
 class PublicationMetrics(BaseModel):
-    """How one publication did over time."""
+    """Metrics of one publication over time."""
 
     publication_id: str
     account_id: str
@@ -149,7 +149,7 @@ class PublicationMetrics(BaseModel):
 
 
 class PostMetricsOut(BaseModel):
-    """How a post did, per publication."""
+    """Metrics of a post, per publication."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -203,7 +203,7 @@ Metric = Literal[
 
 
 class RankedPost(BaseModel):
-    """A post and its figures at the age asked for; null = not reported."""
+    """A post and its metrics at the requested age; null = not reported."""
 
     rank: int = Field(description="1 = best; equals share a place.")
     post_id: str
@@ -224,7 +224,7 @@ class RankedPost(BaseModel):
 
 
 class RankingOut(Page[RankedPost]):
-    """A page of a ranking. All pages tell of the same moment, however much is measured meanwhile."""
+    """A page of a ranking. All pages use the lake snapshot of the first one."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -266,7 +266,7 @@ class RankingOut(Page[RankedPost]):
 
 
 class AccountFigures(BaseModel):
-    """How an account did in a period; null = not measured in it."""
+    """Figures of an account in a period; null = not measured in it."""
 
     account_id: str
     platform: str
@@ -284,13 +284,13 @@ class AccountFigures(BaseModel):
 
 
 class AccountsFiguresOut(Page[AccountFigures]):
-    """The workspace's accounts, all on one page."""
+    """Figures of the workspace's accounts, all on one page."""
 
     period: Period
 
 
 class AccountDay(BaseModel):
-    """One UTC day on which the account was counted."""
+    """One UTC day with a measurement of the account."""
 
     date: date
     captured_at: datetime = Field(description="The day's last count, which the figures are of.")
@@ -303,7 +303,7 @@ class AccountDay(BaseModel):
 
 
 class AccountMetricsOut(AccountFigures):
-    """How an account did, and its counts day by day."""
+    """Figures of an account in a period, and its counts per day."""
 
     model_config = ConfigDict(
         json_schema_extra={
