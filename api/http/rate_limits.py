@@ -1,8 +1,8 @@
-"""Requests a minute for each key: counted in this process, or in Redis for all API processes together.
+"""Requests per minute for each API key, counted in this process or in Redis for all API processes.
 
-In this process a key has a token bucket: a burst of up to a minute's worth, refilled evenly. `limits` has no token
-bucket, and its own storage in memory has neither a clock to be set nor a bound, so it counts in Redis only: there a
-window of a minute slides, and after a full burst nothing is allowed until the window has passed the burst.
+In this process each key has a token bucket: bursts of up to one minute's quota, refilled evenly. `limits` has no
+token bucket, and its in-memory storage has neither an injectable clock nor a size limit, so it is used with Redis
+only, with a sliding window of one minute: after a full burst nothing is allowed until the burst leaves the window.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_BUCKETS = 10_000
-"""Beyond it, the bucket unused for longest is forgotten: it would be full again by then anyway."""
+"""Maximum number of buckets; the least recently used is dropped, as it would be full again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitState:
-    """What the RateLimit-* headers say. Seconds are whole and rounded up."""
+    """Values of the RateLimit-* headers. Seconds are whole and rounded up."""
 
     limit: int
     remaining: int
     reset_seconds: int
-    """Until the bucket is full again."""
+    """Seconds until the bucket is full."""
     retry_after_seconds: int
-    """Until the next request is allowed; 0 = now."""
+    """Seconds until the next request is allowed; 0 = now."""
     allowed: bool
 
 
 class RateLimiter:
-    """`per_minute` requests a minute for each key; safe to share between threads."""
+    """Allow `per_minute` requests a minute per key. Thread-safe."""
 
     def __init__(self, per_minute: int) -> None:
         self._limit = per_minute
@@ -54,11 +54,11 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def take(self, key: str, now: datetime) -> RateLimitState:
-        """Use up one request of `key`, if there is one left."""
+        """Consume one request of `key`, if one is left."""
         return self._update(key, now, cost=1)
 
     def look(self, key: str, now: datetime) -> RateLimitState:
-        """Return the state of `key` without using anything up."""
+        """Return the state of `key` without consuming a request."""
         return self._update(key, now, cost=0)
 
     async def take_async(self, key: str, now: datetime) -> RateLimitState:

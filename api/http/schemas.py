@@ -1,4 +1,4 @@
-"""What all requests and answers share."""
+"""Schemas shared by all endpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Entry = TypeVar("Entry")
 
 
 class Request(BaseModel):
-    """Base of request bodies: a field that does not exist is a typing error, not a wish."""
+    """Base of request bodies: unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class Page(BaseModel, Generic[Entry]):
 
 
 class ProblemEntry(BaseModel):
-    """One thing that is wrong with a request."""
+    """One error in a request."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -66,7 +66,7 @@ _DESCRIPTIONS = {
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of these errors."""
+    """Return the OpenAPI responses of these errors."""
     return {
         status: {
             "description": _DESCRIPTIONS[status],
