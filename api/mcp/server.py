@@ -1,7 +1,7 @@
-"""SocialFlow's tools for assistants, by the Model Context Protocol: they read, and they write drafts, no more.
+"""MCP server (Model Context Protocol) for AI assistants: read-only tools, and one that saves drafts.
 
-A program of its own that asks the HTTP API like any other client, with the API key it is given: what that key's
-scopes do not allow, no tool does. Nothing here publishes, changes or deletes. Started by `socialflow mcp`.
+A separate process that calls the HTTP API like any other client, with its own API key; the key's scopes limit
+the tools. No tool publishes, changes or deletes anything. Started by `socialflow mcp`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Time = Annotated[str, Field(description="ISO 8601, such as 2026-04-15T14:30:00Z"
 
 
 class ApiClient:
-    """Asks the HTTP API with one key; a token that has run out is replaced by a new one."""
+    """HTTP API client for one key; an expired token is replaced."""
 
     def __init__(self, settings: McpSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
@@ -52,12 +52,15 @@ class ApiClient:
         self._token: str | None = None
 
     async def get(self, path: str, **params: object) -> Answer:
-        """Return the answer of a GET; parameters that are None are left out. Raises ToolError with the reason."""
+        """Return the response of a GET; parameters that are None are left out.
+
+        Raises ToolError with the reason.
+        """
         given = {name: value for name, value in params.items() if value is not None}
         return await self._ask("GET", path, params=given)
 
     async def post(self, path: str, body: Answer) -> Answer:
-        """Return the answer of a POST that may be repeated. Raises ToolError with the reason."""
+        """Return the response of a POST that may be repeated. Raises ToolError with the reason."""
         return await self._ask("POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
 
     async def _ask(self, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401 (httpx's own)
@@ -120,26 +123,26 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 
     @server.tool(annotations=_READS)
     async def read_post(post_id: PostId) -> Answer:
-        """Read a post with the story of each publication: when it was sent, or why it was not."""
+        """Read a post with the history of each publication: when it was sent, or why it was not."""
         return await client.get(f"/posts/{quote(post_id, safe='')}")
 
     @server.tool(annotations=_READS)
     async def get_calendar(start: Time | None = None, end: Time | None = None) -> Answer:
-        """Show what is planned by day; 30 days from today where no time is given."""
+        """Show planned posts by day; 30 days from today by default."""
         return await client.get("/schedules", **{"from": start, "to": end})
 
     @server.tool(annotations=_READS)
     async def get_optimal_times(
         platform: Platform | None = None, limit: Annotated[int, Field(ge=1, le=100)] = 10
     ) -> Answer:
-        """Advise when to post, from the accounts' own history, with ranges and the evidence."""
+        """Recommend posting times from the accounts' own history, with ranges and the evidence."""
         return await client.get("/schedules/optimal-times", platform=platform, limit=limit)
 
     @server.tool(annotations=_READS)
     async def get_overview(
         days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
     ) -> Answer:
-        """Sum up the last days: posts, engagement, followers won, best posts, per day and platform."""
+        """Summarize the last days: posts, engagement, new followers, top posts, per day and platform."""
         return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
 
     @server.tool(annotations=_DRAFTS)
@@ -156,8 +159,8 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 
 
 def main() -> None:
-    """Serve the tools over standard input and output until the client goes away."""
-    # Standard output belongs to the protocol.
+    """Serve the tools over standard input and output until the client disconnects."""
+    # Standard output is reserved for the protocol.
     log_printably()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")
