@@ -1,4 +1,4 @@
-"""Shape of an upload."""
+"""Schema of an upload."""
 
 from __future__ import annotations
 
