@@ -1,4 +1,4 @@
-"""Shapes of the advised times, of suggestions, and of what a time is worth."""
+"""Schemas of recommended times, suggestions and scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Range = tuple[float, float]
 
 
 class OptimalTime(BaseModel):
-    """One hour of one account's week, and what posting then is expected to bring."""
+    """One hour of an account's week and its expected effect."""
 
     account_id: str
     platform: str
@@ -37,7 +37,7 @@ class OptimalTime(BaseModel):
 
 
 class TimingSubject(BaseModel):
-    """What the advice for one account rests on."""
+    """The data behind the recommendation for one account."""
 
     account_id: str
     platform: str
@@ -56,7 +56,7 @@ class TimingSubject(BaseModel):
 
 
 class AccountShare(BaseModel):
-    """What a time is worth on one account; null figures: nothing was computed for it yet."""
+    """The score of a time on one account; null figures: nothing was computed for it yet."""
 
     account_id: str
     platform: str
@@ -72,7 +72,7 @@ class AccountShare(BaseModel):
 
 
 class SharedTime(BaseModel):
-    """One time for several accounts at once."""
+    """One time for several accounts."""
 
     next_at: datetime
     weekday: int = Field(description="0 = Monday, in the zone of the answer.")
@@ -84,7 +84,7 @@ class SharedTime(BaseModel):
 
 
 class SharedTimes(BaseModel):
-    """The coming week's best times for all of the accounts together, the best first."""
+    """The best times of the coming week for all of the accounts together, best first."""
 
     timezone: str
     verdict: str
@@ -92,7 +92,7 @@ class SharedTimes(BaseModel):
 
 
 class OptimalTimesOut(BaseModel):
-    """Advised times, the best first."""
+    """Recommended times, best first."""
 
     data: list[OptimalTime]
     accounts: list[TimingSubject]
@@ -105,7 +105,7 @@ class OptimalTimesOut(BaseModel):
 
 
 class SuggestRequest(SuggestionWish):
-    """How many times to find, for whom, between when and when."""
+    """How many times to suggest, for which accounts, within which period."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"count": 3, "platforms": ["twitter"]}}
@@ -113,7 +113,7 @@ class SuggestRequest(SuggestionWish):
 
 
 class Suggestion(BaseModel):
-    """One found time. Nothing is reserved: POST a post with it as `scheduled_at`."""
+    """A suggested time. Nothing is reserved: POST a post with it as `scheduled_at`."""
 
     at: datetime = Field(description="With the offset of the answer's zone.")
     weekday: int
@@ -126,7 +126,7 @@ class Suggestion(BaseModel):
 
 
 class SuggestOut(BaseModel):
-    """Found times in order of time."""
+    """Suggested times in chronological order."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -141,7 +141,7 @@ class SuggestOut(BaseModel):
 
 
 class Collision(BaseModel):
-    """Another post of the account near the asked time."""
+    """Another post of the account near the requested time."""
 
     publication_id: str
     post_id: str
@@ -153,7 +153,7 @@ class Collision(BaseModel):
 
 
 class LimitUse(BaseModel):
-    """How much of a platform's own publishing limit would be used."""
+    """Usage of a platform's own publishing limit."""
 
     posts: int
     window_minutes: int
@@ -164,7 +164,7 @@ class LimitUse(BaseModel):
 
 
 class TimeScore(AccountShare):
-    """What the asked time is worth on one account, and what stands in its way."""
+    """The score of the requested time on one account, and what speaks against it."""
 
     weekday: int
     hour: int
@@ -176,7 +176,7 @@ class TimeScore(AccountShare):
 
 
 class ScoreOut(BaseModel):
-    """What one time is worth."""
+    """The score of a time."""
 
     at: datetime
     timezone: str
