@@ -1,4 +1,4 @@
-"""For supervisors and Prometheus: is the process up, can it work, how is the queue. No token needed, no content."""
+"""Health endpoints for supervisors and Prometheus: liveness, readiness, metrics. No token needed."""
 
 import asyncio
 import logging
@@ -26,13 +26,13 @@ CheckResult = Literal["ok", "failed", "not_checked"]
 
 
 class HealthOut(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class ReadyOut(BaseModel):
-    """Whether the process can do its work, part by part."""
+    """Readiness of the process, per component."""
 
     status: Literal["ready", "degraded", "not_ready"] = Field(
         description="degraded: everything can be used, and a scheduled flow has not done its work for three periods."
@@ -46,7 +46,7 @@ class ReadyOut(BaseModel):
 
 @router.get("/healthz", operation_id="get_health", summary="Check that the process is alive")
 async def get_health() -> HealthOut:
-    """Tell that the process is up."""
+    """Check that the process is alive."""
     return HealthOut()
 
 
@@ -57,7 +57,7 @@ async def get_health() -> HealthOut:
     responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
-    """Tell whether store, lake, orchestrator and publisher can be used, and which scheduled flows are behind."""
+    """Check store, lake, orchestrator and publisher, and list the scheduled flows that are behind."""
     (store, behind), publisher, lake, orchestrator = await asyncio.gather(
         asyncio.to_thread(_check_store, services),
         asyncio.to_thread(_check_publisher, services),
@@ -82,7 +82,7 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     "/metrics", operation_id="get_metrics", summary="Read the metrics for Prometheus", response_class=Response
 )
 def get_metrics(services: ServicesDep) -> Response:
-    """Give Prometheus the queue's state and this process's requests."""
+    """Return Prometheus metrics of the queue and of this process's requests."""
     with services.store.read() as session:
         state = get_queue_state(session, services.clock())
         webhooks = get_webhook_state(session, services.clock())
@@ -98,7 +98,7 @@ def get_metrics(services: ServicesDep) -> Response:
 
 
 class _QueueCollector:
-    """One reading of the queue, as Prometheus wants it."""
+    """Prometheus collector of the publishing queue."""
 
     def __init__(self, state: QueueState) -> None:
         self._state = state
@@ -137,7 +137,7 @@ class _QueueCollector:
 
 
 class _FlowCollector:
-    """How the scheduled flows' last runs ended, as Prometheus wants it."""
+    """Prometheus collector of the scheduled flows' last runs."""
 
     def __init__(self, flows: Sequence[FlowState]) -> None:
         self._flows = flows
@@ -164,7 +164,7 @@ class _FlowCollector:
 
 
 class _WebhookCollector:
-    """One reading of the webhooks' outbox, as Prometheus wants it."""
+    """Prometheus collector of the webhook outbox."""
 
     def __init__(self, state: WebhookState) -> None:
         self._state = state
@@ -184,7 +184,7 @@ class _WebhookCollector:
 
 
 class _PublisherCollector:
-    """One reading of the publishers' heartbeats, as Prometheus wants it."""
+    """Prometheus collector of the publishers' heartbeats."""
 
     def __init__(self, state: PublishersState) -> None:
         self._state = state
@@ -207,7 +207,7 @@ def _check_publisher(services: Services) -> CheckResult:
     try:
         with services.store.read() as session:
             state = get_publishers_state(session, read_time(session))
-    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+    except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the publishers' heartbeats cannot be read")
         return "failed"
     if state.awake:
@@ -216,12 +216,12 @@ def _check_publisher(services: Services) -> CheckResult:
 
 
 def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
-    """Return whether the store can be read, and the flows that are behind by what it knows."""
+    """Return whether the store can be read, and which flows are behind."""
     try:
         with services.store.read() as session:
             get_queue_state(session, services.clock())
             behind = find_flows_behind(session, services.clock())
-    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+    except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the store cannot be read")
         return "failed", []
     return "ok", [one.name for one in behind]
@@ -230,7 +230,7 @@ def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
 def _check_lake(services: Services) -> CheckResult:
     try:
         services.lake.snapshot_id()
-    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+    except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the lake cannot be read")
         return "failed"
     return "ok"
@@ -240,7 +240,7 @@ async def _check_orchestrator(url: str | None) -> CheckResult:
     if url is None:
         return "not_checked"
     try:
-        # The status says it all: the body is not read, and the whole question takes two seconds at most.
+        # Only the status is used: the body is not read, and the request takes two seconds at most.
         async with (
             asyncio.timeout(2),
             httpx.AsyncClient(timeout=2) as client,
