@@ -1,4 +1,4 @@
-"""Many posts at once, with a report on each."""
+"""Create many posts in one request, with a report per row."""
 
 import asyncio
 from typing import Annotated, Any
@@ -78,8 +78,8 @@ async def create_many_posts(
 ) -> Response:
     """Create up to 200 posts from JSON lines, a JSON array or CSV, in one transaction.
 
-    The report tells for each row its line, its post's id or what is wrong with it. With `mode=all` a wrong row
-    makes the answer a 422 whose `report` holds all rows.
+    The report has each row's line, and the id of its post or its errors. With `mode=all`, one invalid row
+    makes the response a 422 whose `report` holds all rows.
     """
     file_format = _read_format(request.headers.get("content-type", ""))
     rows = read_post_rows(await request.body(), file_format)
@@ -91,7 +91,8 @@ async def create_many_posts(
     def work(session: StoreSession) -> StoredAnswer:
         report = create(session)
         if mode == "all" and report.failed:
-            # Raised within the transaction, so that the refusal is not kept under the request's Idempotency-Key.
+            # Raised inside the transaction, so that the error is not stored under the request's
+            # Idempotency-Key.
             raise refuse_rows(report)
         return make_answer(200, report)
 

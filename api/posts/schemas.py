@@ -1,4 +1,4 @@
-"""Shapes of posts and their publications."""
+"""Schemas of posts and their publications."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class PostCreate(PostWish):
 
 
 class PostPatch(PostChange):
-    """Changes to a post; a field left out stays as it is."""
+    """Changes to a post; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"content": "A better wording"}})
 
 
 class RescheduleRequest(Request):
-    """Another time for all that has not been sent."""
+    """A new time for the unsent publications."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"scheduled_at": "2030-04-16T09:00:00Z"}}
@@ -54,7 +54,7 @@ class RescheduleRequest(Request):
 
 
 class RetryRequest(Request):
-    """Which failed publications to send again."""
+    """Which failed publications to retry."""
 
     publication_ids: list[Annotated[str, Field(max_length=40)]] = Field(
         default_factory=list, max_length=100, description="Empty = all failed ones."
@@ -62,7 +62,7 @@ class RetryRequest(Request):
 
 
 class ResolveRequest(Request):
-    """A person's decision on a publication of which nobody could find out whether it is out."""
+    """A person's decision on a publication with an unknown outcome."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"decision": "send"}})
 
@@ -75,7 +75,7 @@ class ResolveRequest(Request):
 
 
 class Scheduling(BaseModel):
-    """How `scheduled_at` was found from what was asked for."""
+    """How `scheduled_at` was derived from the request."""
 
     requested: str | None
     timezone: str
@@ -84,7 +84,7 @@ class Scheduling(BaseModel):
 
 
 class PlacementOut(BaseModel):
-    """Whether advice chose the post's time, and as part of which experiment."""
+    """Whether the post's time was recommended, and as part of which experiment."""
 
     kind: Literal["manual", "recommended", "random", "exploration"] = Field(
         description="manual: the author's own time. recommended: the best free one. random, exploration: an experiment "
@@ -104,7 +104,7 @@ class PlacementOut(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One event in a publication's life."""
+    """One event in a publication's history."""
 
     seq: int
     attempt: int = Field(description="Number of the sending attempt it belongs to; 0 before the first.")
@@ -114,7 +114,7 @@ class Attempt(BaseModel):
 
 
 class PublicationOut(BaseModel):
-    """The post on one account."""
+    """A post on one account."""
 
     id: str
     account_id: str
@@ -135,7 +135,7 @@ class PublicationOut(BaseModel):
 
 
 class PublicationDetail(PublicationOut):
-    """The post on one account, with what it says there and its whole story."""
+    """A post on one account, with its content there and its full history."""
 
     content: dict[str, Any]
     story: list[str] = Field(
@@ -148,14 +148,14 @@ class PublicationDetail(PublicationOut):
 
 
 class OccurrenceRef(BaseModel):
-    """Which occurrence of which recurring rule a post is."""
+    """The occurrence of a recurring rule that created the post."""
 
     id: str = Field(description="The recurrence's id.")
     occurrence: str = Field(description="The local time that the rule gave it, whenever it goes out.")
 
 
 class PostBase(BaseModel):
-    """What every view of a post holds."""
+    """Fields of every view of a post."""
 
     id: str
     status: str = Field(description="Derived from the publications: " + ", ".join(PostStatus.__args__))  # type: ignore[attr-defined]  # a Literal has __args__
@@ -180,7 +180,7 @@ class PostBase(BaseModel):
 
 
 class PostOut(PostBase):
-    """A post in a list or as the answer to a change."""
+    """A post in a list or in the response to a change."""
 
     publications: list[PublicationOut]
     warnings: list[str] = Field(
@@ -189,7 +189,7 @@ class PostOut(PostBase):
 
 
 class PostDetail(PostBase):
-    """A post with the story of each publication."""
+    """A post with the history of each publication."""
 
     publications: list[PublicationDetail]
 
@@ -207,7 +207,7 @@ class DryRunTarget(BaseModel):
 
 
 class DryRunOut(BaseModel):
-    """The answer to `dry_run=true`: the post is valid; nothing was saved."""
+    """Response to `dry_run=true`: the post is valid; nothing was saved."""
 
     valid: Literal[True] = True
     scheduled_at: datetime | None

@@ -1,4 +1,4 @@
-"""Shapes of approval."""
+"""Approval schemas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ApprovalState = Literal["pending", "approved", "rejected"]
 
 
 class Approval(BaseModel):
-    """How a post stands with those who approve posts."""
+    """Approval state of a post."""
 
     state: ApprovalState
     at: datetime | None = Field(description="When it was asked for, or decided.")
@@ -23,7 +23,7 @@ class Approval(BaseModel):
 
 
 class RejectRequest(Request):
-    """Why a post may not go out."""
+    """Why a post is rejected."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"reason": "The link leads to last year's page"}}

@@ -1,4 +1,4 @@
-"""Shapes of the answer to many posts at once."""
+"""Schemas of the bulk report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from warehouse.planning.bulk import BulkMode
 
 
 class BulkRow(BaseModel):
-    """What became of one row."""
+    """Result of one row."""
 
     line: int = Field(description="Line of the body on which it begins, from 1; in a JSON array its place.")
     status: Literal["created", "valid", "failed"] = Field(
@@ -29,7 +29,7 @@ class BulkRow(BaseModel):
 
 
 class BulkOut(BaseModel):
-    """The report on all rows, in their order."""
+    """Report on all rows, in their order."""
 
     mode: BulkMode
     dry_run: bool
