@@ -1,4 +1,4 @@
-"""The content calendar."""
+"""Content calendar endpoint."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ def get_calendar(
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Show what is planned, by local day, with status and conflicts; or the same as iCalendar."""
+    """List planned posts by local day, with status and conflicts; also as iCalendar."""
     with services.store.read() as session:
         workspace = get_workspace(session, caller.workspace_id)
         zone = parse_timezone(timezone or workspace.timezone)

@@ -1,4 +1,4 @@
-"""Shapes of the calendar."""
+"""Calendar schemas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CalendarDay(BaseModel):
 
 
 class CalendarOut(BaseModel):
-    """The content calendar: local days that hold at least one entry."""
+    """The content calendar: local days with at least one entry."""
 
     timezone: str
     from_: datetime = Field(alias="from", serialization_alias="from")

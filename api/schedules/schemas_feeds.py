@@ -1,4 +1,4 @@
-"""Shapes of calendar feeds."""
+"""Calendar feed schemas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class FeedOut(BaseModel):
-    """An address for a calendar program; its token is never shown again."""
+    """A feed address for a calendar app; its token is not shown again."""
 
     id: str
     name: str
@@ -19,7 +19,7 @@ class FeedOut(BaseModel):
 
 
 class FeedCreated(FeedOut):
-    """A feed, and this once its token."""
+    """A created feed with its token, which is shown once."""
 
     token: str | None = Field(description="Null in a repeated answer: rotate the feed if it was lost.")
     path: str | None = Field(description="What to put after this server's own address; holds the token.")

@@ -1,4 +1,4 @@
-"""Shapes of an account's queue."""
+"""Queue slot schemas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class QueueSlotOut(BaseModel):
-    """A local time of every week at which the account's queue sends one post."""
+    """A weekly local time at which an account's queue sends one post."""
 
     id: str
     account_id: str

@@ -1,4 +1,4 @@
-"""Shapes of recurring posts."""
+"""Recurring post schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warehouse.scheduling.local_times import Resolution
 
 
 class RecurrenceCreate(RecurrenceWish):
-    """A rule and what each of its posts says."""
+    """A rule and the content of its posts."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,13 +30,13 @@ class RecurrenceCreate(RecurrenceWish):
 
 
 class RecurrencePatch(RecurrenceChange):
-    """Changes to a rule; a field left out stays as it is."""
+    """Changes to a rule; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"exdates": ["2030-04-22"]}})
 
 
 class OccurrenceOut(BaseModel):
-    """One time of a rule."""
+    """One occurrence of a rule."""
 
     occurrence: str = Field(description="Its local time, which names it.")
     scheduled_at: datetime
@@ -45,7 +45,7 @@ class OccurrenceOut(BaseModel):
 
 
 class UpcomingOccurrence(OccurrenceOut):
-    """One coming time of a saved rule."""
+    """One upcoming occurrence of a saved rule."""
 
     post_id: str | None = Field(
         description="Null: its post is not made yet, or none of its accounts is connected."
@@ -53,7 +53,7 @@ class UpcomingOccurrence(OccurrenceOut):
 
 
 class PreviewOut(BaseModel):
-    """The coming times of a rule that is not saved."""
+    """The next occurrences of an unsaved rule."""
 
     rrule: str
     starts_at: str
@@ -88,7 +88,7 @@ class RecurrenceOut(BaseModel):
 
 
 class RecurrenceDeleted(BaseModel):
-    """A rule that makes no more posts."""
+    """A rule that has ended."""
 
     id: str
     canceled_posts: int
