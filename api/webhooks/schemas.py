@@ -1,4 +1,4 @@
-"""Shapes of webhooks. A secret is part of one answer only: that of the request that made it."""
+"""Webhook schemas. A secret is part of one response only: that of the request that created it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WebhookOut(BaseModel):
 
 
 class WebhookWithSecret(WebhookOut):
-    """A webhook whose secret was just made. Keep it now: it is not shown again."""
+    """A webhook with its new secret. Store it now: it is not shown again."""
 
     secret: str | None = Field(
         description="Begins with whsec_. Null in a repeated answer: no secret is kept there. Rotate it then."
@@ -40,7 +40,7 @@ class WebhookWithSecret(WebhookOut):
 
 
 class AttemptOut(BaseModel):
-    """One attempt."""
+    """One delivery attempt."""
 
     at: datetime
     status: int | None = Field(description="HTTP status of the answer; null = there was none.")
@@ -49,7 +49,7 @@ class AttemptOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """One event on its way to one webhook."""
+    """One event for one webhook."""
 
     id: str
     event_id: str = Field(description="The `webhook-id` header: the same for every attempt and replay.")
@@ -64,7 +64,7 @@ class DeliveryOut(BaseModel):
 
 
 class DeliveryDetail(DeliveryOut):
-    """A delivery with all that is known of it."""
+    """A delivery with all its details."""
 
     history: list[AttemptOut] = Field(description="The newest 20 attempts, oldest first.")
     response: str | None = Field(description="The beginning of the last answer's body.")
@@ -72,6 +72,6 @@ class DeliveryDetail(DeliveryOut):
 
 
 class ReplayOut(BaseModel):
-    """How many deliveries are sent again."""
+    """Number of deliveries that are sent again."""
 
     replayed: int
