@@ -1,4 +1,4 @@
-"""Shape of a workspace."""
+"""Schema of a workspace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class WorkspaceOut(BaseModel):
-    """The workspace that the key belongs to."""
+    """The workspace of the key."""
 
     id: str
     name: str
