@@ -1,4 +1,4 @@
-"""Settings of the HTTP API. Built at the entry points and passed down; no module-level instance."""
+"""Settings of the HTTP API. Created at the entry points and passed down; no module-level instance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.types import MAX_UPLOAD_BYTES
 
 
 class ApiSettings(BaseSettings):
-    """Limits that protect the API, and where it asks for the orchestrator's health."""
+    """Limits of the API, and the address of the orchestrator's health check."""
 
     model_config = SettingsConfigDict(
         env_prefix="SOCIALFLOW_API_",
@@ -82,7 +82,7 @@ class ApiSettings(BaseSettings):
 
     @property
     def allowed_return_urls(self) -> frozenset[str]:
-        """The single addresses of the setting."""
+        """The setting as a list of addresses."""
         return frozenset(split_origins(self.connect_return_urls))
 
     @field_validator("cors_origins")
@@ -97,7 +97,7 @@ class ApiSettings(BaseSettings):
 
 
 class McpSettings(BaseSettings):
-    """Where the tools for assistants find the API, and the key they ask with."""
+    """Address of the API and API key for the MCP tools."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
 
@@ -109,5 +109,5 @@ class McpSettings(BaseSettings):
 
 
 def split_origins(value: str) -> list[str]:
-    """Return the single origins of the setting."""
+    """Return the setting as a list of origins."""
     return [origin.strip() for origin in value.split(",") if origin.strip()]
