@@ -1,4 +1,4 @@
-"""The `socialflow` command: a table of its subcommands. A command's module is imported when it is called."""
+"""The `socialflow` command: a table of subcommands whose modules are imported only when they are called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.cli.output import print_json, say
 
 
 class Entry(NamedTuple):
-    """Where a command is, and what it does."""
+    """Module and help text of a command."""
 
     module: str
     help: str
@@ -54,41 +54,41 @@ _AS_JSON = "flows.cli.as_json"
 
 
 class LazyCommand(TyperCommand):
-    """A placeholder for a command in the overview; the command itself is imported when it is called."""
+    """Placeholder of a command in the overview; the real command is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 (the types are Typer's private ones)
-        """Import the command and let it read its arguments."""
+        """Import the command and parse its arguments."""
         entry = COMMANDS[str(self.name)]
         app = getattr(import_module(entry.module), entry.app)
         return typer.main.get_command(app).make_context(info_name, args, parent, **extra)
 
 
 class TableOfContents(TyperGroup):
-    """The commands by the table above; errors that a person can do something about are one sentence."""
+    """Command group that reads the table above and prints known errors as one sentence."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 (Typer's signature)
         """Return the names in the table's order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ANN401, ARG002 (Typer's signature)
-        """Return the stand-in of a command."""
+        """Return the placeholder of a command."""
         entry = COMMANDS.get(cmd_name)
         return entry and LazyCommand(cmd_name, help=entry.help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer's signature)
-        """Note whether the command is to print JSON: then its errors are JSON too."""
+        """Detect --json: errors are then printed as JSON, too."""
         ctx.meta[_AS_JSON] = "--json" in args
         return list(super().parse_args(ctx, args))
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer's signature)
-        """Run the command. A known error is one sentence on stderr and exit code 1, never a traceback.
+        """Run the command. A known error is one sentence on stderr and exit code 1, without a traceback.
 
-        With --json the error is on stdout too, with the same `code` as the HTTP API's.
+        With --json, the error is also printed on stdout, with the same `code` as in the HTTP API.
         """
         try:
             return super().invoke(ctx)
         except Exception as error:
-            from flows.cli.errors import describe_problem, explain  # noqa: PLC0415 (only once something is wrong)
+            from flows.cli.errors import describe_problem, explain  # noqa: PLC0415 (only needed for errors)
 
             sentence = explain(error)
             if sentence is None:

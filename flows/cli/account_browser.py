@@ -1,7 +1,7 @@
-"""Connect an account by browser: have the running API begin, and wait until its owner is back.
+"""Connect an account in the browser: start the authorization with the running API and wait for the result.
 
-The platform sends the browser back to the API's own address, the only one that is registered with it, so the API has
-to run. It is asked with a key that is made for this and revoked at the end.
+The platform redirects the browser to the API's own address, the only redirect URI registered with it, so the
+API must run. It is called with a temporary API key that is revoked at the end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.3
 EXCHANGE = timedelta(minutes=1)
-"""How long the API may take, once the owner is back, to ask the platform who they are."""
+"""Time for the API to identify the account with the platform after the redirect."""
 
 
 def connect_by_browser(
@@ -45,10 +45,11 @@ def connect_by_browser(
     timeout: float,
     opens: bool,
 ) -> list[AccountRow]:
-    """Show the address of the platform's page, open it if wished, and return the accounts that were connected.
+    """Print the authorization URL, open it on request, and return the connected accounts.
 
-    `asked`: instance_url, account and timezone, as POST /accounts/connect/{platform}/start takes them; `timeout` in
-    seconds. Raises SetupError where no API of this store answers, NotConnectedError with the reason.
+    `asked`: instance_url, account and timezone, as POST /accounts/connect/{platform}/start takes them;
+    `timeout` in seconds. Raises SetupError if no API of this store answers, NotConnectedError with the
+    reason.
     """
     with _passing_key(store, workspace_id) as key:
         started = _begin(api_url, key, platform, {name: value for name, value in asked.items() if value})
@@ -99,7 +100,7 @@ def _begin(api_url: str, key: CreatedApiKey, platform: Platform, asked: dict[str
 def _wait_for_accounts(
     store: Store, workspace_id: str, platform: Platform, state: str, seconds: float
 ) -> list[AccountRow]:
-    """Return what one consent connected: the API saves all of it in one transaction, after it took the state."""
+    """Return the accounts of one consent; the API saves them in one transaction after consuming the state."""
     ends = time.monotonic() + min(seconds, LIFETIME.total_seconds())
     while time.monotonic() < ends:
         with store.read() as session:

@@ -1,4 +1,4 @@
-"""`socialflow accounts`: connected accounts, for which posts are published and measured."""
+"""`socialflow accounts`: the accounts that posts are published on and metrics are read from."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ app = typer.Typer(
     help="Connect, list, pause and disconnect accounts.",
 )
 
-TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
-REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (a variable's name)
+TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
+REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (the name of a variable)
 
 AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")]
 
@@ -98,7 +98,10 @@ def connect(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify the token with the platform and save the account. A known account is brought up to date."""
+    """Verify the token with the platform and save the account.
+
+    An account that is already connected is updated.
+    """
     if (name is None) == (platform is None):
         raise InvalidInputError("name one platform: socialflow accounts connect mastodon", field="platform")
     chosen = parse_platform(name or platform or "")
@@ -147,7 +150,7 @@ def list_(
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the accounts with their health. Never a credential."""
+    """List the accounts with their health. Credentials are never shown."""
     chosen = parse_platform(platform) if platform else None
     statuses = ("active", "revoked", "imported", *(("disconnected",) if everything else ()))
     with open_workspace() as opened:
@@ -162,7 +165,7 @@ def list_(
 
 @app.command()
 def show(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Show one account. Never a credential."""
+    """Show one account. Credentials are never shown."""
     with open_workspace() as opened:
         shown = _show(get_account(opened.session, opened.workspace_id, account_id), opened.now)
     if as_json:
@@ -173,7 +176,7 @@ def show(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Hold back everything that is to be sent on this account."""
+    """Pause an account: nothing is sent on it until it is resumed."""
     with open_workspace() as opened:
         row = pause_account(opened.session, opened.workspace_id, account_id, opened.now)
         shown = _show(row, opened.now)
@@ -185,7 +188,7 @@ def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Let this account's posts go out again."""
+    """Resume a paused account."""
     with open_workspace() as opened:
         shown = _show(resume_account(opened.session, opened.workspace_id, account_id), opened.now)
     if as_json:
@@ -196,7 +199,7 @@ def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def disconnect(*, account_id: AccountId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Forget an account's credentials and cancel what is scheduled on it; what was measured stays."""
+    """Delete an account's credentials and cancel its scheduled posts; its metrics are kept."""
     with open_workspace() as opened:
         name = _call(_show(get_account(opened.session, opened.workspace_id, account_id), opened.now))
     confirm(

@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""Arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AsOfOption = Annotated[
 
 
 def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:
-    """Raise InvalidInputError that lists the choices unless `text` is one of them."""
+    """Raise InvalidInputError with the valid choices unless `text` is one of them."""
     known = list(choices)
     if text not in known:
         raise InvalidInputError(
@@ -30,7 +30,7 @@ def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:
 
 
 def parse_as_of(text: str | None) -> int | datetime | None:
-    """Return what --as-of names: a snapshot's number or an instant (UTC where it has no offset).
+    """Parse --as-of: a snapshot number or a time (UTC if it has no offset).
 
     Raises InvalidInputError.
     """

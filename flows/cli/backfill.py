@@ -31,7 +31,7 @@ def backfill(
     anew: Annotated[bool, typer.Option(help="From the start again; nothing is kept twice.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the history of connected accounts; an interrupted reading goes on where it stopped."""
+    """Read the history of connected accounts; an interrupted backfill continues where it stopped."""
 
     async def work() -> None:
         async with open_resources() as (resources, pool):

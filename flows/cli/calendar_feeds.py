@@ -1,4 +1,4 @@
-"""`socialflow calendar-feeds`: addresses under which calendar programs read the calendar."""
+"""`socialflow calendar-feeds`: iCalendar feed addresses for calendar apps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def create(
     name: Annotated[str, typer.Option(help="Whose calendar it is, to tell feeds apart.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Create an address for a calendar program and print it; its token is never shown again."""
+    """Create a feed address for a calendar app and print it; its token is not shown again."""
     wanted = read_shape(FeedCreate, {"name": name})
     with open_workspace() as opened:
         made = feeds.create_feed(
@@ -44,7 +44,7 @@ def create(
 
 @app.command("list")
 def list_(*, as_json: JsonOption = False) -> None:
-    """List the feeds, revoked ones too, newest first. Never a token."""
+    """List the feeds, newest first, including revoked ones. Tokens are never shown."""
     with open_workspace() as opened:
         shown = [feeds.describe_feed(row) for row in feeds.list_feeds(opened.session, opened.workspace_id)]
     if as_json:
@@ -55,7 +55,7 @@ def list_(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def rotate(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Give a feed another token. The old address stops working at once."""
+    """Replace a feed's token. The old address stops working at once."""
     confirm(f"Rotate {feed_id}? Its present address stops working at once.", yes=yes)
     with open_workspace() as opened:
         made = feeds.rotate_feed(
@@ -66,7 +66,7 @@ def rotate(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = Fal
 
 @app.command()
 def revoke(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Revoke a feed: its address stops working at once and for good."""
+    """Revoke a feed permanently: its address stops working at once."""
     confirm(f"Revoke {feed_id}? Its address stops working for good.", yes=yes)
     with open_workspace() as opened:
         row = feeds.revoke_feed(opened.session, opened.workspace_id, feed_id, opened.now)

@@ -1,4 +1,4 @@
-"""`socialflow demo`: the whole product against simulated platforms, in a home that is thrown away."""
+"""`socialflow demo`: run the whole product against simulated platforms, in a temporary home folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Do not remove the demo's folder at the end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start everything, connect four accounts, read half a year, publish, measure, and say when to post next."""
+    """Run everything: connect four accounts, read half a year, publish, measure, and recommend times."""
     started = time.time()
     wanted = FlowSettings()
     _forget_own_installation()
@@ -72,7 +72,7 @@ def demo(
 
 
 def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> dict[str, Any] | None:
-    """Start the children and the showing; return its result once all has ended; None = Ctrl-C came before."""
+    """Start the child processes and the demo; return its result once all have exited, None after Ctrl-C."""
     outcome = home / "demo.json"
     specs = build_specs(home, settings, with_sandbox=True)
     environment = dict(specs[0].env)
@@ -157,7 +157,7 @@ curl -s -X POST "{api}/posts" {bearer} -H "Content-Type: application/json" -d '{
 
 
 def _choose_ports(ports: Ports, settings: FlowSettings) -> FlowSettings:
-    """Return the settings with free ports in place of taken ones, and everything on loopback."""
+    """Return the settings with free ports instead of ports in use, and every address on loopback."""
     chosen: dict[str, Any] = {"api_host": "127.0.0.1"}
     for name in ("api_port", "prefect_port", "sandbox_port"):
         wanted = getattr(settings, name)
@@ -166,7 +166,7 @@ def _choose_ports(ports: Ports, settings: FlowSettings) -> FlowSettings:
 
 
 def _forget_own_installation() -> None:
-    """Drop every SOCIALFLOW_ variable: the demo must not touch the stores or accounts that they name."""
+    """Remove every SOCIALFLOW_ variable: the demo must not touch the stores or accounts they refer to."""
     for name in [name for name in os.environ if name.startswith("SOCIALFLOW_")]:
         del os.environ[name]
 

@@ -1,4 +1,4 @@
-"""`socialflow keys`: API keys, with which programs sign in."""
+"""`socialflow keys`: API keys for programs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def create(
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a key and print api_key and api_secret, which are never shown again."""
+    """Create a key and print api_key and api_secret, which are not shown again."""
     now = datetime.now(UTC)
     if expires_in_days is not None and expires_at is not None:
         raise InvalidInputError("give --expires-at or --expires-in-days, one of them", field="expires_at")
@@ -82,7 +82,7 @@ def create(
 
 @app.command("list")
 def list_(*, workspace_id: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """List the keys, revoked ones too."""
+    """List the keys, including revoked ones."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
@@ -101,7 +101,7 @@ def revoke(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Revoke a key for good; tokens made with it stop working at once."""
+    """Revoke a key permanently; its tokens stop working at once."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
@@ -121,7 +121,7 @@ def show(
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one key, never its secret."""
+    """Show one key. Its secret is never shown."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)

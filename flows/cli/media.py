@@ -34,7 +34,7 @@ def upload(
     file: Annotated[Path, typer.Argument(help="A picture or a video.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Upload a file. Its `url` is what `socialflow posts create --image` takes."""
+    """Upload a file. Pass its `url` to `socialflow posts create --image`."""
     settings = WarehouseSettings()
     try:
         source = file.expanduser().open("rb")
@@ -94,10 +94,10 @@ def download(
     media_id: MediaId,
     output: Annotated[Path | None, typer.Option(help="Default: the file's own name, in this folder.")] = None,
 ) -> None:
-    """Save an upload's file."""
+    """Download an upload's file."""
     settings = WarehouseSettings()
     shown = _read(media_id)
-    # Only the last part: the name was given by whoever uploaded the file.
+    # Only the last path component: the name comes from whoever uploaded the file.
     target = (output or Path(Path(shown["filename"]).name or media_id)).absolute()
     if output is None and target.exists():
         raise InvalidInputError(f"{target} exists already: choose another with --output", field="output")

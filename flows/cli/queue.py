@@ -1,4 +1,4 @@
-"""`socialflow queue`: weekly local times of an account; a post with --queue takes the next one that is free."""
+"""`socialflow queue`: weekly local times of an account; a post with --queue takes the next free one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TimeHelp = "HH:MM in the account's zone, such as 09:30."
 
 @app.command("list")
 def list_(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """List an account's slots in the order of the week."""
+    """List an account's slots in weekly order."""
     with open_workspace() as opened:
         _print(
             opened, queue_slots.list_slots(opened.session, opened.workspace_id, account_id), as_json=as_json
@@ -68,7 +68,7 @@ def set_(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Replace all slots of an account's queue. Posts that took a slot stay where they are."""
+    """Replace all slots of an account's queue. Posts scheduled in a slot keep their time."""
     wanted = [_parse_slot(text) for text in slots]
     with open_workspace() as opened:
         rows = queue_slots.replace_slots(
@@ -90,7 +90,7 @@ def move(
     time: Annotated[str | None, typer.Option(help=TimeHelp)] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Move a slot. Posts that took it stay where they are."""
+    """Move a slot. Posts scheduled in it keep their time."""
     if weekday is None and time is None:
         raise InvalidInputError("nothing to change: give --weekday or --time", field="weekday")
     day = None if weekday is None else parse_weekday(weekday)
@@ -106,7 +106,7 @@ def move(
 def remove(
     *, account_id: AccountId, slot_id: SlotId, yes: YesOption = False, as_json: JsonOption = False
 ) -> None:
-    """Remove a slot. Posts that took it stay where they are."""
+    """Remove a slot. Posts scheduled in it keep their time."""
     with open_workspace() as opened:
         row = queue_slots.get_slot(opened.session, opened.workspace_id, account_id, slot_id)
         shown = queue_slots.describe_slot(opened.session, row, opened.now)

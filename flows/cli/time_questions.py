@@ -1,4 +1,4 @@
-"""`socialflow times suggest`, `score` and `together`: times for several posts, for one post, for several accounts."""
+"""`socialflow times suggest`, `score` and `together`: times for several posts, one post, several accounts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def suggest(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find times for several posts: the most promising free ones. Nothing is saved or reserved."""
+    """Suggest times for several posts: the best free ones. Nothing is saved or reserved."""
     wish = read_shape(
         SuggestionWish,
         {
@@ -75,7 +75,7 @@ def score(
     timezone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what one time is worth: the expected lift, other posts near it, the platforms' limits."""
+    """Score a time: the expected lift, other posts near it, the platforms' limits."""
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as context:
         told = score_time(
@@ -106,7 +106,7 @@ def together(
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many times.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Find times that suit several accounts together, and what each account gives up."""
+    """Find times that suit several accounts together, with the loss per account."""
     weights = parse_weights(weight or [])
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as context:

@@ -1,4 +1,4 @@
-"""`socialflow times`: when to post, in words."""
+"""`socialflow times`: the best times to post, as text."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def times(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell when to post: each account's best hours, and what is known about them.
+    """Show each account's best hours to post, and the evidence for them.
 
-    `suggest` finds times for several posts, `score` tells what one time is worth, `together` finds times that suit
-    several accounts.
+    `suggest` finds times for several posts, `score` rates one time, `together` finds times that suit several
+    accounts.
     """
     if context.invoked_subcommand is not None:
         return

@@ -1,4 +1,4 @@
-"""`socialflow up`: everything that runs, until Ctrl-C."""
+"""`socialflow up`: run everything until Ctrl-C."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def set_(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the given settings; all others stay as they are."""
+    """Change the given settings; omitted ones stay unchanged."""
     options = {
         "name": name,
         "timezone": timezone,

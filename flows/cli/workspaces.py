@@ -1,4 +1,4 @@
-"""`socialflow workspaces`: tenants of one installation, which see nothing of each other."""
+"""`socialflow workspaces`: tenants of one installation, isolated from each other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def create(
     ] = "UTC",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a workspace. `socialflow keys create --workspace ID` makes its first key."""
+    """Create a workspace. `socialflow keys create --workspace ID` creates its first key."""
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         ensure_default_workspace(session, datetime.now(UTC))
         shown = _show(create_workspace(session, name=name, timezone=timezone, now=datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""`socialflow analytics`: what posts and accounts achieved, from the lake."""
+"""`socialflow analytics`: metrics of posts and accounts, from the lake."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ AccountOption = Annotated[str | None, typer.Option("--account", help="Only this 
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """The options that most commands share, checked."""
+    """Filter options shared by most commands, validated."""
 
     workspace_id: str
     platform: Any
@@ -75,7 +75,7 @@ def overview(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sum up a period: posts published in it, what they have earned, new followers, the best posts."""
+    """Summarize a period: posts published in it, their results so far, new followers, top posts."""
     with open_workspace() as opened:
         asked = resolve_period(period, start, end, opened.zone, opened.now)
         wanted = _read_filter(opened, platform, account_id)
@@ -109,7 +109,7 @@ def posts(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank the posts that were published in a period, at equal age."""
+    """Rank the posts published in a period, at equal age."""
     require_choice(sort, METRICS, field="sort")
     require_choice(age, (*AGES, LATEST), field="age")
     with open_workspace() as opened:
@@ -149,7 +149,7 @@ def post(
     post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a post did over time: every measurement of each of its publications."""
+    """Show a post's metrics over time: every measurement of each publication."""
     with open_workspace() as opened:
         get_post(opened.session, opened.workspace_id, post_id)
     with _open_lake() as lake:
@@ -201,7 +201,7 @@ def account(
     end: ToOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how an account did in a period, and its followers day by day."""
+    """Show an account's results in a period, and its followers per day."""
     with open_workspace() as opened:
         asked = resolve_period(period, start, end, opened.zone, opened.now)
         row = get_account(opened.session, opened.workspace_id, account_id)
@@ -232,7 +232,7 @@ def timing_lift(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare posts placed by the advice with posts placed at random.
+    """Compare posts at recommended times with posts at random times.
 
     Needs an experiment: `socialflow workspace set --random-share 0.2`.
     """

@@ -1,4 +1,4 @@
-"""`socialflow import-history`: past posts from a file, for accounts that are not (or not yet) connected."""
+"""`socialflow import-history`: import past posts from a file, also for accounts that are not connected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def import_file(
     ] = "UTC",
     as_json: JsonOption = False,
 ) -> None:
-    """Load a file of past posts; rows with something wrong are reported, all others loaded, each once."""
+    """Import a file of past posts; invalid rows are reported, all others are loaded once."""
     chosen = parse_platform(platform)
     now = datetime.now(UTC)
     with Resources.open() as resources:

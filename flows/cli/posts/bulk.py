@@ -1,4 +1,4 @@
-"""`socialflow posts import`: many posts from one file, with a report on each row."""
+"""`socialflow posts import`: create many posts from one file, with a report per row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`socialflow posts`: schedule, change and list posts, and see why a post is where it is."""
+"""`socialflow posts`: create, change, list and show posts."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def create(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, save nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Schedule a post, or publish it at once where neither --at nor --queue is given."""
+    """Schedule a post, or publish it at once if neither --at nor --queue is given."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -118,7 +118,7 @@ def create(
         }
         wish = read_shape(PostWish, wish_fields.given)
         if dry_run:
-            # The files are part of the transaction, which is undone.
+            # The files are part of the transaction, which is rolled back.
             _preview(wish, wish_fields.images, with_lake=needs_lake(when), as_json=as_json)
             return
         with open_planner_with(wish_fields.images, with_lake=needs_lake(when)) as context:
@@ -158,7 +158,7 @@ def edit(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a post of which nothing is sent yet; what is left out stays."""
+    """Change a post that has not been sent; omitted options stay unchanged."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -245,7 +245,7 @@ def list_(
 
 @app.command()
 def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Show a post's story: when claimed, sent and answered on each account, and why it is not out yet."""
+    """Show a post's history per account: when it was claimed, sent and answered, or why it was not sent."""
     with open_workspace() as opened:
         post = get_post(opened.session, opened.workspace_id, post_id)
         publications = list_publications(opened.session, [post.id])[post.id]
@@ -289,8 +289,8 @@ def _create_once(
     return shown
 
 
-class _Undo(Exception):  # noqa: N818 (no error: it ends a transaction that must not be saved)
-    """Ends the transaction of a dry run."""
+class _Undo(Exception):  # noqa: N818 (not an error: it ends a transaction that must not be saved)
+    """Rolls back the transaction of a dry run."""
 
 
 def _undo() -> None:
@@ -305,7 +305,7 @@ def _preview(wish: PostWish, images: list[Any], *, with_lake: bool, as_json: boo
             _undo()
     except _Undo:
         pass
-    assert plan is not None  # noqa: S101 (it ends by _Undo, after the plan)
+    assert plan is not None  # noqa: S101 (the block always ends with _Undo, after the plan)
     told = {
         "scheduled_at": plan.draft.scheduled_at,
         "placement": describe_placement(plan.draft.details),
@@ -341,7 +341,7 @@ def _tell_saved(shown: dict[str, Any], *, as_json: bool) -> None:
         say(words)
 
 
-def _minute(at: Any) -> str:  # noqa: ANN401 (a datetime, or the text of one in a repeated answer)
+def _minute(at: Any) -> str:  # noqa: ANN401 (a datetime, or its text in a replayed response)
     return str(at)[:19].replace("T", " ")
 
 

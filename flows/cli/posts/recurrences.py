@@ -1,4 +1,4 @@
-"""`socialflow recurrences`: rules that make posts again and again."""
+"""`socialflow recurrences`: rules for recurring posts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def create(
     allow_duplicate: DuplicateOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a rule and the posts of its first two weeks; the others follow by themselves."""
+    """Create a rule and the posts of its first two weeks; later posts are created automatically."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -109,7 +109,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rules that make posts, newest first."""
+    """List the active rules, newest first."""
     with open_workspace() as opened:
         rows, more = store_recurrences.list_recurrences(opened.session, opened.workspace_id, limit=limit)
         shown = [describe_recurrence(opened.session, row, opened.now) for row in rows]
@@ -161,7 +161,7 @@ def edit(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a rule, and with it every post of it that is neither sent nor changed by hand."""
+    """Change a rule and all of its posts that are unsent and were not changed by hand."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -204,7 +204,7 @@ def delete(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End a rule. What is sent, or being sent, stays."""
+    """End a rule. Posts that are sent or being sent stay."""
     require_choice(posts, ("cancel", "keep"), field="posts")
     confirm(f"End {recurrence_id}? Its unsent posts: {posts}.", yes=yes)
     with open_workspace() as opened:
@@ -232,7 +232,7 @@ def preview(
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the coming occurrences of a rule without saving it."""
+    """Show the next occurrences of a rule without saving it."""
     with naming_options(), open_planner() as context:
         read = read_rule(context, rule, starts_at, timezone=timezone, exdates=skip or ())
         found, more = list_upcoming(read, context.now, limit)
