@@ -1,4 +1,4 @@
-"""Is this installation well? Each check is one line: what was looked at, how it is, what to do."""
+"""Checks of `socialflow doctor`: each prints one line with what was checked, its status and the remedy."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Status = Literal["ok", "warning", "failed"]
 LOW_DISK_BYTES = 1_000_000_000
 FULL_DISK_BYTES = 100_000_000
 WEBHOOKS_LATE_SECONDS = 600
-"""A failing receiver is asked every five minutes at the least: only what waits longer waits for us."""
+"""A failing receiver is retried every five minutes at least, so a longer wait has its cause on our side."""
 _PACKAGES = ("prefect", "fastapi", "sqlalchemy", "duckdb", "duckdb-extension-ducklake", "pytz")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     check: str
     status: Status
@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | None = None) -> list[Finding]:
-    """Look at everything; nothing is made, migrated or changed, and whatever is broken is a finding."""
+    """Run all checks; nothing is created, migrated or changed, and every failure is a finding."""
     now = now or datetime.now(UTC)
     looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("home", lambda: [_check_home(warehouse)]),
@@ -71,7 +71,7 @@ def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | N
             findings += look()
         except WarehouseError as error:
             findings.append(Finding(name, "failed", error.message))
-        except Exception as error:  # noqa: BLE001 (whatever is broken is what the doctor is asked about)
+        except Exception as error:  # noqa: BLE001 (any failure is a finding)
             words = str(error).strip().splitlines()
             detail = f"could not be looked at: {type(error).__name__}: {words[0] if words else ''}"
             findings.append(Finding(name, "failed", detail))
@@ -151,7 +151,7 @@ def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime
 
 
 def _is_unmade(settings: WarehouseSettings) -> bool:
-    """Return whether nothing was ever kept in this home: no key, no store, no lake."""
+    """Return whether this home is empty: no key, no store, no lake."""
     kept = ("secret.key", "socialflow.sqlite", "lake")
     return settings.database_url is None and not any((settings.home / name).exists() for name in kept)
 
@@ -228,7 +228,7 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
 
 
 def _check_publishers(session: Session, *, running: bool) -> Finding:
-    """Heartbeats are by the store's clock, so they are judged by it."""
+    """Check the publishers' heartbeats, using the store's clock, which they are recorded with."""
     state = get_publishers_state(session, read_time(session))
     if abs(state.clock_skew_seconds) > CLOCK_TOLERANCE.total_seconds():
         detail = (
@@ -262,7 +262,7 @@ def _check_lake(settings: WarehouseSettings, now: datetime) -> Iterator[Finding]
 
 
 def _count_measured(settings: WarehouseSettings) -> int:
-    """Return how many publications must be in the lake; 0 where the store cannot be asked, which is told apart."""
+    """Return how many publications must be in the lake; 0 if the store fails, which has its own finding."""
     try:
         with Store.open(settings, create=False) as store, store.read() as session:
             return count_measured(session)

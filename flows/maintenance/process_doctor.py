@@ -1,4 +1,4 @@
-"""Does what `socialflow up` started run, and answer? Stopped in order, killed, and silent are three things."""
+"""Check the processes of `socialflow up`: running, stopped, killed or not responding."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def _examine_api(address: str) -> Line:
 
 
 def _examine_runs(prefect: str, since: object) -> Iterator[Line]:
-    """Find runs that Prefect takes for alive although their processes died before this launcher started."""
+    """Find runs that Prefect considers running although their processes died before this launcher started."""
     try:
         started = datetime.fromisoformat(str(since))
     except ValueError:
-        return  # an older launcher notes no start
+        return  # an older launcher does not record its start
     body = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}, "limit": RUNS_ASKED}
     status, answer = _ask(f"{prefect}/api/flow_runs/filter", body)
     if status != 200 or not isinstance(answer, list):
@@ -107,7 +107,7 @@ def _read_notes(warehouse: WarehouseSettings) -> dict[str, Any] | None:
 
 
 def _ask(url: str, body: object = None) -> tuple[int, Any]:
-    """Return status and JSON answer (or the reason in words, with status 0 where nothing answered)."""
+    """Return status and JSON response (or the error text, with status 0 if there was no response)."""
     headers = {"Content-Type": "application/json"}
     if access := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = "Basic " + base64.b64encode(access.encode()).decode()
