@@ -1,8 +1,9 @@
-"""Every flow that runs by the clock: the one place that knows schedules, for the embedded runner and prefect.yaml.
+"""Deployments of all scheduled flows: the only definition of schedules.
 
-Without Prefect at import, so that the launcher stays small. tests/flows/test_deployments.py holds prefect.yaml to
-this table. No deployment has a concurrency limit of Prefect's: after a power cut its slots stay taken for good.
-`flows.exclusive_runs` keeps runs of one flow apart.
+Used by the embedded runner and prefect.yaml. Does not import Prefect, so that the launcher stays small.
+tests/flows/test_deployments.py compares prefect.yaml with this table. No deployment has a Prefect concurrency
+limit: after a power failure its slots would stay taken forever. `flows.exclusive_runs` prevents concurrent
+runs of one flow.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ class ScheduledFlow:
     """One deployment. `cron` is in UTC."""
 
     name: str
-    """Of the deployment and of the flow's function, with dashes for underscores."""
+    """Name of the deployment and of the flow's function, with dashes instead of underscores."""
     module: str
     function: str
     cron: str
     description: str
     period: timedelta
-    """How often the cron starts it: a flow that has done nothing for several of them is behind."""
+    """How often the cron starts it; a flow without a success for several periods is reported as behind."""
     exclusive: bool = True
-    """One run at a time, under a lease of the store, which also keeps how its runs ended."""
+    """One run at a time, under a lease in the store, which also records how runs ended."""
     embedded_interval: timedelta | None = None
-    """Under `socialflow up`, in place of `cron`: a run at the start and then this often, which ends within it."""
+    """Interval under `socialflow up`, instead of `cron`.
+
+    The flow runs once at startup, then once per interval, and each run ends within it.
+    """
 
     @property
     def entrypoint(self) -> str:

@@ -1,4 +1,4 @@
-"""Addresses and pace of the processes that `socialflow up` starts. Built at the entry points and passed down."""
+"""Settings of the processes that `socialflow up` starts. Created at the entry points and passed down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _durations = TypeAdapter(tuple[Duration, ...])
 
 
 def _by_platform(value: object) -> object:
-    """Read 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; anything else is left to pydantic."""
+    """Parse 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; other values are left to pydantic."""
     if not isinstance(value, str):
         return value
     found: dict[Platform, str] = {}
@@ -31,7 +31,7 @@ def _by_platform(value: object) -> object:
 
 
 def _ages_by_platform(value: object) -> object:
-    """Read 'twitter=1h 1d 7d; telegram=1d' into ages, each list growing."""
+    """Parse 'twitter=1h 1d 7d; telegram=1d' into ages, each list ascending."""
     found = _by_platform(value)
     if not isinstance(found, dict):
         return found
@@ -44,7 +44,7 @@ def _ages_by_platform(value: object) -> object:
 
 
 class FlowSettings(BaseSettings):
-    """Where the parts listen, and how much one run takes on."""
+    """Addresses of the components, and limits of one run."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
 
@@ -99,7 +99,7 @@ class FlowSettings(BaseSettings):
 
     @property
     def ages_by_platform(self) -> dict[str, tuple[timedelta, ...]]:
-        """`snapshot_ages` by the platform's name, as the store has it."""
+        """`snapshot_ages` by platform name, in the store's format."""
         return {str(platform): ages for platform, ages in self.snapshot_ages.items()}
 
     @field_validator("prefect_allowed_hosts")
@@ -122,21 +122,21 @@ class FlowSettings(BaseSettings):
 
     @property
     def prefect_hosts(self) -> list[str]:
-        """The single names of `prefect_allowed_hosts`."""
+        """`prefect_allowed_hosts` as a list."""
         return [host.strip().lower() for host in self.prefect_allowed_hosts.split(",") if host.strip()]
 
     @property
     def api_url(self) -> str:
-        """The API's address as this machine reaches it."""
+        """Address of the API from this machine."""
         host = "127.0.0.1" if self.api_host in {"0.0.0.0", "::", ""} else self.api_host  # noqa: S104 (compared, not bound)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
 
     @property
     def prefect_url(self) -> str:
-        """The embedded Prefect server's address, without the /api at its end."""
+        """Address of the embedded Prefect server, without the trailing /api."""
         return f"http://127.0.0.1:{self.prefect_port}"
 
     @property
     def sandbox_url(self) -> str:
-        """The simulated platforms' address."""
+        """Address of the simulated platforms."""
         return f"http://127.0.0.1:{self.sandbox_port}"
