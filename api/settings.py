@@ -20,9 +20,11 @@ class ApiSettings(BaseSettings):
         hide_input_in_errors=True,  # a mistyped address may hold a password
     )
 
-    rate_limit: int = Field(default=600, ge=1, description="Requests a minute for each API key.")
+    rate_limit: int = Field(default=600, ge=1, description="Requests per minute for each API key.")
     auth_failures: int = Field(
-        default=10, ge=1, description="Wrong credentials a minute, for each key and address, before a pause."
+        default=10,
+        ge=1,
+        description="Failed sign-ins per minute, per key and per address, before more are refused.",
     )
     rate_limit_storage: SecretStr = Field(
         default=SecretStr("memory"),
@@ -36,12 +38,12 @@ class ApiSettings(BaseSettings):
     )
     public_url: str | None = Field(
         default=None,
-        description="Address under which browsers reach the API; platforms send people back to it. `socialflow up`: "
+        description="Address where browsers reach the API; platforms redirect to it. `socialflow up`: "
         "its own.",
     )
     connect_return_urls: str = Field(
         default="",
-        description="Addresses, separated by commas, that a browser may be led to once an account is connected.",
+        description="Addresses, separated by commas, that browsers may be redirected to after an account is connected.",
     )
     max_upload_bytes: int = Field(
         default=MAX_UPLOAD_BYTES, ge=1024, description="Largest picture or video that can be uploaded."
@@ -49,15 +51,15 @@ class ApiSettings(BaseSettings):
     max_workspace_uploads: int = Field(
         default=100_000_000_000,
         ge=1024,
-        description="Bytes that all uploads of a workspace may have together.",
+        description="Maximum total bytes of all uploads of a workspace.",
     )
     orchestrator_url: str | None = Field(
-        default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
+        default=None, description="Health check address of Prefect's server (200 = healthy), used by /readyz."
     )
 
     publisher_expected: bool = Field(
         default=False,
-        description="Whether /readyz fails while no publisher is awake. `socialflow up`: yes.",
+        description="Whether /readyz fails while no publisher is running. `socialflow up`: yes.",
     )
 
     @field_validator("rate_limit_storage")
@@ -77,7 +79,7 @@ class ApiSettings(BaseSettings):
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value):
-            raise ValueError(f"{value!r} is no web address: write https://host, without query")
+            raise ValueError(f"{value!r} is not a web address: write https://host, without query")
         return value
 
     @property
@@ -91,7 +93,7 @@ class ApiSettings(BaseSettings):
         for origin in split_origins(value):
             if not re.fullmatch(r"https?://[^/\s*]+", origin):
                 raise ValueError(
-                    f"{origin!r} is no origin: write https://host or http://host:port, without a path"
+                    f"{origin!r} is not an origin: write https://host or http://host:port, without a path"
                 )
         return value
 
@@ -104,8 +106,8 @@ class McpSettings(BaseSettings):
     mcp_url: str = Field(
         default="http://127.0.0.1:8000", description="Address of the API for `socialflow mcp`."
     )
-    mcp_api_key: SecretStr = Field(description="Key that the tools ask with; its scopes are theirs.")
-    mcp_api_secret: SecretStr = Field(description="Its secret.")
+    mcp_api_key: SecretStr = Field(description="API key of the tools; its scopes limit them.")
+    mcp_api_secret: SecretStr = Field(description="Secret of that key.")
 
 
 def split_origins(value: str) -> list[str]:

@@ -72,7 +72,7 @@ async def serve_accounts(
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise  # the whole run is being canceled
-                logger.exception("%s: its work was cancelled from inside", name_account(row))
+                logger.exception("%s: its work was cancelled", name_account(row))
                 reason = f"unexpected {type(error).__name__}"
             except Exception as error:  # an unexpected error of one account must not stop the others
                 logger.exception("%s: unexpected error", name_account(row))

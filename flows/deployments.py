@@ -44,7 +44,7 @@ SCHEDULED_FLOWS = (
         module="flows.publishing.publish_posts",
         function="publish_due_posts",
         cron="* * * * *",
-        description="Sees to it that publishers are awake, publishes where one is missing, shows what they did.",
+        description="Checks that publishers are running, publishes if none is, and shows what they did.",
         period=timedelta(minutes=1),
         exclusive=False,
         embedded_interval=timedelta(minutes=30),
@@ -55,7 +55,7 @@ SCHEDULED_FLOWS = (
         function="ingest_metrics",
         cron="*/5 * * * *",
         period=timedelta(minutes=5),
-        description="Reads the counters of publications whose next snapshot is due.",
+        description="Reads the metrics of publications whose next snapshot is due.",
     ),
     ScheduledFlow(
         name="ingest-followers",
@@ -71,7 +71,7 @@ SCHEDULED_FLOWS = (
         function="backfill_history",
         cron="3-59/10 * * * *",
         period=timedelta(minutes=10),
-        description="Reads the history of newly connected accounts; goes on where it stopped.",
+        description="Reads the history of newly connected accounts; continues where it stopped.",
     ),
     ScheduledFlow(
         name="refresh-tokens",
@@ -87,7 +87,7 @@ SCHEDULED_FLOWS = (
         function="extend_recurrences",
         cron="22 * * * *",
         period=timedelta(hours=1),
-        description="Makes the posts of recurring rules two weeks ahead of their time.",
+        description="Creates the posts of recurring rules two weeks ahead.",
     ),
     ScheduledFlow(
         name="refresh-optimal-times",
@@ -95,7 +95,7 @@ SCHEDULED_FLOWS = (
         function="refresh_optimal_times",
         cron="20 3 * * *",
         period=timedelta(days=1),
-        description="Computes the best posting times of every account anew.",
+        description="Recomputes the best posting times of every account.",
     ),
     ScheduledFlow(
         name="maintain-lake",
@@ -103,6 +103,6 @@ SCHEDULED_FLOWS = (
         function="maintain_lake",
         cron="40 3 * * *",
         period=timedelta(days=1),
-        description="Merges small files, expires old snapshots, removes what nothing refers to.",
+        description="Merges small files, expires old snapshots, removes unused data.",
     ),
 )

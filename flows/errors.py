@@ -53,7 +53,7 @@ class OddAnswerError(FlowError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        self.message = f"odd answers were left out: {'; '.join(problems[:_SHOWN])}{more}"
+        self.message = f"invalid responses were skipped: {'; '.join(problems[:_SHOWN])}{more}"
         super().__init__(self.message)
 
 
@@ -63,7 +63,7 @@ class DoubtfulDataError(FlowError):
     def __init__(self, what: str, failed: Mapping[str, int]) -> None:
         found = ", ".join(f"{count} x {name}" for name, count in sorted(failed.items()))
         super().__init__(
-            f"{what} brought numbers that cannot be true ({found}); they are kept: see quality.findings"
+            f"{what} returned impossible values ({found}), which are stored: see quality.findings"
         )
 
 
@@ -95,7 +95,7 @@ class PortInUseError(SetupError):
 
     def __init__(self, part: str, host: str, port: int, setting: str) -> None:
         super().__init__(
-            f"port {port} on {host} is in use, so the {part} cannot start: stop what listens there, "
+            f"port {port} on {host} is in use, so the {part} cannot start: stop the program that uses it, "
             f"or set {setting} to a free port"
         )
 

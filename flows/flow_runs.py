@@ -26,7 +26,7 @@ async def publish_findings(report: RunReport) -> None:
         await acreate_table_artifact(
             key="data-quality",
             table=report.findings,
-            description="Checks that loaded snapshots did not pass. The data is kept; rows are in quality.findings.",
+            description="Checks that loaded snapshots failed. The data is stored; rows are in quality.findings.",
         )
 
 

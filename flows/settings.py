@@ -25,7 +25,7 @@ def _by_platform(value: object) -> object:
             continue
         name, equals, rest = part.partition("=")
         if not equals:
-            raise ValueError(f"{part.strip()!r} is not platform=value (several are set apart by ';')")
+            raise ValueError(f"{part.strip()!r} is not platform=value (separate several with ';')")
         found[Platform.parse(name)] = rest.strip()
     return found
 
@@ -38,7 +38,7 @@ def _ages_by_platform(value: object) -> object:
     for name, ages in found.items():
         parsed = _durations.validate_python(tuple(ages.split()) if isinstance(ages, str) else ages)
         if not parsed or list(parsed) != sorted(set(parsed)) or parsed[0] <= timedelta(0):
-            raise ValueError(f"the ages of {name} must be longer than 0 and grow, such as 1h 1d 7d")
+            raise ValueError(f"the ages of {name} must be positive and ascending, such as 1h 1d 7d")
         found[name] = parsed
     return found
 
@@ -56,7 +56,9 @@ class FlowSettings(BaseSettings):
         "X-Forwarded-Proto are believed; none by default.",
     )
     api_max_upload_bytes: int = Field(
-        default=MAX_UPLOAD_BYTES, ge=1024, description="As the API has it: for uploads from the command line."
+        default=MAX_UPLOAD_BYTES,
+        ge=1024,
+        description="Same as in the API settings: for uploads from the command line.",
     )
     prefect_port: int = Field(
         default=4200, ge=1, le=65535, description="Port of the embedded Prefect server, on 127.0.0.1 only."
@@ -69,29 +71,29 @@ class FlowSettings(BaseSettings):
         default=8090, ge=1, le=65535, description="Port of the simulated platforms, on 127.0.0.1 only."
     )
     fetch_concurrency: int = Field(
-        default=8, ge=1, le=64, description="How many accounts are read at the same time."
+        default=8, ge=1, le=64, description="Number of accounts that are read concurrently."
     )
     snapshots_per_account: int = Field(
         default=500,
         ge=1,
-        description="Most publications of one account that one ingest run measures; the rest comes next.",
+        description="Maximum publications of one account per ingest run; the rest follows in the next run.",
     )
     snapshot_ages: Annotated[
         dict[Platform, tuple[timedelta, ...]], NoDecode, BeforeValidator(_ages_by_platform)
     ] = Field(
         default_factory=dict,
-        description="Ages at which a platform's posts are measured, where not the usual: 'twitter=1h 1d 7d'.",
+        description="Ages at which a platform's posts are measured, instead of the defaults: 'twitter=1h 1d 7d'.",
     )
     reads_per_day: Annotated[dict[Platform, int], NoDecode, BeforeValidator(_by_platform)] = Field(
         default_factory=dict,
-        description="Most posts read per UTC day on platforms that charge for it, such as 'twitter=3000'.",
+        description="Maximum posts read per UTC day on platforms that charge for it, such as 'twitter=3000'.",
     )
     followers_interval: Duration = Field(
         default=timedelta(hours=24), description="How often an account's followers are read (seconds)."
     )
     silent_after: Duration = Field(
         default=timedelta(days=3),
-        description="An account whose followers were not counted for this long is reported as silent.",
+        description="An account without a follower count for this long is reported as silent.",
     )
     backfill_days: int = Field(
         default=182, ge=1, le=3650, description="How far back a newly connected account's history is read."
@@ -108,7 +110,7 @@ class FlowSettings(BaseSettings):
         for host in value.split(","):
             if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]*", host.strip()):
                 raise ValueError(
-                    f"{host.strip()!r} is no host: write host or host:port, without http:// or a path"
+                    f"{host.strip()!r} is not a host: write host or host:port, without http:// or a path"
                 )
         return value
 

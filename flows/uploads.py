@@ -50,7 +50,7 @@ class Uploads:
         base = self._settings.media_public_url
         if base is None:
             raise ContentRejectedError(
-                "the platform fetches media by address, and uploads have none: set SOCIALFLOW_MEDIA_PUBLIC_URL, or "
+                "the platform fetches media by address, but uploads have none: set SOCIALFLOW_MEDIA_PUBLIC_URL, or "
                 "give the media's own address"
             )
         return base + public_path(self._cipher, media_id)

@@ -120,7 +120,7 @@ async def finish_authorization(
     """Complete the authorization: exchange the code, identify the account with the platform, save it."""
     returned = await asyncio.to_thread(_take, services, platform, state)
     if returned is None:
-        words = "This link was used before, is too old, or was never made here. Begin again where you began."
+        words = "This link was already used, has expired or is unknown. Start again where you began."
         return Return(403, "Not connected", words, code="state_refused")
 
     async def refuse(status: int, code: str, words: str) -> Return:
@@ -135,9 +135,9 @@ async def finish_authorization(
         candidates = await services.connectors.exchange_code(_from_json(returned.kept), SecretStr(code))
         verified = [await services.connectors.open(one).verify() for one in candidates[:MOST_PAGES]]
     except RetryLaterError as error:
-        return await refuse(502, error.code, f"{error.message}. Begin again in a moment.")
+        return await refuse(502, error.code, f"{error.message}. Try again in a moment.")
     except ConnectorError as error:
-        return await refuse(403, error.code, f"{error.message}. Begin again.")
+        return await refuse(403, error.code, f"{error.message}. Start again.")
     ids = await asyncio.to_thread(_save, services, returned, platform, verified)
     names = ", ".join(f"@{one.handle}" for one in verified)
     return Return(

@@ -35,7 +35,7 @@ def list_accounts(
     caller: AccountReader,
     *,
     platform: Annotated[str | None, Query(max_length=40)] = None,
-    disconnected: Annotated[bool, Query(description="Show disconnected ones too.")] = False,
+    disconnected: Annotated[bool, Query(description="Include disconnected accounts.")] = False,
 ) -> Page[AccountOut]:
     """List the connected accounts with their health, all on one page. Credentials are never returned."""
     statuses = ("active", "revoked", "imported", *(("disconnected",) if disconnected else ()))

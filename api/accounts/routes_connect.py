@@ -64,14 +64,12 @@ async def start_account_connection(
     summary="Finish connecting an account (redirect target of the platforms)",
     response_class=HTMLResponse,
     responses={
-        303: {
-            "description": "Connected, or not: on to `return_url` with `status` and `account_id` or `code`."
-        },
+        303: {"description": "Redirect to `return_url` with `status` and `account_id` or `code`."},
         403: {
-            "description": "Not connected: a used or old state, no consent, a refused code. The page says which.",
+            "description": "Not connected: used or expired state, denied consent or refused code. The page says why.",
             **_PAGE,
         },
-        502: {"description": "The platform did not answer as it should.", **_PAGE},
+        502: {"description": "The platform did not respond as expected.", **_PAGE},
         **problems(422),
     },
 )

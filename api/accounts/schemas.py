@@ -13,7 +13,9 @@ class Health(BaseModel):
 
     status: Literal["ok", "limited", "expiring", "expired", "revoked", "disconnected", "imported"]
     reason: str | None
-    at: datetime | None = Field(description="Since when, or (expiring, ok) until when.")
+    at: datetime | None = Field(
+        description="Start of this status; for expiring and ok, when the token expires."
+    )
 
 
 class AccountOut(BaseModel):
@@ -29,8 +31,8 @@ class AccountOut(BaseModel):
     health: Health
     timezone: str | None
     connected_at: datetime
-    paused_at: datetime | None = Field(description="Set while a person holds back everything on it.")
-    rate_limited_until: datetime | None = Field(description="Set while the platform asks for a pause.")
+    paused_at: datetime | None = Field(description="Set while a person has paused the account.")
+    rate_limited_until: datetime | None = Field(description="Set while the platform rate limits the account.")
     rate_limit_reason: str | None
     last_error: str | None
 

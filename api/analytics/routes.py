@@ -34,7 +34,7 @@ def read_overview(
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     as_of: Annotated[
-        str | None, Query(max_length=64, description="Look back: only what was measured by then counts.")
+        str | None, Query(max_length=64, description="Use only data measured by this time.")
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:

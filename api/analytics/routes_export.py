@@ -93,7 +93,7 @@ def export_table(
         raise ApiError(
             503,
             "exports_busy",
-            f"{AT_ONCE} exports are being written: come back in a moment",
+            f"{AT_ONCE} exports are running: try again in a moment",
             retryable=True,
             headers={"Retry-After": "5"},
         )

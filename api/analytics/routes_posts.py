@@ -38,7 +38,8 @@ def read_ranking(
     *,
     sort: Annotated[Metric, Query(description="Best first.")] = "engagement",
     age: Annotated[
-        Age, Query(description="Compare posts at this age; latest = by their newest numbers, old with young.")
+        Age,
+        Query(description="Compare posts at this age; latest = by their newest metrics, regardless of age."),
     ] = "24h",
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,

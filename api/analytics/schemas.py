@@ -102,7 +102,9 @@ class OverviewOut(BaseModel):
                     {"date": "2026-03-01", "posts": 145, "engagement": 24500, "follower_growth": 1250}
                 ],
                 "coverage": {"publications": 150, "measured": 120, "share": 0.8, "follower_accounts": 2},
-                "definitions": {"total_posts": "Posts published in the period, whoever published them."},
+                "definitions": {
+                    "total_posts": "Posts published in the period, with SocialFlow or elsewhere."
+                },
             }
         }
     )
@@ -205,11 +207,11 @@ Metric = Literal[
 class RankedPost(BaseModel):
     """A post and its metrics at the requested age; null = not reported."""
 
-    rank: int = Field(description="1 = best; equals share a place.")
+    rank: int = Field(description="1 = best; equal posts share a rank.")
     post_id: str
     published_at: datetime
     platforms: list[str]
-    publications: int = Field(description="On how many accounts, within the filter.")
+    publications: int = Field(description="Number of accounts, within the filter.")
     engagement: int | None
     engagement_rate: float | None = Field(
         description="Engagement per impression, where impressions are reported."
@@ -261,8 +263,10 @@ class RankingOut(Page[RankedPost]):
     age: Age
     sort: Metric
     period: Period
-    ranked: int = Field(description="Posts of the period that have a place.")
-    unranked: int = Field(description="Those that have none: not measured around that age, or not reported.")
+    ranked: int = Field(description="Ranked posts of the period.")
+    unranked: int = Field(
+        description="Posts without a rank: not measured near that age, or the metric is not reported."
+    )
 
 
 class AccountFigures(BaseModel):
@@ -277,9 +281,9 @@ class AccountFigures(BaseModel):
         description="Last minus first count; null for fewer than two in the period."
     )
     follower_growth_rate: float | None = Field(description="Growth against the first count (0.1 = 10 %).")
-    publications: int = Field(description="Published in the period, by whomever.")
-    measured: int = Field(description="Those of them with an engagement.")
-    engagement: int | None = Field(description="What they have earned so far.")
+    publications: int = Field(description="Posts published in the period, with SocialFlow or elsewhere.")
+    measured: int = Field(description="Posts with a measured engagement.")
+    engagement: int | None = Field(description="Engagement of these posts so far.")
     engagement_mean: float | None = Field(description="Per measured publication.")
 
 
@@ -293,12 +297,12 @@ class AccountDay(BaseModel):
     """One UTC day with a measurement of the account."""
 
     date: date
-    captured_at: datetime = Field(description="The day's last count, which the figures are of.")
+    captured_at: datetime = Field(description="Time of the day's last count, which the figures come from.")
     followers: int | None
     following: int | None
     posts: int | None
     follower_growth: int | None = Field(
-        description="Against the counted day before; null for the first ever."
+        description="Change from the previous measured day; null for the first."
     )
 
 

@@ -15,7 +15,7 @@ class ApiKeyOut(BaseModel):
 
     id: str
     name: str
-    key_hint: str = Field(description="How the key begins.")
+    key_hint: str = Field(description="First characters of the key.")
     scopes: list[Scope]
     status: Literal["active", "expired", "revoked"]
     created_at: datetime
@@ -28,6 +28,6 @@ class ApiKeyCreated(ApiKeyOut):
     """A newly created API key. Store both values now: only their fingerprints are kept."""
 
     api_key: str | None = Field(
-        description="Null in a repeated answer: no secret is stored. Revoke the key and make another then."
+        description="Null in a replayed response: secrets are not stored. Revoke the key and create another."
     )
     api_secret: str | None = Field(description="The same.")

@@ -32,7 +32,7 @@ def check_credentials(services: Services, address: str, api_key: str, api_secret
         raise ApiError(
             401,
             "invalid_credentials",
-            "api_key and api_secret do not belong to a usable key: make one with `socialflow keys create`",
+            "api_key and api_secret are not a valid key: create one with `socialflow keys create`",
             headers={"WWW-Authenticate": "Bearer"},
         )
     with services.store.write() as session:
@@ -48,7 +48,7 @@ def refuse_guessing(services: Services, buckets: Sequence[str]) -> None:
         raise ApiError(
             429,
             "too_many_failures",
-            "too many wrong credentials for this key or from this address: wait and check them",
+            "too many failed sign-ins for this key or from this address: wait, then check the credentials",
             headers={"Retry-After": str(wait)},
             retryable=True,
         )

@@ -50,7 +50,9 @@ def ask_for_post(services: ServicesDep, author: AuthorDep) -> HTMLResponse:
 async def make_post(request: Request, services: ServicesDep, author: AuthorDep) -> Response:
     """Save the uploaded file, then create the post, or (`add`) show the form again with the file."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise RefusedError("Send the form as the page has it.")  # other media types would be read into memory
+        raise RefusedError(
+            "Send the form as the page shows it."
+        )  # other media types would be read into memory
     async with request.form(max_files=1, max_fields=200) as form:
         fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
         refuse_nul(fields)
@@ -109,7 +111,7 @@ def _list_media(
 def _pair_media(fields: dict[str, list[str]]) -> list[tuple[str, str]]:
     media, alt = fields.get("media", []), fields.get("alt", [])
     if len(media) != len(alt):
-        raise RefusedError("Send the form as the page has it: each picture with its words.")
+        raise RefusedError("Send the form as the page shows it: each file with its alt text.")
     return list(zip(media, alt, strict=True))
 
 

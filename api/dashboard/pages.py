@@ -57,7 +57,7 @@ def ask_for_login(request: Request, services: ServicesDep) -> HTMLResponse:
 def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Response:
     """Sign in with an API key and open a session."""
     if not is_own_login(services, request, field_of(fields, "form_token")):
-        why = "This form was not opened here, or an hour ago: try again."
+        why = "This form has expired or was not opened here: try again."
         return _show_login(request, services, 403, why=why)
     address = request.client.host if request.client else ""
     try:
@@ -146,7 +146,9 @@ def make_key(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> H
     visitor.require("admin")
     now, days = services.clock(), field_of(fields, "days")
     if days and not (re.fullmatch(r"[0-9]{1,4}", days) and 1 <= int(days) <= _LONGEST_DAYS):
-        raise InvalidInputError(f"days: a key ends after 1 to {_LONGEST_DAYS} days, or never", field="days")
+        raise InvalidInputError(
+            f"days: a key expires after 1 to {_LONGEST_DAYS} days, or never", field="days"
+        )
     expires_at = now + timedelta(days=int(days)) if days else None
     with services.store.write() as session:
         scopes = parse_scopes(fields.get("scope", []))

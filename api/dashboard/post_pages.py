@@ -153,5 +153,5 @@ def _change(
 def _version(fields: dict[str, list[str]]) -> int:
     given = field_of(fields, "version")
     if not (given.isascii() and given.isdecimal() and len(given) < 10):
-        raise RefusedError("This form is not of your session: open the page again.")
+        raise RefusedError("This form does not belong to your session: reload the page.")
     return int(given)

@@ -141,7 +141,7 @@ def require_form_token(fields: dict[str, list[str]], visitor: Visitor) -> None:
     """Raise RefusedError for a form without this session's CSRF token."""
     given = fields.get("form_token", [""])[0]
     if not hmac.compare_digest(given.encode(), visitor.form_token.encode()):
-        raise RefusedError("This form is not of your session: open the page again.")
+        raise RefusedError("This form does not belong to your session: reload the page.")
 
 
 def _form_token(services: Services, cookie: str) -> str:

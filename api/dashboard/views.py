@@ -137,9 +137,9 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
     timed.sort(key=lambda post: post.row.scheduled_at or now)
     coming = [post for post in timed if (post.row.scheduled_at or now) >= now]
     parts = {
-        "Coming up": _by_day(coming),
-        "Without a time": {"": [post for post in shown if post.row.scheduled_at is None]},
-        "Before now": _by_day(reversed([post for post in timed if post not in coming])),
+        "Upcoming": _by_day(coming),
+        "Unscheduled": {"": [post for post in shown if post.row.scheduled_at is None]},
+        "Past": _by_day(reversed([post for post in timed if post not in coming])),
     }
     parts = {name: days for name, days in parts.items() if any(days.values())}
     return {"parts": parts, "has_more": has_more, "shown": POSTS_SHOWN, "timezone": timezone}

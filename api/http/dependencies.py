@@ -129,7 +129,7 @@ def _refuse_unknown_parameters(request: Request) -> None:
     known = _query_names(request.scope["route"].dependant)
     for name in request.query_params:
         if name not in known:
-            remedy = f"use {', '.join(sorted(known))}" if known else "this address takes none"
+            remedy = f"use {', '.join(sorted(known))}" if known else "this endpoint has none"
             detail = f"unknown query parameter {name!r}: {remedy}"
             raise ApiError(
                 422,
@@ -186,7 +186,7 @@ def parse_if_match(header: str | None) -> int | None:
         return None
     tag = re.fullmatch(r'(?:W/)?"(\d{1,9})"', header.strip(), re.ASCII)
     if tag is None:
-        raise ApiError(412, "stale", "the If-Match header holds no ETag of ours: read the ETag again")
+        raise ApiError(412, "stale", "the If-Match header is not an ETag of this API: read the ETag again")
     return int(tag[1])
 
 

@@ -135,8 +135,8 @@ def _documented_methods(request: Request) -> list[str]:
 def _from_http(error: HTTPException) -> ApiError:
     codes = {404: "not_found", 405: "method_not_allowed", 400: "malformed_body"}
     details = {
-        404: "there is nothing at this address: /docs lists what there is",
-        405: "this address does not take this method: see the Allow header",
+        404: "there is no such endpoint: see /docs",
+        405: "this endpoint does not support this method: see the Allow header",
     }
     return ApiError(
         error.status_code,
@@ -180,15 +180,17 @@ def _from_warehouse(error: WarehouseError) -> ApiError:
         case StorageError():
             return ApiError(503, error.code, error.message, retryable=True)
         case _:
-            logger.error("the installation is wrong: %s", error.message)
-            return ApiError(503, error.code, "the server is not set up rightly: see its log", retryable=True)
+            logger.error("setup error: %s", error.message)
+            return ApiError(
+                503, error.code, "the server is not set up correctly: see its log", retryable=True
+            )
 
 
 def _from_connector(error: ConnectorError) -> ApiError:
     """Convert a platform's error: its message, and whether a retry may help."""
     match error:
         case ReauthenticateError() | PermissionMissingError():
-            return problem_at("/access_token", "token_refused", f"the platform refuses it: {error.message}")
+            return problem_at("/access_token", "token_refused", f"the platform refused it: {error.message}")
         case RateLimitedError():
             return ApiError(
                 503, error.code, error.message, retryable=True, headers=_retry_after(error.retry_at)

@@ -15,7 +15,7 @@ UNCHANGED: dict[int | str, dict[str, Any]] = {
 
 IfNoneMatch = Annotated[
     str | None,
-    Header(alias="If-None-Match", max_length=2000, description="An ETag of an earlier answer."),
+    Header(alias="If-None-Match", max_length=2000, description="ETag of an earlier response."),
 ]
 
 

@@ -79,7 +79,9 @@ class RequestEnvelope:
             if exchange.status is not None:
                 raise  # the response has started: only closing the connection shows it is incomplete
             await exchange.send_problem(
-                ApiError(500, "internal_error", "this is our fault: the log has more under the request id")
+                ApiError(
+                    500, "internal_error", "unexpected server error: the log has details under the request id"
+                )
             )
         finally:
             seconds = time.perf_counter() - started

@@ -16,9 +16,9 @@ from api.http.errors import problem_at
 _LAST_ID = re.compile(r"[\x20-\x7e]{1,200}")
 """Cursors consist of these characters only; PostgreSQL rejects comparisons with some others."""
 
-Limit = Annotated[int, Query(ge=1, le=100, description="Entries a page.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Entries per page.")]
 Cursor = Annotated[
-    str | None, Query(max_length=500, description="`next_cursor` of the page before, with the same filter.")
+    str | None, Query(max_length=500, description="`next_cursor` of the previous page, with the same filter.")
 ]
 
 

@@ -12,9 +12,9 @@ from warehouse.scheduling.periods import DEFAULT_PERIOD, AskedPeriod, resolve_pe
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 FromParameter = Annotated[
-    str | None, Query(alias="from", max_length=64, description="Included; instead of period.")
+    str | None, Query(alias="from", max_length=64, description="Start (inclusive), instead of period.")
 ]
-ToParameter = Annotated[str | None, Query(max_length=64, description="Excluded; default: now.")]
+ToParameter = Annotated[str | None, Query(max_length=64, description="End (exclusive); default: now.")]
 
 
 def asked_period(

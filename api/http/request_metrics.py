@@ -12,11 +12,11 @@ class RequestMetrics:
         self.registry = CollectorRegistry()
         self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
-            "socialflow_http_requests", "Answers given.", ("operation", "status"), registry=self.registry
+            "socialflow_http_requests", "Responses sent.", ("operation", "status"), registry=self.registry
         )
         self._seconds = Histogram(
             "socialflow_http_request_seconds",
-            "Seconds from request to answer.",
+            "Seconds from request to response.",
             ("operation",),
             registry=self.registry,
         )

@@ -19,7 +19,7 @@ class Page(BaseModel, Generic[Entry]):
     """One page of a list."""
 
     data: list[Entry]
-    has_more: bool = Field(description="Whether `next_cursor` leads to more.")
+    has_more: bool = Field(description="Whether there are more entries.")
     next_cursor: str | None = Field(description="Pass it as `cursor`, with the same filter; null at the end.")
 
 
@@ -41,27 +41,27 @@ class Problem(BaseModel):
     type: str
     title: str
     status: int
-    detail: str = Field(description="What is wrong and what to do, for people.")
+    detail: str = Field(description="What is wrong and how to fix it, for people.")
     instance: str
-    code: str = Field(description="The same as `type`, short; stable, for programs.")
+    code: str = Field(description="Stable error code for programs; the last part of `type`.")
     errors: list[ProblemEntry]
     request_id: str
     retryable: bool = Field(description="Whether the same request may succeed later.")
 
 
 _DESCRIPTIONS = {
-    400: "The body is not what its headers say.",
+    400: "The body does not match its headers.",
     401: "No valid access token.",
     403: "The token lacks the scope.",
-    404: "There is no such thing in this workspace.",
-    409: "The present state forbids it.",
+    404: "Not found in this workspace.",
+    409: "Conflict with the current state.",
     412: "It was changed since it was read.",
     413: "The body is too long.",
-    415: "The body is of a type that is not taken here.",
-    422: "The request is wrong; `errors` says where.",
+    415: "The content type is not supported.",
+    422: "The request is invalid; `errors` says where.",
     429: "Too many requests; see Retry-After.",
-    502: "The platform did not answer as it should.",
-    503: "Not now; see Retry-After.",
+    502: "The platform did not respond as expected.",
+    503: "Temporarily unavailable; see Retry-After.",
 }
 
 

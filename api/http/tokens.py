@@ -70,9 +70,9 @@ def read_token(signing_key: bytes, token: str, now: datetime) -> Claims:
     try:
         claims = jwt.decode(token, signing_key, algorithms=[_ALGORITHM], issuer=_ISSUER, options=options)
     except jwt.InvalidTokenError:
-        raise InvalidTokenError("the access token is not one of this server") from None
+        raise InvalidTokenError("the access token was not issued by this server") from None
     if not isinstance(claims["exp"], int) or claims["exp"] <= now.timestamp():
-        raise InvalidTokenError("the access token has run out: get a new one with POST /api/v1/auth/token")
+        raise InvalidTokenError("the access token has expired: get a new one with POST /api/v1/auth/token")
     return Claims(
         key_id=claims["sub"],
         scopes=frozenset(str(claims["scope"]).split()),

@@ -33,7 +33,7 @@ _DRAFTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_wor
 
 Answer = dict[str, Any]
 Platform = Annotated[str, Field(description="twitter, instagram, mastodon, ...", max_length=40)]
-PostId = Annotated[str, Field(description="As list_posts gives it: post_...", max_length=40)]
+PostId = Annotated[str, Field(description="Id from list_posts: post_...", max_length=40)]
 Time = Annotated[str, Field(description="ISO 8601, such as 2026-04-15T14:30:00Z", max_length=64)]
 
 
@@ -116,7 +116,7 @@ def build_server(client: ApiClient) -> MCPServer[None]:
         | None = None,
         platform: Platform | None = None,
         limit: Annotated[int, Field(ge=1, le=100)] = 20,
-        cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None,
+        cursor: Annotated[str | None, Field(description="next_cursor of the previous page")] = None,
     ) -> Answer:
         """List posts, newest first."""
         return await client.get("/posts", status=status, platform=platform, limit=limit, cursor=cursor)
@@ -149,7 +149,7 @@ def build_server(client: ApiClient) -> MCPServer[None]:
     async def create_draft(
         content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
-        scheduled_at: Annotated[Time | None, Field(description="When it is meant to go out.")] = None,
+        scheduled_at: Annotated[Time | None, Field(description="Intended publishing time.")] = None,
     ) -> Answer:
         """Save a draft. It is checked against the platforms' limits and not published."""
         body = {"content": content, "platforms": platforms, "scheduled_at": scheduled_at, "status": "draft"}

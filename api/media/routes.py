@@ -156,7 +156,7 @@ def fetch_media(
         row = session.get(MediaUpload, media_id)
     # A wrong signature and a missing upload get the same response, so that ids cannot be probed.
     if not store_media.is_signed(services.store.cipher, media_id, signature) or row is None:
-        raise ApiError(404, "not_found", "there is no such file here")
+        raise ApiError(404, "not_found", "there is no such file")
     if request.method == "HEAD":
         return Response(headers=_headers(row), media_type=row.content_type)
     return _send(services, row)

@@ -39,13 +39,13 @@ def read_optimal_times(
     account_id: AccountFilter = None,
     timezone: Annotated[
         str | None,
-        Query(max_length=64, description="IANA zone to tell times in; default: each account's own."),
+        Query(max_length=64, description="IANA time zone of the response; default: each account's own."),
     ] = None,
     weight: Annotated[
         Sequence[str],
         Query(
             max_length=20,
-            description="platform:number, such as instagram:2: how much its accounts count in `combined`. Repeat it.",
+            description="platform:number, such as instagram:2: weight of its accounts in `combined`. Repeatable.",
         ),
     ] = (),
     limit: Limit = 10,

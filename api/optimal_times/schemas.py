@@ -21,9 +21,11 @@ class OptimalTime(BaseModel):
     weekday: int = Field(description="0 = Monday, local.")
     hour: int = Field(description="0-23, local.")
     timezone: str
-    next_at: datetime = Field(description="The next real instant of this slot, with offset.")
+    next_at: datetime = Field(description="Next occurrence of this slot, with offset.")
     score: float = Field(description="0 = the account's worst slot, 100 = its best.")
-    expected_lift_pct: float = Field(description="Expected engagement against the account's usual times.")
+    expected_lift_pct: float = Field(
+        description="Expected engagement compared with the account's usual times."
+    )
     interval_80: Range = Field(description="80 % range of the lift, in percent.")
     p_better: float
     posts_observed: int
@@ -45,10 +47,10 @@ class TimingSubject(BaseModel):
     posts: int = Field(description="Measured posts that the estimate used.")
     basis: str = Field(description="own, mixed or prior: what the estimate of the best slot rests on.")
     confidence: str | None = Field(description="Of the best slot; null: nothing computed yet.")
-    verdict: str = Field(description="What is known about this account's timing, in words.")
+    verdict: str = Field(description="Summary of what is known about this account's timing.")
     noise_log_sd: float | None = Field(
-        description="The luck in one post, in log units: 1.1 is a factor of 3 up or down, whatever the hour. null: not "
-        "measured (fewer than 20 pairs of posts older than two days in the last year)."
+        description="Random variation of a single post, in log units: 1.1 is a factor of 3 up or down, at any hour. "
+        "null: not measured (fewer than 20 pairs of posts older than two days in the last year)."
     )
     caveats: list[str]
     computed_at: datetime | None
@@ -64,10 +66,10 @@ class AccountShare(BaseModel):
     weight: float
     expected_lift_pct: float | None
     interval_80: Range | None
-    confidence: str | None = Field(description="As in the advised times.")
+    confidence: str | None = Field(description="Same as in the recommended times.")
     own_best_lift_pct: float | None = Field(description="At the account's own best hour of the week.")
     loss_pct: float | None = Field(
-        description="Share of its engagement at that hour that it gives up at this time."
+        description="Share of its engagement at that hour that is lost at this time."
     )
 
 
@@ -132,7 +134,7 @@ class SuggestOut(BaseModel):
 
     asked: int
     found: int
-    note: str = Field(description="Says so when fewer fit than were asked for, and what would help.")
+    note: str = Field(description="Set if fewer fit than requested; says what would help.")
     timezone: str
     from_: datetime = Field(serialization_alias="from")
     to: datetime
@@ -158,9 +160,9 @@ class LimitUse(BaseModel):
     posts: int
     window_minutes: int
     used: int = Field(
-        description="Posts known here in the fullest window that holds the asked time, without a new one."
+        description="Known posts in the fullest limit window around the requested time, without a new one."
     )
-    exceeded: bool = Field(description="Whether one more would be too many.")
+    exceeded: bool = Field(description="Whether one more post would exceed the limit.")
 
 
 class TimeScore(AccountShare):
@@ -168,7 +170,7 @@ class TimeScore(AccountShare):
 
     weekday: int
     hour: int
-    timezone: str = Field(description="The account's own: weekday and hour are in it.")
+    timezone: str = Field(description="The account's time zone; weekday and hour are in it.")
     p_better: float | None
     collisions: list[Collision]
     limit: LimitUse | None = Field(description="null: the platform publishes no such limit.")

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 class PlacedPosts(BaseModel):
     """One of the two groups of the experiment."""
 
-    posts: int = Field(description="That could be compared.")
-    publications: int = Field(description="Measured at that age.")
+    posts: int = Field(description="Posts that could be compared.")
+    publications: int = Field(description="Posts measured at that age.")
 
 
 class TimingLiftOut(BaseModel):

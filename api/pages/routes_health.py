@@ -35,7 +35,7 @@ class ReadyOut(BaseModel):
     """Readiness of the process, per component."""
 
     status: Literal["ready", "degraded", "not_ready"] = Field(
-        description="degraded: everything can be used, and a scheduled flow has not done its work for three periods."
+        description="degraded: all components work, but a scheduled flow has not succeeded for three periods."
     )
     store: CheckResult
     lake: CheckResult
@@ -54,7 +54,7 @@ async def get_health() -> HealthOut:
     "/readyz",
     operation_id="get_readiness",
     summary="Check that the API can serve requests",
-    responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
+    responses={503: {"model": ReadyOut, "description": "A component is unavailable."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     """Check store, lake, orchestrator and publisher, and list the scheduled flows that are behind."""
@@ -78,9 +78,7 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     )
 
 
-@router.get(
-    "/metrics", operation_id="get_metrics", summary="Read the metrics for Prometheus", response_class=Response
-)
+@router.get("/metrics", operation_id="get_metrics", summary="Get Prometheus metrics", response_class=Response)
 def get_metrics(services: ServicesDep) -> Response:
     """Return Prometheus metrics of the queue and of this process's requests."""
     with services.store.read() as session:
@@ -113,26 +111,26 @@ class _QueueCollector:
         yield by_status
         yield GaugeMetricFamily(
             "socialflow_publications_late",
-            "More than a minute past their own time and not out; paused ones aside.",
+            "Publications more than a minute late, except paused ones.",
             self._state.late,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_oldest_late_seconds",
-            "How long past its time the longest waiting one is.",
+            "How late the oldest late publication is.",
             self._state.oldest_late_seconds,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_unknown",
-            "Sent with an outcome that is still being found out.",
+            "Publications sent with an unknown outcome.",
             self._state.by_status.get("unknown", 0),
         )
         yield GaugeMetricFamily(
             "socialflow_publications_unknown_stale",
-            "Of them, those that nobody has found out about for ten minutes.",
+            "Publications with an unknown outcome for over ten minutes.",
             self._state.stale_unknown,
         )
         yield GaugeMetricFamily(
-            "socialflow_accounts_revoked", "Accounts whose token the platform refuses.", self._state.revoked
+            "socialflow_accounts_revoked", "Accounts whose token the platform rejects.", self._state.revoked
         )
 
 
@@ -145,9 +143,9 @@ class _FlowCollector:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges; a flow without such a run has no sample."""
         for kind, words in (
-            ("start", "When a run of the flow last began."),
-            ("success", "When a run of the flow last ended well."),
-            ("failure", "When a run of the flow last failed, if only for single accounts."),
+            ("start", "Time the flow's last run started."),
+            ("success", "Time of the flow's last success."),
+            ("failure", "Time of the flow's last failure, even if only for some accounts."),
         ):
             family = GaugeMetricFamily(
                 f"socialflow_flow_last_{kind}_timestamp_seconds", words, labels=("flow",)
@@ -173,11 +171,11 @@ class _WebhookCollector:
         """Yield the gauges."""
         state = self._state
         gauges = (
-            ("backlog", "Deliveries whose time has come; those to disabled endpoints aside.", state.backlog),
-            ("oldest_seconds", "How long the longest waiting of them has waited.", state.oldest_seconds),
+            ("backlog", "Due deliveries, except those to disabled endpoints.", state.backlog),
+            ("oldest_seconds", "How long the oldest due delivery has waited.", state.oldest_seconds),
             ("retrying", "Deliveries that failed and wait for their next attempt.", state.retrying),
-            ("exhausted", "Deliveries that were given up and can be replayed.", state.exhausted),
-            ("disabled", "Endpoints that get nothing at present.", state.disabled),
+            ("exhausted", "Exhausted deliveries, which can be replayed.", state.exhausted),
+            ("disabled", "Disabled endpoints.", state.disabled),
         )
         for name, words, value in gauges:
             yield GaugeMetricFamily(f"socialflow_webhook_{name}", words, value)

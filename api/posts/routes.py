@@ -74,7 +74,7 @@ def list_posts_page(
     services: ServicesDep,
     caller: Reader,
     *,
-    status: Annotated[list[PostStatus] | None, Query(description="Repeat it for several.")] = None,
+    status: Annotated[list[PostStatus] | None, Query(description="Repeatable.")] = None,
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     from_: Annotated[
@@ -83,7 +83,7 @@ def list_posts_page(
     to: Annotated[str | None, Query(max_length=64, description="scheduled_at before here.")] = None,
     recurrence_id: Annotated[str | None, Query(max_length=40, description="Posts of one rule.")] = None,
     approval: Annotated[
-        ApprovalState | None, Query(description="`pending` lists what waits for one.")
+        ApprovalState | None, Query(description="`pending` lists posts that wait for approval.")
     ] = None,
     origin: Annotated[
         str,

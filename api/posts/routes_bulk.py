@@ -43,7 +43,7 @@ _BODY: dict[str, Any] = {
             }
         },
         JSON_LINES: {
-            "schema": {"type": "string", "description": "One post a line.", "example": _LINES_EXAMPLE}
+            "schema": {"type": "string", "description": "One post per line.", "example": _LINES_EXAMPLE}
         },
         CSV: {
             "schema": {
@@ -73,7 +73,7 @@ async def create_many_posts(
     dry_run: Annotated[bool, Query(description="Check every row, save nothing.")] = False,
     mode: Annotated[
         BulkMode,
-        Query(description="`all`: nothing is saved unless every row is right. `each`: what is right."),
+        Query(description="`all`: save only if every row is valid. `each`: save the valid rows."),
     ] = "all",
 ) -> Response:
     """Create up to 200 posts from JSON lines, a JSON array or CSV, in one transaction.
@@ -112,6 +112,6 @@ def _read_format(content_type: str) -> FileFormat:
         raise ApiError(
             415,
             "unsupported_media_type",
-            f"posts come as {JSON_LINES} (one a line), {JSON} (an array) or {CSV}, not as {kind or 'nothing'}",
+            f"send posts as {JSON_LINES} (one per line), {JSON} (an array) or {CSV}, not as {kind or 'nothing'}",
         )
     return _FORMATS[kind]

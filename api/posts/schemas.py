@@ -57,7 +57,7 @@ class RetryRequest(Request):
     """Which failed publications to retry."""
 
     publication_ids: list[Annotated[str, Field(max_length=40)]] = Field(
-        default_factory=list, max_length=100, description="Empty = all failed ones."
+        default_factory=list, max_length=100, description="Empty = all failed publications."
     )
 
 
@@ -90,9 +90,10 @@ class PlacementOut(BaseModel):
         description="manual: the author's own time. recommended: the best free one. random, exploration: an experiment "
         "that the workspace asked for."
     )
-    reason: str | None = Field(default=None, description="Why this time, in words.")
+    reason: str | None = Field(default=None, description="Why this time was chosen.")
     expected_lift_pct: float | None = Field(
-        default=None, description="Expected engagement against the accounts' usual times, when it was placed."
+        default=None,
+        description="Expected engagement compared with the accounts' usual times, when it was placed.",
     )
     interval_80: tuple[float, float] | None = None
     random_share: float | None = Field(
@@ -100,7 +101,7 @@ class PlacementOut(BaseModel):
         description="The share of posts placed at random when this one was placed; null: no experiment.",
     )
     seed: int | None = Field(default=None, description="Of the experiment's draw.")
-    acceptable: int | None = Field(default=None, description="How many times a random choice had.")
+    acceptable: int | None = Field(default=None, description="Number of candidate times of a random choice.")
 
 
 class Attempt(BaseModel):
@@ -121,7 +122,7 @@ class PublicationOut(BaseModel):
     platform: str
     status: str
     reason_code: str | None
-    reason: str | None = Field(description="In words, why it is in its status or not yet sent.")
+    reason: str | None = Field(description="Explains its status, or why it is not sent yet.")
     scheduled_at: datetime | None
     next_attempt_at: datetime | None
     published_at: datetime | None
@@ -138,20 +139,18 @@ class PublicationDetail(PublicationOut):
     """A post on one account, with its content there and its full history."""
 
     content: dict[str, Any]
-    story: list[str] = Field(
-        description="What happened when, in words; the last sentence says how it stands."
-    )
+    story: list[str] = Field(description="History as sentences; the last one is the current state.")
     attempts: list[Attempt] = Field(
-        description="The ledger: append-only, each row chained to the one before."
+        description="The ledger: append-only, each row chained to the previous one."
     )
-    ledger_problems: list[str] = Field(description="Empty: no row of the ledger is missing or was changed.")
+    ledger_problems: list[str] = Field(description="Empty if no row of the ledger is missing or was changed.")
 
 
 class OccurrenceRef(BaseModel):
     """The occurrence of a recurring rule that created the post."""
 
     id: str = Field(description="The recurrence's id.")
-    occurrence: str = Field(description="The local time that the rule gave it, whenever it goes out.")
+    occurrence: str = Field(description="Local time from the rule, even if the post was moved.")
 
 
 class PostBase(BaseModel):
@@ -172,7 +171,7 @@ class PostBase(BaseModel):
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
     recurrence: OccurrenceRef | None
-    approval: Approval | None = Field(description="Null: nobody was asked.")
+    approval: Approval | None = Field(description="Null: no approval was requested.")
     origin: str
     created_at: datetime
     updated_at: datetime
@@ -184,7 +183,7 @@ class PostOut(PostBase):
 
     publications: list[PublicationOut]
     warnings: list[str] = Field(
-        default_factory=list, description="What is accepted now but has to change before it can go out."
+        default_factory=list, description="Issues that are accepted now but must be fixed before publishing."
     )
 
 
@@ -201,7 +200,7 @@ class DryRunTarget(BaseModel):
     platform: str
     handle: str
     content: dict[str, Any]
-    length: int = Field(description="As the platform counts.")
+    length: int = Field(description="Length as the platform counts it.")
     limit: int
     unit: str
 

@@ -17,7 +17,7 @@ class Approval(BaseModel):
     """Approval state of a post."""
 
     state: ApprovalState
-    at: datetime | None = Field(description="When it was asked for, or decided.")
+    at: datetime | None = Field(description="When it was requested or decided.")
     by: str | None = Field(description="The API key that decided, or `cli`.")
     reason: str | None = Field(description="Why it was rejected.")
 

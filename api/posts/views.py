@@ -57,7 +57,7 @@ def refuse_rows(report: BulkOut) -> ApiError:
     return ApiError(
         422,
         "rows_refused",
-        f"{len(bad)} of {report.total} rows are wrong, so nothing was saved (mode=each saves the others); "
+        f"{len(bad)} of {report.total} rows are invalid, so nothing was saved (mode=each saves the others); "
         f"line {bad[0].line}: {first.detail}",
         errors=[
             {**entry.model_dump(), "pointer": f"/{place}{entry.pointer}", "line": row.line}

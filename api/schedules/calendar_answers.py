@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from warehouse.store.models import Post, Publication
 
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="ETag of an answer at hand.")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="ETag of an earlier response.")]
 CALENDAR_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/calendar": {"schema": {"type": "string"}}}},
     304: {"description": "Nothing has changed."},

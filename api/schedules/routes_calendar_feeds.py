@@ -26,7 +26,7 @@ _TOKEN_PARAMETER: dict[str, Any] = {
     "name": FEED_TOKEN,
     "in": "query",
     "required": False,
-    "description": "Of a feed (POST /calendar-feeds): for programs that cannot send a header. Never logged.",
+    "description": "Token of a feed (POST /calendar-feeds), for programs that cannot send a header. Never logged.",
     "schema": {"type": "string", "maxLength": 200},
 }
 

@@ -93,7 +93,7 @@ def preview_recurrence(
     rrule: Annotated[str, Query(max_length=500, examples=["FREQ=MONTHLY;BYDAY=-1FR"])],
     starts_at: Annotated[str, Query(max_length=64, examples=["2030-04-15T09:00:00"])],
     timezone: Annotated[str | None, Query(max_length=64, description="Default: the workspace's.")] = None,
-    exdate: Annotated[list[str] | None, Query(max_length=500, description="Repeat it for several.")] = None,
+    exdate: Annotated[list[str] | None, Query(max_length=500, description="Repeatable.")] = None,
     limit: Limit = 10,
 ) -> PreviewOut:
     """Preview the next times of a rule without saving it."""
@@ -168,7 +168,7 @@ def delete_recurrence(
     caller: Writer,
     *,
     posts: Annotated[
-        Literal["cancel", "keep"], Query(description="What becomes of its posts that are not sent yet.")
+        Literal["cancel", "keep"], Query(description="What to do with its unsent posts.")
     ] = "cancel",
     if_match: IfMatch = None,
 ) -> Response:

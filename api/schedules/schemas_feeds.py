@@ -12,7 +12,7 @@ class FeedOut(BaseModel):
 
     id: str
     name: str
-    created_by: str = Field(description="The API key that made it.")
+    created_by: str = Field(description="The API key that created it.")
     created_at: datetime
     rotated_at: datetime | None
     revoked_at: datetime | None
@@ -21,5 +21,5 @@ class FeedOut(BaseModel):
 class FeedCreated(FeedOut):
     """A created feed with its token, which is shown once."""
 
-    token: str | None = Field(description="Null in a repeated answer: rotate the feed if it was lost.")
-    path: str | None = Field(description="What to put after this server's own address; holds the token.")
+    token: str | None = Field(description="Null in a replayed response: rotate the feed if it was lost.")
+    path: str | None = Field(description="Path to append to this server's address; contains the token.")

@@ -15,4 +15,4 @@ class QueueSlotOut(BaseModel):
     weekday: int = Field(description="0 = Monday.")
     time: str = Field(description="HH:MM in `timezone`.")
     timezone: str = Field(description="The account's zone, or the workspace's.")
-    next_at: datetime = Field(description="When it comes round next, taken or not.")
+    next_at: datetime = Field(description="Next occurrence, taken or not.")

@@ -38,17 +38,19 @@ class RecurrencePatch(RecurrenceChange):
 class OccurrenceOut(BaseModel):
     """One occurrence of a rule."""
 
-    occurrence: str = Field(description="Its local time, which names it.")
+    occurrence: str = Field(description="Local time, which identifies it.")
     scheduled_at: datetime
     resolution: Resolution
-    note: str | None = Field(description="What became of a local time that the clocks skip or show twice.")
+    note: str | None = Field(
+        description="How a local time that a clock change skips or repeats was resolved."
+    )
 
 
 class UpcomingOccurrence(OccurrenceOut):
     """One upcoming occurrence of a saved rule."""
 
     post_id: str | None = Field(
-        description="Null: its post is not made yet, or none of its accounts is connected."
+        description="Null: its post is not created yet, or none of its accounts is connected."
     )
 
 
@@ -79,8 +81,10 @@ class RecurrenceOut(BaseModel):
     first_comment: str | None
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
-    made_until: datetime | None = Field(description="Posts are made up to here; null = the rule has no more.")
-    upcoming: list[UpcomingOccurrence] = Field(description="The next five.")
+    made_until: datetime | None = Field(
+        description="Posts are created up to this time; null = no further occurrences."
+    )
+    upcoming: list[UpcomingOccurrence] = Field(description="The next five occurrences.")
     created_at: datetime
     updated_at: datetime
     version: int = Field(description="The number in the rule's ETag.")

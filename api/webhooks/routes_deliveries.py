@@ -36,7 +36,7 @@ def list_webhook_deliveries(
     services: ServicesDep,
     caller: Administrator,
     *,
-    status: Annotated[DeliveryStatus | None, Query(description="Only these.")] = None,
+    status: Annotated[DeliveryStatus | None, Query(description="Only deliveries with this status.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Page[DeliveryOut]:

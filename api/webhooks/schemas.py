@@ -22,10 +22,10 @@ class WebhookOut(BaseModel):
     disabled_reason: str | None
     failing_since: datetime | None = Field(description="First failure after the last success.")
     failures_in_a_row: int
-    paused_until: datetime | None = Field(description="After failures: nothing is tried before.")
+    paused_until: datetime | None = Field(description="After failures: no attempt before this time.")
     last_success_at: datetime | None
     old_secret_until: datetime | None = Field(
-        description="Until when the secret before the last still signs too."
+        description="Until when deliveries are also signed with the previous secret."
     )
     created_at: datetime
     updated_at: datetime
@@ -35,7 +35,7 @@ class WebhookWithSecret(WebhookOut):
     """A webhook with its new secret. Store it now: it is not shown again."""
 
     secret: str | None = Field(
-        description="Begins with whsec_. Null in a repeated answer: no secret is kept there. Rotate it then."
+        description="Starts with whsec_. Null in a replayed response, which stores no secret: rotate it then."
     )
 
 
@@ -43,7 +43,7 @@ class AttemptOut(BaseModel):
     """One delivery attempt."""
 
     at: datetime
-    status: int | None = Field(description="HTTP status of the answer; null = there was none.")
+    status: int | None = Field(description="HTTP status of the response; null = no response.")
     error: str | None
     milliseconds: int
 
@@ -55,7 +55,7 @@ class DeliveryOut(BaseModel):
     event_id: str = Field(description="The `webhook-id` header: the same for every attempt and replay.")
     type: str
     status: DeliveryStatus = Field(description="exhausted: given up; replay it once the receiver works.")
-    attempts: int = Field(description="Since it was made, or since it was replayed.")
+    attempts: int = Field(description="Number of attempts since it was created or replayed.")
     replayed: bool
     next_attempt_at: datetime | None
     delivered_at: datetime | None
@@ -67,8 +67,8 @@ class DeliveryDetail(DeliveryOut):
     """A delivery with all its details."""
 
     history: list[AttemptOut] = Field(description="The newest 20 attempts, oldest first.")
-    response: str | None = Field(description="The beginning of the last answer's body.")
-    payload: dict[str, Any] = Field(description="What is sent, as JSON.")
+    response: str | None = Field(description="Start of the last response body.")
+    payload: dict[str, Any] = Field(description="The payload, as JSON.")
 
 
 class ReplayOut(BaseModel):

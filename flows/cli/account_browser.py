@@ -54,7 +54,7 @@ def connect_by_browser(
     with _passing_key(store, workspace_id) as key:
         started = _begin(api_url, key, platform, {name: value for name, value in asked.items() if value})
         url = str(started["authorization_url"])
-        say(f"Open this address in a browser and say yes there (it works once, for ten minutes):\n{url}")
+        say(f"Open this address in a browser and approve (it works once, for ten minutes):\n{url}")
         if opens:
             webbrowser.open(url)
         state = parse_qs(urlsplit(url).query)["state"][0]
@@ -81,7 +81,7 @@ def _begin(api_url: str, key: CreatedApiKey, platform: Platform, asked: dict[str
             credentials = {"api_key": key.api_key, "api_secret": key.api_secret}
             answer = client.post("/api/v1/auth/token", json=credentials)
             if answer.status_code == 401:
-                raise SetupError(f"what answers at {api_url} works with another store than this home's")
+                raise SetupError(f"the server at {api_url} uses another store than this home")
             answer.raise_for_status()
             token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
             answer = client.post(f"/api/v1/accounts/connect/{platform}/start", json=asked, headers=token)
@@ -92,7 +92,7 @@ def _begin(api_url: str, key: CreatedApiKey, platform: Platform, asked: dict[str
             return started
     except (httpx.HTTPError, ValueError, KeyError):
         raise SetupError(
-            f"no SocialFlow API answers at {api_url}, and the platform sends the browser back to it: start "
+            f"no SocialFlow API answers at {api_url}, which the platform redirects the browser to: start "
             "`socialflow up` first (SOCIALFLOW_API_HOST and SOCIALFLOW_API_PORT say where it listens)"
         ) from None
 
@@ -113,4 +113,4 @@ def _wait_for_accounts(
         if found:
             return found
         time.sleep(PAUSE_SECONDS)
-    raise NotConnectedError("nobody came back from the platform in time: nothing was connected, begin again")
+    raise NotConnectedError("nobody returned from the platform in time: nothing was connected, start again")

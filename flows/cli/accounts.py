@@ -61,7 +61,9 @@ def connect(
     platform: Annotated[str | None, typer.Option(help="The same, as an option.")] = None,
     browser: Annotated[
         bool,
-        typer.Option("--browser", help="Agree on the platform's own page; `socialflow up` has to run."),
+        typer.Option(
+            "--browser", help="Authorize on the platform's own page; `socialflow up` must be running."
+        ),
     ] = False,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="With --browser: only print the address to open.")
@@ -69,7 +71,7 @@ def connect(
     page: Annotated[
         str | None,
         typer.Option(
-            help="With --browser, of several: a Facebook page's id, or urn:li:organization:123 on LinkedIn."
+            help="With --browser, if there are several: a Facebook page's id, or urn:li:organization:123 on LinkedIn."
         ),
     ] = None,
     timeout: Annotated[
@@ -83,14 +85,14 @@ def connect(
         ),
     ] = None,
     refresh_token: Annotated[
-        str | None, typer.Option(help=f"Where the platform gives one; also by {REFRESH_TOKEN_VARIABLE}.")
+        str | None, typer.Option(help=f"If the platform gives one; also from {REFRESH_TOKEN_VARIABLE}.")
     ] = None,
-    expires_at: Annotated[str | None, typer.Option(help="When the access token ends, ISO 8601.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help="When the access token expires, ISO 8601.")] = None,
     instance_url: Annotated[
         str | None, typer.Option(help="Mastodon and Bluesky: the account's own server, https://...")
     ] = None,
     handle: Annotated[
-        str | None, typer.Option(help="Bluesky with an app password: whose it is. Telegram: @channel.")
+        str | None, typer.Option(help="Bluesky with an app password: its handle. Telegram: @channel.")
     ] = None,
     timezone: Annotated[
         str | None,
@@ -146,7 +148,7 @@ def connect(
 @app.command("list")
 def list_(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Disconnected ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include disconnected accounts.")] = False,
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 AsOfOption = Annotated[
     str | None,
     typer.Option(
-        "--as-of", help="See the lake as it was: a snapshot's number, or a time such as 2026-11-01T06:00."
+        "--as-of", help="Query the lake as of a snapshot number, or a time such as 2026-11-01T06:00."
     ),
 ]
 
@@ -40,7 +40,7 @@ def parse_as_of(text: str | None) -> int | datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInputError(
-            f"--as-of {text!r} is neither a snapshot's number nor a time such as 2026-11-01T06:00Z",
+            f"--as-of {text!r} is neither a snapshot number nor a time such as 2026-11-01T06:00Z",
             field="as_of",
         ) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Create, list, rotate and revoke addresses for calendar programs.",
+    help="Create, list, rotate and revoke feed addresses for calendar apps.",
 )
 
 BY = "cli"
@@ -30,7 +30,7 @@ FeedId = Annotated[str, typer.Argument(help="As `socialflow calendar-feeds list`
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="Whose calendar it is, to tell feeds apart.")],
+    name: Annotated[str, typer.Option(help="Name of the feed, to tell feeds apart.")],
     as_json: JsonOption = False,
 ) -> None:
     """Create a feed address for a calendar app and print it; its token is not shown again."""
@@ -56,7 +56,7 @@ def list_(*, as_json: JsonOption = False) -> None:
 @app.command()
 def rotate(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Replace a feed's token. The old address stops working at once."""
-    confirm(f"Rotate {feed_id}? Its present address stops working at once.", yes=yes)
+    confirm(f"Rotate {feed_id}? Its current address stops working at once.", yes=yes)
     with open_workspace() as opened:
         made = feeds.rotate_feed(
             opened.session, opened.store.cipher, opened.workspace_id, feed_id, opened.now

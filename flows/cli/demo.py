@@ -37,9 +37,9 @@ LOG_LINES = 15
 def demo(
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Show it and stop; exit code 0 only if all happened.")
+        bool, typer.Option("--once", help="Run the demo and exit; exit code 0 only if every step succeeded.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Do not remove the demo's folder at the end.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder at the end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run everything: connect four accounts, read half a year, publish, measure, and recommend times."""
@@ -53,7 +53,7 @@ def demo(
         with hold_home(home), Ports() as ports:
             result = _run(home, _choose_ports(ports, wanted), started, once=once)
         if result is None:
-            say("Stopped before everything was shown.")
+            say("Stopped before the demo was complete.")
             raise typer.Exit(130)
         if as_json:
             print_json(result)
@@ -63,7 +63,7 @@ def demo(
         if problems:
             for line in _last_log_lines(home):
                 say(line)
-            raise DemoError(f"the demo did not show everything: {'; '.join(problems)}")
+            raise DemoError(f"the demo failed: {'; '.join(problems)}")
     finally:
         if keep:
             say(f"kept: {home}")
@@ -115,7 +115,7 @@ def _read(outcome: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         told = json.loads(outcome.read_text())
     except (OSError, ValueError):
-        return {"problems": ["the showing ended without a result"]}, {}
+        return {"problems": ["the demo ended without a result"]}, {}
     return told["result"], told["access"]
 
 
@@ -124,10 +124,10 @@ def _summarise(result: dict[str, Any]) -> str:
         return ""
     overview = result["overview"]
     return (
-        f"\n{result['published']} of {result['scheduled']} publications out, {result['duplicates']} twice, "
-        f"95 % within {result['lateness_p95_s']:.2f} s of their second; {result['snapshots']} snapshots; "
+        f"\n{result['published']} of {result['scheduled']} published, {result['duplicates']} duplicates, "
+        f"95 % within {result['lateness_p95_s']:.2f} s of their scheduled second; {result['snapshots']} snapshots; "
         f"30 days: {overview['total_posts']} posts, {overview['total_engagement']} engagements. "
-        f"Shown in {result['seconds']} s."
+        f"The demo took {result['seconds']} s."
     )
 
 

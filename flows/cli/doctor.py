@@ -32,7 +32,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
 
 def _summarize(result: dict[str, Any]) -> str:
     words = [f"{kind}: {', '.join(result[key])}" for kind, key in _PARTS if result[key]]
-    return "; ".join(words) or "all is well"
+    return "; ".join(words) or "everything is fine"
 
 
 _PARTS = (("wrong", "failed"), ("worth a look", "warnings"))

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from warehouse.store.models import Workspace
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Make, list and revoke API keys."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Create, list and revoke API keys.",
 )
 
 WorkspaceOption = Annotated[
@@ -46,10 +49,10 @@ def create(
     scope: Annotated[
         list[str] | None, typer.Option(help=f"Some of: {', '.join(SCOPES)}. Repeat the option; default: all.")
     ] = None,
-    expires_in_days: Annotated[int | None, typer.Option(min=1, help="Default: no end.")] = None,
+    expires_in_days: Annotated[int | None, typer.Option(min=1, help="Default: it does not expire.")] = None,
     expires_at: Annotated[
         str | None,
-        typer.Option(help="ISO 8601; without offset in the workspace's zone. Default: no end."),
+        typer.Option(help="ISO 8601; without offset in the workspace's zone. Default: it does not expire."),
     ] = None,
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,

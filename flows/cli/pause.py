@@ -23,7 +23,7 @@ def pause(*, as_json: JsonOption = False) -> None:
         print_json(shown)
     else:
         since = shown["publishing_paused_at"]
-        say(f"publishing is paused since {since:%Y-%m-%d %H:%M:%S} UTC; `socialflow resume` ends that")
+        say(f"publishing is paused since {since:%Y-%m-%d %H:%M:%S} UTC: `socialflow resume` resumes it")
 
 
 @resume_app.command()
@@ -34,4 +34,4 @@ def resume(*, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(shown)
     else:
-        say("publishing goes on")
+        say("publishing is resumed")

@@ -64,7 +64,8 @@ def set_(
     *,
     account_id: AccountId,
     slots: Annotated[
-        list[str], typer.Argument(metavar="SLOT...", help='Each as "mon 09:30", in the account\'s zone.')
+        list[str],
+        typer.Argument(metavar="SLOT...", help='Slots such as "mon 09:30", in the account\'s zone.'),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -126,7 +127,7 @@ def parse_weekday(text: str) -> int:
     found = [number for number, day in enumerate(WEEKDAYS) if len(name) >= 2 and day.lower().startswith(name)]
     if len(found) != 1:
         raise InvalidInputError(
-            f"{text!r} is no weekday: use {WeekdayHelp}", field="weekday", code="invalid_weekday"
+            f"{text!r} is not a weekday: use {WeekdayHelp}", field="weekday", code="invalid_weekday"
         )
     return found[0]
 
@@ -135,7 +136,7 @@ def _parse_slot(text: str) -> QueueSlotCreate:
     weekday, _, time = text.strip().partition(" ")
     if not time.strip():
         raise InvalidInputError(
-            f'{text!r} is no slot: write weekday and time, such as "mon 09:30"',
+            f'{text!r} is not a slot: write weekday and time, such as "mon 09:30"',
             field="slots",
             code="invalid_slot",
         )

@@ -39,15 +39,15 @@ app = typer.Typer(
     help="Run one flow now, without a server.",
 )
 
-AheadOption = Annotated[
-    int, typer.Option(min=0, help="Also what falls due within this many minutes; readings never hurt.")
-]
+AheadOption = Annotated[int, typer.Option(min=0, help="Include what becomes due within this many minutes.")]
 
 
 @app.command()
 def publish(
     *,
-    seconds: Annotated[float, typer.Option(min=0, help="Go on for this long; 0: what is due now.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Keep running for this long; 0: only what is due now.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Publish due posts."""

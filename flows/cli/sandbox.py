@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def sandbox(
     *,
     port: Annotated[int | None, typer.Option(help="Default: SOCIALFLOW_SANDBOX_PORT, else 8090.")] = None,
-    seed: Annotated[int, typer.Option(help="Other seeds make other accounts and histories.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated accounts and histories.")] = 7,
 ) -> None:
     """Run the simulated platforms on 127.0.0.1 until Ctrl-C."""
     wanted = port or FlowSettings().sandbox_port

@@ -24,10 +24,12 @@ ZoneOption = Annotated[
 
 def suggest(
     *,
-    count: Annotated[int, typer.Option(min=1, max=100, help="How many posts want a time.")] = 3,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Number of posts to find a time for.")] = 3,
     platform: Annotated[
         list[str] | None,
-        typer.Option(help="All connected accounts of this platform; repeat it. Default: every account."),
+        typer.Option(
+            help="All connected accounts of this platform; repeat the option. Default: every account."
+        ),
     ] = None,
     account: Annotated[
         list[str] | None, typer.Option(help="One account by its id; repeat the option.")
@@ -39,7 +41,7 @@ def suggest(
         int, typer.Option(min=30, max=10_080, help="Minutes from one post of an account to the next.")
     ] = 120,
     weight: Annotated[
-        list[str] | None, typer.Option(help="How much a platform counts: instagram:2; repeat the option.")
+        list[str] | None, typer.Option(help="Weight of a platform: instagram:2; repeat the option.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,7 +103,7 @@ def together(
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     timezone: ZoneOption = None,
     weight: Annotated[
-        list[str] | None, typer.Option(help="How much a platform counts: instagram:2; repeat the option.")
+        list[str] | None, typer.Option(help="Weight of a platform: instagram:2; repeat the option.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many times.")] = 10,
     as_json: JsonOption = False,

@@ -36,7 +36,7 @@ def times(
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=168, help="Slots per account.")] = 3,
     timezone: Annotated[
-        str | None, typer.Option(help="IANA zone in which times are shown; default: each account's own.")
+        str | None, typer.Option(help="IANA time zone of the output; default: each account's own.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Create, change, test and delete webhooks; list and repeat their deliveries.",
+    help="Create, change, test and delete webhooks; list and replay their deliveries.",
 )
 
 WebhookId = Annotated[str, typer.Argument(help="As `socialflow webhooks list` shows it.")]
@@ -41,7 +41,7 @@ def create(
     *,
     url: Annotated[str, typer.Option(help="Where events are sent: https, on the public internet.")],
     event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; default: all.")] = None,
-    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    description: Annotated[str, typer.Option(help="Description of the webhook.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Create a webhook and print the secret that signs its events, which is not shown again."""
@@ -87,9 +87,9 @@ def show(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
 def change(
     *,
     webhook_id: WebhookId,
-    url: Annotated[str | None, typer.Option(help="Where events are sent from now on.")] = None,
-    event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; replaces the present ones.")] = None,
-    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    url: Annotated[str | None, typer.Option(help="New address for events.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; replaces the current ones.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description of the webhook.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change the address, the events or the description; omitted options stay unchanged."""
@@ -120,7 +120,7 @@ def delete(*, webhook_id: WebhookId, yes: YesOption = False) -> None:
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
         url = row.url
-    confirm(f"Delete the webhook to {url}, its log and what still waits for it?", yes=yes)
+    confirm(f"Delete the webhook to {url} with its log and its pending deliveries?", yes=yes)
     with open_workspace() as opened:
         endpoints.delete_endpoint(opened.session, opened.workspace_id, webhook_id)
     say(f"{webhook_id} is deleted.")
@@ -146,7 +146,7 @@ def send_test(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(shown)
     else:
-        say(f"the test event is on its way: socialflow webhooks delivery {webhook_id} {shown['id']}")
+        say(f"the test event is queued: socialflow webhooks delivery {webhook_id} {shown['id']}")
 
 
 @app.command()
@@ -201,7 +201,7 @@ def replay(
         ),
     ] = None,
     delivery_id: Annotated[str | None, typer.Option("--delivery", help="Or one delivery, by its id.")] = None,
-    only_undelivered: Annotated[bool, typer.Option(help="Leave out what was delivered already.")] = False,
+    only_undelivered: Annotated[bool, typer.Option(help="Skip events that were already delivered.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Send events again under the same ids; `socialflow up` delivers them within seconds."""

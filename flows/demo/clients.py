@@ -139,9 +139,9 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **content: An
     try:
         answer = await client.request(method, path, **content)
     except httpx.TransportError as error:
-        raise DemoError(f"{method} {path} was not answered: {type(error).__name__}") from error
+        raise DemoError(f"{method} {path} got no response: {type(error).__name__}") from error
     if answer.is_error:
         raise DemoError(
-            f"{method} {answer.request.url.path} was answered {answer.status_code}: {answer.text[:500]}"
+            f"{method} {answer.request.url.path} failed with {answer.status_code}: {answer.text[:500]}"
         )
     return answer.json()

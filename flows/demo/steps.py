@@ -102,13 +102,13 @@ class Shown:
 
 def _find_problems(result: dict[str, Any]) -> list[str]:
     checks = {
-        f"{result['published']} of {result['scheduled']} publications are out": (
+        f"{result['published']} of {result['scheduled']} publications were published": (
             result["published"] == result["scheduled"] > 0
         ),
-        f"{result['duplicates']} posts went out twice": result["duplicates"] == 0,
+        f"{result['duplicates']} posts were published twice": result["duplicates"] == 0,
         "no snapshot is in the lake": result["snapshots"] > 0,
         "the overview is empty": bool(result["overview"].get("total_posts")),
-        "there are no optimal times": bool(result["optimal_times"].get("data")),
+        "no optimal times were computed": bool(result["optimal_times"].get("data")),
     }
     return [problem for problem, fine in checks.items() if not fine]
 
@@ -215,7 +215,9 @@ class Demo:
                 reasons = "; ".join(item["reason"] for item in post["publications"] if item["reason"])
                 raise DemoError(f"a post is {post['status']}: {reasons}")
             elif datetime.now(UTC) > deadline:
-                raise DemoError(f"{len(waiting)} posts are not out in time; the first is {post['status']}")
+                raise DemoError(
+                    f"{len(waiting)} posts were not published in time; the first is {post['status']}"
+                )
             else:
                 await asyncio.sleep(0.3)
 

@@ -134,9 +134,7 @@ async def _read_stretches(
         page, used = await _fetch_page(resources, row, connector, cursor)
         posts += page.posts
         if page.next_cursor is not None and page.next_cursor == used:
-            raise GiveUpError(
-                "the platform gives the same page of its list again and again: reading stopped there"
-            )
+            raise GiveUpError("the platform repeats the same page of its list: reading stopped there")
         if page.next_cursor is None or len(posts) >= STRETCH:
             yield _Stretch(posts, page.next_cursor)
             posts = []
@@ -151,13 +149,13 @@ async def _fetch_page(
     """Return the page at `cursor`; if the platform no longer knows a saved cursor, the first page."""
     since = row.backfill_since
     if since is None:
-        raise ValueError(f"the backfill of {row.id} was not begun")
+        raise ValueError(f"the backfill of {row.id} was not started")
     try:
         return await connector.list_publications(since=since, cursor=cursor), cursor
     except GiveUpError:
         if cursor is None or cursor != row.backfill_cursor:
             raise
-        logger.info("%s: the saved place in its history is no longer known; reading from the start", row.id)
+        logger.info("%s: the saved cursor of its history is no longer valid; reading from the start", row.id)
         await asyncio.to_thread(_note, resources, row.id, None, 0)
         return await connector.list_publications(since=since, cursor=None), None
 
@@ -201,7 +199,7 @@ def _await_budget(resources: Resources, platform: str, unnoted: int, now: dateti
     if used >= limit:
         tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         raise RateLimitedError(
-            f"the day's {limit} reads (SOCIALFLOW_READS_PER_DAY) are used", retry_at=tomorrow
+            f"the day's {limit} reads (SOCIALFLOW_READS_PER_DAY) are used up", retry_at=tomorrow
         )
 
 

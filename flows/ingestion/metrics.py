@@ -184,7 +184,7 @@ def _keep_quick(resources: Resources, now: datetime) -> None:
     from warehouse.lake.maintenance import merge_if_many  # noqa: PLC0415 (see flows.resources)
 
     if merge_if_many(resources.lake, now):
-        logger.info("the lake's small files are merged")
+        logger.info("merging the lake's small files")
 
 
 def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:
@@ -206,7 +206,7 @@ def _grant(resources: Resources, due: list[DueAccount], now: datetime, report: R
         grant = grant_reads(session, due, limits, now)
     tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     for platform, count in grant.held_back.items():
-        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used"
+        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used up"
         report.defer(platform, reason, tomorrow)
         report.add(held_back=count)
     return grant.accounts

@@ -103,7 +103,7 @@ def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_versi
         )
         if publication is None:
             placed.problems.append(
-                f"an answer about post {_show(metrics.external_id)}, which was not asked for, or a second one"
+                f"an answer about post {_show(metrics.external_id)}, which was not requested, or a duplicate"
             )
             continue
         fault = None
@@ -121,7 +121,7 @@ def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_versi
     for external_id in batch.deleted:
         publication = unanswered.pop(external_id, None)
         if publication is None:
-            placed.problems.append(f"post {_show(external_id)} is told deleted, and was not asked for")
+            placed.problems.append(f"post {_show(external_id)} is reported as deleted, but was not requested")
         else:
             placed.deleted.append(publication.id)
     placed.missing += [publication.id for publication in unanswered.values()]
@@ -144,16 +144,16 @@ def find_readable_posts(posts: Sequence[ListedPost], problems: list[str]) -> lis
 
 def _find_listing_fault(post: ListedPost) -> str | None:
     if not isinstance(post.external_id, str) or not 0 < len(post.external_id) <= LONGEST_ID:
-        return "its id is no text that can be kept"
+        return "its id is not a text that can be stored"
     if _clean(post.external_id) != post.external_id:
-        return "its id holds characters that cannot be kept"
+        return "its id contains characters that cannot be stored"
     if not isinstance(post.published_at, datetime) or post.published_at.tzinfo is None:
-        return f"it was published at {post.published_at!r:.60}, no instant with a time zone"
+        return f"it was published at {post.published_at!r:.60}, which is not a time with a time zone"
     if post.published_at < EPOCH:
         return f"it was published at {post.published_at.isoformat()}, before 1970"
     words: tuple[object, ...] = (post.text, post.permalink or "")
     if not all(isinstance(word, str) for word in words):
-        return "its text or address is no text"
+        return "its text or address is not a text"
     return None
 
 

@@ -52,7 +52,7 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
         (known,) = lake.query(load_sql("maintenance/count_publications"))
     if known["publications"] < measured:
         detail = (
-            f"it knows {known['publications']} publications, and {measured} were measured: it was lost or replaced; "
+            f"it has {known['publications']} publications, but {measured} were measured: it was lost or replaced; "
             "restore it from a backup"
         )
         yield "lake contents", "failed", detail
@@ -79,7 +79,7 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
         detail = f"{state['never_measured']} publications older than a day were never measured"
         yield "measurement gaps", "warning", detail
     if state["failed_checks"]:
-        detail = f"{state['failed_checks']} numbers of the last day cannot be true: look at quality.findings"
+        detail = f"{state['failed_checks']} values of the last day are impossible: look at quality.findings"
         yield "data checks", "failed", detail
     elif state["warnings"]:
         yield (
@@ -118,4 +118,4 @@ def _describe_absence(settings: WarehouseSettings, catalog: Path, measured: int)
     if left or measured:
         what = f"its Parquet files are in {data}" if left else f"{measured} measured publications were in it"
         return "lake", "failed", f"the catalog {catalog} is missing, and {what}: restore it from a backup"
-    return "lake", "warning", "there is no lake yet: `socialflow up` makes it"
+    return "lake", "warning", "there is no lake yet: `socialflow up` creates it"

@@ -35,7 +35,7 @@ def examine_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iter
             yield (
                 "processes",
                 "failed",
-                "stopped without an orderly end (a power cut, kill -9): `socialflow up` starts it again",
+                "terminated abnormally (power failure, kill -9): `socialflow up` starts it again",
             )
         return
     addresses = (noted or {}).get("addresses")
@@ -49,7 +49,7 @@ def examine_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iter
     yield (
         "prefect",
         "ok" if status == 200 else "failed",
-        f"{prefect}/api/health" if status == 200 else f"{prefect}/api/health does not answer well: {answer}",
+        f"{prefect}/api/health" if status == 200 else f"{prefect}/api/health is not healthy: {answer}",
     )
     if status == 200:
         yield from _examine_runs(prefect, (noted or {}).get("since"))
@@ -72,7 +72,7 @@ def _examine_api(address: str) -> Line:
     return (
         "api",
         "failed",
-        f"{url} does not answer well: {', '.join(failed) + ' failed' if failed else answer}",
+        f"{url} is not healthy: {', '.join(failed) + ' failed' if failed else answer}",
     )
 
 
@@ -85,7 +85,7 @@ def _examine_runs(prefect: str, since: object) -> Iterator[Line]:
     body = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}, "limit": RUNS_ASKED}
     status, answer = _ask(f"{prefect}/api/flow_runs/filter", body)
     if status != 200 or not isinstance(answer, list):
-        yield "prefect runs", "warning", f"could not be looked at: {answer}"
+        yield "prefect runs", "warning", f"could not be checked: {answer}"
         return
     dead = [run for run in answer if datetime.fromisoformat(run["state"]["timestamp"]) < started]
     if dead:

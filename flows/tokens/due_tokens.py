@@ -44,7 +44,7 @@ async def refresh_ending_tokens(
         if result == "refreshed":
             report.add(refreshed=1)
         elif result == "revoked":
-            raise GiveUpError("the platform refuses to renew the token: connect the account again")
+            raise GiveUpError("the platform refused to renew the token: connect the account again")
 
     await serve_accounts(
         rows,

@@ -38,14 +38,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Show results of posts and accounts. What was not measured is empty (null), never 0.",
+    help="Show metrics of posts and accounts. Unmeasured values are empty (null), never 0.",
 )
 
 LATEST = "latest"
 
 PeriodOption = Annotated[str | None, typer.Option(help=f"1d to 365d, up to now; default: {DEFAULT_PERIOD}.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="ISO 8601, included; instead of --period.")]
-ToOption = Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded; default: now.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="ISO 8601, inclusive; instead of --period.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive; default: now.")]
 PlatformOption = Annotated[str | None, typer.Option(help="Only this platform.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account, by its id.")]
 
@@ -70,9 +70,7 @@ def overview(
     end: ToOption = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="ISO 8601: only what was measured by then counts.")
-    ] = None,
+    as_of: Annotated[str | None, typer.Option(help="ISO 8601: use only data measured by this time.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Summarize a period: posts published in it, their results so far, new followers, top posts."""
@@ -103,7 +101,7 @@ def posts(
     age: Annotated[
         str,
         typer.Option(
-            help=f"Compare posts at this age: {', '.join(AGES)}, or latest = by their newest figures."
+            help=f"Compare posts at this age: {', '.join(AGES)}, or latest = by their newest metrics."
         ),
     ] = "24h",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
@@ -263,9 +261,9 @@ def export(
         ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="ISO 8601, included: the table's own time.")
+        str | None, typer.Option("--from", help="ISO 8601, inclusive: the table's time column.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive.")] = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
 ) -> None:

@@ -13,7 +13,7 @@ from flows.cli.output import JsonOption, print_json, say
 from warehouse.settings import WarehouseSettings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Reach and keep up the lake."
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Attach and maintain the lake."
 )
 
 

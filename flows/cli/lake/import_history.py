@@ -32,7 +32,7 @@ def import_file(
     ],
     platform: Annotated[str, typer.Option(help="Where the posts were published.")],
     account: Annotated[
-        str | None, typer.Option(help="Whose posts they are; left out, the file's column `account` says so.")
+        str | None, typer.Option(help="Account of the posts; default: the file's column `account`.")
     ] = None,
     timezone: Annotated[
         str, typer.Option(help="Zone of times without offset: Europe/Berlin, -05:00, ...")
@@ -95,6 +95,6 @@ def _tell(report: ImportReport) -> None:
         say(f"note: {note}")
     bad_lines = len({row.line for row in report.rejected})
     say(
-        f"{report.rows} rows: {report.loaded} loaded, {report.already_there} already there, {bad_lines} rejected, "
+        f"{report.rows} rows: {report.loaded} loaded, {report.already_there} already imported, {bad_lines} rejected, "
         f"{report.skipped} left for later; {len(report.accounts)} account(s)"
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 BY = "cli"
 PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
-PublicationId = Annotated[str, typer.Argument(help="As `socialflow posts show` names it.")]
+PublicationId = Annotated[str, typer.Argument(help="Id from `socialflow posts show`.")]
 
 
 def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
@@ -46,7 +46,7 @@ def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
 
 def delete(*, post_id: PostId, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Cancel a post, as `DELETE /api/v1/posts/ID` does. Published publications stay published."""
-    confirm(f"Cancel everything of {post_id} that has not been sent?", yes=yes)
+    confirm(f"Cancel the unsent publications of {post_id}?", yes=yes)
     cancel(post_id=post_id, as_json=as_json)
 
 
@@ -94,9 +94,9 @@ def resolve(
     *,
     post_id: PostId,
     publication_id: PublicationId,
-    decision: Annotated[str, typer.Option(help="published (it is out), send (now), or discard.")],
+    decision: Annotated[str, typer.Option(help="published (it is on the platform), send (now), or discard.")],
     external_id: Annotated[
-        str | None, typer.Option(help="With published: the platform's id, so that it can be measured.")
+        str | None, typer.Option(help="With published: the platform's id of the post, to read its metrics.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -129,7 +129,7 @@ def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
 def reject(
     *,
     post_id: PostId,
-    reason: Annotated[str, typer.Option(help="Why, for its author.")],
+    reason: Annotated[str, typer.Option(help="Reason, shown to its author.")],
     as_json: JsonOption = False,
 ) -> None:
     """Reject a post: it goes back to its author as a draft."""

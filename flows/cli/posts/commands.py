@@ -55,7 +55,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Schedule, change and list posts, and decide on those that need it.",
+    help="Schedule, change, list and review posts.",
 )
 
 STATUSES = ("draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled")
@@ -81,13 +81,13 @@ def create(
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
     variant: VariantsOption = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Keep it, do not send it.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Save it as a draft.")] = False,
     client_ref: ClientRefOption = None,
     allow_duplicate: DuplicateOption = False,
     idempotency_key: Annotated[
         str | None,
         typer.Option(
-            help="Any string of your own: the same command again within 24 hours makes no second post."
+            help="Unique string: repeating the command with it within 24 hours creates no second post."
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, save nothing.")] = False,
@@ -130,7 +130,7 @@ def create(
 def edit(
     *,
     post_id: PostId,
-    content: Annotated[str | None, typer.Option(help="Another text.")] = None,
+    content: Annotated[str | None, typer.Option(help="New text.")] = None,
     platform: PlatformsOption = None,
     account: AccountsOption = None,
     at: AtOption = None,
@@ -151,7 +151,8 @@ def edit(
         ),
     ] = None,
     draft: Annotated[
-        bool | None, typer.Option("--draft/--schedule", help="Keep it as a draft, or send it at its time.")
+        bool | None,
+        typer.Option("--draft/--schedule", help="Whether it stays a draft, or is sent at its time."),
     ] = None,
     client_ref: ClientRefOption = None,
     allow_duplicate: DuplicateOption = False,
@@ -203,8 +204,10 @@ def list_(
     ] = None,
     platform: Annotated[str | None, typer.Option(help="Only posts on this platform.")] = None,
     account: Annotated[str | None, typer.Option(help="Only posts on this account, by its id.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Scheduled at or after it, ISO 8601.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Scheduled before it, ISO 8601.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Scheduled at or after this time, ISO 8601.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Scheduled before this time, ISO 8601.")] = None,
     recurrence: Annotated[str | None, typer.Option(help="Only posts of this recurrence.")] = None,
     approval: Annotated[str | None, typer.Option(help=f"One of: {', '.join(APPROVALS)}.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
@@ -322,7 +325,7 @@ def _preview(wish: PostWish, images: list[Any], *, with_lake: bool, as_json: boo
     if as_json:
         print_json(told)
         return
-    say(f"the post is valid for {len(plan.draft.targets)} account(s); nothing was saved")
+    say(f"the post is valid for {len(plan.draft.targets)} account(s); it was not saved")
     for words in plan.warnings:
         say(words)
 
@@ -335,7 +338,7 @@ def _tell_saved(shown: dict[str, Any], *, as_json: bool) -> None:
     if shown["status"] == "draft":
         say(f"{shown['id']} is saved as a draft for {count} account(s)")
     else:
-        say(f"{shown['id']} goes out at {_minute(shown['scheduled_at'])} UTC to {count} account(s)")
+        say(f"{shown['id']} is scheduled for {_minute(shown['scheduled_at'])} UTC to {count} account(s)")
     note = (shown["scheduling"] or {}).get("note")
     for words in [*([note] if note else []), *shown["warnings"]]:
         say(words)

@@ -64,7 +64,7 @@ def read_image(value: str, *, max_bytes: int) -> Image:
             checked = check_file(file, filename=path.name, max_bytes=max_bytes, name=value)
     except OSError as error:
         raise InvalidInputError(
-            f"{value} cannot be read ({error.strerror or type(error).__name__}): give a picture's file, or an "
+            f"{value} cannot be read ({error.strerror or type(error).__name__}): give a picture file, or an "
             "address that begins with https://",
             field="media",
         ) from None

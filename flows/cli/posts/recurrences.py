@@ -40,7 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Create, change and delete rules that make posts again and again.",
+    help="Create, change and delete rules for recurring posts.",
 )
 
 RecurrenceId = Annotated[str, typer.Argument(help="As `socialflow recurrences list` shows it.")]
@@ -138,10 +138,8 @@ def edit(
     rule: Annotated[str | None, typer.Option(help=RuleHelp)] = None,
     starts_at: Annotated[str | None, typer.Option(help=StartHelp)] = None,
     timezone: Annotated[str | None, typer.Option(help=ZoneHelp)] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option(help=f"{SkipHelp} Replaces those that are left out now.")
-    ] = None,
-    content: Annotated[str | None, typer.Option(help="Another text for its posts.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help=f"{SkipHelp} Replaces the current ones.")] = None,
+    content: Annotated[str | None, typer.Option(help="New text of its posts.")] = None,
     platform: PlatformsOption = None,
     account: AccountsOption = None,
     link: LinkOption = None,
@@ -197,9 +195,7 @@ def edit(
 def delete(
     *,
     recurrence_id: RecurrenceId,
-    posts: Annotated[
-        str, typer.Option(help="What becomes of its posts that are not sent yet: cancel or keep.")
-    ] = "cancel",
+    posts: Annotated[str, typer.Option(help="What to do with its unsent posts: cancel or keep.")] = "cancel",
     if_version: VersionOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,

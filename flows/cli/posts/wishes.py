@@ -34,7 +34,7 @@ AtOption = Annotated[
     ),
 ]
 QueueOption = Annotated[
-    bool, typer.Option("--queue", help="At the next free slot of the accounts' queues, in place of --at.")
+    bool, typer.Option("--queue", help="At the next free slot of the accounts' queues, instead of --at.")
 ]
 TimezoneOption = Annotated[str | None, typer.Option("--timezone", help="IANA zone of --at.")]
 ExperimentOption = Annotated[
@@ -43,14 +43,14 @@ ExperimentOption = Annotated[
         "--experiment/--no-experiment", help="With --at optimal: an experiment may choose the time."
     ),
 ]
-LinkOption = Annotated[str | None, typer.Option("--link", help="A web address shown with the post.")]
+LinkOption = Annotated[str | None, typer.Option("--link", help="Web address shown with the post.")]
 ImagesOption = Annotated[
     list[str] | None,
-    typer.Option("--image", help="A picture's file, or its public address, or upload:ID; repeat the option."),
+    typer.Option("--image", help="Picture file, public address, or upload:ID; repeat the option."),
 ]
 VideosOption = Annotated[
     list[str] | None,
-    typer.Option("--video", help="A video's file, or its public address, or upload:ID; repeat the option."),
+    typer.Option("--video", help="Video file, public address, or upload:ID; repeat the option."),
 ]
 AltTextsOption = Annotated[
     list[str] | None,
@@ -67,17 +67,15 @@ FirstCommentOption = Annotated[
 ]
 VariantsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--variant", metavar="PLATFORM=TEXT", help="What one platform gets instead; repeat the option."
-    ),
+    typer.Option("--variant", metavar="PLATFORM=TEXT", help="Text for one platform; repeat the option."),
 ]
 ClientRefOption = Annotated[
     str | None, typer.Option("--client-ref", help="Your own reference, shown with the post.")
 ]
-DuplicateOption = Annotated[bool, typer.Option("--allow-duplicate", help="Accept the same content again.")]
+DuplicateOption = Annotated[bool, typer.Option("--allow-duplicate", help="Allow the same content again.")]
 VersionOption = Annotated[
     int | None,
-    typer.Option("--if-version", help="Change it only if its version is still this one."),
+    typer.Option("--if-version", help="Change it only if it still has this version."),
 ]
 
 
@@ -185,7 +183,7 @@ def _read_variants(texts: Sequence[str]) -> dict[str, dict[str, str]]:
         platform, equals, content = text.partition("=")
         if not equals or not platform.strip():
             raise InvalidInputError(
-                f"{text!r} is no variant: write PLATFORM=TEXT, such as mastodon=Hello", field="variants"
+                f"{text!r} is not a variant: write PLATFORM=TEXT, such as mastodon=Hello", field="variants"
             )
         if platform.strip() in variants:
             raise InvalidInputError(
