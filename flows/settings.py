@@ -53,7 +53,7 @@ class FlowSettings(BaseSettings):
     api_trusted_proxies: str = Field(
         default="",
         description="Addresses or networks, separated by commas, of reverse proxies whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed; none by default.",
+        "X-Forwarded-Proto are trusted; none by default.",
     )
     api_max_upload_bytes: int = Field(
         default=MAX_UPLOAD_BYTES,

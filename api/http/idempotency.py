@@ -18,8 +18,8 @@ IdempotencyKeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Any string of your own (1-255 visible characters), new for each request. A repetition within "
-        "24 hours gets the first answer again, marked `Idempotent-Replayed: true`.",
+        description="Unique string per request (1-255 visible characters). A repeated request "
+        "within 24 hours gets the first response again, marked `Idempotent-Replayed: true`.",
         # Validated below, to return a specific error code.
         json_schema_extra={"pattern": f"^{idempotency.KEY.pattern}$", "minLength": 1, "maxLength": 255},
     ),

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Plan, publish and measure posts on social platforms.
 
-Get a token with `POST /api/v1/auth/token`, send it as `Authorization: Bearer <token>`. Times are ISO 8601; answers
-are UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`. What was not measured is null,
-never 0. A POST with an `Idempotency-Key` can be repeated safely for 24 hours. Lists go on with `next_cursor`."""
+Get a token with `POST /api/v1/auth/token`, send it as `Authorization: Bearer <token>`. Times are ISO 8601; responses
+are UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`. Unmeasured values are null,
+never 0. A POST with an `Idempotency-Key` can be repeated safely for 24 hours. Lists continue with `next_cursor`."""
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
-    "Plan and understand social media posts. Times are UTC. A figure that is null was not measured: never take it "
-    "for 0. An expected lift has an 80 % range; 'no reliable timing effect' means the hour does not matter much. "
+    "Plan and understand social media posts. Times are UTC. A null figure was not measured: do not treat it as "
+    "0. An expected lift has an 80 % range; 'no reliable timing effect' means the hour does not matter much. "
     "A draft is never published by itself: a person schedules it."
 )
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -79,7 +79,7 @@ class ApiClient:
                 self._token = None
         except httpx.TransportError as error:
             raise ToolError(
-                f"SocialFlow does not answer at {self._settings.mcp_url}: is `socialflow up` running? ({error})"
+                f"SocialFlow does not respond at {self._settings.mcp_url}: is `socialflow up` running? ({error})"
             ) from None
         raise AssertionError("unreachable")
 

@@ -46,7 +46,7 @@ class TimingSubject(BaseModel):
     handle: str | None
     posts: int = Field(description="Measured posts that the estimate used.")
     basis: str = Field(description="own, mixed or prior: what the estimate of the best slot rests on.")
-    confidence: str | None = Field(description="Of the best slot; null: nothing computed yet.")
+    confidence: str | None = Field(description="Confidence of the best slot; null: nothing computed yet.")
     verdict: str = Field(description="Summary of what is known about this account's timing.")
     noise_log_sd: float | None = Field(
         description="Random variation of a single post, in log units: 1.1 is a factor of 3 up or down, at any hour. "
@@ -77,7 +77,7 @@ class SharedTime(BaseModel):
     """One time for several accounts."""
 
     next_at: datetime
-    weekday: int = Field(description="0 = Monday, in the zone of the answer.")
+    weekday: int = Field(description="0 = Monday, in the time zone of the response.")
     hour: int
     expected_lift_pct: float = Field(description="Weighted mean over the accounts.")
     interval_80: Range
@@ -117,7 +117,7 @@ class SuggestRequest(SuggestionWish):
 class Suggestion(BaseModel):
     """A suggested time. Nothing is reserved: POST a post with it as `scheduled_at`."""
 
-    at: datetime = Field(description="With the offset of the answer's zone.")
+    at: datetime = Field(description="With the offset of the response's time zone.")
     weekday: int
     hour: int
     rank: int = Field(description="1 = the most promising.")

@@ -26,7 +26,7 @@ class TimingLiftOut(BaseModel):
     accounts: int
     unmeasured: int
     too_young: int
-    reason: str | None = Field(description="Why there is no figure; null: there is one.")
+    reason: str | None = Field(description="Why the figures are null; null: they are available.")
     verdict: str
     as_of: datetime | None = Field(description="Time of the newest measurement of the workspace.")
     definitions: dict[str, str]

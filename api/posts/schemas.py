@@ -88,7 +88,7 @@ class PlacementOut(BaseModel):
 
     kind: Literal["manual", "recommended", "random", "exploration"] = Field(
         description="manual: the author's own time. recommended: the best free one. random, exploration: an experiment "
-        "that the workspace asked for."
+        "of the workspace."
     )
     reason: str | None = Field(default=None, description="Why this time was chosen.")
     expected_lift_pct: float | None = Field(

@@ -34,7 +34,7 @@ def get_calendar(
     ] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     accept: Annotated[
-        str | None, Header(description="`text/calendar` answers as iCalendar instead of JSON.")
+        str | None, Header(description="`text/calendar` returns iCalendar instead of JSON.")
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:

@@ -81,5 +81,5 @@ def _print_created(made: CreatedFeed, *, as_json: bool) -> None:
     if as_json:
         print_json({**feeds.describe_feed(made.row), "token": made.token, "path": path})
         return
-    say(f"{made.row.id} ({made.row.name}): keep this address now, it cannot be shown again.")
+    say(f"{made.row.id} ({made.row.name}): save this address now, it cannot be shown again.")
     print_records([{"address": f"{FlowSettings().api_url.rstrip('/')}{path}"}], ["address"])

@@ -80,7 +80,7 @@ def create(
         print_json(shown)
         return
     print_records([shown], ["id", "name", "api_key", "api_secret"])
-    say("Keep the secret now: only its fingerprint is stored, and it cannot be shown again.")
+    say("Save the secret now: only its fingerprint is stored, and it cannot be shown again.")
 
 
 @app.command("list")

@@ -272,7 +272,7 @@ def _print_secret(shown: dict[str, Any], *, as_json: bool) -> None:
         print_json(shown)
         return
     print_records([shown], ["id", "url", "secret"])
-    say("Keep the secret now: it cannot be shown again.")
+    say("Save the secret now: it cannot be shown again.")
 
 
 def _answer(attempt: dict[str, Any] | None) -> str | None:

@@ -44,8 +44,8 @@ def set_(
     random_share: Annotated[
         float | None,
         typer.Option(
-            help='Share of the posts placed by "optimal" that get a random acceptable time, to measure what '
-            f"the advice is worth, from 0 (off) to {LARGEST_SHARE}."
+            help='Share of the posts placed by "optimal" that get a random acceptable time, to measure the '
+            f"effect of the recommendations, from 0 (off) to {LARGEST_SHARE}."
         ),
     ] = None,
     weekly_exploration: Annotated[

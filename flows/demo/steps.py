@@ -144,7 +144,7 @@ class Demo:
             )
             await self._show_overview()
             await self._servers.wait_for_publisher()
-            self.say("the publisher is awake")
+            self.say("the publisher is running")
             await self._publish()
             metrics = await read_due_metrics(resources, pool, run_id="demo-metrics", ahead=AHEAD)
             metrics.raise_if_failed()

@@ -103,7 +103,7 @@ def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_versi
         )
         if publication is None:
             placed.problems.append(
-                f"an answer about post {_show(metrics.external_id)}, which was not requested, or a duplicate"
+                f"metrics of post {_show(metrics.external_id)}, which was not requested, or a duplicate"
             )
             continue
         fault = None

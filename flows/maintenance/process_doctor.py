@@ -116,7 +116,7 @@ def _ask(url: str, body: object = None) -> tuple[int, Any]:
         with urlopen(Request(url, data, headers), timeout=SECONDS) as answer:  # noqa: S310 (our own http address)
             return int(answer.status), _parse(answer.read())
     except HTTPError as error:
-        return error.code, _parse(error.read()) or f"it answers {error.code}"
+        return error.code, _parse(error.read()) or f"HTTP status {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         return 0, str(getattr(error, "reason", None) or error or type(error).__name__)
 

@@ -16,7 +16,7 @@ def read_lake_settings() -> WarehouseSettings:
     catalog = local_catalog(settings)
     if catalog is not None and not catalog.exists():
         raise SetupError(
-            f"there is no lake at {describe_lake(settings)} yet: `socialflow up` makes one and fills it, and "
+            f"there is no lake at {describe_lake(settings)} yet: `socialflow up` creates and fills it, and "
             "`socialflow import-history` fills one from a file"
         )
     return settings
