@@ -17,7 +17,7 @@ class WorkspaceOut(BaseModel):
     approval_required: bool = Field(description="Whether each post needs approval.")
     random_share: float = Field(
         description='Share of the posts placed by "optimal" that get a random acceptable time, to measure what the '
-        "advice is worth; 0 = off."
+        "of the recommendations; 0 = off."
     )
     weekly_exploration: bool = Field(
         description="Whether one such post a week tries a time with little data that might be best."
