@@ -28,7 +28,7 @@ class ApiSettings(BaseSettings):
     )
     rate_limit_storage: SecretStr = Field(
         default=SecretStr("memory"),
-        description="Where requests are counted: memory (each API process by itself) or redis://host:port/0 "
+        description="Where requests are counted: memory (per API process) or redis://host:port/0 "
         "(all together).",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
@@ -71,7 +71,7 @@ class ApiSettings(BaseSettings):
         ):
             # The value is not repeated: it may hold a password.
             raise ValueError(
-                "no storage of rate limits: write memory, or redis://[user:password@]host[:port][/0]"
+                "not a rate limit storage: write memory, or redis://[user:password@]host[:port][/0]"
             )
         return value
 

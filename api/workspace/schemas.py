@@ -16,7 +16,7 @@ class WorkspaceOut(BaseModel):
     publishing_paused_at: datetime | None = Field(description="Set while publishing is paused.")
     approval_required: bool = Field(description="Whether each post needs approval.")
     random_share: float = Field(
-        description='Share of the posts placed by "optimal" that get a random acceptable time, to measure what the '
+        description='Share of the posts placed by "optimal" that get a random acceptable time, to measure the effect '
         "of the recommendations; 0 = off."
     )
     weekly_exploration: bool = Field(
