@@ -1,4 +1,4 @@
-"""The HTTP API, the dashboard and the assistant tools: thin interfaces over `warehouse` and `connectors`.
+"""HTTP API, dashboard and MCP tools: thin interfaces over `warehouse` and `connectors`.
 
-Nothing outside imports it; `api.serve` is started by name.
+No other package imports it; `api.serve` is started by name.
 """

@@ -1,4 +1,4 @@
-"""The application: `uvicorn --factory api.app:create_app`."""
+"""Application factory: `uvicorn --factory api.app:create_app`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.database import Store
 
 LAKE_THREADS = 1
-"""Each question is answered on the thread that asks it: for small marts, sharing the work costs more than it saves."""
+"""DuckDB threads per query: the marts are small, so parallel execution costs more than it saves."""
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,9 +69,9 @@ ANSWER_HEADERS = (
     *("ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"),
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
 )
-"""What pages of an allowed origin may send and read, beyond what browsers always let them."""
+"""CORS: headers that pages of an allowed origin may send and read besides the safelisted ones."""
 VERSION = "1.0.0"
-"""Of the HTTP API, not of the product: it grows by the rules of semantic versioning."""
+"""Version of the HTTP API, not of the product; follows semantic versioning."""
 
 
 def create_app(
@@ -83,10 +83,10 @@ def create_app(
     clock: Clock = utc_now,
     platform_transport: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """Return the application. Settings not given come from the environment.
+    """Return the application. Settings that are not given are read from the environment.
 
-    The stores are opened when the server starts (lifespan), once in a process; that raises SetupError.
-    `clock` and `platform_transport` (instead of the network to the platforms) are for tests.
+    The stores are opened when the server starts (lifespan), once per process; that raises SetupError. `clock`
+    and `platform_transport` (instead of the network to the platforms) are for tests.
     """
     settings = settings or ApiSettings()
     request_metrics = RequestMetrics()
@@ -128,12 +128,12 @@ def create_app(
         title="SocialFlow",
         version=VERSION,
         lifespan=lifespan,
-        # Our own page at /docs: the usual ones load their scripts from a stranger's server.
+        # /docs is a page of our own: FastAPI's page loads its scripts from a third-party server.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        # The envelope decides what counts as JSON.
+        # The request envelope decides which bodies are read as JSON.
         strict_content_type=False,
     )
     install_error_handlers(app)
@@ -145,8 +145,9 @@ def create_app(
         metrics=request_metrics,
     )
     if origins := split_origins(settings.cors_origins):
-        # Outside of the envelope, so that its own refusals can be read by those pages too. No credentials: no
-        # cookie of the dashboard is ever sent by, or an answer to it shown to, a page from elsewhere.
+        # Outside the envelope, so that allowed origins can also read the errors the envelope itself returns.
+        # No credentials: a cross-origin page can neither send the dashboard's cookies nor read a response to
+        # them.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
@@ -156,7 +157,7 @@ def create_app(
         )
     strict = [Depends(refuse_misreadings)]
     v1 = APIRouter(prefix="/api/v1")
-    # Posts early: each router that is passed over takes part of every request's time.
+    # Posts first: each router that is tried before the matching one adds time to every request.
     for module in (
         auth,
         posts,

@@ -1,4 +1,7 @@
-"""The application in a process of its own, with a log, 80 MB smaller: `uvicorn --factory api.serve:create_app`."""
+"""Run the application in its own process, with logging: `uvicorn --factory api.serve:create_app`.
+
+It uses 80 MB less memory than `api.app`, because pandas is not loaded.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def create_app() -> FastAPI:
-    """Return the application by the environment's settings.
+    """Return the application with the settings of the environment.
 
-    DuckDB imports pandas (and pandas PyArrow) with the first statement that has parameters, only to recognise its
-    values among them. Where there is no pandas it does without; the API hands it none and reads no frame.
+    DuckDB imports pandas (and pandas PyArrow) with the first statement that has parameters, only to recognize
+    its values among them. It works without pandas; the API passes no data frames and reads none.
     """
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None = cannot be imported, by Python's own rule
-    from api.app import create_app as create  # noqa: PLC0415 (only now may anything import DuckDB)
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None blocks the import
+    from api.app import create_app as create  # noqa: PLC0415 (DuckDB must be imported after the line above)
     from api.http.logs import configure_logging  # noqa: PLC0415 (same)
 
     configure_logging()

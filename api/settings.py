@@ -1,4 +1,4 @@
-"""Settings of the HTTP API. Built at the entry points and passed down; no module-level instance."""
+"""Settings of the HTTP API. Created at the entry points and passed down; no module-level instance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.types import MAX_UPLOAD_BYTES
 
 
 class ApiSettings(BaseSettings):
-    """Limits that protect the API, and where it asks for the orchestrator's health."""
+    """Limits of the API, and the address of the orchestrator's health check."""
 
     model_config = SettingsConfigDict(
         env_prefix="SOCIALFLOW_API_",
@@ -20,13 +20,15 @@ class ApiSettings(BaseSettings):
         hide_input_in_errors=True,  # a mistyped address may hold a password
     )
 
-    rate_limit: int = Field(default=600, ge=1, description="Requests a minute for each API key.")
+    rate_limit: int = Field(default=600, ge=1, description="Requests per minute for each API key.")
     auth_failures: int = Field(
-        default=10, ge=1, description="Wrong credentials a minute, for each key and address, before a pause."
+        default=10,
+        ge=1,
+        description="Failed sign-ins per minute, per key and per address, before more are refused.",
     )
     rate_limit_storage: SecretStr = Field(
         default=SecretStr("memory"),
-        description="Where requests are counted: memory (each API process by itself) or redis://host:port/0 "
+        description="Where requests are counted: memory (per API process) or redis://host:port/0 "
         "(all together).",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
@@ -36,12 +38,12 @@ class ApiSettings(BaseSettings):
     )
     public_url: str | None = Field(
         default=None,
-        description="Address under which browsers reach the API; platforms send people back to it. `socialflow up`: "
+        description="Address where browsers reach the API; platforms redirect to it. `socialflow up`: "
         "its own.",
     )
     connect_return_urls: str = Field(
         default="",
-        description="Addresses, separated by commas, that a browser may be led to once an account is connected.",
+        description="Addresses, separated by commas, that browsers may be redirected to after an account is connected.",
     )
     max_upload_bytes: int = Field(
         default=MAX_UPLOAD_BYTES, ge=1024, description="Largest picture or video that can be uploaded."
@@ -49,15 +51,15 @@ class ApiSettings(BaseSettings):
     max_workspace_uploads: int = Field(
         default=100_000_000_000,
         ge=1024,
-        description="Bytes that all uploads of a workspace may have together.",
+        description="Maximum total bytes of all uploads of a workspace.",
     )
     orchestrator_url: str | None = Field(
-        default=None, description="Address that answers 200 while Prefect's server is well; /readyz asks it."
+        default=None, description="Health check address of Prefect's server (200 = healthy), used by /readyz."
     )
 
     publisher_expected: bool = Field(
         default=False,
-        description="Whether /readyz fails while no publisher is awake. `socialflow up`: yes.",
+        description="Whether /readyz fails while no publisher is running. `socialflow up`: yes.",
     )
 
     @field_validator("rate_limit_storage")
@@ -69,7 +71,7 @@ class ApiSettings(BaseSettings):
         ):
             # The value is not repeated: it may hold a password.
             raise ValueError(
-                "no storage of rate limits: write memory, or redis://[user:password@]host[:port][/0]"
+                "not a rate limit storage: write memory, or redis://[user:password@]host[:port][/0]"
             )
         return value
 
@@ -77,12 +79,12 @@ class ApiSettings(BaseSettings):
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value):
-            raise ValueError(f"{value!r} is no web address: write https://host, without query")
+            raise ValueError(f"{value!r} is not a web address: write https://host, without query")
         return value
 
     @property
     def allowed_return_urls(self) -> frozenset[str]:
-        """The single addresses of the setting."""
+        """The setting as a list of addresses."""
         return frozenset(split_origins(self.connect_return_urls))
 
     @field_validator("cors_origins")
@@ -91,23 +93,23 @@ class ApiSettings(BaseSettings):
         for origin in split_origins(value):
             if not re.fullmatch(r"https?://[^/\s*]+", origin):
                 raise ValueError(
-                    f"{origin!r} is no origin: write https://host or http://host:port, without a path"
+                    f"{origin!r} is not an origin: write https://host or http://host:port, without a path"
                 )
         return value
 
 
 class McpSettings(BaseSettings):
-    """Where the tools for assistants find the API, and the key they ask with."""
+    """Address of the API and API key for the MCP tools."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
 
     mcp_url: str = Field(
         default="http://127.0.0.1:8000", description="Address of the API for `socialflow mcp`."
     )
-    mcp_api_key: SecretStr = Field(description="Key that the tools ask with; its scopes are theirs.")
-    mcp_api_secret: SecretStr = Field(description="Its secret.")
+    mcp_api_key: SecretStr = Field(description="API key of the tools; its scopes limit them.")
+    mcp_api_secret: SecretStr = Field(description="Secret of that key.")
 
 
 def split_origins(value: str) -> list[str]:
-    """Return the single origins of the setting."""
+    """Return the setting as a list of origins."""
     return [origin.strip() for origin in value.split(",") if origin.strip()]

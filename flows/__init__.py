@@ -1,4 +1,4 @@
-"""What runs and when: Prefect flows, the publisher, the processes of `socialflow up`, and the command line.
+"""Background work and command line: Prefect flows, the publisher, the processes of `socialflow up`, the CLI.
 
-Nothing outside imports it.
+No other package imports it.
 """

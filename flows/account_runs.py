@@ -1,4 +1,4 @@
-"""Serve many accounts at once, each by itself: a failure is noted at its account and stops no other."""
+"""Run work for many accounts concurrently; a failed account is recorded and does not stop the others."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware UTC."""
+    """Return the current time, aware UTC."""
     return datetime.now(UTC)
 
 
 def name_account(row: AccountRow) -> str:
-    """Return the account as a person finds it: platform, handle, id."""
+    """Return the account's name for messages: platform, handle, id."""
     return f"{row.platform} @{row.handle} ({row.id})"
 
 
@@ -51,8 +51,9 @@ async def serve_accounts(
 ) -> None:
     """Await `work(row, connector)` for every account, `concurrency` of them at a time.
 
-    A token that the platform refuses is refreshed once and the work begun again; where that does not help, the
-    account is marked with the platform's reason. Errors end up in `report`, and in the account's last_error.
+    If the platform refuses the token, it is refreshed once and the work is repeated; if that fails, the
+    account is marked with the platform's reason. Errors are recorded in `report` and in the account's
+    last_error.
     """
     slots = asyncio.Semaphore(concurrency)
     report.accounts += len(rows)
@@ -70,10 +71,10 @@ async def serve_accounts(
             except asyncio.CancelledError as error:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
-                    raise  # the whole run is being ended
-                logger.exception("%s: its work was cancelled from inside", name_account(row))
+                    raise  # the whole run is being canceled
+                logger.exception("%s: its work was cancelled", name_account(row))
                 reason = f"unexpected {type(error).__name__}"
-            except Exception as error:  # one account's surprise must not stop the others; the run ends failed
+            except Exception as error:  # an unexpected error of one account must not stop the others
                 logger.exception("%s: unexpected error", name_account(row))
                 reason = f"unexpected {type(error).__name__}"
             else:
@@ -107,7 +108,7 @@ def _reload(store: Store, row: AccountRow) -> AccountRow:
 
 
 def _note_error(store: Store, account_id: str, error: str | None) -> None:
-    if error is not None:  # a platform's words may hold what a database refuses
+    if error is not None:  # a platform's message may contain characters a database rejects
         error = error.replace("\0", "").encode("utf-8", "replace").decode()
     with store.write() as session:
         record_account_error(session, account_id, error)

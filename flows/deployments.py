@@ -1,8 +1,9 @@
-"""Every flow that runs by the clock: the one place that knows schedules, for the embedded runner and prefect.yaml.
+"""Deployments of all scheduled flows: the only definition of schedules.
 
-Without Prefect at import, so that the launcher stays small. tests/flows/test_deployments.py holds prefect.yaml to
-this table. No deployment has a concurrency limit of Prefect's: after a power cut its slots stay taken for good.
-`flows.exclusive_runs` keeps runs of one flow apart.
+Used by the embedded runner and prefect.yaml. Does not import Prefect, so that the launcher stays small.
+tests/flows/test_deployments.py compares prefect.yaml with this table. No deployment has a Prefect concurrency
+limit: after a power failure its slots would stay taken forever. `flows.exclusive_runs` prevents concurrent
+runs of one flow.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ class ScheduledFlow:
     """One deployment. `cron` is in UTC."""
 
     name: str
-    """Of the deployment and of the flow's function, with dashes for underscores."""
+    """Name of the deployment and of the flow's function, with dashes instead of underscores."""
     module: str
     function: str
     cron: str
     description: str
     period: timedelta
-    """How often the cron starts it: a flow that has done nothing for several of them is behind."""
+    """How often the cron starts it; a flow without a success for several periods is reported as behind."""
     exclusive: bool = True
-    """One run at a time, under a lease of the store, which also keeps how its runs ended."""
+    """One run at a time, under a lease in the store, which also records how runs ended."""
     embedded_interval: timedelta | None = None
-    """Under `socialflow up`, in place of `cron`: a run at the start and then this often, which ends within it."""
+    """Interval under `socialflow up`, instead of `cron`.
+
+    The flow runs once at startup, then once per interval, and each run ends within it.
+    """
 
     @property
     def entrypoint(self) -> str:
@@ -40,7 +44,7 @@ SCHEDULED_FLOWS = (
         module="flows.publishing.publish_posts",
         function="publish_due_posts",
         cron="* * * * *",
-        description="Sees to it that publishers are awake, publishes where one is missing, shows what they did.",
+        description="Checks that publishers are running, publishes if none is, and shows what they did.",
         period=timedelta(minutes=1),
         exclusive=False,
         embedded_interval=timedelta(minutes=30),
@@ -51,7 +55,7 @@ SCHEDULED_FLOWS = (
         function="ingest_metrics",
         cron="*/5 * * * *",
         period=timedelta(minutes=5),
-        description="Reads the counters of publications whose next snapshot is due.",
+        description="Reads the metrics of publications whose next snapshot is due.",
     ),
     ScheduledFlow(
         name="ingest-followers",
@@ -67,7 +71,7 @@ SCHEDULED_FLOWS = (
         function="backfill_history",
         cron="3-59/10 * * * *",
         period=timedelta(minutes=10),
-        description="Reads the history of newly connected accounts; goes on where it stopped.",
+        description="Reads the history of newly connected accounts; continues where it stopped.",
     ),
     ScheduledFlow(
         name="refresh-tokens",
@@ -83,7 +87,7 @@ SCHEDULED_FLOWS = (
         function="extend_recurrences",
         cron="22 * * * *",
         period=timedelta(hours=1),
-        description="Makes the posts of recurring rules two weeks ahead of their time.",
+        description="Creates the posts of recurring rules two weeks ahead.",
     ),
     ScheduledFlow(
         name="refresh-optimal-times",
@@ -91,7 +95,7 @@ SCHEDULED_FLOWS = (
         function="refresh_optimal_times",
         cron="20 3 * * *",
         period=timedelta(days=1),
-        description="Computes the best posting times of every account anew.",
+        description="Recomputes the best posting times of every account.",
     ),
     ScheduledFlow(
         name="maintain-lake",
@@ -99,6 +103,6 @@ SCHEDULED_FLOWS = (
         function="maintain_lake",
         cron="40 3 * * *",
         period=timedelta(days=1),
-        description="Merges small files, expires old snapshots, removes what nothing refers to.",
+        description="Merges small files, expires old snapshots, removes unused data.",
     ),
 )

@@ -1,18 +1,18 @@
-"""What can go wrong in running SocialFlow, named by what the caller should do.
+"""Errors of flows, named by what the caller should do.
 
 FlowError
 |-- PublishingBehindError posts are late or unresolved: the message counts them and says where to look
-|-- OddAnswerError        a platform's answer could not be kept: the message says which
-|-- DoubtfulDataError     numbers came that cannot be true; they are kept: look at quality.findings
+|-- OddAnswerError        a platform's response could not be stored: the message says which
+|-- DoubtfulDataError     metrics that cannot be true were received and stored: look at quality.findings
 |-- PartlyFailedError     some accounts failed, the others are done: look at the reasons, run again
-|-- NotConnectedError     an account was not connected by browser: the message says why, begin again
-|-- ChildStartError       a child of the launcher does not become ready: look at its log
+|-- NotConnectedError     an account was not connected in the browser: the message says why, start again
+|-- ChildStartError       a child process of the launcher does not become ready: look at its log
 |-- FlowBusyError         another process runs this flow: the message says which
-'-- DemoError             the demo did not show what it must: the message says which step
+'-- DemoError             a step of the demo failed: the message says which
 
 SetupError (of the warehouse: one sentence, exit 1)
-|-- PortInUseError        another program listens there: stop it, or choose another port
-'-- AlreadyRunningError   `socialflow up` runs on this home
+|-- PortInUseError        another program listens on the port: stop it, or choose another port
+'-- AlreadyRunningError   `socialflow up` already runs on this home
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 3
-"""Odd answers that a message tells in full."""
+"""Number of problems listed in a message."""
 
 
 class FlowError(Exception):
@@ -36,11 +36,11 @@ class FlowError(Exception):
 
 
 class NotConnectedError(FlowError):
-    """Nobody came back from the platform in time, or it was refused there or here."""
+    """The user did not return from the platform in time, or the connection was refused there or here."""
 
 
 class PartlyFailedError(FlowError):
-    """A run did what it could; `failures` holds the reason for each account that it could not serve."""
+    """Some accounts failed; `failures` holds the reason for each of them."""
 
     def __init__(self, what: str, failures: Mapping[str, str], *, of: int) -> None:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(failures.items()))
@@ -49,26 +49,26 @@ class PartlyFailedError(FlowError):
 
 
 class OddAnswerError(FlowError):
-    """A platform gave answers that could not be kept; all others are kept."""
+    """A platform returned data that could not be stored; everything else is stored."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        self.message = f"odd answers were left out: {'; '.join(problems[:_SHOWN])}{more}"
+        self.message = f"invalid responses were skipped: {'; '.join(problems[:_SHOWN])}{more}"
         super().__init__(self.message)
 
 
 class DoubtfulDataError(FlowError):
-    """A run's data is in the lake, and a check found what cannot be true in it."""
+    """The data of a run is in the lake, but a check found values that cannot be true."""
 
     def __init__(self, what: str, failed: Mapping[str, int]) -> None:
         found = ", ".join(f"{count} x {name}" for name, count in sorted(failed.items()))
         super().__init__(
-            f"{what} brought numbers that cannot be true ({found}); they are kept: see quality.findings"
+            f"{what} returned impossible values ({found}), which are stored: see quality.findings"
         )
 
 
 class PublishingBehindError(FlowError):
-    """The publisher did what it could, and still something is not as it should be."""
+    """Posts are late or unresolved although the publisher did what it could."""
 
 
 class FlowBusyError(FlowError):
@@ -87,22 +87,22 @@ class FlowBusyError(FlowError):
 
 
 class DemoError(FlowError):
-    """A step of the demo did not come about."""
+    """A step of the demo failed."""
 
 
 class PortInUseError(SetupError):
-    """Another program listens on a port that we need."""
+    """Another program listens on a port that is needed."""
 
     def __init__(self, part: str, host: str, port: int, setting: str) -> None:
         super().__init__(
-            f"port {port} on {host} is in use, so the {part} cannot start: stop what listens there, "
+            f"port {port} on {host} is in use, so the {part} cannot start: stop the program that uses it, "
             f"or set {setting} to a free port"
         )
 
 
 class AlreadyRunningError(SetupError):
-    """One home, one launcher."""
+    """Another launcher already runs on this home."""
 
 
 class ChildStartError(FlowError):
-    """A child of the launcher does not become ready."""
+    """A child process of the launcher does not become ready."""

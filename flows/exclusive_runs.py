@@ -1,7 +1,7 @@
-"""Run a flow in one process at a time, and keep how each run ended.
+"""Run a flow in one process at a time, and record how each run ended.
 
-A heartbeat renews the lease while the work goes on. When the process dies, the lease expires within seconds and the
-next run takes over; Prefect takes no part in it.
+A heartbeat renews the lease while the flow runs. If the process dies, the lease expires within seconds and
+the next run takes over; Prefect is not involved.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a process shows a sign of life, and how long its lease lasts without one."""
+    """Interval of the heartbeats, and the lifetime of a lease without one."""
 
     heartbeat: timedelta = timedelta(seconds=3)
     lease: timedelta = timedelta(seconds=15)
-    """Several heartbeats, since a busy machine may delay some of them."""
+    """Several heartbeats long, since a busy machine may delay some of them."""
 
 
 USUAL_PACE = Pace()
@@ -60,7 +60,7 @@ def run_exclusively(store: Store, flow: str, *, pace: Pace = USUAL_PACE) -> Iter
     except (PartlyFailedError, DoubtfulDataError) as error:
         outcome, reason = "partly_failed", str(error)
         raise
-    except BaseException as error:  # a cancelled run gives its lease back too
+    except BaseException as error:  # release the lease of a canceled run, too
         outcome, reason = "failed", f"{type(error).__name__}: {error}"
         raise
     finally:
@@ -75,10 +75,10 @@ def _beat(store: Store, flow: str, owner: str, pace: Pace, ended: threading.Even
         try:
             with store.write() as session:
                 held = renew_lease(session, flow, owner=owner, lease=pace.lease)
-        except Exception:  # a store that is away for a moment: the next beat tries again
+        except Exception:  # a temporary failure of the store: the next heartbeat tries again
             logger.exception("%s: the lease could not be renewed", flow)
             continue
         if not held:
-            # Loads and marks are idempotent, so this run may finish beside the other one.
-            logger.error("%s: this process was silent for too long, and another one runs the flow too", flow)
+            # Loads and marks are idempotent, so this run may finish concurrently with the other one.
+            logger.error("%s: the lease expired, and another process runs the flow, too", flow)
             return

@@ -1,4 +1,4 @@
-"""What a flow knows of its own run, and leaves with it."""
+"""Prefect context of a flow run: its id, its artifacts and its state."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def current_run_id() -> str:
-    """Return Prefect's id of this flow run: the provenance of every row that it loads."""
+    """Return Prefect's id of this flow run: the provenance of every row it loads."""
     return str(flow_run.id or "local")
 
 
 async def publish_findings(report: RunReport) -> None:
-    """Leave what the checks found with the run, as a table in Prefect's UI; nothing found, nothing left."""
+    """Attach the findings of the checks to the run, as a table in Prefect's UI; no findings, no table."""
     if report.findings and flow_run.id:
         await acreate_table_artifact(
             key="data-quality",
             table=report.findings,
-            description="Checks that loaded snapshots did not pass. The data is kept; rows are in quality.findings.",
+            description="Checks that loaded snapshots failed. The data is stored; rows are in quality.findings.",
         )
 
 
 def skip_run(busy: FlowBusyError) -> State[dict[str, Any]]:
-    """Return the state of a run that another process makes needless: completed, saying who works."""
+    """Return the completed state of a run that is skipped because another process runs the flow."""
     return Completed(message=str(busy), data=busy.as_dict())

@@ -1,7 +1,7 @@
-"""What a flow or a command works with, opened from the environment's settings and closed at its end.
+"""Resources of a flow or command, opened with the environment's settings and closed at its end.
 
-The lake (DuckDB) is imported only when it is first asked for: the publisher never needs it, and starts quicker
-and smaller without.
+The lake (DuckDB) is imported on first use: the publisher never needs it, and starts faster and smaller
+without it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Resources:
-    """The stores and settings of one run."""
+    """Stores and settings of one run."""
 
     def __init__(self, warehouse: WarehouseSettings, flows: FlowSettings, *, all_cores: bool = False) -> None:
         self.warehouse = warehouse
@@ -34,10 +34,10 @@ class Resources:
 
     @classmethod
     def open(cls, *, all_cores: bool = False) -> Self:
-        """Open by the environment. Raises SetupError.
+        """Open with the settings of the environment. Raises SetupError.
 
-        `all_cores` is for who reads the whole lake. A load is better off with one: with two, 50,000 rows took no less
-        time, and 1.9 s of CPU instead of 1.1.
+        `all_cores` is for readers of the whole lake. Loads use one thread: with two, 50,000 rows took the
+        same time, and 1.9 s of CPU instead of 1.1.
         """
         return cls(WarehouseSettings(), FlowSettings(), all_cores=all_cores)
 
@@ -64,7 +64,7 @@ class Resources:
 
 @asynccontextmanager
 async def open_resources() -> AsyncIterator[tuple[Resources, ConnectorPool]]:
-    """Yield the stores and a pool of connectors, by the environment's settings."""
+    """Yield the stores and a pool of connectors, with the settings of the environment."""
     with Resources.open() as resources:
         uploads = Uploads(resources.warehouse, resources.store.cipher)
         async with ConnectorPool(ConnectorSettings(), uploads=uploads) as pool:

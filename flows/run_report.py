@@ -1,4 +1,4 @@
-"""What one run did, account by account: one that fails never stops the others, and the run still says so."""
+"""Report of one run per account: a failed account does not stop the others, but the run fails at the end."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RunReport:
-    """Counts and reasons of one run. `as_dict` is what a flow returns and `socialflow run` prints."""
+    """Counts and errors of one run. `as_dict` is what a flow returns and `socialflow run` prints."""
 
     what: str
-    """As a sentence begins: "reading metrics"."""
+    """Start of a message: "reading metrics"."""
     accounts: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    """Account ("twitter @ada (acct_...)") -> why it could not be served."""
+    """Account ("twitter @ada (acct_...)") -> why it failed."""
     deferred: dict[str, str] = field(default_factory=dict)
-    """Account, or platform -> why the rest of its work waits: the platform asked for a pause, or a budget is used."""
+    """Account or platform -> why its remaining work waits: rate limited, or a read budget is used up."""
     findings: list[dict[str, Any]] = field(default_factory=list)
-    """What the checks of the loaded data found: {check_name, severity, findings, accounts}."""
+    """Findings of the checks of the loaded data: {check_name, severity, findings, accounts}."""
 
     def add(self, **counts: int) -> None:
         """Add to the counts."""
@@ -32,18 +32,18 @@ class RunReport:
             self.counts[name] = self.counts.get(name, 0) + count
 
     def defer(self, account: str, reason: str, until: datetime | None) -> None:
-        """Note that the platform asked this account to wait."""
+        """Record that the platform asked to wait for this account."""
         self.deferred[account] = (
             reason if until is None else f"{reason} (until {until:%Y-%m-%d %H:%M:%S} UTC)"
         )
 
     def raise_if_failed(self) -> None:
-        """Raise PartlyFailedError where an account could not be served: the run ends visibly failed."""
+        """Raise PartlyFailedError if an account failed, so that the run is marked as failed."""
         if self.failures:
             raise PartlyFailedError(self.what, self.failures, of=self.accounts)
 
     def raise_if_doubtful(self) -> None:
-        """Raise DoubtfulDataError where a check found what cannot be true: the data is kept, the run is marked."""
+        """Raise DoubtfulDataError if a check found impossible values: the data is kept, the run is marked."""
         failed = {row["check_name"]: row["findings"] for row in self.findings if row["severity"] == "failed"}
         if failed:
             raise DoubtfulDataError(self.what, failed)

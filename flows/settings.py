@@ -1,4 +1,4 @@
-"""Addresses and pace of the processes that `socialflow up` starts. Built at the entry points and passed down."""
+"""Settings of the processes that `socialflow up` starts. Created at the entry points and passed down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _durations = TypeAdapter(tuple[Duration, ...])
 
 
 def _by_platform(value: object) -> object:
-    """Read 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; anything else is left to pydantic."""
+    """Parse 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; other values are left to pydantic."""
     if not isinstance(value, str):
         return value
     found: dict[Platform, str] = {}
@@ -25,26 +25,26 @@ def _by_platform(value: object) -> object:
             continue
         name, equals, rest = part.partition("=")
         if not equals:
-            raise ValueError(f"{part.strip()!r} is not platform=value (several are set apart by ';')")
+            raise ValueError(f"{part.strip()!r} is not platform=value (separate several with ';')")
         found[Platform.parse(name)] = rest.strip()
     return found
 
 
 def _ages_by_platform(value: object) -> object:
-    """Read 'twitter=1h 1d 7d; telegram=1d' into ages, each list growing."""
+    """Parse 'twitter=1h 1d 7d; telegram=1d' into ages, each list ascending."""
     found = _by_platform(value)
     if not isinstance(found, dict):
         return found
     for name, ages in found.items():
         parsed = _durations.validate_python(tuple(ages.split()) if isinstance(ages, str) else ages)
         if not parsed or list(parsed) != sorted(set(parsed)) or parsed[0] <= timedelta(0):
-            raise ValueError(f"the ages of {name} must be longer than 0 and grow, such as 1h 1d 7d")
+            raise ValueError(f"the ages of {name} must be positive and ascending, such as 1h 1d 7d")
         found[name] = parsed
     return found
 
 
 class FlowSettings(BaseSettings):
-    """Where the parts listen, and how much one run takes on."""
+    """Addresses of the components, and limits of one run."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
 
@@ -53,10 +53,12 @@ class FlowSettings(BaseSettings):
     api_trusted_proxies: str = Field(
         default="",
         description="Addresses or networks, separated by commas, of reverse proxies whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed; none by default.",
+        "X-Forwarded-Proto are trusted; none by default.",
     )
     api_max_upload_bytes: int = Field(
-        default=MAX_UPLOAD_BYTES, ge=1024, description="As the API has it: for uploads from the command line."
+        default=MAX_UPLOAD_BYTES,
+        ge=1024,
+        description="Same as in the API settings: for uploads from the command line.",
     )
     prefect_port: int = Field(
         default=4200, ge=1, le=65535, description="Port of the embedded Prefect server, on 127.0.0.1 only."
@@ -69,29 +71,29 @@ class FlowSettings(BaseSettings):
         default=8090, ge=1, le=65535, description="Port of the simulated platforms, on 127.0.0.1 only."
     )
     fetch_concurrency: int = Field(
-        default=8, ge=1, le=64, description="How many accounts are read at the same time."
+        default=8, ge=1, le=64, description="Number of accounts that are read concurrently."
     )
     snapshots_per_account: int = Field(
         default=500,
         ge=1,
-        description="Most publications of one account that one ingest run measures; the rest comes next.",
+        description="Maximum publications of one account per ingest run; the rest follows in the next run.",
     )
     snapshot_ages: Annotated[
         dict[Platform, tuple[timedelta, ...]], NoDecode, BeforeValidator(_ages_by_platform)
     ] = Field(
         default_factory=dict,
-        description="Ages at which a platform's posts are measured, where not the usual: 'twitter=1h 1d 7d'.",
+        description="Ages at which a platform's posts are measured, instead of the defaults: 'twitter=1h 1d 7d'.",
     )
     reads_per_day: Annotated[dict[Platform, int], NoDecode, BeforeValidator(_by_platform)] = Field(
         default_factory=dict,
-        description="Most posts read per UTC day on platforms that charge for it, such as 'twitter=3000'.",
+        description="Maximum posts read per UTC day on platforms that charge for it, such as 'twitter=3000'.",
     )
     followers_interval: Duration = Field(
         default=timedelta(hours=24), description="How often an account's followers are read (seconds)."
     )
     silent_after: Duration = Field(
         default=timedelta(days=3),
-        description="An account whose followers were not counted for this long is reported as silent.",
+        description="An account without a follower count for this long is reported as silent.",
     )
     backfill_days: int = Field(
         default=182, ge=1, le=3650, description="How far back a newly connected account's history is read."
@@ -99,7 +101,7 @@ class FlowSettings(BaseSettings):
 
     @property
     def ages_by_platform(self) -> dict[str, tuple[timedelta, ...]]:
-        """`snapshot_ages` by the platform's name, as the store has it."""
+        """`snapshot_ages` by platform name, in the store's format."""
         return {str(platform): ages for platform, ages in self.snapshot_ages.items()}
 
     @field_validator("prefect_allowed_hosts")
@@ -108,7 +110,7 @@ class FlowSettings(BaseSettings):
         for host in value.split(","):
             if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]*", host.strip()):
                 raise ValueError(
-                    f"{host.strip()!r} is no host: write host or host:port, without http:// or a path"
+                    f"{host.strip()!r} is not a host: write host or host:port, without http:// or a path"
                 )
         return value
 
@@ -122,21 +124,21 @@ class FlowSettings(BaseSettings):
 
     @property
     def prefect_hosts(self) -> list[str]:
-        """The single names of `prefect_allowed_hosts`."""
+        """`prefect_allowed_hosts` as a list."""
         return [host.strip().lower() for host in self.prefect_allowed_hosts.split(",") if host.strip()]
 
     @property
     def api_url(self) -> str:
-        """The API's address as this machine reaches it."""
+        """Address of the API from this machine."""
         host = "127.0.0.1" if self.api_host in {"0.0.0.0", "::", ""} else self.api_host  # noqa: S104 (compared, not bound)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
 
     @property
     def prefect_url(self) -> str:
-        """The embedded Prefect server's address, without the /api at its end."""
+        """Address of the embedded Prefect server, without the trailing /api."""
         return f"http://127.0.0.1:{self.prefect_port}"
 
     @property
     def sandbox_url(self) -> str:
-        """The simulated platforms' address."""
+        """Address of the simulated platforms."""
         return f"http://127.0.0.1:{self.sandbox_port}"

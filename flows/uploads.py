@@ -1,4 +1,4 @@
-"""Uploaded media as connectors read them: their bytes, or an address at which a platform can fetch them."""
+"""Uploaded media for connectors: their bytes, or an address from which a platform can fetch them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Uploads:
-    """connectors.http.media.UploadSource over the installation's own store of media."""
+    """Implements connectors.http.media.UploadSource with the installation's media store."""
 
     def __init__(self, settings: WarehouseSettings, cipher: Cipher) -> None:
         self._settings = settings
@@ -43,11 +43,14 @@ class Uploads:
             raise UnavailableError(f"upload {media_id} could not be read ({reason})") from error
 
     def address(self, media_id: str) -> str:
-        """Return the address at which a platform can fetch an upload. Raises ContentRejectedError: there is none."""
+        """Return the address from which a platform can fetch an upload.
+
+        Raises ContentRejectedError if it has none.
+        """
         base = self._settings.media_public_url
         if base is None:
             raise ContentRejectedError(
-                "the platform fetches media by address, and uploads have none: set SOCIALFLOW_MEDIA_PUBLIC_URL, or "
+                "the platform fetches media by address, but uploads have none: set SOCIALFLOW_MEDIA_PUBLIC_URL, or "
                 "give the media's own address"
             )
         return base + public_path(self._cipher, media_id)

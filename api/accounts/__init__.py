@@ -1,4 +1,4 @@
-"""Connected accounts over HTTP: list, connect by token or by browser, pause, disconnect.
+"""HTTP endpoints for connected accounts: list, connect by token or in the browser, pause, disconnect.
 
 Imported by `api.app`.
 """

@@ -1,4 +1,4 @@
-"""Connecting an account by browser: what happens between the platform's page of consent and the saved account."""
+"""Browser authorization of an account: from the platform's consent page to the saved account."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from warehouse.store.accounts.authorizations import ReturnedAuthorization
 
 MOST_PAGES = 25
-"""Of one person, connected at once: each is asked who it is first."""
+"""Maximum number of accounts to connect at once; each is identified with the platform first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """What became of a person's return. `account_ids` where it succeeded, `code` where not; `words` for people."""
+    """Outcome of the redirect back: `account_ids` on success, else `code`; `words` is the text for people."""
 
     status: int
     title: str
@@ -51,7 +51,7 @@ class Return:
 
     @property
     def location(self) -> str | None:
-        """Where the browser goes on, with the outcome in the query."""
+        """Address to redirect the browser to, with the outcome in the query."""
         if self.return_url is None:
             return None
         outcome = [("status", "failed" if self.code else "connected")]
@@ -60,7 +60,7 @@ class Return:
 
 
 def build_redirect_uri(services: Services, platform: Platform) -> str:
-    """Return the address that the platform sends people back to. Raises a 422 that names the missing setting."""
+    """Return the OAuth redirect URI. Raises a 422 that names the missing setting."""
     base = services.settings.public_url
     if base is None:
         raise ApiError(
@@ -75,9 +75,10 @@ def build_redirect_uri(services: Services, platform: Platform) -> str:
 async def start_authorization(
     services: Services, caller: Caller, platform: Platform, asked: AuthorizationRequest
 ) -> tuple[str, str, datetime]:
-    """Return the address to open, the redirect address, and until when the person must be back.
+    """Return the authorization URL, the redirect URI and the time by which the user must return.
 
-    Raises ConnectorError: a missing setting, a platform without such a flow, an instance that does not answer.
+    Raises ConnectorError: a missing setting, a platform without a browser flow, an instance that does not
+    answer.
     """
     if asked.timezone is not None:
         parse_timezone(asked.timezone)
@@ -116,10 +117,10 @@ async def start_authorization(
 async def finish_authorization(
     services: Services, platform: Platform, *, state: str, code: str, denial: str | None
 ) -> Return:
-    """Take a person who is back: exchange the code, have the platform say who it is, save the account."""
+    """Complete the authorization: exchange the code, identify the account with the platform, save it."""
     returned = await asyncio.to_thread(_take, services, platform, state)
     if returned is None:
-        words = "This link was used before, is too old, or was never made here. Begin again where you began."
+        words = "This link was already used, has expired or is unknown. Start again where you began."
         return Return(403, "Not connected", words, code="state_refused")
 
     async def refuse(status: int, code: str, words: str) -> Return:
@@ -134,9 +135,9 @@ async def finish_authorization(
         candidates = await services.connectors.exchange_code(_from_json(returned.kept), SecretStr(code))
         verified = [await services.connectors.open(one).verify() for one in candidates[:MOST_PAGES]]
     except RetryLaterError as error:
-        return await refuse(502, error.code, f"{error.message}. Begin again in a moment.")
+        return await refuse(502, error.code, f"{error.message}. Try again in a moment.")
     except ConnectorError as error:
-        return await refuse(403, error.code, f"{error.message}. Begin again.")
+        return await refuse(403, error.code, f"{error.message}. Start again.")
     ids = await asyncio.to_thread(_save, services, returned, platform, verified)
     names = ", ".join(f"@{one.handle}" for one in verified)
     return Return(
@@ -147,7 +148,7 @@ async def finish_authorization(
 def _take(services: Services, platform: Platform, state: str) -> ReturnedAuthorization | None:
     now = services.clock()
     with services.store.read() as session:
-        # Anybody may call this address: what was never begun here costs no write.
+        # Anyone can call this address, so an unknown state must not cause a write.
         if not is_awaited(session, state, now):
             return None
     with services.store.write() as session:
@@ -188,7 +189,8 @@ def _to_json(pending: PendingAuthorization) -> dict[str, Any]:
         "platform": pending.platform,
         "redirect_uri": pending.redirect_uri,
         "client_id": pending.client.id,
-        # Our own app's secret stays in the settings; only a registered one is known nowhere else.
+        # The secret of our own app stays in the settings; that of a dynamically registered app is stored only
+        # here.
         "client_secret": secret.get_secret_value() if secret and pending.instance_url else None,
         "verifier": pending.verifier.get_secret_value(),
         "instance_url": pending.instance_url,

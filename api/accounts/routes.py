@@ -1,4 +1,4 @@
-"""Connected accounts: list, connect (verified with the platform first), pause, disconnect."""
+"""Endpoints of connected accounts: list, connect (verified with the platform), pause, disconnect."""
 
 import asyncio
 from typing import Annotated
@@ -35,9 +35,9 @@ def list_accounts(
     caller: AccountReader,
     *,
     platform: Annotated[str | None, Query(max_length=40)] = None,
-    disconnected: Annotated[bool, Query(description="Show disconnected ones too.")] = False,
+    disconnected: Annotated[bool, Query(description="Include disconnected accounts.")] = False,
 ) -> Page[AccountOut]:
-    """List the connected accounts with their health, all on one page. No credential is ever shown."""
+    """List the connected accounts with their health, all on one page. Credentials are never returned."""
     statuses = ("active", "revoked", "imported", *(("disconnected",) if disconnected else ()))
     with services.store.read() as session:
         rows = store_accounts.list_accounts(
@@ -63,7 +63,8 @@ async def connect_account(
 ) -> Response:
     """Connect an account. The token is verified with the platform before anything is saved.
 
-    A known account is brought up to date: its id stays, and a refresh token is kept where none is given.
+    An account that is already connected is updated: its id stays, and the stored refresh token is kept unless
+    a new one is given.
     """
 
     async def work() -> StoredAnswer:
@@ -95,9 +96,9 @@ def read_account(account_id: AccountId, services: ServicesDep, caller: AccountRe
     responses=problems(401, 403, 404, 409, 422, 429),
 )
 def disconnect_account(account_id: AccountId, services: ServicesDep, caller: AccountKeeper) -> DisconnectOut:
-    """Disconnect an account: forget its credentials and cancel what was scheduled on it.
+    """Disconnect an account: delete its credentials and cancel its scheduled posts.
 
-    What was published and measured stays. 409 while something is being sent on it.
+    Published posts and their metrics are kept. Returns 409 while a post is being sent on the account.
     """
     now = services.clock()
     with services.store.write() as session:
@@ -115,7 +116,7 @@ def disconnect_account(account_id: AccountId, services: ServicesDep, caller: Acc
 def pause_account(
     account_id: AccountId, services: ServicesDep, caller: AccountKeeper, repeat: Repeatable
 ) -> Response:
-    """Hold back everything on this account until it is resumed."""
+    """Pause an account: nothing is sent on it until it is resumed."""
     now = services.clock()
 
     def work(session: StoreSession) -> StoredAnswer:
@@ -135,7 +136,7 @@ def pause_account(
 def resume_account(
     account_id: AccountId, services: ServicesDep, caller: AccountKeeper, repeat: Repeatable
 ) -> Response:
-    """Let posts on this account go out again."""
+    """Resume a paused account."""
     now = services.clock()
 
     def work(session: StoreSession) -> StoredAnswer:

@@ -1,4 +1,4 @@
-"""Connect an account by browser: begin with a key, come back from the platform with nothing but the state."""
+"""Endpoints of the browser authorization: start it with an API key, finish it with the state alone."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from warehouse.store.posts.idempotency import StoredAnswer
 
 router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])
 callback_router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])
-"""By itself, since platforms add query parameters of their own, which are no typing errors of a caller."""
+"""A router of its own: platforms add their own query parameters, which must not be rejected as unknown."""
 
 PlatformName = Annotated[str, Path(max_length=40, examples=["mastodon"])]
 _templates = Environment(loader=PackageLoader("api.pages"), autoescape=True, undefined=StrictUndefined)
@@ -37,10 +37,11 @@ async def start_account_connection(
     repeat: Repeatable,
     body: AuthorizationRequest | None = None,
 ) -> Response:
-    """Begin to connect an account by browser: open `authorization_url`, say yes there, and the account is saved here.
+    """Start connecting an account in the browser.
 
-    For X, Instagram, Facebook, Threads, LinkedIn, TikTok, YouTube, Pinterest and Mastodon. Bluesky and Telegram are
-    connected with `POST /api/v1/accounts/connect` only.
+    The owner opens `authorization_url` and approves; the account is then saved. For X, Instagram, Facebook,
+    Threads, LinkedIn, TikTok, YouTube, Pinterest and Mastodon. Bluesky and Telegram are connected with `POST
+    /api/v1/accounts/connect` only.
     """
 
     async def work() -> StoredAnswer:
@@ -63,14 +64,12 @@ async def start_account_connection(
     summary="Finish connecting an account (redirect target of the platforms)",
     response_class=HTMLResponse,
     responses={
-        303: {
-            "description": "Connected, or not: on to `return_url` with `status` and `account_id` or `code`."
-        },
+        303: {"description": "Redirect to `return_url` with `status` and `account_id` or `code`."},
         403: {
-            "description": "Not connected: a used or old state, no consent, a refused code. The page says which.",
+            "description": "Not connected: used or expired state, denied consent or refused code. The page says why.",
             **_PAGE,
         },
-        502: {"description": "The platform did not answer as it should.", **_PAGE},
+        502: {"description": "The platform did not respond as expected.", **_PAGE},
         **problems(422),
     },
 )
@@ -82,7 +81,7 @@ async def finish_account_connection(
     code: Annotated[str, Query(max_length=4000)] = "",
     error: Annotated[str | None, Query(max_length=2000)] = None,
 ) -> Response:
-    """Where a platform sends the account's owner back to. Needs no token: `state` works once, for ten minutes."""
+    """Redirect target of the platforms. Needs no token: `state` works once, for ten minutes."""
     outcome = await finish_authorization(
         services, parse_platform(platform), state=state, code=code, denial=error
     )

@@ -1,4 +1,4 @@
-"""Shapes of accounts. No credential is ever part of an answer."""
+"""Account schemas. Responses never contain a credential."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Whether the account can be used."""
+    """Whether the account is usable."""
 
     status: Literal["ok", "limited", "expiring", "expired", "revoked", "disconnected", "imported"]
     reason: str | None
-    at: datetime | None = Field(description="Since when, or (expiring, ok) until when.")
+    at: datetime | None = Field(
+        description="Start of this status; for expiring and ok, when the token expires."
+    )
 
 
 class AccountOut(BaseModel):
@@ -29,13 +31,13 @@ class AccountOut(BaseModel):
     health: Health
     timezone: str | None
     connected_at: datetime
-    paused_at: datetime | None = Field(description="Set while a person holds back everything on it.")
-    rate_limited_until: datetime | None = Field(description="Set while the platform asks for a pause.")
+    paused_at: datetime | None = Field(description="Set while a person has paused the account.")
+    rate_limited_until: datetime | None = Field(description="Set while the platform rate limits the account.")
     rate_limit_reason: str | None
     last_error: str | None
 
 
 class DisconnectOut(AccountOut):
-    """A disconnected account, and what that ended."""
+    """A disconnected account and what was canceled."""
 
     canceled_publication_ids: list[str]

@@ -1,4 +1,4 @@
-"""Shapes of connecting an account by browser."""
+"""Schemas of the browser authorization of an account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.http.schemas import Request
 
 
 class AuthorizationRequest(Request):
-    """How an account is to be connected by browser; all of it may be left out."""
+    """Options for connecting an account in the browser; all are optional."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"instance_url": "https://mastodon.social"}}
@@ -24,13 +24,13 @@ class AuthorizationRequest(Request):
     account: str | None = Field(
         default=None,
         max_length=200,
-        description="The one meant where a person acts for several: a Facebook page's id (default: every page that is "
+        description="Which account, if the person manages several: a Facebook page's id (default: every page that is "
         "allowed), a LinkedIn organization as urn:li:organization:123 (default: the person).",
     )
     return_url: str | None = Field(
         default=None,
         max_length=2000,
-        description="Where the browser goes afterwards; one of SOCIALFLOW_API_CONNECT_RETURN_URLS.",
+        description="Address to redirect the browser to afterwards; one of SOCIALFLOW_API_CONNECT_RETURN_URLS.",
     )
     timezone: str | None = Field(
         default=None, max_length=64, description="IANA zone of the audience, for optimal times."
@@ -38,8 +38,10 @@ class AuthorizationRequest(Request):
 
 
 class AuthorizationStarted(BaseModel):
-    """What to do next."""
+    """The started authorization: the address to open and its expiry."""
 
-    authorization_url: str = Field(description="To be opened in a browser by the account's owner, once.")
-    redirect_uri: str = Field(description="What the platform's app must have registered, to the letter.")
-    expires_at: datetime = Field(description="Until when the owner must be back.")
+    authorization_url: str = Field(description="Address for the account's owner to open in a browser, once.")
+    redirect_uri: str = Field(
+        description="Redirect URI that must be registered in the platform's app, exactly as shown."
+    )
+    expires_at: datetime = Field(description="Time by which the owner must return.")

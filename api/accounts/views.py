@@ -1,4 +1,4 @@
-"""From the store's rows of an account to the shapes of the API. No credential passes through here."""
+"""Convert account rows of the store to API schemas. Handles no credentials."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def render_account(row: AccountRow, now: datetime) -> AccountOut:
-    """Return the view of an account."""
+    """Return the response model of an account."""
     return AccountOut.model_validate(describe_account(row, now))
 
 
 def render_disconnected(row: AccountRow, canceled: Sequence[str], now: datetime) -> DisconnectOut:
-    """Return the view of an account that was just disconnected."""
+    """Return the response model of a disconnected account."""
     return DisconnectOut.model_validate(
         {**describe_account(row, now), "canceled_publication_ids": list(canceled)}
     )

@@ -1,4 +1,4 @@
-"""What posts and accounts earned, over HTTP, from the lake.
+"""Analytics endpoints: metrics of posts and accounts, read from the lake.
 
 Imported by `api.app` and the dashboard.
 """

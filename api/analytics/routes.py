@@ -1,4 +1,4 @@
-"""What the posts of a period earned, all in one answer."""
+"""Endpoint of the analytics overview of a period."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -34,11 +34,11 @@ def read_overview(
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     as_of: Annotated[
-        str | None, Query(max_length=64, description="Look back: only what was measured by then counts.")
+        str | None, Query(max_length=64, description="Use only data measured by this time.")
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Sum up a period: posts published in it, what they have earned, followers won, the best posts."""
+    """Summarize a period: posts published in it, their results so far, new followers, top posts."""
     if account_id is not None:
         with services.store.read() as session:
             get_account(session, caller.workspace_id, account_id)
@@ -51,7 +51,7 @@ def read_overview(
         "as_of": read_time(services, caller, as_of, "as_of") if as_of else None,
     }
     snapshot_id = services.lake.snapshot_id()
-    # "Now" is the end of the running minute: then it is another period.
+    # "Now" is the end of the current minute, so the period changes once a minute.
     next_minute = services.clock().replace(second=0, microsecond=0) + timedelta(minutes=1)
     remember(request, services, lake_mark=snapshot_id, uses_lake=True, until=next_minute)
     return answer_cached(

@@ -1,4 +1,4 @@
-"""How accounts did: followers, growth and engagement of a period."""
+"""Endpoints of account metrics: followers, growth and engagement in a period."""
 
 from typing import Annotated, Any
 
@@ -33,7 +33,7 @@ def read_accounts(
     platform: Annotated[str | None, Query(max_length=40)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Show every account of the workspace, all on one page; one that was not measured has nulls, not zeros."""
+    """List the metrics of every account of the workspace on one page; unmeasured values are null, not 0."""
     with services.store.read() as session:
         rows = list_accounts(
             session, caller.workspace_id, platform=parse_platform(platform) if platform else None
@@ -47,7 +47,7 @@ def read_accounts(
         page = {"data": data, "has_more": False, "next_cursor": None, "period": _edges(period)}
         return AccountsFiguresOut.model_validate(page)
 
-    # The accounts come from the store, so that they are part of what makes the answer.
+    # The accounts come from the store, so they are part of the cache key.
     return answer_cached(services, "accounts", asked | {"accounts": repr(accounts)}, if_none_match, make)
 
 
@@ -66,7 +66,7 @@ def read_account(
     *,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Show how an account did in a period, and its followers day by day (UTC days on which it was counted)."""
+    """Return an account's results in a period and its followers per day (UTC days with a measurement)."""
     with services.store.read() as session:
         account = _name(get_account(session, caller.workspace_id, account_id))
     asked: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The workspace's rows of the lake as a file, for pipelines that keep their own copy."""
+"""Export a table of the lake as a file, limited to the workspace's rows."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/analytics", tags=["Analytics"])
 MEDIA_TYPES = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 CHUNK_BYTES = 1 << 18
 AT_ONCE = 2
-"""Files written at the same time, in one process: each uses the disk, and a processor."""
+"""Maximum number of concurrent exports in one process: each uses the disk and one CPU core."""
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
 Table = Literal[
@@ -68,9 +68,12 @@ def export_table(
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Take the workspace's rows of a table along as one file. `from` and `to` are about the table's own time.
+    """Export the workspace's rows of a table as one file.
 
-    The file is complete before its first byte is sent: what arrives whole (Content-Length) is whole.
+    `from` and `to` filter by the table's own time column.
+
+    The file is complete before its first byte is sent, so a response of full Content-Length is a complete
+    file.
     """
     if account_id is not None:
         with services.store.read() as session:
@@ -90,12 +93,12 @@ def export_table(
         raise ApiError(
             503,
             "exports_busy",
-            f"{AT_ONCE} exports are being written: come back in a moment",
+            f"{AT_ONCE} exports are running: try again in a moment",
             retryable=True,
             headers={"Retry-After": "5"},
         )
     try:
-        # Its name is gone once it is open: nothing stays behind, whatever becomes of this process.
+        # Unlink the file once it is open, so that it is removed even if this process dies.
         with write_table(services.lake, table, file_format, **asked) as path:
             size, file = path.stat().st_size, path.open("rb")
     finally:

@@ -1,4 +1,4 @@
-"""How single posts did: against each other at equal age, and each over time."""
+"""Endpoints of post metrics: a ranking at equal age, and the metrics of one post over time."""
 
 import math
 from datetime import UTC, datetime
@@ -38,7 +38,8 @@ def read_ranking(
     *,
     sort: Annotated[Metric, Query(description="Best first.")] = "engagement",
     age: Annotated[
-        Age, Query(description="Compare posts at this age; latest = by their newest numbers, old with young.")
+        Age,
+        Query(description="Compare posts at this age; latest = by their newest metrics, regardless of age."),
     ] = "24h",
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
@@ -46,9 +47,9 @@ def read_ranking(
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Rank the posts that were published in a period, at equal age; of a post only what is within the filter counts.
+    """Rank the posts published in a period at equal age; only publications that match the filter count.
 
-    A post that was not measured around the age has no place: `unranked` counts those.
+    A post without a measurement near that age is not ranked; `unranked` counts those posts.
     """
     if account_id is not None:
         with services.store.read() as session:
@@ -65,7 +66,7 @@ def read_ranking(
     if place is None:
         snapshot_id, after = services.lake.snapshot_id(), None
     else:
-        # "Now" and the numbers are those of the first page.
+        # Later pages use the time and the snapshot of the first page.
         snapshot_id, period, after = place
     asked |= {"start": period.start, "end": period.end, "after": after, "limit": limit}
 
@@ -100,7 +101,10 @@ def _write_place(snapshot_id: int, period: AskedPeriod, last: dict[str, Any]) ->
 
 
 def _read_place(text: str | None) -> tuple[int, AskedPeriod, tuple[float, str]] | None:
-    """Return snapshot, period and last post of a cursor. Raises a 422 for one that we did not write."""
+    """Return snapshot, period and last post of a cursor.
+
+    Raises a 422 for a cursor that this API did not issue.
+    """
     if text is None:
         return None
     try:
@@ -130,7 +134,7 @@ def read_post_metrics(
     *,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Show how a post did over time: every snapshot of each of its publications."""
+    """Return a post's metrics over time: every snapshot of each publication."""
     with services.store.read() as session:
         get_post(session, caller.workspace_id, post_id)
     asked = {"workspace_id": caller.workspace_id, "post_id": post_id}

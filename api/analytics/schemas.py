@@ -1,4 +1,4 @@
-"""Shapes of analytics. What was not measured is null, never 0."""
+"""Analytics schemas. Unmeasured values are null, never 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.http.schemas import Page
 
 
 class TopPost(BaseModel):
-    """One of the best posts of a period."""
+    """One of the top posts of a period."""
 
     post_id: str
     engagement: int
@@ -25,7 +25,7 @@ class Period(BaseModel):
 
 
 class Change(BaseModel):
-    """Relative change against the period before (0.1 = 10 % more); null where a side is unmeasured or 0."""
+    """Relative change from the previous period (0.1 = 10 % more); null if either value is unmeasured or 0."""
 
     total_posts: float | None
     total_engagement: float | None
@@ -33,7 +33,7 @@ class Change(BaseModel):
 
 
 class PreviousPeriod(BaseModel):
-    """The equally long period just before."""
+    """The preceding period of equal length."""
 
     period: Period
     total_posts: int
@@ -44,7 +44,7 @@ class PreviousPeriod(BaseModel):
 
 
 class PlatformFigures(BaseModel):
-    """The period on one platform."""
+    """Figures of the period on one platform."""
 
     platform: str
     total_posts: int
@@ -62,7 +62,7 @@ class Day(BaseModel):
 
 
 class Coverage(BaseModel):
-    """How much of the period was measured."""
+    """Share of the period's publications that were measured."""
 
     publications: int
     measured: int
@@ -71,7 +71,7 @@ class Coverage(BaseModel):
 
 
 class OverviewOut(BaseModel):
-    """What the posts of a period earned."""
+    """Overview of a period."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -102,7 +102,9 @@ class OverviewOut(BaseModel):
                     {"date": "2026-03-01", "posts": 145, "engagement": 24500, "follower_growth": 1250}
                 ],
                 "coverage": {"publications": 150, "measured": 120, "share": 0.8, "follower_accounts": 2},
-                "definitions": {"total_posts": "Posts published in the period, whoever published them."},
+                "definitions": {
+                    "total_posts": "Posts published in the period, with SocialFlow or elsewhere."
+                },
             }
         }
     )
@@ -137,7 +139,7 @@ class Snapshot(BaseModel):
 
 
 class PublicationMetrics(BaseModel):
-    """How one publication did over time."""
+    """Metrics of one publication over time."""
 
     publication_id: str
     account_id: str
@@ -149,7 +151,7 @@ class PublicationMetrics(BaseModel):
 
 
 class PostMetricsOut(BaseModel):
-    """How a post did, per publication."""
+    """Metrics of a post, per publication."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -203,13 +205,13 @@ Metric = Literal[
 
 
 class RankedPost(BaseModel):
-    """A post and its figures at the age asked for; null = not reported."""
+    """A post and its metrics at the requested age; null = not reported."""
 
-    rank: int = Field(description="1 = best; equals share a place.")
+    rank: int = Field(description="1 = best; equal posts share a rank.")
     post_id: str
     published_at: datetime
     platforms: list[str]
-    publications: int = Field(description="On how many accounts, within the filter.")
+    publications: int = Field(description="Number of accounts, within the filter.")
     engagement: int | None
     engagement_rate: float | None = Field(
         description="Engagement per impression, where impressions are reported."
@@ -224,7 +226,7 @@ class RankedPost(BaseModel):
 
 
 class RankingOut(Page[RankedPost]):
-    """A page of a ranking. All pages tell of the same moment, however much is measured meanwhile."""
+    """A page of a ranking. All pages use the lake snapshot of the first one."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -261,12 +263,14 @@ class RankingOut(Page[RankedPost]):
     age: Age
     sort: Metric
     period: Period
-    ranked: int = Field(description="Posts of the period that have a place.")
-    unranked: int = Field(description="Those that have none: not measured around that age, or not reported.")
+    ranked: int = Field(description="Ranked posts of the period.")
+    unranked: int = Field(
+        description="Posts without a rank: not measured near that age, or the metric is not reported."
+    )
 
 
 class AccountFigures(BaseModel):
-    """How an account did in a period; null = not measured in it."""
+    """Figures of an account in a period; null = not measured in it."""
 
     account_id: str
     platform: str
@@ -277,33 +281,33 @@ class AccountFigures(BaseModel):
         description="Last minus first count; null for fewer than two in the period."
     )
     follower_growth_rate: float | None = Field(description="Growth against the first count (0.1 = 10 %).")
-    publications: int = Field(description="Published in the period, by whomever.")
-    measured: int = Field(description="Those of them with an engagement.")
-    engagement: int | None = Field(description="What they have earned so far.")
+    publications: int = Field(description="Posts published in the period, with SocialFlow or elsewhere.")
+    measured: int = Field(description="Posts with a measured engagement.")
+    engagement: int | None = Field(description="Engagement of these posts so far.")
     engagement_mean: float | None = Field(description="Per measured publication.")
 
 
 class AccountsFiguresOut(Page[AccountFigures]):
-    """The workspace's accounts, all on one page."""
+    """Figures of the workspace's accounts, all on one page."""
 
     period: Period
 
 
 class AccountDay(BaseModel):
-    """One UTC day on which the account was counted."""
+    """One UTC day with a measurement of the account."""
 
     date: date
-    captured_at: datetime = Field(description="The day's last count, which the figures are of.")
+    captured_at: datetime = Field(description="Time of the day's last count, which the figures come from.")
     followers: int | None
     following: int | None
     posts: int | None
     follower_growth: int | None = Field(
-        description="Against the counted day before; null for the first ever."
+        description="Change from the previous measured day; null for the first."
     )
 
 
 class AccountMetricsOut(AccountFigures):
-    """How an account did, and its counts day by day."""
+    """Figures of an account in a period, and its counts per day."""
 
     model_config = ConfigDict(
         json_schema_extra={

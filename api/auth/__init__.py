@@ -1,4 +1,4 @@
-"""Who asks: API keys, access tokens, sign-in.
+"""Authentication: API keys, access tokens, sign-in.
 
 Imported by every route through `api.http.dependencies`.
 """

@@ -1,4 +1,4 @@
-"""Exchange API credentials for an access token."""
+"""Endpoint that exchanges API credentials for an access token."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -22,9 +22,9 @@ router = APIRouter(prefix="/auth", tags=["Authentication"])
 def create_token(
     body: TokenRequest, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
-    """Exchange your API credentials for an access token of one hour.
+    """Exchange your API credentials for an access token that is valid for one hour.
 
-    An `Idempotency-Key` is ignored here: a repetition gets another token, and no token is ever stored.
+    An `Idempotency-Key` is ignored here: a repeated request returns a new token, and tokens are never stored.
     """
     address = request.client.host if request.client else ""
     key = check_credentials(services, address, body.api_key, body.api_secret)
@@ -40,7 +40,10 @@ def create_token(
 
 
 def _narrow(held: list[str], wanted: str | None) -> list[str]:
-    """Return the scopes of the token: those asked for, as far as the key holds them."""
+    """Return the token's scopes: the requested ones.
+
+    Raises an error for a scope that the key does not hold.
+    """
     if wanted is None or not wanted.strip():
         return held
     scopes = parse_scopes(wanted.split())

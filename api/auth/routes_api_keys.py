@@ -1,4 +1,4 @@
-"""Keys of programs: make (shown once), list, revoke. Only administrators, only for their own workspace."""
+"""API key endpoints: create (shown once), list, revoke. Administrators only, within their own workspace."""
 
 from datetime import datetime
 from typing import Annotated
@@ -42,7 +42,7 @@ KeyId = Annotated[str, Path(max_length=40)]
 def create_key(
     body: ApiKeyCreate, services: ServicesDep, caller: Administrator, repeat: Repeatable
 ) -> Response:
-    """Make a key. `api_key` and `api_secret` are shown in this answer and never again."""
+    """Create an API key. `api_key` and `api_secret` are returned only in this response."""
     now = services.clock()
     shown: list[CreatedApiKey] = []
 
@@ -56,7 +56,7 @@ def create_key(
             session, services.store.cipher, caller.workspace_id, body.name, scopes, now, expires_at
         )
         shown.append(made)
-        # What is kept for a repetition holds no secret.
+        # The response stored for the Idempotency-Key contains no secret.
         kept = ApiKeyCreated(**render_api_key(made.row, now).model_dump(), api_key=None, api_secret=None)
         return make_answer(201, kept, {"Location": f"/api/v1/api-keys/{made.row.id}"})
 
@@ -81,7 +81,7 @@ def list_keys(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Page[ApiKeyOut]:
-    """List the keys, revoked ones too, newest first."""
+    """List the API keys, newest first, including revoked ones."""
     bound_to = {"list": "api_keys", "workspace": caller.workspace_id}
     with services.store.read() as session:
         rows = list_api_keys(
@@ -102,7 +102,7 @@ def list_keys(
     responses=problems(401, 403, 404, 422, 429),
 )
 def read_key(key_id: KeyId, services: ServicesDep, caller: Administrator) -> ApiKeyOut:
-    """Read one key."""
+    """Get an API key."""
     with services.store.read() as session:
         return render_api_key(get_api_key(session, caller.workspace_id, key_id), services.clock())
 
@@ -114,12 +114,12 @@ def read_key(key_id: KeyId, services: ServicesDep, caller: Administrator) -> Api
     responses=problems(401, 403, 404, 422, 429),
 )
 def revoke_key(key_id: KeyId, services: ServicesDep, caller: Administrator) -> ApiKeyOut:
-    """Revoke a key for good: its tokens stop with the next request. A second time changes nothing."""
+    """Revoke an API key permanently: its tokens stop working at once. Revoking it again has no effect."""
     now = services.clock()
     with services.store.write() as session:
         return render_api_key(revoke_api_key(session, caller.workspace_id, key_id, now), now)
 
 
 def render_api_key(row: ApiKey, now: datetime) -> ApiKeyOut:
-    """Return the view of a key, without any secret."""
+    """Return the response model of a key, without secrets."""
     return ApiKeyOut.model_validate(describe_api_key(row, now))

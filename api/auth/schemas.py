@@ -1,4 +1,4 @@
-"""Shapes of the token exchange."""
+"""Schemas of the token exchange."""
 
 from __future__ import annotations
 

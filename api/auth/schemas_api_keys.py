@@ -1,4 +1,4 @@
-"""Shapes of API keys. The two secret values are part of one answer only: that of the request that made them."""
+"""API key schemas. The two secret values are part of the creation response only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from warehouse.store.access.shapes import Scope
 
 
 class ApiKeyOut(BaseModel):
-    """A key as lists show it."""
+    """An API key as lists show it."""
 
     id: str
     name: str
-    key_hint: str = Field(description="How the key begins.")
+    key_hint: str = Field(description="First characters of the key.")
     scopes: list[Scope]
     status: Literal["active", "expired", "revoked"]
     created_at: datetime
@@ -25,9 +25,9 @@ class ApiKeyOut(BaseModel):
 
 
 class ApiKeyCreated(ApiKeyOut):
-    """A key that was just made. Keep both values now: only their fingerprints are stored."""
+    """A newly created API key. Store both values now: only their fingerprints are kept."""
 
     api_key: str | None = Field(
-        description="Null in a repeated answer: no secret is stored. Revoke the key and make another then."
+        description="Null in a replayed response: secrets are not stored. Revoke the key and create another."
     )
     api_secret: str | None = Field(description="The same.")

@@ -1,4 +1,4 @@
-"""Check credentials, and slow down whoever guesses: the same for tokens and for the dashboard."""
+"""Check API credentials and slow down guessing, for tokens and for the dashboard."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from warehouse.store.models import ApiKey
 
 LONGEST_KEY = 64
-"""Characters of a key that tell its failures from another's; a real one is shorter."""
+"""Length of the key prefix by which failures are counted per key; real keys are shorter."""
 
 
 def check_credentials(services: Services, address: str, api_key: str, api_secret: str) -> ApiKey:
-    """Return the key that the credentials belong to, and note its use. Raises a 401, or a 429 after failures.
+    """Return the key of these credentials and record its use. Raises a 401, or a 429 after too many failures.
 
-    Right credentials always pass: a stranger's failures lock nobody out, and a secret of 43 random characters needs
-    no lock. Failures are counted for the key from wherever they come, and for the address over all keys.
+    Correct credentials are always accepted: failures of others cannot lock a key out, and a secret of 43
+    random characters needs no lockout. Failures are counted per key from all addresses, and per address over
+    all keys.
     """
     now = services.clock()
     with services.store.read() as session:
@@ -31,7 +32,7 @@ def check_credentials(services: Services, address: str, api_key: str, api_secret
         raise ApiError(
             401,
             "invalid_credentials",
-            "api_key and api_secret do not belong to a usable key: make one with `socialflow keys create`",
+            "api_key and api_secret are not a valid key: create one with `socialflow keys create`",
             headers={"WWW-Authenticate": "Bearer"},
         )
     with services.store.write() as session:
@@ -40,14 +41,14 @@ def check_credentials(services: Services, address: str, api_key: str, api_secret
 
 
 def refuse_guessing(services: Services, buckets: Sequence[str]) -> None:
-    """Count one failure in each bucket. Raises a 429 where one of them has used its allowance up."""
+    """Count one failure in each bucket. Raises a 429 if a bucket is exhausted."""
     now = services.clock()
     wait = max(services.auth_limiter.look(bucket, now).retry_after_seconds for bucket in buckets)
     if wait:
         raise ApiError(
             429,
             "too_many_failures",
-            "too many wrong credentials for this key or from this address: wait and check them",
+            "too many failed sign-ins for this key or from this address: wait, then check the credentials",
             headers={"Retry-After": str(wait)},
             retryable=True,
         )

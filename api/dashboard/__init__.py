@@ -1,4 +1,4 @@
-"""The dashboard: server-rendered pages and forms for people, over the same rules as the HTTP API.
+"""The dashboard: server-rendered pages and forms with the same rules as the HTTP API.
 
 Imported by `api.app`.
 """

@@ -1,4 +1,4 @@
-"""Figures as shapes: places in an SVG's own units, computed here so that the templates only write them down."""
+"""Compute the geometry of the SVG charts, in SVG units, so that the templates only print it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 720, 160
 _TOP = 12
-"""Room above the highest value."""
+"""Space above the highest bar."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _STEPS = (0.03, 0.08, 0.15)
-"""Lifts from which a slot is drawn in the next colour."""
+"""Lift thresholds at which a cell gets the next color."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day of a series. An unmeasured day has no height, which is not the same as 0."""
+    """One day of a series. An unmeasured day has no height, which differs from 0."""
 
     x: float
     y: float
@@ -33,12 +33,12 @@ class Cell:
     """One hour of the week."""
 
     level: int
-    """-3 to 3: how far below or above the account's usual; 0 = no effect to rely on."""
+    """-3 to 3: how far below or above the account's usual; 0 = no reliable effect."""
     label: str
 
 
 def draw_bars(series: Sequence[Mapping[str, Any]], name: str) -> list[Bar]:
-    """Return a bar a day for the figure called `name`; negative values are drawn as nothing."""
+    """Return one bar per day for the figure `name`; negative values have height 0."""
     values = [day[name] for day in series]
     highest = max((value for value in values if value is not None), default=0) or 1
     step = WIDTH / max(len(series), 1)
@@ -60,7 +60,7 @@ def draw_bars(series: Sequence[Mapping[str, Any]], name: str) -> list[Bar]:
 
 
 def draw_week(rows: Sequence[Mapping[str, Any]]) -> list[list[Cell]]:
-    """Return seven days of 24 cells from rows of marts.optimal_times; a slot without a row is left blank."""
+    """Return seven days of 24 cells from rows of marts.optimal_times; slots without a row are blank."""
     found = {(row["weekday"], row["hour"]): row for row in rows}
     return [[_cell(found.get((day, hour)), day, hour) for hour in range(24)] for day in range(7)]
 
@@ -71,7 +71,7 @@ def _cell(row: Mapping[str, Any] | None, day: int, hour: int) -> Cell:
         return Cell(0, f"{slot}: not computed")
     lift, low, high = row["expected_lift"], row["lift_low"], row["lift_high"]
     level = sum(abs(lift) >= step for step in _STEPS)
-    # An interval that holds zero proves no direction: the slot is drawn pale at most.
+    # If the interval contains zero, the direction is not proven: use the palest color at most.
     level = min(level, 1) if low <= 0 <= high else level
     said = f"{lift:+.0%} (80 % range {low:+.0%} to {high:+.0%}), {row['n_posts']} posts there"
     return Cell(level if lift > 0 else -level, f"{slot}: {said}")

@@ -1,7 +1,7 @@
-"""The dashboard's form for a new post: text, pictures, accounts, and when.
+"""The dashboard's form for a new post: text, media, accounts and time.
 
-It does what POST /api/v1/media and POST /api/v1/posts do, with their checks; what is wrong is said beside what was
-written. One form, sent twice by a second click or a reload, makes one post.
+It does what POST /api/v1/media and POST /api/v1/posts do, with the same checks; errors are shown in the form
+next to the input. A form that is submitted twice (double click, reload) creates one post.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/dashboard/posts/new", include_in_schema=False, route
 
 
 async def current_author(visitor: Annotated[Visitor, Depends(current_visitor)]) -> Visitor:
-    """Return who is signed in and may write: known before a byte of an upload is read."""
+    """Return the signed-in visitor with write scope; checked before the upload is read."""
     visitor.require("write")
     return visitor
 
@@ -42,15 +42,17 @@ AuthorDep = Annotated[Visitor, Depends(current_author)]
 
 @router.get("")
 def ask_for_post(services: ServicesDep, author: AuthorDep) -> HTMLResponse:
-    """Ask for a new post."""
+    """Show the form for a new post."""
     return _show_form(services, author, {}, None)
 
 
 @router.post("")
 async def make_post(request: Request, services: ServicesDep, author: AuthorDep) -> Response:
-    """Keep the file that came with the form, then make the post, or (`add`) show the form again with the file."""
+    """Save the uploaded file, then create the post, or (`add`) show the form again with the file."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise RefusedError("Send the form as the page has it.")  # any other kind would be read into memory
+        raise RefusedError(
+            "Send the form as the page shows it."
+        )  # other media types would be read into memory
     async with request.form(max_files=1, max_fields=200) as form:
         fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
         refuse_nul(fields)
@@ -67,7 +69,8 @@ def _make_post(
     upload: UploadFile | None,
 ) -> Response:
     require_form_token(fields, author)
-    # By what was sent, not by the upload's new id: so that the second of two is known as the first.
+    # Identify the upload by its content, not its new id, so that a second submission is recognized as a
+    # repeat.
     sent = repr((sorted(fields.items()), upload and (upload.filename, upload.size)))
     repeat = identify_content(request, author.caller, field_of(fields, "form") or None, sent)
     try:
@@ -94,7 +97,7 @@ def _list_media(
     fields: dict[str, list[str]],
     upload: UploadFile | None,
 ) -> tuple[list[str], list[str]]:
-    """Return the addresses of the post's media and their descriptions, the new one last."""
+    """Return the addresses and alt texts of the post's media, the new one last."""
     dropped = set(fields.get("drop", ()))
     kept = [(url, alt) for url, alt in _pair_media(fields) if url not in dropped]
     if upload is not None:
@@ -108,14 +111,14 @@ def _list_media(
 def _pair_media(fields: dict[str, list[str]]) -> list[tuple[str, str]]:
     media, alt = fields.get("media", []), fields.get("alt", [])
     if len(media) != len(alt):
-        raise RefusedError("Send the form as the page has it: each picture with its words.")
+        raise RefusedError("Send the form as the page shows it: each file with its alt text.")
     return list(zip(media, alt, strict=True))
 
 
 def _read_post(fields: dict[str, list[str]]) -> PostWish:
     when = field_of(fields, "when") or "now"
     values: dict[str, Any] = {
-        # A browser sends line ends as CR LF; nobody wrote those.
+        # Browsers send line breaks as CR LF; posts use LF.
         "content": field_of(fields, "content").replace("\r\n", "\n"),
         "account_ids": fields.get("account", []),
         "media": [{"url": url, "alt_text": alt.strip() or None} for url, alt in _pair_media(fields)],
@@ -135,7 +138,7 @@ def _show_form(
     key = field_of(fields, "form")
     if (
         problem and problem.code == "idempotency_key_reused"
-    ):  # by the browser's way back, not by a second click
+    ):  # resubmitted by navigating back, not by a double click
         key = ""
     return show(
         "new_post.html",

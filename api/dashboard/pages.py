@@ -1,4 +1,4 @@
-"""The dashboard: signing in with an API key, and all pages but those of posts."""
+"""Dashboard pages: sign-in with an API key, and all pages except posts."""
 
 import re
 from datetime import timedelta
@@ -43,21 +43,21 @@ router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=Das
 
 @router.get("/style.css")
 async def give_style() -> Response:
-    """Give the style of all pages."""
+    """Return the style sheet of all pages."""
     return Response(CSS, media_type="text/css", headers={"Cache-Control": "max-age=300"})
 
 
 @router.get("/login")
 def ask_for_login(request: Request, services: ServicesDep) -> HTMLResponse:
-    """Ask for a key and its secret."""
+    """Show the sign-in form."""
     return _show_login(request, services)
 
 
 @router.post("/login")
 def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Response:
-    """Open a session for a key."""
+    """Sign in with an API key and open a session."""
     if not is_own_login(services, request, field_of(fields, "form_token")):
-        why = "This form was not opened here, or an hour ago: try again."
+        why = "This form has expired or was not opened here: try again."
         return _show_login(request, services, 403, why=why)
     address = request.client.host if request.client else ""
     try:
@@ -73,7 +73,7 @@ def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Respon
 
 @router.post("/logout")
 def log_out(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Response:
-    """Close the session."""
+    """Sign out and end the session."""
     require_form_token(fields, visitor)
     response = RedirectResponse(LOGIN, 303)
     sign_out(services, visitor, response)
@@ -82,7 +82,7 @@ def log_out(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Re
 
 @router.get("/sessions")
 def show_sessions(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show the open sessions: all of the workspace to an administrator, their own key's to others."""
+    """Show the open sessions: all of the workspace for administrators, those of their own key for others."""
     everyone = "admin" in visitor.scopes
     key_id = None if everyone else visitor.key.id
     with services.store.read() as session:
@@ -111,7 +111,7 @@ def show_overview(
     visitor: VisitorDep,
     days: Annotated[int, Query(ge=1, le=365)] = 30,
 ) -> HTMLResponse:
-    """Show what the last days earned."""
+    """Show the metrics of the last days."""
     visitor.require("analytics")
     return show(
         "overview.html", visitor=visitor, **views.show_overview(services, visitor.key.workspace_id, days)
@@ -127,7 +127,7 @@ def show_accounts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
 
 @router.get("/times")
 def show_times(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show each account's week."""
+    """Show the expected lift per weekday and hour of each account."""
     visitor.require("read")
     return show("times.html", visitor=visitor, **views.show_times(services, visitor.key.workspace_id))
 
@@ -141,12 +141,14 @@ def show_keys(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
 
 @router.post("/keys")
 def make_key(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> HTMLResponse:
-    """Make a key and show its secret this once."""
+    """Create an API key and show its secret once."""
     require_form_token(fields, visitor)
     visitor.require("admin")
     now, days = services.clock(), field_of(fields, "days")
     if days and not (re.fullmatch(r"[0-9]{1,4}", days) and 1 <= int(days) <= _LONGEST_DAYS):
-        raise InvalidInputError(f"days: a key ends after 1 to {_LONGEST_DAYS} days, or never", field="days")
+        raise InvalidInputError(
+            f"days: a key expires after 1 to {_LONGEST_DAYS} days, or never", field="days"
+        )
     expires_at = now + timedelta(days=int(days)) if days else None
     with services.store.write() as session:
         scopes = parse_scopes(fields.get("scope", []))

@@ -1,6 +1,6 @@
-"""The dashboard's list of posts, what is planned and what is out, and what can be decided about each.
+"""The dashboard's list of planned and published posts, with the actions on each.
 
-Each form does what the API's request of that name does, with its checks, and leads back to the list.
+Each form does what the API request of that name does, with the same checks, and redirects to the list.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ PostId = Annotated[str, Path(max_length=40)]
 
 @router.get("")
 def show_posts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show planned and published posts, each with its story."""
+    """Show planned and published posts with their history."""
     visitor.require("read")
     return show("posts.html", visitor=visitor, **views.show_posts(services, visitor.key.workspace_id))
 
@@ -38,7 +38,7 @@ def show_posts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
 def move_post(
     post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
 ) -> RedirectResponse:
-    """Move what has not been sent to another time; with `now` it leaves at once."""
+    """Reschedule what has not been sent; with `now`, send it at once."""
 
     def work(session: StoreSession, caller: Caller) -> None:
         when = None if "now" in fields else field_of(fields, "at")
@@ -63,7 +63,7 @@ def cancel_post(
 def retry_post(
     post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
 ) -> RedirectResponse:
-    """Send what failed again."""
+    """Retry the failed publications of a post."""
 
     def work(session: StoreSession, caller: Caller) -> None:
         store_posts.retry_post(session, caller.workspace_id, post_id, services.clock())
@@ -75,7 +75,7 @@ def retry_post(
 def approve_post(
     post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
 ) -> RedirectResponse:
-    """Let a post go out that waits for approval, as it was when the page was made."""
+    """Approve a post that waits for approval, in the version the page showed."""
 
     def work(session: StoreSession, caller: Caller) -> None:
         store_approvals.approve_post(
@@ -95,7 +95,7 @@ def approve_post(
 def reject_post(
     post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
 ) -> RedirectResponse:
-    """Send a post that waits for approval back to its author."""
+    """Reject a post that waits for approval: it goes back to its author as a draft."""
 
     def work(session: StoreSession, caller: Caller) -> None:
         store_approvals.reject_post(
@@ -119,7 +119,7 @@ def resolve_publication(
     visitor: VisitorDep,
     fields: FieldsDep,
 ) -> RedirectResponse:
-    """Decide about a publication of which nobody could find out whether it is out."""
+    """Resolve a publication whose outcome is unknown."""
 
     def work(session: StoreSession, caller: Caller) -> None:
         store_posts.resolve_publication(
@@ -142,7 +142,7 @@ def _change(
     *,
     scope: str = "write",
 ) -> RedirectResponse:
-    """Do work on the store for a form of ours, then lead back to the list."""
+    """Run a form's change in the store, then redirect to the list."""
     require_form_token(fields, visitor)
     visitor.require(scope)
     with services.store.write() as session:
@@ -153,5 +153,5 @@ def _change(
 def _version(fields: dict[str, list[str]]) -> int:
     given = field_of(fields, "version")
     if not (given.isascii() and given.isdecimal() and len(given) < 10):
-        raise RefusedError("This form is not of your session: open the page again.")
+        raise RefusedError("This form does not belong to your session: reload the page.")
     return int(given)

@@ -1,4 +1,4 @@
-"""How the dashboard answers: pages rendered here, refusals as pages, and nothing loaded from elsewhere."""
+"""Dashboard responses: rendered pages, errors as pages, no third-party resources."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ CSS = _templates.get_template("style.css").render()
 
 
 class DashboardRoute(APIRoute):
-    """Answers people: who is signed out is led to the login, a refusal is a page."""
+    """Route class for pages: signed-out visitors are redirected to the sign-in page, errors are pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler with its refusals turned into pages."""
+        """Return the handler that renders errors as pages."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -54,11 +54,11 @@ class DashboardRoute(APIRoute):
 
 
 def show(template: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 (what a template takes)
-    """Return a page."""
+    """Render a page."""
     page = _templates.get_template(template).render(values)
     return HTMLResponse(page, status, _HEADERS)
 
 
 def field_of(fields: dict[str, list[str]], name: str) -> str:
-    """Return a form's field without the space around it; empty where it was not sent."""
+    """Return a form field, stripped; empty if it was not sent."""
     return fields.get(name, [""])[0].strip()

@@ -1,9 +1,9 @@
-"""Who looks at the dashboard: a cookie that stands for a session in the store, and the token of its forms.
+"""Dashboard sessions: the session cookie and the CSRF token of the forms.
 
-The cookie is HttpOnly and SameSite=Strict, and random: it means something only while the store knows its session as
-open, for eight hours at most. Session and key are looked up with every page, so that signing out, ending the session
-elsewhere or revoking the key holds at once. Every form carries a token derived from a cookie, which pages from
-elsewhere can neither read nor guess; the sign-in form has a cookie of its own for that.
+The cookie is HttpOnly and SameSite=Strict, and its value is random: it is valid only while the session is
+open in the store, for eight hours at most. Session and key are looked up on every request, so signing out,
+ending the session elsewhere or revoking the key takes effect at once. Every form carries a token derived from
+a cookie, which other sites can neither read nor guess; the sign-in form has a separate cookie for that.
 """
 
 import hashlib
@@ -31,16 +31,16 @@ LOGIN = "/dashboard/login"
 
 
 class SignedOutError(Exception):
-    """Nobody is signed in: the way is to the login page."""
+    """Nobody is signed in: redirect to the sign-in page."""
 
 
 class RefusedError(Exception):
-    """The one who is signed in may not do this; the message says why."""
+    """The signed-in visitor may not do this; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is signed in."""
+    """The signed-in visitor."""
 
     key: KeyRights
     scopes: frozenset[str]
@@ -49,11 +49,11 @@ class Visitor:
 
     @property
     def caller(self) -> Caller:
-        """The same as the API knows it."""
+        """The same identity as an API caller."""
         return Caller(self.key.id, self.key.workspace_id, self.scopes)
 
     def require(self, *accepted: str) -> None:
-        """Raise RefusedError where none of the scopes is held."""
+        """Raise RefusedError unless one of the scopes is held."""
         if not self.scopes & {*accepted}:
             raise RefusedError(
                 f"This needs a key with the scope {' or '.join(accepted)}; yours has {', '.join(self.key.scopes)}."
@@ -73,14 +73,14 @@ def sign_in(services: Services, key: ApiKey, request: Request, response: Respons
 
 
 def sign_out(services: Services, visitor: Visitor, response: Response) -> None:
-    """End the session, and forget its cookie."""
+    """End the session and delete its cookie."""
     with services.store.write() as session:
         end_session(session, visitor.key.workspace_id, visitor.session_id, services.clock())
     response.delete_cookie(COOKIE, path="/dashboard", httponly=True, samesite="strict")
 
 
 def prepare_login(services: Services, request: Request) -> tuple[str, str]:
-    """Return the cookie of the sign-in form (the browser's, if it has one) and the token to put into the form."""
+    """Return the cookie of the sign-in form (an existing one is reused) and the CSRF token for the form."""
     cookie = request.cookies.get(LOGIN_COOKIE, "")
     if not 20 <= len(cookie) <= _LONGEST_COOKIE:
         cookie = secrets.token_urlsafe(32)
@@ -88,19 +88,19 @@ def prepare_login(services: Services, request: Request) -> tuple[str, str]:
 
 
 def set_login_cookie(request: Request, response: Response, cookie: str) -> None:
-    """Set the cookie that the sign-in form's token belongs to."""
+    """Set the cookie that the sign-in form's CSRF token is derived from."""
     _set_cookie(request, response, LOGIN_COOKIE, cookie, path=LOGIN, seconds=_LOGIN_SECONDS)
 
 
 def is_own_login(services: Services, request: Request, given: str) -> bool:
-    """Tell whether a sign-in form is one that we gave to this browser: nobody is signed in by a page from elsewhere."""
+    """Return whether this browser got the sign-in form from us: prevents login CSRF."""
     cookie = request.cookies.get(LOGIN_COOKIE, "")
     expected = _form_token(services, f"login|{cookie}")
     return bool(cookie) and hmac.compare_digest(given.encode(), expected.encode())
 
 
 def current_visitor(request: Request, services: ServicesDep) -> Visitor:
-    """Return who is signed in. Raises SignedOutError."""
+    """Return the signed-in visitor. Raises SignedOutError."""
     cookie = request.cookies.get(COOKIE)
     if cookie is None or len(cookie) > _LONGEST_COOKIE:
         raise SignedOutError
@@ -120,7 +120,7 @@ VisitorDep = Annotated[Visitor, Depends(current_visitor)]
 
 
 async def read_fields(request: Request) -> dict[str, list[str]]:
-    """Return the fields of a form as it was sent."""
+    """Return the fields of a submitted form."""
     fields = parse_qs(
         (await request.body()).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50
     )
@@ -129,7 +129,7 @@ async def read_fields(request: Request) -> dict[str, list[str]]:
 
 
 def refuse_nul(fields: dict[str, list[str]]) -> None:
-    """Raise a 422 for a NUL character: a form may write it as %00, which the middleware does not read."""
+    """Raise a 422 for a NUL character: forms can encode it as %00, which the middleware does not check."""
     if any("\x00" in value for values in fields.values() for value in values):
         raise ApiError(422, "nul_character", "the form holds a NUL character: leave it out")
 
@@ -138,10 +138,10 @@ FieldsDep = Annotated[dict[str, list[str]], Depends(read_fields)]
 
 
 def require_form_token(fields: dict[str, list[str]], visitor: Visitor) -> None:
-    """Raise RefusedError for a form that is not of a page we gave this visitor."""
+    """Raise RefusedError for a form without this session's CSRF token."""
     given = fields.get("form_token", [""])[0]
     if not hmac.compare_digest(given.encode(), visitor.form_token.encode()):
-        raise RefusedError("This form is not of your session: open the page again.")
+        raise RefusedError("This form does not belong to your session: reload the page.")
 
 
 def _form_token(services: Services, cookie: str) -> str:

@@ -1,4 +1,4 @@
-"""What the dashboard's pages show, read from the stores."""
+"""View models of the dashboard's pages, read from the stores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONNECTED = ("active", "revoked", "imported")
 
 @dataclass(frozen=True, slots=True)
 class ShownPublication:
-    """A post on one account, with its story in words."""
+    """A publication with its history as text."""
 
     row: Publication
     handle: str
@@ -43,13 +43,16 @@ class ShownPublication:
 
     @property
     def shown_status(self) -> str:
-        """The status, or that the platform no longer has the post."""
+        """The status, or `deleted` if the platform no longer has the post."""
         return "deleted" if self.row.platform_deleted_at is not None else self.row.status
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPost:
-    """A post with all its publications. `at`: its time by the workspace's clock; None for a draft without one."""
+    """A post with all its publications.
+
+    `at`: local time in the workspace; None for a draft without a time.
+    """
 
     row: Post
     at: datetime | None
@@ -57,7 +60,7 @@ class ShownPost:
 
     @property
     def may(self) -> set[str]:
-        """What can be done with it now: move, cancel, retry, approve."""
+        """The actions that are possible now: move, cancel, retry, approve."""
         return list_possible_actions(self.row, [one.row for one in self.publications])
 
 
@@ -73,7 +76,7 @@ class ShownWeek:
 
 
 def show_overview(services: Services, workspace_id: str, days: int) -> dict[str, Any]:
-    """Return the figures of the last `days` days and two series of bars."""
+    """Return the figures of the last `days` days and two bar series."""
     end = services.clock().astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     figures = get_overview(
         services.lake, workspace_id=workspace_id, start=end - timedelta(days=days), end=end
@@ -94,7 +97,7 @@ def show_overview(services: Services, workspace_id: str, days: int) -> dict[str,
 
 
 def _mark_deleted(services: Services, words: dict[str, dict[str, Any]]) -> None:
-    """Tell which places no longer have their post: a link there would be dead."""
+    """Mark the publications that were deleted on the platform, whose links no longer work."""
     with services.store.read() as session:
         publications = list_publications(session, list(words))
     for post_id, known in words.items():
@@ -103,7 +106,7 @@ def _mark_deleted(services: Services, words: dict[str, dict[str, Any]]) -> None:
 
 
 def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
-    """Return the newest posts by the workspace's days, each with its story: what comes, then what was."""
+    """Return the newest posts, upcoming then past, grouped by day in the workspace's time zone."""
     now = services.clock()
     with services.store.read() as session:
         handles = {
@@ -134,9 +137,9 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
     timed.sort(key=lambda post: post.row.scheduled_at or now)
     coming = [post for post in timed if (post.row.scheduled_at or now) >= now]
     parts = {
-        "Coming up": _by_day(coming),
-        "Without a time": {"": [post for post in shown if post.row.scheduled_at is None]},
-        "Before now": _by_day(reversed([post for post in timed if post not in coming])),
+        "Upcoming": _by_day(coming),
+        "Unscheduled": {"": [post for post in shown if post.row.scheduled_at is None]},
+        "Past": _by_day(reversed([post for post in timed if post not in coming])),
     }
     parts = {name: days for name, days in parts.items() if any(days.values())}
     return {"parts": parts, "has_more": has_more, "shown": POSTS_SHOWN, "timezone": timezone}
@@ -145,7 +148,7 @@ def show_posts(services: Services, workspace_id: str) -> dict[str, Any]:
 def show_recipients(
     services: Services, workspace_id: str, media: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """Return the accounts that a post may be sent to, the zone in which its time is read, and its media by name."""
+    """Return the accounts that can be posted to, the time zone of the form, and its media by name."""
     with services.store.read() as session:
         accounts = list_accounts(session, workspace_id, statuses=("active",))
         timezone = read_settings(session, workspace_id).timezone
@@ -156,7 +159,7 @@ def show_recipients(
 def _name_of(session: StoreSession, workspace_id: str, url: str) -> str:
     try:
         return get_upload(session, workspace_id, url.removeprefix(UPLOAD_PREFIX)).filename or url
-    except NotFoundError:  # removed meanwhile: making the post says so
+    except NotFoundError:  # deleted in the meantime: creating the post reports it
         return url
 
 
@@ -177,7 +180,7 @@ def show_accounts(services: Services, workspace_id: str) -> dict[str, Any]:
 
 
 def show_times(services: Services, workspace_id: str) -> dict[str, Any]:
-    """Return each account's week of expected lifts, and which accounts have none yet."""
+    """Return each account's week of expected lifts, and the accounts that have none yet."""
     with services.store.read() as session:
         accounts = list_accounts(session, workspace_id, statuses=CONNECTED)
     weeks, without = [], []

@@ -1,4 +1,4 @@
-"""What every request and response share: middleware, errors, dependencies, pagination, caching, limits, OpenAPI.
+"""Request and response handling: middleware, errors, dependencies, pagination, caching, limits, OpenAPI.
 
 Imported by every other folder of `api`.
 """

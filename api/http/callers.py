@@ -1,4 +1,4 @@
-"""Who asks: an access token, the key it acts for, and what both may do at this moment."""
+"""Authenticate requests: the access token, its API key and their permissions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The program that sends a request: its key, its one workspace, what it may do."""
+    """The authenticated caller: its API key, its workspace and its scopes."""
 
     key_id: str
     workspace_id: str
@@ -30,14 +30,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller as of one state of the store."""
+    """A caller, as read from one state of the store."""
 
     caller: Caller
     store_mark: int | None
-    """`Store.change_mark` from before the key was read; None = the store has none."""
+    """`Store.change_mark` from before the key was read; None = the store has no mark."""
     since: datetime
     until: datetime
-    """When the token or the key ends, whichever is first."""
+    """Expiry of the token or of the key, whichever is first."""
 
 
 class _Known(NamedTuple):
@@ -46,7 +46,10 @@ class _Known(NamedTuple):
 
 
 class Callers:
-    """Knows the latest tokens' callers as long as the store has not changed: a revoked key's stop at once."""
+    """Cache of the callers of recent tokens, valid until the store changes.
+
+    A revoked key is therefore refused at once.
+    """
 
     def __init__(self, store: Store, signing_key: bytes) -> None:
         self._store = store
@@ -55,7 +58,7 @@ class Callers:
         self._lock = threading.Lock()
 
     def recall(self, token: str, now: datetime) -> Identity | None:
-        """Return whom the token is of if that was found out already and nothing has changed since."""
+        """Return the cached identity of the token; None if it is unknown or the store has changed since."""
         with self._lock:
             known = self._known.get(token)
         if known is None:
@@ -67,7 +70,10 @@ class Callers:
         return None
 
     async def identify(self, token: str, now: datetime) -> Identity:
-        """Return whom the token is of. Raises InvalidTokenError: foreign, run out, or its key is not usable."""
+        """Return the token's identity.
+
+        Raises InvalidTokenError: not ours, expired, or its key is revoked or expired.
+        """
         mark = self._store.change_mark()
         with self._lock:
             known = self._known.get(token)
@@ -75,7 +81,7 @@ class Callers:
             identity = known.identity
             if identity.store_mark == mark is not None and identity.since <= now < identity.until:
                 return identity
-        # A signature does not change with the store; until when it holds is asked each time.
+        # The signature stays valid when the store changes; the expiry is checked on every request.
         if known is not None and now < known.claims.expires_at:
             claims = known.claims
         else:
@@ -95,7 +101,7 @@ class Callers:
             key = get_usable_api_key(session, claims.key_id, now)
         if key is None:
             raise InvalidTokenError("the API key of this token was revoked or has expired", "revoked_key")
-        # A token never holds more than its key does now.
+        # A token's scopes are limited to the current scopes of its key.
         caller = Caller(key.id, key.workspace_id, claims.scopes & expand_scopes(key.scopes))
         ends = [claims.expires_at, *([key.expires_at] if key.expires_at is not None else [])]
         return Identity(caller, mark, now, min(ends))

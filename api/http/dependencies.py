@@ -1,4 +1,4 @@
-"""What routes declare that they need: the services, a caller with a scope, no unknown parameter."""
+"""FastAPI dependencies of the routes: services, caller with scope, rejection of unknown parameters."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,13 +24,13 @@ bearer = HTTPBearer(
 
 
 def services_of(request: Request) -> Services:
-    """Return the services that the process opened at its start."""
+    """Return the services that the process opened at startup."""
     services: Services = request.app.state.services
     return services
 
 
 async def get_services(request: Request) -> Services:
-    """Return the services, for a route."""
+    """Return the services (dependency)."""
     return services_of(request)
 
 
@@ -38,7 +38,7 @@ ServicesDep = Annotated[Services, Depends(get_services, scope="function")]
 
 
 def require_scope(*accepted: Scope) -> Callable[..., Awaitable[Caller]]:
-    """Return a dependency that lets callers pass who hold one of these scopes (admin holds all)."""
+    """Return a dependency that accepts callers with one of these scopes (admin includes all)."""
     enough = frozenset({*accepted, "admin"})
 
     async def dependency(
@@ -54,13 +54,13 @@ def require_scope(*accepted: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who asks, for dependencies that a route declares after its caller: they are resolved in that order."""
+    """Return the caller, for dependencies declared after it: FastAPI resolves them in that order."""
     caller: Caller = request.scope["socialflow.identity"].caller
     return caller
 
 
 def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiError:
-    """Return the 403 of a caller who holds none of the accepted scopes; `why` says what needs one."""
+    """Return the 403 for a caller without any of the accepted scopes; `why` says what needs the scope."""
     needed = " or ".join(accepted)
     what = f"this needs the scope {needed} {why}".strip()
     return ApiError(
@@ -111,13 +111,13 @@ Administrator = Annotated[Caller, Depends(require_scope("admin"))]
 
 
 async def refuse_misreadings(request: Request) -> None:
-    """Raise for what would be read as if it were not there: an empty condition, an unknown parameter."""
+    """Reject input that would otherwise be ignored silently: an empty condition, an unknown parameter."""
     _refuse_empty_condition(request)
     _refuse_unknown_parameters(request)
 
 
 def _refuse_empty_condition(request: Request) -> None:
-    """Raise a 412 for an If-Match header without a value: it would be read as no condition at all."""
+    """Raise a 412 for an If-Match header without a value: it would be treated as no condition."""
     if request.headers.get("if-match", "*").strip() == "":
         raise ApiError(
             412, "stale", "the If-Match header is empty: send the ETag as it was read, or leave it out"
@@ -125,11 +125,11 @@ def _refuse_empty_condition(request: Request) -> None:
 
 
 def _refuse_unknown_parameters(request: Request) -> None:
-    """Raise a 422 for a query parameter that the route does not have: a typing error is not a filter."""
+    """Raise a 422 for an unknown query parameter: a misspelt filter must not be ignored."""
     known = _query_names(request.scope["route"].dependant)
     for name in request.query_params:
         if name not in known:
-            remedy = f"use {', '.join(sorted(known))}" if known else "this address takes none"
+            remedy = f"use {', '.join(sorted(known))}" if known else "this endpoint has none"
             detail = f"unknown query parameter {name!r}: {remedy}"
             raise ApiError(
                 422,
@@ -144,7 +144,7 @@ def _query_names(dependant: Dependant) -> frozenset[str]:
 
 
 class _Identity:
-    """Lets the cache below tell dependants apart by being the same object: they are not hashable."""
+    """Key for the cache below that compares dependants by identity: they are not hashable."""
 
     def __init__(self, dependant: Dependant) -> None:
         self.dependant = dependant
@@ -178,21 +178,24 @@ IfMatch = Annotated[
 
 
 def parse_if_match(header: str | None) -> int | None:
-    """Return the version that an If-Match header demands; None = any. Raises a 412 for a foreign ETag."""
+    """Return the version that an If-Match header requires; None = any.
+
+    Raises a 412 for an unknown ETag format.
+    """
     if header is None or header.strip() == "*":
         return None
     tag = re.fullmatch(r'(?:W/)?"(\d{1,9})"', header.strip(), re.ASCII)
     if tag is None:
-        raise ApiError(412, "stale", "the If-Match header holds no ETag of ours: read the ETag again")
+        raise ApiError(412, "stale", "the If-Match header is not an ETag of this API: read the ETag again")
     return int(tag[1])
 
 
 def version_etag(version: int) -> str:
-    """Return the ETag of what has a version: a post, a recurrence, a webhook."""
+    """Return the ETag of a versioned resource: a post, a recurrence, a webhook."""
     return f'"{version}"'
 
 
 def set_headers(response: Response, headers: dict[str, str]) -> None:
-    """Add headers to the answer that FastAPI is going to build."""
+    """Add headers to the response that FastAPI will build."""
     for name, value in headers.items():
         response.headers[name] = value

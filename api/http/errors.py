@@ -1,4 +1,4 @@
-"""Every error as application/problem+json (RFC 9457), with a stable code, a remedy, and whether to try again."""
+"""Errors as application/problem+json (RFC 9457) with a stable code, a remedy and a retry hint."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MOST_ERRORS = 50
 
 
 class ApiError(Exception):
-    """An answer other than success: becomes one problem document."""
+    """An error response; rendered as a problem document."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class ApiError(Exception):
 
 
 def problem_at(pointer: str, code: str, detail: str, *, status: int = 422, **extra: Any) -> ApiError:  # noqa: ANN401 (becomes JSON)
-    """Return an ApiError about one place of the request: a JSON pointer, or the name of a parameter."""
+    """Return an ApiError about one part of the request: a JSON pointer, or the name of a parameter."""
     return ApiError(
         status, code, detail, errors=[{"pointer": pointer, "code": code, "detail": detail, **extra}]
     )
@@ -91,12 +91,12 @@ def render_problem(error: ApiError, *, path: str, request_id: str) -> Response:
 
 
 def explain(error: ApiError | WarehouseError) -> ApiError:
-    """Return the problem with which the API answers an error; the dashboard shows it on a page."""
+    """Return the problem document of an error; the dashboard shows it on a page."""
     return error if isinstance(error, ApiError) else _from_warehouse(error)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Turn every error that a route may raise into a problem document."""
+    """Convert every error that a route may raise into a problem document."""
     app.add_exception_handler(ApiError, _handle(lambda error: error))
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(RequestValidationError, _handle(_from_validation))
@@ -115,14 +115,14 @@ def _handle(convert: Any) -> Any:  # noqa: ANN401 (Starlette types a handler by 
 async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for it alone)
     if error.status_code == 405 and (allowed := _documented_methods(request)):
-        # The router names only the methods of the first route with this address; others have it too.
+        # The router lists only the methods of the first route with this path; other routes may have more.
         error = HTTPException(405, headers={"Allow": ", ".join(allowed)})
     response: Response = await _handle(_from_http)(request, error)
     return response
 
 
 def _documented_methods(request: Request) -> list[str]:
-    """Return the methods of the most exact address in the document that the request's path fits."""
+    """Return the methods of the most specific documented path that matches the request's path."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     fitting = [path for path in paths if compile_path(path)[0].match(request.url.path)]
     return (
@@ -135,8 +135,8 @@ def _documented_methods(request: Request) -> list[str]:
 def _from_http(error: HTTPException) -> ApiError:
     codes = {404: "not_found", 405: "method_not_allowed", 400: "malformed_body"}
     details = {
-        404: "there is nothing at this address: /docs lists what there is",
-        405: "this address does not take this method: see the Allow header",
+        404: "there is no such endpoint: see /docs",
+        405: "this endpoint does not support this method: see the Allow header",
     }
     return ApiError(
         error.status_code,
@@ -180,15 +180,17 @@ def _from_warehouse(error: WarehouseError) -> ApiError:
         case StorageError():
             return ApiError(503, error.code, error.message, retryable=True)
         case _:
-            logger.error("the installation is wrong: %s", error.message)
-            return ApiError(503, error.code, "the server is not set up rightly: see its log", retryable=True)
+            logger.error("setup error: %s", error.message)
+            return ApiError(
+                503, error.code, "the server is not set up correctly: see its log", retryable=True
+            )
 
 
 def _from_connector(error: ConnectorError) -> ApiError:
-    """A platform was asked on the caller's behalf: what it said, and whether asking again may help."""
+    """Convert a platform's error: its message, and whether a retry may help."""
     match error:
         case ReauthenticateError() | PermissionMissingError():
-            return problem_at("/access_token", "token_refused", f"the platform refuses it: {error.message}")
+            return problem_at("/access_token", "token_refused", f"the platform refused it: {error.message}")
         case RateLimitedError():
             return ApiError(
                 503, error.code, error.message, retryable=True, headers=_retry_after(error.retry_at)
@@ -206,5 +208,5 @@ def _from_connector(error: ConnectorError) -> ApiError:
 def _retry_after(at: datetime | None) -> dict[str, str]:
     if at is None:
         return {}
-    # An HTTP date, since the platform names an instant: no clock of ours is needed.
+    # An HTTP date, because the platform gives an absolute time: independent of our clock.
     return {"Retry-After": at.strftime("%a, %d %b %Y %H:%M:%S GMT")}

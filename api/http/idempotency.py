@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POSTs: the second request is answered like the first and changes nothing."""
+"""`Idempotency-Key` on POSTs: a repeated request gets the first response and changes nothing."""
 
 import asyncio
 import hashlib
@@ -18,9 +18,9 @@ IdempotencyKeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Any string of your own (1-255 visible characters), new for each request. A repetition within "
-        "24 hours gets the first answer again, marked `Idempotent-Replayed: true`.",
-        # Checked below, with a code of its own.
+        description="Unique string per request (1-255 visible characters). A repeated request "
+        "within 24 hours gets the first response again, marked `Idempotent-Replayed: true`.",
+        # Validated below, to return a specific error code.
         json_schema_extra={"pattern": f"^{idempotency.KEY.pattern}$", "minLength": 1, "maxLength": 255},
     ),
 ]
@@ -29,7 +29,7 @@ IdempotencyKeyHeader = Annotated[
 async def identify_request(
     request: Request, idempotency_key: IdempotencyKeyHeader = None
 ) -> RepeatableRequest | None:
-    """Return what makes this request repeatable; None = it carries no key."""
+    """Return the identity of this request for idempotency; None = it has no key."""
     if idempotency_key is None:
         return None
     content = (await request.body()).decode("latin-1")
@@ -37,13 +37,13 @@ async def identify_request(
 
 
 Repeatable = Annotated[RepeatableRequest | None, Depends(identify_request)]
-"""What a POST declares, after its caller, that takes an `Idempotency-Key`."""
+"""Dependency of a POST that accepts an `Idempotency-Key`; declare it after the caller."""
 
 
 def identify_content(
     request: Request, caller: Caller, key: str | None, content: str
 ) -> RepeatableRequest | None:
-    """Return what makes a request repeatable whose body is known by `content`; None = it carries no key."""
+    """Return the identity of a request whose body is represented by `content`; None = it has no key."""
     if key is None:
         return None
     idempotency.require_key(key)
@@ -58,12 +58,12 @@ def identify_content(
 
 
 def make_answer(status: int, model: BaseModel, headers: dict[str, str] | None = None) -> StoredAnswer:
-    """Return an answer in the form in which it is kept and repeated."""
+    """Return a response in the form in which it is stored and replayed."""
     return StoredAnswer(status, headers or {}, model.model_dump_json(by_alias=True).encode())
 
 
 def render_answer(answer: StoredAnswer, *, replayed: bool = False) -> Response:
-    """Return the HTTP response of an answer."""
+    """Return the HTTP response of a stored answer."""
     headers = {**answer.headers, "Idempotent-Replayed": "true"} if replayed else answer.headers
     return Response(answer.body, answer.status, headers, "application/json")
 
@@ -71,7 +71,7 @@ def render_answer(answer: StoredAnswer, *, replayed: bool = False) -> Response:
 def answer_once(
     services: Services, request: RepeatableRequest | None, work: Callable[[StoreSession], StoredAnswer]
 ) -> Response:
-    """Do work on the store and keep its answer in one transaction, or repeat the answer given before."""
+    """Run a change and store its response in one transaction, or replay the stored response."""
     answer, replayed = idempotency.answer_once(services.store, request, work, services.clock())
     return render_answer(answer, replayed=replayed)
 
@@ -79,7 +79,7 @@ def answer_once(
 async def answer_once_across(
     services: Services, request: RepeatableRequest | None, work: Callable[[], Awaitable[StoredAnswer]]
 ) -> Response:
-    """Do work that also asks a platform, under a lease on the key; a failure gives the key back."""
+    """Run a change that also calls a platform, under a lease on the key; a failure releases the key."""
     if request is None:
         return render_answer(await work())
     known = await asyncio.to_thread(idempotency.reserve, services.store, request, services.clock())

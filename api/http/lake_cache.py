@@ -1,4 +1,4 @@
-"""Answers made from the lake, kept while the lake has not changed."""
+"""Cache of responses computed from the lake, valid for one lake snapshot."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _MOST_BYTES = 16_000_000
 
 
 class AnswerCache:
-    """The latest answers by their ETag, which names the lake's snapshot; safe to share between threads.
+    """Recent responses by ETag, which contains the lake's snapshot id. Thread-safe.
 
-    An answer that several ask for at once is made once: after a commit, every dashboard asks the same.
+    Concurrent requests for the same response compute it once: after a commit, every dashboard requests the
+    same.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,10 @@ class AnswerCache:
         self._lock = threading.Lock()
 
     def get_or_make(self, etag: str, make: Callable[[], bytes]) -> bytes:
-        """Return the answer; `make` makes it where it is not known. What `make` raises, all who wait for it get."""
+        """Return the cached response, or compute it with `make`.
+
+        All waiting callers get the error that `make` raises.
+        """
         with self._lock:
             body = self._answers.get(etag)
             if body is not None:
@@ -52,7 +56,7 @@ class AnswerCache:
         return body
 
     def _put(self, etag: str, body: bytes) -> None:
-        """Keep the answer; those unused for longest make room."""
+        """Store the response and evict the least recently used."""
         self._answers[etag] = body
         self._bytes += len(body)
         while len(self._answers) > _MOST_ANSWERS or self._bytes > _MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Answers from the lake: an ETag made of its snapshot id, 304 where nothing changed, made once a snapshot."""
+"""Lake responses: an ETag from the snapshot id, 304 if unchanged, computed once per snapshot."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -15,23 +15,23 @@ UNCHANGED: dict[int | str, dict[str, Any]] = {
 
 IfNoneMatch = Annotated[
     str | None,
-    Header(alias="If-None-Match", max_length=2000, description="An ETag of an earlier answer."),
+    Header(alias="If-None-Match", max_length=2000, description="ETag of an earlier response."),
 ]
 
 
 def lake_etag(snapshot_id: int, name: str, asked: Mapping[str, Any]) -> str:
-    """Return the ETag of the answer to what was asked of this snapshot."""
+    """Return the ETag for this request against this snapshot."""
     fingerprint = hashlib.sha256(repr((name, sorted(asked.items()))).encode()).hexdigest()[:16]
     return f'"{snapshot_id}-{fingerprint}"'
 
 
 def cache_headers(etag: str) -> dict[str, str]:
-    """Return the headers of an answer that may be kept, and must be asked about again."""
+    """Return the headers of a response that may be stored but must be revalidated."""
     return {"ETag": etag, "Cache-Control": "private, no-cache"}
 
 
 def is_known(etag: str, if_none_match: str | None) -> bool:
-    """Tell whether the caller has this answer already."""
+    """Return whether the caller already has this response."""
     if if_none_match is None:
         return False
     return etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(","))
@@ -46,8 +46,8 @@ def answer_cached(
     *,
     snapshot_id: int | None = None,
 ) -> Response:
-    """Answer 304, from the cache, or anew: whichever the lake's present (or the given) snapshot allows."""
-    # The id is read before the figures: a commit in between makes the answer newer than its tag, never older.
+    """Return 304, the cached response or a new one, for the current (or the given) lake snapshot."""
+    # Read the id before the figures: a commit in between makes the response newer than its ETag, never older.
     number = services.lake.snapshot_id() if snapshot_id is None else snapshot_id
     etag = lake_etag(number, name, asked)
     headers = cache_headers(etag)

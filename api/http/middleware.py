@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its body's limit, the headers every answer has, its log line."""
+"""Request envelope: request id, body limit, default response headers and access log."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from api.http.request_metrics import RequestMetrics
 
 SCOPE_KEY = "socialflow.feed_token"
-"""Where the envelope puts the token that it has taken out of the address, before anything could log it."""
+"""Scope key for the feed token, which is removed from the path before anything can log it."""
 logger = logging.getLogger("api.access")
 
 UPLOAD_PATHS = frozenset({"/api/v1/media", "/dashboard/posts/new"})
-"""Where forms with files are posted to."""
+"""Paths that accept forms with files."""
 _FORM_BYTES = 65_536
-"""What a form needs around its file."""
+"""Bytes a multipart form needs besides its file."""
 _SINGLE = frozenset(
     {
         *(b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"if-match"),
         *(b"if-none-match", b"origin", b"range", b"x-request-id"),
     }
 )
-"""Headers that are read as one value: of two, each reader might take another."""
+"""Headers that must be single: with two, different readers could use different values."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 _SECURITY_HEADERS = (
@@ -43,7 +43,7 @@ _SECURITY_HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    # Our own pages carry their style inline and load nothing.
+    # The documentation pages have inline styles and load nothing.
     (
         b"content-security-policy",
         b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -52,7 +52,7 @@ _SECURITY_HEADERS = (
 
 
 class RequestEnvelope:
-    """Pure ASGI, the outermost layer of ours: also an error that nobody foresaw leaves as a problem document."""
+    """Outermost ASGI middleware of the application: even an unexpected error becomes a problem document."""
 
     def __init__(
         self, app: ASGIApp, *, max_body_bytes: int, max_upload_bytes: int, metrics: RequestMetrics
@@ -63,7 +63,7 @@ class RequestEnvelope:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; other kinds of scope pass untouched."""
+        """Handle one request; other scope types pass unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -77,9 +77,11 @@ class RequestEnvelope:
         except Exception:
             logger.exception("failed: %s %s", scope["method"], scope["path"])
             if exchange.status is not None:
-                raise  # the answer has begun: only breaking the connection tells that it is not whole
+                raise  # the response has started: only closing the connection shows it is incomplete
             await exchange.send_problem(
-                ApiError(500, "internal_error", "this is our fault: the log has more under the request id")
+                ApiError(
+                    500, "internal_error", "unexpected server error: the log has details under the request id"
+                )
             )
         finally:
             seconds = time.perf_counter() - started
@@ -94,10 +96,10 @@ class RequestEnvelope:
             )
 
     async def _prepare(self, scope: Scope, receive: Receive) -> Receive:
-        """Check headers and body, and return where the application reads the body from."""
+        """Check headers and body, and return the receive channel for the application."""
         _refuse_repeated_headers(scope)
         if scope["path"] in UPLOAD_PATHS and scope["method"] == "POST":
-            # Too long for memory: it is counted while the route, once it knows the caller, writes it to disk.
+            # Too large for memory: counted while the route, after authentication, writes it to disk.
             _refuse_nul(scope, b"")
             return self._counted(scope, receive)
         body = await self._read_body(scope, receive)
@@ -131,7 +133,7 @@ class RequestEnvelope:
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                return b"".join(parts)  # the client is gone: what follows finds an incomplete body
+                return b"".join(parts)  # the client disconnected: the parser reports an incomplete body
             size += len(message.get("body", b""))
             if size > self._max_body_bytes:
                 raise _too_large(self._max_body_bytes)
@@ -145,7 +147,7 @@ def _too_large(most: int) -> ApiError:
 
 
 class _Exchange:
-    """One answer on its way out: notes its status and adds what every answer has."""
+    """Response of one request: records its status and adds the default headers."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
@@ -159,7 +161,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            # Raw pairs, since this is done for every answer: a header that the route has set stays.
+            # Raw header pairs for speed, since this runs for every response; headers set by the route are
+            # kept.
             given = {name for name, _ in message["headers"]}
             added = [(b"x-request-id", self.request_id.encode())]
             added += [pair for pair in _SECURITY_HEADERS if pair[0] not in given]
@@ -179,7 +182,7 @@ class _Exchange:
 
 
 def _hide_feed_token(scope: Scope) -> None:
-    """Take a calendar feed's token out of the address before any log, ours or the server's, can show it."""
+    """Remove a calendar feed's token from the path before any log, ours or the server's, can contain it."""
     if scope["path"] != FEED_PATH or b"token=" not in scope["query_string"]:
         return
     pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -204,16 +207,16 @@ def _refuse_repeated_headers(scope: Scope) -> None:
 
 
 def _refuse_nul(scope: Scope, body: bytes) -> None:
-    """Refuse NUL characters, which no text needs and PostgreSQL cannot hold."""
+    """Reject NUL characters: no text needs them, and PostgreSQL cannot store them."""
     if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
         raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
 
 
 def _accept_json_by_any_name(scope: Scope) -> None:
-    """Read a body as JSON also where the client did not say so.
+    """Parse the body as JSON even if the client declares another type.
 
-    `curl -d '{...}'` without a header declares a form. No endpoint of the API takes a form, and no cookie
-    authenticates anyone there, so nothing is gained by being strict. The dashboard does take forms.
+    `curl -d '{...}'` without a header declares a form. No API endpoint accepts forms, and no cookie
+    authenticates API requests, so strictness would add no security. The dashboard does accept forms.
     """
     if scope["path"].startswith("/dashboard"):
         return
@@ -229,7 +232,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     async def replay() -> Message:
         nonlocal sent
         if sent:
-            return await receive()  # tells when the client goes away
+            return await receive()  # detects client disconnects
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with our errors, and without what is not true of us."""
+"""OpenAPI document: FastAPI's, with our error responses and without those that do not apply."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Plan, publish and measure posts on social platforms.
 
-Get a token with `POST /api/v1/auth/token`, send it as `Authorization: Bearer <token>`. Times are ISO 8601; answers
-are UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`. What was not measured is null,
-never 0. A POST with an `Idempotency-Key` can be repeated safely for 24 hours. Lists go on with `next_cursor`."""
+Get a token with `POST /api/v1/auth/token`, send it as `Authorization: Bearer <token>`. Times are ISO 8601; responses
+are UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`. Unmeasured values are null,
+never 0. A POST with an `Idempotency-Key` can be repeated safely for 24 hours. Lists continue with `next_cursor`."""
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the document for all routes that are shown."""
+    """Return the OpenAPI document of all public routes."""
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -33,7 +33,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs", {})
     schemas["Problem"] = problem
-    # FastAPI announces its own shape of a 422; ours is a Problem.
+    # FastAPI declares its own schema for 422; ours is a Problem.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for item in document["paths"].values():
@@ -47,7 +47,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_answers_to_any_body(operation: dict[str, Any]) -> None:
-    """Whatever takes a body may be sent one that cannot be read, or one that is too long."""
+    """Add the 400 and 413 responses to every operation with a body."""
     if "requestBody" in operation:
         for status, answer in problems(400, 413).items():
             operation["responses"].setdefault(str(status), answer)
@@ -55,7 +55,7 @@ def _add_answers_to_any_body(operation: dict[str, Any]) -> None:
 
 
 def _name_the_feeds_token(document: dict[str, Any]) -> None:
-    """The calendar feed takes either an access token or the one in its address, which is its own kind of key."""
+    """Declare the feed token as a separate security scheme: the feed accepts it or an access token."""
     document["components"]["securitySchemes"]["feedToken"] = {
         "type": "apiKey",
         "in": "query",

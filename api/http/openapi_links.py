@@ -1,6 +1,7 @@
-"""Links of the OpenAPI document: which answer names the thing that another operation asks for.
+"""OpenAPI links: which response contains the id that another operation takes.
 
-Client generators and fuzzers follow them, so that they come from a made post to its reading, moving and canceling.
+Client generators and fuzzers follow them, for example from a created post to reading, moving and canceling
+it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ _ALSO_PRODUCED_BY = {
     "account_id": [("connect_account", "/id")],
     "publication_id": [("create_post", "/publications/0/id"), ("get_post", "/publications/0/id")],
 }
-"""Answers that hold an id without being that of its collection: the parameter, the operation, a JSON pointer."""
+"""Responses with the id of another resource: the parameter, the operation, a JSON pointer."""
 
 
 def add_links(document: dict[str, Any]) -> None:
-    """Link every answer that holds an id to every operation whose address takes it."""
+    """Link every response with an id to every operation that takes the id in its path."""
     operations = {
         item[method]["operationId"]: (path, item[method])
         for path, item in document["paths"].items()
@@ -28,7 +29,7 @@ def add_links(document: dict[str, Any]) -> None:
         for consumer, (path, target) in operations.items():
             parameters = _parameters(path)
             sources = {name: _find_source(document, name, producer, produced_at) for name in parameters}
-            # A longer address also takes what the producer's own address had.
+            # A nested path also takes the path parameters of the producing operation.
             for name in _parameters(produced_at):
                 if name in sources and sources[name] is None:
                     sources[name] = f"$request.path.{name}"

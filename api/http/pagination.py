@@ -1,4 +1,4 @@
-"""Cursors that continue a list where it ended, and only that list: they are bound to its filter."""
+"""Pagination cursors, each bound to the filter of its list."""
 
 import base64
 import binascii
@@ -14,11 +14,11 @@ from fastapi import Query, Request
 from api.http.errors import problem_at
 
 _LAST_ID = re.compile(r"[\x20-\x7e]{1,200}")
-"""Every cursor of ours holds plain characters; PostgreSQL cannot even compare some others."""
+"""Cursors consist of these characters only; PostgreSQL rejects comparisons with some others."""
 
-Limit = Annotated[int, Query(ge=1, le=100, description="Entries a page.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Entries per page.")]
 Cursor = Annotated[
-    str | None, Query(max_length=500, description="`next_cursor` of the page before, with the same filter.")
+    str | None, Query(max_length=500, description="`next_cursor` of the previous page, with the same filter.")
 ]
 
 
@@ -29,7 +29,7 @@ def encode_cursor(last_id: str, filter_values: Mapping[str, object]) -> str:
 
 
 def decode_cursor(cursor: str | None, filter_values: Mapping[str, object]) -> str | None:
-    """Return the id after which to continue. Raises a 422 for a damaged cursor, or one of another filter."""
+    """Return the id to continue after. Raises a 422 for a damaged cursor or one of another filter."""
     if cursor is None:
         return None
     try:

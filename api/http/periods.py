@@ -1,4 +1,4 @@
-"""The period that a question of the analytics is about: `period`, or `from` and `to`."""
+"""Period parameters of the analytics endpoints: `period`, or `from` and `to`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,9 +12,9 @@ from warehouse.scheduling.periods import DEFAULT_PERIOD, AskedPeriod, resolve_pe
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 
 FromParameter = Annotated[
-    str | None, Query(alias="from", max_length=64, description="Included; instead of period.")
+    str | None, Query(alias="from", max_length=64, description="Start (inclusive), instead of period.")
 ]
-ToParameter = Annotated[str | None, Query(max_length=64, description="Excluded; default: now.")]
+ToParameter = Annotated[str | None, Query(max_length=64, description="End (exclusive); default: now.")]
 
 
 def asked_period(
@@ -31,13 +31,13 @@ def asked_period(
     to: ToParameter = None,
 ) -> AskedPeriod:
     """Return the period of a request. Raises a 422 that names the parameter."""
-    # The zone is only asked of the store where a time may need it.
+    # Read the time zone from the store only if a parameter may need it.
     zone = _zone(services, caller) if from_ is not None else ZoneInfo("UTC")
     return resolve_period(period, from_, to, zone, services.clock())
 
 
 def read_time(services: ServicesDep, caller: Analyst, text: str, field: str) -> datetime:
-    """Return the instant that a parameter names; without an offset it is in the workspace's zone."""
+    """Return the time in a parameter; without an offset it is in the workspace's time zone."""
     return resolve_time(text, _zone(services, caller), field=field).at
 
 

@@ -1,8 +1,8 @@
-"""Requests a minute for each key: counted in this process, or in Redis for all API processes together.
+"""Requests per minute for each API key, counted in this process or in Redis for all API processes.
 
-In this process a key has a token bucket: a burst of up to a minute's worth, refilled evenly. `limits` has no token
-bucket, and its own storage in memory has neither a clock to be set nor a bound, so it counts in Redis only: there a
-window of a minute slides, and after a full burst nothing is allowed until the window has passed the burst.
+In this process each key has a token bucket: bursts of up to one minute's quota, refilled evenly. `limits` has no
+token bucket, and its in-memory storage has neither an injectable clock nor a size limit, so it is used with Redis
+only, with a sliding window of one minute: after a full burst nothing is allowed until the burst leaves the window.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_BUCKETS = 10_000
-"""Beyond it, the bucket unused for longest is forgotten: it would be full again by then anyway."""
+"""Maximum number of buckets; the least recently used is dropped, as it would be full again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitState:
-    """What the RateLimit-* headers say. Seconds are whole and rounded up."""
+    """Values of the RateLimit-* headers. Seconds are whole and rounded up."""
 
     limit: int
     remaining: int
     reset_seconds: int
-    """Until the bucket is full again."""
+    """Seconds until the bucket is full."""
     retry_after_seconds: int
-    """Until the next request is allowed; 0 = now."""
+    """Seconds until the next request is allowed; 0 = now."""
     allowed: bool
 
 
 class RateLimiter:
-    """`per_minute` requests a minute for each key; safe to share between threads."""
+    """Allow `per_minute` requests a minute per key. Thread-safe."""
 
     def __init__(self, per_minute: int) -> None:
         self._limit = per_minute
@@ -54,15 +54,15 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def take(self, key: str, now: datetime) -> RateLimitState:
-        """Use up one request of `key`, if there is one left."""
+        """Consume one request of `key`, if one is left."""
         return self._update(key, now, cost=1)
 
     def look(self, key: str, now: datetime) -> RateLimitState:
-        """Return the state of `key` without using anything up."""
+        """Return the state of `key` without consuming a request."""
         return self._update(key, now, cost=0)
 
     async def take_async(self, key: str, now: datetime) -> RateLimitState:
-        """Do the same as `take`, for callers in an event loop."""
+        """Like `take`, for callers in an event loop."""
         return self.take(key, now)
 
     def _update(self, key: str, now: datetime, *, cost: int) -> RateLimitState:
@@ -87,15 +87,16 @@ class RateLimiter:
 
 _WINDOW = 60.0
 _TIMEOUT = 0.25
-"""Seconds for a connection to Redis, and for its answer: it is close by, and every request waits for it."""
+"""Timeout in seconds to connect to Redis, and for its response; every request waits for it."""
 _PAUSE = timedelta(seconds=5)
-"""How long Redis is left alone after an error."""
+"""Time without requests to Redis after an error."""
 
 
 class SharedRateLimiter(RateLimiter):
-    """Counts in Redis, by Redis's clock. While Redis is away, each process counts by itself, with a warning.
+    """Count in Redis, with Redis's clock.
 
-    So an outage of Redis neither stops the API nor lifts its limits: each process allows `per_minute`.
+    While Redis is unavailable, each process counts on its own and logs a warning: the outage neither stops
+    the API nor removes its limits, as each process allows `per_minute`.
     """
 
     def __init__(self, per_minute: int, storage: RedisStorage, namespace: str) -> None:
@@ -111,7 +112,7 @@ class SharedRateLimiter(RateLimiter):
         self._away_until: datetime | None = None
 
     async def take_async(self, key: str, now: datetime) -> RateLimitState:
-        """Do the same as `take` in a thread: Redis must not hold up the event loop."""
+        """Like `take`, in a thread, so that Redis does not block the event loop."""
         return await asyncio.to_thread(self.take, key, now)
 
     def _update(self, key: str, now: datetime, *, cost: int) -> RateLimitState:
@@ -121,7 +122,7 @@ class SharedRateLimiter(RateLimiter):
             except self._error as error:
                 self._away_until = now + _PAUSE
                 _log.warning(
-                    "rate limits: Redis does not answer (%s), so this process counts by itself for %d s: "
+                    "rate limits: Redis does not respond (%s), so this process counts on its own for %d s: "
                     "check SOCIALFLOW_API_RATE_LIMIT_STORAGE",
                     error.storage_error,
                     _PAUSE.total_seconds(),
@@ -132,7 +133,7 @@ class SharedRateLimiter(RateLimiter):
         return super()._update(key, now, cost=cost)
 
     def _update_shared(self, key: str, cost: int) -> RateLimitState:
-        # Of bounded length, and without the addresses of people.
+        # Hashed: of bounded length, and without personal IP addresses.
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         taken = self._window.hit(self._item, name) if cost else None
         window = Window(*self._storage.get_sliding_window(self._item.key_for(name), self._item.get_expiry()))
@@ -147,7 +148,7 @@ class SharedRateLimiter(RateLimiter):
 
 
 class Window(NamedTuple):
-    """What `limits` keeps of a key: the requests of this minute and of the one before, and when each is forgotten."""
+    """Counts that `limits` stores per key: of the current and the previous minute, and when each expires."""
 
     previous: int
     previous_ends_in: float
@@ -156,13 +157,16 @@ class Window(NamedTuple):
 
     @property
     def used(self) -> int:
-        """Requests of the last 60 seconds: those of the minute before by the share of it that still lies in them."""
+        """Requests of the last 60 seconds.
+
+        The previous minute counts by the share of it that is within the last 60 seconds.
+        """
         return math.floor(self.previous * self.previous_ends_in / _WINDOW) + self.current
 
     def wait(self, limit: int) -> int:
         """Return the whole seconds until a request is allowed."""
         if self.current >= limit:
-            seconds = self.current_ends_in - _WINDOW  # then this minute is the one before
+            seconds = self.current_ends_in - _WINDOW  # by then this minute is the previous one
         elif self.previous:
             seconds = self.previous_ends_in - (limit - self.current) * _WINDOW / self.previous
         else:
@@ -171,17 +175,17 @@ class Window(NamedTuple):
 
 
 class RateLimiters(NamedTuple):
-    """The limits of an API process."""
+    """Rate limiters of an API process."""
 
     keys: RateLimiter
     """Requests of each API key, calendar feed and dashboard session."""
     failures: RateLimiter
-    """Wrong credentials, for each address and key."""
+    """Failed sign-ins, per address and per key."""
 
 
 @contextmanager
 def open_rate_limiters(settings: ApiSettings) -> Iterator[RateLimiters]:
-    """Yield the limiters that the settings ask for. Redis need not answer yet."""
+    """Yield the limiters for these settings. Redis may be unavailable at this point."""
     url = settings.rate_limit_storage.get_secret_value()
     if url == "memory":
         yield RateLimiters(RateLimiter(settings.rate_limit), RateLimiter(settings.auth_failures))
@@ -195,7 +199,7 @@ def open_rate_limiters(settings: ApiSettings) -> Iterator[RateLimiters]:
         url,
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=_TIMEOUT,
-        retry=Retry(NoBackoff(), retries=0),  # by default a request would wait for three attempts
+        retry=Retry(NoBackoff(), retries=0),  # by default a request would make three attempts
     )
     try:
         storage = RedisStorage(url, connection_pool=pool, key_prefix="socialflow", wrap_exceptions=True)

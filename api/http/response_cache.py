@@ -1,10 +1,10 @@
-"""Answers that are given again while nothing they were made from has changed.
+"""Response cache, valid while the stores a response was computed from are unchanged.
 
-A route that may be remembered says so (`remember`) with the marks of the stores as they were before it read them.
-The same request by the same caller (a key, with the same rights) then gets the same bytes without query or rendering,
-as long as the marks are the same: any commit by anybody, the revocation of a key included, makes every answer be made
-anew. The caller is whom the routes' own check found for the token; the raw header is no part of an answer's name.
-Where a store has no mark that is as cheap as that (PostgreSQL), nothing is remembered.
+A cacheable route calls `remember` with the stores' change marks from before it read them. The same request by
+the same caller (same key and scopes) then gets the same bytes without a query or rendering, as long as the
+marks are the same: any commit, including the revocation of a key, invalidates every response. The caller in
+the cache key is the authenticated one; the raw Authorization header is not part of the key. Nothing is cached
+for a store without a cheap change mark (PostgreSQL).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONGEST_BODY = 256_000
 
 
 class _Name(NamedTuple):
-    """What tells one answer from another."""
+    """Cache key of a response."""
 
     caller: Caller
     accept: tuple[str, ...]
@@ -42,22 +42,22 @@ class _Name(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What the stores were like before something was read from them."""
+    """Change marks of the stores, taken before reading."""
 
     store: int | None
     lake: int | None = None
-    """Only of answers that read the lake."""
+    """Only for responses that read the lake."""
     uses_lake: bool = False
 
     @property
     def usable(self) -> bool:
-        """Whether a change would show."""
+        """Whether a change of the stores would be detected."""
         return self.store is not None and (not self.uses_lake or self.lake is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 200 as it was given."""
+    """A cached 200 response."""
 
     marks: Marks
     since: datetime
@@ -77,9 +77,9 @@ def remember(
     uses_lake: bool = False,
     until: datetime | None = None,
 ) -> None:
-    """Let the answer to this request be given again until something changes, or until `until`.
+    """Allow the response to this request to be reused until a store changes or until `until`.
 
-    `lake_mark` has to be of before the lake was read; the store's is of before the caller was known.
+    `lake_mark` must be taken before reading the lake, and the store's mark before authenticating the caller.
     """
     identity: Identity = request.scope["socialflow.identity"]
     marks = Marks(identity.store_mark, lake_mark, uses_lake)
@@ -89,7 +89,10 @@ def remember(
 
 
 class RememberedAnswers:
-    """Pure ASGI, inside the envelope: whatever it answers gets the same headers, limits, log line and counts."""
+    """ASGI middleware inside the envelope.
+
+    Cached responses get the same headers, limits, log lines and metrics as others.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -97,7 +100,7 @@ class RememberedAnswers:
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from memory, or let the application answer and keep it where its route allows."""
+        """Answer from the cache, or call the application and cache its response if the route allows it."""
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
@@ -157,7 +160,7 @@ class RememberedAnswers:
 
 
 class _Recorder:
-    """Passes an answer on and keeps a copy of it."""
+    """Forward a response and keep a copy of it."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -169,7 +172,7 @@ class _Recorder:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            # A copy: the envelope adds headers of the single request to the message.
+            # A copy, because the envelope adds headers of this request to the message.
             self.headers = list(message["headers"])
         elif message["type"] == "http.response.body":
             self.parts.append(message.get("body", b""))
@@ -178,7 +181,7 @@ class _Recorder:
 
     @property
     def is_whole(self) -> bool:
-        """Whether a 200 was sent to its end."""
+        """Whether a 200 response was sent completely."""
         return self._status == 200 and self._ended
 
 

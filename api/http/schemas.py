@@ -1,4 +1,4 @@
-"""What all requests and answers share."""
+"""Schemas shared by all endpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Entry = TypeVar("Entry")
 
 
 class Request(BaseModel):
-    """Base of request bodies: a field that does not exist is a typing error, not a wish."""
+    """Base of request bodies: unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -19,12 +19,12 @@ class Page(BaseModel, Generic[Entry]):
     """One page of a list."""
 
     data: list[Entry]
-    has_more: bool = Field(description="Whether `next_cursor` leads to more.")
+    has_more: bool = Field(description="Whether there are more entries.")
     next_cursor: str | None = Field(description="Pass it as `cursor`, with the same filter; null at the end.")
 
 
 class ProblemEntry(BaseModel):
-    """One thing that is wrong with a request."""
+    """One error in a request."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -41,32 +41,32 @@ class Problem(BaseModel):
     type: str
     title: str
     status: int
-    detail: str = Field(description="What is wrong and what to do, for people.")
+    detail: str = Field(description="What is wrong and how to fix it, for people.")
     instance: str
-    code: str = Field(description="The same as `type`, short; stable, for programs.")
+    code: str = Field(description="Stable error code for programs; the last part of `type`.")
     errors: list[ProblemEntry]
     request_id: str
     retryable: bool = Field(description="Whether the same request may succeed later.")
 
 
 _DESCRIPTIONS = {
-    400: "The body is not what its headers say.",
+    400: "The body does not match its headers.",
     401: "No valid access token.",
     403: "The token lacks the scope.",
-    404: "There is no such thing in this workspace.",
-    409: "The present state forbids it.",
+    404: "Not found in this workspace.",
+    409: "Conflict with the current state.",
     412: "It was changed since it was read.",
     413: "The body is too long.",
-    415: "The body is of a type that is not taken here.",
-    422: "The request is wrong; `errors` says where.",
+    415: "The content type is not supported.",
+    422: "The request is invalid; `errors` says where.",
     429: "Too many requests; see Retry-After.",
-    502: "The platform did not answer as it should.",
-    503: "Not now; see Retry-After.",
+    502: "The platform did not respond as expected.",
+    503: "Temporarily unavailable; see Retry-After.",
 }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of these errors."""
+    """Return the OpenAPI responses of these errors."""
     return {
         status: {
             "description": _DESCRIPTIONS[status],

@@ -1,4 +1,4 @@
-"""What the routes work with: opened once in a process, at its start."""
+"""Services that the routes use, opened once per process at startup."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware UTC."""
+    """Return the current time, aware UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The stores, the way to the platforms, and the limits of one process."""
+    """The stores, the connectors and the limits of one process."""
 
     settings: ApiSettings
     store: Store
@@ -46,16 +46,16 @@ class Services:
     request_metrics: RequestMetrics
     media: MediaFiles
     media_public_url: str | None
-    """Where platforms reach this API to fetch uploads; None = they cannot."""
+    """Address from which platforms fetch uploads; None = uploads cannot be fetched."""
     max_lateness: timedelta
-    """What is later than this waits for a person."""
+    """A post later than this waits for a person's decision."""
     recurrence_horizon: timedelta
-    """How long ahead recurring posts are made."""
+    """How far ahead the posts of recurring rules are created."""
     webhooks: WebhookSettings
     clock: Clock = utc_now
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:
-        """Return what `warehouse.planning` needs to plan in this session."""
+        """Return the planning context of `warehouse.planning` for this session."""
         return PlanningContext(
             session=session,
             workspace_id=workspace_id,

@@ -1,4 +1,4 @@
-"""Access tokens: HS256 JWTs of one hour, signed with a key derived from the store's secret for this alone."""
+"""Access tokens: HS256 JWTs valid for one hour, signed with a key derived from the store's secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ISSUER = "socialflow"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says. Whether its key still exists is asked of the store with each request."""
+    """Claims of a valid token. Whether its API key still exists is checked in the store on each request."""
 
     key_id: str
     scopes: frozenset[str]
@@ -28,7 +28,7 @@ class Claims:
 
 
 class InvalidTokenError(Exception):
-    """The token is not ours, was changed, has run out, or its key may not be used; the message says which."""
+    """The token is not ours, was modified, has expired, or its key is not usable; the message says which."""
 
     def __init__(self, message: str, code: str = "invalid_token") -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class InvalidTokenError(Exception):
 
 
 def derive_signing_key(cipher: Cipher) -> bytes:
-    """Return the key that signs tokens and nothing else."""
+    """Return the key that signs access tokens; it has no other use."""
     return cipher.derive_key("access-tokens")
 
 
@@ -60,19 +60,19 @@ def issue_token(
 
 
 def read_token(signing_key: bytes, token: str, now: datetime) -> Claims:
-    """Return what the token says. Raises InvalidTokenError."""
+    """Return the claims of a token. Raises InvalidTokenError."""
     options: Any = {
         "require": ["iss", "sub", "exp", "scope"],
-        # Both are checked below, against the clock that issued them.
+        # Both are checked below, against the injected clock that issued them.
         "verify_exp": False,
         "verify_iat": False,
     }
     try:
         claims = jwt.decode(token, signing_key, algorithms=[_ALGORITHM], issuer=_ISSUER, options=options)
     except jwt.InvalidTokenError:
-        raise InvalidTokenError("the access token is not one of this server") from None
+        raise InvalidTokenError("the access token was not issued by this server") from None
     if not isinstance(claims["exp"], int) or claims["exp"] <= now.timestamp():
-        raise InvalidTokenError("the access token has run out: get a new one with POST /api/v1/auth/token")
+        raise InvalidTokenError("the access token has expired: get a new one with POST /api/v1/auth/token")
     return Claims(
         key_id=claims["sub"],
         scopes=frozenset(str(claims["scope"]).split()),

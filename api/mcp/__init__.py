@@ -1,4 +1,4 @@
-"""The Model Context Protocol: tools for assistants that read and write drafts.
+"""Model Context Protocol server: tools for AI assistants that read data and write drafts.
 
 Started by `socialflow mcp`.
 """

@@ -1,7 +1,7 @@
-"""SocialFlow's tools for assistants, by the Model Context Protocol: they read, and they write drafts, no more.
+"""MCP server (Model Context Protocol) for AI assistants: read-only tools, and one that saves drafts.
 
-A program of its own that asks the HTTP API like any other client, with the API key it is given: what that key's
-scopes do not allow, no tool does. Nothing here publishes, changes or deletes. Started by `socialflow mcp`.
+A separate process that calls the HTTP API like any other client, with its own API key; the key's scopes limit
+the tools. No tool publishes, changes or deletes anything. Started by `socialflow mcp`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
-    "Plan and understand social media posts. Times are UTC. A figure that is null was not measured: never take it "
-    "for 0. An expected lift has an 80 % range; 'no reliable timing effect' means the hour does not matter much. "
+    "Plan and understand social media posts. Times are UTC. A null figure was not measured: do not treat it as "
+    "0. An expected lift has an 80 % range; 'no reliable timing effect' means the hour does not matter much. "
     "A draft is never published by itself: a person schedules it."
 )
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -33,12 +33,12 @@ _DRAFTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_wor
 
 Answer = dict[str, Any]
 Platform = Annotated[str, Field(description="twitter, instagram, mastodon, ...", max_length=40)]
-PostId = Annotated[str, Field(description="As list_posts gives it: post_...", max_length=40)]
+PostId = Annotated[str, Field(description="Id from list_posts: post_...", max_length=40)]
 Time = Annotated[str, Field(description="ISO 8601, such as 2026-04-15T14:30:00Z", max_length=64)]
 
 
 class ApiClient:
-    """Asks the HTTP API with one key; a token that has run out is replaced by a new one."""
+    """HTTP API client for one key; an expired token is replaced."""
 
     def __init__(self, settings: McpSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
@@ -52,12 +52,15 @@ class ApiClient:
         self._token: str | None = None
 
     async def get(self, path: str, **params: object) -> Answer:
-        """Return the answer of a GET; parameters that are None are left out. Raises ToolError with the reason."""
+        """Return the response of a GET; parameters that are None are left out.
+
+        Raises ToolError with the reason.
+        """
         given = {name: value for name, value in params.items() if value is not None}
         return await self._ask("GET", path, params=given)
 
     async def post(self, path: str, body: Answer) -> Answer:
-        """Return the answer of a POST that may be repeated. Raises ToolError with the reason."""
+        """Return the response of a POST that may be repeated. Raises ToolError with the reason."""
         return await self._ask("POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
 
     async def _ask(self, method: str, path: str, **request: Any) -> Answer:  # noqa: ANN401 (httpx's own)
@@ -76,7 +79,7 @@ class ApiClient:
                 self._token = None
         except httpx.TransportError as error:
             raise ToolError(
-                f"SocialFlow does not answer at {self._settings.mcp_url}: is `socialflow up` running? ({error})"
+                f"SocialFlow does not respond at {self._settings.mcp_url}: is `socialflow up` running? ({error})"
             ) from None
         raise AssertionError("unreachable")
 
@@ -113,40 +116,40 @@ def build_server(client: ApiClient) -> MCPServer[None]:
         | None = None,
         platform: Platform | None = None,
         limit: Annotated[int, Field(ge=1, le=100)] = 20,
-        cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None,
+        cursor: Annotated[str | None, Field(description="next_cursor of the previous page")] = None,
     ) -> Answer:
         """List posts, newest first."""
         return await client.get("/posts", status=status, platform=platform, limit=limit, cursor=cursor)
 
     @server.tool(annotations=_READS)
     async def read_post(post_id: PostId) -> Answer:
-        """Read a post with the story of each publication: when it was sent, or why it was not."""
+        """Read a post with the history of each publication: when it was sent, or why it was not."""
         return await client.get(f"/posts/{quote(post_id, safe='')}")
 
     @server.tool(annotations=_READS)
     async def get_calendar(start: Time | None = None, end: Time | None = None) -> Answer:
-        """Show what is planned by day; 30 days from today where no time is given."""
+        """Show planned posts by day; 30 days from today by default."""
         return await client.get("/schedules", **{"from": start, "to": end})
 
     @server.tool(annotations=_READS)
     async def get_optimal_times(
         platform: Platform | None = None, limit: Annotated[int, Field(ge=1, le=100)] = 10
     ) -> Answer:
-        """Advise when to post, from the accounts' own history, with ranges and the evidence."""
+        """Recommend posting times from the accounts' own history, with ranges and the evidence."""
         return await client.get("/schedules/optimal-times", platform=platform, limit=limit)
 
     @server.tool(annotations=_READS)
     async def get_overview(
         days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
     ) -> Answer:
-        """Sum up the last days: posts, engagement, followers won, best posts, per day and platform."""
+        """Summarize the last days: posts, engagement, new followers, top posts, per day and platform."""
         return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
 
     @server.tool(annotations=_DRAFTS)
     async def create_draft(
         content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
-        scheduled_at: Annotated[Time | None, Field(description="When it is meant to go out.")] = None,
+        scheduled_at: Annotated[Time | None, Field(description="Intended publishing time.")] = None,
     ) -> Answer:
         """Save a draft. It is checked against the platforms' limits and not published."""
         body = {"content": content, "platforms": platforms, "scheduled_at": scheduled_at, "status": "draft"}
@@ -156,8 +159,8 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 
 
 def main() -> None:
-    """Serve the tools over standard input and output until the client goes away."""
-    # Standard output belongs to the protocol.
+    """Serve the tools over standard input and output until the client disconnects."""
+    # Standard output is reserved for the protocol.
     log_printably()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")

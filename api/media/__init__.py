@@ -1,4 +1,4 @@
-"""Uploads of pictures and videos over HTTP.
+"""Media endpoints: uploads of pictures and videos.
 
 Imported by `api.app` and the dashboard.
 """

@@ -1,4 +1,4 @@
-"""Upload pictures and videos for posts, list, read and remove them; and the address at which platforms fetch one."""
+"""Media endpoints: upload, list, read and delete; and the address from which platforms fetch an upload."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from warehouse.store.posts.media import MediaUpload
 
 router = APIRouter(prefix="/media", tags=["Media"])
 public = APIRouter()
-"""Outside the API's prefix: for platforms, which hold no token."""
+"""Outside the API's prefix: platforms have no access token."""
 
 MediaId = Annotated[str, Path(max_length=40, examples=["med_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
 _PIECE = 262_144
@@ -58,7 +58,7 @@ async def upload_media(
 ) -> Response:
     """Upload one picture or video as the form field `file`. Its `url` goes into the `media` of posts.
 
-    What no unsent post needs is removed after SOCIALFLOW_MEDIA_UNUSED_AFTER.
+    Uploads that no unsent post uses are deleted after SOCIALFLOW_MEDIA_UNUSED_AFTER.
     """
     async with request.form(max_files=1, max_fields=1) as form:
         unknown = sorted(set(form) - {"file"})
@@ -108,7 +108,7 @@ def list_media(
     responses=problems(401, 403, 404, 422, 429),
 )
 def read_media(media_id: MediaId, services: ServicesDep, caller: Reader) -> MediaOut:
-    """Read what is known of an upload."""
+    """Get an upload's type, size and checksum."""
     with services.store.read() as session:
         return render_upload(store_media.get_upload(session, caller.workspace_id, media_id))
 
@@ -121,7 +121,7 @@ def read_media(media_id: MediaId, services: ServicesDep, caller: Reader) -> Medi
     responses={**problems(401, 403, 404, 422, 429), **_BYTES},
 )
 def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader) -> Response:
-    """Read an upload's file."""
+    """Download an upload's file."""
     with services.store.read() as session:
         row = store_media.get_upload(session, caller.workspace_id, media_id)
     return _send(services, row)
@@ -135,7 +135,7 @@ def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader)
     responses=problems(401, 403, 404, 409, 422, 429),
 )
 def delete_media(media_id: MediaId, services: ServicesDep, caller: Writer) -> Response:
-    """Remove an upload. While an unsent post or a rule refers to it, the answer is 409."""
+    """Delete an upload. Returns 409 while an unsent post or a recurrence refers to it."""
 
     def work(session: StoreSession) -> StoredAnswer:
         return make_answer(
@@ -151,12 +151,12 @@ def delete_media(media_id: MediaId, services: ServicesDep, caller: Writer) -> Re
 def fetch_media(
     media_id: MediaId, signature: Annotated[str, Path(max_length=64)], request: Request, services: ServicesDep
 ) -> Response:
-    """Give a platform an upload of a post: only the publisher, which signs the address, can make one."""
+    """Serve an upload to a platform, by an address that the publisher signed."""
     with services.store.read() as session:
         row = session.get(MediaUpload, media_id)
-    # Signed or not, and there or not, are one answer: nothing tells which ids exist.
+    # A wrong signature and a missing upload get the same response, so that ids cannot be probed.
     if not store_media.is_signed(services.store.cipher, media_id, signature) or row is None:
-        raise ApiError(404, "not_found", "there is no such file here")
+        raise ApiError(404, "not_found", "there is no such file")
     if request.method == "HEAD":
         return Response(headers=_headers(row), media_type=row.content_type)
     return _send(services, row)
@@ -164,7 +164,7 @@ def fetch_media(
 
 def _send(services: Services, row: MediaUpload) -> Response:
     opened = services.media.open(row.id)
-    # Opened before the answer begins, so that a file that is gone is a 404.
+    # Open the file before the response starts, so that a missing file is a 404.
     file = opened.__enter__()
 
     def pieces(source: IO[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Shape of an upload."""
+"""Schema of an upload."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class MediaOut(BaseModel):
 
     id: str
     url: str = Field(
-        description="What a post's `media` takes as `url`.", examples=["upload:med_01jt3s5yqf3w1k6v"]
+        description="Use it as `url` in the `media` of a post.", examples=["upload:med_01jt3s5yqf3w1k6v"]
     )
     kind: Literal["image", "video"]
-    content_type: str = Field(description="By its first bytes, whatever was declared.")
+    content_type: str = Field(description="Detected from the first bytes, not from the declared type.")
     size: int = Field(description="Bytes.")
     sha256: str
     filename: str

@@ -1,4 +1,4 @@
-"""Save one upload, and answer it; with an Idempotency-Key once."""
+"""Save an upload and return it, once per Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def keep_upload(
     services: Services, caller: Caller, request: Request, file: IO[bytes], *, filename: str, key: str | None
 ) -> Response:
-    """Save a file and answer its upload. Raises InvalidInputError, StorageError."""
+    """Save a file and return its upload. Raises InvalidInputError, StorageError."""
     checked = check_file(file, filename=filename)
     repeat = identify_content(request, caller, key, f"{checked.sha256} {filename}")
     with keep_file(services.media, checked, file) as kept:
@@ -35,5 +35,5 @@ def keep_upload(
 
 
 def render_upload(row: MediaUpload) -> MediaOut:
-    """Return the view of an upload."""
+    """Return the response model of an upload."""
     return MediaOut.model_validate(describe_upload(row))

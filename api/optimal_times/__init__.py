@@ -1,4 +1,4 @@
-"""When to post, over HTTP: the advised week, suggestions, scores, the measured lift.
+"""Posting time endpoints: recommended times, suggestions, scores, measured lift.
 
 Imported by `api.app` and the dashboard.
 """

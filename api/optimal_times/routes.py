@@ -1,4 +1,4 @@
-"""When to post: the advised week, times for a batch of posts, and what a given time is worth."""
+"""Posting time endpoints: recommended weekly times, times for several posts, and the score of a time."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -39,21 +39,22 @@ def read_optimal_times(
     account_id: AccountFilter = None,
     timezone: Annotated[
         str | None,
-        Query(max_length=64, description="IANA zone to tell times in; default: each account's own."),
+        Query(max_length=64, description="IANA time zone of the response; default: each account's own."),
     ] = None,
     weight: Annotated[
         Sequence[str],
         Query(
             max_length=20,
-            description="platform:number, such as instagram:2: how much its accounts count in `combined`. Repeat it.",
+            description="platform:number, such as instagram:2: weight of its accounts in `combined`. Repeatable.",
         ),
     ] = (),
     limit: Limit = 10,
 ) -> OptimalTimesOut:
-    """Advise when to post, from the accounts' own history: best first, with ranges and the evidence.
+    """Return the best times to post from the accounts' own history, best first, with ranges and the evidence.
 
-    With several accounts, the best time of each comes before the second best of any; `combined` holds the times
-    that suit all of them together, and what each gives up. "No reliable timing effect" is a valid answer.
+    With several accounts, the best time of each comes before the second best of any; `combined` holds the
+    best times for all of them together, and the loss per account. "No reliable timing effect" is a valid
+    answer.
     """
     now = services.clock()
     zone = parse_timezone(timezone) if timezone else None
@@ -91,9 +92,9 @@ def read_optimal_times(
 def suggest_times(
     body: SuggestRequest, services: ServicesDep, caller: Reader, repeat: Repeatable
 ) -> Response:
-    """Find times for several posts: the most promising free ones, with room between them.
+    """Suggest times for several posts: the best free ones, spaced apart.
 
-    Nothing is saved or reserved; when fewer fit than asked, `note` says so.
+    Nothing is saved or reserved; if fewer fit than requested, `note` says so.
     """
 
     def find(session: StoreSession) -> SuggestOut:
@@ -128,7 +129,7 @@ def read_score(
         Query(max_length=64, description="IANA zone of a time without offset; default: the workspace's."),
     ] = None,
 ) -> ScoreOut:
-    """Tell what a time is worth: the expected lift with its range, other posts near it, the platform's limits."""
+    """Score a time: expected lift with its range, other posts near it, the platform's limits."""
     with services.store.read() as session:
         score = score_time(
             session,

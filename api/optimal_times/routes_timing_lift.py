@@ -1,4 +1,4 @@
-"""What the advice is worth: proof by experiment."""
+"""Endpoint that measures the effect of recommended times by experiment."""
 
 from typing import Annotated, Any, Literal
 
@@ -33,10 +33,10 @@ def read_timing_lift(
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Measure posts placed by the advice against posts placed at random, with the interval.
+    """Compare posts at recommended times with posts at random times, with the interval.
 
-    Needs an experiment: `random_share` of the workspace. Without enough posts the figures are null and `reason`
-    says what is missing.
+    Needs an experiment: `random_share` of the workspace. Without enough posts the figures are null and
+    `reason` says what is missing.
     """
     if account_id is not None:
         with services.store.read() as session:

@@ -1,4 +1,4 @@
-"""Shapes of the advised times, of suggestions, and of what a time is worth."""
+"""Schemas of recommended times, suggestions and scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Range = tuple[float, float]
 
 
 class OptimalTime(BaseModel):
-    """One hour of one account's week, and what posting then is expected to bring."""
+    """One hour of an account's week and its expected effect."""
 
     account_id: str
     platform: str
@@ -21,9 +21,11 @@ class OptimalTime(BaseModel):
     weekday: int = Field(description="0 = Monday, local.")
     hour: int = Field(description="0-23, local.")
     timezone: str
-    next_at: datetime = Field(description="The next real instant of this slot, with offset.")
+    next_at: datetime = Field(description="Next occurrence of this slot, with offset.")
     score: float = Field(description="0 = the account's worst slot, 100 = its best.")
-    expected_lift_pct: float = Field(description="Expected engagement against the account's usual times.")
+    expected_lift_pct: float = Field(
+        description="Expected engagement compared with the account's usual times."
+    )
     interval_80: Range = Field(description="80 % range of the lift, in percent.")
     p_better: float
     posts_observed: int
@@ -37,18 +39,18 @@ class OptimalTime(BaseModel):
 
 
 class TimingSubject(BaseModel):
-    """What the advice for one account rests on."""
+    """The data behind the recommendation for one account."""
 
     account_id: str
     platform: str
     handle: str | None
     posts: int = Field(description="Measured posts that the estimate used.")
     basis: str = Field(description="own, mixed or prior: what the estimate of the best slot rests on.")
-    confidence: str | None = Field(description="Of the best slot; null: nothing computed yet.")
-    verdict: str = Field(description="What is known about this account's timing, in words.")
+    confidence: str | None = Field(description="Confidence of the best slot; null: nothing computed yet.")
+    verdict: str = Field(description="Summary of what is known about this account's timing.")
     noise_log_sd: float | None = Field(
-        description="The luck in one post, in log units: 1.1 is a factor of 3 up or down, whatever the hour. null: not "
-        "measured (fewer than 20 pairs of posts older than two days in the last year)."
+        description="Random variation of a single post, in log units: 1.1 is a factor of 3 up or down, at any hour. "
+        "null: not measured (fewer than 20 pairs of posts older than two days in the last year)."
     )
     caveats: list[str]
     computed_at: datetime | None
@@ -56,7 +58,7 @@ class TimingSubject(BaseModel):
 
 
 class AccountShare(BaseModel):
-    """What a time is worth on one account; null figures: nothing was computed for it yet."""
+    """The score of a time on one account; null figures: nothing was computed for it yet."""
 
     account_id: str
     platform: str
@@ -64,18 +66,18 @@ class AccountShare(BaseModel):
     weight: float
     expected_lift_pct: float | None
     interval_80: Range | None
-    confidence: str | None = Field(description="As in the advised times.")
+    confidence: str | None = Field(description="Same as in the recommended times.")
     own_best_lift_pct: float | None = Field(description="At the account's own best hour of the week.")
     loss_pct: float | None = Field(
-        description="Share of its engagement at that hour that it gives up at this time."
+        description="Share of its engagement at that hour that is lost at this time."
     )
 
 
 class SharedTime(BaseModel):
-    """One time for several accounts at once."""
+    """One time for several accounts."""
 
     next_at: datetime
-    weekday: int = Field(description="0 = Monday, in the zone of the answer.")
+    weekday: int = Field(description="0 = Monday, in the time zone of the response.")
     hour: int
     expected_lift_pct: float = Field(description="Weighted mean over the accounts.")
     interval_80: Range
@@ -84,7 +86,7 @@ class SharedTime(BaseModel):
 
 
 class SharedTimes(BaseModel):
-    """The coming week's best times for all of the accounts together, the best first."""
+    """The best times of the coming week for all of the accounts together, best first."""
 
     timezone: str
     verdict: str
@@ -92,7 +94,7 @@ class SharedTimes(BaseModel):
 
 
 class OptimalTimesOut(BaseModel):
-    """Advised times, the best first."""
+    """Recommended times, best first."""
 
     data: list[OptimalTime]
     accounts: list[TimingSubject]
@@ -105,7 +107,7 @@ class OptimalTimesOut(BaseModel):
 
 
 class SuggestRequest(SuggestionWish):
-    """How many times to find, for whom, between when and when."""
+    """How many times to suggest, for which accounts, within which period."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"count": 3, "platforms": ["twitter"]}}
@@ -113,9 +115,9 @@ class SuggestRequest(SuggestionWish):
 
 
 class Suggestion(BaseModel):
-    """One found time. Nothing is reserved: POST a post with it as `scheduled_at`."""
+    """A suggested time. Nothing is reserved: POST a post with it as `scheduled_at`."""
 
-    at: datetime = Field(description="With the offset of the answer's zone.")
+    at: datetime = Field(description="With the offset of the response's time zone.")
     weekday: int
     hour: int
     rank: int = Field(description="1 = the most promising.")
@@ -126,13 +128,13 @@ class Suggestion(BaseModel):
 
 
 class SuggestOut(BaseModel):
-    """Found times in order of time."""
+    """Suggested times in chronological order."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     asked: int
     found: int
-    note: str = Field(description="Says so when fewer fit than were asked for, and what would help.")
+    note: str = Field(description="Set if fewer fit than requested; says what would help.")
     timezone: str
     from_: datetime = Field(serialization_alias="from")
     to: datetime
@@ -141,7 +143,7 @@ class SuggestOut(BaseModel):
 
 
 class Collision(BaseModel):
-    """Another post of the account near the asked time."""
+    """Another post of the account near the requested time."""
 
     publication_id: str
     post_id: str
@@ -153,22 +155,22 @@ class Collision(BaseModel):
 
 
 class LimitUse(BaseModel):
-    """How much of a platform's own publishing limit would be used."""
+    """Usage of a platform's own publishing limit."""
 
     posts: int
     window_minutes: int
     used: int = Field(
-        description="Posts known here in the fullest window that holds the asked time, without a new one."
+        description="Known posts in the fullest limit window around the requested time, without a new one."
     )
-    exceeded: bool = Field(description="Whether one more would be too many.")
+    exceeded: bool = Field(description="Whether one more post would exceed the limit.")
 
 
 class TimeScore(AccountShare):
-    """What the asked time is worth on one account, and what stands in its way."""
+    """The score of the requested time on one account, and what speaks against it."""
 
     weekday: int
     hour: int
-    timezone: str = Field(description="The account's own: weekday and hour are in it.")
+    timezone: str = Field(description="The account's time zone; weekday and hour are in it.")
     p_better: float | None
     collisions: list[Collision]
     limit: LimitUse | None = Field(description="null: the platform publishes no such limit.")
@@ -176,7 +178,7 @@ class TimeScore(AccountShare):
 
 
 class ScoreOut(BaseModel):
-    """What one time is worth."""
+    """The score of a time."""
 
     at: datetime
     timezone: str

@@ -1,4 +1,4 @@
-"""Shape of the experiment's report."""
+"""Schema of the timing experiment's result."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 
 
 class PlacedPosts(BaseModel):
-    """One of the two groups."""
+    """One of the two groups of the experiment."""
 
-    posts: int = Field(description="That could be compared.")
-    publications: int = Field(description="Measured at that age.")
+    posts: int = Field(description="Posts that could be compared.")
+    publications: int = Field(description="Posts measured at that age.")
 
 
 class TimingLiftOut(BaseModel):
-    """What advised times are worth against random ones, by experiment; null figures have their `reason`."""
+    """Effect of recommended times compared with random ones; null figures have a `reason`."""
 
     age: str
     lift_pct: float | None
@@ -26,7 +26,7 @@ class TimingLiftOut(BaseModel):
     accounts: int
     unmeasured: int
     too_young: int
-    reason: str | None = Field(description="Why there is no figure; null: there is one.")
+    reason: str | None = Field(description="Why the figures are null; null: they are available.")
     verdict: str
     as_of: datetime | None = Field(description="Time of the newest measurement of the workspace.")
     definitions: dict[str, str]

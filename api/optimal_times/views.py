@@ -1,4 +1,4 @@
-"""Advised times as the API tells them: a slot with its next real instant, an account with its verdict."""
+"""Convert recommended times to API schemas: slots with their next occurrence, accounts with a verdict."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def render_advice(  # noqa: PLR0917 (what an advised week is made of)
     now: datetime,
     limit: int,
 ) -> OptimalTimesOut:
-    """Return the advised week as the API tells it, in each account's zone or the asked one."""
+    """Return the recommended week as a response model, in each account's time zone or the requested one."""
     return OptimalTimesOut(
         data=[render_optimal_time(row, zone, now) for row in rank_across_accounts(week.slots, limit)],
         accounts=[
@@ -46,7 +46,7 @@ def render_advice(  # noqa: PLR0917 (what an advised week is made of)
 
 
 def render_optimal_time(row: Mapping[str, Any], zone: ZoneInfo | None, now: datetime) -> OptimalTime:
-    """Return one row of marts.optimal_times as the API tells it, in the account's zone or the asked one."""
+    """Return the response model of a row of marts.optimal_times, in the given or the account's time zone."""
     next_at = next_instant(row["weekday"], row["hour"], ZoneInfo(row["timezone"]), now)
     if zone is not None:
         next_at = next_at.astimezone(zone)
@@ -78,7 +78,10 @@ def render_subject(
     zone: ZoneInfo | None,
     now: datetime,
 ) -> TimingSubject:
-    """Return what the advice for an account rests on; `best` is its best row, None = nothing computed yet."""
+    """Return the data behind a recommendation.
+
+    `best` is the account's best row; None = nothing computed yet.
+    """
     next_at = None
     if best is not None:
         own = ZoneInfo(best["timezone"])

@@ -1,4 +1,4 @@
-"""Pages without an account: the front page, the documentation, and health for supervisors.
+"""Public pages: the front page, the documentation, and health endpoints.
 
 Imported by `api.app`.
 """

@@ -1,4 +1,4 @@
-"""Pages for people: a front page and the documentation, rendered here, loading nothing from anywhere."""
+"""Public pages: front page and API documentation, rendered on the server without external resources."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _templates = Environment(
 
 
 def _mark_code(text: str) -> Markup:
-    """Return the text with what stands in `backticks` as code; all else escaped."""
+    """Return the HTML-escaped text with `backticks` rendered as code."""
     parts = text.split("`")
     shown = (
         Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts)
@@ -34,20 +34,20 @@ _METHODS = ("get", "post", "patch", "put", "delete")
 
 @router.get("/")
 def show_front_page() -> HTMLResponse:
-    """Say what this is and where to go on."""
+    """Show the front page with links."""
     return HTMLResponse(_templates.get_template("front.html").render())
 
 
 @router.get("/openapi.json")
 @router.get("/api/v1/openapi.json")
 def show_openapi(request: Request) -> Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
 
 
 @router.get("/docs")
 def show_documentation(request: Request) -> HTMLResponse:
-    """Show the OpenAPI document for people."""
+    """Show the API documentation."""
     page = _templates.get_template("documentation.html").render(
         document=request.app.openapi(), groups=_group(request.app.openapi())
     )
@@ -56,12 +56,12 @@ def show_documentation(request: Request) -> HTMLResponse:
 
 @router.get("/redoc")
 def redirect_to_documentation() -> RedirectResponse:
-    """Lead those who know FastAPI's other address to ours."""
+    """Redirect FastAPI's other documentation path to ours."""
     return RedirectResponse("/docs")
 
 
 def _group(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the operations by tag, each with all that the page shows of it."""
+    """Return the operations by tag, each with everything the page shows."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, item in document["paths"].items():
         for method in _METHODS:
@@ -114,7 +114,7 @@ def _answer_schema(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Follow references, and of alternatives take the first that is an object."""
+    """Resolve references; of alternatives, return the first that is an object."""
     while True:
         if "$ref" in schema:
             schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]

@@ -1,4 +1,4 @@
-"""For supervisors and Prometheus: is the process up, can it work, how is the queue. No token needed, no content."""
+"""Health endpoints for supervisors and Prometheus: liveness, readiness, metrics. No token needed."""
 
 import asyncio
 import logging
@@ -26,16 +26,16 @@ CheckResult = Literal["ok", "failed", "not_checked"]
 
 
 class HealthOut(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class ReadyOut(BaseModel):
-    """Whether the process can do its work, part by part."""
+    """Readiness of the process, per component."""
 
     status: Literal["ready", "degraded", "not_ready"] = Field(
-        description="degraded: everything can be used, and a scheduled flow has not done its work for three periods."
+        description="degraded: all components work, but a scheduled flow has not succeeded for three periods."
     )
     store: CheckResult
     lake: CheckResult
@@ -46,7 +46,7 @@ class ReadyOut(BaseModel):
 
 @router.get("/healthz", operation_id="get_health", summary="Check that the process is alive")
 async def get_health() -> HealthOut:
-    """Tell that the process is up."""
+    """Check that the process is alive."""
     return HealthOut()
 
 
@@ -54,10 +54,10 @@ async def get_health() -> HealthOut:
     "/readyz",
     operation_id="get_readiness",
     summary="Check that the API can serve requests",
-    responses={503: {"model": ReadyOut, "description": "A part cannot be used now."}},
+    responses={503: {"model": ReadyOut, "description": "A component is unavailable."}},
 )
 async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
-    """Tell whether store, lake, orchestrator and publisher can be used, and which scheduled flows are behind."""
+    """Check store, lake, orchestrator and publisher, and list the scheduled flows that are behind."""
     (store, behind), publisher, lake, orchestrator = await asyncio.gather(
         asyncio.to_thread(_check_store, services),
         asyncio.to_thread(_check_publisher, services),
@@ -78,11 +78,9 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     )
 
 
-@router.get(
-    "/metrics", operation_id="get_metrics", summary="Read the metrics for Prometheus", response_class=Response
-)
+@router.get("/metrics", operation_id="get_metrics", summary="Get Prometheus metrics", response_class=Response)
 def get_metrics(services: ServicesDep) -> Response:
-    """Give Prometheus the queue's state and this process's requests."""
+    """Return Prometheus metrics of the queue and of this process's requests."""
     with services.store.read() as session:
         state = get_queue_state(session, services.clock())
         webhooks = get_webhook_state(session, services.clock())
@@ -98,7 +96,7 @@ def get_metrics(services: ServicesDep) -> Response:
 
 
 class _QueueCollector:
-    """One reading of the queue, as Prometheus wants it."""
+    """Prometheus collector of the publishing queue."""
 
     def __init__(self, state: QueueState) -> None:
         self._state = state
@@ -113,31 +111,31 @@ class _QueueCollector:
         yield by_status
         yield GaugeMetricFamily(
             "socialflow_publications_late",
-            "More than a minute past their own time and not out; paused ones aside.",
+            "Publications more than a minute late, except paused ones.",
             self._state.late,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_oldest_late_seconds",
-            "How long past its time the longest waiting one is.",
+            "How late the oldest late publication is.",
             self._state.oldest_late_seconds,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_unknown",
-            "Sent with an outcome that is still being found out.",
+            "Publications sent with an unknown outcome.",
             self._state.by_status.get("unknown", 0),
         )
         yield GaugeMetricFamily(
             "socialflow_publications_unknown_stale",
-            "Of them, those that nobody has found out about for ten minutes.",
+            "Publications with an unknown outcome for over ten minutes.",
             self._state.stale_unknown,
         )
         yield GaugeMetricFamily(
-            "socialflow_accounts_revoked", "Accounts whose token the platform refuses.", self._state.revoked
+            "socialflow_accounts_revoked", "Accounts whose token the platform rejects.", self._state.revoked
         )
 
 
 class _FlowCollector:
-    """How the scheduled flows' last runs ended, as Prometheus wants it."""
+    """Prometheus collector of the scheduled flows' last runs."""
 
     def __init__(self, flows: Sequence[FlowState]) -> None:
         self._flows = flows
@@ -145,9 +143,9 @@ class _FlowCollector:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges; a flow without such a run has no sample."""
         for kind, words in (
-            ("start", "When a run of the flow last began."),
-            ("success", "When a run of the flow last ended well."),
-            ("failure", "When a run of the flow last failed, if only for single accounts."),
+            ("start", "Time the flow's last run started."),
+            ("success", "Time of the flow's last success."),
+            ("failure", "Time of the flow's last failure, even if only for some accounts."),
         ):
             family = GaugeMetricFamily(
                 f"socialflow_flow_last_{kind}_timestamp_seconds", words, labels=("flow",)
@@ -164,7 +162,7 @@ class _FlowCollector:
 
 
 class _WebhookCollector:
-    """One reading of the webhooks' outbox, as Prometheus wants it."""
+    """Prometheus collector of the webhook outbox."""
 
     def __init__(self, state: WebhookState) -> None:
         self._state = state
@@ -173,18 +171,18 @@ class _WebhookCollector:
         """Yield the gauges."""
         state = self._state
         gauges = (
-            ("backlog", "Deliveries whose time has come; those to disabled endpoints aside.", state.backlog),
-            ("oldest_seconds", "How long the longest waiting of them has waited.", state.oldest_seconds),
+            ("backlog", "Due deliveries, except those to disabled endpoints.", state.backlog),
+            ("oldest_seconds", "How long the oldest due delivery has waited.", state.oldest_seconds),
             ("retrying", "Deliveries that failed and wait for their next attempt.", state.retrying),
-            ("exhausted", "Deliveries that were given up and can be replayed.", state.exhausted),
-            ("disabled", "Endpoints that get nothing at present.", state.disabled),
+            ("exhausted", "Exhausted deliveries, which can be replayed.", state.exhausted),
+            ("disabled", "Disabled endpoints.", state.disabled),
         )
         for name, words, value in gauges:
             yield GaugeMetricFamily(f"socialflow_webhook_{name}", words, value)
 
 
 class _PublisherCollector:
-    """One reading of the publishers' heartbeats, as Prometheus wants it."""
+    """Prometheus collector of the publishers' heartbeats."""
 
     def __init__(self, state: PublishersState) -> None:
         self._state = state
@@ -207,7 +205,7 @@ def _check_publisher(services: Services) -> CheckResult:
     try:
         with services.store.read() as session:
             state = get_publishers_state(session, read_time(session))
-    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+    except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the publishers' heartbeats cannot be read")
         return "failed"
     if state.awake:
@@ -216,12 +214,12 @@ def _check_publisher(services: Services) -> CheckResult:
 
 
 def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
-    """Return whether the store can be read, and the flows that are behind by what it knows."""
+    """Return whether the store can be read, and which flows are behind."""
     try:
         with services.store.read() as session:
             get_queue_state(session, services.clock())
             behind = find_flows_behind(session, services.clock())
-    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+    except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the store cannot be read")
         return "failed", []
     return "ok", [one.name for one in behind]
@@ -230,7 +228,7 @@ def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
 def _check_lake(services: Services) -> CheckResult:
     try:
         services.lake.snapshot_id()
-    except Exception:  # whatever a driver raises means the same here: not ready; the log says what
+    except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the lake cannot be read")
         return "failed"
     return "ok"
@@ -240,7 +238,7 @@ async def _check_orchestrator(url: str | None) -> CheckResult:
     if url is None:
         return "not_checked"
     try:
-        # The status says it all: the body is not read, and the whole question takes two seconds at most.
+        # Only the status is used: the body is not read, and the request takes two seconds at most.
         async with (
             asyncio.timeout(2),
             httpx.AsyncClient(timeout=2) as client,

@@ -1,4 +1,4 @@
-"""Posts over HTTP: create, read, change, bulk, approve, decide.
+"""Post endpoints: create, read, change, bulk import, approve, resolve.
 
 Imported by `api.app`, the dashboard and the MCP tools.
 """

@@ -1,4 +1,4 @@
-"""Answers to a created or changed post, and to a dry run."""
+"""Responses to a created or changed post, and to a dry run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def answer_post(session: StoreSession, post: Post, status: int) -> StoredAnswer:
-    """Return a post as it stands in the caller's transaction, with its ETag."""
+    """Return a post as it is in the caller's transaction, with its ETag."""
     return _answer(render_post(post, list_publications(session, [post.id])[post.id]), status)
 
 
@@ -37,7 +37,7 @@ def _answer(shown: PostOut, status: int, headers: Mapping[str, str] | None = Non
 
 
 def render_dry_run(plan: Plan) -> DryRunOut:
-    """Return what would be sent, and to whom."""
+    """Return what would be sent, and to which accounts."""
     scheduling = scheduling_details(plan.resolved)
     targets = []
     for target in plan.draft.targets:

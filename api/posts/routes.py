@@ -1,4 +1,4 @@
-"""Create, read, change and cancel."""
+"""Post endpoints: create, list, read, change and cancel."""
 
 from typing import Annotated
 
@@ -45,9 +45,10 @@ DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
 def create_post(
     body: PostCreate, services: ServicesDep, caller: Writer, repeat: Repeatable, *, dry_run: DryRun = False
 ) -> Response:
-    """Create a post: one publication a target account, sent at `scheduled_at`, or at once without it.
+    """Create a post with one publication per target account.
 
-    With `dry_run=true` the answer is 200 and says what would be sent.
+    It is sent at `scheduled_at`, or at once if that is omitted. With `dry_run=true` nothing is saved: the
+    response is 200 and says what would be sent.
     """
     if dry_run:
         with services.store.read() as session:
@@ -73,7 +74,7 @@ def list_posts_page(
     services: ServicesDep,
     caller: Reader,
     *,
-    status: Annotated[list[PostStatus] | None, Query(description="Repeat it for several.")] = None,
+    status: Annotated[list[PostStatus] | None, Query(description="Repeatable.")] = None,
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     from_: Annotated[
@@ -82,7 +83,7 @@ def list_posts_page(
     to: Annotated[str | None, Query(max_length=64, description="scheduled_at before here.")] = None,
     recurrence_id: Annotated[str | None, Query(max_length=40, description="Posts of one rule.")] = None,
     approval: Annotated[
-        ApprovalState | None, Query(description="`pending` lists what waits for one.")
+        ApprovalState | None, Query(description="`pending` lists posts that wait for approval.")
     ] = None,
     origin: Annotated[
         str,
@@ -135,7 +136,7 @@ def list_posts_page(
     responses=problems(401, 403, 404, 422, 429),
 )
 def read_post(post_id: PostId, response: Response, services: ServicesDep, caller: Reader) -> PostDetail:
-    """Read a post with the whole story of each publication: nobody has to guess why something was not sent."""
+    """Get a post with the full history of each publication, including the reason if it was not sent."""
     with services.store.read() as session:
         post = get_post(session, caller.workspace_id, post_id)
         publications = list_publications(session, [post.id])[post.id]
@@ -155,7 +156,7 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
 def update_post(
     post_id: PostId, body: PostPatch, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
 ) -> Response:
-    """Change what has not been sent. Once a publication is being sent or is out, the answer is 409."""
+    """Change a post that has not been sent. Returns 409 once a publication is being sent or is published."""
 
     def work(session: StoreSession) -> StoredAnswer:
         saved = planned_posts.change_post(
@@ -179,7 +180,7 @@ def update_post(
 def cancel_post(
     post_id: PostId, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
 ) -> Response:
-    """Cancel all of the post that has not been sent. A second time changes nothing."""
+    """Cancel the unsent publications of a post. Canceling again has no effect."""
 
     def work(session: StoreSession) -> StoredAnswer:
         post = store_posts.cancel_post(

@@ -1,4 +1,4 @@
-"""What is done with a post that is there: move it, send it again, decide about it."""
+"""Actions on an existing post: reschedule, retry, resolve."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ def reschedule_post(
     *,
     if_match: IfMatch = None,
 ) -> Response:
-    """Move all that has not been sent to another time; a draft becomes scheduled."""
+    """Move the unsent publications to another time; a draft becomes scheduled."""
 
     def work(session: StoreSession) -> StoredAnswer:
         post = move_post(
@@ -63,7 +63,10 @@ def retry_post(
     repeat: Repeatable,
     body: RetryRequest | None = None,
 ) -> Response:
-    """Send failed publications again, at once. What may be out already is never sent again by this."""
+    """Retry failed publications at once.
+
+    A publication that may already be published is never sent again by this.
+    """
 
     def work(session: StoreSession) -> StoredAnswer:
         publication_ids = body.publication_ids if body else ()
@@ -90,7 +93,7 @@ def resolve_publication(  # noqa: PLR0917 (dependencies)
     caller: Writer,
     repeat: Repeatable,
 ) -> Response:
-    """Decide on a publication in `needs_review`: it is out, send it now, or leave it unsent."""
+    """Resolve a publication in `needs_review`: mark it as published, send it now, or discard it."""
 
     def work(session: StoreSession) -> StoredAnswer:
         post = store_posts.resolve_publication(

@@ -1,4 +1,4 @@
-"""Approve or reject a post, where its workspace asks for that (PATCH /workspace, `approval_required`)."""
+"""Approve or reject a post in a workspace that requires approval (PATCH /workspace, `approval_required`)."""
 
 from fastapi import APIRouter, Response
 
@@ -25,9 +25,9 @@ router = APIRouter(prefix="/posts", tags=["Posts"])
 def approve_post(
     post_id: PostId, services: ServicesDep, caller: Approver, repeat: Repeatable, *, if_match: IfMatch = None
 ) -> Response:
-    """Let a post go out at its time; send If-Match to approve what you read and nothing newer.
+    """Approve a post to be sent at its time; send If-Match to approve exactly the version you read.
 
-    A post whose time has passed goes at once, or waits for a decision where it is too late by now.
+    A post whose time has passed is sent at once, or waits for a decision if it is too late by now.
     """
 
     def work(session: StoreSession) -> StoredAnswer:
@@ -61,7 +61,10 @@ def reject_post(
     *,
     if_match: IfMatch = None,
 ) -> Response:
-    """Send a post back to its author as a draft. PATCH with status `scheduled` asks for approval anew."""
+    """Reject a post: it goes back to its author as a draft.
+
+    PATCH with status `scheduled` requests approval again.
+    """
 
     def work(session: StoreSession) -> StoredAnswer:
         post = store_approvals.reject_post(

@@ -1,4 +1,4 @@
-"""Many posts at once, with a report on each."""
+"""Create many posts in one request, with a report per row."""
 
 import asyncio
 from typing import Annotated, Any
@@ -43,7 +43,7 @@ _BODY: dict[str, Any] = {
             }
         },
         JSON_LINES: {
-            "schema": {"type": "string", "description": "One post a line.", "example": _LINES_EXAMPLE}
+            "schema": {"type": "string", "description": "One post per line.", "example": _LINES_EXAMPLE}
         },
         CSV: {
             "schema": {
@@ -73,13 +73,13 @@ async def create_many_posts(
     dry_run: Annotated[bool, Query(description="Check every row, save nothing.")] = False,
     mode: Annotated[
         BulkMode,
-        Query(description="`all`: nothing is saved unless every row is right. `each`: what is right."),
+        Query(description="`all`: save only if every row is valid. `each`: save the valid rows."),
     ] = "all",
 ) -> Response:
     """Create up to 200 posts from JSON lines, a JSON array or CSV, in one transaction.
 
-    The report tells for each row its line, its post's id or what is wrong with it. With `mode=all` a wrong row
-    makes the answer a 422 whose `report` holds all rows.
+    The report has each row's line, and the id of its post or its errors. With `mode=all`, one invalid row
+    makes the response a 422 whose `report` holds all rows.
     """
     file_format = _read_format(request.headers.get("content-type", ""))
     rows = read_post_rows(await request.body(), file_format)
@@ -91,7 +91,8 @@ async def create_many_posts(
     def work(session: StoreSession) -> StoredAnswer:
         report = create(session)
         if mode == "all" and report.failed:
-            # Raised within the transaction, so that the refusal is not kept under the request's Idempotency-Key.
+            # Raised inside the transaction, so that the error is not stored under the request's
+            # Idempotency-Key.
             raise refuse_rows(report)
         return make_answer(200, report)
 
@@ -111,6 +112,6 @@ def _read_format(content_type: str) -> FileFormat:
         raise ApiError(
             415,
             "unsupported_media_type",
-            f"posts come as {JSON_LINES} (one a line), {JSON} (an array) or {CSV}, not as {kind or 'nothing'}",
+            f"send posts as {JSON_LINES} (one per line), {JSON} (an array) or {CSV}, not as {kind or 'nothing'}",
         )
     return _FORMATS[kind]

@@ -1,4 +1,4 @@
-"""Shapes of posts and their publications."""
+"""Schemas of posts and their publications."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class PostCreate(PostWish):
 
 
 class PostPatch(PostChange):
-    """Changes to a post; a field left out stays as it is."""
+    """Changes to a post; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"content": "A better wording"}})
 
 
 class RescheduleRequest(Request):
-    """Another time for all that has not been sent."""
+    """A new time for the unsent publications."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"scheduled_at": "2030-04-16T09:00:00Z"}}
@@ -54,15 +54,15 @@ class RescheduleRequest(Request):
 
 
 class RetryRequest(Request):
-    """Which failed publications to send again."""
+    """Which failed publications to retry."""
 
     publication_ids: list[Annotated[str, Field(max_length=40)]] = Field(
-        default_factory=list, max_length=100, description="Empty = all failed ones."
+        default_factory=list, max_length=100, description="Empty = all failed publications."
     )
 
 
 class ResolveRequest(Request):
-    """A person's decision on a publication of which nobody could find out whether it is out."""
+    """A person's decision on a publication with an unknown outcome."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"decision": "send"}})
 
@@ -75,7 +75,7 @@ class ResolveRequest(Request):
 
 
 class Scheduling(BaseModel):
-    """How `scheduled_at` was found from what was asked for."""
+    """How `scheduled_at` was derived from the request."""
 
     requested: str | None
     timezone: str
@@ -84,15 +84,16 @@ class Scheduling(BaseModel):
 
 
 class PlacementOut(BaseModel):
-    """Whether advice chose the post's time, and as part of which experiment."""
+    """Whether the post's time was recommended, and as part of which experiment."""
 
     kind: Literal["manual", "recommended", "random", "exploration"] = Field(
         description="manual: the author's own time. recommended: the best free one. random, exploration: an experiment "
-        "that the workspace asked for."
+        "of the workspace."
     )
-    reason: str | None = Field(default=None, description="Why this time, in words.")
+    reason: str | None = Field(default=None, description="Why this time was chosen.")
     expected_lift_pct: float | None = Field(
-        default=None, description="Expected engagement against the accounts' usual times, when it was placed."
+        default=None,
+        description="Expected engagement compared with the accounts' usual times, when it was placed.",
     )
     interval_80: tuple[float, float] | None = None
     random_share: float | None = Field(
@@ -100,11 +101,11 @@ class PlacementOut(BaseModel):
         description="The share of posts placed at random when this one was placed; null: no experiment.",
     )
     seed: int | None = Field(default=None, description="Of the experiment's draw.")
-    acceptable: int | None = Field(default=None, description="How many times a random choice had.")
+    acceptable: int | None = Field(default=None, description="Number of candidate times of a random choice.")
 
 
 class Attempt(BaseModel):
-    """One event in a publication's life."""
+    """One event in a publication's history."""
 
     seq: int
     attempt: int = Field(description="Number of the sending attempt it belongs to; 0 before the first.")
@@ -114,14 +115,14 @@ class Attempt(BaseModel):
 
 
 class PublicationOut(BaseModel):
-    """The post on one account."""
+    """A post on one account."""
 
     id: str
     account_id: str
     platform: str
     status: str
     reason_code: str | None
-    reason: str | None = Field(description="In words, why it is in its status or not yet sent.")
+    reason: str | None = Field(description="Explains its status, or why it is not sent yet.")
     scheduled_at: datetime | None
     next_attempt_at: datetime | None
     published_at: datetime | None
@@ -135,27 +136,25 @@ class PublicationOut(BaseModel):
 
 
 class PublicationDetail(PublicationOut):
-    """The post on one account, with what it says there and its whole story."""
+    """A post on one account, with its content there and its full history."""
 
     content: dict[str, Any]
-    story: list[str] = Field(
-        description="What happened when, in words; the last sentence says how it stands."
-    )
+    story: list[str] = Field(description="History as sentences; the last one is the current state.")
     attempts: list[Attempt] = Field(
-        description="The ledger: append-only, each row chained to the one before."
+        description="The ledger: append-only, each row chained to the previous one."
     )
-    ledger_problems: list[str] = Field(description="Empty: no row of the ledger is missing or was changed.")
+    ledger_problems: list[str] = Field(description="Empty if no row of the ledger is missing or was changed.")
 
 
 class OccurrenceRef(BaseModel):
-    """Which occurrence of which recurring rule a post is."""
+    """The occurrence of a recurring rule that created the post."""
 
     id: str = Field(description="The recurrence's id.")
-    occurrence: str = Field(description="The local time that the rule gave it, whenever it goes out.")
+    occurrence: str = Field(description="Local time from the rule, even if the post was moved.")
 
 
 class PostBase(BaseModel):
-    """What every view of a post holds."""
+    """Fields of every view of a post."""
 
     id: str
     status: str = Field(description="Derived from the publications: " + ", ".join(PostStatus.__args__))  # type: ignore[attr-defined]  # a Literal has __args__
@@ -172,7 +171,7 @@ class PostBase(BaseModel):
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
     recurrence: OccurrenceRef | None
-    approval: Approval | None = Field(description="Null: nobody was asked.")
+    approval: Approval | None = Field(description="Null: no approval was requested.")
     origin: str
     created_at: datetime
     updated_at: datetime
@@ -180,16 +179,16 @@ class PostBase(BaseModel):
 
 
 class PostOut(PostBase):
-    """A post in a list or as the answer to a change."""
+    """A post in a list or in the response to a change."""
 
     publications: list[PublicationOut]
     warnings: list[str] = Field(
-        default_factory=list, description="What is accepted now but has to change before it can go out."
+        default_factory=list, description="Issues that are accepted now but must be fixed before publishing."
     )
 
 
 class PostDetail(PostBase):
-    """A post with the story of each publication."""
+    """A post with the history of each publication."""
 
     publications: list[PublicationDetail]
 
@@ -201,13 +200,13 @@ class DryRunTarget(BaseModel):
     platform: str
     handle: str
     content: dict[str, Any]
-    length: int = Field(description="As the platform counts.")
+    length: int = Field(description="Length as the platform counts it.")
     limit: int
     unit: str
 
 
 class DryRunOut(BaseModel):
-    """The answer to `dry_run=true`: the post is valid; nothing was saved."""
+    """Response to `dry_run=true`: the post is valid; nothing was saved."""
 
     valid: Literal[True] = True
     scheduled_at: datetime | None

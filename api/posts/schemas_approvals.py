@@ -1,4 +1,4 @@
-"""Shapes of approval."""
+"""Approval schemas."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ ApprovalState = Literal["pending", "approved", "rejected"]
 
 
 class Approval(BaseModel):
-    """How a post stands with those who approve posts."""
+    """Approval state of a post."""
 
     state: ApprovalState
-    at: datetime | None = Field(description="When it was asked for, or decided.")
+    at: datetime | None = Field(description="When it was requested or decided.")
     by: str | None = Field(description="The API key that decided, or `cli`.")
     reason: str | None = Field(description="Why it was rejected.")
 
 
 class RejectRequest(Request):
-    """Why a post may not go out."""
+    """Why a post is rejected."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"reason": "The link leads to last year's page"}}

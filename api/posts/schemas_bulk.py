@@ -1,4 +1,4 @@
-"""Shapes of the answer to many posts at once."""
+"""Schemas of the bulk report."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from warehouse.planning.bulk import BulkMode
 
 
 class BulkRow(BaseModel):
-    """What became of one row."""
+    """Result of one row."""
 
-    line: int = Field(description="Line of the body on which it begins, from 1; in a JSON array its place.")
+    line: int = Field(description="Line of the body where it starts, from 1; in a JSON array its position.")
     status: Literal["created", "valid", "failed"] = Field(
-        description="`valid`: nothing is wrong with it, and nothing was saved."
+        description="`valid`: no errors, and nothing was saved."
     )
     post_id: str | None = None
     scheduled_at: datetime | None = None
     warnings: list[str] = Field(default_factory=list)
-    code: str | None = Field(default=None, description="As of the problem that POST /posts would answer.")
+    code: str | None = Field(default=None, description="As in the problem that POST /posts would return.")
     errors: list[ProblemEntry] = Field(
         default_factory=list, description="Pointers are into the row's own post."
     )
-    existing_id: str | None = Field(default=None, description="With the code `duplicate`: the post before.")
+    existing_id: str | None = Field(default=None, description="With the code `duplicate`: the existing post.")
 
 
 class BulkOut(BaseModel):
-    """The report on all rows, in their order."""
+    """Report on all rows, in their order."""
 
     mode: BulkMode
     dry_run: bool

@@ -1,4 +1,4 @@
-"""Posts as the API shows them: rows of the store, and reports, become response models."""
+"""Convert posts and reports of the store to API schemas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def render_post(post: Post, publications: Sequence[Publication], warnings: Sequence[str] = ()) -> PostOut:
-    """Return the view of a post in lists and as the answer to a change."""
+    """Return the response model of a post in lists and after a change."""
     return PostOut.model_validate(describe_post(post, publications, warnings))
 
 
@@ -32,7 +32,7 @@ def render_post_detail(
     attempts: Mapping[str, Sequence[PublicationAttempt]],
     now: datetime,
 ) -> PostDetail:
-    """Return the view of one post with each publication's story."""
+    """Return the response model of a post with each publication's history."""
     return PostDetail.model_validate(describe_post_detail(session, post, publications, attempts, now))
 
 
@@ -42,7 +42,7 @@ def render_placement(details: Mapping[str, Any]) -> PlacementOut:
 
 
 def render_bulk(report: BulkReport) -> BulkOut:
-    """Return the view of a report on many posts."""
+    """Return the response model of a bulk report."""
     shown = BulkOut.model_validate(report, from_attributes=True)
     for row, told in zip(report.rows, shown.rows, strict=True):
         if row.code == InvalidShapeError.code:
@@ -51,13 +51,13 @@ def render_bulk(report: BulkReport) -> BulkOut:
 
 
 def refuse_rows(report: BulkOut) -> ApiError:
-    """Return the problem of many posts of which nothing was saved since some rows are wrong."""
+    """Return the problem document for a bulk request that saved nothing because some rows are invalid."""
     bad = [row for row in report.rows if row.status == "failed"]
     first = bad[0].errors[0]
     return ApiError(
         422,
         "rows_refused",
-        f"{len(bad)} of {report.total} rows are wrong, so nothing was saved (mode=each saves the others); "
+        f"{len(bad)} of {report.total} rows are invalid, so nothing was saved (mode=each saves the others); "
         f"line {bad[0].line}: {first.detail}",
         errors=[
             {**entry.model_dump(), "pointer": f"/{place}{entry.pointer}", "line": row.line}

@@ -1,4 +1,4 @@
-"""The calendar over HTTP: schedules, iCalendar feeds, queue slots, recurring posts.
+"""Calendar endpoints: calendar, iCalendar feeds, queue slots, recurring posts.
 
 Imported by `api.app` and the dashboard.
 """

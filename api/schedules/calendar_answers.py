@@ -1,4 +1,4 @@
-"""The calendar as an iCalendar answer: 304 where the client has it already."""
+"""The calendar as an iCalendar response, with 304 if the client already has it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from warehouse.store.models import Post, Publication
 
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="ETag of an answer at hand.")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="ETag of an earlier response.")]
 CALENDAR_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/calendar": {"schema": {"type": "string"}}}},
     304: {"description": "Nothing has changed."},
@@ -24,7 +24,7 @@ CALENDAR_ANSWER: dict[int | str, dict[str, Any]] = {
 def answer_calendar(
     planned: Sequence[tuple[Publication, Post]], name: str, if_none_match: str | None
 ) -> Response:
-    """Return what is planned as a calendar called `name`, or a 304 where the client has it."""
+    """Return the planned posts as a calendar named `name`, or a 304 if the client has it."""
     body = write_calendar(planned, name)
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}

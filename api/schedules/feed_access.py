@@ -1,4 +1,4 @@
-"""Who may read the calendar feed: a calendar program with the feed's token in its address, or any reader."""
+"""Authorize the calendar feed: by the feed token in the address, or by an access token with read scope."""
 
 import asyncio
 from typing import Annotated

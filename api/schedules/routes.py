@@ -1,4 +1,4 @@
-"""The content calendar."""
+"""Content calendar endpoint."""
 
 from typing import Annotated
 
@@ -34,11 +34,11 @@ def get_calendar(
     ] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     accept: Annotated[
-        str | None, Header(description="`text/calendar` answers as iCalendar instead of JSON.")
+        str | None, Header(description="`text/calendar` returns iCalendar instead of JSON.")
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Show what is planned, by local day, with status and conflicts; or the same as iCalendar."""
+    """List planned posts by local day, with status and conflicts; also as iCalendar."""
     with services.store.read() as session:
         workspace = get_workspace(session, caller.workspace_id)
         zone = parse_timezone(timezone or workspace.timezone)

@@ -1,4 +1,4 @@
-"""The calendar as an iCalendar feed, and the addresses under which calendar programs read it."""
+"""Calendar feed endpoints: the iCalendar feed, and the addresses calendar apps read it from."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ _TOKEN_PARAMETER: dict[str, Any] = {
     "name": FEED_TOKEN,
     "in": "query",
     "required": False,
-    "description": "Of a feed (POST /calendar-feeds): for programs that cannot send a header. Never logged.",
+    "description": "Token of a feed (POST /calendar-feeds), for programs that cannot send a header. Never logged.",
     "schema": {"type": "string", "maxLength": 200},
 }
 
@@ -46,7 +46,7 @@ def read_feed(
     account_id: Annotated[str | None, Query(max_length=40)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read what is planned as iCalendar: from a month ago to eleven months ahead. For calendar programs."""
+    """Return planned posts as iCalendar: from one month ago to eleven months ahead. For calendar apps."""
     with services.store.read() as session:
         name = get_workspace(session, workspace_id).name
         planned = read_feed_span(session, workspace_id, services.clock(), account_id)
@@ -62,7 +62,7 @@ def read_feed(
     responses=problems(401, 403, 409, 413, 422, 429),
 )
 def create_feed(body: FeedCreate, services: ServicesDep, caller: Writer, repeat: Repeatable) -> Response:
-    """Make an address for a calendar program. Its token reads the calendar and nothing else; it is shown once."""
+    """Create a feed address for a calendar app. Its token only reads the calendar and is shown once."""
     return _answer_with_token(
         services,
         repeat,
@@ -85,7 +85,7 @@ def create_feed(body: FeedCreate, services: ServicesDep, caller: Writer, repeat:
     responses=problems(401, 403, 422, 429),
 )
 def list_feeds(services: ServicesDep, caller: Reader) -> Page[FeedOut]:
-    """List the feeds, revoked ones too, newest first, all on one page."""
+    """List the feeds, newest first, including revoked ones, all on one page."""
     with services.store.read() as session:
         rows = store_feeds.list_feeds(session, caller.workspace_id)
     return Page(data=[FeedOut(**describe_feed(row)) for row in rows], has_more=False, next_cursor=None)
@@ -99,7 +99,7 @@ def list_feeds(services: ServicesDep, caller: Reader) -> Page[FeedOut]:
     responses=problems(401, 403, 404, 409, 422, 429),
 )
 def rotate_feed(feed_id: FeedId, services: ServicesDep, caller: Writer, repeat: Repeatable) -> Response:
-    """Give a feed another token. The old address stops working at once."""
+    """Replace a feed's token. The old address stops working at once."""
     return _answer_with_token(
         services,
         repeat,
@@ -118,7 +118,7 @@ def rotate_feed(feed_id: FeedId, services: ServicesDep, caller: Writer, repeat: 
     responses=problems(401, 403, 404, 422, 429),
 )
 def revoke_feed(feed_id: FeedId, services: ServicesDep, caller: Writer) -> Response:
-    """Let a feed's address stop working. A second time changes nothing."""
+    """Revoke a feed: its address stops working. Revoking it again has no effect."""
 
     def work(session: StoreSession) -> StoredAnswer:
         row = store_feeds.revoke_feed(session, caller.workspace_id, feed_id, services.clock())
@@ -138,7 +138,7 @@ def _answer_with_token(
     def work(session: StoreSession) -> StoredAnswer:
         made = make(session)
         shown.append(made)
-        # What is kept for a repetition holds no secret.
+        # The response stored for the Idempotency-Key contains no secret.
         return make_answer(status, FeedCreated(**describe_feed(made.row), token=None, path=None))
 
     kept = answer_once(services, repeat, work)

@@ -1,4 +1,7 @@
-"""An account's queue: weekly local times; `"scheduled_at": "queue"` takes the next one that is free."""
+"""Queue slot endpoints: weekly local times of an account.
+
+`"scheduled_at": "queue"` takes the next free one.
+"""
 
 from datetime import datetime
 from typing import Annotated
@@ -29,7 +32,7 @@ SlotId = Annotated[str, Path(max_length=40)]
 def list_queue_slots(
     account_id: AccountId, services: ServicesDep, caller: AccountReader
 ) -> Page[QueueSlotOut]:
-    """List the account's slots in the order of the week, all on one page."""
+    """List the account's slots in weekly order, all on one page."""
     with services.store.read() as session:
         rows = store_slots.list_slots(session, caller.workspace_id, account_id)
         data = [_render(session, row, services.clock()) for row in rows]
@@ -47,7 +50,7 @@ def list_queue_slots(
 def create_queue_slot(
     account_id: AccountId, body: QueueSlotCreate, services: ServicesDep, caller: Writer, repeat: Repeatable
 ) -> Response:
-    """Add a slot. One that is there already is a 409 with its id."""
+    """Add a slot. An existing slot at that time is a 409 with its id."""
 
     def work(session: StoreSession) -> StoredAnswer:
         now = services.clock()
@@ -67,7 +70,7 @@ def create_queue_slot(
 def update_queue_slot(
     account_id: AccountId, slot_id: SlotId, body: QueueSlotPatch, services: ServicesDep, caller: Writer
 ) -> Response:
-    """Move a slot. Posts that took it stay where they are."""
+    """Move a slot. Posts scheduled in it keep their time."""
 
     def work(session: StoreSession) -> StoredAnswer:
         row = store_slots.change_slot(
@@ -88,7 +91,7 @@ def update_queue_slot(
 def delete_queue_slot(
     account_id: AccountId, slot_id: SlotId, services: ServicesDep, caller: Writer
 ) -> Response:
-    """Remove a slot and answer what it was. Posts that took it stay where they are."""
+    """Delete a slot and return it. Posts scheduled in it keep their time."""
 
     def work(session: StoreSession) -> StoredAnswer:
         shown = _render(

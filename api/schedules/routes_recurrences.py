@@ -1,4 +1,4 @@
-"""Recurring posts: a rule makes its posts ahead of their time, each a post of its own."""
+"""Recurring post endpoints: a rule creates individual posts ahead of their time."""
 
 from typing import Annotated, Literal
 
@@ -37,9 +37,9 @@ RecurrenceId = Annotated[str, Path(max_length=40, examples=["rec_01jt3s5yqf3w1k6
 def create_recurrence(
     body: RecurrenceCreate, services: ServicesDep, caller: Writer, repeat: Repeatable
 ) -> Response:
-    """Create a rule and the posts of its first two weeks; the others follow by themselves.
+    """Create a rule and the posts of its first two weeks; later posts are created automatically.
 
-    Local times stay as they are when the clocks change. Platforms mean the accounts connected now.
+    Local times stay the same across daylight saving changes. Platforms mean the accounts connected now.
     """
 
     def work(session: StoreSession) -> StoredAnswer:
@@ -66,7 +66,7 @@ def list_recurrences_page(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Page[RecurrenceOut]:
-    """List the rules that make posts, newest first."""
+    """List the active rules, newest first."""
     bound_to = {"list": "recurrences", "workspace": caller.workspace_id}
     now = services.clock()
     with services.store.read() as session:
@@ -93,10 +93,10 @@ def preview_recurrence(
     rrule: Annotated[str, Query(max_length=500, examples=["FREQ=MONTHLY;BYDAY=-1FR"])],
     starts_at: Annotated[str, Query(max_length=64, examples=["2030-04-15T09:00:00"])],
     timezone: Annotated[str | None, Query(max_length=64, description="Default: the workspace's.")] = None,
-    exdate: Annotated[list[str] | None, Query(max_length=500, description="Repeat it for several.")] = None,
+    exdate: Annotated[list[str] | None, Query(max_length=500, description="Repeatable.")] = None,
     limit: Limit = 10,
 ) -> PreviewOut:
-    """Show the coming times of a rule without saving it."""
+    """Preview the next times of a rule without saving it."""
     with services.store.read() as session:
         context = services.planning(session, caller.workspace_id)
         rule = read_rule(context, rrule, starts_at, timezone=timezone, exdates=exdate or ())
@@ -119,7 +119,7 @@ def preview_recurrence(
 def read_recurrence(
     recurrence_id: RecurrenceId, response: Response, services: ServicesDep, caller: Reader
 ) -> RecurrenceOut:
-    """Read a rule and its next times. `GET /posts?recurrence_id=` lists its posts."""
+    """Get a rule and its next times. `GET /posts?recurrence_id=` lists its posts."""
     with services.store.read() as session:
         row = store_recurrences.get_recurrence(session, caller.workspace_id, recurrence_id)
         shown = render_recurrence(session, row, services.clock())
@@ -142,7 +142,7 @@ def update_recurrence(
     *,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a rule and with it every post of it that is neither sent nor changed by hand."""
+    """Change a rule and all of its posts that are unsent and were not changed by hand."""
 
     def work(session: StoreSession) -> StoredAnswer:
         context = services.planning(session, caller.workspace_id)
@@ -168,11 +168,11 @@ def delete_recurrence(
     caller: Writer,
     *,
     posts: Annotated[
-        Literal["cancel", "keep"], Query(description="What becomes of its posts that are not sent yet.")
+        Literal["cancel", "keep"], Query(description="What to do with its unsent posts.")
     ] = "cancel",
     if_match: IfMatch = None,
 ) -> Response:
-    """End a rule. What is sent, or being sent, stays."""
+    """End a rule. Posts that are sent or being sent stay."""
 
     def work(session: StoreSession) -> StoredAnswer:
         row, canceled = store_recurrences.delete_recurrence(

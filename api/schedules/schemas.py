@@ -1,4 +1,4 @@
-"""Shapes of the calendar."""
+"""Calendar schemas."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class CalendarEntry(BaseModel):
     reason: str | None
     content: str
     scheduled_at: datetime
-    local_time: datetime = Field(description="The same instant in the asked time zone.")
+    local_time: datetime = Field(description="The same time in the requested time zone.")
     published_at: datetime | None
     permalink: str | None
     conflicts: list[str] = Field(
-        description="Publications on the same account less than 30 minutes away: the earlier one earns less."
+        description="Publications on the same account less than 30 minutes away: the earlier one gets less engagement."
     )
 
 
@@ -35,7 +35,7 @@ class CalendarDay(BaseModel):
 
 
 class CalendarOut(BaseModel):
-    """The content calendar: local days that hold at least one entry."""
+    """The content calendar: local days with at least one entry."""
 
     timezone: str
     from_: datetime = Field(alias="from", serialization_alias="from")

@@ -1,4 +1,4 @@
-"""Shapes of calendar feeds."""
+"""Calendar feed schemas."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pydantic import BaseModel, Field
 
 
 class FeedOut(BaseModel):
-    """An address for a calendar program; its token is never shown again."""
+    """A feed address for a calendar app; its token is not shown again."""
 
     id: str
     name: str
-    created_by: str = Field(description="The API key that made it.")
+    created_by: str = Field(description="The API key that created it.")
     created_at: datetime
     rotated_at: datetime | None
     revoked_at: datetime | None
 
 
 class FeedCreated(FeedOut):
-    """A feed, and this once its token."""
+    """A created feed with its token, which is shown once."""
 
-    token: str | None = Field(description="Null in a repeated answer: rotate the feed if it was lost.")
-    path: str | None = Field(description="What to put after this server's own address; holds the token.")
+    token: str | None = Field(description="Null in a replayed response: rotate the feed if it was lost.")
+    path: str | None = Field(description="Path to append to this server's address; contains the token.")

@@ -1,4 +1,4 @@
-"""Shapes of an account's queue."""
+"""Queue slot schemas."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 
 
 class QueueSlotOut(BaseModel):
-    """A local time of every week at which the account's queue sends one post."""
+    """A weekly local time at which an account's queue sends one post."""
 
     id: str
     account_id: str
     weekday: int = Field(description="0 = Monday.")
     time: str = Field(description="HH:MM in `timezone`.")
     timezone: str = Field(description="The account's zone, or the workspace's.")
-    next_at: datetime = Field(description="When it comes round next, taken or not.")
+    next_at: datetime = Field(description="Next occurrence, taken or not.")

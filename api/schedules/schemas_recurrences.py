@@ -1,4 +1,4 @@
-"""Shapes of recurring posts."""
+"""Recurring post schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warehouse.scheduling.local_times import Resolution
 
 
 class RecurrenceCreate(RecurrenceWish):
-    """A rule and what each of its posts says."""
+    """A rule and the content of its posts."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,30 +30,32 @@ class RecurrenceCreate(RecurrenceWish):
 
 
 class RecurrencePatch(RecurrenceChange):
-    """Changes to a rule; a field left out stays as it is."""
+    """Changes to a rule; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"exdates": ["2030-04-22"]}})
 
 
 class OccurrenceOut(BaseModel):
-    """One time of a rule."""
+    """One occurrence of a rule."""
 
-    occurrence: str = Field(description="Its local time, which names it.")
+    occurrence: str = Field(description="Local time, which identifies it.")
     scheduled_at: datetime
     resolution: Resolution
-    note: str | None = Field(description="What became of a local time that the clocks skip or show twice.")
+    note: str | None = Field(
+        description="How a local time that a clock change skips or repeats was resolved."
+    )
 
 
 class UpcomingOccurrence(OccurrenceOut):
-    """One coming time of a saved rule."""
+    """One upcoming occurrence of a saved rule."""
 
     post_id: str | None = Field(
-        description="Null: its post is not made yet, or none of its accounts is connected."
+        description="Null: its post is not created yet, or none of its accounts is connected."
     )
 
 
 class PreviewOut(BaseModel):
-    """The coming times of a rule that is not saved."""
+    """The next occurrences of an unsaved rule."""
 
     rrule: str
     starts_at: str
@@ -79,8 +81,10 @@ class RecurrenceOut(BaseModel):
     first_comment: str | None
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
-    made_until: datetime | None = Field(description="Posts are made up to here; null = the rule has no more.")
-    upcoming: list[UpcomingOccurrence] = Field(description="The next five.")
+    made_until: datetime | None = Field(
+        description="Posts are created up to this time; null = no further occurrences."
+    )
+    upcoming: list[UpcomingOccurrence] = Field(description="The next five occurrences.")
     created_at: datetime
     updated_at: datetime
     version: int = Field(description="The number in the rule's ETag.")
@@ -88,7 +92,7 @@ class RecurrenceOut(BaseModel):
 
 
 class RecurrenceDeleted(BaseModel):
-    """A rule that makes no more posts."""
+    """A rule that has ended."""
 
     id: str
     canceled_posts: int

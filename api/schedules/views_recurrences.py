@@ -1,4 +1,4 @@
-"""Recurring rules as the API tells them."""
+"""Convert recurring rules to API schemas."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def render_preview(rule: RecurrenceRule, now: datetime, limit: int) -> tuple[lis
 def render_recurrence(
     session: StoreSession, row: Recurrence, now: datetime, warnings: Sequence[str] = ()
 ) -> RecurrenceOut:
-    """Return the view of a rule."""
+    """Return the response model of a rule."""
     return RecurrenceOut.model_validate(describe_recurrence(session, row, now, warnings))

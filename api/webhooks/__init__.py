@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: endpoints, the delivery log, replays.
+"""Webhook endpoints: webhooks, the delivery log, replays.
 
 Imported by `api.app`.
 """

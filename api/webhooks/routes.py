@@ -1,4 +1,4 @@
-"""Webhooks: who is told of events. Only administrators: a webhook sees what every account publishes."""
+"""Webhook endpoints. Administrators only: a webhook receives events of every account."""
 
 import asyncio
 from typing import Annotated
@@ -43,7 +43,7 @@ WebhookId = Annotated[str, Path(max_length=40)]
 async def create_webhook(
     body: WebhookCreate, services: ServicesDep, caller: Administrator, repeat: Repeatable
 ) -> Response:
-    """Make a webhook. `secret` is shown in this answer and never again; verify each delivery with it."""
+    """Create a webhook. `secret` is returned only in this response; verify each delivery with it."""
     url = await _check_url(services, body.url)
     now = services.clock()
     shown: list[CreatedEndpoint] = []
@@ -70,7 +70,7 @@ async def create_webhook(
 
 @router.get("", operation_id="list_webhooks", summary="List webhooks", responses=problems(401, 403, 422, 429))
 def list_webhooks(services: ServicesDep, caller: Administrator) -> Page[WebhookOut]:
-    """List the webhooks, all on one page, oldest first. No secret is ever shown."""
+    """List the webhooks, oldest first, all on one page. Secrets are not returned."""
     now = services.clock()
     with services.store.read() as session:
         rows = list_endpoints(session, caller.workspace_id)
@@ -108,9 +108,9 @@ async def update_webhook(
     *,
     if_match: IfMatch = None,
 ) -> WebhookOut:
-    """Change what is named. `enabled: true` enables a disabled one again, and sends what has waited."""
+    """Change the given fields. `enabled: true` enables a disabled webhook and sends its pending events."""
     expected_version = parse_if_match(if_match)
-    # Before anything is asked of the new address: whether there is something to change.
+    # Check that the webhook exists before validating the new address.
     await asyncio.to_thread(read_webhook, webhook_id, response, services, caller)
     url = None if body.url is None else await _check_url(services, body.url)
 
@@ -143,7 +143,7 @@ async def update_webhook(
 def delete_webhook(
     webhook_id: WebhookId, services: ServicesDep, caller: Administrator, *, if_match: IfMatch = None
 ) -> None:
-    """Delete a webhook with its log and all that still waits for it."""
+    """Delete a webhook with its log and its pending deliveries."""
     expected_version = parse_if_match(if_match)
     with services.store.write() as session:
         delete_endpoint(session, caller.workspace_id, webhook_id, expected_version=expected_version)
@@ -159,7 +159,10 @@ def delete_webhook(
 def rotate_webhook_secret(
     webhook_id: WebhookId, services: ServicesDep, caller: Administrator, repeat: Repeatable
 ) -> Response:
-    """Make a new secret, shown in this answer alone. For 24 hours every delivery is signed by the old one too."""
+    """Create a new secret, returned only in this response.
+
+    For 24 hours deliveries are also signed with the old one.
+    """
     now = services.clock()
     shown: list[CreatedEndpoint] = []
 
@@ -184,7 +187,7 @@ def rotate_webhook_secret(
 def send_test_event(
     webhook_id: WebhookId, services: ServicesDep, caller: Administrator, repeat: Repeatable
 ) -> Response:
-    """Send a `webhook.test` event, the way every event goes; the log of deliveries shows what came of it."""
+    """Send a `webhook.test` event like any other event; the delivery log shows the result."""
 
     def work(session: StoreSession) -> StoredAnswer:
         row = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
@@ -203,7 +206,7 @@ async def _check_url(services: Services, url: str) -> str:
 
 
 def _show_secret(services: Services, shown: list[CreatedEndpoint], status: int) -> Response | None:
-    """Return the whole answer to who asked first; what is kept for a repetition holds no secret."""
+    """Return the full response to the first request; the stored copy for repeats contains no secret."""
     if not shown:
         return None
     made = shown[0]

@@ -1,4 +1,4 @@
-"""The log of a webhook's deliveries, and sending them again."""
+"""Endpoints of the webhook delivery log and of replays."""
 
 from typing import Annotated
 
@@ -36,11 +36,11 @@ def list_webhook_deliveries(
     services: ServicesDep,
     caller: Administrator,
     *,
-    status: Annotated[DeliveryStatus | None, Query(description="Only these.")] = None,
+    status: Annotated[DeliveryStatus | None, Query(description="Only deliveries with this status.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Page[DeliveryOut]:
-    """List what was, is being or could not be delivered to this webhook, newest first; kept for 30 days."""
+    """List the pending, delivered and exhausted deliveries of a webhook, newest first; kept for 30 days."""
     bound_to = {"list": "deliveries", "webhook": webhook_id, "status": status}
     with services.store.read() as session:
         get_endpoint(session, caller.workspace_id, webhook_id)
@@ -68,7 +68,7 @@ def list_webhook_deliveries(
 def read_webhook_delivery(
     webhook_id: WebhookId, delivery_id: DeliveryId, services: ServicesDep, caller: Administrator
 ) -> DeliveryDetail:
-    """Read one delivery: its attempts, the last answer, and what is sent."""
+    """Get a delivery: its attempts, the last response and the payload."""
     with services.store.read() as session:
         get_endpoint(session, caller.workspace_id, webhook_id)
         return render_delivery_detail(*get_delivery(session, caller.workspace_id, webhook_id, delivery_id))
@@ -89,7 +89,10 @@ def replay_webhook_delivery(
     caller: Administrator,
     repeat: Repeatable,
 ) -> Response:
-    """Send one event again, under the same `webhook-id`. One that is being sent at this moment is left alone."""
+    """Send one event again under the same `webhook-id`.
+
+    A delivery that is being sent right now is skipped.
+    """
 
     def work(session: StoreSession) -> StoredAnswer:
         endpoint = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
@@ -117,7 +120,7 @@ def replay_webhook_deliveries(
     caller: Administrator,
     repeat: Repeatable,
 ) -> Response:
-    """Send again all that happened since a time, each under its own `webhook-id`."""
+    """Send all events since a time again, each under its own `webhook-id`."""
 
     def work(session: StoreSession) -> StoredAnswer:
         endpoint = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)

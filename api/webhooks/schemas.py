@@ -1,4 +1,4 @@
-"""Shapes of webhooks. A secret is part of one answer only: that of the request that made it."""
+"""Webhook schemas. A secret is part of one response only: that of the request that created it."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ class WebhookOut(BaseModel):
     disabled_reason: str | None
     failing_since: datetime | None = Field(description="First failure after the last success.")
     failures_in_a_row: int
-    paused_until: datetime | None = Field(description="After failures: nothing is tried before.")
+    paused_until: datetime | None = Field(description="After failures: no attempt before this time.")
     last_success_at: datetime | None
     old_secret_until: datetime | None = Field(
-        description="Until when the secret before the last still signs too."
+        description="Until when deliveries are also signed with the previous secret."
     )
     created_at: datetime
     updated_at: datetime
 
 
 class WebhookWithSecret(WebhookOut):
-    """A webhook whose secret was just made. Keep it now: it is not shown again."""
+    """A webhook with its new secret. Store it now: it is not shown again."""
 
     secret: str | None = Field(
-        description="Begins with whsec_. Null in a repeated answer: no secret is kept there. Rotate it then."
+        description="Starts with whsec_. Null in a replayed response, which stores no secret: rotate it then."
     )
 
 
 class AttemptOut(BaseModel):
-    """One attempt."""
+    """One delivery attempt."""
 
     at: datetime
-    status: int | None = Field(description="HTTP status of the answer; null = there was none.")
+    status: int | None = Field(description="HTTP status of the response; null = no response.")
     error: str | None
     milliseconds: int
 
 
 class DeliveryOut(BaseModel):
-    """One event on its way to one webhook."""
+    """One event for one webhook."""
 
     id: str
     event_id: str = Field(description="The `webhook-id` header: the same for every attempt and replay.")
     type: str
     status: DeliveryStatus = Field(description="exhausted: given up; replay it once the receiver works.")
-    attempts: int = Field(description="Since it was made, or since it was replayed.")
+    attempts: int = Field(description="Number of attempts since it was created or replayed.")
     replayed: bool
     next_attempt_at: datetime | None
     delivered_at: datetime | None
@@ -64,14 +64,14 @@ class DeliveryOut(BaseModel):
 
 
 class DeliveryDetail(DeliveryOut):
-    """A delivery with all that is known of it."""
+    """A delivery with all its details."""
 
     history: list[AttemptOut] = Field(description="The newest 20 attempts, oldest first.")
-    response: str | None = Field(description="The beginning of the last answer's body.")
-    payload: dict[str, Any] = Field(description="What is sent, as JSON.")
+    response: str | None = Field(description="Start of the last response body.")
+    payload: dict[str, Any] = Field(description="The payload, as JSON.")
 
 
 class ReplayOut(BaseModel):
-    """How many deliveries are sent again."""
+    """Number of deliveries that are sent again."""
 
     replayed: int

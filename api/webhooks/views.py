@@ -1,4 +1,4 @@
-"""From the store's rows of webhooks to the shapes of the API. No secret passes through here."""
+"""Convert webhook rows of the store to API schemas. Handles no secrets."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def render_webhook(row: WebhookEndpoint, now: datetime) -> WebhookOut:
-    """Return the view of a webhook."""
+    """Return the response model of a webhook."""
     return WebhookOut.model_validate(describe_endpoint(row, now))
 
 
 def render_delivery(row: WebhookDelivery, event: WebhookEvent) -> DeliveryOut:
-    """Return the view of a delivery in the log."""
+    """Return the response model of a delivery in the log."""
     return DeliveryOut.model_validate(describe_delivery(row, event))
 
 
 def render_delivery_detail(row: WebhookDelivery, event: WebhookEvent) -> DeliveryDetail:
-    """Return the view of one delivery with its attempts and what is sent."""
+    """Return the response model of a delivery with its attempts and payload."""
     return DeliveryDetail.model_validate(describe_delivery_detail(row, event))

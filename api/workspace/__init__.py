@@ -1,4 +1,4 @@
-"""The caller's workspace over HTTP: time zone, approval, experiments, pausing.
+"""Workspace endpoints: time zone, approval, experiments, pausing.
 
 Imported by `api.app`.
 """

@@ -1,4 +1,4 @@
-"""The caller's own workspace: read it, set its experiments, pause all its publishing, resume."""
+"""Endpoints of the caller's workspace: read, change, pause and resume publishing."""
 
 from fastapi import APIRouter, Response
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/workspace", tags=["Workspace"])
     "", operation_id="get_workspace", summary="Get the workspace", responses=problems(401, 403, 422, 429)
 )
 def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
-    """Read the workspace that your key belongs to."""
+    """Get the workspace of your key."""
     with services.store.read() as session:
         return _render(session, get_workspace(session, caller.workspace_id))
 
@@ -31,7 +31,10 @@ def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
     responses=problems(401, 403, 413, 422, 429),
 )
 def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer) -> WorkspaceOut:
-    """Change the workspace. Its name, zone and approval need `admin`: a writer must not switch approval off."""
+    """Change the workspace.
+
+    Name, time zone and approval need `admin`, so that a writer cannot turn approval off.
+    """
     governed = body.model_fields_set & {"name", "timezone", "approval_required"}
     if governed and "admin" not in caller.scopes:
         raise missing_scope("admin", held=caller.scopes, why=f"to change {', '.join(sorted(governed))}")
@@ -48,7 +51,7 @@ def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer
     responses=problems(401, 403, 409, 422, 429),
 )
 def pause_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) -> Response:
-    """Hold back everything of the workspace that has not been sent, until it is resumed."""
+    """Pause publishing: nothing unsent in the workspace is sent until it is resumed."""
 
     def work(session: StoreSession) -> StoredAnswer:
         workspace = pause_publishing(session, caller.workspace_id, services.clock())
@@ -65,7 +68,7 @@ def pause_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) -
     responses=problems(401, 403, 409, 422, 429),
 )
 def resume_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) -> Response:
-    """Let the workspace's posts go out again; what became too late waits for a decision."""
+    """Resume publishing; posts that are too late by then wait for a decision."""
 
     def work(session: StoreSession) -> StoredAnswer:
         workspace = resume_publishing(session, caller.workspace_id)

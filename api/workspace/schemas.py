@@ -1,4 +1,4 @@
-"""Shape of a workspace."""
+"""Schema of a workspace."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pydantic import BaseModel, Field
 
 
 class WorkspaceOut(BaseModel):
-    """The workspace that the key belongs to."""
+    """The workspace of the key."""
 
     id: str
     name: str
-    timezone: str = Field(description="IANA zone in which a time without an offset is read.")
-    publishing_paused_at: datetime | None = Field(description="Set while nothing of it is sent.")
-    approval_required: bool = Field(description="Whether each post waits for somebody to approve it.")
+    timezone: str = Field(description="IANA time zone of times without an offset.")
+    publishing_paused_at: datetime | None = Field(description="Set while publishing is paused.")
+    approval_required: bool = Field(description="Whether each post needs approval.")
     random_share: float = Field(
-        description='Share of the posts placed by "optimal" that get a random acceptable time, to measure what the '
-        "advice is worth; 0 = off."
+        description='Share of the posts placed by "optimal" that get a random acceptable time, to measure the effect '
+        "of the recommendations; 0 = off."
     )
     weekly_exploration: bool = Field(
-        description="Whether one such post a week tries the time that might be best where little is known."
+        description="Whether one such post a week tries a time with little data that might be best."
     )

@@ -1,4 +1,4 @@
-"""The `socialflow` command: a table of its subcommands. A command's module is imported when it is called."""
+"""The `socialflow` command: a table of subcommands whose modules are imported only when they are called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.cli.output import print_json, say
 
 
 class Entry(NamedTuple):
-    """Where a command is, and what it does."""
+    """Module and help text of a command."""
 
     module: str
     help: str
@@ -27,25 +27,25 @@ COMMANDS = {
     "keys": Entry("flows.cli.keys", "Create, list and revoke API keys."),
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),
-    "posts": Entry("flows.cli.posts.commands", "Schedule posts, and see what became of them."),
-    "recurrences": Entry("flows.cli.posts.recurrences", "Rules that make posts again and again."),
+    "posts": Entry("flows.cli.posts.commands", "Schedule, change and list posts."),
+    "recurrences": Entry("flows.cli.posts.recurrences", "Rules for recurring posts."),
     "schedules": Entry("flows.cli.schedules", "Show the calendar, or write it as iCalendar."),
-    "calendar-feeds": Entry("flows.cli.calendar_feeds", "Addresses under which calendar programs read it."),
+    "calendar-feeds": Entry("flows.cli.calendar_feeds", "Calendar feeds for calendar apps."),
     "media": Entry("flows.cli.media", "Upload, list and delete pictures and videos."),
     "times": Entry("flows.cli.times", "Find the best times to post."),
-    "analytics": Entry("flows.cli.lake.analytics", "Results of posts and accounts."),
-    "webhooks": Entry("flows.cli.webhooks", "Send events to other programs, and see the deliveries."),
-    "pause": Entry("flows.cli.pause", "Hold back everything that has not been sent.", "pause_app"),
-    "resume": Entry("flows.cli.pause", "Let posts go out again.", "resume_app"),
+    "analytics": Entry("flows.cli.lake.analytics", "Show metrics of posts and accounts."),
+    "webhooks": Entry("flows.cli.webhooks", "Send events to other programs."),
+    "pause": Entry("flows.cli.pause", "Pause all publishing.", "pause_app"),
+    "resume": Entry("flows.cli.pause", "Resume publishing.", "resume_app"),
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.cli.lake.import_history", "Load a history from CSV or Parquet."),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
-    "lake": Entry("flows.cli.lake.commands", "Reach and maintain the lake."),
-    "mcp": Entry("flows.cli.mcp", "Offer reading and drafting to an assistant (MCP)."),
+    "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
+    "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
-    "prefect-auth": Entry("flows.cli.prefect_auth", "Print what the Prefect UI asks for at sign-in."),
+    "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
@@ -54,41 +54,41 @@ _AS_JSON = "flows.cli.as_json"
 
 
 class LazyCommand(TyperCommand):
-    """A placeholder for a command in the overview; the command itself is imported when it is called."""
+    """Placeholder of a command in the overview; the real command is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 (the types are Typer's private ones)
-        """Import the command and let it read its arguments."""
+        """Import the command and parse its arguments."""
         entry = COMMANDS[str(self.name)]
         app = getattr(import_module(entry.module), entry.app)
         return typer.main.get_command(app).make_context(info_name, args, parent, **extra)
 
 
 class TableOfContents(TyperGroup):
-    """The commands by the table above; errors that a person can do something about are one sentence."""
+    """Command group that reads the table above and prints known errors as one sentence."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 (Typer's signature)
         """Return the names in the table's order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ANN401, ARG002 (Typer's signature)
-        """Return the stand-in of a command."""
+        """Return the placeholder of a command."""
         entry = COMMANDS.get(cmd_name)
         return entry and LazyCommand(cmd_name, help=entry.help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer's signature)
-        """Note whether the command is to print JSON: then its errors are JSON too."""
+        """Detect --json: errors are then printed as JSON, too."""
         ctx.meta[_AS_JSON] = "--json" in args
         return list(super().parse_args(ctx, args))
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer's signature)
-        """Run the command. A known error is one sentence on stderr and exit code 1, never a traceback.
+        """Run the command. A known error is one sentence on stderr and exit code 1, without a traceback.
 
-        With --json the error is on stdout too, with the same `code` as the HTTP API's.
+        With --json, the error is also printed on stdout, with the same `code` as in the HTTP API.
         """
         try:
             return super().invoke(ctx)
         except Exception as error:
-            from flows.cli.errors import describe_problem, explain  # noqa: PLC0415 (only once something is wrong)
+            from flows.cli.errors import describe_problem, explain  # noqa: PLC0415 (only needed for errors)
 
             sentence = explain(error)
             if sentence is None:

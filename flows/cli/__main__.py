@@ -1,4 +1,4 @@
-"""`python -m flows.cli`: the `socialflow` command without its script."""
+"""`python -m flows.cli`: run the `socialflow` command without the installed script."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Connect an account by browser: have the running API begin, and wait until its owner is back.
+"""Connect an account in the browser: start the authorization with the running API and wait for the result.
 
-The platform sends the browser back to the API's own address, the only one that is registered with it, so the API has
-to run. It is asked with a key that is made for this and revoked at the end.
+The platform redirects the browser to the API's own address, the only redirect URI registered with it, so the
+API must run. It is called with a temporary API key that is revoked at the end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.3
 EXCHANGE = timedelta(minutes=1)
-"""How long the API may take, once the owner is back, to ask the platform who they are."""
+"""Time for the API to identify the account with the platform after the redirect."""
 
 
 def connect_by_browser(
@@ -45,15 +45,16 @@ def connect_by_browser(
     timeout: float,
     opens: bool,
 ) -> list[AccountRow]:
-    """Show the address of the platform's page, open it if wished, and return the accounts that were connected.
+    """Print the authorization URL, open it on request, and return the connected accounts.
 
-    `asked`: instance_url, account and timezone, as POST /accounts/connect/{platform}/start takes them; `timeout` in
-    seconds. Raises SetupError where no API of this store answers, NotConnectedError with the reason.
+    `asked`: instance_url, account and timezone, as POST /accounts/connect/{platform}/start takes them;
+    `timeout` in seconds. Raises SetupError if no API of this store answers, NotConnectedError with the
+    reason.
     """
     with _passing_key(store, workspace_id) as key:
         started = _begin(api_url, key, platform, {name: value for name, value in asked.items() if value})
         url = str(started["authorization_url"])
-        say(f"Open this address in a browser and say yes there (it works once, for ten minutes):\n{url}")
+        say(f"Open this address in a browser and approve (it works once, for ten minutes):\n{url}")
         if opens:
             webbrowser.open(url)
         state = parse_qs(urlsplit(url).query)["state"][0]
@@ -80,7 +81,7 @@ def _begin(api_url: str, key: CreatedApiKey, platform: Platform, asked: dict[str
             credentials = {"api_key": key.api_key, "api_secret": key.api_secret}
             answer = client.post("/api/v1/auth/token", json=credentials)
             if answer.status_code == 401:
-                raise SetupError(f"what answers at {api_url} works with another store than this home's")
+                raise SetupError(f"the server at {api_url} uses another store than this home")
             answer.raise_for_status()
             token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
             answer = client.post(f"/api/v1/accounts/connect/{platform}/start", json=asked, headers=token)
@@ -91,7 +92,7 @@ def _begin(api_url: str, key: CreatedApiKey, platform: Platform, asked: dict[str
             return started
     except (httpx.HTTPError, ValueError, KeyError):
         raise SetupError(
-            f"no SocialFlow API answers at {api_url}, and the platform sends the browser back to it: start "
+            f"no SocialFlow API answers at {api_url}, which the platform redirects the browser to: start "
             "`socialflow up` first (SOCIALFLOW_API_HOST and SOCIALFLOW_API_PORT say where it listens)"
         ) from None
 
@@ -99,7 +100,7 @@ def _begin(api_url: str, key: CreatedApiKey, platform: Platform, asked: dict[str
 def _wait_for_accounts(
     store: Store, workspace_id: str, platform: Platform, state: str, seconds: float
 ) -> list[AccountRow]:
-    """Return what one consent connected: the API saves all of it in one transaction, after it took the state."""
+    """Return the accounts of one consent; the API saves them in one transaction after consuming the state."""
     ends = time.monotonic() + min(seconds, LIFETIME.total_seconds())
     while time.monotonic() < ends:
         with store.read() as session:
@@ -112,4 +113,4 @@ def _wait_for_accounts(
         if found:
             return found
         time.sleep(PAUSE_SECONDS)
-    raise NotConnectedError("nobody came back from the platform in time: nothing was connected, begin again")
+    raise NotConnectedError("nobody returned from the platform in time: nothing was connected, start again")

@@ -1,4 +1,4 @@
-"""`socialflow accounts`: connected accounts, for which posts are published and measured."""
+"""`socialflow accounts`: the accounts that posts are published on and metrics are read from."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ app = typer.Typer(
     help="Connect, list, pause and disconnect accounts.",
 )
 
-TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
-REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (a variable's name)
+TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
+REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (the name of a variable)
 
 AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")]
 
@@ -61,7 +61,9 @@ def connect(
     platform: Annotated[str | None, typer.Option(help="The same, as an option.")] = None,
     browser: Annotated[
         bool,
-        typer.Option("--browser", help="Agree on the platform's own page; `socialflow up` has to run."),
+        typer.Option(
+            "--browser", help="Authorize on the platform's own page; `socialflow up` must be running."
+        ),
     ] = False,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="With --browser: only print the address to open.")
@@ -69,7 +71,7 @@ def connect(
     page: Annotated[
         str | None,
         typer.Option(
-            help="With --browser, of several: a Facebook page's id, or urn:li:organization:123 on LinkedIn."
+            help="With --browser, if there are several: a Facebook page's id, or urn:li:organization:123 on LinkedIn."
         ),
     ] = None,
     timeout: Annotated[
@@ -83,14 +85,14 @@ def connect(
         ),
     ] = None,
     refresh_token: Annotated[
-        str | None, typer.Option(help=f"Where the platform gives one; also by {REFRESH_TOKEN_VARIABLE}.")
+        str | None, typer.Option(help=f"If the platform gives one; also from {REFRESH_TOKEN_VARIABLE}.")
     ] = None,
-    expires_at: Annotated[str | None, typer.Option(help="When the access token ends, ISO 8601.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help="When the access token expires, ISO 8601.")] = None,
     instance_url: Annotated[
         str | None, typer.Option(help="Mastodon and Bluesky: the account's own server, https://...")
     ] = None,
     handle: Annotated[
-        str | None, typer.Option(help="Bluesky with an app password: whose it is. Telegram: @channel.")
+        str | None, typer.Option(help="Bluesky with an app password: its handle. Telegram: @channel.")
     ] = None,
     timezone: Annotated[
         str | None,
@@ -98,7 +100,10 @@ def connect(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify the token with the platform and save the account. A known account is brought up to date."""
+    """Verify the token with the platform and save the account.
+
+    An account that is already connected is updated.
+    """
     if (name is None) == (platform is None):
         raise InvalidInputError("name one platform: socialflow accounts connect mastodon", field="platform")
     chosen = parse_platform(name or platform or "")
@@ -143,11 +148,11 @@ def connect(
 @app.command("list")
 def list_(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Disconnected ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include disconnected accounts.")] = False,
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the accounts with their health. Never a credential."""
+    """List the accounts with their health. Credentials are never shown."""
     chosen = parse_platform(platform) if platform else None
     statuses = ("active", "revoked", "imported", *(("disconnected",) if everything else ()))
     with open_workspace() as opened:
@@ -162,7 +167,7 @@ def list_(
 
 @app.command()
 def show(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Show one account. Never a credential."""
+    """Show one account. Credentials are never shown."""
     with open_workspace() as opened:
         shown = _show(get_account(opened.session, opened.workspace_id, account_id), opened.now)
     if as_json:
@@ -173,7 +178,7 @@ def show(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Hold back everything that is to be sent on this account."""
+    """Pause an account: nothing is sent on it until it is resumed."""
     with open_workspace() as opened:
         row = pause_account(opened.session, opened.workspace_id, account_id, opened.now)
         shown = _show(row, opened.now)
@@ -185,7 +190,7 @@ def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Let this account's posts go out again."""
+    """Resume a paused account."""
     with open_workspace() as opened:
         shown = _show(resume_account(opened.session, opened.workspace_id, account_id), opened.now)
     if as_json:
@@ -196,7 +201,7 @@ def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def disconnect(*, account_id: AccountId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Forget an account's credentials and cancel what is scheduled on it; what was measured stays."""
+    """Delete an account's credentials and cancel its scheduled posts; its metrics are kept."""
     with open_workspace() as opened:
         name = _call(_show(get_account(opened.session, opened.workspace_id, account_id), opened.now))
     confirm(

@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""Arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 AsOfOption = Annotated[
     str | None,
     typer.Option(
-        "--as-of", help="See the lake as it was: a snapshot's number, or a time such as 2026-11-01T06:00."
+        "--as-of", help="Query the lake as of a snapshot number, or a time such as 2026-11-01T06:00."
     ),
 ]
 
 
 def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:
-    """Raise InvalidInputError that lists the choices unless `text` is one of them."""
+    """Raise InvalidInputError with the valid choices unless `text` is one of them."""
     known = list(choices)
     if text not in known:
         raise InvalidInputError(
@@ -30,7 +30,7 @@ def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:
 
 
 def parse_as_of(text: str | None) -> int | datetime | None:
-    """Return what --as-of names: a snapshot's number or an instant (UTC where it has no offset).
+    """Parse --as-of: a snapshot number or a time (UTC if it has no offset).
 
     Raises InvalidInputError.
     """
@@ -40,7 +40,7 @@ def parse_as_of(text: str | None) -> int | datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInputError(
-            f"--as-of {text!r} is neither a snapshot's number nor a time such as 2026-11-01T06:00Z",
+            f"--as-of {text!r} is neither a snapshot number nor a time such as 2026-11-01T06:00Z",
             field="as_of",
         ) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

@@ -23,15 +23,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def backfill(
     *,
     account: Annotated[
-        list[str] | None, typer.Option(help="One account by its id; repeat it. Default: all that are due.")
+        list[str] | None,
+        typer.Option(help="One account by its id; repeat the option. Default: all due accounts."),
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, max=3650, help="How far back a first reading goes.")
+        int | None, typer.Option(min=1, max=3650, help="How many days a first reading goes back.")
     ] = None,
-    anew: Annotated[bool, typer.Option(help="From the start again; nothing is kept twice.")] = False,
+    anew: Annotated[bool, typer.Option(help="Read again from the start; nothing is stored twice.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the history of connected accounts; an interrupted reading goes on where it stopped."""
+    """Read the history of connected accounts; an interrupted backfill continues where it stopped."""
 
     async def work() -> None:
         async with open_resources() as (resources, pool):
@@ -58,7 +59,7 @@ def _show(report: RunReport, *, as_json: bool) -> None:
         counts = report.counts
         say(
             f"{report.accounts} account(s): {counts['posts']} posts read, {counts['new_posts']} of them new, "
-            f"{counts['snapshots']} snapshots kept"
+            f"{counts['snapshots']} snapshots saved"
         )
         for name, reason in report.deferred.items():
-            say(f"{name} waits: {reason}")
+            say(f"{name} is waiting: {reason}")

@@ -1,4 +1,4 @@
-"""`socialflow calendar-feeds`: addresses under which calendar programs read the calendar."""
+"""`socialflow calendar-feeds`: iCalendar feed addresses for calendar apps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Create, list, rotate and revoke addresses for calendar programs.",
+    help="Create, list, rotate and revoke feed addresses for calendar apps.",
 )
 
 BY = "cli"
@@ -30,10 +30,10 @@ FeedId = Annotated[str, typer.Argument(help="As `socialflow calendar-feeds list`
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="Whose calendar it is, to tell feeds apart.")],
+    name: Annotated[str, typer.Option(help="Name of the feed, to tell feeds apart.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Create an address for a calendar program and print it; its token is never shown again."""
+    """Create a feed address for a calendar app and print it; its token is not shown again."""
     wanted = read_shape(FeedCreate, {"name": name})
     with open_workspace() as opened:
         made = feeds.create_feed(
@@ -44,7 +44,7 @@ def create(
 
 @app.command("list")
 def list_(*, as_json: JsonOption = False) -> None:
-    """List the feeds, revoked ones too, newest first. Never a token."""
+    """List the feeds, newest first, including revoked ones. Tokens are never shown."""
     with open_workspace() as opened:
         shown = [feeds.describe_feed(row) for row in feeds.list_feeds(opened.session, opened.workspace_id)]
     if as_json:
@@ -55,8 +55,8 @@ def list_(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def rotate(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Give a feed another token. The old address stops working at once."""
-    confirm(f"Rotate {feed_id}? Its present address stops working at once.", yes=yes)
+    """Replace a feed's token. The old address stops working at once."""
+    confirm(f"Rotate {feed_id}? Its current address stops working at once.", yes=yes)
     with open_workspace() as opened:
         made = feeds.rotate_feed(
             opened.session, opened.store.cipher, opened.workspace_id, feed_id, opened.now
@@ -66,7 +66,7 @@ def rotate(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = Fal
 
 @app.command()
 def revoke(*, feed_id: FeedId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Revoke a feed: its address stops working at once and for good."""
+    """Revoke a feed permanently: its address stops working at once."""
     confirm(f"Revoke {feed_id}? Its address stops working for good.", yes=yes)
     with open_workspace() as opened:
         row = feeds.revoke_feed(opened.session, opened.workspace_id, feed_id, opened.now)
@@ -81,5 +81,5 @@ def _print_created(made: CreatedFeed, *, as_json: bool) -> None:
     if as_json:
         print_json({**feeds.describe_feed(made.row), "token": made.token, "path": path})
         return
-    say(f"{made.row.id} ({made.row.name}): keep this address now, it cannot be shown again.")
+    say(f"{made.row.id} ({made.row.name}): save this address now, it cannot be shown again.")
     print_records([{"address": f"{FlowSettings().api_url.rstrip('/')}{path}"}], ["address"])

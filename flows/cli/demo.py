@@ -1,4 +1,4 @@
-"""`socialflow demo`: the whole product against simulated platforms, in a home that is thrown away."""
+"""`socialflow demo`: run the whole product against simulated platforms, in a temporary home folder."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ LOG_LINES = 15
 def demo(
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Show it and stop; exit code 0 only if all happened.")
+        bool, typer.Option("--once", help="Run the demo and exit; exit code 0 only if every step succeeded.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Do not remove the demo's folder at the end.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder at the end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start everything, connect four accounts, read half a year, publish, measure, and say when to post next."""
+    """Run everything: connect four accounts, read half a year, publish, measure, and recommend times."""
     started = time.time()
     wanted = FlowSettings()
     _forget_own_installation()
@@ -53,7 +53,7 @@ def demo(
         with hold_home(home), Ports() as ports:
             result = _run(home, _choose_ports(ports, wanted), started, once=once)
         if result is None:
-            say("Stopped before everything was shown.")
+            say("Stopped before the demo was complete.")
             raise typer.Exit(130)
         if as_json:
             print_json(result)
@@ -63,7 +63,7 @@ def demo(
         if problems:
             for line in _last_log_lines(home):
                 say(line)
-            raise DemoError(f"the demo did not show everything: {'; '.join(problems)}")
+            raise DemoError(f"the demo failed: {'; '.join(problems)}")
     finally:
         if keep:
             say(f"kept: {home}")
@@ -72,7 +72,7 @@ def demo(
 
 
 def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> dict[str, Any] | None:
-    """Start the children and the showing; return its result once all has ended; None = Ctrl-C came before."""
+    """Start the child processes and the demo; return its result once all have exited, None after Ctrl-C."""
     outcome = home / "demo.json"
     specs = build_specs(home, settings, with_sandbox=True)
     environment = dict(specs[0].env)
@@ -115,7 +115,7 @@ def _read(outcome: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         told = json.loads(outcome.read_text())
     except (OSError, ValueError):
-        return {"problems": ["the showing ended without a result"]}, {}
+        return {"problems": ["the demo ended without a result"]}, {}
     return told["result"], told["access"]
 
 
@@ -124,10 +124,10 @@ def _summarise(result: dict[str, Any]) -> str:
         return ""
     overview = result["overview"]
     return (
-        f"\n{result['published']} of {result['scheduled']} publications out, {result['duplicates']} twice, "
-        f"95 % within {result['lateness_p95_s']:.2f} s of their second; {result['snapshots']} snapshots; "
+        f"\n{result['published']} of {result['scheduled']} published, {result['duplicates']} duplicates, "
+        f"95 % within {result['lateness_p95_s']:.2f} s of their scheduled second; {result['snapshots']} snapshots; "
         f"30 days: {overview['total_posts']} posts, {overview['total_engagement']} engagements. "
-        f"Shown in {result['seconds']} s."
+        f"The demo took {result['seconds']} s."
     )
 
 
@@ -157,7 +157,7 @@ curl -s -X POST "{api}/posts" {bearer} -H "Content-Type: application/json" -d '{
 
 
 def _choose_ports(ports: Ports, settings: FlowSettings) -> FlowSettings:
-    """Return the settings with free ports in place of taken ones, and everything on loopback."""
+    """Return the settings with free ports instead of ports in use, and every address on loopback."""
     chosen: dict[str, Any] = {"api_host": "127.0.0.1"}
     for name in ("api_port", "prefect_port", "sandbox_port"):
         wanted = getattr(settings, name)
@@ -166,7 +166,7 @@ def _choose_ports(ports: Ports, settings: FlowSettings) -> FlowSettings:
 
 
 def _forget_own_installation() -> None:
-    """Drop every SOCIALFLOW_ variable: the demo must not touch the stores or accounts that they name."""
+    """Remove every SOCIALFLOW_ variable: the demo must not touch the stores or accounts they refer to."""
     for name in [name for name in os.environ if name.startswith("SOCIALFLOW_")]:
         del os.environ[name]
 

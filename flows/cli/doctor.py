@@ -1,4 +1,4 @@
-"""`socialflow doctor`: is this installation well?"""
+"""`socialflow doctor`: check this installation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def doctor(*, as_json: JsonOption = False) -> None:
-    """Check home, key, stores, extensions, zones, accounts, late posts and processes; exit 1 if one is wrong."""
+    """Check home, key, stores, extensions, zones, accounts, late posts and processes; exit 1 on a failure."""
     findings = examine(WarehouseSettings(), FlowSettings())
     result = describe(findings)
     if as_json:
@@ -32,7 +32,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
 
 def _summarize(result: dict[str, Any]) -> str:
     words = [f"{kind}: {', '.join(result[key])}" for kind, key in _PARTS if result[key]]
-    return "; ".join(words) or "all is well"
+    return "; ".join(words) or "everything is fine"
 
 
 _PARTS = (("wrong", "failed"), ("worth a look", "warnings"))

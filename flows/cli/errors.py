@@ -1,4 +1,4 @@
-"""Errors as commands report them: one sentence for a person, and with --json the API's words for a program."""
+"""Error messages of commands: one sentence for people, and with --json the API's error fields."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from warehouse.errors import ConflictError, InvalidInputError, InvalidShapeError
 
 
 def explain(error: Exception) -> str | None:
-    """Return the sentence of an error whose message was written for a person; None for any other error."""
+    """Return the message of an error written for users; None for any other error."""
     if isinstance(error, InvalidShapeError):
         return error.message.removeprefix("/")
     if isinstance(error, (WarehouseError, ConnectorError, FlowError)):
         return str(error)
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        # pydantic-settings: the name of the field is the name of the environment variable.
+        # pydantic-settings: the environment variable is the field name with the prefix.
         return " ".join(
             f"SOCIALFLOW_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}."
             for problem in error.errors()
@@ -25,7 +25,7 @@ def explain(error: Exception) -> str | None:
 
 
 def describe_problem(error: Exception) -> dict[str, Any]:
-    """Return an error as JSON: `code`, `detail` and `errors` are the same as in the HTTP API's answer."""
+    """Return an error as JSON with the same `code`, `detail` and `errors` as the HTTP API."""
     sentence = explain(error) or str(error)
     described: dict[str, Any] = {"code": "error", "detail": sentence, "errors": []}
     if isinstance(error, ReauthenticateError):

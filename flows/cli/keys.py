@@ -1,4 +1,4 @@
-"""`socialflow keys`: API keys, with which programs sign in."""
+"""`socialflow keys`: API keys for programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from warehouse.store.models import Workspace
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Make, list and revoke API keys."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Create, list and revoke API keys.",
 )
 
 WorkspaceOption = Annotated[
@@ -46,15 +49,15 @@ def create(
     scope: Annotated[
         list[str] | None, typer.Option(help=f"Some of: {', '.join(SCOPES)}. Repeat the option; default: all.")
     ] = None,
-    expires_in_days: Annotated[int | None, typer.Option(min=1, help="Default: no end.")] = None,
+    expires_in_days: Annotated[int | None, typer.Option(min=1, help="Default: it does not expire.")] = None,
     expires_at: Annotated[
         str | None,
-        typer.Option(help="ISO 8601; without offset in the workspace's zone. Default: no end."),
+        typer.Option(help="ISO 8601; without offset in the workspace's zone. Default: it does not expire."),
     ] = None,
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a key and print api_key and api_secret, which are never shown again."""
+    """Create a key and print api_key and api_secret, which are not shown again."""
     now = datetime.now(UTC)
     if expires_in_days is not None and expires_at is not None:
         raise InvalidInputError("give --expires-at or --expires-in-days, one of them", field="expires_at")
@@ -77,12 +80,12 @@ def create(
         print_json(shown)
         return
     print_records([shown], ["id", "name", "api_key", "api_secret"])
-    say("Keep the secret now: only its fingerprint is stored, and it cannot be shown again.")
+    say("Save the secret now: only its fingerprint is stored, and it cannot be shown again.")
 
 
 @app.command("list")
 def list_(*, workspace_id: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """List the keys, revoked ones too."""
+    """List the keys, including revoked ones."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
@@ -101,7 +104,7 @@ def revoke(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Revoke a key for good; tokens made with it stop working at once."""
+    """Revoke a key permanently; its tokens stop working at once."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
@@ -121,7 +124,7 @@ def show(
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one key, never its secret."""
+    """Show one key. Its secret is never shown."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)

@@ -1,4 +1,4 @@
-"""`socialflow mcp`: tools for assistants, over standard input and output."""
+"""`socialflow mcp`: tools for AI assistants over standard input and output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def mcp() -> None:
-    """Offer reading and drafting to an assistant (Model Context Protocol, stdio).
+    """Serve tools for reading data and writing drafts to an AI assistant (Model Context Protocol, stdio).
 
     Needs SOCIALFLOW_MCP_API_KEY and SOCIALFLOW_MCP_API_SECRET; the API may be on another machine
     (SOCIALFLOW_MCP_URL).
     """
-    # Named by string: this package does not import the API.
+    # Imported by name: flows must not import api.
     import_module("api.mcp.server").main()

@@ -31,16 +31,16 @@ MediaId = Annotated[str, typer.Argument(help="As `socialflow media list` shows i
 @app.command()
 def upload(
     *,
-    file: Annotated[Path, typer.Argument(help="A picture or a video.")],
+    file: Annotated[Path, typer.Argument(help="Picture or video file.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Upload a file. Its `url` is what `socialflow posts create --image` takes."""
+    """Upload a file. Pass its `url` to `socialflow posts create --image`."""
     settings = WarehouseSettings()
     try:
         source = file.expanduser().open("rb")
     except OSError as error:
         raise InvalidInputError(
-            f"{file} cannot be read ({error.strerror}): give a picture's or a video's file",
+            f"{file} cannot be read ({error.strerror}): give a picture or video file",
             field="file",
             code="unreadable_file",
         ) from None
@@ -94,10 +94,10 @@ def download(
     media_id: MediaId,
     output: Annotated[Path | None, typer.Option(help="Default: the file's own name, in this folder.")] = None,
 ) -> None:
-    """Save an upload's file."""
+    """Download an upload's file."""
     settings = WarehouseSettings()
     shown = _read(media_id)
-    # Only the last part: the name was given by whoever uploaded the file.
+    # Only the last path component: the name comes from whoever uploaded the file.
     target = (output or Path(Path(shown["filename"]).name or media_id)).absolute()
     if output is None and target.exists():
         raise InvalidInputError(f"{target} exists already: choose another with --output", field="output")
@@ -114,7 +114,7 @@ def download(
 def delete(*, media_id: MediaId, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete an upload. Refused while an unsent post or a recurrence refers to it."""
     settings = WarehouseSettings()
-    confirm(f"Delete {media_id}? Its file is gone then.", yes=yes)
+    confirm(f"Delete {media_id} and its file?", yes=yes)
     with open_workspace(settings) as opened:
         row = store_media.remove_upload(opened.session, opened.workspace_id, media_id)
         shown = store_media.describe_upload(row)

@@ -1,4 +1,4 @@
-"""Output of commands: data on stdout (JSON or a table), messages on stderr; control characters escaped."""
+"""Command output: data on stdout (JSON or a table), messages on stderr; control characters are escaped."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for con
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 (whatever JSON can say)
+def print_json(value: Any) -> None:  # noqa: ANN401 (any JSON value)
     """Print one JSON value; times as ISO 8601 in UTC."""
     sys.stdout.write(dump_json(value, indent=2) + "\n")
 
 
-def dump_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 (whatever JSON can say)
+def dump_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 (any JSON value)
     """Return one value as JSON; times as ISO 8601 in UTC."""
     return printable_json(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table on a terminal, tab-separated lines into a pipe."""
+    """Print a table to a terminal, tab-separated lines to a pipe."""
     texts = [[printable(_text(cell), keep="\t\n") for cell in row] for row in rows]
     columns = [printable(column) for column in columns]
     if not is_terminal():
         for line in [columns, *texts]:
             sys.stdout.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in line) + "\n")
         return
-    from rich.console import Console  # noqa: PLC0415 (a pipe needs none of it)
+    from rich.console import Console  # noqa: PLC0415 (not needed for a pipe)
     from rich.table import Table  # noqa: PLC0415 (same)
     from rich.text import Text  # noqa: PLC0415 (same)
 
     table = Table(header_style="bold")
     for name in columns:
-        # An id that is wrapped cannot be copied.
+        # A wrapped id cannot be copied.
         table.add_column(name, no_wrap=name == "id" or name.endswith("_id"))
     for line in texts:
         table.add_row(*(Text(cell) for cell in line))
@@ -63,7 +63,7 @@ def print_records(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) 
 
 
 def print_details(record: Mapping[str, Any]) -> None:
-    """Print one record, a line for each field; nested fields as `outer.inner`."""
+    """Print one record, one line per field; nested fields as `outer.inner`."""
     print_rows(["field", "value"], list(_flatten(record)))
 
 
@@ -76,33 +76,33 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def can_ask() -> bool:
-    """Return whether a person can answer a question."""
+    """Return whether stdin is interactive."""
     return sys.stdin.isatty()
 
 
 def confirm(question: str, *, yes: bool, only_people: bool = False) -> None:
-    """Ask whether to go on; `yes` answers without a question. Raises InvalidInputError where nobody can answer.
+    """Ask for confirmation unless `yes` is set. Raises InvalidInputError if stdin is not interactive.
 
-    A no ends the command with exit code 1. `only_people`: a script goes on without a question, for commands that
-    scripts used before they asked.
+    Declining ends the command with exit code 1. `only_people`: skip the question in scripts, for commands
+    that scripts used before they asked.
     """
     if yes or (only_people and not can_ask()):
         return
     if not can_ask():
-        from warehouse.errors import InvalidInputError  # noqa: PLC0415 (the overview loads none of it)
+        from warehouse.errors import InvalidInputError  # noqa: PLC0415 (not needed for the overview)
 
         raise InvalidInputError(f"{question} Add --yes to confirm", field="yes", code="not_confirmed")
     typer.confirm(question, abort=True, err=True)
 
 
 class TerminalBytes(io.RawIOBase):
-    """UTF-8 on its way to a terminal: control characters but line breaks and tabs are escaped."""
+    """UTF-8 output to a terminal: control characters except line breaks and tabs are escaped."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def writable(self) -> bool:
-        """Tell that it is for writing."""
+        """Return True: the stream is writable."""
         return True
 
     def write(self, data: Any) -> int:  # noqa: ANN401 (any buffer)
@@ -120,11 +120,11 @@ def say(words: str) -> None:
 
 @contextmanager
 def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Yield a function that moves a progress bar forward; without a terminal it shows nothing."""
+    """Yield a function that advances a progress bar; without a terminal it shows nothing."""
     if not sys.stderr.isatty():
         yield lambda _steps: None
         return
-    from rich.console import Console  # noqa: PLC0415 (a pipe needs none of it)
+    from rich.console import Console  # noqa: PLC0415 (not needed for a pipe)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 (same)
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

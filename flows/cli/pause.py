@@ -1,4 +1,4 @@
-"""`socialflow pause` and `socialflow resume`: hold everything back, and let it go out again."""
+"""`socialflow pause` and `socialflow resume`: pause and resume all publishing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ resume_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @pause_app.command()
 def pause(*, as_json: JsonOption = False) -> None:
-    """Hold back everything that has not been sent yet, on every account. What is being sent is finished."""
+    """Pause publishing on every account: nothing unsent is sent. Sending in progress is finished."""
     with open_workspace() as opened:
         workspace = pause_publishing(opened.session, opened.workspace_id, opened.now)
         shown = describe_workspace(opened.session, workspace)
@@ -23,15 +23,15 @@ def pause(*, as_json: JsonOption = False) -> None:
         print_json(shown)
     else:
         since = shown["publishing_paused_at"]
-        say(f"publishing is paused since {since:%Y-%m-%d %H:%M:%S} UTC; `socialflow resume` ends that")
+        say(f"publishing is paused since {since:%Y-%m-%d %H:%M:%S} UTC: `socialflow resume` resumes it")
 
 
 @resume_app.command()
 def resume(*, as_json: JsonOption = False) -> None:
-    """Let posts go out again. What became too late meanwhile waits for your decision."""
+    """Resume publishing. Posts that are too late by now wait for your decision."""
     with open_workspace() as opened:
         shown = describe_workspace(opened.session, resume_publishing(opened.session, opened.workspace_id))
     if as_json:
         print_json(shown)
     else:
-        say("publishing goes on")
+        say("publishing is resumed")

@@ -1,4 +1,4 @@
-"""`socialflow prefect-auth`: the sign-in of the embedded Prefect server."""
+"""`socialflow prefect-auth`: credentials of the embedded Prefect server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def prefect_auth() -> None:
-    """Print 'user:password' of Prefect's server: for its UI, and as PREFECT_API_AUTH_STRING of its command line."""
+    """Print 'user:password' of Prefect's server, for its UI and for PREFECT_API_AUTH_STRING of its CLI."""
     settings = WarehouseSettings()
     if not settings.home.is_dir():
         raise SetupError(f"{settings.home} does not exist yet: start `socialflow up` first")

@@ -1,4 +1,4 @@
-"""`socialflow queue`: weekly local times of an account; a post with --queue takes the next one that is free."""
+"""`socialflow queue`: weekly local times of an account; a post with --queue takes the next free one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TimeHelp = "HH:MM in the account's zone, such as 09:30."
 
 @app.command("list")
 def list_(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """List an account's slots in the order of the week."""
+    """List an account's slots in weekly order."""
     with open_workspace() as opened:
         _print(
             opened, queue_slots.list_slots(opened.session, opened.workspace_id, account_id), as_json=as_json
@@ -64,11 +64,12 @@ def set_(
     *,
     account_id: AccountId,
     slots: Annotated[
-        list[str], typer.Argument(metavar="SLOT...", help='Each as "mon 09:30", in the account\'s zone.')
+        list[str],
+        typer.Argument(metavar="SLOT...", help='Slots such as "mon 09:30", in the account\'s zone.'),
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Replace all slots of an account's queue. Posts that took a slot stay where they are."""
+    """Replace all slots of an account's queue. Posts scheduled in a slot keep their time."""
     wanted = [_parse_slot(text) for text in slots]
     with open_workspace() as opened:
         rows = queue_slots.replace_slots(
@@ -90,7 +91,7 @@ def move(
     time: Annotated[str | None, typer.Option(help=TimeHelp)] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Move a slot. Posts that took it stay where they are."""
+    """Move a slot. Posts scheduled in it keep their time."""
     if weekday is None and time is None:
         raise InvalidInputError("nothing to change: give --weekday or --time", field="weekday")
     day = None if weekday is None else parse_weekday(weekday)
@@ -106,7 +107,7 @@ def move(
 def remove(
     *, account_id: AccountId, slot_id: SlotId, yes: YesOption = False, as_json: JsonOption = False
 ) -> None:
-    """Remove a slot. Posts that took it stay where they are."""
+    """Remove a slot. Posts scheduled in it keep their time."""
     with open_workspace() as opened:
         row = queue_slots.get_slot(opened.session, opened.workspace_id, account_id, slot_id)
         shown = queue_slots.describe_slot(opened.session, row, opened.now)
@@ -126,7 +127,7 @@ def parse_weekday(text: str) -> int:
     found = [number for number, day in enumerate(WEEKDAYS) if len(name) >= 2 and day.lower().startswith(name)]
     if len(found) != 1:
         raise InvalidInputError(
-            f"{text!r} is no weekday: use {WeekdayHelp}", field="weekday", code="invalid_weekday"
+            f"{text!r} is not a weekday: use {WeekdayHelp}", field="weekday", code="invalid_weekday"
         )
     return found[0]
 
@@ -135,7 +136,7 @@ def _parse_slot(text: str) -> QueueSlotCreate:
     weekday, _, time = text.strip().partition(" ")
     if not time.strip():
         raise InvalidInputError(
-            f'{text!r} is no slot: write weekday and time, such as "mon 09:30"',
+            f'{text!r} is not a slot: write weekday and time, such as "mon 09:30"',
             field="slots",
             code="invalid_slot",
         )

@@ -1,4 +1,4 @@
-"""`socialflow run`: one flow now, in this process, without Prefect and without a server."""
+"""`socialflow run`: run one flow now, in this process, without Prefect or a server."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ app = typer.Typer(
     help="Run one flow now, without a server.",
 )
 
-AheadOption = Annotated[
-    int, typer.Option(min=0, help="Also what falls due within this many minutes; readings never hurt.")
-]
+AheadOption = Annotated[int, typer.Option(min=0, help="Include what becomes due within this many minutes.")]
 
 
 @app.command()
 def publish(
     *,
-    seconds: Annotated[float, typer.Option(min=0, help="Go on for this long; 0: what is due now.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Keep running for this long; 0: only what is due now.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Send what is due."""
+    """Publish due posts."""
 
     async def work() -> dict[str, Any]:
         async with open_resources() as (resources, pool):
@@ -68,7 +68,7 @@ def publish(
 
 @app.command()
 def webhooks(*, as_json: JsonOption = False) -> None:
-    """Deliver the events that wait for a webhook now."""
+    """Deliver pending webhook events now."""
     with Resources.open() as resources:
         report = asyncio.run(WebhookDeliverer(resources.store, WebhookSettings()).deliver_due())
         _print(report.as_dict(), as_json=as_json)
@@ -76,7 +76,7 @@ def webhooks(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def ingest(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
-    """Read the counters of publications whose next snapshot is due."""
+    """Read the metrics of publications whose next snapshot is due."""
     _run(
         "ingest-metrics",
         lambda resources, pool: read_due_metrics(
@@ -100,7 +100,7 @@ def followers(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
 
 @app.command()
 def backfill(*, as_json: JsonOption = False) -> None:
-    """Read the history of new accounts; goes on where it stopped."""
+    """Read the history of new accounts; continues where it stopped."""
     _run(
         "backfill-history",
         lambda resources, pool: read_histories(resources, pool, run_id=new_id("run")),
@@ -110,13 +110,13 @@ def backfill(*, as_json: JsonOption = False) -> None:
 
 @app.command("refresh-tokens")
 def refresh_tokens(*, as_json: JsonOption = False) -> None:
-    """Refresh the access tokens that end soon."""
+    """Refresh access tokens that expire soon."""
     _run("refresh-tokens", refresh_ending_tokens, as_json=as_json)
 
 
 @app.command()
 def recurrences(*, as_json: JsonOption = False) -> None:
-    """Make the posts of recurring rules ahead of their time."""
+    """Create the posts of recurring rules ahead of their time."""
     with Resources.open() as resources, _exclusively(resources, "extend-recurrences", as_json=as_json):
         report = extend_recurrences(resources)
         _print(report.as_dict(), as_json=as_json)
@@ -125,7 +125,7 @@ def recurrences(*, as_json: JsonOption = False) -> None:
 
 @app.command("optimal-times")
 def optimal_times(*, as_json: JsonOption = False) -> None:
-    """Compute the best posting times of every account anew."""
+    """Recompute the best posting times of every account."""
     with (
         Resources.open(all_cores=True) as resources,
         _exclusively(resources, "refresh-optimal-times", as_json=as_json),
@@ -137,7 +137,7 @@ def optimal_times(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def maintain(*, as_json: JsonOption = False) -> None:
-    """Merge, expire and clean up what the lake keeps."""
+    """Merge, expire and clean up data of the lake and the store."""
     with Resources.open() as resources, _exclusively(resources, "maintain-lake", as_json=as_json):
         _print(maintain_stores(resources), as_json=as_json)
 
@@ -161,7 +161,7 @@ def _run(
 
 @contextmanager
 def _exclusively(resources: Resources, flow: str, *, as_json: bool) -> Iterator[None]:
-    """Hold the flow's lease for the block; where another process runs the flow, say so and end with 0."""
+    """Hold the flow's lease for the block; if another process runs the flow, print it and exit with 0."""
     try:
         with run_exclusively(resources.store, flow):
             yield

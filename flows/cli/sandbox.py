@@ -1,4 +1,4 @@
-"""`socialflow sandbox`: the simulated platforms alone, to try a client against."""
+"""`socialflow sandbox`: run only the simulated platforms, to test a client against."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def sandbox(
     *,
     port: Annotated[int | None, typer.Option(help="Default: SOCIALFLOW_SANDBOX_PORT, else 8090.")] = None,
-    seed: Annotated[int, typer.Option(help="Other seeds make other accounts and histories.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated accounts and histories.")] = 7,
 ) -> None:
-    """Start the simulated platforms on 127.0.0.1 and stay until Ctrl-C."""
+    """Run the simulated platforms on 127.0.0.1 until Ctrl-C."""
     wanted = port or FlowSettings().sandbox_port
     if not is_free("127.0.0.1", wanted):
         raise PortInUseError("sandbox", "127.0.0.1", wanted, "SOCIALFLOW_SANDBOX_PORT (or --port)")

@@ -39,7 +39,7 @@ def show(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is planned, by local day. A `!` marks a neighbour less than 30 minutes away."""
+    """Show planned posts by local day. A `!` marks another post of the account less than 30 minutes away."""
     with open_workspace() as opened:
         zone = parse_timezone(timezone or opened.workspace.timezone)
         since, until = resolve_span(start, end, zone, opened.now)
@@ -68,7 +68,7 @@ def export(
     output: Annotated[Path, typer.Option(help="The .ics file to write; it appears when it is complete.")],
     account_id: AccountOption = None,
 ) -> None:
-    """Write the calendar as iCalendar: from a month ago to eleven months ahead."""
+    """Write the calendar as iCalendar: from one month ago to eleven months ahead."""
     with open_workspace() as opened:
         planned = read_feed_span(opened.session, opened.workspace_id, opened.now, account_id)
         body = write_calendar(planned, opened.workspace.name)

@@ -1,4 +1,4 @@
-"""`socialflow times suggest`, `score` and `together`: times for several posts, for one post, for several accounts."""
+"""`socialflow times suggest`, `score` and `together`: times for several posts, one post, several accounts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ ZoneOption = Annotated[
 
 def suggest(
     *,
-    count: Annotated[int, typer.Option(min=1, max=100, help="How many posts want a time.")] = 3,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Number of posts to find a time for.")] = 3,
     platform: Annotated[
         list[str] | None,
-        typer.Option(help="All connected accounts of this platform; repeat it. Default: every account."),
+        typer.Option(
+            help="All connected accounts of this platform; repeat the option. Default: every account."
+        ),
     ] = None,
     account: Annotated[
         list[str] | None, typer.Option(help="One account by its id; repeat the option.")
@@ -39,11 +41,11 @@ def suggest(
         int, typer.Option(min=30, max=10_080, help="Minutes from one post of an account to the next.")
     ] = 120,
     weight: Annotated[
-        list[str] | None, typer.Option(help="How much a platform counts: instagram:2; repeat the option.")
+        list[str] | None, typer.Option(help="Weight of a platform: instagram:2; repeat the option.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find times for several posts: the most promising free ones. Nothing is saved or reserved."""
+    """Suggest times for several posts: the best free ones. Nothing is saved or reserved."""
     wish = read_shape(
         SuggestionWish,
         {
@@ -75,7 +77,7 @@ def score(
     timezone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what one time is worth: the expected lift, other posts near it, the platforms' limits."""
+    """Score a time: the expected lift, other posts near it, the platforms' limits."""
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as context:
         told = score_time(
@@ -101,12 +103,12 @@ def together(
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     timezone: ZoneOption = None,
     weight: Annotated[
-        list[str] | None, typer.Option(help="How much a platform counts: instagram:2; repeat the option.")
+        list[str] | None, typer.Option(help="Weight of a platform: instagram:2; repeat the option.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many times.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Find times that suit several accounts together, and what each account gives up."""
+    """Find times that suit several accounts together, with the loss per account."""
     weights = parse_weights(weight or [])
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as context:

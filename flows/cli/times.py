@@ -1,4 +1,4 @@
-"""`socialflow times`: when to post, in words."""
+"""`socialflow times`: the best times to post, as text."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def times(
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=168, help="Slots per account.")] = 3,
     timezone: Annotated[
-        str | None, typer.Option(help="IANA zone in which times are shown; default: each account's own.")
+        str | None, typer.Option(help="IANA time zone of the output; default: each account's own.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell when to post: each account's best hours, and what is known about them.
+    """Show each account's best hours to post, and the evidence for them.
 
-    `suggest` finds times for several posts, `score` tells what one time is worth, `together` finds times that suit
-    several accounts.
+    `suggest` finds times for several posts, `score` rates one time, `together` finds times that suit several
+    accounts.
     """
     if context.invoked_subcommand is not None:
         return

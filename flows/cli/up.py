@@ -1,4 +1,4 @@
-"""`socialflow up`: everything that runs, until Ctrl-C."""
+"""`socialflow up`: run everything until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def up(
                 announced = True
                 say(
                     f"SocialFlow is up.\n  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
-                    f"  Prefect UI {settings.prefect_url} (it asks for what `socialflow prefect-auth` prints)\n"
+                    f"  Prefect UI {settings.prefect_url} (sign in with what `socialflow prefect-auth` prints)\n"
                     f"  files      {home} (logs in {home / 'logs'})\n"
                     "Ctrl-C stops everything."
                 )

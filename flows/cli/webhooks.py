@@ -1,4 +1,4 @@
-"""`socialflow webhooks`: send events to other programs, and see what became of the deliveries."""
+"""`socialflow webhooks`: send events to other programs, and show the deliveries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Create, change, test and delete webhooks; list and repeat their deliveries.",
+    help="Create, change, test and delete webhooks; list and replay their deliveries.",
 )
 
 WebhookId = Annotated[str, typer.Argument(help="As `socialflow webhooks list` shows it.")]
@@ -41,10 +41,10 @@ def create(
     *,
     url: Annotated[str, typer.Option(help="Where events are sent: https, on the public internet.")],
     event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; default: all.")] = None,
-    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    description: Annotated[str, typer.Option(help="Description of the webhook.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Create a webhook and print the secret that signs its events, which is never shown again."""
+    """Create a webhook and print the secret that signs its events, which is not shown again."""
     fields = {"url": url, "events": event or list(EVENT_TYPES), "description": description}
     wanted = read_shape(WebhookCreate, fields)
     address = _check_url(wanted.url)
@@ -64,7 +64,7 @@ def create(
 
 @app.command("list")
 def list_(*, as_json: JsonOption = False) -> None:
-    """List the webhooks and their state. Never a secret."""
+    """List the webhooks and their state. Secrets are never shown."""
     with open_workspace() as opened:
         rows = endpoints.list_endpoints(opened.session, opened.workspace_id)
         shown = [endpoints.describe_endpoint(row, opened.now) for row in rows]
@@ -76,7 +76,7 @@ def list_(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
-    """Show one webhook. Never its secret."""
+    """Show one webhook. Its secret is never shown."""
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
         shown = endpoints.describe_endpoint(row, opened.now)
@@ -87,12 +87,12 @@ def show(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
 def change(
     *,
     webhook_id: WebhookId,
-    url: Annotated[str | None, typer.Option(help="Where events are sent from now on.")] = None,
-    event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; replaces the present ones.")] = None,
-    description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    url: Annotated[str | None, typer.Option(help="New address for events.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help=f"{EventHelp}; replaces the current ones.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description of the webhook.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the address, the events or the description; what is left out stays."""
+    """Change the address, the events or the description; omitted options stay unchanged."""
     fields = {"url": url, "events": event or None, "description": description}
     given = {name: value for name, value in fields.items() if value is not None}
     if not given:
@@ -110,17 +110,17 @@ def pause(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def resume(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
-    """Enable a webhook again: what has waited is sent at once."""
+    """Enable a webhook again: its pending events are sent at once."""
     _change(webhook_id, {"enabled": True}, as_json=as_json)
 
 
 @app.command()
 def delete(*, webhook_id: WebhookId, yes: YesOption = False) -> None:
-    """Delete a webhook with its log and everything that still waits for it."""
+    """Delete a webhook with its log and its pending deliveries."""
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
         url = row.url
-    confirm(f"Delete the webhook to {url}, its log and what still waits for it?", yes=yes)
+    confirm(f"Delete the webhook to {url} with its log and its pending deliveries?", yes=yes)
     with open_workspace() as opened:
         endpoints.delete_endpoint(opened.session, opened.workspace_id, webhook_id)
     say(f"{webhook_id} is deleted.")
@@ -128,7 +128,7 @@ def delete(*, webhook_id: WebhookId, yes: YesOption = False) -> None:
 
 @app.command()
 def rotate(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
-    """Make a new secret and print it. For 24 hours every delivery is signed by the old one too."""
+    """Create a new secret and print it. For 24 hours deliveries are also signed with the old one."""
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
         made = endpoints.rotate_secret(opened.store.cipher, row, opened.now)
@@ -138,7 +138,7 @@ def rotate(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
 
 @app.command("test")
 def send_test(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
-    """Send a test event; `socialflow up` does it within seconds."""
+    """Send a test event; `socialflow up` delivers it within seconds."""
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
         found = store_deliveries.send_test_event(opened.session, row, opened.now)
@@ -146,7 +146,7 @@ def send_test(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(shown)
     else:
-        say(f"the test event is on its way: socialflow webhooks delivery {webhook_id} {shown['id']}")
+        say(f"the test event is queued: socialflow webhooks delivery {webhook_id} {shown['id']}")
 
 
 @app.command()
@@ -177,7 +177,7 @@ def deliveries(
 
 @app.command()
 def delivery(*, webhook_id: WebhookId, delivery_id: DeliveryId, as_json: JsonOption = False) -> None:
-    """Show one delivery: its attempts, the last answer, and what is sent."""
+    """Show one delivery: its attempts, the last response and the payload."""
     with open_workspace() as opened:
         endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
         found = store_deliveries.get_delivery(opened.session, opened.workspace_id, webhook_id, delivery_id)
@@ -201,10 +201,10 @@ def replay(
         ),
     ] = None,
     delivery_id: Annotated[str | None, typer.Option("--delivery", help="Or one delivery, by its id.")] = None,
-    only_undelivered: Annotated[bool, typer.Option(help="Leave out what was delivered already.")] = False,
+    only_undelivered: Annotated[bool, typer.Option(help="Skip events that were already delivered.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send events again under the same ids; `socialflow up` does it within seconds."""
+    """Send events again under the same ids; `socialflow up` delivers them within seconds."""
     if (since is None) == (delivery_id is None):
         raise InvalidInputError("give --since or --delivery, one of them", field="since")
     with open_workspace() as opened:
@@ -232,7 +232,7 @@ def replay(
 def _change(webhook_id: str, given: dict[str, Any], *, as_json: bool) -> None:
     wanted = read_shape(WebhookPatch, given)
     with open_workspace() as opened:
-        # Before anything is asked of the new address: whether there is something to change.
+        # Check that the webhook exists before validating the new address.
         endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
     url = None if wanted.url is None else _check_url(wanted.url)
     with open_workspace() as opened:
@@ -272,7 +272,7 @@ def _print_secret(shown: dict[str, Any], *, as_json: bool) -> None:
         print_json(shown)
         return
     print_records([shown], ["id", "url", "secret"])
-    say("Keep the secret now: it cannot be shown again.")
+    say("Save the secret now: it cannot be shown again.")
 
 
 def _answer(attempt: dict[str, Any] | None) -> str | None:

@@ -36,30 +36,28 @@ def show(*, as_json: JsonOption = False) -> None:
 def set_(
     *,
     name: Annotated[str | None, typer.Option(help="The workspace's name.")] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="IANA zone in which a time without an offset is read.")
-    ] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone of times without an offset.")] = None,
     approval: Annotated[
         bool | None,
-        typer.Option("--approval/--no-approval", help="Whether posts wait until somebody approves them."),
+        typer.Option("--approval/--no-approval", help="Whether posts need approval."),
     ] = None,
     random_share: Annotated[
         float | None,
         typer.Option(
-            help='Share of the posts placed by "optimal" that get a random acceptable time, to measure what '
-            f"the advice is worth: 0 (off) to {LARGEST_SHARE}."
+            help='Share of the posts placed by "optimal" that get a random acceptable time, to measure the '
+            f"effect of the recommendations, from 0 (off) to {LARGEST_SHARE}."
         ),
     ] = None,
     weekly_exploration: Annotated[
         bool | None,
         typer.Option(
             "--weekly-exploration/--no-weekly-exploration",
-            help="Whether one such post a week tries a time about which little is known.",
+            help="Whether one such post a week tries a time with little data.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the given settings; all others stay as they are."""
+    """Change the given settings; omitted ones stay unchanged."""
     options = {
         "name": name,
         "timezone": timezone,

@@ -1,4 +1,4 @@
-"""The store as most commands use it: one transaction in the installation's first workspace."""
+"""Store access of most commands: one transaction in the installation's first workspace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A transaction, the workspace that it is about, and the time now."""
+    """A transaction, its workspace and the current time."""
 
     store: Store
     session: Session
@@ -35,13 +35,13 @@ class Opened:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone in which a time without an offset is read."""
+        """The time zone for times without an offset."""
         return parse_timezone(self.workspace.timezone)
 
 
 @contextmanager
 def open_workspace(settings: WarehouseSettings | None = None) -> Iterator[Opened]:
-    """Open the store for one transaction: saved at the end of the block, undone on an error."""
+    """Open the store for one transaction: committed at the end of the block, rolled back on an error."""
     now = datetime.now(UTC)
     with Store.open(settings or WarehouseSettings()) as store, store.write() as session:
         yield Opened(store, session, ensure_default_workspace(session, now), now)

@@ -1,4 +1,4 @@
-"""`socialflow workspaces`: tenants of one installation, which see nothing of each other."""
+"""`socialflow workspaces`: tenants of one installation, isolated from each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from warehouse.store.models import Workspace
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Make and list workspaces."
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Create and list workspaces."
 )
 
 _COLUMNS = ["id", "name", "timezone", "created_at"]
@@ -25,13 +25,11 @@ _COLUMNS = ["id", "name", "timezone", "created_at"]
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="Whose it is, for people.")],
-    timezone: Annotated[
-        str, typer.Option(help="IANA zone in which times without an offset are read.")
-    ] = "UTC",
+    name: Annotated[str, typer.Option(help="Name of the workspace.")],
+    timezone: Annotated[str, typer.Option(help="IANA time zone of times without an offset.")] = "UTC",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a workspace. `socialflow keys create --workspace ID` makes its first key."""
+    """Create a workspace. `socialflow keys create --workspace ID` creates its first key."""
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         ensure_default_workspace(session, datetime.now(UTC))
         shown = _show(create_workspace(session, name=name, timezone=timezone, now=datetime.now(UTC)))
@@ -39,7 +37,7 @@ def create(
         print_json(shown)
         return
     print_records([shown], _COLUMNS)
-    say(f"Make its first key: socialflow keys create --name first --workspace {shown['id']}")
+    say(f"Create its first key: socialflow keys create --name first --workspace {shown['id']}")
 
 
 @app.command("list")

@@ -1,4 +1,4 @@
-"""What `socialflow demo` shows, against simulated platforms.
+"""Steps of `socialflow demo`, run against simulated platforms.
 
-Started by the launcher as a process of its own.
+Started by the launcher as a separate process.
 """

@@ -1,4 +1,4 @@
-"""The two servers that the demo talks to as anybody could: our API and the simulated platforms'."""
+"""HTTP clients of the demo: for the SocialFlow API and the simulated platforms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from flows.settings import FlowSettings
 
 SHOWN_PLATFORMS = frozenset({"twitter", "instagram", "mastodon", "bluesky"})
-"""Four that between them show every way to find out what became of a post."""
+"""Four platforms that together cover every way to find out whether a post was published."""
 
 
 class Servers:
-    """HTTP clients for the demo. Every call raises DemoError in the server's own words when it is refused."""
+    """HTTP clients of the demo. Every call raises DemoError with the server's message if it fails."""
 
     def __init__(self, settings: FlowSettings, home: Path) -> None:
         self._processes = home / PROCESSES_FILE
@@ -38,24 +38,24 @@ class Servers:
             await client.aclose()
 
     async def wait_for_api(self) -> None:
-        """Return when API and sandbox answer."""
+        """Wait until API and sandbox answer."""
         await self._wait_for(self._sandbox, "health", ["sandbox"])
         await self._wait_for(self._api, "/healthz", ["api"])
 
     async def sign_in(self, api_key: str, api_secret: str) -> str:
-        """Exchange the key for a token, use it from now on, and return it."""
+        """Exchange the key for a token, use it for further calls, and return it."""
         body = {"api_key": api_key, "api_secret": api_secret}
         token = str((await _call(self._api, "POST", "/api/v1/auth/token", json=body))["access_token"])
         self._api.headers["Authorization"] = f"Bearer {token}"
         return token
 
     async def list_sandbox_accounts(self) -> list[dict[str, Any]]:
-        """Return the simulated accounts that the demo shows, and what to connect them with."""
+        """Return the simulated accounts of the demo, with their credentials."""
         accounts: list[dict[str, Any]] = await _call(self._sandbox, "GET", "accounts")
         return [account for account in accounts if account["platform"] in SHOWN_PLATFORMS]
 
     async def connect(self, account: dict[str, Any]) -> dict[str, Any]:
-        """Connect a simulated account through our API."""
+        """Connect a simulated account through the API."""
         body = {
             "platform": account["platform"],
             "access_token": account["app_password"] or account["access_token"],
@@ -71,7 +71,7 @@ class Servers:
         return connected
 
     async def create_post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Schedule a post through our API."""
+        """Schedule a post through the API."""
         post: dict[str, Any] = await _call(self._api, "POST", "/api/v1/posts", json=body)
         return post
 
@@ -81,22 +81,22 @@ class Servers:
         return post
 
     async def get_overview(self) -> dict[str, Any]:
-        """Return the overview endpoint's answer for 30 days."""
+        """Return the response of the overview endpoint for 30 days."""
         answer: dict[str, Any] = await _call(self._api, "GET", "/api/v1/analytics/overview?period=30d")
         return answer
 
     async def get_optimal_times(self) -> dict[str, Any]:
-        """Return the optimal-times endpoint's answer."""
+        """Return the response of the optimal-times endpoint."""
         answer: dict[str, Any] = await _call(self._api, "GET", "/api/v1/schedules/optimal-times?limit=8")
         return answer
 
     async def list_sent(self) -> list[dict[str, Any]]:
-        """Return the sandbox's own record of what was published through its platforms' APIs."""
+        """Return the sandbox's record of the posts published through its platforms' APIs."""
         posts: list[dict[str, Any]] = await _call(self._sandbox, "GET", "posts?via=api")
         return posts
 
     async def wait_for_publisher(self) -> None:
-        """Return when a publisher is awake."""
+        """Wait until a publisher is running."""
         await self._wait_for(self._api, "/readyz", PUBLISHERS, lambda answer: _read_publisher(answer) == "ok")
 
     async def _wait_for(
@@ -106,7 +106,7 @@ class Servers:
         names: Sequence[str],
         is_ready: Callable[[httpx.Response], bool] = lambda answer: answer.is_success,
     ) -> None:
-        """Wait as long as one of the named children of the launcher lives and gets on with its start."""
+        """Wait until the server is ready, while one of the named child processes is alive and starting."""
         start = ChildStart(self._processes, names)
         while True:
             try:
@@ -139,9 +139,9 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **content: An
     try:
         answer = await client.request(method, path, **content)
     except httpx.TransportError as error:
-        raise DemoError(f"{method} {path} was not answered: {type(error).__name__}") from error
+        raise DemoError(f"{method} {path} got no response: {type(error).__name__}") from error
     if answer.is_error:
         raise DemoError(
-            f"{method} {answer.request.url.path} was answered {answer.status_code}: {answer.text[:500]}"
+            f"{method} {answer.request.url.path} failed with {answer.status_code}: {answer.text[:500]}"
         )
     return answer.json()

@@ -1,9 +1,9 @@
-"""What the demo shows, step by step, against simulated platforms; the launcher starts it as `flows.demo.steps`.
+"""Steps of the demo against simulated platforms; the launcher starts it as `flows.demo.steps`.
 
     key -> four accounts connected -> half a year of history read -> best times -> overview
         -> posts scheduled -> published -> measured -> compared with the platforms' own record
 
-It is a process of its own, so that its memory is given back when everything is shown.
+It is a separate process, so that its memory is freed when the demo is done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
 FIRST_DELAY = timedelta(seconds=4)
 SPACING = timedelta(seconds=2)
 SENT_WITHIN = 45.0
-"""Seconds after the last due time in which the demo's posts must be out."""
+"""Seconds after the last due time within which the demo's posts must be published."""
 AHEAD = timedelta(minutes=20)
 """The first snapshot is due at an age of 15 minutes; the demo does not wait for it."""
 
@@ -58,22 +58,22 @@ _LATER = (
 
 @dataclass(slots=True)
 class Shown:
-    """What came about, for the one JSON object at the end."""
+    """Results of the demo, for the JSON object at the end."""
 
     scheduled: dict[str, datetime] = field(default_factory=dict)
-    """Text of each post due within seconds -> when."""
+    """Text of each post due within seconds -> its time."""
     publications: int = 0
-    """How many publications those posts have."""
+    """Number of publications of those posts."""
     later: int = 0
     history_posts: int = 0
     snapshots: int = 0
     overview: dict[str, Any] = field(default_factory=dict)
     optimal_times: dict[str, Any] = field(default_factory=dict)
     sent: list[dict[str, Any]] = field(default_factory=list)
-    """The sandbox's own record."""
+    """The sandbox's record of published posts."""
 
     def summarise(self, seconds: float) -> dict[str, Any]:
-        """Return the result. `problems` is empty only if everything happened."""
+        """Return the result. `problems` is empty only if every step succeeded."""
         copies = Counter((post["platform"], post["account_id"], post["text"]) for post in self.sent)
         lateness = sorted(
             (datetime.fromisoformat(post["created_at"]) - self.scheduled[post["text"]]).total_seconds()
@@ -102,34 +102,34 @@ class Shown:
 
 def _find_problems(result: dict[str, Any]) -> list[str]:
     checks = {
-        f"{result['published']} of {result['scheduled']} publications are out": (
+        f"{result['published']} of {result['scheduled']} publications were published": (
             result["published"] == result["scheduled"] > 0
         ),
-        f"{result['duplicates']} posts went out twice": result["duplicates"] == 0,
+        f"{result['duplicates']} posts were published twice": result["duplicates"] == 0,
         "no snapshot is in the lake": result["snapshots"] > 0,
         "the overview is empty": bool(result["overview"].get("total_posts")),
-        "there are no optimal times": bool(result["optimal_times"].get("data")),
+        "no optimal times were computed": bool(result["optimal_times"].get("data")),
     }
     return [problem for problem, fine in checks.items() if not fine]
 
 
 class Demo:
-    """One showing."""
+    """One run of the demo."""
 
     def __init__(self, servers: Servers, started: float) -> None:
         self._servers = servers
         self._started = started
         self.shown = Shown()
         self.access: dict[str, str] = {}
-        """The key that was made, and a token of it."""
+        """The created API key and a token for it."""
 
     def say(self, words: str) -> None:
-        """Tell a person how far it is."""
+        """Print a progress message."""
         sys.stderr.write(f"[{time.time() - self._started:5.1f} s] {words}\n")
         sys.stderr.flush()
 
     async def run(self) -> None:
-        """Show everything. Raises DemoError, PartlyFailedError or a warehouse's error with what did not work."""
+        """Run all steps. Raises DemoError, PartlyFailedError or a warehouse error with what failed."""
         async with open_resources() as (resources, pool):
             await self._connect_accounts(resources)
             history = await read_histories(resources, pool, run_id="demo-history")
@@ -144,11 +144,11 @@ class Demo:
             )
             await self._show_overview()
             await self._servers.wait_for_publisher()
-            self.say("the publisher is awake")
+            self.say("the publisher is running")
             await self._publish()
             metrics = await read_due_metrics(resources, pool, run_id="demo-metrics", ahead=AHEAD)
             metrics.raise_if_failed()
-            # Growth is the difference of two counts.
+            # Growth is the difference of two follower counts.
             again = await read_due_followers(resources, pool, run_id="demo-growth", ahead=timedelta(days=2))
             again.raise_if_failed()
             self.say(f"{metrics.counts['snapshots']} fresh snapshots taken")
@@ -215,7 +215,9 @@ class Demo:
                 reasons = "; ".join(item["reason"] for item in post["publications"] if item["reason"])
                 raise DemoError(f"a post is {post['status']}: {reasons}")
             elif datetime.now(UTC) > deadline:
-                raise DemoError(f"{len(waiting)} posts are not out in time; the first is {post['status']}")
+                raise DemoError(
+                    f"{len(waiting)} posts were not published in time; the first is {post['status']}"
+                )
             else:
                 await asyncio.sleep(0.3)
 
@@ -237,7 +239,7 @@ async def _show(started: float) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def main() -> int:
-    """Show, and leave the result as JSON in a file for the launcher. 0 = everything happened."""
+    """Run the demo and write its result as JSON to a file for the launcher. 0 = every step succeeded."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--started", type=float, required=True, help="when the demo began, in Unix seconds")
     parser.add_argument("--result", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Reading metrics, followers and histories into the lake.
+"""Read metrics, followers and histories into the lake.
 
 Imported by `flows.deployments` and the command line.
 """

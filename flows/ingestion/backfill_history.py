@@ -1,4 +1,4 @@
-"""Flow: read the history of newly connected accounts, and what was posted elsewhere since the last look."""
+"""Flow: read the history of newly connected accounts, and what was posted elsewhere since the last run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from flows.resources import open_resources
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="backfill-history", retries=0)
 async def backfill_history() -> dict[str, Any] | State[dict[str, Any]]:
-    """Go on where the last run stopped. Fails, after all else is done, with the accounts that could not be read."""
+    """Continue where the last run stopped.
+
+    Fails, after everything else is done, with the accounts that failed.
+    """
     async with open_resources() as (resources, pool):
         try:
             with run_exclusively(resources.store, "backfill-history"):

@@ -1,4 +1,4 @@
-"""What the checks of a run's data found: into the report, and from there into the run's artifact and state."""
+"""Add the findings of the data checks to the run's report, artifact and state."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def note_findings(resources: Resources, run_id: str, report: RunReport) -> None:
-    """Put what the run's loads found into its report."""
+    """Add the findings of the run's loads to its report."""
     from warehouse.lake.quality import list_findings  # noqa: PLC0415 (see flows.resources)
 
     report.findings = list_findings(resources.lake, run_id)
 
 
 def note_silence(resources: Resources, run_id: str, now: datetime) -> None:
-    """Look for accounts that were silent for too long."""
+    """Check for accounts without data for too long."""
     from warehouse.lake.quality import check_silence  # noqa: PLC0415 (see flows.resources)
 
     check_silence(resources.lake, run_id, now, resources.flows.silent_after)

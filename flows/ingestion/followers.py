@@ -1,4 +1,4 @@
-"""Read the followers of the accounts whose reading is due: fetch -> lake -> mark in the store."""
+"""Read the followers of accounts whose reading is due: fetch -> lake -> mark in the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def read_due_followers(
     account_ids: Collection[str] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
-    """Read what is due by now (plus `ahead`) and return what was done. Raises ConflictError, SetupError."""
+    """Read what is due now (plus `ahead`) and return the report. Raises ConflictError, SetupError."""
     report = RunReport("reading followers", counts={"snapshots": 0})
     rows = await asyncio.to_thread(_list_due, resources, clock() + ahead if ahead else clock(), account_ids)
     if not rows:

@@ -1,7 +1,7 @@
-"""Read an account's history, newest first; stops anywhere, goes on where it stopped.
+"""Read an account's history, newest first; can stop anywhere and continues where it stopped.
 
-A stretch of pages is noted in the store when its posts and their counters are kept: a crash leads to the same
-stretch again, whose posts and numbers are then already there.
+A batch of pages is marked in the store once its posts and their metrics are saved: after a crash the same
+batch is read again, and its posts and metrics that already exist are not duplicated.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STRETCH = 500
-"""Posts that are kept together: a commit of the lake costs a tenth of a second and a file, whatever its size."""
+"""Posts per batch: a commit of the lake costs a tenth of a second and a file, whatever its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Some pages of an account's history, and where the next begins (None = the end)."""
+    """A batch of pages of an account's history, and the cursor of the next one (None = the end)."""
 
     posts: Sequence[ListedPost]
     next_cursor: str | None
@@ -60,7 +60,7 @@ class _Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What of one stretch is new."""
+    """What is new in a batch."""
 
     new_posts: int
     snapshots: int
@@ -78,10 +78,11 @@ async def read_histories(
     on_posts: Progress = lambda _account, _posts: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
-    """Read the histories that are unread, half read or a day old; with `account_ids` these, in any case.
+    """Read the histories that are unread, incomplete or a day old; with `account_ids`, always these.
 
-    `days`: how far back a first reading goes (default: the setting). `anew`: from there again. `on_posts` hears of
-    what was read: the account's name and the number of posts. Raises ConflictError, SetupError.
+    `days`: how far back a first reading goes (default: the setting). `anew`: start again from there.
+    `on_posts` is called with the account's name and the number of posts read. Raises ConflictError,
+    SetupError.
     """
     report = RunReport("reading history", counts={"posts": 0, "new_posts": 0, "snapshots": 0})
     rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids)
@@ -103,7 +104,7 @@ async def read_histories(
             await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
             report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
         await asyncio.to_thread(_finish, resources, row.id, clock())
-        if problems:  # all else of the history is kept, and this is not read again for a day
+        if problems:  # everything else of the history is saved, and it is not read again for a day
             raise OddAnswerError(problems)
 
     await serve_accounts(
@@ -122,9 +123,9 @@ async def read_histories(
 async def _read_stretches(
     resources: Resources, row: AccountRow, connector: Connector, clock: Callable[[], datetime]
 ) -> AsyncIterator[_Stretch]:
-    """Yield the history from the saved place on, a few hundred posts at a time.
+    """Yield the history from the saved cursor on, a few hundred posts at a time.
 
-    Raises GiveUpError where the platform's list turns in a circle.
+    Raises GiveUpError if the platform's list repeats itself.
     """
     cursor = row.backfill_cursor
     posts: list[ListedPost] = []
@@ -133,9 +134,7 @@ async def _read_stretches(
         page, used = await _fetch_page(resources, row, connector, cursor)
         posts += page.posts
         if page.next_cursor is not None and page.next_cursor == used:
-            raise GiveUpError(
-                "the platform gives the same page of its list again and again: reading stopped there"
-            )
+            raise GiveUpError("the platform repeats the same page of its list: reading stopped there")
         if page.next_cursor is None or len(posts) >= STRETCH:
             yield _Stretch(posts, page.next_cursor)
             posts = []
@@ -147,16 +146,16 @@ async def _read_stretches(
 async def _fetch_page(
     resources: Resources, row: AccountRow, connector: Connector, cursor: str | None
 ) -> tuple[HistoryPage, str | None]:
-    """Return the page at `cursor`; where the platform has forgotten a saved cursor, the first page."""
+    """Return the page at `cursor`; if the platform no longer knows a saved cursor, the first page."""
     since = row.backfill_since
     if since is None:
-        raise ValueError(f"the backfill of {row.id} was not begun")
+        raise ValueError(f"the backfill of {row.id} was not started")
     try:
         return await connector.list_publications(since=since, cursor=cursor), cursor
     except GiveUpError:
         if cursor is None or cursor != row.backfill_cursor:
             raise
-        logger.info("%s: the saved place in its history is no longer known; reading from the start", row.id)
+        logger.info("%s: the saved cursor of its history is no longer valid; reading from the start", row.id)
         await asyncio.to_thread(_note, resources, row.id, None, 0)
         return await connector.list_publications(since=since, cursor=None), None
 
@@ -191,7 +190,7 @@ async def _keep(
 
 
 def _await_budget(resources: Resources, platform: str, unnoted: int, now: datetime) -> None:
-    """Raise RateLimitedError where the day's paid reads are used: the next run goes on at the saved place."""
+    """Raise RateLimitedError if the day's paid reads are used up; the next run continues from there."""
     limit = resources.flows.reads_per_day.get(Platform(platform))
     if limit is None:
         return
@@ -200,7 +199,7 @@ def _await_budget(resources: Resources, platform: str, unnoted: int, now: dateti
     if used >= limit:
         tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         raise RateLimitedError(
-            f"the day's {limit} reads (SOCIALFLOW_READS_PER_DAY) are used", retry_at=tomorrow
+            f"the day's {limit} reads (SOCIALFLOW_READS_PER_DAY) are used up", retry_at=tomorrow
         )
 
 
@@ -208,7 +207,8 @@ def _record_posts(
     resources: Resources, row: AccountRow, posts: Sequence[ListedPost], now: datetime
 ) -> tuple[int, dict[str, Publication]]:
     with resources.store.write() as session:
-        # Due at once: should we die before its numbers are in the lake, the next ingest reads them.
+        # Due at once: if this process dies before the metrics are in the lake, the next ingest run reads
+        # them.
         recorded = record_external_posts(session, row, posts, now, next_snapshot_at=lambda _published: now)
         known = list_publications_by_external_id(session, row.id, recorded.publication_ids)
         if row.platform in resources.flows.reads_per_day:

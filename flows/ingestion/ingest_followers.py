@@ -16,13 +16,16 @@ from flows.resources import open_resources
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="ingest-followers", retries=0)
 async def ingest_followers() -> dict[str, Any] | State[dict[str, Any]]:
-    """Read what is due now. Fails, after all else is done, with the accounts that could not be read."""
+    """Read what is due now.
+
+    Fails, after everything else is done, with the accounts that could not be read.
+    """
     async with open_resources() as (resources, pool):
         try:
             with run_exclusively(resources.store, "ingest-followers"):

@@ -1,4 +1,4 @@
-"""Flow: read the counters of publications whose next snapshot is due, every five minutes."""
+"""Flow: read the metrics of publications whose next snapshot is due, every five minutes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from flows.resources import open_resources
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="ingest-metrics", retries=0)
 async def ingest_metrics() -> dict[str, Any] | State[dict[str, Any]]:
-    """Measure what is due now. Fails, after all else is done, with the accounts that could not be read."""
+    """Measure what is due now.
+
+    Fails, after everything else is done, with the accounts that could not be read.
+    """
     async with open_resources() as (resources, pool):
         try:
             with run_exclusively(resources.store, "ingest-metrics"):

@@ -1,4 +1,4 @@
-"""From the store's rows and the connectors' answers to the rows of the lake. Pure; never a credential."""
+"""Convert store rows and connector results to lake rows. Pure functions; no credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def account_dim(row: AccountRow) -> AccountDim:
-    """Return what analysts may know of an account."""
+    """Return the dimension row of an account, with the fields that analysts may see."""
     return AccountDim(
         account_id=row.id,
         workspace_id=row.workspace_id,
@@ -27,7 +27,7 @@ def account_dim(row: AccountRow) -> AccountDim:
 
 
 def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None) -> PublicationDim:
-    """Return what analysts may know of a published publication; `placement` tells how its post got its time."""
+    """Return the dimension row of a published publication; `placement` says how its time was chosen."""
     if row.published_at is None:
         raise ValueError(f"publication {row.id} is {row.status}: only a published one enters the lake")
     return PublicationDim(
@@ -47,7 +47,7 @@ def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None
 
 
 def post_snapshot(row: Publication, metrics: PostMetrics, api_version: str | None) -> PostSnapshot:
-    """Return one publication's counters as a row."""
+    """Return the snapshot row of a publication's metrics."""
     if row.published_at is None:
         raise ValueError(f"publication {row.id} is {row.status}: only a published one is measured")
     return PostSnapshot(
@@ -63,7 +63,7 @@ def post_snapshot(row: Publication, metrics: PostMetrics, api_version: str | Non
 
 
 def account_snapshot(row: AccountRow, metrics: AccountMetrics, api_version: str | None) -> AccountSnapshot:
-    """Return one account's counters as a row."""
+    """Return the snapshot row of an account's metrics."""
     return AccountSnapshot(
         workspace_id=row.workspace_id,
         account_id=row.id,

@@ -1,7 +1,7 @@
-"""Read the counters of publications whose next snapshot is due: fetch -> lake -> mark in the store.
+"""Read the metrics of publications whose next snapshot is due: fetch -> lake -> mark in the store.
 
-A crash between two of the steps leads to the same publications being read again, never to a doubled row: the lake
-keeps one row per publication and moment, and only what is in the lake is marked.
+After a crash between two steps the same publications are read again, without duplicate rows: the lake keeps
+one row per publication and time, and only what is in the lake is marked.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 100
-"""Publications asked for at once: the largest number one platform takes in one request; others split it."""
+"""Publications per batch: the most that any platform accepts in one request; other connectors split it."""
 ROWS_PER_WRITE = 50_000
-"""Each commit has a fixed cost (0.4 s of CPU was measured), so a run writes few large ones."""
+"""Each commit has a fixed cost (0.4 s of CPU measured), so a run writes few large ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One platform answer, on its way into the lake."""
+    """One platform response to be written to the lake."""
 
     captured_at: datetime
     placed: Placed
@@ -65,9 +65,10 @@ async def read_due_metrics(
     account_ids: Collection[str] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
-    """Measure what is due by now (plus `ahead`, for whoever does not want to wait) and return what was done.
+    """Measure what is due now (plus `ahead`, for callers that do not want to wait) and return the report.
 
-    Raises ConflictError and SetupError where the lake cannot be written; what was fetched is then fetched again.
+    Raises ConflictError and SetupError if the lake cannot be written; the data is then fetched again by the
+    next run.
     """
     report = RunReport(
         "reading metrics", counts={"due": 0, "measured": 0, "snapshots": 0, "deleted": 0, "missing": 0}
@@ -92,7 +93,7 @@ async def read_due_metrics(
             placed = await fetch_placed(connector, asked, pool.api_version(connector.account.platform))
             readings.put_nowait(_Reading(clock(), placed))
             problems += placed.problems
-        if problems:  # what could be read is on its way into the lake already
+        if problems:  # write what was read so far
             raise OddAnswerError(problems)
 
     async with asyncio.TaskGroup() as tasks:
@@ -113,9 +114,9 @@ async def read_due_metrics(
 
 
 def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: RunReport) -> list[DueAccount]:
-    """Bring accounts and publications into the lake: a snapshot must find what it belongs to.
+    """Write accounts and publications to the lake, because snapshots refer to them.
 
-    Returns `due` without the publications that cannot enter it; the report says why.
+    Returns `due` without the publications that cannot be written; the report has the reasons.
     """
     from warehouse.lake.load import load_accounts, load_publications  # noqa: PLC0415 (see flows.resources)
 
@@ -141,7 +142,7 @@ def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: Run
 def write_readings(
     resources: Resources, readings: Sequence[_Reading], run_id: str, report: RunReport
 ) -> None:
-    """Load into the lake, then mark in the store; each a transaction of its own, in this order."""
+    """Load into the lake, then mark in the store; each in its own transaction, in this order."""
     from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
 
     rows = [snapshot for reading in readings for snapshot in reading.placed.snapshots]
@@ -164,7 +165,7 @@ def write_readings(
 async def _write_readings(
     resources: Resources, readings: asyncio.Queue[_Reading | None], run_id: str, report: RunReport
 ) -> None:
-    """Write what has arrived while the last write was under way: few large commits, not one per account."""
+    """Write what arrived during the previous write: few large commits instead of one per account."""
     finished = False
     while not finished:
         batch: list[_Reading] = []
@@ -183,7 +184,7 @@ def _keep_quick(resources: Resources, now: datetime) -> None:
     from warehouse.lake.maintenance import merge_if_many  # noqa: PLC0415 (see flows.resources)
 
     if merge_if_many(resources.lake, now):
-        logger.info("the lake's small files are merged")
+        logger.info("merging the lake's small files")
 
 
 def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:
@@ -197,7 +198,7 @@ def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] |
 
 
 def _grant(resources: Resources, due: list[DueAccount], now: datetime, report: RunReport) -> list[DueAccount]:
-    """Return what the platforms' budgets of paid reads allow; the rest stays due, and the report says so."""
+    """Return what the budgets of paid reads allow; the rest stays due and is listed in the report."""
     limits = {str(platform): limit for platform, limit in resources.flows.reads_per_day.items()}
     if not limits or not due:
         return due
@@ -205,7 +206,7 @@ def _grant(resources: Resources, due: list[DueAccount], now: datetime, report: R
         grant = grant_reads(session, due, limits, now)
     tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     for platform, count in grant.held_back.items():
-        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used"
+        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used up"
         report.defer(platform, reason, tomorrow)
         report.add(held_back=count)
     return grant.accounts

@@ -1,6 +1,7 @@
-"""Match a platform's answers with the publications that were asked for; one odd answer costs no other its place.
+"""Match a platform's response with the requested publications; one invalid entry does not affect the others.
 
-What cannot be placed is a problem in words: the caller keeps the rest, and raises the problems at the end.
+Entries that cannot be matched are reported as messages: the caller stores the rest and raises them at the
+end.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ if TYPE_CHECKING:
     from warehouse.store.models import Publication
 
 LONGEST_ID = 300
-"""What the store keeps of a platform's id."""
+"""Maximum length of a platform's id in the store."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAILURES_BEFORE_ANY_SUCCESS = 7
-"""A batch, its halves and its quarters: when all of them fail, no single post is the reason."""
+"""A batch, its halves and its quarters: if all of them fail, the cause is not a single post."""
 MOST_REQUESTS = 40
-"""Most requests that the search for odd posts in one batch of a hundred may take."""
+"""Maximum number of requests to isolate invalid posts in one batch of a hundred."""
 
 
 @dataclass(slots=True)
 class Placed:
-    """What of one batch's answer can be kept. Publications are named by their own ids."""
+    """The usable part of a batch's response. Publications are identified by their own ids."""
 
     measured: list[tuple[Publication, PostMetrics]] = field(default_factory=list)
     snapshots: list[PostSnapshot] = field(default_factory=list)
     """One for each of `measured`."""
     deleted: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    """Without an answer, or with one that cannot be kept: asked for again after a pause."""
+    """Without an entry, or with one that cannot be stored: requested again after a pause."""
     problems: list[str] = field(default_factory=list)
 
     def add(self, other: Placed) -> None:
-        """Take over what was placed of another batch."""
+        """Add the results of another batch."""
         self.measured += other.measured
         self.snapshots += other.snapshots
         self.deleted += other.deleted
@@ -55,10 +56,11 @@ class Placed:
 async def fetch_placed(
     connector: Connector, asked: Mapping[str, Publication], api_version: str | None
 ) -> Placed:
-    """Ask for these publications (by external id) and place the answers.
+    """Request the metrics of these publications (by external id) and match the response.
 
-    Where the platform's answer about one post cannot be read, the others are asked for without it. Raises what the
-    connector raises where the fault is the account's or passing, and where so many in a row fail that it must be.
+    If the platform's data about one post cannot be parsed, the others are requested without it. Raises the
+    connector's error if it concerns the account or is temporary, or if so many requests in a row fail that it
+    must be.
     """
     placed = Placed()
     waiting = deque([list(asked)])
@@ -71,7 +73,7 @@ async def fetch_placed(
             batch = await connector.fetch_metrics(ids)
         except (
             Exception
-        ) as error:  # an odd answer may raise anything; what concerns the whole account goes on up
+        ) as error:  # invalid data may raise anything; errors about the whole account are raised
             if _concerns_account(error):
                 raise
             first_error = first_error or error
@@ -92,7 +94,7 @@ async def fetch_placed(
 
 
 def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_version: str | None) -> Placed:
-    """Place the answers of one batch. Publications are given by external id."""
+    """Match the response of one batch. Publications are given by external id."""
     placed = Placed()
     unanswered = dict(asked)
     for metrics in batch.metrics:
@@ -101,7 +103,7 @@ def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_versi
         )
         if publication is None:
             placed.problems.append(
-                f"an answer about post {_show(metrics.external_id)}, which was not asked for, or a second one"
+                f"metrics of post {_show(metrics.external_id)}, which was not requested, or a duplicate"
             )
             continue
         fault = None
@@ -119,7 +121,7 @@ def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_versi
     for external_id in batch.deleted:
         publication = unanswered.pop(external_id, None)
         if publication is None:
-            placed.problems.append(f"post {_show(external_id)} is told deleted, and was not asked for")
+            placed.problems.append(f"post {_show(external_id)} is reported as deleted, but was not requested")
         else:
             placed.deleted.append(publication.id)
     placed.missing += [publication.id for publication in unanswered.values()]
@@ -127,7 +129,7 @@ def place_batch(asked: Mapping[str, Publication], batch: MetricsBatch, api_versi
 
 
 def find_readable_posts(posts: Sequence[ListedPost], problems: list[str]) -> list[ListedPost]:
-    """Return the listed posts that can be kept, texts free of what databases refuse; what is odd joins `problems`."""
+    """Return the listed posts that can be stored, with texts cleaned; add invalid ones to `problems`."""
     readable: list[ListedPost] = []
     for post in posts:
         fault = _find_listing_fault(post)
@@ -142,16 +144,16 @@ def find_readable_posts(posts: Sequence[ListedPost], problems: list[str]) -> lis
 
 def _find_listing_fault(post: ListedPost) -> str | None:
     if not isinstance(post.external_id, str) or not 0 < len(post.external_id) <= LONGEST_ID:
-        return "its id is no text that can be kept"
+        return "its id is not a text that can be stored"
     if _clean(post.external_id) != post.external_id:
-        return "its id holds characters that cannot be kept"
+        return "its id contains characters that cannot be stored"
     if not isinstance(post.published_at, datetime) or post.published_at.tzinfo is None:
-        return f"it was published at {post.published_at!r:.60}, no instant with a time zone"
+        return f"it was published at {post.published_at!r:.60}, which is not a time with a time zone"
     if post.published_at < EPOCH:
         return f"it was published at {post.published_at.isoformat()}, before 1970"
     words: tuple[object, ...] = (post.text, post.permalink or "")
     if not all(isinstance(word, str) for word in words):
-        return "its text or address is no text"
+        return "its text or address is not a text"
     return None
 
 
@@ -160,9 +162,9 @@ def _clean(text: str) -> str:
 
 
 def _concerns_account(error: Exception) -> bool:
-    """Whether the error says that the account or the platform cannot be read now, whichever post is asked for."""
+    """Whether the error means that the account or the platform cannot be read now, regardless of the post."""
     if isinstance(error, UnavailableError):
-        return error.status is None or error.status >= 300  # an answer with a 2xx could not be understood
+        return error.status is None or error.status >= 300  # a 2xx response that could not be parsed
     if isinstance(error, (RetryLaterError, UnsupportedError)):
         return True
     return isinstance(error, ConnectorError) and (

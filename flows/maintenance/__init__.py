@@ -1,4 +1,4 @@
-"""Nightly housekeeping, and the doctor that looks at an installation.
+"""Nightly maintenance, and the checks of `socialflow doctor`.
 
 Imported by `flows.deployments` and the command line.
 """

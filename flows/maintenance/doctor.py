@@ -1,4 +1,4 @@
-"""Is this installation well? Each check is one line: what was looked at, how it is, what to do."""
+"""Checks of `socialflow doctor`: each prints one line with what was checked, its status and the remedy."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Status = Literal["ok", "warning", "failed"]
 LOW_DISK_BYTES = 1_000_000_000
 FULL_DISK_BYTES = 100_000_000
 WEBHOOKS_LATE_SECONDS = 600
-"""A failing receiver is asked every five minutes at the least: only what waits longer waits for us."""
+"""A failing receiver is retried every five minutes at least, so a longer wait has its cause on our side."""
 _PACKAGES = ("prefect", "fastapi", "sqlalchemy", "duckdb", "duckdb-extension-ducklake", "pytz")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     check: str
     status: Status
@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | None = None) -> list[Finding]:
-    """Look at everything; nothing is made, migrated or changed, and whatever is broken is a finding."""
+    """Run all checks; nothing is created, migrated or changed, and every failure is a finding."""
     now = now or datetime.now(UTC)
     looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("home", lambda: [_check_home(warehouse)]),
@@ -71,9 +71,9 @@ def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | N
             findings += look()
         except WarehouseError as error:
             findings.append(Finding(name, "failed", error.message))
-        except Exception as error:  # noqa: BLE001 (whatever is broken is what the doctor is asked about)
+        except Exception as error:  # noqa: BLE001 (any failure is a finding)
             words = str(error).strip().splitlines()
-            detail = f"could not be looked at: {type(error).__name__}: {words[0] if words else ''}"
+            detail = f"could not be checked: {type(error).__name__}: {words[0] if words else ''}"
             findings.append(Finding(name, "failed", detail))
     return findings
 
@@ -93,9 +93,9 @@ def as_json(findings: list[Finding]) -> dict[str, Any]:
 def _check_home(settings: WarehouseSettings) -> Finding:
     home = settings.home
     if not home.exists():
-        return Finding("home", "warning", f"{home} does not exist yet: `socialflow up` makes it")
+        return Finding("home", "warning", f"{home} does not exist yet: `socialflow up` creates it")
     if not home.is_dir() or not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        return Finding("home", "failed", f"{home} is no folder that can be written: set SOCIALFLOW_HOME")
+        return Finding("home", "failed", f"{home} is not a writable folder: set SOCIALFLOW_HOME")
     key = home / "secret.key"
     if os.name == "posix" and key.exists() and key.stat().st_mode & 0o077:
         return Finding("home", "warning", f"{key} can be read by other users: chmod 600 {key}")
@@ -114,7 +114,7 @@ def _check_zones() -> Finding:
         ZoneInfo("Europe/Berlin")
     except ZoneInfoNotFoundError:
         return Finding("time zones", "failed", "no zone database: install the tzdata package")
-    return Finding("time zones", "ok", "the zone database is there")
+    return Finding("time zones", "ok", "the zone database is installed")
 
 
 def _check_packages() -> Iterator[Finding]:
@@ -129,16 +129,16 @@ def _check_packages() -> Iterator[Finding]:
 
 def _check_settings() -> Iterator[Finding]:
     for name, where, meant in find_unknown_settings():
-        hint = f"did you mean {meant}?" if meant else "remove it, or look its name up in docs/deployment.md"
-        yield Finding("settings", "warning", f"{name} in {where} is no setting and has no effect: {hint}")
+        hint = f"did you mean {meant}?" if meant else "remove it, or look up its name in docs/deployment.md"
+        yield Finding("settings", "warning", f"{name} in {where} is not a setting and has no effect: {hint}")
 
 
 def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime) -> Iterator[Finding]:
     if _is_unmade(settings):
-        yield Finding("store", "warning", "there is no store yet: `socialflow up` makes it")
+        yield Finding("store", "warning", "there is no store yet: `socialflow up` creates it")
         return
     with Store.open(settings, create=False) as store, store.read() as session:
-        yield Finding("store", "ok", f"{store.dialect}, the secret key fits")
+        yield Finding("store", "ok", f"{store.dialect}, the secret key matches")
         yield _check_clock(store)
         yield from _check_pauses(session)
         yield from _check_accounts(session, now)
@@ -151,7 +151,7 @@ def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime
 
 
 def _is_unmade(settings: WarehouseSettings) -> bool:
-    """Return whether nothing was ever kept in this home: no key, no store, no lake."""
+    """Return whether this home is empty: no key, no store, no lake."""
     kept = ("secret.key", "socialflow.sqlite", "lake")
     return settings.database_url is None and not any((settings.home / name).exists() for name in kept)
 
@@ -161,7 +161,7 @@ def _check_clock(store: Store) -> Finding:
     clock.sync()
     skew = clock.skew.total_seconds()
     if not clock.is_trusted:
-        detail = f"this machine's clock is {skew:+.1f} s off the store's: set it right (NTP); nothing is published here"
+        detail = f"this machine's clock is {skew:+.1f} s off the store's: correct it (NTP); nothing is published here"
         return Finding("clock", "failed", detail)
     return Finding("clock", "ok", f"{skew:+.1f} s off the store's")
 
@@ -170,7 +170,7 @@ def _check_pauses(session: Session) -> Iterator[Finding]:
     for workspace in list_workspaces(session):
         if workspace.publishing_paused_at is not None:
             since = f"{workspace.publishing_paused_at:%Y-%m-%d %H:%M} UTC"
-            detail = f"paused in workspace {workspace.name} since {since}: `socialflow resume` goes on"
+            detail = f"paused in workspace {workspace.name} since {since}: `socialflow resume` resumes"
             yield Finding("publishing", "warning", detail)
 
 
@@ -188,7 +188,9 @@ def _check_flows(session: Session, now: datetime, *, running: bool) -> Iterator[
         why = f"; it failed at {row.last_failed_at:%H:%M} UTC: {row.last_failure}" if failed else ""
         if row.name in behind:
             late = behind[row.name]
-            detail = f"has not done its work since {late.since:%Y-%m-%d %H:%M} UTC, it is due every {late.period}{why}"
+            detail = (
+                f"has not succeeded since {late.since:%Y-%m-%d %H:%M} UTC, it is due every {late.period}{why}"
+            )
             yield Finding(f"flow {row.name}", "failed" if running else "warning", detail)
         else:
             yield Finding(f"flow {row.name}", "warning" if failed else "ok", last + why)
@@ -213,34 +215,32 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
     state = get_queue_state(session, now)
     if state.late:
         minutes = state.oldest_late_seconds / 60
-        detail = f"{state.late} due posts are not out, the oldest for {minutes:.0f} min: is `socialflow up` running?"
+        detail = f"{state.late} due posts are not sent, the oldest for {minutes:.0f} min: is `socialflow up` running?"
         yield Finding("due posts", "failed", detail)
     else:
-        yield Finding("due posts", "ok", "none is late")
+        yield Finding("due posts", "ok", "none are late")
     if state.stale_unknown:
-        detail = (
-            f"{state.stale_unknown} posts may or may not be out for over 10 min (`socialflow posts list`)"
-        )
+        detail = f"{state.stale_unknown} posts have had an unknown outcome for over 10 min (`socialflow posts list`)"
         yield Finding("unknown outcomes", "failed", detail)
     if review := state.by_status.get("needs_review"):
-        detail = f"{review} posts wait for a person: `socialflow posts show ID` tells why"
+        detail = f"{review} posts need a decision: `socialflow posts show ID` says why"
         yield Finding("posts to review", "failed", detail)
 
 
 def _check_publishers(session: Session, *, running: bool) -> Finding:
-    """Heartbeats are by the store's clock, so they are judged by it."""
+    """Check the publishers' heartbeats, using the store's clock, which they are recorded with."""
     state = get_publishers_state(session, read_time(session))
     if abs(state.clock_skew_seconds) > CLOCK_TOLERANCE.total_seconds():
         detail = (
-            f"the clock of a publisher's machine is off by {state.clock_skew_seconds:+.1f} s from the store's: set it "
-            "right (NTP); until then that publisher sends nothing"
+            f"the clock of a publisher's machine is off by {state.clock_skew_seconds:+.1f} s from the store's: "
+            "correct it (NTP); until then that publisher sends nothing"
         )
         return Finding("publishers", "failed", detail)
     if state.awake:
-        return Finding("publishers", "ok", f"{state.awake} awake")
+        return Finding("publishers", "ok", f"{state.awake} running")
     if running:
-        return Finding("publishers", "failed", "none is awake: see logs/publisher-1.log in the home folder")
-    return Finding("publishers", "warning", "none is awake: `socialflow up` starts two")
+        return Finding("publishers", "failed", "none is running: see logs/publisher-1.log in the home folder")
+    return Finding("publishers", "warning", "none is running: `socialflow up` starts two")
 
 
 def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
@@ -250,7 +250,7 @@ def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
         yield Finding("webhooks", "warning", detail)
     if state.disabled or state.exhausted:
         detail = (
-            f"{state.disabled} disabled, {state.exhausted} deliveries given up: `socialflow webhooks list` tells why, "
+            f"{state.disabled} disabled, {state.exhausted} deliveries exhausted: `socialflow webhooks list` says why, "
             "`socialflow webhooks replay` sends again"
         )
         yield Finding("failing webhooks", "warning", detail)
@@ -262,7 +262,7 @@ def _check_lake(settings: WarehouseSettings, now: datetime) -> Iterator[Finding]
 
 
 def _count_measured(settings: WarehouseSettings) -> int:
-    """Return how many publications must be in the lake; 0 where the store cannot be asked, which is told apart."""
+    """Return how many publications must be in the lake; 0 if the store fails, which has its own finding."""
     try:
         with Store.open(settings, create=False) as store, store.read() as session:
             return count_measured(session)

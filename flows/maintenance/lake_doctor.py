@@ -1,4 +1,4 @@
-"""Is the lake well, and does the pipeline keep up? Files, commits, lag, gaps, failed checks, budgets."""
+"""Checks of the lake and the pipeline: files, commits, lag, gaps, failed data checks, read budgets."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     Line = tuple[str, Literal["ok", "warning", "failed"], str]
 
 MANY_FILES = 1_000
-"""Small files that a night of merging would have put together: queries slow down from here."""
+"""Number of small files, otherwise merged every night, above which queries slow down."""
 MAINTENANCE_LATE = timedelta(days=3)
 
 
 def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -> Iterator[Line]:
-    """Yield (check, status, detail). Raises SetupError where the lake cannot be opened.
+    """Yield (check, status, detail). Raises SetupError if the lake cannot be opened.
 
-    Read-only: a lake that is gone is not made anew. `measured`: how many publications the store knows to be in it.
+    Read-only: a missing lake is not created. `measured`: how many measured publications the store lists,
+    which the lake must contain.
     """
     catalog = local_catalog(settings)
     if catalog is not None and not catalog.exists():
@@ -46,12 +47,12 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
                 f"{len(lost)} Parquet files are missing or damaged ({lost[0]}): restore them from a backup"
             )
             yield "lake files", "failed", detail
-            return  # most other questions would fail on them
+            return  # most other checks would fail on them
         files, state = measure_files(lake), get_pipeline_state(lake, now)
         (known,) = lake.query(load_sql("maintenance/count_publications"))
     if known["publications"] < measured:
         detail = (
-            f"it knows {known['publications']} publications, and {measured} were measured: it was lost or replaced; "
+            f"it has {known['publications']} publications, but {measured} were measured: it was lost or replaced; "
             "restore it from a backup"
         )
         yield "lake contents", "failed", detail
@@ -78,7 +79,7 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
         detail = f"{state['never_measured']} publications older than a day were never measured"
         yield "measurement gaps", "warning", detail
     if state["failed_checks"]:
-        detail = f"{state['failed_checks']} numbers of the last day cannot be true: look at quality.findings"
+        detail = f"{state['failed_checks']} values of the last day are impossible: look at quality.findings"
         yield "data checks", "failed", detail
     elif state["warnings"]:
         yield (
@@ -117,4 +118,4 @@ def _describe_absence(settings: WarehouseSettings, catalog: Path, measured: int)
     if left or measured:
         what = f"its Parquet files are in {data}" if left else f"{measured} measured publications were in it"
         return "lake", "failed", f"the catalog {catalog} is missing, and {what}: restore it from a backup"
-    return "lake", "warning", "there is no lake yet: `socialflow up` makes it"
+    return "lake", "warning", "there is no lake yet: `socialflow up` creates it"

@@ -1,4 +1,4 @@
-"""Flow: keep the lake quick and small, every night."""
+"""Flow: maintain the lake and the store every night."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from flows.resources import Resources
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="maintain-lake", retries=0)
 async def maintain_lake() -> dict[str, Any] | State[dict[str, Any]]:
-    """Merge small files, expire old snapshots, remove what nothing refers to."""
+    """Merge small files, expire old snapshots, remove unused data."""
     with Resources.open() as resources:
         try:
             with run_exclusively(resources.store, "maintain-lake"):

@@ -1,4 +1,4 @@
-"""The nightly housekeeping, as plain functions."""
+"""Nightly maintenance, as plain functions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
 
 
 def forget_events(resources: Resources, before: datetime) -> int:
-    """Remove webhook events from before then, and their log; return how many. Many short transactions."""
+    """Delete older webhook events with their log, in many short transactions; return how many."""
     total = 0
     while True:
         with resources.store.write() as session:
@@ -48,13 +48,14 @@ def forget_events(resources: Resources, before: datetime) -> int:
 
 
 def remove_unused_uploads(resources: Resources, now: datetime) -> int:
-    """Remove uploads that nothing unsent needs and that are old enough; return how many."""
+    """Delete old uploads that no unsent post needs; return how many."""
     files = open_media_files(resources.warehouse)
     removed = 0
     while True:
         with resources.store.write() as session:
             ids = remove_unused(session, before=now - resources.warehouse.media_unused_after)
-        # After the commit: a file without a row is garbage, a row without a file would be a lost upload.
+        # Delete files after the commit: a file without a row is only garbage, a row without a file is a lost
+        # upload.
         for media_id in ids:
             files.remove(media_id)
         removed += len(ids)

@@ -1,4 +1,4 @@
-"""Does what `socialflow up` started run, and answer? Stopped in order, killed, and silent are three things."""
+"""Check the processes of `socialflow up`: running, stopped, killed or not responding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def examine_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iter
             yield (
                 "processes",
                 "failed",
-                "stopped without an orderly end (a power cut, kill -9): `socialflow up` starts it again",
+                "terminated abnormally (power failure, kill -9): `socialflow up` starts it again",
             )
         return
     addresses = (noted or {}).get("addresses")
@@ -49,7 +49,7 @@ def examine_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iter
     yield (
         "prefect",
         "ok" if status == 200 else "failed",
-        f"{prefect}/api/health" if status == 200 else f"{prefect}/api/health does not answer well: {answer}",
+        f"{prefect}/api/health" if status == 200 else f"{prefect}/api/health is not healthy: {answer}",
     )
     if status == 200:
         yield from _examine_runs(prefect, (noted or {}).get("since"))
@@ -72,20 +72,20 @@ def _examine_api(address: str) -> Line:
     return (
         "api",
         "failed",
-        f"{url} does not answer well: {', '.join(failed) + ' failed' if failed else answer}",
+        f"{url} is not healthy: {', '.join(failed) + ' failed' if failed else answer}",
     )
 
 
 def _examine_runs(prefect: str, since: object) -> Iterator[Line]:
-    """Find runs that Prefect takes for alive although their processes died before this launcher started."""
+    """Find runs that Prefect considers running although their processes died before this launcher started."""
     try:
         started = datetime.fromisoformat(str(since))
     except ValueError:
-        return  # an older launcher notes no start
+        return  # an older launcher does not record its start
     body = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}, "limit": RUNS_ASKED}
     status, answer = _ask(f"{prefect}/api/flow_runs/filter", body)
     if status != 200 or not isinstance(answer, list):
-        yield "prefect runs", "warning", f"could not be looked at: {answer}"
+        yield "prefect runs", "warning", f"could not be checked: {answer}"
         return
     dead = [run for run in answer if datetime.fromisoformat(run["state"]["timestamp"]) < started]
     if dead:
@@ -107,7 +107,7 @@ def _read_notes(warehouse: WarehouseSettings) -> dict[str, Any] | None:
 
 
 def _ask(url: str, body: object = None) -> tuple[int, Any]:
-    """Return status and JSON answer (or the reason in words, with status 0 where nothing answered)."""
+    """Return status and JSON response (or the error text, with status 0 if there was no response)."""
     headers = {"Content-Type": "application/json"}
     if access := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = "Basic " + base64.b64encode(access.encode()).decode()
@@ -116,7 +116,7 @@ def _ask(url: str, body: object = None) -> tuple[int, Any]:
         with urlopen(Request(url, data, headers), timeout=SECONDS) as answer:  # noqa: S310 (our own http address)
             return int(answer.status), _parse(answer.read())
     except HTTPError as error:
-        return error.code, _parse(error.read()) or f"it answers {error.code}"
+        return error.code, _parse(error.read()) or f"HTTP status {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         return 0, str(getattr(error, "reason", None) or error or type(error).__name__)
 

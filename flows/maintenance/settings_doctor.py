@@ -1,4 +1,4 @@
-"""Is there a SOCIALFLOW_ variable that nothing reads? A misspelt setting has no effect, and says nothing."""
+"""Find SOCIALFLOW_ variables that nothing reads: a misspelt setting is otherwise ignored silently."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _KINDS: tuple[type[BaseSettings], ...] = (
 
 
 def list_known_settings() -> set[str]:
-    """Return the name of every variable that some part of SocialFlow reads."""
-    # By name: the flows do not import the API, whose process reads these settings.
+    """Return the name of every environment variable that SocialFlow reads."""
+    # Listed by name: flows must not import api, whose process reads these settings.
     api = importlib.import_module("api.settings")
     kinds = (*_KINDS, api.ApiSettings, api.McpSettings)
     return set(_READ_BY_COMMANDS) | {
@@ -43,9 +43,9 @@ def list_known_settings() -> set[str]:
 
 
 def find_unknown_settings(folder: Path | None = None) -> Iterator[tuple[str, str, str | None]]:
-    """Yield (variable, where it is set, the name that was probably meant) of each that nothing reads.
+    """Yield (variable, where it is set, the closest known name) of each variable that nothing reads.
 
-    Looked at: the environment, and a `.env` file in `folder` (default: the current one).
+    Checks the environment and a `.env` file in `folder` (default: the current one).
     """
     known = list_known_settings()
     for where, names in (

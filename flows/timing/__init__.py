@@ -1,4 +1,4 @@
-"""The nightly computation of posting times.
+"""Nightly computation of posting times.
 
 Imported by `flows.deployments` and the command line.
 """

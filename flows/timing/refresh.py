@@ -1,4 +1,4 @@
-"""Compute the best posting times of every account anew, each in its audience's time zone."""
+"""Compute the best posting times of every account, each in its audience's time zone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def compute_all_optimal_times(
     resources: Resources, *, clock: Callable[[], datetime] = utc_now
 ) -> dict[str, Any]:
-    """Replace the advice in the lake and return a summary. Raises ConflictError, SetupError."""
+    """Replace the posting times in the lake and return a summary. Raises ConflictError, SetupError."""
     from warehouse.lake.load import load_accounts  # noqa: PLC0415 (see flows.resources)
-    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas: 60 MB that other flows spare)
+    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas takes 60 MB)
 
     timezones: dict[str, str] = {}
     accounts = []
@@ -31,12 +31,12 @@ def compute_all_optimal_times(
             for row in list_accounts(session, workspace.id):
                 timezones[row.id] = row.timezone or workspace.timezone
                 accounts.append(account_dim(row))
-    # Accounts without a single post are advised too, by their platform's profile.
+    # Accounts without posts get times, too, from their platform's profile.
     load_accounts(resources.lake, accounts)
     return dict(refresh_optimal_times(resources.lake, timezones=timezones, now=clock()))
 
 
 def raise_if_failed(summary: dict[str, Any]) -> None:
-    """Raise PartlyFailedError where the times of some accounts could not be computed as they should be."""
+    """Raise PartlyFailedError if the times of some accounts could not be computed properly."""
     if summary["failures"]:
         raise PartlyFailedError("computing posting times", summary["failures"], of=summary["accounts"])

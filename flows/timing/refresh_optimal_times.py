@@ -17,13 +17,13 @@ from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="refresh-optimal-times", retries=0)
 async def refresh_optimal_times() -> dict[str, Any] | State[dict[str, Any]]:
-    """Replace the advice of all accounts at once."""
+    """Replace the posting times of all accounts at once."""
     with Resources.open(all_cores=True) as resources:
         try:
             with run_exclusively(resources.store, "refresh-optimal-times"):

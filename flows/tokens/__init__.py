@@ -1,4 +1,4 @@
-"""Keeping access tokens fresh.
+"""Refresh access tokens.
 
 Imported by `flows.deployments`, the publisher and the command line.
 """

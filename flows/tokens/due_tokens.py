@@ -1,4 +1,4 @@
-"""Refresh every access token that ends soon, before a post needs it."""
+"""Refresh access tokens that expire soon, before a post needs them."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 async def refresh_ending_tokens(
     resources: Resources, pool: ConnectorPool, *, clock: Callable[[], datetime] = utc_now
 ) -> RunReport:
-    """Refresh what its platform's `refresh_before` says is due, and return what was done.
+    """Refresh the tokens that are due by their platform's `refresh_before`, and return the report.
 
-    A refused token marks its account with the platform's reason, and the report holds it as a failure. What ends soon
-    all the same is told by webhook (`account.expiring`), once for each token.
+    If a token is refused, its account is marked with the platform's reason and the report lists it as a
+    failure. Tokens that still expire soon are announced by webhook (`account.expiring`), once per token.
     """
     report = RunReport("refreshing tokens", counts={"refreshed": 0, "announced": 0})
     rows = await asyncio.to_thread(_list_due, resources, clock())
 
     async def refresh(row: AccountRow, connector: Connector) -> None:
-        # Where another process has refreshed it since it was listed, there is nothing left to do.
+        # If another process has refreshed it since it was listed, there is nothing left to do.
         seen = connector.account.credentials
         result = await refresh_account(resources.store, pool, row.id, clock=clock, seen=seen)
         if result == "refreshed":
             report.add(refreshed=1)
         elif result == "revoked":
-            raise GiveUpError("the platform refuses to renew the token: connect the account again")
+            raise GiveUpError("the platform refused to renew the token: connect the account again")
 
     await serve_accounts(
         rows,
@@ -60,7 +60,7 @@ async def refresh_ending_tokens(
 
 
 def _announce_expiring(resources: Resources, now: datetime) -> int:
-    """Tell of the tokens that nobody could renew: after the refreshes, so that only those are left."""
+    """Announce the tokens that could not be renewed: after the refreshes, so that only those are left."""
     with resources.store.write() as session:
         ending = list_expiring_accounts(session, now + EXPIRING_WITHIN)
         return announce_expiring(session, ending, now)
@@ -81,5 +81,5 @@ def _is_due(row: AccountRow, margin: timedelta | None, now: datetime) -> bool:
 def _refresh_before(platform: Platform) -> timedelta | None:
     try:
         return get_capabilities(platform).refresh_before
-    except UnsupportedError:  # no connector for it yet
+    except UnsupportedError:  # no connector for this platform yet
         return None

@@ -1,4 +1,4 @@
-"""Flow: refresh the access tokens that end soon, every ten minutes."""
+"""Flow: refresh the access tokens that expire soon, every ten minutes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from flows.tokens.due_tokens import refresh_ending_tokens
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="refresh-tokens", retries=0)
 async def refresh_tokens() -> dict[str, Any] | State[dict[str, Any]]:
-    """Refresh what is due. Fails, after all else is done, with the accounts whose owner must connect them again."""
+    """Refresh what is due. Fails, after everything else is done, with the accounts to connect again."""
     async with open_resources() as (resources, pool):
         try:
             with run_exclusively(resources.store, "refresh-tokens"):

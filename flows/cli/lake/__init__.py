@@ -1,4 +1,4 @@
-"""Commands on the lake: analytics, SQL, exports, imports, maintenance.
+"""Commands for the lake: analytics, SQL, exports, imports, maintenance.
 
 Imported by `flows.cli` on demand; `settings` also by other commands that read the lake.
 """

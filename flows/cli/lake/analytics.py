@@ -1,4 +1,4 @@
-"""`socialflow analytics`: what posts and accounts achieved, from the lake."""
+"""`socialflow analytics`: metrics of posts and accounts, from the lake."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Show results of posts and accounts. What was not measured is empty (null), never 0.",
+    help="Show metrics of posts and accounts. Unmeasured values are empty (null), never 0.",
 )
 
 LATEST = "latest"
 
 PeriodOption = Annotated[str | None, typer.Option(help=f"1d to 365d, up to now; default: {DEFAULT_PERIOD}.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="ISO 8601, included; instead of --period.")]
-ToOption = Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded; default: now.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="ISO 8601, inclusive; instead of --period.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive; default: now.")]
 PlatformOption = Annotated[str | None, typer.Option(help="Only this platform.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account, by its id.")]
 
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """The options that most commands share, checked."""
+    """Filter options shared by most commands, validated."""
 
     workspace_id: str
     platform: Any
@@ -70,12 +70,10 @@ def overview(
     end: ToOption = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="ISO 8601: only what was measured by then counts.")
-    ] = None,
+    as_of: Annotated[str | None, typer.Option(help="ISO 8601: use only data measured by this time.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sum up a period: posts published in it, what they have earned, new followers, the best posts."""
+    """Summarize a period: posts published in it, their results so far, new followers, top posts."""
     with open_workspace() as opened:
         asked = resolve_period(period, start, end, opened.zone, opened.now)
         wanted = _read_filter(opened, platform, account_id)
@@ -103,13 +101,13 @@ def posts(
     age: Annotated[
         str,
         typer.Option(
-            help=f"Compare posts at this age: {', '.join(AGES)}, or latest = by their newest figures."
+            help=f"Compare posts at this age: {', '.join(AGES)}, or latest = by their newest metrics."
         ),
     ] = "24h",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank the posts that were published in a period, at equal age."""
+    """Rank the posts published in a period, at equal age."""
     require_choice(sort, METRICS, field="sort")
     require_choice(age, (*AGES, LATEST), field="age")
     with open_workspace() as opened:
@@ -149,7 +147,7 @@ def post(
     post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a post did over time: every measurement of each of its publications."""
+    """Show a post's metrics over time: every measurement of each publication."""
     with open_workspace() as opened:
         get_post(opened.session, opened.workspace_id, post_id)
     with _open_lake() as lake:
@@ -201,7 +199,7 @@ def account(
     end: ToOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how an account did in a period, and its followers day by day."""
+    """Show an account's results in a period, and its followers per day."""
     with open_workspace() as opened:
         asked = resolve_period(period, start, end, opened.zone, opened.now)
         row = get_account(opened.session, opened.workspace_id, account_id)
@@ -232,7 +230,7 @@ def timing_lift(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare posts placed by the advice with posts placed at random.
+    """Compare posts at recommended times with posts at random times.
 
     Needs an experiment: `socialflow workspace set --random-share 0.2`.
     """
@@ -263,9 +261,9 @@ def export(
         ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="ISO 8601, included: the table's own time.")
+        str | None, typer.Option("--from", help="ISO 8601, inclusive: the table's time column.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive.")] = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`socialflow lake`: the lake itself, for those who work with it directly."""
+"""`socialflow lake`: direct access to the lake."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from flows.cli.output import JsonOption, print_json, say
 from warehouse.settings import WarehouseSettings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Reach and keep up the lake."
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Attach and maintain the lake."
 )
 
 
 @app.callback()
 def lake() -> None:
-    """Reach and keep up the lake."""
+    """Access and maintain the lake."""
 
 
 class Form(StrEnum):
-    """Where the statements are to be used."""
+    """Where the statements will be used."""
 
     BOTH = "both"
     CLI = "cli"
@@ -39,7 +39,7 @@ def attach(
     ] = Form.BOTH,
     as_of: AsOfOption = None,
 ) -> None:
-    """Print the statements that attach the lake, read-only, in your own DuckDB. They hold no secret."""
+    """Print the statements that attach the lake read-only in your own DuckDB. They contain no secret."""
     from warehouse.lake import analyst_access  # noqa: PLC0415 (DuckDB costs 40 MB; `lake --help` needs none of it)
 
     settings, then = WarehouseSettings(), parse_as_of(as_of)
@@ -61,7 +61,7 @@ def attach(
 
 @app.command("rebuild-marts")
 def rebuild(*, as_json: JsonOption = False) -> None:
-    """Make every mart again from raw; needed only after a mistake, the result is the same."""
+    """Rebuild every mart from raw data. Only needed for repair; the result is the same."""
     from flows.resources import Resources  # noqa: PLC0415 (as above)
     from warehouse.lake.maintenance import rebuild_marts  # noqa: PLC0415 (as above)
 

@@ -1,4 +1,4 @@
-"""`socialflow export`: the marts and dimensions as files of one's own."""
+"""`socialflow export`: write the marts and dimensions to files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def export(
     as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write every mart and dimension of the lake, all from one snapshot; it appears when it is complete."""
+    """Write every mart and dimension from one snapshot of the lake. The output appears when complete."""
     with show_progress("exporting", total=None) as advance:
 
         def progress(_table: str, _number: int, _of: int) -> None:

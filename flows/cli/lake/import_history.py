@@ -1,4 +1,4 @@
-"""`socialflow import-history`: past posts from a file, for accounts that are not (or not yet) connected."""
+"""`socialflow import-history`: import past posts from a file, also for accounts that are not connected."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def import_file(
     ],
     platform: Annotated[str, typer.Option(help="Where the posts were published.")],
     account: Annotated[
-        str | None, typer.Option(help="Whose posts they are; left out, the file's column `account` says so.")
+        str | None, typer.Option(help="Account of the posts; default: the file's column `account`.")
     ] = None,
     timezone: Annotated[
         str, typer.Option(help="Zone of times without offset: Europe/Berlin, -05:00, ...")
     ] = "UTC",
     as_json: JsonOption = False,
 ) -> None:
-    """Load a file of past posts; rows with something wrong are reported, all others loaded, each once."""
+    """Import a file of past posts; invalid rows are reported, all others are loaded once."""
     chosen = parse_platform(platform)
     now = datetime.now(UTC)
     with Resources.open() as resources:
@@ -95,6 +95,6 @@ def _tell(report: ImportReport) -> None:
         say(f"note: {note}")
     bad_lines = len({row.line for row in report.rejected})
     say(
-        f"{report.rows} rows: {report.loaded} loaded, {report.already_there} already there, {bad_lines} rejected, "
+        f"{report.rows} rows: {report.loaded} loaded, {report.already_there} already imported, {bad_lines} rejected, "
         f"{report.skipped} left for later; {len(report.accounts)} account(s)"
     )

@@ -1,4 +1,4 @@
-"""`socialflow sql`: ask the lake, read-only, beside everything that runs."""
+"""`socialflow sql`: query the lake, read-only, while everything else runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN_ROWS = 100
 
 
 class Format(StrEnum):
-    """How rows are written."""
+    """Output format of rows."""
 
     TABLE = "table"
     CSV = "csv"
@@ -64,7 +64,7 @@ def sql(
     ] = LONGEST_SECONDS,
     as_of: AsOfOption = None,
 ) -> None:
-    """Run one statement on the lake and print its rows. docs/warehouse.md has the map of the tables."""
+    """Run one statement on the lake and print its rows. docs/warehouse.md describes the tables."""
     kind = chosen or _format_of(output)
     if kind is Format.TABLE and output is not None:
         raise InvalidInputError(

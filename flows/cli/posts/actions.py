@@ -1,4 +1,4 @@
-"""`socialflow posts cancel|reschedule|retry|resolve|approve|reject`: what a person can do about a post."""
+"""`socialflow posts cancel|reschedule|retry|resolve|approve|reject`: actions on a post."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 BY = "cli"
 PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
-PublicationId = Annotated[str, typer.Argument(help="As `socialflow posts show` names it.")]
+PublicationId = Annotated[str, typer.Argument(help="Id from `socialflow posts show`.")]
 
 
 def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Cancel what has not been sent. What is out stays out."""
+    """Cancel the unsent publications of a post. Published ones stay published."""
     _act(
         lambda context: cancel_post(context.session, context.workspace_id, post_id, context.now),
         as_json=as_json,
@@ -45,8 +45,8 @@ def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
 
 
 def delete(*, post_id: PostId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Cancel a post, as `DELETE /api/v1/posts/ID` does. What is out stays out."""
-    confirm(f"Cancel everything of {post_id} that has not been sent?", yes=yes)
+    """Cancel a post, as `DELETE /api/v1/posts/ID` does. Published publications stay published."""
+    confirm(f"Cancel the unsent publications of {post_id}?", yes=yes)
     cancel(post_id=post_id, as_json=as_json)
 
 
@@ -60,7 +60,7 @@ def reschedule(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set another time for what has not been sent."""
+    """Move the unsent publications of a post to another time."""
     when = read_when(at, queue=queue)
     if when is None:
         raise InvalidInputError("give --at or --queue", field="scheduled_at", code="missing_time")
@@ -81,7 +81,7 @@ def retry(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send the failed publications of a post again, at once."""
+    """Retry the failed publications of a post at once."""
     _act(
         lambda context: retry_post(
             context.session, context.workspace_id, post_id, context.now, publication_ids=publication or ()
@@ -94,13 +94,13 @@ def resolve(
     *,
     post_id: PostId,
     publication_id: PublicationId,
-    decision: Annotated[str, typer.Option(help="published (it is out), send (now), or discard.")],
+    decision: Annotated[str, typer.Option(help="published (it is on the platform), send (now), or discard.")],
     external_id: Annotated[
-        str | None, typer.Option(help="With published: the platform's id, so that it can be measured.")
+        str | None, typer.Option(help="With published: the platform's id of the post, to read its metrics.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide on a publication in needs_review, once you have looked on the platform."""
+    """Resolve a publication in needs_review, after you have checked the platform."""
     _act(
         lambda context: resolve_publication(
             context.session,
@@ -116,7 +116,7 @@ def resolve(
 
 
 def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Let a post that waits for approval go out at its time."""
+    """Approve a post: it is sent at its time."""
     max_lateness = WarehouseSettings().max_lateness
     _act(
         lambda context: approve_post(
@@ -129,10 +129,10 @@ def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
 def reject(
     *,
     post_id: PostId,
-    reason: Annotated[str, typer.Option(help="Why, for its author.")],
+    reason: Annotated[str, typer.Option(help="Reason, shown to its author.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Send a post that waits for approval back to its author, as a draft."""
+    """Reject a post: it goes back to its author as a draft."""
     _act(
         lambda context: reject_post(context.session, context.workspace_id, post_id, BY, reason, context.now),
         as_json=as_json,

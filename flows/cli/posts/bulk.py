@@ -1,4 +1,4 @@
-"""`socialflow posts import`: many posts from one file, with a report on each row."""
+"""`socialflow posts import`: create many posts from one file, with a report per row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="CSV (.csv), a JSON array (.json), or JSON lines.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, save nothing.")] = False,
     each: Annotated[
-        bool, typer.Option("--each", help="Save what is right; default: nothing unless all rows are.")
+        bool, typer.Option("--each", help="Save the valid rows; default: nothing unless all rows are valid.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,4 +58,4 @@ def _tell(report: BulkReport) -> None:
     ]
     print_records(rows, ["line", "status", "post_id", "scheduled_at", "what"])
     saved = "nothing was saved" if not report.created else f"{report.created} saved"
-    say(f"{report.total} rows, {report.failed} wrong, {saved}{' (dry run)' if report.dry_run else ''}")
+    say(f"{report.total} rows, {report.failed} invalid, {saved}{' (dry run)' if report.dry_run else ''}")

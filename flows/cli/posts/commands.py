@@ -1,4 +1,4 @@
-"""`socialflow posts`: schedule, change and list posts, and see why a post is where it is."""
+"""`socialflow posts`: create, change, list and show posts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Schedule, change and list posts, and decide on those that need it.",
+    help="Schedule, change, list and review posts.",
 )
 
 STATUSES = ("draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled")
@@ -81,19 +81,19 @@ def create(
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
     variant: VariantsOption = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Keep it, do not send it.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Save it as a draft.")] = False,
     client_ref: ClientRefOption = None,
     allow_duplicate: DuplicateOption = False,
     idempotency_key: Annotated[
         str | None,
         typer.Option(
-            help="Any string of your own: the same command again within 24 hours makes no second post."
+            help="Unique string: repeating the command with it within 24 hours creates no second post."
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, save nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Schedule a post, or publish it at once where neither --at nor --queue is given."""
+    """Schedule a post, or publish it at once if neither --at nor --queue is given."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -118,7 +118,7 @@ def create(
         }
         wish = read_shape(PostWish, wish_fields.given)
         if dry_run:
-            # The files are part of the transaction, which is undone.
+            # The files are part of the transaction, which is rolled back.
             _preview(wish, wish_fields.images, with_lake=needs_lake(when), as_json=as_json)
             return
         with open_planner_with(wish_fields.images, with_lake=needs_lake(when)) as context:
@@ -130,7 +130,7 @@ def create(
 def edit(
     *,
     post_id: PostId,
-    content: Annotated[str | None, typer.Option(help="Another text.")] = None,
+    content: Annotated[str | None, typer.Option(help="New text.")] = None,
     platform: PlatformsOption = None,
     account: AccountsOption = None,
     at: AtOption = None,
@@ -151,14 +151,15 @@ def edit(
         ),
     ] = None,
     draft: Annotated[
-        bool | None, typer.Option("--draft/--schedule", help="Keep it as a draft, or send it at its time.")
+        bool | None,
+        typer.Option("--draft/--schedule", help="Whether it stays a draft, or is sent at its time."),
     ] = None,
     client_ref: ClientRefOption = None,
     allow_duplicate: DuplicateOption = False,
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a post of which nothing is sent yet; what is left out stays."""
+    """Change a post that has not been sent; omitted options stay unchanged."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -203,8 +204,10 @@ def list_(
     ] = None,
     platform: Annotated[str | None, typer.Option(help="Only posts on this platform.")] = None,
     account: Annotated[str | None, typer.Option(help="Only posts on this account, by its id.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Scheduled at or after it, ISO 8601.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Scheduled before it, ISO 8601.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Scheduled at or after this time, ISO 8601.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Scheduled before this time, ISO 8601.")] = None,
     recurrence: Annotated[str | None, typer.Option(help="Only posts of this recurrence.")] = None,
     approval: Annotated[str | None, typer.Option(help=f"One of: {', '.join(APPROVALS)}.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
@@ -245,7 +248,7 @@ def list_(
 
 @app.command()
 def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Show a post's story: when claimed, sent and answered on each account, and why it is not out yet."""
+    """Show a post's history per account: when it was claimed, sent and answered, or why it was not sent."""
     with open_workspace() as opened:
         post = get_post(opened.session, opened.workspace_id, post_id)
         publications = list_publications(opened.session, [post.id])[post.id]
@@ -289,8 +292,8 @@ def _create_once(
     return shown
 
 
-class _Undo(Exception):  # noqa: N818 (no error: it ends a transaction that must not be saved)
-    """Ends the transaction of a dry run."""
+class _Undo(Exception):  # noqa: N818 (not an error: it ends a transaction that must not be saved)
+    """Rolls back the transaction of a dry run."""
 
 
 def _undo() -> None:
@@ -305,7 +308,7 @@ def _preview(wish: PostWish, images: list[Any], *, with_lake: bool, as_json: boo
             _undo()
     except _Undo:
         pass
-    assert plan is not None  # noqa: S101 (it ends by _Undo, after the plan)
+    assert plan is not None  # noqa: S101 (the block always ends with _Undo, after the plan)
     told = {
         "scheduled_at": plan.draft.scheduled_at,
         "placement": describe_placement(plan.draft.details),
@@ -322,7 +325,7 @@ def _preview(wish: PostWish, images: list[Any], *, with_lake: bool, as_json: boo
     if as_json:
         print_json(told)
         return
-    say(f"the post is valid for {len(plan.draft.targets)} account(s); nothing was saved")
+    say(f"the post is valid for {len(plan.draft.targets)} account(s); it was not saved")
     for words in plan.warnings:
         say(words)
 
@@ -335,13 +338,13 @@ def _tell_saved(shown: dict[str, Any], *, as_json: bool) -> None:
     if shown["status"] == "draft":
         say(f"{shown['id']} is saved as a draft for {count} account(s)")
     else:
-        say(f"{shown['id']} goes out at {_minute(shown['scheduled_at'])} UTC to {count} account(s)")
+        say(f"{shown['id']} is scheduled for {_minute(shown['scheduled_at'])} UTC to {count} account(s)")
     note = (shown["scheduling"] or {}).get("note")
     for words in [*([note] if note else []), *shown["warnings"]]:
         say(words)
 
 
-def _minute(at: Any) -> str:  # noqa: ANN401 (a datetime, or the text of one in a repeated answer)
+def _minute(at: Any) -> str:  # noqa: ANN401 (a datetime, or its text in a replayed response)
     return str(at)[:19].replace("T", " ")
 
 

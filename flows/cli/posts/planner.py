@@ -1,4 +1,4 @@
-"""How commands use `warehouse.planning`: its context, files for `--image`, and errors that name the option."""
+"""Open `warehouse.planning` for commands: context, files for `--image`, errors that name the option."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_planner(*, with_lake: bool = False, only_reads: bool = False) -> Iterator[PlanningContext]:
-    """Open the store, and the lake where it is needed, and yield the context of one transaction.
+    """Open the store, and the lake if needed, and yield the planning context of one transaction.
 
-    The lake is opened first, since the transaction should be short, and only on request, since DuckDB takes 40 MB
-    and half a second (see `warehouse.planning.times.needs_lake`). Raises SetupError where there is no lake yet.
+    The lake is opened first, to keep the transaction short, and only on request, since DuckDB takes 40 MB and
+    half a second (see `warehouse.planning.times.needs_lake`). Raises SetupError if there is no lake yet.
     """
     settings = WarehouseSettings()
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def open_planner(*, with_lake: bool = False, only_reads: bool = False) -> Iterat
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What one `--image` names: an address, or a file of this machine and what is known of it."""
+    """One `--image` value: an address, or a local file with its checked properties."""
 
     url: str
     path: Path | None = None
@@ -55,7 +55,7 @@ class Image:
 
 
 def read_image(value: str, *, max_bytes: int) -> Image:
-    """Return what `--image` names. Raises InvalidInputError that names the file."""
+    """Return the image of an `--image` value. Raises InvalidInputError that names the file."""
     if "://" in value or value.startswith(UPLOAD_PREFIX):
         return Image(value)
     path = Path(value).expanduser()
@@ -64,7 +64,7 @@ def read_image(value: str, *, max_bytes: int) -> Image:
             checked = check_file(file, filename=path.name, max_bytes=max_bytes, name=value)
     except OSError as error:
         raise InvalidInputError(
-            f"{value} cannot be read ({error.strerror or type(error).__name__}): give a picture's file, or an "
+            f"{value} cannot be read ({error.strerror or type(error).__name__}): give a picture file, or an "
             "address that begins with https://",
             field="media",
         ) from None
@@ -73,9 +73,9 @@ def read_image(value: str, *, max_bytes: int) -> Image:
 
 @contextmanager
 def open_planner_with(images: Sequence[Image], *, with_lake: bool = False) -> Iterator[PlanningContext]:
-    """Open the planner as `open_planner` does, the images' files saved and recorded as uploads.
+    """Open the planner as `open_planner` does, and save and record the images' files as uploads.
 
-    They stay only where the block ends without an error.
+    They are kept only if the block ends without an error.
     """
     with ExitStack() as stack:
         kept = []
@@ -107,19 +107,19 @@ OPTIONS: Mapping[str, str] = {
     "media": "--image",
     "file": "--image",
 }
-"""The option of a command for each field of a wish."""
+"""The command line option of each post field."""
 
 
 @contextmanager
 def naming_options(options: Mapping[str, str] = OPTIONS) -> Iterator[None]:
-    """Put the option's name before the message of an InvalidInputError about a field."""
+    """Prefix the message of an InvalidInputError about a field with the option's name."""
     try:
         yield
     except InvalidInputError as error:
         option = options.get(error.field.partition("/")[0])
         if option is None:
             raise
-        # The message of a wrong shape begins with the field, which the option replaces.
+        # A validation message starts with the field name, which is replaced by the option's.
         words = error.entries[0]["detail"] if isinstance(error, InvalidShapeError) else error.message
         named = InvalidInputError(f"{option}: {words}", field=error.field, code=error.code)
         named.entries = error.entries
@@ -145,6 +145,6 @@ def _make_context(
 
 
 def _open_lake(settings: WarehouseSettings) -> Lake:
-    from warehouse.lake.connect import Lake  # noqa: PLC0415 (DuckDB: only where it is needed)
+    from warehouse.lake.connect import Lake  # noqa: PLC0415 (DuckDB, only if needed)
 
     return Lake.open(settings, read_only=True)

@@ -1,4 +1,4 @@
-"""`socialflow recurrences`: rules that make posts again and again."""
+"""`socialflow recurrences`: rules for recurring posts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Create, change and delete rules that make posts again and again.",
+    help="Create, change and delete rules for recurring posts.",
 )
 
 RecurrenceId = Annotated[str, typer.Argument(help="As `socialflow recurrences list` shows it.")]
@@ -71,7 +71,7 @@ def create(
     allow_duplicate: DuplicateOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a rule and the posts of its first two weeks; the others follow by themselves."""
+    """Create a rule and the posts of its first two weeks; later posts are created automatically."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -109,7 +109,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rules that make posts, newest first."""
+    """List the active rules, newest first."""
     with open_workspace() as opened:
         rows, more = store_recurrences.list_recurrences(opened.session, opened.workspace_id, limit=limit)
         shown = [describe_recurrence(opened.session, row, opened.now) for row in rows]
@@ -138,10 +138,8 @@ def edit(
     rule: Annotated[str | None, typer.Option(help=RuleHelp)] = None,
     starts_at: Annotated[str | None, typer.Option(help=StartHelp)] = None,
     timezone: Annotated[str | None, typer.Option(help=ZoneHelp)] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option(help=f"{SkipHelp} Replaces those that are left out now.")
-    ] = None,
-    content: Annotated[str | None, typer.Option(help="Another text for its posts.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help=f"{SkipHelp} Replaces the current ones.")] = None,
+    content: Annotated[str | None, typer.Option(help="New text of its posts.")] = None,
     platform: PlatformsOption = None,
     account: AccountsOption = None,
     link: LinkOption = None,
@@ -161,7 +159,7 @@ def edit(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a rule, and with it every post of it that is neither sent nor changed by hand."""
+    """Change a rule and all of its posts that are unsent and were not changed by hand."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -197,14 +195,12 @@ def edit(
 def delete(
     *,
     recurrence_id: RecurrenceId,
-    posts: Annotated[
-        str, typer.Option(help="What becomes of its posts that are not sent yet: cancel or keep.")
-    ] = "cancel",
+    posts: Annotated[str, typer.Option(help="What to do with its unsent posts: cancel or keep.")] = "cancel",
     if_version: VersionOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End a rule. What is sent, or being sent, stays."""
+    """End a rule. Posts that are sent or being sent stay."""
     require_choice(posts, ("cancel", "keep"), field="posts")
     confirm(f"End {recurrence_id}? Its unsent posts: {posts}.", yes=yes)
     with open_workspace() as opened:
@@ -232,7 +228,7 @@ def preview(
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the coming occurrences of a rule without saving it."""
+    """Show the next occurrences of a rule without saving it."""
     with naming_options(), open_planner() as context:
         read = read_rule(context, rule, starts_at, timezone=timezone, exdates=skip or ())
         found, more = list_upcoming(read, context.now, limit)

@@ -1,4 +1,4 @@
-"""The options of `posts create|edit` and `recurrences create|edit`, read as the fields of a wish."""
+"""Parse the options of `posts create|edit` and `recurrences create|edit` into post fields."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AtOption = Annotated[
     ),
 ]
 QueueOption = Annotated[
-    bool, typer.Option("--queue", help="At the next free slot of the accounts' queues, in place of --at.")
+    bool, typer.Option("--queue", help="At the next free slot of the accounts' queues, instead of --at.")
 ]
 TimezoneOption = Annotated[str | None, typer.Option("--timezone", help="IANA zone of --at.")]
 ExperimentOption = Annotated[
@@ -43,14 +43,14 @@ ExperimentOption = Annotated[
         "--experiment/--no-experiment", help="With --at optimal: an experiment may choose the time."
     ),
 ]
-LinkOption = Annotated[str | None, typer.Option("--link", help="A web address shown with the post.")]
+LinkOption = Annotated[str | None, typer.Option("--link", help="Web address shown with the post.")]
 ImagesOption = Annotated[
     list[str] | None,
-    typer.Option("--image", help="A picture's file, or its public address, or upload:ID; repeat the option."),
+    typer.Option("--image", help="Picture file, public address, or upload:ID; repeat the option."),
 ]
 VideosOption = Annotated[
     list[str] | None,
-    typer.Option("--video", help="A video's file, or its public address, or upload:ID; repeat the option."),
+    typer.Option("--video", help="Video file, public address, or upload:ID; repeat the option."),
 ]
 AltTextsOption = Annotated[
     list[str] | None,
@@ -67,29 +67,27 @@ FirstCommentOption = Annotated[
 ]
 VariantsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--variant", metavar="PLATFORM=TEXT", help="What one platform gets instead; repeat the option."
-    ),
+    typer.Option("--variant", metavar="PLATFORM=TEXT", help="Text for one platform; repeat the option."),
 ]
 ClientRefOption = Annotated[
     str | None, typer.Option("--client-ref", help="Your own reference, shown with the post.")
 ]
-DuplicateOption = Annotated[bool, typer.Option("--allow-duplicate", help="Accept the same content again.")]
+DuplicateOption = Annotated[bool, typer.Option("--allow-duplicate", help="Allow the same content again.")]
 VersionOption = Annotated[
     int | None,
-    typer.Option("--if-version", help="Change it only if its version is still this one."),
+    typer.Option("--if-version", help="Change it only if it still has this version."),
 ]
 
 
 @dataclass(slots=True)
 class WishFields:
-    """The fields of a wish that options have given, and the files among its media."""
+    """Post fields given as options, and the files among their media."""
 
     given: dict[str, Any]
     images: list[Image] = field(default_factory=list)
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields with each file's checksum in place of its upload's id, which is new each time."""
+        """Return the fields with file checksums instead of upload ids, which are new each time."""
         named = {one.url: one.checked.sha256 for one in self.images if one.checked is not None}
         media = [{**item, "url": named.get(item["url"], item["url"])} for item in self.given.get("media", ())]
         return {**self.given, "media": media}
@@ -109,7 +107,7 @@ def read_wish_fields(
     variants: Sequence[str] | None,
     client_ref: str | None,
 ) -> WishFields:
-    """Return the fields of the options that were given; an option left out is no field. Raises InvalidInputError."""
+    """Return the fields of the given options; an omitted option is left out. Raises InvalidInputError."""
     options = {
         "content": content,
         "platforms": list(platforms or ()) or None,
@@ -125,7 +123,7 @@ def read_wish_fields(
     media: list[dict[str, Any]] = []
     for kind, values in (("image", images or ()), ("video", videos or ())):
         for value in values:
-            # Checked before anything is opened: a file that cannot be sent is reported at once.
+            # Check files before opening a store, so that invalid ones are reported at once.
             one = read_image(value, max_bytes=most)
             wish.images.append(one)
             media.append({"url": one.url, "kind": kind})
@@ -143,7 +141,7 @@ def read_wish_fields(
 
 
 def read_when(at: str | None, *, queue: bool) -> str | None:
-    """Return `scheduled_at` of --at and --queue. Raises InvalidInputError for both."""
+    """Return `scheduled_at` from --at or --queue. Raises InvalidInputError if both are given."""
     if queue and at is not None and at.strip().lower() != QUEUE:
         raise InvalidInputError(
             "give --at or --queue, one of them", field="scheduled_at", code="conflicting_time"
@@ -154,9 +152,9 @@ def read_when(at: str | None, *, queue: bool) -> str | None:
 def clear_fields(
     names: Sequence[str], given: Mapping[str, Any], *, more: Mapping[str, tuple[str, Any]]
 ) -> dict[str, Any]:
-    """Return the fields that --clear empties; `more` are names beyond those of every wish: (field, empty value).
+    """Return the fields to clear; `more` adds names to the common ones: (field, empty value).
 
-    Raises InvalidInputError: an unknown name, or a field that is given too.
+    Raises InvalidInputError for an unknown name, or a field that is also set.
     """
     empty: dict[str, tuple[str, Any]] = {
         "link": ("link", None),
@@ -185,7 +183,7 @@ def _read_variants(texts: Sequence[str]) -> dict[str, dict[str, str]]:
         platform, equals, content = text.partition("=")
         if not equals or not platform.strip():
             raise InvalidInputError(
-                f"{text!r} is no variant: write PLATFORM=TEXT, such as mastodon=Hello", field="variants"
+                f"{text!r} is not a variant: write PLATFORM=TEXT, such as mastodon=Hello", field="variants"
             )
         if platform.strip() in variants:
             raise InvalidInputError(

@@ -141,7 +141,7 @@ def test_nobody_comes_back(server: Server, tmp_path: Path) -> None:
     command = begin(server, tmp_path / "opened", "twitter", "--no-open", "--timeout", "1")
     _, said = command.communicate(timeout=60)
     assert command.returncode == 1
-    assert "nobody came back" in said.splitlines()[-1]
+    assert "nobody returned" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_sessions_are_listed_and_ended(tenant: Tenant, browser: httpx.Client) ->
     with sign_in(tenant.server, make_key(tenant, "read")) as other:
         own = other.get("/dashboard/sessions").text
         assert own.count("<tr>") == 2
-        assert "(this one)" in own
+        assert "(this session)" in own
         (session,) = re.findall(r"/dashboard/sessions/(ses_\w+)/end", own)
         theirs = set(
             re.findall(r"/dashboard/sessions/(ses_\w+)/end", browser.get("/dashboard/sessions").text)

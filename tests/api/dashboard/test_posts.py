@@ -112,7 +112,7 @@ def test_a_form_that_was_sent_and_then_changed_makes_another_post(
     assert send(browser, fields).status_code == 303
     answer = send(browser, {**fields, "content": "other words"})
     assert answer.status_code == 422
-    assert "was sent already" in answer.text
+    assert "was already submitted" in answer.text
     assert "Idempotency-Key" not in answer.text
     key = re.search(r'name="form" value="([\w-]+)"', answer.text)
     assert key

@@ -135,7 +135,7 @@ def test_without_redis_each_process_counts_by_itself(caplog: pytest.LogCaptureFi
         with caplog.at_level(logging.WARNING):
             assert [one.keys.take("a", NOON).allowed for _ in range(3)] == [True, True, False]
         (record,) = caplog.records
-        assert "this process counts by itself for 5 s" in record.getMessage()
+        assert "this process counts on its own for 5 s" in record.getMessage()
         assert "SOCIALFLOW_API_RATE_LIMIT_STORAGE" in record.getMessage()
         assert "hunter2" not in caplog.text
         assert [other.keys.take("a", NOON).allowed for _ in range(3)] == [True, True, False]

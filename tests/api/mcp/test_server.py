@@ -80,7 +80,7 @@ async def test_a_session_reads_and_drafts(tenant: Tenant) -> None:
         # What is wrong is said in the API's own words.
         unknown = await client.call_tool("read_post", {"post_id": "post_none/../../accounts"})
         assert unknown.is_error
-        assert "no post" in text_of(unknown) or "nothing at this address" in text_of(unknown)
+        assert "no post" in text_of(unknown) or "no such endpoint" in text_of(unknown)
         long = await client.call_tool("create_draft", {"content": "x" * 600, "platforms": ["mastodon"]})
         assert long.is_error
         assert "500" in text_of(long)

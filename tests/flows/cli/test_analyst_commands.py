@@ -85,7 +85,7 @@ def test_mistakes_name_the_remedy(tmp_path: Path) -> None:
     assert "Did you mean" in refuse("sql", "select * from marts.publication_lates")
     assert "rows.csv" in refuse("sql", "select 1", "--output", str(tmp_path / "rows.txt"))
     assert "no folder" in refuse("sql", "select 1", "--output", str(tmp_path / "none" / "rows.csv"))
-    assert "neither a snapshot's number nor a time" in refuse("sql", "select 1", "--as-of", "yesterday")
+    assert "neither a snapshot number nor a time" in refuse("sql", "select 1", "--as-of", "yesterday")
     assert "ducklake_snapshots" in refuse("sql", "select 1", "--as-of", "999999")
 
 

@@ -245,7 +245,7 @@ def test_stopped_in_order_and_killed_are_two_things(home: Path) -> None:
     (home / PROCESSES_FILE).write_text(json.dumps({"addresses": {}, "pids": {"api": 1}}))
     found = look(home)
     assert failed(found) == {"processes"}
-    assert "without an orderly end" in found["processes"].detail
+    assert "terminated abnormally" in found["processes"].detail
 
 
 @contextmanager
