@@ -78,6 +78,15 @@ def test_a_row_that_is_missing_or_cut_off_shows(world: World, sent: str) -> None
             session.rollback()
 
 
+@pytest.mark.parametrize(("name", "value"), [("ledger_rows", 5), ("ledger_hash", "0" * 64)])
+def test_a_publication_that_counts_otherwise_shows(world: World, sent: str, name: str, value: Any) -> None:
+    with world.store.write() as session:
+        setattr(session.get_one(Publication, sent), name, value)
+        session.flush()
+        assert "4 rows are there" in verify_ledger(session, sent)[0]
+        session.rollback()
+
+
 def test_the_chain_tells_who_did_what_in_which_attempt(world: World, sent: str) -> None:
     with world.store.read() as session:
         events = list_events(session, sent)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.warehouse.conftest import LEASE, NOON, World
-from warehouse.store.models import AccountRow, Publication
+from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.publishing.ledger import list_events, verify_ledger
 from warehouse.store.publishing.outcomes import Granted, Outcome, save_send_states
 
@@ -194,6 +194,25 @@ def test_a_state_is_kept_for_its_owner_only(world: World, sending: str) -> None:
     assert (row.send_state, row.updated_at) == ({"container_id": "9"}, NOON + SECOND)
 
 
+def test_each_publication_keeps_its_own_state(world: World, sending: str) -> None:
+    (other,) = world.schedule("mastodon")
+    world.claim()
+    world.begin([other])
+    with world.store.write() as session:
+        states = {sending: {"container_id": "9"}, other: {"container_id": "8"}}
+        assert save_send_states(session, states, owner="a", now=world.at) == {sending, other}
+    assert [world.get(item).send_state["container_id"] for item in (sending, other)] == ["9", "8"]
+    with world.store.write() as session:
+        assert save_send_states(session, {other: {}}, owner="a", now=world.at) == {other}
+    assert world.get(sending).send_state == {"container_id": "9"}, "another's state is left alone"
+
+
+def test_the_post_follows_its_publications(world: World, sending: str) -> None:
+    world.record(Outcome(sending, "published", receipt=world.receipt("7")))
+    with world.store.read() as session:
+        assert session.get_one(Post, world.get(sending).post_id).status == "published"
+
+
 # -- what it means for the account
 
 
@@ -206,6 +225,7 @@ def test_a_missing_permission_is_named_until_it_is_back(world: World, sending: s
     row = account(world)
     assert (row.status, row.status_changed_at) == ("active", NOON + SECOND)
     assert row.status_reason == "X answered 403: no scope; connect the account again with this permission"
+    assert account(world, "mastodon").status_reason is None
     # Another account's post says nothing about this one.
     world.record(Outcome(other, "published", receipt=world.receipt("8")))
     assert account(world).status_reason is not None
