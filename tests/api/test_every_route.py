@@ -86,6 +86,7 @@ ACCEPTED_SCOPES = {
     "list_api_keys": {"admin"},
     "get_api_key": {"admin"},
     "revoke_api_key": {"admin"},
+    "list_audit_log": {"admin"},
     "create_webhook": {"admin"},
     "list_webhooks": {"admin"},
     "get_webhook": {"admin"},
