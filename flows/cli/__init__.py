@@ -49,6 +49,7 @@ COMMANDS = {
     "mcp": Entry("flows.cli.mcp", "Offer reading and drafting to an assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print what the Prefect UI asks for at sign-in."),
+    "secrets": Entry("flows.cli.secrets", "Give this installation a new master key."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
