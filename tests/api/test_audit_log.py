@@ -168,7 +168,7 @@ def test_failed_sign_ins_are_counted_and_bounded(server: Server, tenant: Tenant)
 def test_decisions_are_recorded(server: Server, tenant: Tenant) -> None:
     with tenant.client_with("admin") as admin:
         admin.patch("/api/v1/workspace", json={"approval_required": True})
-        first, second = (tenant.create_post()["id"] for _ in range(2))
+        first, second = (tenant.create_post(content=text)["id"] for text in ("one", "two"))
         assert admin.post(f"/api/v1/posts/{first}/approve").status_code == 200
         refused = admin.post(f"/api/v1/posts/{second}/reject", json={"reason": "confidential words"})
         assert refused.status_code == 200

@@ -46,7 +46,9 @@ def test_the_key_in_the_home_is_rotated_and_the_log_tells_it(home: Path) -> None
     assert entries[-1]["actor"]["name"]
     for secret in (before, after, made["api_secret"], made["api_key"]):
         assert secret not in text
-    assert json.loads(run("audit-log", "--json", "--action", "api_key_created"))[0]["subject_id"] == made["id"]
+    assert (
+        json.loads(run("audit-log", "--json", "--action", "api_key_created"))[0]["subject_id"] == made["id"]
+    )
 
 
 def test_it_refuses_while_socialflow_runs(home: Path) -> None:
