@@ -14,6 +14,7 @@ from api.analytics import routes as analytics
 from api.analytics import routes_accounts as analytics_accounts
 from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
+from api.audit import routes as audit_log
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
 from api.dashboard import new_post as dashboard_new_post
@@ -54,6 +55,7 @@ from warehouse.lake.connect import Lake
 from warehouse.media_files import open_media_files
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.audit.failures import FailureCounter
 from warehouse.store.database import Store
 
 LAKE_THREADS = 1
@@ -113,6 +115,7 @@ def create_app(
                     callers=Callers(store, signing_key),
                     key_limiter=limiters.keys,
                     auth_limiter=limiters.failures,
+                    failures=FailureCounter(),
                     answers=AnswerCache(),
                     request_metrics=request_metrics,
                     media=open_media_files(warehouse_settings),
@@ -179,6 +182,7 @@ def create_app(
         accounts,
         workspace,
         api_keys,
+        audit_log,
         webhooks,
         webhook_deliveries,
     ):

@@ -24,6 +24,8 @@ from warehouse.store.accounts.authorizations import (
     make_state,
     take_authorization,
 )
+from warehouse.store.audit.actors import Actor, act_as, current_actor
+from warehouse.store.audit.log import record
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,6 +101,9 @@ async def start_authorization(
 
     def keep() -> datetime:
         with services.store.write() as session:
+            detail = {"platform": platform.value}
+            now = services.clock()
+            record(session, "account_connection_started", caller.workspace_id, now, None, detail)
             return begin_authorization(
                 session,
                 services.store.cipher,
@@ -106,7 +111,7 @@ async def start_authorization(
                 platform=platform,
                 state=state,
                 kept={"key_id": caller.key_id, **_to_json(pending)},
-                now=services.clock(),
+                now=now,
                 return_url=asked.return_url,
                 timezone=asked.timezone,
             )
@@ -168,6 +173,7 @@ def _save(
     services: Services, returned: ReturnedAuthorization, platform: Platform, verified: list[VerifiedAccount]
 ) -> list[str]:
     now = services.clock()
+    act_as(Actor("api_key", str(returned.kept["key_id"]), current_actor().address))
     with services.store.write() as session:
         return [
             connect_account(

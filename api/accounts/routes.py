@@ -140,7 +140,7 @@ def resume_account(
     now = services.clock()
 
     def work(session: StoreSession) -> StoredAnswer:
-        row = store_accounts.resume_account(session, caller.workspace_id, account_id)
+        row = store_accounts.resume_account(session, caller.workspace_id, account_id, now)
         return make_answer(200, render_account(row, now))
 
     return answer_once(services, repeat, work)

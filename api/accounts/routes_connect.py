@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.accounts.authorization import Return, finish_authorization, start_authorization
 from api.accounts.schemas_connect import AuthorizationRequest, AuthorizationStarted
-from api.http.dependencies import AccountKeeper, ServicesDep
+from api.http.dependencies import AccountKeeper, ServicesDep, client_address
 from api.http.idempotency import Repeatable, answer_once_across, make_answer
 from api.http.schemas import problems
 from warehouse.platforms import parse_platform
+from warehouse.store.audit.actors import Actor, act_as
 from warehouse.store.posts.idempotency import StoredAnswer
 
 router = APIRouter(prefix="/accounts/connect", tags=["Accounts"])
@@ -75,6 +76,7 @@ async def start_account_connection(
 )
 async def finish_account_connection(
     platform: PlatformName,
+    request: Request,
     services: ServicesDep,
     *,
     state: Annotated[str, Query(max_length=200)] = "",
@@ -82,6 +84,7 @@ async def finish_account_connection(
     error: Annotated[str | None, Query(max_length=2000)] = None,
 ) -> Response:
     """Redirect target of the platforms. Needs no token: `state` works once, for ten minutes."""
+    act_as(Actor("anonymous", None, client_address(request)))
     outcome = await finish_authorization(
         services, parse_platform(platform), state=state, code=code, denial=error
     )

@@ -15,6 +15,7 @@ from api.http.schemas import problems
 from warehouse.lake.export.workspace_files import write_table
 from warehouse.platforms import parse_platform
 from warehouse.store.accounts.accounts import get_account
+from warehouse.store.audit.log import record
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])
 
@@ -103,6 +104,10 @@ def export_table(
             size, file = path.stat().st_size, path.open("rb")
     finally:
         _turns.release()
+    now = services.clock()
+    with services.store.write() as session:
+        said = {"table": table, "format": file_format, "platform": platform, "account_id": account_id}
+        record(session, "data_exported", caller.workspace_id, now, None, said | {"from": from_, "to": to})
     headers |= {
         "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{table}.{file_format}"',

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.auth.schemas import TokenRequest, TokenResponse
 from api.auth.sign_in import check_credentials
-from api.http.dependencies import ServicesDep
+from api.http.dependencies import ServicesDep, client_address
 from api.http.errors import problem_at
 from api.http.schemas import problems
 from api.http.tokens import TOKEN_LIFETIME, issue_token
@@ -26,8 +26,7 @@ def create_token(
 
     An `Idempotency-Key` is ignored here: a repeated request returns a new token, and tokens are never stored.
     """
-    address = request.client.host if request.client else ""
-    key = check_credentials(services, address, body.api_key, body.api_secret)
+    key = check_credentials(services, client_address(request), body.api_key, body.api_secret, via="token")
     scopes = _narrow(key.scopes, body.scope)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Pragma"] = "no-cache"

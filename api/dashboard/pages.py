@@ -21,7 +21,7 @@ from api.dashboard.sessions import (
     sign_in,
     sign_out,
 )
-from api.http.dependencies import ServicesDep
+from api.http.dependencies import ServicesDep, client_address
 from api.http.errors import ApiError
 from warehouse.errors import InvalidInputError
 from warehouse.store.access.api_keys import (
@@ -59,10 +59,13 @@ def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Respon
     if not is_own_login(services, request, field_of(fields, "form_token")):
         why = "This form has expired or was not opened here: try again."
         return _show_login(request, services, 403, why=why)
-    address = request.client.host if request.client else ""
     try:
         key = check_credentials(
-            services, address, field_of(fields, "api_key"), field_of(fields, "api_secret")
+            services,
+            client_address(request),
+            field_of(fields, "api_key"),
+            field_of(fields, "api_secret"),
+            via="dashboard",
         )
     except ApiError as error:
         return _show_login(request, services, error.status, why=error.detail)

@@ -6,6 +6,7 @@ ending the session elsewhere or revoking the key takes effect at once. Every for
 a cookie, which other sites can neither read nor guess; the sign-in form has a separate cookie for that.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -16,11 +17,12 @@ from urllib.parse import parse_qs
 from fastapi import Depends, Request, Response
 
 from api.http.callers import Caller
-from api.http.dependencies import ServicesDep
+from api.http.dependencies import ServicesDep, client_address
 from api.http.errors import ApiError
 from api.http.services import Services
 from warehouse.store.access.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.access.sessions import LIFETIME, end_session, find_session, open_session
+from warehouse.store.audit.actors import Actor, act_as
 from warehouse.store.models import ApiKey
 
 COOKIE = "socialflow_session"
@@ -62,7 +64,7 @@ class Visitor:
 
 def sign_in(services: Services, key: ApiKey, request: Request, response: Response) -> None:
     """Open a session and set its cookie."""
-    address = request.client.host if request.client else ""
+    address = client_address(request)
     browser = request.headers.get("user-agent", "")
     with services.store.write() as session:
         token = open_session(
@@ -99,8 +101,14 @@ def is_own_login(services: Services, request: Request, given: str) -> bool:
     return bool(cookie) and hmac.compare_digest(given.encode(), expected.encode())
 
 
-def current_visitor(request: Request, services: ServicesDep) -> Visitor:
-    """Return the signed-in visitor. Raises SignedOutError."""
+async def current_visitor(request: Request, services: ServicesDep) -> Visitor:
+    """Return the signed-in visitor and name it as the actor of the audit log. Raises SignedOutError."""
+    visitor = await asyncio.to_thread(_find_visitor, request, services)
+    act_as(Actor("dashboard", visitor.key.id, client_address(request), visitor.session_id))
+    return visitor
+
+
+def _find_visitor(request: Request, services: Services) -> Visitor:
     cookie = request.cookies.get(COOKIE)
     if cookie is None or len(cookie) > _LONGEST_COOKIE:
         raise SignedOutError

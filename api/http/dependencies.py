@@ -14,6 +14,7 @@ from api.http.errors import ApiError
 from api.http.services import Services
 from api.http.tokens import InvalidTokenError
 from warehouse.store.access.shapes import Scope
+from warehouse.store.audit.actors import Actor, act_as
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -71,6 +72,11 @@ def missing_scope(*accepted: Scope, held: Iterable[str], why: str = "") -> ApiEr
     )
 
 
+def client_address(request: Request) -> str:
+    """Return where a request comes from, as far as SOCIALFLOW_API_TRUSTED_PROXIES lets a proxy tell it."""
+    return request.client.host if request.client else ""
+
+
 async def _authenticate(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     services = services_of(request)
     if credentials is None:
@@ -81,6 +87,7 @@ async def _authenticate(request: Request, credentials: HTTPAuthorizationCredenti
         raise _unauthenticated(error.code, str(error)) from None
     request.scope["socialflow.identity"] = identity
     caller = identity.caller
+    act_as(Actor("api_key", caller.key_id, client_address(request)))
     state = await services.key_limiter.take_async(caller.key_id, services.clock())
     request.scope["socialflow.rate_limit"] = state
     if not state.allowed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from connectors.webhooks.settings import WebhookSettings
     from warehouse.lake.connect import Lake
     from warehouse.media_files import MediaFiles
+    from warehouse.store.audit.failures import FailureCounter
     from warehouse.store.database import Store
     from warehouse.store.posts.idempotency import StoreSession
 
@@ -42,6 +43,8 @@ class Services:
     callers: Callers
     key_limiter: RateLimiter
     auth_limiter: RateLimiter
+    failures: FailureCounter
+    """Failed sign-ins, as the audit log counts them."""
     answers: AnswerCache
     request_metrics: RequestMetrics
     media: MediaFiles

@@ -119,6 +119,7 @@ async def update_webhook(
         with services.store.write() as session:
             row = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
             change_endpoint(
+                session,
                 row,
                 now,
                 url=url,
@@ -146,7 +147,9 @@ def delete_webhook(
     """Delete a webhook with its log and its pending deliveries."""
     expected_version = parse_if_match(if_match)
     with services.store.write() as session:
-        delete_endpoint(session, caller.workspace_id, webhook_id, expected_version=expected_version)
+        delete_endpoint(
+            session, caller.workspace_id, webhook_id, services.clock(), expected_version=expected_version
+        )
 
 
 @router.post(
@@ -168,7 +171,7 @@ def rotate_webhook_secret(
 
     def work(session: StoreSession) -> StoredAnswer:
         row = get_endpoint(session, caller.workspace_id, webhook_id, lock=True)
-        shown.append(rotate_secret(services.store.cipher, row, now))
+        shown.append(rotate_secret(session, services.store.cipher, row, now))
         kept = WebhookWithSecret(**render_webhook(row, now).model_dump(), secret=None)
         return make_answer(200, kept, {"ETag": version_etag(row.version)})
 

@@ -71,7 +71,7 @@ def resume_workspace(services: ServicesDep, caller: Writer, repeat: Repeatable) 
     """Resume publishing; posts that are too late by then wait for a decision."""
 
     def work(session: StoreSession) -> StoredAnswer:
-        workspace = resume_publishing(session, caller.workspace_id)
+        workspace = resume_publishing(session, caller.workspace_id, services.clock())
         return make_answer(200, _render(session, workspace))
 
     return answer_once(services, repeat, work)

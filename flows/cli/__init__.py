@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -25,6 +27,7 @@ COMMANDS = {
     "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
     "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),
     "keys": Entry("flows.cli.keys", "Create, list and revoke API keys."),
+    "audit-log": Entry("flows.cli.audit_log", "Who did what: sign-ins, keys, accounts, settings."),
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),
     "posts": Entry("flows.cli.posts.commands", "Schedule, change and list posts."),
@@ -46,11 +49,20 @@ COMMANDS = {
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),
+    "secrets": Entry("flows.cli.secrets", "Give this installation a new master key."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
 
 _AS_JSON = "flows.cli.as_json"
+
+
+def _user_name() -> str:
+    """Return who types the command, for the audit log: the system's name, or number where it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # KeyError: before Python 3.13
+        return f"uid {os.getuid()}"
 
 
 class LazyCommand(TyperCommand):
@@ -85,6 +97,9 @@ class TableOfContents(TyperGroup):
 
         With --json, the error is also printed on stdout, with the same `code` as in the HTTP API.
         """
+        from warehouse.store.audit.actors import Actor, act_as  # noqa: PLC0415 (not for --help)
+
+        act_as(Actor("command_line", _user_name()))
         try:
             return super().invoke(ctx)
         except Exception as error:

@@ -192,7 +192,7 @@ def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
     """Resume a paused account."""
     with open_workspace() as opened:
-        shown = _show(resume_account(opened.session, opened.workspace_id, account_id), opened.now)
+        shown = _show(resume_account(opened.session, opened.workspace_id, account_id, opened.now), opened.now)
     if as_json:
         print_json(shown)
     else:

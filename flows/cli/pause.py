@@ -30,7 +30,9 @@ def pause(*, as_json: JsonOption = False) -> None:
 def resume(*, as_json: JsonOption = False) -> None:
     """Resume publishing. Posts that are too late by now wait for your decision."""
     with open_workspace() as opened:
-        shown = describe_workspace(opened.session, resume_publishing(opened.session, opened.workspace_id))
+        shown = describe_workspace(
+            opened.session, resume_publishing(opened.session, opened.workspace_id, opened.now)
+        )
     if as_json:
         print_json(shown)
     else:

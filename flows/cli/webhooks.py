@@ -122,7 +122,7 @@ def delete(*, webhook_id: WebhookId, yes: YesOption = False) -> None:
         url = row.url
     confirm(f"Delete the webhook to {url} with its log and its pending deliveries?", yes=yes)
     with open_workspace() as opened:
-        endpoints.delete_endpoint(opened.session, opened.workspace_id, webhook_id)
+        endpoints.delete_endpoint(opened.session, opened.workspace_id, webhook_id, opened.now)
     say(f"{webhook_id} is deleted.")
 
 
@@ -131,7 +131,7 @@ def rotate(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     """Create a new secret and print it. For 24 hours deliveries are also signed with the old one."""
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
-        made = endpoints.rotate_secret(opened.store.cipher, row, opened.now)
+        made = endpoints.rotate_secret(opened.session, opened.store.cipher, row, opened.now)
         shown = _with_secret(made, endpoints.describe_endpoint(made.row, opened.now))
     _print_secret(shown, as_json=as_json)
 
@@ -238,6 +238,7 @@ def _change(webhook_id: str, given: dict[str, Any], *, as_json: bool) -> None:
     with open_workspace() as opened:
         row = endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id, lock=True)
         endpoints.change_endpoint(
+            opened.session,
             row,
             opened.now,
             url=url,

@@ -86,6 +86,7 @@ ACCEPTED_SCOPES = {
     "list_api_keys": {"admin"},
     "get_api_key": {"admin"},
     "revoke_api_key": {"admin"},
+    "list_audit_log": {"admin"},
     "create_webhook": {"admin"},
     "list_webhooks": {"admin"},
     "get_webhook": {"admin"},
@@ -197,7 +198,9 @@ def neighbour(running_server: Server) -> Iterator[House]:
 def read_everything(house: House) -> dict[str, str]:
     """All that the API shows of a workspace."""
     client = house.client("admin")
-    answers = {one.id: one.call(client, house.ids) for one in PROTECTED if one.method == "GET"}
+    # The audit log grows by the export among these questions.
+    asked = [one for one in PROTECTED if one.method == "GET" and one.id != "list_audit_log"]
+    answers = {one.id: one.call(client, house.ids) for one in asked}
     assert all(answer.is_success for answer in answers.values()), answers
     return {name: answer.text for name, answer in answers.items()}
 

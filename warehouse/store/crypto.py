@@ -16,7 +16,7 @@ import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
@@ -25,6 +25,7 @@ from connectors.types import Credentials
 from warehouse.errors import SetupError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from warehouse.settings import WarehouseSettings
@@ -56,6 +57,11 @@ def load_secret(settings: WarehouseSettings) -> str:
         raise SetupError(f"cannot read or make the key file {path}: {error.strerror or error}") from error
 
 
+def new_secret() -> str:
+    """Return a new random secret."""
+    return secrets.token_urlsafe(48)
+
+
 def _require_long(secret: str, what: str) -> str:
     if len(secret) < MINIMUM_SECRET_LENGTH:
         raise SetupError(
@@ -75,7 +81,7 @@ def _read_or_make(path: Path) -> str:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_urlsafe(48) + "\n")
+            handle.write(new_secret() + "\n")
             handle.flush()
             os.fsync(handle.fileno())
         try:
@@ -93,15 +99,63 @@ def _check_length(secret: str, path: Path) -> str:
     return secret
 
 
+NEXT_KEY = "secret.key.new"
+"""In the home folder during a rotation: the key that the store is, or was just, encrypted with anew."""
+
+
+def load_next_secret(settings: WarehouseSettings) -> str | None:
+    """Return the key of a rotation that was begun in this home and not finished; None = there is none.
+
+    Raises SetupError where the file is damaged or unreadable.
+    """
+    path = settings.home / NEXT_KEY
+    try:
+        return _check_length(path.read_text().strip(), path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SetupError(f"cannot read the key file {path}: {error.strerror or error}") from error
+
+
+def make_next_secret(settings: WarehouseSettings) -> str:
+    """Return the key of a rotation, whole on the disk; an interrupted rotation's is used again."""
+    try:
+        return _read_or_make(settings.home / NEXT_KEY)
+    except OSError as error:
+        raise SetupError(
+            f"cannot make {settings.home / NEXT_KEY}: {error.strerror or error}; nothing was changed"
+        ) from error
+
+
+def adopt_next_secret(settings: WarehouseSettings) -> None:
+    """Put the new key in the place of the old one, in one step; does nothing where that is done."""
+    path = settings.home / NEXT_KEY
+    if not path.exists():
+        return
+    path.replace(settings.home / "secret.key")
+    folder = os.open(settings.home, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 class Cipher:
     """Encrypts credentials and derives keys for other purposes from the instance's secret."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(
+        self, secret: str, *, lasting: Mapping[str, bytes] | None = None, previous: str | None = None
+    ) -> None:
+        """`lasting`: keys of purposes that outlive a rotation. `previous`: an older secret that is still read."""
         self._secret = secret.encode()
+        self._lasting = dict(lasting or {})
+        self._previous = None if previous is None else Cipher(previous)
         self._fernet = self._fernet_of("credentials")
 
     def derive_key(self, purpose: str) -> bytes:
         """Return 32 bytes that belong to `purpose` alone."""
+        if purpose in self._lasting:
+            return self._lasting[purpose]
         # The secret is random and long, so HKDF without a salt is sound (RFC 5869, 3.1).
         return HKDF(hashes.SHA256(), length=32, salt=None, info=f"socialflow/{purpose}".encode()).derive(
             self._secret
@@ -130,8 +184,22 @@ class Cipher:
                 "folder) is not the one it was saved with"
             ) from None
 
-    def _fernet_of(self, purpose: str) -> Fernet:
-        return Fernet(base64.urlsafe_b64encode(self.derive_key(purpose)))
+    def _fernet_of(self, purpose: str) -> MultiFernet:
+        ciphers = [self] if self._previous is None else [self, self._previous]
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(one.derive_key(purpose))) for one in ciphers])
+
+    @property
+    def secret(self) -> str:
+        """The master secret: only for a rotation, which keeps it encrypted under the next one."""
+        return self._secret.decode()
+
+    def encrypt_anew(self, purpose: str, blob: bytes) -> bytes | None:
+        """Return the ciphertext under the present secret, of one made with it or the previous; None = of neither."""
+        fernet = self._fernet_of(purpose)
+        try:
+            return fernet.encrypt(fernet.decrypt(blob))
+        except InvalidToken:
+            return None
 
     def encrypt_credentials(self, credentials: Credentials) -> bytes:
         """Return an authenticated ciphertext of the credentials."""

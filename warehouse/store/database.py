@@ -7,6 +7,7 @@ at once with "database is locked" instead of waiting.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -23,7 +24,7 @@ from ulid import ULID
 
 from warehouse.errors import SetupError
 from warehouse.store.changes import ChangeCounter
-from warehouse.store.crypto import Cipher, load_secret
+from warehouse.store.crypto import Cipher, load_next_secret, load_secret
 from warehouse.store.migrations import migrate, require_current
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "Store", "new_id"]  # Session: for the annotations of rooms that import no driver
 
+LASTING_KEYS, PREVIOUS_SECRET = "lasting-keys", "previous-secret"
+"""Purposes under which the store keeps what outlives a rotation of the secret."""
 BUSY_TIMEOUT_MS = 30_000
 """Longer than the 15 s that a writer was seen to wait on a saturated SQLite."""
 
@@ -43,6 +46,7 @@ BUSY_TIMEOUT_MS = 30_000
 _OWN_NAMES = (
     *(
         "secret.key",
+        "secret.key.new",
         "socialflow.sqlite*",
         "processes.json",
         "*.lock",
@@ -81,7 +85,7 @@ class Store:
             _prepare_home(settings)
         else:
             _require_files(settings)
-        cipher = Cipher(load_secret(settings))
+        secret = load_secret(settings)
         engine, writer = _create_engines(settings.resolved_database_url)
         try:
             # BEGIN IMMEDIATE alone would do on SQLite, but switching a new file to WAL fails under contention.
@@ -91,7 +95,7 @@ class Store:
                 shut_home(settings.home)  # the database is there now
             else:
                 require_current(engine)
-            _check_secret(engine, writer, cipher)
+            cipher = _open_cipher(engine, writer, settings, secret)
         except sqlite3.Error as error:  # from the settings of a new connection: not wrapped by SQLAlchemy
             engine.dispose()
             raise SetupError(_describe_damage(settings, str(error))) from error
@@ -192,7 +196,7 @@ def _require_files(settings: WarehouseSettings) -> None:
             f"there is no store at {url}: `socialflow up` makes one, a backup brings a lost one back"
         )
     key = settings.home / "secret.key"
-    if settings.secret_key is None and not key.is_file():
+    if settings.secret_key is None and settings.secret_key_file is None and not key.is_file():
         raise SetupError(
             f"the key file {key} is missing: restore it from a backup; without it no account can be used"
         )
@@ -266,18 +270,36 @@ def _begin(statement: str) -> Callable[[PoolProxiedConnection], None]:
     return do_begin
 
 
-def _check_secret(engine: Engine, writer: Engine, cipher: Cipher) -> None:
-    """Notice another secret key before anything is sent or saved with it."""
+def _open_cipher(engine: Engine, writer: Engine, settings: WarehouseSettings, secret: str) -> Cipher:
+    """Return the cipher of the store; notice another secret key before anything is sent or saved with it."""
+    cipher = Cipher(secret)
     # Read first: nearly every start finds it, and a full disk must not keep commands from reading.
     with engine.connect() as connection:
         known = connection.execute(text("SELECT secret_fingerprint FROM instance WHERE id = 1")).scalar()
     if known is None:
         known = _write_fingerprint(writer, cipher)
+    if known != cipher.fingerprint and settings.secret_key is None and settings.secret_key_file is None:
+        # A rotation was interrupted between its commit and the change of the file.
+        begun = load_next_secret(settings)
+        secret, cipher = (secret, cipher) if begun is None else (begun, Cipher(begun))
     if known != cipher.fingerprint:
         raise SetupError(
             "the secret key is not the one this store was made with: set SOCIALFLOW_SECRET_KEY (or restore "
-            "secret.key in the home folder) to the old value; nothing was changed"
+            "secret.key in the home folder) to the old value, or after `socialflow secrets rotate` to the new one; "
+            "nothing was changed"
         )
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT lasting_keys, previous_secret FROM instance WHERE id = 1")
+        ).one()
+    lasting: dict[str, str] = {}
+    if row.lasting_keys is not None:
+        lasting = json.loads(cipher.decrypt_text(LASTING_KEYS, bytes(row.lasting_keys)))
+    previous = None
+    if row.previous_secret is not None:
+        previous = cipher.decrypt_text(PREVIOUS_SECRET, bytes(row.previous_secret))
+    kept = {purpose: bytes.fromhex(key) for purpose, key in lasting.items()}
+    return Cipher(secret, lasting=kept, previous=previous)
 
 
 def _write_fingerprint(writer: Engine, cipher: Cipher) -> str:

@@ -271,6 +271,10 @@ class Instance(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     secret_fingerprint: Mapped[str] = mapped_column(String(32))
+    lasting_keys: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """HMAC keys that outlive a rotation of the secret, encrypted with it: those of API keys and of addresses."""
+    previous_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """During a rotation, encrypted with the new secret: what was saved with the old one can still be read."""
 
 
 class IdempotencyKey(Base):

@@ -26,6 +26,7 @@ from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.scheduling.periods import DEFAULT_PERIOD, resolve_period
 from warehouse.store.accounts.accounts import get_account, list_accounts
+from warehouse.store.audit.log import record
 from warehouse.store.posts.reads import get_post
 
 if TYPE_CHECKING:
@@ -275,6 +276,9 @@ def export(
         wanted = _read_filter(opened, platform, account_id)
         since = resolve_time(start, opened.zone, field="from").at if start else None
         until = resolve_time(end, opened.zone, field="to").at if end else None
+        said = {"table": table, "format": chosen, "platform": platform, "account_id": account_id}
+        said |= {"from": start, "to": end}
+        record(opened.session, "data_exported", opened.workspace_id, opened.now, None, said)
     with (
         _open_lake() as lake,
         write_table(lake, table, chosen, **wanted.as_query(), start=since, end=until) as written,

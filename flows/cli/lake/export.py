@@ -10,7 +10,9 @@ import typer
 from flows.cli.arguments import AsOfOption, parse_as_of
 from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, say, show_progress
+from flows.cli.workspace_session import open_workspace
 from warehouse.lake.export.tables import ExportFormat, export_lake
+from warehouse.store.audit.log import record
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -30,13 +32,17 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write every mart and dimension from one snapshot of the lake. The output appears when complete."""
+    settings = read_lake_settings()
+    with open_workspace() as opened:
+        said = {"table": "all", "format": kind, "of_workspace": workspace}
+        record(opened.session, "data_exported", opened.workspace_id, opened.now, None, said)
     with show_progress("exporting", total=None) as advance:
 
         def progress(_table: str, _number: int, _of: int) -> None:
             advance(1)
 
         report = export_lake(
-            read_lake_settings(),
+            settings,
             output.absolute(),
             kind,
             workspace_id=workspace,

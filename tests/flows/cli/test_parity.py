@@ -78,6 +78,7 @@ AS_COMMAND = {
     "list_api_keys": "keys list",
     "get_api_key": "keys show",
     "revoke_api_key": "keys revoke",
+    "list_audit_log": "audit-log",
     # webhooks
     "create_webhook": "webhooks create",
     "list_webhooks": "webhooks list",

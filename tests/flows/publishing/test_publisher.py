@@ -311,7 +311,7 @@ async def test_a_paused_workspace_sends_nothing_until_it_is_resumed(stage: Stage
     await stage.publish(0.2)
     assert stage.out("mastodon") == []
     with stage.store.write() as session:
-        resume_publishing(session, workspace_id)
+        resume_publishing(session, workspace_id, utc_now())
     await stage.publish(0.2)
     assert stage.get(publication).status == "published"
 

@@ -104,7 +104,7 @@ async def test_during_a_rotation_either_secret_verifies(office: Office) -> None:
         endpoint_id, old = office.listen(receiver.url)
         with office.store.write() as session:
             row = get_endpoint(session, office.workspace_id, endpoint_id)
-            new = rotate_secret(office.store.cipher, row, office.clock()).secret
+            new = rotate_secret(session, office.store.cipher, row, office.clock()).secret
         office.happen()
         await office.deliver()
     assert receiver.requests[0].verify(old) == receiver.requests[0].verify(new)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, select
 
 from warehouse.errors import InvalidInputError, NotFoundError
+from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.models import ApiKey
 
@@ -75,6 +76,9 @@ def create_api_key(  # noqa: PLR0917 (what a key consists of)
     )
     session.add(row)
     session.flush()
+    ends = expires_at.isoformat() if expires_at else None
+    detail = {"name": row.name, "scopes": row.scopes, "expires_at": ends}
+    record(session, "api_key_created", workspace_id, now, row.id, detail)
     return CreatedApiKey(row, api_key, api_secret)
 
 
@@ -104,6 +108,13 @@ def verify_credentials(
     expected = row.secret_hmac if row is not None else "0" * len(secret_hmac)
     secret_matches = hmac.compare_digest(expected, secret_hmac)
     return row if row is not None and secret_matches and is_usable(row, now) else None
+
+
+def find_key(session: Session, cipher: Cipher, api_key: str) -> ApiKey | None:
+    """Return the key of this value, usable or not, whatever the secret; None = there is none."""
+    return session.scalars(
+        select(ApiKey).where(ApiKey.key_hmac == cipher.hmac_hex(_KEY_PURPOSE, api_key))
+    ).one_or_none()
 
 
 class KeyRights(NamedTuple):
@@ -234,6 +245,8 @@ def revoke_api_key(session: Session, workspace_id: str, key_id: str, now: dateti
     row = get_api_key(session, workspace_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = now
+        detail = {"name": row.name, "scopes": row.scopes}
+        record(session, "api_key_revoked", workspace_id, now, row.id, detail)
     return row
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import delete, select
 
 from warehouse.errors import NotFoundError
 from warehouse.store.access.models import DashboardSession
+from warehouse.store.audit.actors import current_actor
+from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.models import ApiKey
 
@@ -113,3 +115,6 @@ def end_session(
     ):
         raise NotFoundError(f"there is no open session {session_id}")
     row.ended_at = now
+    own = current_actor().session_id == session_id
+    detail = {"api_key_id": row.api_key_id}
+    record(session, "sign_out" if own else "session_ended", workspace_id, now, session_id, detail)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from sqlalchemy import bindparam, select
 
 from warehouse.errors import InvalidInputError, NotFoundError
+from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.models import Workspace
 
@@ -61,6 +62,8 @@ def create_workspace(
     )
     session.add(workspace)
     session.flush()
+    detail = {"name": workspace.name, "timezone": timezone}
+    record(session, "workspace_created", workspace.id, now, workspace.id, detail)
     return workspace
 
 
@@ -125,13 +128,15 @@ def pause_publishing(session: Session, workspace_id: str, now: datetime) -> Work
     """Send nothing of this workspace until it is resumed. An earlier pause keeps its time."""
     workspace = get_workspace(session, workspace_id)
     workspace.publishing_paused_at = workspace.publishing_paused_at or now
+    record(session, "publishing_paused", workspace_id, now, workspace_id)
     return workspace
 
 
-def resume_publishing(session: Session, workspace_id: str) -> Workspace:
+def resume_publishing(session: Session, workspace_id: str, now: datetime) -> Workspace:
     """Let the workspace's posts go out again."""
     workspace = get_workspace(session, workspace_id)
     workspace.publishing_paused_at = None
+    record(session, "publishing_resumed", workspace_id, now, workspace_id)
     return workspace
 
 

@@ -10,6 +10,7 @@ from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import parse_timezone
 from warehouse.store.accounts.credentials import store_credentials
 from warehouse.store.accounts.health import AccountHealth, account_health
+from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.publications import cancel_publication, get_publication
@@ -86,6 +87,7 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
     row.next_followers_at = now
     store_credentials(row, cipher, verified.credentials, now)
     session.flush()
+    record(session, "account_connected", workspace_id, now, row.id, _name_account(row))
     return row
 
 
@@ -165,6 +167,8 @@ def disconnect_account(
         row.status_changed_at = now
     row.credentials = None
     row.token_expires_at = row.next_followers_at = None
+    detail = _name_account(row) | {"canceled_publications": len(pending)}
+    record(session, "account_disconnected", workspace_id, now, row.id, detail)
     return row, [publication.id for publication in pending]
 
 
@@ -172,14 +176,21 @@ def pause_account(session: Session, workspace_id: str, account_id: str, now: dat
     """Hold back everything on this account until `resume_account`; a second time changes nothing."""
     row = get_account(session, workspace_id, account_id)
     row.paused_at = row.paused_at or now
+    record(session, "account_paused", workspace_id, now, row.id, _name_account(row))
     return row
 
 
-def resume_account(session: Session, workspace_id: str, account_id: str) -> AccountRow:
+def resume_account(session: Session, workspace_id: str, account_id: str, now: datetime) -> AccountRow:
     """Let publications on this account go out again."""
     row = get_account(session, workspace_id, account_id)
     row.paused_at = None
+    record(session, "account_resumed", workspace_id, now, row.id, _name_account(row))
     return row
+
+
+def _name_account(row: AccountRow) -> dict[str, str]:
+    """Return what tells a person in the audit log which account it was."""
+    return {"platform": row.platform, "handle": row.handle}
 
 
 def find_or_create_imported_account(

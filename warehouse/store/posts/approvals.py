@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import read_settings
+from warehouse.store.audit.log import record
 from warehouse.store.models import Publication
 from warehouse.store.posts.reads import get_post
 from warehouse.store.posts.versions import lock_publications, require_version, touch
@@ -98,6 +99,7 @@ def approve_post(
         events.append(LedgerEvent(row.id, "approved", detail))
     append_events(session, events, now=now)
     touch(session, post, now)
+    record(session, "post_approved", workspace_id, now, post_id, {"version": post.version})
     late = [event for event in events if "message" in event.detail]
     announce_outcomes(session, [LedgerEvent(event.publication_id, "needs_review") for event in late], now)
     return post
@@ -133,6 +135,7 @@ def reject_post(  # noqa: PLR0917 (who decides what, when)
     detail = {"by": decided_by, "message": post.approval_reason}
     append_events(session, [LedgerEvent(row.id, "rejected", detail) for row in rows], now=now)
     touch(session, post, now)
+    record(session, "post_rejected", workspace_id, now, post_id, {"version": post.version})
     return post
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from warehouse.store.access.workspaces import update_workspace
+from warehouse.store.access.workspaces import get_workspace, update_workspace
+from warehouse.store.audit.log import record
 from warehouse.store.schedules.placements import get_policy, set_policy
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def change_workspace(session: Session, workspace_id: str, change: WorkspacePatch, now: datetime) -> Workspace:
     """Change the fields that are given. Raises InvalidInputError, NotFoundError."""
+    before = _settings(session, get_workspace(session, workspace_id))
     workspace = update_workspace(
         session,
         workspace_id,
@@ -32,7 +34,20 @@ def change_workspace(session: Session, workspace_id: str, change: WorkspacePatch
         random_share=change.random_share,
         weekly_exploration=change.weekly_exploration,
     )
+    after = _settings(session, workspace)
+    changed = {
+        name: {"before": before[name], "after": value}
+        for name, value in after.items()
+        if before[name] != value
+    }
+    record(session, "workspace_changed", workspace_id, now, workspace_id, changed)
     return workspace
+
+
+def _settings(session: Session, workspace: Workspace) -> dict[str, Any]:
+    """Return what `change_workspace` can change."""
+    shown = describe_workspace(session, workspace)
+    return {name: shown[name] for name in shown if name not in {"id", "publishing_paused_at"}}
 
 
 def describe_workspace(session: Session, workspace: Workspace) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import delete, func, select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
+from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint
 from warehouse.store.webhooks.outbox import EVENT_TYPES
@@ -72,6 +74,7 @@ def create_endpoint(
     )
     session.add(row)
     session.flush()
+    record(session, "webhook_created", workspace_id, now, row.id, _name_endpoint(row))
     return CreatedEndpoint(row, secret)
 
 
@@ -95,6 +98,7 @@ def list_endpoints(session: Session, workspace_id: str) -> list[WebhookEndpoint]
 
 
 def change_endpoint(
+    session: Session,
     row: WebhookEndpoint,
     now: datetime,
     *,
@@ -122,26 +126,40 @@ def change_endpoint(
         row.disabled_at, row.disabled_reason = now, "disabled by its owner"
     row.version += 1
     row.updated_at = now
+    detail = _name_endpoint(row) | {"enabled": row.disabled_at is None}
+    record(session, "webhook_changed", row.workspace_id, now, row.id, detail)
 
 
-def rotate_secret(cipher: Cipher, row: WebhookEndpoint, now: datetime) -> CreatedEndpoint:
+def rotate_secret(session: Session, cipher: Cipher, row: WebhookEndpoint, now: datetime) -> CreatedEndpoint:
     """Give the endpoint a new secret; the old one signs beside it for a day."""
     secret = _make_secret()
     row.old_secret, row.old_secret_until = row.secret, now + OLD_SECRET_SIGNS_FOR
     row.secret = cipher.encrypt_text(PURPOSE, secret)
     row.version += 1
     row.updated_at = now
+    record(session, "webhook_secret_rotated", row.workspace_id, now, row.id, _name_endpoint(row))
     return CreatedEndpoint(row, secret)
 
 
 def delete_endpoint(
-    session: Session, workspace_id: str, endpoint_id: str, *, expected_version: int | None = None
+    session: Session,
+    workspace_id: str,
+    endpoint_id: str,
+    now: datetime,
+    *,
+    expected_version: int | None = None,
 ) -> None:
     """Remove the endpoint with its log and all that still waits for it. Raises as `change_endpoint`."""
     row = get_endpoint(session, workspace_id, endpoint_id, lock=True)
     _require_version(row, expected_version)
     session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == row.id))
     session.delete(row)
+    record(session, "webhook_deleted", workspace_id, now, endpoint_id, _name_endpoint(row))
+
+
+def _name_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
+    """Return what the audit log tells of an endpoint: the host, since paths and queries may hold a token."""
+    return {"host": urlsplit(row.url).hostname, "events": row.events}
 
 
 def describe_endpoint(row: WebhookEndpoint, now: datetime) -> dict[str, Any]:

@@ -155,7 +155,9 @@ def test_an_endpoint_on_which_everything_fails_for_days_is_disabled_and_says_why
     office.at += timedelta(days=1)
     assert office.claim() == []
     with office.store.write() as session:
-        change_endpoint(get_endpoint(session, office.workspace_id, endpoint_id), office.at, enabled=True)
+        change_endpoint(
+            session, get_endpoint(session, office.workspace_id, endpoint_id), office.at, enabled=True
+        )
     assert len(office.claim()) == 2, "what happened meanwhile was kept, and goes out"
 
 
@@ -235,7 +237,7 @@ def test_a_disabled_webhook_refuses_a_replay(office: Office) -> None:
     endpoint_id = office.listen()
     with office.store.write() as session:
         row = get_endpoint(session, office.workspace_id, endpoint_id)
-        change_endpoint(row, office.at, enabled=False)
+        change_endpoint(session, row, office.at, enabled=False)
         with pytest.raises(ConflictError, match="enable it first"):
             replay_deliveries(session, row, office.at, since=office.at)
 
@@ -245,7 +247,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(office: Office) -> None:
     old = office.secret
     with office.store.write() as session:
         row = get_endpoint(session, office.workspace_id, endpoint_id)
-        new = rotate_secret(office.store.cipher, row, office.at).secret
+        new = rotate_secret(session, office.store.cipher, row, office.at).secret
     office.happen()
     [claimed] = office.claim()
     assert claimed.secrets == (new, old)
@@ -280,7 +282,7 @@ def test_deleting_takes_all_that_waits_along(office: Office) -> None:
     office.happen(3)
     [claimed, *_] = office.claim()
     with office.store.write() as session:
-        delete_endpoint(session, office.workspace_id, endpoint_id)
+        delete_endpoint(session, office.workspace_id, endpoint_id, office.at)
     assert office.record(claimed, 200) is None
     with office.store.read() as session, pytest.raises(NotFoundError):
         get_endpoint(session, office.workspace_id, endpoint_id)
@@ -309,7 +311,9 @@ def test_the_state_tells_what_waits(office: Office) -> None:
         state = get_webhook_state(session, office.at)
     assert (state.backlog, state.oldest_seconds, state.retrying, state.disabled) == (1, 3.0, 1, 0)
     with office.store.write() as session:
-        change_endpoint(get_endpoint(session, office.workspace_id, endpoint_id), office.at, enabled=False)
+        change_endpoint(
+            session, get_endpoint(session, office.workspace_id, endpoint_id), office.at, enabled=False
+        )
         state = get_webhook_state(session, office.at)
     assert (state.backlog, state.retrying, state.disabled) == (0, 0, 1)
 

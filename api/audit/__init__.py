@@ -1,0 +1,1 @@
+"""The audit log over HTTP: read only, for administrators."""

@@ -1,0 +1,44 @@
+"""`socialflow audit-log`: who did what, when and from where."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.output import JsonOption, print_json, print_records
+from flows.cli.workspace_session import open_workspace
+from warehouse.scheduling.local_times import resolve_time
+from warehouse.store.audit.log import ACTIONS, describe_entry, list_entries
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def audit_log(
+    *,
+    action: Annotated[str | None, typer.Option(help=f"One of: {', '.join(ACTIONS)}.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Id or name of who acted.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="ISO 8601, included.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who did what, newest first: sign-ins and failures, keys, accounts, settings, approvals, exports."""
+    with open_workspace() as opened:
+        rows = list_entries(
+            opened.session,
+            opened.workspace_id,
+            with_unassigned=True,
+            action=action,
+            actor=actor,
+            start=resolve_time(start, opened.zone, field="from").at if start else None,
+            end=resolve_time(end, opened.zone, field="to").at if end else None,
+            limit=limit,
+        )
+        shown = [describe_entry(row) for row in rows]
+    if as_json:
+        print_json(shown)
+        return
+    flat = [{**one, "by": f"{one['actor']['kind']} {one['actor']['name'] or ''}".strip()} for one in shown]
+    print_records(flat, ["at", "action", "by", "address", "subject_id", "detail"])
