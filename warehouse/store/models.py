@@ -265,12 +265,20 @@ class PlatformLimit(Base):
 
 
 class Instance(Base):
-    """One row about this installation: which secret key its credentials were encrypted with."""
+    """One row about this installation: its secret key's fingerprint, and the place where the store was last used."""
 
     __tablename__ = "instance"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     secret_fingerprint: Mapped[str] = mapped_column(String(32))
+    place: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What tells this store from a copy of it (`warehouse.store.installation`); None = nothing was published yet."""
+    generation: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    """Grows each time that the store is found to be a copy, or a restored backup."""
+    copied_at: Mapped[datetime | None]
+    """When that was last found."""
+    copied_reason: Mapped[str | None] = mapped_column(Text)
+    """By what, and how many publications are looked up for it."""
 
 
 class IdempotencyKey(Base):
