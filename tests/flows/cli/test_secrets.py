@@ -29,7 +29,8 @@ def run(*words: str, expect: int = 0) -> str:
     return result.stdout
 
 
-def test_the_key_in_the_home_is_rotated_and_the_log_tells_it(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_the_key_in_the_home_is_rotated_and_the_log_tells_it() -> None:
     made = json.loads(run("keys", "create", "--name", "reports", "--scope", "read", "--json"))
     before = load_secret(WarehouseSettings())
     assert json.loads(run("secrets", "rotate", "--yes", "--json")) == {"state": "rotated"}
