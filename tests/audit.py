@@ -1,4 +1,4 @@
-"""`python -m tests.audit`: licences of the run-time packages, and their known vulnerabilities where a source is reached.
+"""`python -m tests.audit`: licences and known vulnerabilities of the run-time packages.
 
 Ends with 0 if both are in order, 1 if a vulnerability is known or a licence needs a look, 2 if vulnerabilities could
 not be checked: that is no pass.
@@ -70,7 +70,10 @@ def read_licence(package: str) -> str:
 
 def report_licences(lock: Path = LOCK) -> list[Licence]:
     """Print the packages of each licence. Returns those that need a look."""
-    found = [Licence(f"{one.name} {one.specifier}".replace("==", ""), read_licence(one.name)) for one in locked_packages(lock)]
+    found = [
+        Licence(f"{one.name} {one.specifier}".replace("==", ""), read_licence(one.name))
+        for one in locked_packages(lock)
+    ]
     grouped: dict[str, list[str]] = defaultdict(list)
     for one in found:
         grouped[one.name].append(one.package)
@@ -78,7 +81,9 @@ def report_licences(lock: Path = LOCK) -> list[Licence]:
     for name, packages in sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0])):
         print(f"  {name}: {', '.join(packages)}")
     doubtful = [one for one in found if one.needs_a_look]
-    print(f"Licences that need a look: {', '.join(f'{one.package} ({one.name})' for one in doubtful) or 'none'}")
+    print(
+        f"Licences that need a look: {', '.join(f'{one.package} ({one.name})' for one in doubtful) or 'none'}"
+    )
     return doubtful
 
 
@@ -89,7 +94,15 @@ def report_vulnerabilities(tool: Path = TOOL, lock: Path = LOCK) -> bool | None:
         return None
     with TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [tool, "--requirement", lock, "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
+        command = [
+            tool,
+            "--requirement",
+            lock,
+            "--disable-pip",
+            "--require-hashes",
+            "--progress-spinner",
+            "off",
+        ]
         try:
             done = subprocess.run(
                 [*command, "--timeout", "15", "--format", "json", "--output", answer],
@@ -99,14 +112,20 @@ def report_vulnerabilities(tool: Path = TOOL, lock: Path = LOCK) -> bool | None:
         except subprocess.TimeoutExpired:
             said = [f"no answer in {SECONDS} s"]
         if not answer.exists():
-            print(f"Known vulnerabilities: NOT CHECKED. No advisory source could be reached: {said[-1] if said else 'no reason'}")
+            print(
+                f"Known vulnerabilities: NOT CHECKED. No advisory source was reached: {(said or ['no reason'])[-1]}"
+            )
             return None
         packages = json.loads(answer.read_text())["dependencies"]
     skipped = [one["name"] for one in packages if "skip_reason" in one]
     known = [(one["name"], one["version"], found) for one in packages for found in one.get("vulns", ())]
     for name, version, found in known:
-        print(f"  {name} {version}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version'}")
-    print(f"Known vulnerabilities: {len(known)} in {len(packages)} packages; not known to the source: {len(skipped)}")
+        print(
+            f"  {name} {version}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version'}"
+        )
+    print(
+        f"Known vulnerabilities: {len(known)} in {len(packages)} packages; not known to the source: {len(skipped)}"
+    )
     return not known
 
 

@@ -53,11 +53,13 @@ def test_what_was_not_checked_is_no_pass(
     assert "NOT CHECKED" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("vulns", "clean"), [("[]", True), ('[{"id": "CVE-1", "fix_versions": ["2"]}]', False)])
+@pytest.mark.parametrize(
+    ("vulns", "clean"), [("[]", True), ('[{"id": "CVE-1", "fix_versions": ["2"]}]', False)]
+)
 def test_a_known_vulnerability_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], vulns: str, clean: bool  # noqa: FBT001 - a parameter of the test
 ) -> None:  # fmt: skip
     answer = f'{{"dependencies": [{{"name": "a", "version": "1", "vulns": {vulns}}}]}}'
-    tool = make_tool(tmp_path / "pip-audit", f'for last; do :; done; echo \'{answer}\' > "$last"')
+    tool = make_tool(tmp_path / "pip-audit", f"for last; do :; done; echo '{answer}' > \"$last\"")
     assert report_vulnerabilities(tool) is clean
     assert ("CVE-1" in capsys.readouterr().out) is not clean

@@ -21,15 +21,19 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-port=0",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+    "--remote-debugging-port=0",
 )  # fmt: skip
 SECONDS = 120
 
 
 def find_chromium() -> str | None:
     """Return the program; None = none is installed."""
-    return next(filter(None, (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 class Page:
@@ -68,7 +72,11 @@ class Page:
         """Give the page the size of a screen."""
         mobile = width < 600
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=mobile,
         )
 
     def photograph(self, path: Path) -> None:
@@ -103,7 +111,9 @@ def open_browser(folder: Path) -> Iterator[Page]:
 
         def pages() -> list[dict[str, Any]]:
             with suppress(httpx.TransportError):
-                return [one for one in httpx.get(f"http://127.0.0.1:{port}/json").json() if one["type"] == "page"]
+                return [
+                    one for one in httpx.get(f"http://127.0.0.1:{port}/json").json() if one["type"] == "page"
+                ]
             return []
 
         wait_until(lambda: bool(pages()))

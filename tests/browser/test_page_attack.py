@@ -5,12 +5,11 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +19,27 @@ import pytest
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import read_auth_string
 from tests.browser.chromium import find_chromium, open_browser, sign_in, wait_until
+from tests.hostile.target import count_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path(__file__).with_name("attack.html")
 SOCIALFLOW = [sys.executable, "-m", "flows.cli"]
-WRITTEN = ("api_keys", "accounts", "posts", "publications", "webhook_endpoints", "recurrences", "media_uploads")
+WRITTEN = (
+    "api_keys",
+    "accounts",
+    "posts",
+    "publications",
+    "webhook_endpoints",
+    "recurrences",
+    "media_uploads",
+)
 """What a page would want to write."""
 pytestmark = [
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium, or Google Chrome"),
+    pytest.mark.skipif(
+        find_chromium() is None, reason="no Chromium: apt-get install chromium, or Google Chrome"
+    ),
     pytest.mark.xdist_group("whole-program"),
 ]
 
@@ -55,11 +65,8 @@ def hostile_page(api: str, prefect: str) -> Iterator[str]:
 
 
 def stored(home: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(home / "socialflow.sqlite", timeout=30)) as database:
-        names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        wanted = [name for name in WRITTEN if name in names]
-        assert len(wanted) >= 4
-        return {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in wanted}
+    counts = count_rows(home)
+    return {name: counts[name] for name in WRITTEN}
 
 
 def planned(prefect: str, home: Path) -> list[Any]:
@@ -80,7 +87,11 @@ def test_a_page_reaches_neither_prefect_nor_the_api_nor_the_dashboard(tmp_path: 
         api_port, prefect_port = ports.take_any(), ports.take_any()
     api, prefect = f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{prefect_port}"
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("SOCIALFLOW_", "PREFECT_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SOCIALFLOW_", "PREFECT_"))
+        },
         "SOCIALFLOW_HOME": str(home),
         "SOCIALFLOW_API_PORT": str(api_port),
         "SOCIALFLOW_PREFECT_PORT": str(prefect_port),

@@ -81,13 +81,17 @@ VALUES: dict[str, bytes] = {
 """Values for every field of every body, and as text for every parameter."""
 
 QUERY = (
-    "%00", "a%00b", "%ff%fe", "%ed%a0%80", "%", "%zz", "9" * 5000, "-1", "1e999", "NaN", "%0d%0a" + FORGED, "..%2f..%2f",
-    "%27%20OR%201=1--", "2031-02-31", "0001-01-01", "9999-12-31T23:59:59-23:59", "%F0%9F%98%80", "%D9%A1%D9%A2", "[]", "{}",
-    "true", "", "a,b,,c", "a" * 3000, "+00:00", "Europe/../../etc/passwd", "%E2%80%AE", "0x10", "1_000", "%20", "١",
+    "%00", "a%00b", "%ff%fe", "%ed%a0%80", "%", "%zz", "9" * 5000, "-1", "1e999", "NaN", "%0d%0a" + FORGED,
+    "..%2f..%2f",
+    "%27%20OR%201=1--", "2031-02-31", "0001-01-01", "9999-12-31T23:59:59-23:59", "%F0%9F%98%80",
+    "%D9%A1%D9%A2", "[]", "{}",
+    "true", "", "a,b,,c", "a" * 3000, "+00:00", "Europe/../../etc/passwd", "%E2%80%AE", "0x10", "1_000",
+    "%20", "\u0661",
 )  # fmt: skip
 
 ETAGS = (
-    b'"', b'W/"', b'W/W/"a"', b"*, *", b'"a", ' * 900 + b'"b"', b'"' + b"a" * 7000 + b'"', b"\xff\xfe", b'"\x01"', b"a", b"W/",
+    b'"', b'W/"', b'W/W/"a"', b"*, *", b'"a", ' * 900 + b'"b"', b'"' + b"a" * 7000 + b'"', b"\xff\xfe", b'"\x01"',
+    b"a", b"W/",
     b'"1"', b'"-1"', b'"' + b"9" * 5000 + b'"', b'"1", "2"', b'""', b'"\xc3\xa9"',
 )  # fmt: skip
 
@@ -166,16 +170,29 @@ def values(target: Target) -> Iterator[Case]:
                 # A field of this type may take this value, and a body without the others may be whole.
                 yield Case("value", f"{method} {path}: {one} = {name}", (request,), may_pass=True)
     base = {"content": "a", "platforms": ["mastodon"], "scheduled_at": LATER}
-    refused = ("NUL", "high surrogate", "low surrogate", "huge number", "true", "object", "nested", "infinite")
+    refused = (
+        "NUL",
+        "high surrogate",
+        "low surrogate",
+        "huge number",
+        "true",
+        "object",
+        "nested",
+        "infinite",
+    )
     for one in (*base, "link", "first_comment", "thread", "media", "timezone", "variants", "account_ids"):
         for name in refused:
             if one == "variants" and name == "object":
                 continue
             fields = b", ".join(
-                json.dumps(key).encode() + b": " + json.dumps(kept).encode() for key, kept in base.items() if key != one
+                json.dumps(key).encode() + b": " + json.dumps(kept).encode()
+                for key, kept in base.items()
+                if key != one
             )
             body = b"{" + fields + b', "' + one.encode() + b'": ' + VALUES[name] + b"}"
-            yield Case("value", f"whole post: {one} = {name}", (target.request("POST", "/api/v1/posts", body),))
+            yield Case(
+                "value", f"whole post: {one} = {name}", (target.request("POST", "/api/v1/posts", body),)
+            )
 
 
 def queries(target: Target) -> Iterator[Case]:
@@ -186,20 +203,36 @@ def queries(target: Target) -> Iterator[Case]:
         for one in operation.get("parameters", ()):
             if one["in"] == "query":
                 for value in QUERY:
-                    request = target.request(method, f"{_fill(path)}?{one['name']}={quote(value, safe='%[]{},+')}")
+                    request = target.request(
+                        method, f"{_fill(path)}?{one['name']}={quote(value, safe='%[]{},+')}"
+                    )
                     yield Case("query", f"{path}: {one['name']} = {value[:40]}", (request,), may_pass=True)
 
 
 def paths(target: Target) -> Iterator[Case]:
     """Yield odd ids in every path, and paths that are none."""
-    odd = ("%00", "%ff", "%2e%2e%2f", "%0d%0a" + FORGED, "9" * 5000, "%E2%80%A8" + FORGED, "%F0%9F%98%80", "null", "%252e")
+    odd = (
+        "%00",
+        "%ff",
+        "%2e%2e%2f",
+        "%0d%0a" + FORGED,
+        "9" * 5000,
+        "%E2%80%A8" + FORGED,
+        "%F0%9F%98%80",
+        "null",
+        "%252e",
+    )
     for method, path, _ in operations(target):
         if "{" in path:
             for value in odd:
-                yield Case("path", f"{method} {path}: {value[:40]}", (target.request(method, _fill(path, value)),))
+                yield Case(
+                    "path", f"{method} {path}: {value[:40]}", (target.request(method, _fill(path, value)),)
+                )
     strange = (
-        "//", "/../etc/passwd", "/api/v1/../../secret.key", "/%2e%2e/%2e%2e/secret.key", "/api//v1/posts", "/api/v1/posts/%2e%2e",
-        "/" + "a" * 60_000, "/dashboard/..%2f..%2fsecret.key", "/\\..\\secret.key", "/%00", "/" + "%0a" + FORGED,
+        "//", "/../etc/passwd", "/api/v1/../../secret.key", "/%2e%2e/%2e%2e/secret.key", "/api//v1/posts",
+        "/api/v1/posts/%2e%2e",
+        "/" + "a" * 60_000, "/dashboard/..%2f..%2fsecret.key", "/\\..\\secret.key", "/%00",
+        "/" + "%0a" + FORGED,
         "/media/../secret.key", "/dashboard/static/../../secret.key", "/api/v1/posts;a=b",
     )  # fmt: skip
     for path in strange:
@@ -211,12 +244,28 @@ def paths(target: Target) -> Iterator[Case]:
 def cursors(target: Target) -> Iterator[Case]:
     """Yield cursors that nobody was given."""
     inner: tuple[object, ...] = (
-        None, 1, [], {}, ["a"], ["a", "b"], ["a", "b", "c"], ["\u0000", "a"], [{"a": 1}, "b"], [1e300, "a"], [["a"], ["b"]],
+        None, 1, [], {}, ["a"], ["a", "b"], ["a", "b", "c"], ["\u0000", "a"], [{"a": 1}, "b"], [1e300, "a"],
+        [["a"], ["b"]],
         ["a" * 400, "b"], [True, None], ["\U0001f600", "a"], "text", ["' OR 1=1 --", ""],
     )  # fmt: skip
     spelled = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode() for one in inner]
-    spelled += ["", "=", "====", "a", "%00", "!!!!", "A" * 499, "A" * 501, "WyI", quote(base64.b64encode(b"[" * 300).decode())]
-    listing = [path for method, path, one in operations(target) if method == "GET" and "cursor" in str(one.get("parameters"))]
+    spelled += [
+        "",
+        "=",
+        "====",
+        "a",
+        "%00",
+        "!!!!",
+        "A" * 499,
+        "A" * 501,
+        "WyI",
+        quote(base64.b64encode(b"[" * 300).decode()),
+    ]
+    listing = [
+        path
+        for method, path, one in operations(target)
+        if method == "GET" and "cursor" in str(one.get("parameters"))
+    ]
     for path, cursor in itertools.product(listing, spelled):
         request = target.request("GET", f"{_fill(path)}?cursor={cursor}")
         yield Case("cursor", f"{path}: {cursor[:40]}", (request,), may_pass=not cursor)
@@ -362,12 +411,14 @@ def pictures() -> dict[str, bytes]:
         "PNG of 2^31 pixels a side": png + side + side + b"\x08\x06\x00\x00\x00aaaa",
         "PNG of no pixels": png + bytes(8) + b"\x08\x06\x00\x00\x00aaaa",
         "PNG that ends": png,
-        "JPEG of 65535 pixels": jpeg + b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01",
+        "JPEG of 65535 pixels": jpeg
+        + b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01",
         "JPEG with a segment of no length": jpeg + b"\xff\xe1\x00\x00" * 1000,
         "JPEG of markers": b"\xff\xd8" + b"\xff" * 500_000,
         "GIF of 65535 pixels": b"GIF89a\xff\xff\xff\xff\xf7\x00\x00",
         "WebP with a lying size": b"RIFF\xff\xff\xff\xffWEBPVP8X\xff\xff\xff\xff" + b"\xff" * 16,
-        "MP4 with a box of 2^63": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom\x00\x00\x00\x01moov" + b"\x7f" + b"\xff" * 7,
+        "MP4 with a box of 2^63": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom\x00\x00\x00\x01moov"
+        b"\x7f" + b"\xff" * 7,
         "MP4 with a box of zero": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(8) * 1000,
     }
 
@@ -376,7 +427,12 @@ def raw(target: Target) -> Iterator[Case]:
     """Yield what is no HTTP, or HTTP that two readers would understand differently."""
     host = f"Host: 127.0.0.1:{target.port}\r\n".encode()
     auth = f"Authorization: Bearer {target.token}\r\n".encode()
-    post = b"POST /api/v1/posts HTTP/1.1\r\n" + host + auth + b"Content-Type: application/json\r\nConnection: close\r\n"
+    post = (
+        b"POST /api/v1/posts HTTP/1.1\r\n"
+        + host
+        + auth
+        + b"Content-Type: application/json\r\nConnection: close\r\n"
+    )
     hidden = b"DELETE /api/v1/webhooks/a HTTP/1.1\r\n" + host + auth + b"\r\n"
     length = b"Content-Length: "
     chunked = b"Transfer-Encoding: chunked\r\n"
@@ -410,9 +466,11 @@ def raw(target: Target) -> Iterator[Case]:
         "random": random.Random(1).randbytes(5000),
         "SSH": b"SSH-2.0-OpenSSH_9.9\r\n",
         "long method": b"A" * 100_000 + b" / HTTP/1.1\r\n" + host + b"\r\n",
-        "absolute form": b"GET http://evil.example/api/v1/posts HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        "absolute form": b"GET http://evil.example/api/v1/posts HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         "star": b"OPTIONS * HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n",
-        "line feeds only": b"GET /api/v1/posts HTTP/1.1\n" + host.replace(b"\r", b"") + b"Connection: close\n\n",
+        "line feeds only": b"GET /api/v1/posts HTTP/1.1\n"
+        + host.replace(b"\r", b"")
+        + b"Connection: close\n\n",
         "carriage returns only": b"GET / HTTP/1.1\r" + host.replace(b"\n", b"") + b"\r",
         "old": b"GET /api/v1/posts HTTP/1.0\r\n\r\n",
     }
@@ -437,21 +495,30 @@ def hosts(target: Target) -> Iterator[Case]:
             "webhook": ("/api/v1/webhooks", {"url": address, "events": ["post.published"]}),
             "media": (
                 "/api/v1/posts",
-                {"content": "a", "platforms": ["mastodon"], "scheduled_at": LATER, "media": [{"url": address}]},
+                {
+                    "content": "a",
+                    "platforms": ["mastodon"],
+                    "scheduled_at": LATER,
+                    "media": [{"url": address}],
+                },
             ),
-            "instance": ("/api/v1/accounts", {"platform": "mastodon", "access_token": "t", "instance_url": address}),
+            "instance": (
+                "/api/v1/accounts/connect",
+                {"platform": "mastodon", "access_token": "t", "instance_url": address},
+            ),
             "service": (
-                "/api/v1/accounts",
+                "/api/v1/accounts/connect",
                 {"platform": "bluesky", "access_token": "p", "instance_url": address},
             ),
-            "authorization": ("/api/v1/accounts/mastodon/authorizations", {"instance_url": address}),
+            "authorization": ("/api/v1/accounts/connect/mastodon/start", {"instance_url": address}),
             "return": (
-                "/api/v1/accounts/mastodon/authorizations",
+                "/api/v1/accounts/connect/mastodon/start",
                 {"instance_url": "https://mastodon.social", "return_url": address},
             ),
         }
         for place, (path, body) in places.items():
-            yield Case(f"host of {place}", address[:60], (target.request("POST", path, json.dumps(body).encode()),))
+            request = target.request("POST", path, json.dumps(body).encode())
+            yield Case(f"host of {place}", address[:60], (request,), only=(422,))
         if number % 4 == 0:
             yield Case(
                 "host of request", address[:60],
@@ -490,7 +557,10 @@ def bulk(target: Target) -> Iterator[Case]:
         for name, (kind, body) in files.items():
             # Each row has an answer of its own: 2xx with nothing created is right for wrong rows.
             yield Case(
-                "bulk", f"{path}: {name}", (target.request("POST", path, body, content_type=kind),), may_pass="each" in path
+                "bulk",
+                f"{path}: {name}",
+                (target.request("POST", path, body, content_type=kind),),
+                may_pass="each" in path,
             )
 
 

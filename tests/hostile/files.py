@@ -86,13 +86,23 @@ def posts() -> dict[str, bytes]:
 
 def media() -> dict[str, bytes]:
     """Return files that are no pictures, by file name."""
-    return {"empty.png": b"", "text.png": b"not a picture", "html.png": b"<html>", "zip.png": b"PK\x03\x04" + bytes(100)}
+    return {
+        "empty.png": b"",
+        "text.png": b"not a picture",
+        "html.png": b"<html>",
+        "zip.png": b"PK\x03\x04" + bytes(100),
+    }
 
 
 def write_all(folder: Path) -> list[tuple[list[str], bool]]:
     """Write the files. Returns the commands that read them, and whether each must refuse."""
     commands: list[tuple[list[str], bool]] = []
-    for kind, files in (("histories", histories()), ("posts", posts()), ("media", media()), ("pictures", pictures())):
+    for kind, files in (
+        ("histories", histories()),
+        ("posts", posts()),
+        ("media", media()),
+        ("pictures", pictures()),
+    ):
         (folder / kind).mkdir(parents=True)
         for name, content in files.items():
             path = folder / kind / (name if "." in name else f"{name.replace(' ', '-')}.bin")

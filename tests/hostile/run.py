@@ -26,6 +26,7 @@ def main() -> int:
         (Path(folder) / "servers").mkdir()
         with running_target(Path(folder)) as target:
             target.attack(all_cases(target), report)
+            print("\n".join(report.lines()))
             print(f"the corpus is through; random changes with --seed {seed}", flush=True)
             target.attack(mutations(target, seed), report, until=time.monotonic() + arguments.minutes * 60)
         attack_by_servers(Path(folder) / "servers", report)

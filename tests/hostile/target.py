@@ -51,6 +51,8 @@ class Case:
     """Whether a 2xx or 3xx is right too, and rows may be stored then."""
     may_stay_silent: bool = False
     """Whether closing the connection without an answer is right: there was no whole request."""
+    only: tuple[int, ...] = ()
+    """Statuses of which one must come, so that another refusal does not hide the one that is tested; empty = any."""
     half: bool = False
     """Whether the sender ends here and never sends the rest."""
 
@@ -67,6 +69,32 @@ class Report:
     slowest: float = 0.0
     peak: int = 0
     growth: int = 0
+
+    def judge(
+        self, case: Case, status: int | None, seconds: float, answer: bytes, stored: dict[str, int]
+    ) -> None:
+        """Count an answer, and note what is wrong with it."""
+        relayed = status in case.only and status is not None and status >= 500
+        passed = status is not None and status < 400
+        self.slowest = max(self.slowest, seconds)
+        answered = "closed" if status is None else f"{status // 100}xx"
+        self.answers["502/503 for the server that was asked" if relayed else answered] += 1
+        wrong: list[str] = []
+        if seconds > HANG_SECONDS:
+            self.hangs += 1
+            wrong.append(f"{seconds:.1f} s")
+        elif status is None and not case.may_stay_silent:
+            wrong.append("closed without an answer")
+        if status is not None and status >= 500 and not relayed:
+            self.server_errors += 1
+            wrong.append(f"{status} {answer[-300:]!r}")
+        if passed and not case.may_pass:
+            wrong.append(f"{status}, not refused")
+        elif case.only and status not in case.only:
+            wrong.append(f"{status} instead of {case.only}: {answer[-200:]!r}")
+        if stored and not (passed and case.may_pass):
+            wrong.append(f"answered {status}, but stored {stored}")
+        self.faults.extend(f"{case.kind}: {case.name}: {one}" for one in wrong)
 
     def lines(self) -> list[str]:
         """Return the report as text."""
@@ -111,14 +139,8 @@ class Target:
         return int(found[1]) * 1024
 
     def rows(self) -> dict[str, int]:
-        """Count the rows of every table of the store."""
-        with closing(sqlite3.connect(f"file:{self.home / 'socialflow.sqlite'}?mode=ro", uri=True)) as database:
-            names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {
-                name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]  # noqa: S608 - names of our own tables
-                for name in names
-                if name not in RECORDS
-            }
+        """Count the rows of every table of the store but the records."""
+        return {name: count for name, count in count_rows(self.home).items() if name not in RECORDS}
 
     def request(
         self, method: str, path: str, body: bytes = b"", headers: list[tuple[str, bytes]] | None = None,
@@ -157,37 +179,18 @@ class Target:
         return int(found[1]) if found else None, time.monotonic() - began, bytes(answer)
 
     def attack(self, cases: Iterator[Case], report: Report, *, until: float | None = None) -> None:
-        """Send the cases one after the other, and judge each answer."""
+        """Send the cases one after the other, and judge each answer, then memory, log and health."""
         before = self.rows()
         for case in cases:
             report.tried[case.kind] += 1
-            label = f"{case.kind}: {case.name}"
             try:
                 status, seconds, answer = self.send(case)
             except TimeoutError:
-                report.hangs += 1
-                report.answers["hang"] += 1
-                report.faults.append(f"{label}: no answer in {HANG_SECONDS} s")
-                continue
-            report.slowest = max(report.slowest, seconds)
-            report.answers["closed" if status is None else f"{status // 100}xx"] += 1
-            if seconds > HANG_SECONDS:
-                report.hangs += 1
-                report.faults.append(f"{label}: {seconds:.1f} s")
-            if status is None and not case.may_stay_silent:
-                report.faults.append(f"{label}: closed without an answer")
-            if status is not None and status >= 500:
-                report.server_errors += 1
-                report.faults.append(f"{label}: {status} {answer[-300:]!r}")
-            passed = status is not None and status < 400
-            if passed and not case.may_pass:
-                report.faults.append(f"{label}: {status}, not refused")
+                status, seconds, answer = None, HANG_SECONDS + 1, b""
             after = self.rows()
-            if after != before:
-                changed = {name: after[name] - count for name, count in before.items() if after[name] != count}
-                if not (passed and case.may_pass):
-                    report.faults.append(f"{label}: answered {status}, but stored {changed}")
-                before = after
+            changed = {name: after[name] - count for name, count in before.items() if after[name] != count}
+            before = after
+            report.judge(case, status, seconds, answer, changed)
             if until is not None and time.monotonic() > until:
                 break
         self.judge(report)
@@ -208,6 +211,16 @@ class Target:
             report.faults.append("the API is not healthy afterwards")
 
 
+def count_rows(home: Path) -> dict[str, int]:
+    """Count the rows of every table of a home's store."""
+    with closing(
+        sqlite3.connect(f"file:{home / 'socialflow.sqlite'}?mode=ro", uri=True, timeout=30)
+    ) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in names)  # noqa: S608 - our own tables' names
+        return dict(database.execute(counts).fetchall())
+
+
 @contextmanager
 def running_target(folder: Path, **settings: str) -> Iterator[Target]:
     """Start an API process over a new home with one workspace and one account."""
@@ -221,7 +234,11 @@ def running_target(folder: Path, **settings: str) -> Iterator[Target]:
     with Ports() as ports:
         port = ports.take_any()
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("SOCIALFLOW_", "PREFECT_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SOCIALFLOW_", "PREFECT_"))
+        },
         "SOCIALFLOW_HOME": str(home),
         "SOCIALFLOW_API_PORT": str(port),
         "SOCIALFLOW_API_RATE_LIMIT": "10000000",

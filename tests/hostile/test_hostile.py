@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +12,7 @@ from flows.cli import app
 from tests.hostile.bombs import attack_by_servers
 from tests.hostile.corpus import all_cases, mutations
 from tests.hostile.files import write_all
-from tests.hostile.target import FORGED, HANG_SECONDS, Case, Report, running_target
+from tests.hostile.target import FORGED, HANG_SECONDS, Case, Report, count_rows, running_target
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 
@@ -63,12 +61,6 @@ def test_answers_of_hostile_servers_are_refused(tmp_path: Path) -> None:
     assert report.faults == []
 
 
-def count_rows(home: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(home / "socialflow.sqlite")) as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
-
-
 def test_files_that_lie_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     monkeypatch.setenv("SOCIALFLOW_HOME", str(home))
@@ -95,7 +87,9 @@ def test_files_that_lie_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             faults.append(f"{name}: took {time.monotonic() - began:.1f} s")
         after = count_rows(home)
         if refused and after != before:
-            changed = {table: count - before[table] for table, count in after.items() if count != before[table]}
+            changed = {
+                table: count - before[table] for table, count in after.items() if count != before[table]
+            }
             faults.append(f"{name}: stored {changed}")
         before = after
     assert faults == []
