@@ -30,7 +30,6 @@ def histories() -> dict[str, bytes]:
     whole = _parquet(published_at=when, likes=[1], comments=[1], shares=[1])
     return {
         "empty.csv": b"",
-        "head.csv": HEAD,
         "nul.csv": HEAD + b"2026-01-05T10:00:00Z,1\x00,2,3\n",
         "zeros.csv": bytes(100_000),
         "utf16.csv": (HEAD + GOOD).decode().encode("utf-16"),

@@ -92,4 +92,5 @@ def test_files_that_lie_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             }
             faults.append(f"{name}: stored {changed}")
         before = after
+    print("\n".join(faults))
     assert faults == []
