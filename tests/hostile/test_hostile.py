@@ -70,7 +70,7 @@ def test_files_that_lie_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     runner.invoke(app, ["workspace", "show"])
     before, faults = count_rows(home), []
     for words, refused in write_all(tmp_path):
-        began = time.monotonic()
+        began = time.process_time()
         result = runner.invoke(app, words)
         name = " ".join(words).replace(str(tmp_path), "")
         if result.exit_code not in ((1,) if refused else (0, 1)) or not isinstance(
@@ -83,8 +83,8 @@ def test_files_that_lie_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             faults.append(f"{name}: not a word is said: {result.exception!r}")
         if refused and len(result.output) > 20_000:
             faults.append(f"{name}: {len(result.output)} characters are printed")
-        if time.monotonic() - began > HANG_SECONDS * 2:
-            faults.append(f"{name}: took {time.monotonic() - began:.1f} s")
+        if (worked := time.process_time() - began) > HANG_SECONDS:
+            faults.append(f"{name}: took {worked:.1f} s")
         after = count_rows(home)
         if refused and after != before:
             changed = {
