@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-specs test-schema lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-specs test-schema hostile audit lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -90,6 +90,14 @@ test-specs: $(DEV) ## Validate connectors and sandbox against the platforms' spe
 
 test-schema: $(DEV) ## Fuzz the whole API from its OpenAPI document, all checks on (about five minutes)
 	SCHEMA_TEST=full $(BIN)/pytest tests/api/test_schema.py -q -s
+
+hostile: $(DEV) ## Attack a running API with a hostile corpus and random changes of it (MINUTES=5 SEED=1)
+	@$(BIN)/python -m tests.hostile.run --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
+
+audit: $(READY) ## Check the run-time lock for known vulnerabilities and report its licences
+	@test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit; } \
+	  || echo "pip-audit could not be installed."
+	@$(BIN)/python -m tests.audit
 
 lock: $(READY) ## Regenerate the three lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

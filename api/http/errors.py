@@ -10,6 +10,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
 from connectors.errors import (
@@ -99,6 +100,8 @@ def install_error_handlers(app: FastAPI) -> None:
     """Convert every error that a route may raise into a problem document."""
     app.add_exception_handler(ApiError, _handle(lambda error: error))
     app.add_exception_handler(HTTPException, _handle_http)
+    # Nobody reads this answer any more; it keeps a body that was cut off from being counted as our fault.
+    app.add_exception_handler(ClientDisconnect, _handle(_from_disconnect))
     app.add_exception_handler(RequestValidationError, _handle(_from_validation))
     app.add_exception_handler(WarehouseError, _handle(_from_warehouse))
     app.add_exception_handler(ConnectorError, _handle(_from_connector))
@@ -144,6 +147,10 @@ def _from_http(error: HTTPException) -> ApiError:
         details.get(error.status_code, str(error.detail)),
         headers=error.headers,
     )
+
+
+def _from_disconnect(_error: ClientDisconnect) -> ApiError:
+    return ApiError(400, "body_cut_off", "the connection was closed before the whole body had come")
 
 
 def _from_validation(error: RequestValidationError) -> ApiError:

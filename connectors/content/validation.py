@@ -1,5 +1,8 @@
 """What a platform would refuse, found out when the post is written and not at its due time. No network."""
 
+import ipaddress
+import re
+import unicodedata
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -7,6 +10,8 @@ from connectors.content.capabilities import Capabilities, ContentProblem
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
 
+_NUMERIC = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_OTHER_DOTS = frozenset("\u3002\uff0e\uff61\u00ad\u200b")
 _ARTICLES = {"image": "an", "video": "a"}
 
 
@@ -135,6 +140,23 @@ def is_web_address(url: str) -> bool:
     """Tell whether this is an address that a browser opens: http or https, with a host."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and not set(url) & set(" \t\r\n")
+        parts.port  # noqa: B018 - raises ValueError where there is none to be read
     except ValueError:
         return False
+    if parts.scheme not in {"http", "https"} or set(url) & set(" \t\r\n\x00\\") or "@" in parts.netloc:
+        return False
+    return _is_usual_host(parts.hostname or "")
+
+
+def _is_usual_host(host: str) -> bool:
+    """Tell whether every reader of addresses connects to the same host: 0177.0.0.1 is loopback to some of them."""
+    # Full-width letters, and the dots of other scripts, become others on the way to the network.
+    if unicodedata.normalize("NFKC", host) != host or set(host) & _OTHER_DOTS:
+        return False
+    if ":" not in host and not _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        return any(character.isalnum() for character in host)
+    try:
+        ipaddress.ip_address(host.rstrip(".").partition("%")[0])
+    except ValueError:
+        return False
+    return True

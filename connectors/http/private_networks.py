@@ -23,6 +23,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # All that the world routes in IPv6 lies here. Python 3.11 calls more than that global: fec0::/10 (site-local),
 # ::127.0.0.1 and ::ffff:0:127.0.0.1 (old ways to wrap an IPv4 address), 64:ff9b:1::/48 (a network's own NAT64).
 _IPV6_INTERNET = ipaddress.ip_network("2000::/3")
+_LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
 _IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
 
 
@@ -114,8 +115,10 @@ def _plain_host(url: str) -> str | None:
             ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
             return None
+    if ":" in host:
+        return host
     labels = host.split(".")
-    return host if all(0 < len(label) <= 63 for label in labels) or ":" in host else None
+    return host if all(_LABEL.fullmatch(label) for label in labels) else None
 
 
 def _may_be_public(host: str) -> bool:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
 from connectors.http.media import MediaFetcher
 from connectors.http.pool import open_client
-from connectors.http.private_networks import check_instance_url, is_public
+from connectors.http.private_networks import check_instance_url, check_public_url, is_public
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Credentials, Platform
@@ -287,3 +287,11 @@ async def test_media_that_cannot_be_used(
         with pytest.raises(error, match=words):
             async with media.fetch("https://cdn.example/a.png", kind="image", max_bytes=100):
                 pass
+
+
+@pytest.mark.parametrize(
+    "host", ["_", "*", "-", "%6c%6f%63alhost", "127.0.0.1%20", "a..example", "a!b.example"]
+)
+def test_a_host_that_is_no_name_is_refused(host: str) -> None:
+    with pytest.raises(GiveUpError, match="url"):
+        check_public_url(f"https://{host}/", field="url", allow_private=False, remedy="A_SETTING")

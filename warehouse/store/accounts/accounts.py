@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -38,6 +40,22 @@ __all__ = [
 ]
 
 
+_ID = re.compile(r"[\w.:@%~+=/-]{1,255}")
+"""What platforms call an account: digits, names, URNs and DIDs."""
+
+
+def _check_answer(verified: VerifiedAccount) -> None:
+    """Refuse an account whose server names it by what is no id or no text."""
+    names = (verified.external_id, verified.handle, verified.display_name)
+    unfit = any(unicodedata.category(character) in {"Cc", "Cs"} for name in names for character in name)
+    if unfit or not _ID.fullmatch(verified.external_id):
+        raise InvalidInputError(
+            "the account's server answered with an id or a name that cannot be read: check that it is the "
+            "platform that you mean",
+            field="platform",
+        )
+
+
 def connect_account(  # noqa: PLR0917 (what a connection consists of)
     session: Session,
     cipher: Cipher,
@@ -53,6 +71,7 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
     A reconnect never wipes a refresh token or app password with nothing: many people paste the access
     token only.
     """
+    _check_answer(verified)
     if timezone is not None:
         parse_timezone(timezone)
     instance_url = verified.instance_url or ""
