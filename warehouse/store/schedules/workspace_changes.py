@@ -1,4 +1,4 @@
-"""A workspace together with its placement policy: what every interface shows and changes as one thing."""
+"""A workspace together with its placement policy, which all interfaces show and change as one object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def change_workspace(session: Session, workspace_id: str, change: WorkspacePatch, now: datetime) -> Workspace:
-    """Change the fields that are given. Raises InvalidInputError, NotFoundError."""
+    """Change the given fields. Raises InvalidInputError, NotFoundError."""
     before = _settings(session, get_workspace(session, workspace_id))
     workspace = update_workspace(
         session,
@@ -51,7 +51,7 @@ def _settings(session: Session, workspace: Workspace) -> dict[str, Any]:
 
 
 def describe_workspace(session: Session, workspace: Workspace) -> dict[str, Any]:
-    """Return a workspace as every interface shows it."""
+    """Return a workspace as all interfaces show it."""
     policy = get_policy(session, workspace.id)
     return {
         "id": workspace.id,
