@@ -1,7 +1,7 @@
-"""A publication that is several posts: the first, the thread below it, a first comment.
+"""Publications of several posts: the first post, its thread, and a first comment.
 
-What is out already is kept in the request's state, saved after each accepted part, so that a failure
-midway never repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
+Published parts are saved in the request's state after each accepted part, so that a failure midway never
+repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,9 +1,9 @@
-"""The authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636): lead a person to the platform, take the answer.
+"""The authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636).
 
-    begin    -> an address to open in a browser, and what must be kept until the person is back
-    exchange -> the code for tokens, one candidate an account; the caller has each verified by its platform
+    begin    -> the URL to open in a browser, and the state to keep until the callback
+    exchange -> the code for tokens, one candidate per account; the caller verifies each with its platform
 
-Nothing is kept here. The redirect address given to both must be the same to the letter.
+Nothing is stored here. Both steps must receive exactly the same redirect URL.
 """
 
 from __future__ import annotations
