@@ -1,4 +1,4 @@
-"""Create or migrate both stores: `python -m flows.serving.prepare`, run by the launcher before it starts anything."""
+"""Create or migrate both stores: `python -m flows.serving.prepare`. The launcher runs it first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from warehouse.store.leases.flow_leases import expect_flows
 
 
 def main() -> int:
-    """Open both; print one sentence and return 1 where the installation is wrong."""
+    """Open both stores; print an error message and return 1 if the installation is invalid."""
     try:
         with Resources.open() as resources:
             with resources.store.write() as session:

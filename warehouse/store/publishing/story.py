@@ -1,4 +1,4 @@
-"""A publication's story in words: what happened when, why it has not been sent yet, and what comes next."""
+"""History of a publication in sentences: what happened when, why it is not sent yet, and what comes next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def tell_story(
     session: Session, publication: Publication, events: Sequence[PublicationAttempt], now: datetime
 ) -> list[str]:
-    """Return sentences, oldest first; the last one says how things stand at `now`. Times are UTC."""
+    """Return sentences, oldest first; the last one gives the state at `now`. Times are UTC."""
     told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
     if publication.platform_deleted_at is not None:
         told.append(f"{_clock(publication.platform_deleted_at)} found deleted on the platform.")
