@@ -34,10 +34,7 @@ _FIRST_BOXES = {
     b"JXL ": "image/jxl",
 }
 UNSENT_TYPES = frozenset({"image/heic", "image/heif", "image/avif", "image/jp2", "image/jxl"})
-"""Image types that are rejected even when given by URL:
-
-most platforms would reject the post at publish time.
-"""
+"""Image types rejected even when given by URL: most platforms would reject the post at publish time."""
 
 _EBML = b"\x1a\x45\xdf\xa3"
 

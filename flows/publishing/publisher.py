@@ -101,10 +101,7 @@ class Publisher:
         )
         self._stopping = asyncio.Event()
         self._next_turn = asyncio.Event()
-        """Set to skip the wait before the next iteration:
-
-        to stop, or to claim more after the publisher was full.
-        """
+        """Set to skip the wait before the next iteration: to stop, or to claim more after it was full."""
         self._claimed_to_the_limit = False
         self._awake = False
         self._warm = False

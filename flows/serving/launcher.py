@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 PROCESSES_FILE = "processes.json"
 """State file in the home folder while `up` runs: addresses, and each child's pid and restart count."""
 PUBLISHERS = ("publisher-1", "publisher-2")
-"""Two publishers:
-
-both send, and the store's leases decide which sends what. When one dies, the other continues.
-"""
+"""Both send, and the store's leases decide which sends what. When one dies, the other continues."""
 
 
 @contextmanager

@@ -71,10 +71,7 @@ class _Child:
     exit_code: int | None = None
     """Exit code of a one-off task."""
     groups: list[int] = field(default_factory=list)
-    """Process groups of this child, including earlier ones:
-
-    a killed runner's flow runs may still be finishing.
-    """
+    """Process groups of this child, earlier ones too: a killed runner's flow runs may not be done yet."""
 
 
 class Supervisor:

@@ -53,10 +53,7 @@ _OPEN_AND_DUE = (
     .where(Publication.status.in_(("scheduled", "unknown")), Publication.due_at <= bindparam("horizon"))
     .limit(1)
 )
-"""Cached:
-
-every publisher runs this query every second, nearly always without a result, and building it costs most.
-"""
+"""Built once: every publisher runs it every second, mostly without result, and building costs most."""
 
 
 def claim_due(

@@ -42,10 +42,7 @@ class PublisherRow(Base):
     began_at: Mapped[datetime]
     beat_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    """Set once its process certainly sends nothing more:
-
-    by itself, or by a publisher that saw that it is dead.
-    """
+    """Set once its process certainly sends nothing more: by itself, or by another that saw it dead."""
     clock_skew: Mapped[float] = mapped_column(Float, default=0.0)
     """Seconds by which its machine's clock is ahead of the store's."""
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
