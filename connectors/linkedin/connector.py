@@ -191,14 +191,14 @@ class LinkedInConnector:
     async def refresh_token(self) -> Credentials | None:
         """POST /oauth/v2/accessToken at www.linkedin.com. None where LinkedIn granted no refresh token."""
         settings = self._context.settings
-        door = self._context.api(
+        api = self._context.api(
             self.account,
             label=LABEL,
             base_url=settings.linkedin_oauth_base_url,
             auth=httpx.Auth(),
             explain=explain,
         )
-        new = await renew(door, settings, self.account.credentials, now=self._context.clock())
+        new = await renew(api, settings, self.account.credentials, now=self._context.clock())
         if new is not None:
             self._use(replace(self.account, credentials=new))
         return new

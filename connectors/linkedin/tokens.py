@@ -15,7 +15,7 @@ from connectors.types import Credentials
 
 
 async def renew(
-    door: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
+    api: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
 ) -> Credentials | None:
     """POST /oauth/v2/accessToken. None without a refresh token; ReauthenticateError if it was rejected."""
     if old.refresh_token is None:
@@ -32,7 +32,7 @@ async def renew(
         "client_secret": settings.linkedin_client_secret.get_secret_value(),
     }
     try:
-        return await door.prepare(
+        return await api.prepare(
             "POST", "/oauth/v2/accessToken", lambda body: parse_token(body, old, now), data=form
         )
     except (ContentRejectedError, ReauthenticateError) as error:

@@ -2,7 +2,7 @@
 
     body -> token -> fault before -> limit -> handler -> fault after -> rate-limit headers
 
-A platform adds its `Dialect`: how it reads a token and how it words its refusals.
+A platform adds its `PlatformProtocol`: how it reads a token and how it words its refusals.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ Auth = Literal["access", "refresh", "optional", "none"]
 Handler = Callable[[Call], Answer | Coroutine[Any, Any, Answer]]
 
 
-class Dialect(Protocol):
+class PlatformProtocol(Protocol):
     """What differs between platforms around every request."""
 
     platform: Platform
@@ -175,7 +175,7 @@ class Endpoint:
     """An ASGI application for one operation of one platform."""
 
     world: SandboxWorld
-    dialect: Dialect
+    protocol: PlatformProtocol
     operation: str
     bucket: str
     handler: Handler
@@ -188,7 +188,7 @@ class Endpoint:
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Answer:
-        world, platform = self.world, self.dialect.platform
+        world, platform = self.world, self.protocol.platform
         call = Call(world, request, platform, self.operation, world.time())
         if request.method != "GET":
             call.body = await request.body()
@@ -206,18 +206,18 @@ class Endpoint:
         caller = call.account.key if call.account is not None else "anonymous"
         state = world.limits.hit(platform, self.bucket, caller, call.at)
         if state.exceeded:
-            answer = self.dialect.refuse("rate_limited", reset=state.reset, at=call.at)
+            answer = self.protocol.refuse("rate_limited", reset=state.reset, at=call.at)
         else:
             result = self.handler(call)
             answer = result if isinstance(result, Answer) else await result
-        answer.headers.update(self.dialect.limit_headers(state))
+        answer.headers.update(self.protocol.limit_headers(state))
         return answer if fault is None else await self._fail_after(fault, call, answer)
 
     def _identify(self, call: Call) -> Answer | None:
         """Set the call's account; return the refusal where a token is needed and no good one was sent."""
         if self.auth == "none" or (self.auth == "optional" and "authorization" not in call.request.headers):
             return None
-        who = self.dialect.authenticate(call, "refresh" if self.auth == "refresh" else "access")
+        who = self.protocol.authenticate(call, "refresh" if self.auth == "refresh" else "access")
         if isinstance(who, SandboxAccount):
             call.account = who
             return None
@@ -243,17 +243,17 @@ class Endpoint:
         }
         if kind in refusals:
             reset = call.at + fault.retry_after
-            answer = self.dialect.refuse(refusals[kind], reset=reset, at=call.at)
+            answer = self.protocol.refuse(refusals[kind], reset=reset, at=call.at)
             if kind == "rate_limited":
                 state = LimitState(100, 0, reset, fault.retry_after, exceeded=True)
-                answer.headers.update(self.dialect.limit_headers(state))
+                answer.headers.update(self.protocol.limit_headers(state))
             return answer
         return None
 
     async def _fail_after(self, fault: FaultRule, call: Call, answer: Answer) -> Answer:
         kind = fault.kind
         if kind == "error_500_after":
-            return self.dialect.refuse("server_error", reset=call.at, at=call.at)
+            return self.protocol.refuse("server_error", reset=call.at, at=call.at)
         if kind == "reset_after":
             return DroppedConnection()
         if kind == "hang_after":

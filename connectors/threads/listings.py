@@ -20,7 +20,7 @@ _PAGE = 100
 async def list_page(
     api: PlatformApi, edge: str, fields: str, since: datetime, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read a page of `edge` (threads or replies), newest first, and the next page's cursor; None = the end."""
+    """Read a page of `edge` (threads or replies), newest first, and the next cursor; None = the end."""
     params = {"fields": fields, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
     if cursor:
         params["after"] = cursor

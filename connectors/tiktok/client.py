@@ -15,7 +15,7 @@ from connectors.types import Account
 T = TypeVar("T")
 
 
-class TikTokDoor:
+class TikTokClient:
     """Requests of one account with one token. `parse` receives the content of `data`."""
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:

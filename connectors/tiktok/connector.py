@@ -29,7 +29,7 @@ from connectors.http.context import ConnectorContext
 from connectors.oauth.tokens import judge_refresh
 from connectors.parts import find_parts, publish_parts
 from connectors.tiktok.capabilities import CAPABILITIES, LABEL
-from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.client import TikTokClient
 from connectors.tiktok.posts import TikTokPosts
 from connectors.tiktok.responses import (
     LIST_PATH,
@@ -73,7 +73,7 @@ class TikTokConnector:
 
     def _use(self, account: Account) -> None:
         self.account = account
-        self._door = TikTokDoor(account, self._context)
+        self._client = TikTokClient(account, self._context)
 
     # -- account
 
@@ -96,7 +96,7 @@ class TikTokConnector:
         """Request all fields; a token without the scopes for some of them is rejected as a whole."""
         for fields in _USER_FIELDS:
             try:
-                return await self._door.get("/v2/user/info/", parse_user, {"fields": fields})
+                return await self._client.get("/v2/user/info/", parse_user, {"fields": fields})
             except PermissionMissingError as error:
                 if error.platform_code not in SCOPES or fields == _USER_FIELDS[-1]:
                     raise
@@ -106,11 +106,11 @@ class TikTokConnector:
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
         """Open a publish_id, save it, upload the media, and wait for the post's id."""
-        return await publish_parts(request, TikTokPosts(self._door).send)
+        return await publish_parts(request, TikTokPosts(self._client).send)
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Check the publish_id. Without one, no video was sent, and the outcome of photos is unknown."""
-        return await find_parts(request, TikTokPosts(self._door).look)
+        return await find_parts(request, TikTokPosts(self._client).look)
 
     # -- history
 
@@ -118,7 +118,7 @@ class TikTokConnector:
         """One page of up to 20 public videos with their metrics, newest first."""
         captured_at = self._context.clock()
         body: dict[str, int] = {"max_count": _PAGE, **({"cursor": int(cursor)} if cursor else {})}
-        videos, following = await self._door.post(
+        videos, following = await self._client.post(
             LIST_PATH,
             lambda data: (parse_videos(data), str(data["cursor"]) if data.get("has_more") else None),
             body,
@@ -127,7 +127,7 @@ class TikTokConnector:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         if not videos or time_of(videos[-1]) < since:
             following = None
-        posts = (parse_listed(video, captured_at, self._door.permalink(video["id"])) for video in videos)
+        posts = (parse_listed(video, captured_at, self._client.permalink(video["id"])) for video in videos)
         since = since.astimezone(UTC).replace(microsecond=0)  # TikTok's times are whole seconds
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
 
@@ -141,7 +141,7 @@ class TikTokConnector:
         captured_at = self._context.clock()
         found: dict[str, PostMetrics] = {}
         for ids in split_batches(external_ids, self.capabilities.metrics_batch):
-            videos = await self._door.query(ids)
+            videos = await self._client.query(ids)
             found |= {
                 video["id"]: parse_metrics(video, captured_at) for video in videos if video["id"] in ids
             }
@@ -172,7 +172,7 @@ class TikTokConnector:
         }
         now = self._context.clock()
         try:
-            new = await self._door.api.prepare(
+            new = await self._client.api.prepare(
                 "POST",
                 "/v2/oauth/token/",
                 lambda body: parse_token(body, old, now),

@@ -20,7 +20,7 @@ from connectors.errors import (
 )
 from connectors.parts import Part, Progress, SentPart
 from connectors.tiktok.capabilities import LABEL, MAX_VIDEO_BYTES
-from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.client import TikTokClient
 from connectors.tiktok.responses import (
     UNKNOWN_PUBLISH,
     PublishStatus,
@@ -41,9 +41,9 @@ _AUDIENCES = ("PUBLIC_TO_EVERYONE", "FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIEND
 class TikTokPosts:
     """Sends and looks up the posts of one account."""
 
-    def __init__(self, door: TikTokDoor) -> None:
-        self._door = door
-        self._context = door.context
+    def __init__(self, client: TikTokClient) -> None:
+        self._client = client
+        self._context = client.context
 
     async def send(self, _part: Part, progress: Progress) -> SentPart:
         """Publish, continuing an earlier attempt with the same publish_id."""
@@ -78,7 +78,7 @@ class TikTokPosts:
                 upload, status = await self._open_upload(progress, post_info, media.size), None
             try:
                 done = status.uploaded_bytes if status is not None else 0
-                await send(self._door.open_upload(upload.url), self._context, upload, media, done=done)
+                await send(self._client.open_upload(upload.url), self._context, upload, media, done=done)
             except (ContentRejectedError, GiveUpError) as error:
                 if resumed or error.status == _OUT_OF_STEP:
                     # TikTok may have received the bytes already: check the publish_id.
@@ -89,7 +89,7 @@ class TikTokPosts:
 
     async def _open_upload(self, progress: Progress, post_info: dict[str, Any], size: int) -> Upload:
         """POST /v2/post/publish/video/init/, and save the response before the first byte is sent."""
-        publish_id, url = await self._door.post(
+        publish_id, url = await self._client.post(
             "/v2/post/publish/video/init/",
             lambda data: (str(data["publish_id"]), str(data["upload_url"])),
             {"post_info": post_info, "source_info": describe_source(size)},
@@ -116,7 +116,7 @@ class TikTokPosts:
         }
         await progress.save(asked=True, publish_id=None)
         try:
-            publish_id = await self._door.publish(
+            publish_id = await self._client.publish(
                 "/v2/post/publish/content/init/", lambda data: str(data["publish_id"]), body
             )
         except ConnectorError as error:
@@ -128,7 +128,7 @@ class TikTokPosts:
 
     async def _describe_post(self, progress: Progress) -> dict[str, Any]:
         """POST creator_info/query/, which TikTok requires before every post; return the privacy fields."""
-        creator = await self._door.post("/v2/post/publish/creator_info/query/", parse_creator, {})
+        creator = await self._client.post("/v2/post/publish/creator_info/query/", parse_creator, {})
         level = next((name for name in _AUDIENCES if name in creator.privacy_levels), None)
         if level is None:
             raise GiveUpError(f"{LABEL} offers this account no audience to post to: look into its settings")
@@ -165,7 +165,7 @@ class TikTokPosts:
 
     async def _read_status(self, publish_id: str) -> PublishStatus:
         try:
-            return await self._door.post(
+            return await self._client.post(
                 "/v2/post/publish/status/fetch/", parse_status, {"publish_id": publish_id}
             )
         except (GiveUpError, ContentRejectedError) as error:
@@ -187,9 +187,9 @@ class TikTokPosts:
             return SentPart(progress.extra["publish_id"], None, self._context.clock()) if private else None
         post_id = status.post_ids[0]
         kind = "video" if progress.request.content.media[0].kind == "video" else "photo"
-        sent = SentPart(post_id, self._door.permalink(post_id, kind), self._context.clock())
+        sent = SentPart(post_id, self._client.permalink(post_id, kind), self._context.clock())
         try:
-            videos = await self._door.query([post_id])
+            videos = await self._client.query([post_id])
         except ConnectorError:
             return sent  # a missing time must not make a post look unsent
         return replace(sent, published_at=time_of(videos[0])) if videos else sent

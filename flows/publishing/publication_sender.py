@@ -44,7 +44,7 @@ TAKEN_MARGIN = CLOCK_MARGIN + timedelta(minutes=5)
 """Clock difference to the platform: other publications this much older than an attempt are excluded too."""
 
 
-class Courier:
+class PublicationSender:
     """Sends or looks up one publication at a time; keeps one connector per account."""
 
     def __init__(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.registry import warm_up
 from flows.publishing.life_lock import LifeLock, make_owner
-from flows.publishing.publication_sender import Courier
+from flows.publishing.publication_sender import PublicationSender
 from flows.publishing.report import PublishReport
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
@@ -91,7 +91,7 @@ class Publisher:
         self._life = LifeLock(home / LIVES, self.owner) if home else None
         self.report = PublishReport()
         self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=self._clock)
-        self._courier = Courier(store, pool, self._writer, settings=settings, clock=self._clock)
+        self._sender = PublicationSender(store, pool, self._writer, settings=settings, clock=self._clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: set[str] = set()
         """Publications whose outcome is being committed: none of their requests is in progress."""
@@ -280,13 +280,13 @@ class Publisher:
         async with self._account_slots[publication.account_id], self._slots:
             if self._stopping.is_set():
                 return
-            outcome = await self._courier.send(publication, on_leave)
+            outcome = await self._sender.send(publication, on_leave)
             if outcome is not None:
                 await self._record(outcome)
 
     async def _find_out(self, publication: ClaimedPublication) -> None:
         async with self._account_slots[publication.account_id], self._slots:
-            await self._record(await self._courier.find_out(publication))
+            await self._record(await self._sender.find_out(publication))
 
     async def _record(self, outcome: Outcome) -> None:
         self._recording.add(outcome.publication_id)

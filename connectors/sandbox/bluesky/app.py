@@ -27,7 +27,7 @@ def xrpc_error(status: int, error: str, message: str) -> Answer:
     return Answer({"error": error, "message": message}, status)
 
 
-class BlueskyDialect:
+class BlueskyProtocol:
     """Tokens, refusals and headers of a PDS."""
 
     platform = Platform.BLUESKY
@@ -73,14 +73,14 @@ class Bluesky:
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
-        self._dialect = BlueskyDialect()
+        self._protocol = BlueskyProtocol()
         self._records = RecordStore(world)
 
     def routes(self) -> list[Route]:
         """Return the routes, the hottest first."""
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, self._dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, self._protocol, operation, bucket, handler, auth)
 
         repo, server = "/xrpc/com.atproto.repo.", "/xrpc/com.atproto.server."
         identity = "/xrpc/com.atproto.identity."
@@ -128,7 +128,7 @@ class Bluesky:
             return xrpc_error(error.status, error.error, str(error))
         rkey = rkey or build_tid(self._world.next_number(Platform.BLUESKY, call.at))
         if self._records.get(call.owner, collection, rkey) is not None:
-            return self._dialect.refuse("server_error", reset=call.at, at=call.at)
+            return self._protocol.refuse("server_error", reset=call.at, at=call.at)
         stored = self._records.put(call.owner, collection, rkey, value=record, at=call.at)
         return self._written(stored, commit=self._commit(stored.cid, call.at))
 

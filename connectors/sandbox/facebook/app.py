@@ -14,7 +14,7 @@ from connectors.sandbox.facebook.videos import FacebookVideos
 from connectors.sandbox.facebook.views import pick, show_page, show_post
 from connectors.sandbox.meta.insights import answer_insights
 from connectors.sandbox.meta.protocol import (
-    GraphDialect,
+    GraphProtocol,
     graph_error,
     is_own,
     no_object,
@@ -50,10 +50,10 @@ class Facebook:
 
     def routes(self) -> list[Route]:
         """Return the routes; some paths are those of Instagram and Threads too."""
-        dialect = GraphDialect(self.platform)
+        protocol = GraphProtocol(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler)
+            return Endpoint(self._world, protocol, operation, bucket, handler)
 
         page, video = on("followers", self.get_page), on("read", self._videos.get)
         return [

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from connectors.sandbox.instagram.containers import InstagramContainers
 from connectors.sandbox.meta.insights import answer_insights
 from connectors.sandbox.meta.protocol import (
-    GraphDialect,
+    GraphProtocol,
     graph_error,
     is_own,
     no_object,
@@ -55,10 +55,10 @@ class Instagram:
 
     def routes(self) -> list[Route]:
         """Return the routes; some paths are those of Facebook and Threads too."""
-        dialect = GraphDialect(self.platform)
+        protocol = GraphProtocol(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler)
+            return Endpoint(self._world, protocol, operation, bucket, handler)
 
         return [
             route("/{node}/media_publish", ["POST"], on("publish", self._containers.publish)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.linkedin.media import LinkedInMedia
 from connectors.sandbox.linkedin.protocol import (
-    LinkedInDialect,
+    LinkedInProtocol,
     denied,
     is_page,
     not_found,
@@ -51,10 +51,10 @@ class LinkedIn:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = LinkedInDialect()
+        protocol = LinkedInProtocol()
 
         def on(operation: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, "calls", handler, auth)
+            return Endpoint(self._world, protocol, operation, "calls", handler, auth)
 
         comments = "/rest/socialActions/{urn}/comments"
         return [

@@ -35,7 +35,7 @@ def denied(what: str) -> Answer:
     )
 
 
-class LinkedInDialect:
+class LinkedInProtocol:
     """Tokens, refusals and headers of LinkedIn."""
 
     platform = Platform.LINKEDIN

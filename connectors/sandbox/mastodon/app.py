@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from connectors.sandbox.mastodon.entities import show_account, show_instance, show_status
 from connectors.sandbox.mastodon.media import MastodonMedia
-from connectors.sandbox.mastodon.protocol import MastodonDialect, read_body
+from connectors.sandbox.mastodon.protocol import MastodonProtocol, read_body
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import ContentKind, Platform
 
@@ -43,8 +43,8 @@ class Mastodon:
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
-        self._dialect = MastodonDialect(world)
-        self._media = MastodonMedia(world, self._dialect)
+        self._protocol = MastodonProtocol(world)
+        self._media = MastodonMedia(world, self._protocol)
         self._keys: OrderedDict[tuple[str, str], tuple[SandboxPost, float]] = OrderedDict()
 
         for post in world.published(Platform.MASTODON, via="api"):
@@ -55,7 +55,7 @@ class Mastodon:
         """Return the routes, the hottest first."""
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, self._dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, self._protocol, operation, bucket, handler, auth)
 
         return [
             route("/api/v1/statuses", ["POST"], on("publish", "statuses", self.create)),
@@ -86,7 +86,7 @@ class Mastodon:
         try:
             body = await read_body(call)
         except ValueError:
-            return self._dialect.error(400, "Error occurred while parsing request parameters")
+            return self._protocol.error(400, "Error occurred while parsing request parameters")
         text = str(body.get("status") or "")
         media_ids = [str(item) for item in body.get("media_ids") or []]
         fault = self._refuse_content(text, media_ids, body, call)
@@ -94,7 +94,7 @@ class Mastodon:
             return fault
         parent = read_id(body.get("in_reply_to_id"))
         if parent and self._world.find_post(Platform.MASTODON, str(parent), account) is None:
-            return self._dialect.error(404, "The post you are trying to reply to does not appear to exist.")
+            return self._protocol.error(404, "The post you are trying to reply to does not appear to exist.")
         post = self._world.add_post(
             account,
             text=text,
@@ -121,7 +121,7 @@ class Mastodon:
             return Answer(status=405, raw=b"Method Not Allowed", media_type="text/plain; charset=utf-8")
         ids = dict.fromkeys(call.query.getlist("id[]") + call.query.getlist("id"))
         if len(ids) > _BATCH:
-            return self._dialect.error(422, "Mastodon::ValidationError")
+            return self._protocol.error(422, "Mastodon::ValidationError")
         found = [self._world.find_post(Platform.MASTODON, read_id(name) or "", call.owner) for name in ids]
         if call.page_fault == "empty_page":
             found = []
@@ -131,14 +131,14 @@ class Mastodon:
         """GET /api/v1/statuses/{id}."""
         post = self._find(call)
         return (
-            self._dialect.error(404, "Record not found") if post is None else Answer(self._show(post, call))
+            self._protocol.error(404, "Record not found") if post is None else Answer(self._show(post, call))
         )
 
     def delete(self, call: Call) -> Answer:
         """DELETE /api/v1/statuses/{id}: answers the status once more, with its source text."""
         post = self._find(call)
         if post is None or post.account is not call.owner:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         shown = self._show(post, call)
         self._world.delete_post(post, call.at)
         return Answer({**shown, "text": post.text})
@@ -147,7 +147,7 @@ class Mastodon:
         """GET /api/v1/statuses/{id}/source: the text as its author wrote it."""
         post = self._find(call) if self._world.settings.mastodon_source else None
         if post is None:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         spoiler = post.detail("spoiler_text") or ""
         return Answer({"id": self._name(post.external_id), "text": post.text, "spoiler_text": spoiler})
 
@@ -175,7 +175,7 @@ class Mastodon:
         """GET /api/v1/accounts/{id}."""
         account = self._world.find_account(Platform.MASTODON, call.path["id"])
         if account is None:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         return Answer(show_account(self._world, account, call.base_url, call.at))
 
     def list_statuses(self, call: Call) -> Answer:
@@ -183,7 +183,7 @@ class Mastodon:
         query = call.query
         account = self._world.find_account(Platform.MASTODON, call.path["id"])
         if account is None:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         try:
             size = min(_MAX_PAGE, max(1, int(query.get("limit", "20"))))
             below, after, newer_than = (
@@ -192,7 +192,7 @@ class Mastodon:
             )
             above = after if newer_than is None else newer_than
         except ValueError:
-            return self._dialect.error(400, "limit, max_id, min_id and since_id must be numbers")
+            return self._protocol.error(400, "limit, max_id, min_id and since_id must be numbers")
         oldest_first = after is not None
         posts = self._world.list_posts(account, below=below, above=above, oldest_first=oldest_first)
         if query.get("exclude_replies", "") in ("true", "1"):
@@ -223,13 +223,13 @@ class Mastodon:
         self, text: str, media_ids: list[str], body: dict[str, Any], call: Call
     ) -> Answer | None:
         if not text.strip() and not media_ids:
-            return self._dialect.error(422, "Validation failed: Text can't be blank")
+            return self._protocol.error(422, "Validation failed: Text can't be blank")
         counted = len(_URL.sub("x" * _URL_LENGTH, text)) + len(str(body.get("spoiler_text") or ""))
         limit = self._world.settings.mastodon_text_limit
         if counted > limit:
-            return self._dialect.error(422, f"Validation failed: Text character limit of {limit} exceeded")
+            return self._protocol.error(422, f"Validation failed: Text character limit of {limit} exceeded")
         if (body.get("visibility") or "public") not in _VISIBILITIES:
-            return self._dialect.error(422, "Validation failed: Visibility is not included in the list")
+            return self._protocol.error(422, "Validation failed: Visibility is not included in the list")
         return self._media.refuse(media_ids, call)
 
     def _recall(self, account: SandboxAccount, key: str, at: float) -> SandboxPost | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import UploadFile
 
-from connectors.sandbox.mastodon.protocol import MastodonDialect, read_body
+from connectors.sandbox.mastodon.protocol import MastodonProtocol, read_body
 from connectors.sandbox.wire import Answer, Call
 from connectors.types import ContentKind, Platform
 
@@ -27,9 +27,9 @@ class _Media:
 class MastodonMedia:
     """The uploads of one instance."""
 
-    def __init__(self, world: SandboxWorld, dialect: MastodonDialect) -> None:
+    def __init__(self, world: SandboxWorld, protocol: MastodonProtocol) -> None:
         self._world = world
-        self._dialect = dialect
+        self._protocol = protocol
         self._media: dict[str, _Media] = {}
 
     def kind_of(self, media_id: str) -> ContentKind:
@@ -39,14 +39,14 @@ class MastodonMedia:
     def refuse(self, media_ids: list[str], call: Call) -> Answer | None:
         """Return why a status of the caller may not carry these uploads, or None."""
         if len(media_ids) > 4:
-            return self._dialect.error(422, "Validation failed: Cannot attach more than 4 files")
+            return self._protocol.error(422, "Validation failed: Cannot attach more than 4 files")
         for media_id in media_ids:
             media = self._media.get(media_id)
             if media is None or media.owner is not call.owner:
-                return self._dialect.error(422, f"Validation failed: Media {media_id} not found")
+                return self._protocol.error(422, f"Validation failed: Media {media_id} not found")
             if media.ready_at > call.at:
                 message = "Cannot attach files that have not finished processing. Try again in a moment!"
-                return self._dialect.error(422, message)
+                return self._protocol.error(422, message)
         return None
 
     async def upload(self, call: Call) -> Answer:
@@ -54,7 +54,7 @@ class MastodonMedia:
         async with call.request.form() as form:
             file, description = form.get("file"), form.get("description")
         if not isinstance(file, UploadFile) or not file.size:
-            return self._dialect.error(422, "Validation failed: File can't be blank")
+            return self._protocol.error(422, "Validation failed: File can't be blank")
         kind: ContentKind = "video" if (file.content_type or "").startswith("video/") else "photo"
         delay = self._world.settings.mastodon_video_delay_s if kind == "video" else 0.0
         media_id = str(self._world.next_number(Platform.MASTODON, call.at))
@@ -67,14 +67,14 @@ class MastodonMedia:
         """GET /api/v1/media/{id}: 206 while it is processed."""
         media = self._media.get(call.path["id"])
         if media is None or media.owner is not call.owner:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         return Answer(self.show(call.path["id"], call), 200 if media.ready_at <= call.at else 206)
 
     async def describe(self, call: Call) -> Answer:
         """PUT /api/v1/media/{id}: the alt text."""
         media = self._media.get(call.path["id"])
         if media is None or media.owner is not call.owner:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         media.description = str((await read_body(call)).get("description") or "")
         return Answer(self.show(call.path["id"], call))
 

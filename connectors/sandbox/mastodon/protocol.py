@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.world import SandboxWorld
 
 
-class MastodonDialect:
+class MastodonProtocol:
     """Tokens, refusals and headers of Mastodon."""
 
     platform = Platform.MASTODON

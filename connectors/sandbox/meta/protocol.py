@@ -49,7 +49,7 @@ def no_object(node: str) -> Answer:
 
 
 @dataclass(slots=True)
-class GraphDialect:
+class GraphProtocol:
     """Tokens, refusals and headers of one platform of the Graph API."""
 
     platform: Platform

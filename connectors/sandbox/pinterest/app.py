@@ -32,7 +32,7 @@ _METRICS: Final = frozenset({
 _CREATIVE: Final[Mapping[ContentKind, str]] = {"video": "VIDEO"}
 
 
-class PinterestDialect:
+class PinterestProtocol:
     """Tokens, refusals and headers of Pinterest: every error is {code, message}."""
 
     platform = Platform.PINTEREST
@@ -69,10 +69,10 @@ class Pinterest:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = PinterestDialect()
+        protocol = PinterestProtocol()
 
         def on(operation: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, operation, handler, auth)
+            return Endpoint(self._world, protocol, operation, operation, handler, auth)
 
         return [
             route("/v5/pins", ["POST"], on("publish", self.create)),

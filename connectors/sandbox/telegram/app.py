@@ -33,7 +33,7 @@ _BOT_RIGHTS: Final = {
 }  # fmt: skip
 
 
-class TelegramDialect:
+class TelegramProtocol:
     """The token in the path, and {ok, error_code, description} for every refusal."""
 
     platform = Platform.TELEGRAM
@@ -67,7 +67,7 @@ class Telegram:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = TelegramDialect()
+        protocol = TelegramProtocol()
         methods: dict[str, tuple[str, Handler]] = {
             "sendMessage": ("publish", self.send_message),
             "sendPhoto": ("publish", self.send_photo),
@@ -83,7 +83,7 @@ class Telegram:
             route(
                 f"/bot{{token}}/{name}",
                 _METHODS,
-                Endpoint(self._world, dialect, operation, operation, handler),
+                Endpoint(self._world, protocol, operation, operation, handler),
             )
             for name, (operation, handler) in methods.items()
         ]

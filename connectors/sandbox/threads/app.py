@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from connectors.sandbox.meta.insights import answer_insights
 from connectors.sandbox.meta.protocol import (
-    GraphDialect,
+    GraphProtocol,
     graph_error,
     is_own,
     no_object,
@@ -47,10 +47,10 @@ class Threads:
 
     def routes(self) -> list[Route]:
         """Return the routes; some paths are those of Instagram and Facebook too."""
-        dialect = GraphDialect(self.platform)
+        protocol = GraphProtocol(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler)
+            return Endpoint(self._world, protocol, operation, bucket, handler)
 
         container, post = on("read", self._containers.get), on("read", self.get_post)
         create = _ByPurpose(on("publish", self._containers.create), on("prepare", self._containers.create))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
-from connectors.sandbox.tiktok.protocol import TikTokDialect, answer_data, refuse
+from connectors.sandbox.tiktok.protocol import TikTokProtocol, answer_data, refuse
 from connectors.sandbox.tiktok.publishing import TikTokPublishing
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
@@ -38,10 +38,10 @@ class TikTok:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = TikTokDialect()
+        protocol = TikTokProtocol()
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, protocol, operation, bucket, handler, auth)
 
         return [
             *self._publishing.routes(on),

@@ -29,7 +29,7 @@ def _word(status: int, code: str, message: str) -> Answer:
     return Answer({"data": {}, "error": {"code": code, "message": message, "log_id": _LOG_ID}}, status)
 
 
-class TikTokDialect:
+class TikTokProtocol:
     """Tokens, refusals and headers of TikTok."""
 
     platform = Platform.TIKTOK

@@ -13,7 +13,7 @@ from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.twitter.media import TwitterMedia
 from connectors.sandbox.twitter.views import (
-    TwitterDialect,
+    TwitterProtocol,
     invalid_request,
     not_found,
     problem,
@@ -54,10 +54,10 @@ class Twitter:
 
     def routes(self) -> list[Route]:
         """Return the routes, the hottest first."""
-        dialect = TwitterDialect()
+        protocol = TwitterProtocol()
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, protocol, operation, bucket, handler, auth)
 
         return [
             route("/2/tweets", ["POST"], on("publish", "create", self.create)),

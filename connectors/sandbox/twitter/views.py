@@ -1,4 +1,4 @@
-"""Simulated X: how it words posts, errors and positions in a listing, and its dialect around each request.
+"""Simulated X: how it words posts, errors and positions in a listing, and its protocol around each request.
 
 Shapes follow X's OpenAPI 2.167, which calls a repost `repost_count` and fields `post.fields`; the names of
 before (`retweet_count`, ...) are answered beside them only to clients that ask in the words of before
@@ -37,7 +37,7 @@ def invalid_request(message: str, parameters: dict[str, list[str]] | None = None
     return problem(400, "Invalid Request", detail, f"{_PROBLEMS}invalid-request", errors=errors)
 
 
-class TwitterDialect:
+class TwitterProtocol:
     """Tokens, refusals and headers of X."""
 
     platform = Platform.TWITTER

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 50
 
 
-class YouTubeDialect:
+class YouTubeProtocol:
     """Tokens and refusals of Google's APIs: {error: {code, message, errors, status}}."""
 
     platform = Platform.YOUTUBE
@@ -60,10 +60,10 @@ class YouTube:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = YouTubeDialect()
+        protocol = YouTubeProtocol()
 
         def on(operation: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, operation, handler, auth)
+            return Endpoint(self._world, protocol, operation, operation, handler, auth)
 
         return [
             route("/youtube/v3/channels", ["GET"], on("followers", self.list_channels)),
