@@ -1,6 +1,6 @@
 """Simulated Mastodon instance: statuses, media, the account, the instance.
 
-Can imitate a compatible server: one that ignores Idempotency-Key, lacks the batch read, or answers plain text.
+Can imitate a compatible server that ignores Idempotency-Key, lacks the batch read, or answers in plain text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _URL_LENGTH: Final = 23
 _KEY_LIFETIME_S: Final = 3600.0
-# Mastodon's own limit for reading several statuses at once; one more is a 422.
+# Mastodon's limit for reading several statuses at once; one more is a 422.
 _BATCH: Final = 20
 _MAX_PAGE: Final = 40
 _URL: Final = re.compile(r"https?://\S+")
@@ -34,12 +34,12 @@ _VISIBILITIES: Final = frozenset({"public", "unlisted", "private", "direct"})
 
 
 def read_id(name: object) -> str | None:
-    """Return the number in an id, in whatever case it is written; None where there is none."""
+    """Return the number in an id, case-insensitive; None if there is none."""
     return str(name).lower().removeprefix("st") if name else None
 
 
 class Mastodon:
-    """The endpoints of one Mastodon instance over one world."""
+    """The endpoints of one Mastodon instance for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -52,7 +52,7 @@ class Mastodon:
                 self._keys[post.account.key, post.idempotency_key] = (post, post.created)
 
     def routes(self) -> list[Route]:
-        """Return the routes, the hottest first."""
+        """Return the routes, the most used first."""
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
             return Endpoint(self._world, self._protocol, operation, bucket, handler, auth)
@@ -75,7 +75,7 @@ class Mastodon:
         ]
 
     async def create(self, call: Call) -> Answer:
-        """POST /api/v1/statuses. A known Idempotency-Key answers the status it made, for an hour."""
+        """POST /api/v1/statuses. A known Idempotency-Key returns its status, for an hour."""
         account = call.owner
         key = call.request.headers.get("idempotency-key")
         honoured = self._world.settings.mastodon_idempotency
@@ -115,9 +115,9 @@ class Mastodon:
         return Answer(self._show(post, call, made=True))
 
     def list_by_ids(self, call: Call) -> Answer:
-        """GET /api/v1/statuses?id[]=: what is gone is left out."""
+        """GET /api/v1/statuses?id[]=: deleted statuses are omitted."""
         if not self._world.settings.mastodon_batch_read:
-            # Plain text, as the compatible servers that were tried answer.
+            # Plain text, as the tested compatible servers answer.
             return Answer(status=405, raw=b"Method Not Allowed", media_type="text/plain; charset=utf-8")
         ids = dict.fromkeys(call.query.getlist("id[]") + call.query.getlist("id"))
         if len(ids) > _BATCH:
@@ -135,7 +135,7 @@ class Mastodon:
         )
 
     def delete(self, call: Call) -> Answer:
-        """DELETE /api/v1/statuses/{id}: answers the status once more, with its source text."""
+        """DELETE /api/v1/statuses/{id}: returns the status once more, with its source text."""
         post = self._find(call)
         if post is None or post.account is not call.owner:
             return self._protocol.error(404, "Record not found")
@@ -144,7 +144,7 @@ class Mastodon:
         return Answer({**shown, "text": post.text})
 
     def source(self, call: Call) -> Answer:
-        """GET /api/v1/statuses/{id}/source: the text as its author wrote it."""
+        """GET /api/v1/statuses/{id}/source: the text as written."""
         post = self._find(call) if self._world.settings.mastodon_source else None
         if post is None:
             return self._protocol.error(404, "Record not found")
@@ -152,7 +152,7 @@ class Mastodon:
         return Answer({"id": self._name(post.external_id), "text": post.text, "spoiler_text": spoiler})
 
     def application(self, _call: Call) -> Answer:
-        """GET /api/v1/apps/verify_credentials: whose token it is."""
+        """GET /api/v1/apps/verify_credentials: the application of the token."""
         name = self._world.settings.mastodon_application
         address = "https://sandbox.test/callback"
         return Answer(
@@ -257,7 +257,7 @@ class Mastodon:
         }
 
     def _name(self, external_id: str, *, made: bool = False) -> str:
-        """Return an id as the instance writes it."""
+        """Return an id in the instance's format."""
         if not self._world.settings.mastodon_letter_ids:
             return external_id
         return f"st{external_id}" if made else f"ST{external_id}"

@@ -1,4 +1,4 @@
-"""Simulated Mastodon: uploaded pictures and videos. Bytes are looked at, not kept."""
+"""Simulated Mastodon: uploaded images and videos. Bytes are inspected, not stored."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class MastodonMedia:
         self._media: dict[str, _Media] = {}
 
     def kind_of(self, media_id: str) -> ContentKind:
-        """Return what a status that carries this upload is."""
+        """Return the media kind of a status with this upload."""
         return self._media[media_id].kind
 
     def refuse(self, media_ids: list[str], call: Call) -> Answer | None:
-        """Return why a status of the caller may not carry these uploads, or None."""
+        """Return the reason why a status of the caller may not use these uploads, or None."""
         if len(media_ids) > 4:
             return self._protocol.error(422, "Validation failed: Cannot attach more than 4 files")
         for media_id in media_ids:
@@ -50,7 +50,7 @@ class MastodonMedia:
         return None
 
     async def upload(self, call: Call) -> Answer:
-        """POST /api/v2/media: 200 for a picture, 202 for a video that is still processed."""
+        """POST /api/v2/media: 200 for an image, 202 for a video that is still processed."""
         async with call.request.form() as form:
             file, description = form.get("file"), form.get("description")
         if not isinstance(file, UploadFile) or not file.size:
@@ -79,7 +79,7 @@ class MastodonMedia:
         return Answer(self.show(call.path["id"], call))
 
     def show(self, media_id: str, call: Call) -> dict[str, Any]:
-        """Return the MediaAttachment; of an upload from before a restart only the id is known."""
+        """Return the MediaAttachment; after a restart only the id of an upload is known."""
         media = self._media.get(media_id) or _Media(call.owner, "photo", None, call.at)
         is_video = media.kind == "video"
         address = f"{call.base_url}/_sandbox/media/{'video.mp4' if is_video else 'photo.png'}"
