@@ -1,4 +1,4 @@
-"""The steps around a send: whose post a post is, what a refused token leads to, what another publisher took over."""
+"""Steps around a send: matching posts, rejected tokens, publications taken over by another publisher."""
 
 from __future__ import annotations
 
