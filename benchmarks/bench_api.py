@@ -1,4 +1,4 @@
-"""Requests a second and p99 of the HTTP API under 32 clients, beside a bare FastAPI route with the same bytes.
+"""Throughput and p99 of the HTTP API under 32 clients, compared with a bare FastAPI route of the same bytes.
 
 Everything in one run on one machine, each server in a process of its own, in turns:
 
@@ -59,7 +59,7 @@ CREATE = "/api/v1/posts"
 
 
 class Result(NamedTuple):
-    """How one server did in one round."""
+    """Results of one server in one round."""
 
     per_second: float
     p50_ms: float
@@ -67,7 +67,7 @@ class Result(NamedTuple):
 
 
 def create_bare_app() -> FastAPI:
-    """Return an app whose one route gives the bytes of the file that BARE_BODY names."""
+    """Return an app with one route that returns the file named by BARE_BODY."""
     body = Path(os.environ["BARE_BODY"]).read_bytes()
     app = FastAPI()
 
@@ -79,7 +79,7 @@ def create_bare_app() -> FastAPI:
 
 
 async def ask(port: int, requests: list[bytes], status: bytes) -> Result:
-    """Send the requests over 32 connections, each one at a time, and measure each answer."""
+    """Send the requests over 32 connections, one at a time each, and measure each response."""
     waiting = iter(requests)
     seconds: list[float] = []
 
@@ -118,7 +118,7 @@ def write_request(
 def serve(
     command: list[str], environment: Mapping[str, str], port: int, path: str
 ) -> Iterator[psutil.Process]:
-    """Run a server until the block ends; yield its process."""
+    """Run a server for the duration of the block; yield its process."""
     log = (Path(environment["SOCIALFLOW_HOME"]) / f"bench-{port}.log").open("wb")
     process = subprocess.Popen(command, env=dict(environment), stdout=log, stderr=log)
     try:
@@ -138,14 +138,14 @@ def serve(
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def fill(home: Path) -> dict[str, str]:
-    """Make a home with two accounts, posts and a history; return the credentials of a key."""
+    """Create a home with two accounts, posts and a history; return the credentials of a key."""
     now = datetime.now(UTC)
     with Store.open(WarehouseSettings(home=home)) as store:
         with store.write() as session:
@@ -184,7 +184,7 @@ def fill(home: Path) -> dict[str, str]:
 
 @contextmanager
 def changing(home: Path) -> Iterator[None]:
-    """Commit a change to the store a hundred times a second, until the block ends."""
+    """Commit a change to the store a hundred times a second, for the duration of the block."""
     over = threading.Event()
 
     def write() -> None:
@@ -220,7 +220,7 @@ def median(results: list[Result]) -> Result:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure everything and return it as JSON can say it."""
+    """Measure everything and return JSON-serializable results."""
     with tempfile.TemporaryDirectory(prefix="bench-api-") as folder:
         home, ours = Path(folder), free_port()
         credentials = fill(home)
@@ -258,7 +258,7 @@ def compare(  # noqa: PLR0917 (what is compared with what)
     body: bytes,
     around: Callable[[Path], Any] | None,
 ) -> dict[str, Any]:
-    """Ask both servers for the same bytes, in turns."""
+    """Request the same bytes from both servers, alternating."""
     home = Path(environment["SOCIALFLOW_HOME"])
     file, port = home / "bare.json", free_port()
     file.write_bytes(body)
@@ -290,7 +290,7 @@ def measure_creates(
     server: psutil.Process,
     home: Path,
 ) -> dict[str, Any]:
-    """Create posts, each of its own, and bare commits, in turns; each figure is the median over the rounds."""
+    """Create distinct posts, and bare commits, alternating; each figure is the median over the rounds."""
     rounds, cpu_ms, commit_ms = [], [], []
     for _ in range(arguments.rounds):
         commit_ms.append(1000 / measure_commits(home))
@@ -306,7 +306,7 @@ def measure_creates(
 
 
 def write_creates(count: int, headers: Mapping[str, str]) -> list[bytes]:
-    """Return that many requests for posts of their own."""
+    """Return that many requests, each for a different post."""
     requests = []
     for number in range(count):
         body = json.dumps(

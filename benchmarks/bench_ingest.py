@@ -1,10 +1,10 @@
-"""Ingest beside dlt and beside a bare Arrow append of the same rows, in one run.
+"""Compare ingest with dlt and with a bare Arrow append of the same rows, in one run.
 
-Two comparisons: the whole pull (HTTP, parsing, loading) and the load step alone. Each takes every post once a round, as
-runs do, into what the rounds before have left. Ours keeps six marts up, checks each row, loads each row once whatever
-is repeated, and merges small files; dlt merges by primary key into a DuckDB file; the bare append keeps nothing.
-`append_once` is the part of our load that does what the bare append does, and each row once: without marts, checks and
-merges. All figures are rows per second.
+Two comparisons: the whole pull (HTTP, parsing, loading) and the load step alone. Each processes every post
+once per round, as runs do, on top of the data of earlier rounds. Ours maintains six marts, checks each row,
+loads each row once even if repeated, and merges small files; dlt merges by primary key into a DuckDB file;
+the bare append does none of this. `append_once` is the part of our load that corresponds to the bare append
+plus deduplication: without marts, checks and merges. All figures are rows per second.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def published(number: int, publications: int) -> datetime:
 def rows_of(
     numbers: Sequence[int], turn: int, publications: int, metrics: Sequence[Any]
 ) -> list[PostSnapshot]:
-    """The lake's rows of one answer."""
+    """The lake rows of one response."""
     rows = []
     for number, counted in zip(numbers, metrics, strict=True):
         at = published(number, publications)
@@ -83,7 +83,7 @@ def rows_of(
 
 
 def order(publications: int) -> list[int]:
-    """Return the posts account by account, as a run asks for them."""
+    """Return the posts grouped by account, as a run requests them."""
     return sorted(range(publications), key=lambda number: (number % ACCOUNTS, number))
 
 
@@ -142,10 +142,13 @@ def chunks(rows: list[PostSnapshot], size: int) -> Iterator[list[PostSnapshot]]:
 
 
 def measure_ours(base: str, home: Path, publications: int, turns: int, size: int) -> dict[str, float]:
-    """Pull and load round by round; the bare append of the same rows follows each load, in commits as large."""
+    """Pull and load round by round.
+
+    Each load is followed by a bare append of the same rows, in commits of the same size.
+    """
     fetching = loading = appending = merging = loading_cpu = appending_cpu = 0.0
     marts = time_marts()
-    # A lake of its own for the bare append: ours must not merge its files.
+    # The bare append has its own lake: ours must not merge its files.
     beside = home.with_name("bare")
     with (
         Lake.open(WarehouseSettings(home=home), threads=1) as lake,  # as an ingest run opens it
@@ -195,7 +198,7 @@ def measure_ours(base: str, home: Path, publications: int, turns: int, size: int
 
 
 def time_marts() -> list[float]:
-    """Return a list that takes the seconds of each load that went into marts and checks."""
+    """Return a list that receives the seconds of each load spent on marts and checks."""
     spent: list[float] = []
     for name in ("refresh_after_post_snapshots", "check_post_snapshots"):
         work = getattr(warehouse.lake.load, name)
@@ -210,7 +213,10 @@ def time_marts() -> list[float]:
 
 
 def measure_dlt(base: str, folder: Path, publications: int, turns: int) -> dict[str, float]:
-    """Dlt pulls by its own REST source; then it loads the same rows from memory, which is its load step alone."""
+    """Pull with dlt's own REST source.
+
+    Then load the same rows from memory, to time dlt's load step alone.
+    """
     pulled = loaded = 0.0
     for turn in range(turns):
         pages = (turn * publications // BATCH + 1, (turn + 1) * publications // BATCH)
@@ -255,7 +261,7 @@ def make_source(base: str, first_page: int, last_page: int) -> DltSource:
 
 
 def make_pipeline(name: str, folder: Path) -> dlt.Pipeline:
-    """A pipeline into a DuckDB file of its own."""
+    """A pipeline into a separate DuckDB file."""
     return dlt.pipeline(
         name,
         destination=dlt.destinations.duckdb(str(folder / f"{name}.duckdb")),
@@ -265,7 +271,7 @@ def make_pipeline(name: str, folder: Path) -> dlt.Pipeline:
 
 
 def main() -> None:
-    """Run and print; --json for programs."""
+    """Run and print; --json for machine-readable output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--publications", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=10, help="snapshots of each publication (at most 12)")

@@ -1,4 +1,4 @@
-"""How fast the daily timing run is, beside a LightGBM and a loop over accounts, all on the same posts in one run.
+"""Speed of the daily timing run, compared with LightGBM and a loop over accounts, on the same posts in one run.
 
     make bench-optimal-times [ACCOUNTS=10000] [POSTS=1000]
 
@@ -36,7 +36,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Bangkok", "Australia/Lord_Howe", "UTC")
 GOAL_SECONDS, GOAL_MB = 20, 3000
 
-# Habits and effects are simple here: the model's speed does not depend on what the posts say.
+# Habits and effects are simple here: the model's speed does not depend on the data.
 FILL = """
 SELECT setseed(0.5);
 INSERT INTO dims.accounts BY NAME
@@ -82,7 +82,7 @@ def open_lake(home: Path) -> Lake:
 
 
 def fill(home: Path, accounts: int, posts: int) -> dict[str, Any]:
-    """Write the posts into the lake's tables directly: loading is not what is measured here."""
+    """Write the posts directly into the lake's tables: loading is not measured here."""
     started = time.perf_counter()
     statements = FILL.format(
         accounts=accounts, posts=posts, zones=list(ZONES), zone_count=len(ZONES), now=NOW.isoformat()
@@ -95,7 +95,7 @@ def fill(home: Path, accounts: int, posts: int) -> dict[str, Any]:
 
 
 def refresh(home: Path, accounts: int, posts: int) -> dict[str, Any]:
-    """The daily run's own function, from the lake to the table."""
+    """The daily run's function, from the lake to the table."""
     from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (each process loads what it measures)
 
     with open_lake(home) as lake:
@@ -108,7 +108,7 @@ def refresh(home: Path, accounts: int, posts: int) -> dict[str, Any]:
 
 
 def sample(home: Path, accounts: int) -> list[tuple[str, pd.DataFrame]]:
-    """Some accounts' zones and histories, as the pure function takes them."""
+    """Time zones and histories of some accounts, as input of the pure function."""
     with open_lake(home) as lake:
         frame = lake.frame(
             "SELECT account_id, timezone, published_at, engagement::DOUBLE AS engagement, kind, age_hours "
@@ -121,7 +121,7 @@ def sample(home: Path, accounts: int) -> list[tuple[str, pd.DataFrame]]:
 
 
 def loop(home: Path, accounts: int, sampled: int) -> dict[str, Any]:
-    """One call an account."""
+    """One call per account."""
     from warehouse.timing.model import compute_optimal_times  # noqa: PLC0415 (each process loads what it measures)
 
     histories = sample(home, sampled)
@@ -132,7 +132,7 @@ def loop(home: Path, accounts: int, sampled: int) -> dict[str, Any]:
 
 
 def lightgbm(home: Path, accounts: int, sampled: int) -> dict[str, Any]:
-    """One gradient boosting for all sampled accounts, with its common settings, and its answer for each slot."""
+    """One gradient boosting for all sampled accounts, and its prediction for each slot."""
     import lightgbm as lgb  # noqa: PLC0415 (each process loads what it measures)
     import numpy as np  # noqa: PLC0415 (same)
     import pandas as pd  # noqa: PLC0415 (same)
@@ -154,7 +154,7 @@ def lightgbm(home: Path, accounts: int, sampled: int) -> dict[str, Any]:
 
 
 def scale(seconds: float, measured: int, accounts: int) -> dict[str, Any]:
-    """A sample's time and what it means for all accounts."""
+    """A sample's time, and its projection to all accounts."""
     return {
         "accounts_measured": measured,
         "measured_seconds": seconds,
@@ -164,7 +164,10 @@ def scale(seconds: float, measured: int, accounts: int) -> dict[str, Any]:
 
 
 def run_alone(measure: str, options: argparse.Namespace, home: Path) -> dict[str, Any]:
-    """Run one measure in its own process; adds peak_mb, the highest resident memory seen (every 20 ms)."""
+    """Run one measurement in its own process.
+
+    Adds peak_mb, the highest resident memory (sampled every 20 ms).
+    """
     command = [sys.executable, __file__, "--measure", measure, "--home", str(home)]
     command += ["--accounts", str(options.accounts), "--posts", str(options.posts)]
     command += ["--sample", str(min(options.sample, options.accounts))]
@@ -185,7 +188,7 @@ def run_alone(measure: str, options: argparse.Namespace, home: Path) -> dict[str
 
 
 def main() -> None:
-    """Run the measures and print them with their ratios."""
+    """Run the measurements and print them with their ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -210,7 +213,7 @@ def main() -> None:
 
 
 def run_all(options: argparse.Namespace) -> dict[str, Any]:
-    """Every measure on the same lake, with the others' ratios to the refresh."""
+    """All measurements on the same lake, with the ratios of the others to the refresh."""
     results: dict[str, Any] = {"accounts": options.accounts, "posts_each": options.posts}
     with tempfile.TemporaryDirectory(prefix="bench-optimal-times-") as folder:
         home = Path(folder)
@@ -226,7 +229,7 @@ def run_all(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def describe(results: dict[str, Any]) -> str:
-    """The results as lines for people."""
+    """Format the results as text."""
     lines = [f"{results['accounts']} accounts x {results['posts_each']} posts, {os.cpu_count()} cores"]
     for name in ("refresh", "loop", "lightgbm"):
         if name not in results:

@@ -1,7 +1,8 @@
-"""The overview endpoint beside the bare mart query, and beside the same question asked of raw snapshots.
+"""Compare the overview endpoint with the bare mart query, and with the same query on raw snapshots.
 
-All of one run: the API in a process of its own, the mart query on the same lake, the raw snapshots in a native
-DuckDB file and in PostgreSQL. Cold = the first request after a commit by another process, as an ingest makes it.
+All in one run: the API in a separate process, the mart query on the same lake, the raw snapshots in a native
+DuckDB file and in PostgreSQL. Cold = the first request after a commit by another process, as an ingest makes
+it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ PATH = "/api/v1/analytics/overview?from=2026-10-02T00:00:00Z&to=2026-11-01T00:00
 
 @contextmanager
 def run_api(home: Path) -> Iterator[httpx.Client]:
-    """Start the API as `socialflow up` does, and yield a client that is signed in."""
+    """Start the API as `socialflow up` does, and yield an authenticated client."""
     with Store.open(WarehouseSettings(home=home)) as store, store.write() as session:
         ensure_default_workspace(session, NOW)
         key = create_api_key(
@@ -77,7 +78,7 @@ def run_api(home: Path) -> Iterator[httpx.Client]:
 
 
 def wait_for(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the API answers, for two minutes at most; raise with its log where it does not."""
+    """Wait until the API responds, for at most two minutes; otherwise raise with its log."""
     last = time.monotonic() + 120
     while server.poll() is None and time.monotonic() < last:
         try:
@@ -90,14 +91,14 @@ def wait_for(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return how many milliseconds the work took."""
+    """Return the duration of the work in milliseconds."""
     start = time.perf_counter()
     work()
     return (time.perf_counter() - start) * 1000
 
 
 def together(clients: int, make: Callable[[], Callable[[], object]]) -> list[float]:
-    """Return how long each of some clients waited that ask at one moment."""
+    """Return the wait of each of several concurrent clients."""
     barrier = threading.Barrier(clients)
 
     def one(work: Callable[[], object]) -> float:
@@ -109,7 +110,7 @@ def together(clients: int, make: Callable[[], Callable[[], object]]) -> list[flo
 
 
 def measure(home: Path, publications: int, snapshots: int, rounds: int) -> dict[str, Any]:
-    """Measure one size of lake; milliseconds are medians."""
+    """Measure one lake size; milliseconds are medians."""
     settings = WarehouseSettings(home=home)
     made = timed(lambda: fill_lake(settings, publications, snapshots // publications)) / 1000
     figures: dict[str, Any] = {"publications": publications, "snapshots": snapshots, "made_in_s": round(made)}
@@ -117,7 +118,7 @@ def measure(home: Path, publications: int, snapshots: int, rounds: int) -> dict[
         number = 0
 
         def commit() -> None:
-            """Do to the files what an ingest of one publication does: a snapshot more, a row of the mart anew."""
+            """Change the files as an ingest of one publication does: one snapshot, one updated mart row."""
             nonlocal number
             number += 1
             with writer.write() as cursor:
@@ -167,7 +168,7 @@ def measure(home: Path, publications: int, snapshots: int, rounds: int) -> dict[
 
 
 def measure_raw(home: Path, rounds: int) -> dict[str, Any]:
-    """Ask the same of raw snapshots in a native DuckDB file and in PostgreSQL; milliseconds are medians."""
+    """Run the query on raw snapshots in a native DuckDB file and in PostgreSQL; milliseconds are medians."""
     settings, native = WarehouseSettings(home=home), home / "native.duckdb"
     fill_native(settings, native)
     with duckdb.connect(str(native), read_only=True) as connection:
@@ -201,7 +202,7 @@ def measure_raw(home: Path, rounds: int) -> dict[str, Any]:
 
 
 def check_same(answered: dict[str, Any], computed: dict[str, Any]) -> None:
-    """Raise where the endpoint and the bare query do not say the same."""
+    """Raise if the endpoint and the bare query return different results."""
     for name in ("total_posts", "total_engagement", "follower_growth", "top_performing"):
         if answered[name] != computed[name]:
             raise AssertionError(f"{name}: {answered[name]} and {computed[name]}")

@@ -1,4 +1,4 @@
-"""How fast and how punctual the publisher is, beside a bare httpx loop that sends the same requests.
+"""Throughput and lateness of the publisher, compared with a bare httpx loop that sends the same requests.
 
 Everything in one run on one machine, the sandbox in its own process:
 
@@ -51,7 +51,7 @@ URL = f"http://127.0.0.1:{PORT}"
 MAX_LATENESS = timedelta(hours=1)
 
 QUICKEST = 32
-"""Requests at once with which a bare loop is quickest here."""
+"""Number of concurrent requests at which a bare loop is fastest here."""
 
 
 def start_sandbox() -> subprocess.Popen[bytes]:
@@ -62,7 +62,7 @@ def start_sandbox() -> subprocess.Popen[bytes]:
         try:
             httpx.get(f"{URL}/_sandbox/health").raise_for_status()
         except httpx.HTTPError:
-            time.sleep(0.05)  # polling another process's start, bounded by the range
+            time.sleep(0.05)  # polls another process's start, bounded by the range
         else:
             return process
     process.kill()
@@ -76,7 +76,7 @@ def sandbox_accounts() -> list[dict[str, Any]]:
 
 
 async def run_bare_loop(label: str, posts: int, concurrency: int) -> float:
-    """Send the same requests with nothing around them; return requests per second."""
+    """Send the same requests without any overhead; return requests per second."""
     tokens = [account["access_token"] for account in sandbox_accounts()]
     slots = asyncio.Semaphore(concurrency)
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
@@ -112,7 +112,7 @@ async def connect_accounts(store: Store, settings: ConnectorSettings) -> list[Ac
 
 
 def schedule(store: Store, accounts: list[AccountRow], label: str, times: list[datetime]) -> None:
-    """Add one post with one publication per time, in bulk: scheduling is not what is measured here."""
+    """Add one post with one publication per time, in bulk: scheduling is not measured here."""
     now = datetime.now(UTC)
     with store.write() as session:
         ids = []
@@ -160,18 +160,18 @@ async def publish(store: Store, settings: ConnectorSettings, until: datetime) ->
 
 
 def drain_seconds(store: Store, due: datetime) -> float:
-    """Return how long after `due` the last receipt was committed."""
+    """Return the time between `due` and the commit of the last receipt."""
     with store.read() as session:
         last = max(row for row in session.scalars(select(Publication.updated_at)))
     return (last - due).total_seconds()
 
 
 def measure_burst(posts: int) -> dict[str, Any]:
-    """Compare the publisher with the bare loop on posts that fall due at one second."""
+    """Compare the publisher with the bare loop on posts due in the same second."""
     settings = ConnectorSettings(twitter_base_url=URL)
     limits = PublisherSettings()
     concurrency = min(limits.concurrency, limits.account_concurrency * len(sandbox_accounts()))
-    # Before and after: a noisy machine must not decide the ratio.
+    # Before and after, so that noise on the machine does not decide the ratio.
     before = asyncio.run(run_bare_loop("before", posts, concurrency))
     with tempfile.TemporaryDirectory() as folder, Store.open(WarehouseSettings(home=Path(folder))) as store:
         accounts = asyncio.run(connect_accounts(store, settings))
@@ -181,7 +181,7 @@ def measure_burst(posts: int) -> dict[str, Any]:
         rate = posts / drain_seconds(store, due)
     after = asyncio.run(run_bare_loop("after", posts, concurrency))
     bare = (before + after) / 2
-    # httpx's pool looks at all its connections for each request: 32 at once are quicker than 64.
+    # httpx's pool scans all its connections for each request: 32 at once are faster than 64.
     quickest = asyncio.run(run_bare_loop("quickest", posts, QUICKEST))
     return {
         "posts": posts,
@@ -197,7 +197,7 @@ def measure_burst(posts: int) -> dict[str, Any]:
 
 
 def measure_steady(posts: int, minutes: float) -> dict[str, Any]:
-    """Measure lateness for posts at random moments."""
+    """Measure lateness for posts at random times."""
     settings = ConnectorSettings(twitter_base_url=URL)
     draw = random.Random(1)
     with tempfile.TemporaryDirectory() as folder, Store.open(WarehouseSettings(home=Path(folder))) as store:
@@ -220,7 +220,7 @@ def measure_steady(posts: int, minutes: float) -> dict[str, Any]:
 
 
 def measure_idle(seconds: float) -> dict[str, Any]:
-    """Measure the CPU of a publisher with nothing to do."""
+    """Measure the CPU time of an idle publisher."""
     settings = ConnectorSettings(twitter_base_url=URL)
     process = psutil.Process(os.getpid())
     with tempfile.TemporaryDirectory() as folder, Store.open(WarehouseSettings(home=Path(folder))) as store:
@@ -232,7 +232,7 @@ def measure_idle(seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the three measures and print them."""
+    """Run the three measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--burst", type=int, default=1000)
     parser.add_argument("--steady", type=int, default=10_000)

@@ -1,7 +1,7 @@
-"""Does a lake stay quick? A simulated year of commits and nights beside a lake freshly written with the same rows.
+"""Measure whether a lake stays fast: a simulated year of commits compared with a freshly written lake.
 
-Prints how many Parquet files are left after the last night, and how much longer typical queries take than on the
-fresh lake. Both lakes are asked in turn, question by question; medians of many turns.
+Prints the number of Parquet files after the last night, and how much slower typical queries are than on a
+fresh lake with the same rows. The queries alternate between both lakes; medians of many runs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SCHEMAS = ("raw", "dims", "marts", "quality")
 
 
 def make_questions(days: int) -> dict[str, Question]:
-    """Return what people ask of a lake: the overview, and worked queries of docs/warehouse.md."""
+    """Return typical queries on a lake: the overview, and worked queries of docs/warehouse.md."""
     end = FIRST_DAY + timedelta(days=days)
     month = f"TIMESTAMPTZ '{end - timedelta(days=30)}'"
 
@@ -81,7 +81,7 @@ def list_tables(lake: Lake) -> list[str]:
 
 
 def copy_lake(lake: Lake, fresh: Lake) -> None:
-    """Write all rows of one lake into another, a table at a time: how small and tidy it can be."""
+    """Copy all rows of one lake into another, table by table: the smallest and tidiest possible layout."""
     for table in list_tables(lake):
         rows = lake._cursor().execute(f"FROM {table}").to_arrow_table()  # noqa: SLF001 (Arrow keeps every type)
         with fresh.write() as cursor:
@@ -92,7 +92,7 @@ def copy_lake(lake: Lake, fresh: Lake) -> None:
 def compare(
     lake: Lake, fresh: Lake, questions: dict[str, Question], turns: int
 ) -> dict[str, dict[str, float]]:
-    """Return by question the median milliseconds of both and their ratio."""
+    """Return by query the median milliseconds of both and their ratio."""
     results = {}
     for name, question in questions.items():
         if question(lake) != question(fresh):  # also warms both
@@ -113,7 +113,7 @@ def compare(
 
 
 def measure(home: Path, plan: YearPlan, turns: int) -> dict[str, object]:
-    """Live through the year, then compare."""
+    """Simulate the year, then compare."""
     began = time.perf_counter()
 
     def tell(day: int, night: Night) -> None:
@@ -133,7 +133,7 @@ def measure(home: Path, plan: YearPlan, turns: int) -> dict[str, object]:
         files = measure_files(lake)
         by_table = count_files(lake)
     on_disk = sum(1 for _ in (home / "year").rglob("*.parquet"))
-    # Opened anew, as a reader's process would be.
+    # Reopened, as in a reader's process.
     with (
         Lake.open(WarehouseSettings(home=home / "year"), threads=1) as lake,
         Lake.open(WarehouseSettings(home=home / "fresh"), threads=1) as fresh,
@@ -158,7 +158,7 @@ def measure(home: Path, plan: YearPlan, turns: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run, print, and end with 1 where a goal is missed."""
+    """Run, print, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--commits", type=int, default=3, help="ingest commits a day")

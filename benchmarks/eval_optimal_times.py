@@ -1,4 +1,4 @@
-"""How good the posting-time model is: on generators whose truth is known, and on a real history.
+"""Evaluate the posting-time model on generated histories with known effects, and on a real history.
 
     make eval-optimal-times [SEEDS=1,2,3] [HISTORY=posts.parquet TIMEZONE=Etc/GMT+5 BEFORE=2016-06-21]
     python benchmarks/eval_optimal_times.py [--seeds 1,2,3] [--shapes bumps,kernel] [--shared 0.15] [--json]
@@ -47,14 +47,14 @@ Answer = dict[str, Any]
 
 
 def advise(history: pd.DataFrame, timezone: str, *, pooled: bool) -> Answer:
-    """The model's answer as arrays (accounts, 168), by column."""
+    """The model's output as arrays (accounts, 168), by column."""
     sums = compute_slot_sums(history, timezones=timezone)
     table = compute_from_sums(sums, prior=compute_prior_without_each(sums) if pooled else None)
     return {name: table[name].to_numpy().reshape(-1, 168) for name in table.columns}
 
 
 def measure_truth(world: World, advised: Scores) -> dict[str, float]:
-    """What following each account's best advised slot truly earns (log units against its habit)."""
+    """The true effect of following each account's best advised slot (log units relative to its habit)."""
     best = advised.argmax(axis=1)
     gained = world.true_lift[np.arange(len(best)), best]
     return {
@@ -64,7 +64,7 @@ def measure_truth(world: World, advised: Scores) -> dict[str, float]:
 
 
 def measure_honesty(world: World, answer: Answer) -> dict[str, float]:
-    """Whether promises are kept: predicted to realised lift, and how often the 80 % interval holds."""
+    """Calibration: predicted and realised lift, and the coverage of the 80 % interval."""
     best = answer["expected_lift"].argmax(axis=1)
     rows = np.arange(len(best))
     true = np.expm1(world.true_lift)
@@ -77,7 +77,7 @@ def measure_honesty(world: World, answer: Answer) -> dict[str, float]:
 
 
 def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, Any]]:
-    """One row per method and size, on worlds that share a part of their timing among accounts."""
+    """One row per method and size, on worlds whose accounts share part of their timing."""
     rows: list[dict[str, Any]] = []
     for number, accounts in SIZES:
         world = make_world(seed, accounts=accounts, posts=number, shape=shape, shared=shared)
@@ -100,7 +100,7 @@ def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, A
 
 
 def measure_placebo(answer: Answer) -> dict[str, float]:
-    """Where posts carry no timing effect: the lift promised for the best slot, accounts that see a 'high'."""
+    """Without any timing effect: the lift promised for the best slot, and accounts that see a 'high'."""
     return {
         "promised": float(answer["expected_lift"].max(axis=1).mean()),
         "labelled_high": float((answer["confidence"] == "high").any(axis=1).mean()),
@@ -146,7 +146,7 @@ def _column(raw: pd.DataFrame, path: Path, *names: str) -> pd.Series[Any]:
 
 
 def evaluate_history(posts: pd.DataFrame, timezone: str, seed: int) -> list[dict[str, Any]]:
-    """Train on each account's first 60 % of posts (or the last 100 of them), look at the rest."""
+    """Train on each account's first 60 % of posts (or the last 100 of them), test on the rest."""
     rank = posts.groupby("account_id").cumcount() / posts.groupby("account_id")["slot"].transform("size")
     train = posts[rank < TRAIN_SHARE]
     future = [part for _, part in posts[rank >= TRAIN_SHARE].groupby("account_id")]
@@ -168,7 +168,7 @@ def evaluate_history(posts: pd.DataFrame, timezone: str, seed: int) -> list[dict
 
 
 def shuffle_engagement(posts: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Engagement and kind of each account's posts dealt out anew: no timing effect is left."""
+    """Shuffle engagement and kind of each account's posts: no timing effect is left."""
     order = posts.sample(frac=1.0, random_state=seed).sort_values("account_id", kind="stable").index
     return posts.assign(
         engagement=posts.loc[order, "engagement"].to_numpy(), kind=posts.loc[order, "kind"].to_numpy()
@@ -243,7 +243,7 @@ def main() -> None:
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     result: dict[str, Any] = {"model_version": MODEL_VERSION, "seeds": seeds}
-    if options.history is not None:  # read first: a wrong path shows at once
+    if options.history is not None:  # read first, so that a wrong path fails at once
         posts = read_history(options.history, options.timezone, options.before, options.min_posts)
     result["generator"] = average_seeds(
         [

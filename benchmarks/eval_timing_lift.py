@@ -1,8 +1,8 @@
-"""Is the measured lift of the advice right? Experiments with a known effect, again and again.
+"""Evaluate the measured lift of the advice: repeated experiments with a known effect.
 
-Prints, for each kind of installation, the mean error of the measured difference and how often the 80 % and the 95 %
-interval hold the truth. Nominal is 80 and 95; the standard error of a share is printed beside it.
-Usage: python benchmarks/eval_timing_lift.py [--repeats N] [--seed N]
+Prints, for each kind of installation, the mean error of the measured difference and the coverage of the 80 %
+and the 95 % interval, with the standard error of each share. Usage: python benchmarks/eval_timing_lift.py
+[--repeats N] [--seed N]
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from warehouse.timing.placement_effect import Effect, Outcome, compute_effect
 
 @dataclass(frozen=True)
 class World:
-    """An installation that experiments."""
+    """An installation that runs the experiment."""
 
     name: str
     posts: int
     accounts: int = 1
     share: float = 0.2
-    """Of posts placed at random."""
+    """Share of posts placed at random."""
     effect: float = 0.15
     """True difference recommended - random in log units."""
     accounts_per_post: int = 1
     post_noise: float = 1.1
-    """Luck of a post, the same on all of its accounts, in log units (standard deviation)."""
+    """Random variation of a post, the same on all of its accounts, in log units (standard deviation)."""
     account_noise: float = 0.0
-    """Luck of a post on one account."""
+    """Random variation of a post on one account."""
     uneven: float = 0.0
-    """How differently noisy accounts are: 1 = by a factor of e both ways."""
+    """Variation of noise between accounts: 1 = by a factor of e in both directions."""
     random_spread: float = 0.19
-    """Times placed at random differ among each other."""
+    """Variation among times placed at random."""
     heavy_tails: bool = False
 
 
@@ -50,7 +50,7 @@ WORLDS = [
 
 
 def draw_experiment(world: World, rng: random.Random) -> list[Outcome]:
-    """One experiment: accounts of different size, posts placed by a draw."""
+    """One experiment: accounts of different size, posts placed at random or as recommended."""
     sizes = [rng.gauss(4, 1.5) for _ in range(world.accounts)]
     noise = [2.718281828 ** rng.uniform(-world.uneven, world.uneven) for _ in range(world.accounts)]
     outcomes = []
@@ -68,7 +68,7 @@ def draw_experiment(world: World, rng: random.Random) -> list[Outcome]:
 
 
 def measure(world: World, repeats: int, seed: int) -> dict[str, float]:
-    """Mean error, its expected size, and the share of intervals that hold the truth."""
+    """Mean error, its expected size, and the coverage of the intervals."""
     rng = random.Random(seed)
     effects: list[Effect] = [compute_effect(draw_experiment(world, rng)) for _ in range(repeats)]
     known = [effect for effect in effects if effect.difference is not None]
@@ -89,7 +89,7 @@ def measure(world: World, repeats: int, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one line a world."""
+    """Print one line per world."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)

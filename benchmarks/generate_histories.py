@@ -1,9 +1,9 @@
-"""Post histories whose true timing effects are known: for measuring the timing model and for its tests.
+"""Generate post histories with known timing effects, to evaluate and test the timing model.
 
-Two kinds of week: `bumps` (a few good and bad times of the day, unlike anything the model assumes) and `kernel` (drawn
-from the Gaussian process that the model is built on, so that nothing could do better than its exact solution).
-Accounts post by habit (some hours often, most hardly ever), their level drifts, their kinds of content
-differ in engagement and in the hours they are posted at, and a post's own luck has sd 1.1 in log units.
+Two kinds of week: `bumps` (a few good and bad times of day, unlike the model's assumptions) and `kernel`
+(drawn from the model's Gaussian process, so that its exact solution is optimal). Accounts post by habit (some
+hours often, most rarely), their level drifts, their kinds of content differ in engagement and in posting
+hours, and a post's own random variation has sd 1.1 in log units.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ START = pd.Timestamp("2024-01-01", tz="UTC")  # a Monday
 
 @dataclass(frozen=True)
 class World:
-    """Posts (account_id, published_at UTC, engagement, kind, slot) and the truth behind them.
+    """Posts (account_id, published_at UTC, engagement, kind, slot) and the true effects.
 
-    Posts also tell effect_and_luck: log engagement without level and kind, which nobody sees in real life.
+    Posts also have effect_and_luck: log engagement without level and kind, which is not observable in real
+    data.
     """
 
     posts: pd.DataFrame
     effect: Array  # (accounts, 168) log units
-    true_lift: Array  # (accounts, 168) log units against the account's own mix of posts
+    true_lift: Array  # (accounts, 168) log units relative to the account's own mix of posts
     noise_sd: float
 
 
@@ -99,7 +100,7 @@ def _standard(values: Array) -> Array:
 
 
 def _bumps(rng: np.random.Generator, number: int) -> Array:
-    """Smooth weeks: one to three bumps of the day on all, working or free days, day levels, a little grain."""
+    """Smooth weeks: one to three bumps of the day on all, working or free days, day levels, small noise."""
     hour = np.arange(24)
     shapes = np.zeros((number, 168))
     for row in range(number):
@@ -115,7 +116,7 @@ def _bumps(rng: np.random.Generator, number: int) -> Array:
 
 
 def kernel_of_design() -> Array:
-    """Covariance of the slots' effects as measured on real pages: hours alike, days alike, weekends, grain."""
+    """Covariance of the slots' effects as measured on real pages: same hour, same day, weekend, noise."""
     hour, day = np.arange(168) % 24, np.arange(168) // 24
     angle = np.pi * (hour[:, None] - hour) / 24
     same_day = day[:, None] == day
@@ -129,12 +130,12 @@ def kernel_of_design() -> Array:
 
 
 def _kernel_weeks(rng: np.random.Generator, number: int) -> Array:
-    """Weeks drawn from the Gaussian process of the design."""
+    """Weeks drawn from the design's Gaussian process."""
     return _standard(rng.normal(size=(number, 168)) @ np.linalg.cholesky(kernel_of_design()).T)
 
 
 def _habits(rng: np.random.Generator, accounts: int) -> Array:
-    """Chance of each slot: mostly by day, a few favourite hours, uneven days."""
+    """Probability of each slot: mostly daytime, a few favourite hours, uneven days."""
     hour = np.arange(24)
     gap = np.sin(np.pi * (hour[:, None] - hour) / 24)
     smooth = np.exp(-4 * gap**2 / (2 * np.pi * 3 / 24) ** 2) + 1e-6 * np.eye(24)
@@ -146,7 +147,7 @@ def _habits(rng: np.random.Generator, accounts: int) -> Array:
 
 
 def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:
-    """Each post's kind, which depends on the hour a little, and what the kind adds."""
+    """Each post's kind, which depends slightly on the hour, and the effect of the kind."""
     taste = np.log(rng.dirichlet(np.full(len(KINDS), 1.5))) + 0.5 * rng.normal(size=(24, len(KINDS)))
     chance = np.exp(taste)
     chance /= chance.sum(axis=1, keepdims=True)
@@ -158,10 +159,10 @@ def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:
 def make_changed_world(
     seed: int, *, accounts: int, posts: int, factor: float, shape: str = "bumps", noise_sd: float = 1.1
 ) -> World:
-    """Accounts that change character once, without a word: no kinds, a new level, other hours of posting.
+    """Accounts that change once, without notice: no kinds, a new level, different posting hours.
 
-    Until some week between the 15th and the 37th of 52 they post around a morning hour, from then on nine hours
-    later and with `factor` times the engagement. What an hour is worth does not change.
+    Until a week between the 15th and the 37th of 52 they post around a morning hour, from then on nine hours
+    later and with `factor` times the engagement. The effect of an hour does not change.
     """
     effect = make_world(seed, accounts=accounts, posts=1, shape=shape).effect
     rng = np.random.default_rng((seed, 1))

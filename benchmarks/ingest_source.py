@@ -1,6 +1,7 @@
-"""A source shaped like the simulated X: posts by id as the connector asks for them, and page by page for others.
+"""A server with the API of the simulated X: posts by id for the connector, and paginated for others.
 
-Usage: python ingest_source.py PORT PUBLICATIONS. Counters follow from the post's number and the round alone.
+Usage: python ingest_source.py PORT PUBLICATIONS. Counters are derived from the post's number and the round
+only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PAGE = 100
 
 
 def post(number: int, turn: int) -> dict[str, object]:
-    """One post as X shows it at the given round."""
+    """One post in X's format in the given round."""
     likes = number % 97 * (turn + 1)
     return {
         "id": str(number),
@@ -50,7 +51,7 @@ class Source:
         body: dict[str, object]
         if scope["path"] == "/turn":
             self.turn, body = int(query["turn"]), {}
-        elif scope["path"] == "/page":  # page by page, all rounds one after the other
+        elif scope["path"] == "/page":  # page by page, one round after the other
             first = (int(query["page"]) - 1) * PAGE
             rows = range(first, first + PAGE)
             body = {"data": [post(row % self.publications, row // self.publications) for row in rows]}

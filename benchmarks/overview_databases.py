@@ -1,6 +1,6 @@
-"""One year of a busy workspace three times: in a lake, in a native DuckDB file and in PostgreSQL.
+"""One year of a busy workspace in three databases: a lake, a native DuckDB file and PostgreSQL.
 
-Numbers follow from a publication's name and a snapshot's place, so that all three hold the same.
+Values are derived from a publication's name and a snapshot's position, so that all three hold the same data.
 """
 
 from __future__ import annotations
@@ -84,11 +84,14 @@ SELECT count(*) FILTER (WHERE now), sum(engagement) FILTER (WHERE now), count(*)
        (SELECT max(engagement) FROM scope WHERE now)
 FROM scope
 """
-"""The overview's parts that snapshots answer; asked of both databases in their own words."""
+"""The parts of the overview that use snapshots, in the SQL of both databases."""
 
 
 def fill_lake(settings: WarehouseSettings, publications: int, each: int) -> None:
-    """Make a year of a busy workspace by SQL, its marts by the product's own statements, and merge its files."""
+    """Generate a year of a busy workspace by SQL.
+
+    The marts are built with the product's own statements, and the lake's files are merged.
+    """
     words = {
         "accounts": ACCOUNTS,
         "platforms": list(PLATFORMS),
@@ -125,7 +128,7 @@ def fill_native(settings: WarehouseSettings, path: Path) -> None:
 
 
 def fill_postgres(native: Path, address: str) -> None:
-    """Copy the same into PostgreSQL, with the index that the question wants."""
+    """Copy the same into PostgreSQL, with the index that the query needs."""
     columns = "workspace_id, publication_id, published_at, captured_at, likes, comments, shares"
     with (
         duckdb.connect(str(native), read_only=True) as source,
@@ -161,7 +164,7 @@ def fill_postgres(native: Path, address: str) -> None:
 
 
 def raw_question(dialect: str) -> str:
-    """Return the question in the words of duckdb or postgres."""
+    """Return the query in the SQL of duckdb or postgres."""
     text = RAW_QUESTION.format(
         before=(START - (NOW - START)).isoformat(), start=START.isoformat(), end=NOW.isoformat()
     )

@@ -1,7 +1,8 @@
-"""A busy workspace's year in the lake: posts, snapshots at growing ages, followers, a maintenance each night.
+"""Simulate a busy workspace's year in the lake: posts, snapshots, followers, and nightly maintenance.
 
-The days are simulated, but commits are stamped by the machine's clock: each day's get the simulated time afterwards,
-in the catalog. `loaded_at` is in the rows and stays, so `Calendar` knows at which real moment a simulated day began.
+The days are simulated, but commits are stamped with the machine's clock: each day's commits get the simulated
+time afterwards, in the catalog. `loaded_at` is in the rows and stays, so `Calendar` maps a simulated day to
+its real time.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo")
 
 @dataclass(frozen=True, slots=True)
 class YearPlan:
-    """How much happens."""
+    """Size of the workload."""
 
     days: int = 365
     commits_per_day: int = 3
-    """Ingest runs that find something due."""
+    """Ingest runs that find due posts."""
     accounts: int = 20
     posts_per_day: int = 20
     accounts_per_post: int = 2
@@ -52,18 +53,18 @@ class YearPlan:
 
 @dataclass
 class Calendar:
-    """The real moment at which each simulated day began."""
+    """The real time at which each simulated day began."""
 
     began: list[datetime] = field(default_factory=list)
 
     def before(self, days: int) -> datetime:
-        """Return the real moment at which the day began that is `days` simulated days back."""
+        """Return the real start time of the day that is `days` simulated days ago."""
         return self.began[-1 - days] if len(self.began) > days else self.began[0] - timedelta(days=1)
 
 
 @dataclass(slots=True)
 class _Living:
-    """A publication that is still being measured."""
+    """A publication that is still measured."""
 
     row: PublicationDim
     final: float
@@ -72,7 +73,7 @@ class _Living:
 
 @dataclass
 class Night:
-    """What one maintenance found, did and took."""
+    """What one maintenance run found, did and cost."""
 
     report: dict[str, Any]
     seconds: float
@@ -80,7 +81,7 @@ class Night:
 
 
 class Year:
-    """The workspace, day after day."""
+    """The workspace, simulated day by day."""
 
     def __init__(self, lake: Lake, plan: YearPlan) -> None:
         self.lake = lake
@@ -90,7 +91,7 @@ class Year:
         """CPU seconds of each load of post snapshots."""
         self.rows = 0
         self.merges = 0
-        """Merges between loads, besides those of the nights."""
+        """Merges between loads, in addition to those at night."""
         self._draw = random.Random(plan.seed)
         self._calendar = Calendar()
         self._living: list[_Living] = []
@@ -107,7 +108,7 @@ class Year:
         ]
 
     def run(self, after_night: Callable[[int, Night], None] = lambda _day, _night: None) -> None:
-        """Live through all days."""
+        """Simulate all days."""
         load_accounts(self.lake, self._accounts)
         for day in range(self.plan.days):
             self._calendar.began.append(datetime.now(UTC))
@@ -178,7 +179,7 @@ class Year:
     def _count(self, item: _Living, now: datetime) -> PostSnapshot:
         age = (now - item.row.published_at) / timedelta(hours=1)
         grown = item.final * (1 - 0.5 ** (age / 6) + age / 5000)
-        if self._draw.random() < 0.01:  # now and then a platform takes something back
+        if self._draw.random() < 0.01:  # now and then a platform corrects a counter downwards
             grown *= 0.97
         return PostSnapshot(
             workspace_id=WORKSPACE,
@@ -205,7 +206,7 @@ class Year:
         ]
 
     def _stamp(self, at: datetime) -> None:
-        """Give what the machine's clock has stamped since the last time the simulated time."""
+        """Replace machine times stamped since the last call by the simulated time."""
         with self.lake.write() as cursor:
             for table, column in (
                 ("ducklake_snapshot", "snapshot_time"),
@@ -226,6 +227,6 @@ class Year:
 
 
 def count_files(lake: Lake) -> dict[str, int]:
-    """Return by table the files that the newest snapshot uses."""
+    """Return the files of the newest snapshot, by table."""
     rows = lake.query("SELECT table_name, file_count FROM ducklake_table_info('lake') ORDER BY table_name")
     return {row["table_name"]: row["file_count"] for row in rows}

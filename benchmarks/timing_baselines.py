@@ -1,4 +1,4 @@
-"""What people use to pick posting times, as functions from an account's posts to a score for each of 168 slots.
+"""Common methods to pick posting times: functions from an account's posts to a score for each of 168 slots.
 
 Posts have slot (0-167, Monday 00:00 first, local), engagement, kind.
 """
@@ -18,7 +18,7 @@ Scorer = Callable[[pd.DataFrame], Scores]
 
 
 def score_by_slot_mean(posts: pd.DataFrame) -> Scores:
-    """Mean engagement per slot, what most tools do; a slot without posts is never advised."""
+    """Mean engagement per slot, as most tools compute it; a slot without posts is never recommended."""
     slot, engagement = posts["slot"].to_numpy(), posts["engagement"].to_numpy()
     return np.bincount(slot, engagement, 168) / np.maximum(np.bincount(slot, minlength=168), 1)
 

@@ -1,8 +1,7 @@
-"""The best that any method could do on a `kernel` world: the exact solution by someone who knows all but the effects.
+"""The upper bound for any method on a `kernel` world: the exact solution, given everything but the effects.
 
-Level, kinds, the variance of luck and the Gaussian process that the effects were drawn from are given; only an
-account's own effects are not. Its advice earns the most on average, so a goal above it cannot be reached in such
-a world, whatever the method.
+Level, kinds, the noise variance and the effects' Gaussian process are known; only an account's own effects
+are not. Its advice earns the most on average, so no method can exceed it in such a world.
 """
 
 from __future__ import annotations
@@ -19,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def solve_exactly(world: World, *, profile_known: bool) -> Array:
-    """Posterior mean lift of every slot, (accounts, 168) log units; `profile_known`: the shared part is given too."""
+    """Posterior mean lift of every slot, (accounts, 168) log units.
+
+    `profile_known`: the shared part of the effects is known too.
+    """
     centre = np.eye(168) - 1 / 168
     own = centre @ kernel_of_design() @ centre
     own *= 168 / np.trace(own) * world.effect.var()

@@ -1,1 +1,1 @@
-"""How a platform speaks: one module a platform, over httpx. Knows no database, no Prefect, no FastAPI."""
+"""Platform connectors: one package per platform, on httpx. They know no database, Prefect or FastAPI."""

@@ -1,4 +1,4 @@
-"""What every platform connector offers: the `Connector` protocol and the request it publishes."""
+"""The `Connector` protocol that every platform implements, and the publish request it receives."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,30 +20,36 @@ from connectors.types import (
 
 
 async def _discard_state(_state: Mapping[str, Any]) -> None:
-    """Save nothing: for callers that publish once and keep no record, such as an interactive try."""
+    """Discard the state. For callers that publish once and keep no record, such as an interactive test."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """One publication to send, or to look for.
+    """One publication to send or to search for.
 
-    `key` and `first_attempt_at` are the same for every attempt at this publication, so that whatever the
-    platform uses to recognise a repetition can be derived from them.
+    `key` and `first_attempt_at` are the same for every attempt at this publication, so that the idempotency
+    key or record key sent to the platform can be derived from them.
     """
 
     content: PostContent
     key: str
     first_attempt_at: datetime
     state: Mapping[str, Any]
-    """What earlier attempts saved: container ids, record keys, upload sessions."""
+    """State saved by earlier attempts: container ids, record keys, upload sessions."""
     save_state: Callable[[Mapping[str, Any]], Awaitable[None]] = _discard_state
-    """Commits the new state durably. Await it BEFORE the request that the state would let us recover from."""
+    """Commits the new state durably. Await it before the request that this state lets us recover from."""
     taken: frozenset[str] = frozenset()
-    """External ids on this account that are known to be other publications: never an answer of a search."""
+    """External ids on this account that are known to belong to other publications.
+
+    A search never returns them.
+    """
     written: PostContent | None = None
-    """The content as it is stored, where `content` names addresses in place of uploads: these may change."""
+    """The content as stored, where `content` has URLs in place of uploads. Those URLs may change."""
     others: tuple[PostContent, ...] = ()
-    """Other publications of this account that may be out without a known id: what reads like one of them is theirs."""
+    """Other publications of this account that may be published without a known id.
+
+    A post that matches one is theirs.
+    """
 
     @property
     def sent_elsewhere(self) -> bool:
@@ -58,29 +64,29 @@ class Connector(Protocol):
     account: Account
 
     async def verify(self) -> VerifiedAccount:
-        """Ask the platform whom the credentials belong to; exchange a password for a session where needed."""
+        """Send the post once. After OutcomeUnknownError, call `find_publication` before another attempt."""
         ...
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """Send the post once. OutcomeUnknownError means: call `find_publication` before ever trying again."""
+        """Send the post once. After OutcomeUnknownError, call `find_publication` before any other attempt."""
         ...
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Find out whether an earlier `publish` of this request went out.
+        """Find out whether an earlier `publish` of this request was accepted.
 
-        None = absence is proven: the platform was read for the whole window since `first_attempt_at` and shows no
-        post that another publication does not claim, or its own record of the attempt says that nothing came of it.
-        Raises UnclaimedPostsError where posts are there and none is surely ours, CannotFindOutError where the
-        platform cannot tell.
+        Returns None only if absence is proven: either the account was read completely since
+        `first_attempt_at` and every post found belongs to another publication, or the platform's own record
+        of the attempt says that it failed. Raises UnclaimedPostsError if there are unclaimed posts and none
+        is certainly ours, and CannotFindOutError if the platform cannot tell.
         """
         ...
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """Read the counters of these posts, in as few requests as the platform allows."""
+        """Read the metrics of these posts, in as few requests as the platform allows."""
         ...
 
     async def fetch_followers(self) -> AccountMetrics:
-        """Read the account's own counters."""
+        """Read the account's own metrics."""
         ...
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
@@ -88,8 +94,8 @@ class Connector(Protocol):
         ...
 
     async def refresh_token(self) -> Credentials | None:
-        """Exchange the refresh token; None = this platform's tokens are not refreshed.
+        """Exchange the refresh token. Returns None if this platform's tokens cannot be refreshed.
 
-        The returned credentials are complete: what the platform did not send anew is carried over.
+        The returned credentials are complete: values that the platform did not resend are carried over.
         """
         ...

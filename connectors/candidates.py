@@ -1,12 +1,13 @@
-"""Which of an account's posts is the one that is looked for, and when none of them can be.
+"""Match an account's posts against a publication: find its post, or prove that it was not published.
 
-Servers rewrite what they are sent: they render Markdown, escape characters, shorten links, complete mentions. So words
-that do not match prove nothing. A post counts as absent only if no candidate is left at all: no post of the attempt's
-time, at its place (alone, or below the post that it answers), that no other publication claims. Otherwise:
+Servers rewrite posts: they render Markdown, escape characters, shorten links and complete mentions. A text that
+differs therefore proves nothing. A post counts as absent only if no candidate is left: no post from the time of
+the attempt, at the same position (top level, or a reply to the same post), that belongs to no other publication.
+Otherwise:
 
-    the same words and the same media                        -> it is ours
-    the same letters once what servers rewrite is left out   -> it is ours, if only one candidate is like that
-    anything else                                            -> a person decides (UnclaimedPostsError)
+    same text and same media                              -> it is ours
+    same letters, ignoring everything that servers rewrite -> it is ours, if exactly one candidate matches
+    anything else                                         -> a person decides (UnclaimedPostsError)
 """
 
 import html
@@ -25,52 +26,56 @@ from connectors.parts import Part, Progress, SentPart
 from connectors.types import Media
 
 CLOCK_MARGIN = timedelta(minutes=2)
-"""How far a platform's clock may be behind ours before a post of ours seems older than its own attempt."""
+"""How far a platform's clock may be behind ours. A post this much older than the attempt may still be ours.
+"""
 _SHOWN = 5
 _SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 _ADDRESS = re.compile(r"(?i)https?://[^\s<>\"()*\[\]]+")
-"""An address under a top-level domain that twitter-text does not know."""
+"""A URL under a top-level domain that twitter-text does not know."""
 _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)]\s+")
 
 
 def shows_anything(_media: Sequence[Media]) -> bool:
-    """Accept any media: for platforms that tell nothing of them, and for replies, which carry none."""
+    """Accept any media: for platforms that do not report media, and for replies, which have none."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A post of the account that may be the one looked for."""
+    """A post on the account that may be the publication searched for."""
 
     sent: SentPart
     text: str
-    """What it says, the platform's own escaping undone."""
+    """The post's text, with the platform's escaping removed."""
     shows: Callable[[Sequence[Media]], bool] = shows_anything
-    """Tells whether the post's media can be these."""
+    """Returns whether the post's media match these items."""
     links: tuple[str, ...] | None = None
-    """Where its links lead, where the platform says so beside the text; None = to what the text shows."""
+    """The link targets, where the platform reports them separately; None = use the links in the text."""
 
 
 def window_start(request: PublishRequest) -> datetime:
-    """Return the moment since which a post may be this publication's."""
+    """Return the earliest time at which a post may be this publication."""
     return request.first_attempt_at - CLOCK_MARGIN
 
 
 def same_id(one: str, other: str) -> bool:
-    """Compare ids as their owners do: some servers answer one and the same id in upper and in lower case."""
+    """Compare ids case-insensitively: some servers return the same id in upper and in lower case."""
     return one.casefold() == other.casefold()
 
 
 def list_unclaimed(progress: Progress, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return the candidates that are no known part of this publication and no other publication."""
+    """Return the candidates that are neither a known part of this publication nor another publication."""
     claimed = {known.casefold() for known in progress.request.taken}
     claimed |= {sent.id.casefold() for sent in progress.sent}
     return [item for item in candidates if item.sent.id.casefold() not in claimed]
 
 
 def find_match(part: Part, progress: Progress, candidates: Iterable[Candidate]) -> SentPart | None:
-    """Return the candidate that surely is this part; None = none surely is, which does not mean that it is absent."""
+    """Return the candidate that is certainly this part.
+
+    None = none is certain, which does not prove absence.
+    """
     media = media_of(part, progress)
     free = [item for item in list_unclaimed(progress, candidates) if item.shows(media)]
     for item in free:
@@ -81,9 +86,10 @@ def find_match(part: Part, progress: Progress, candidates: Iterable[Candidate]) 
 
 
 def choose(label: str, part: Part, progress: Progress, candidates: Sequence[Candidate]) -> SentPart | None:
-    """Return the candidate that is this part; None = no candidate is left, so it is absent.
+    """Return the candidate that is this part. None = no candidate is left, so the part was not published.
 
-    `candidates`: every post of the account since `window_start` at the part's place. Raises UnclaimedPostsError.
+    `candidates`: every post of the account since `window_start` at the part's position. Raises
+    UnclaimedPostsError.
     """
     found = find_match(part, progress, candidates)
     if found is not None:
@@ -99,7 +105,7 @@ def choose(label: str, part: Part, progress: Progress, candidates: Sequence[Cand
 
 
 def doubt(label: str, left: Sequence[Candidate]) -> UnclaimedPostsError:
-    """Return the error that shows the posts among which a person has to look."""
+    """Return the error that lists the posts a person has to check."""
     shown = ", ".join(_name(item.sent) for item in left[:_SHOWN])
     more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
     posts = "a post" if len(left) == 1 else f"{len(left)} posts"
@@ -109,21 +115,22 @@ def doubt(label: str, left: Sequence[Candidate]) -> UnclaimedPostsError:
 
 
 def media_of(part: Part, progress: Progress) -> tuple[Media, ...]:
-    """Return the media of a part: they go with the first."""
+    """Return the media of a part. All media belong to the first part."""
     return progress.request.content.media if part.index == 0 else ()
 
 
 def says(candidate: Candidate, text: str) -> bool:
-    """Tell whether the post says `text` as it was written, white space and the hosts of mentions aside."""
+    """Return whether the post's text equals `text`, ignoring white space and the hosts of mentions."""
     theirs, ours = _squash(candidate.text), _squash(text)
     return theirs == ours or normalise_mentions(theirs) == normalise_mentions(ours)
 
 
 def reads_like(candidate: Candidate, text: str) -> bool:
-    """Tell whether the post is `text` after what servers do to one: the same letters in order, and no other links.
+    """Return whether the post is `text` as a server may have rewritten it.
 
-    Left out on both sides: markup, punctuation, links, hosts of mentions. In `text` also what a renderer swallows:
-    tags, entities, the numbers of lists.
+    That is: the same letters in order, and no other links. Ignored on both sides: markup, punctuation, links,
+    hosts of mentions. Ignored in `text` also: what a renderer removes, such as tags, entities and list
+    numbers.
     """
     theirs = _letters(candidate.text)
     if not theirs or _leads_elsewhere(candidate, text):
@@ -132,7 +139,7 @@ def reads_like(candidate: Candidate, text: str) -> bool:
 
 
 def _is_of_another(candidate: Candidate, part: Part, request: PublishRequest) -> bool:
-    """Tell whether the candidate is another publication of this account that may be out, and cannot be this one."""
+    """Return whether the candidate is another publication of this account and cannot be this one."""
     if part.index > 0 or reads_like(candidate, part.text) or says(candidate, part.text):
         return False
     for other in request.others:
@@ -147,7 +154,7 @@ def _name(sent: SentPart) -> str:
 
 
 def _squash(text: str) -> str:
-    """Return `text` in Unicode's composed form, each white space as one blank. Entities stay as they are."""
+    """Return `text` in NFC with each run of white space as one space. Entities are kept."""
     return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
@@ -164,7 +171,7 @@ def _letters(text: str) -> str:
 
 
 def _split(text: str) -> tuple[str, set[str]]:
-    """Return the text without its links, and where they lead, in the form in which two are compared."""
+    """Return the text without its links, and the link targets in normalized form."""
     pieces, links, end = [], [], 0
     for start, stop, url in find_urls(text, with_scheme_only=False):
         pieces.append(text[end:start])
@@ -176,7 +183,10 @@ def _split(text: str) -> tuple[str, set[str]]:
 
 
 def _leads_elsewhere(candidate: Candidate, text: str) -> bool:
-    """Tell whether the post's links show that it is another one: a link where ours has none, or the same site's."""
+    """Return whether the links prove a different post.
+
+    They do if the post has a link where ours has none, or another link to the same site.
+    """
     theirs = _split(candidate.text)[1]
     if candidate.links is not None:
         theirs = {_comparable(url) for url in candidate.links}

@@ -1,4 +1,4 @@
-"""Every platform's limits in one place, without any network code: what planning, validation and counters ask."""
+"""The limits of all platforms, without network access: for planning, validation and counters."""
 
 from dataclasses import replace
 
@@ -37,9 +37,11 @@ CAPABILITIES: dict[Platform, Capabilities] = {
 
 
 def get_capabilities(platform: Platform, *, text_limit: int | None = None) -> Capabilities:
-    """Return the platform's limits; `text_limit` is the account's own server's, where that is known.
+    """Return the platform's limits.
 
-    Raises UnsupportedError where no connector exists yet.
+    `text_limit` overrides the default with the limit of the account's server.
+
+    Raises UnsupportedError if the platform has no connector.
     """
     if platform not in CAPABILITIES:
         known = ", ".join(sorted(CAPABILITIES))
@@ -51,5 +53,5 @@ def get_capabilities(platform: Platform, *, text_limit: int | None = None) -> Ca
 def validate_content(
     platform: Platform, content: PostContent, *, text_limit: int | None = None
 ) -> list[ContentProblem]:
-    """Return everything the platform would refuse about `content`; [] = fine. No network."""
+    """Return everything that the platform would reject in `content`; [] = valid. No network access."""
     return find_problems(get_capabilities(platform, text_limit=text_limit), content)

@@ -1,21 +1,21 @@
-"""Errors, named by what the caller should do.
+"""Connector errors, named by what the caller should do.
 
     ConnectorError
-    |-- RetryLaterError            surely not accepted: try again at `retry_at` or after a back-off
-    |   |-- NotSentError             the request never left (refused, DNS, no free connection)
-    |   |-- RateLimitedError         429 or the platform's own form of it; pause the account or the app
-    |   '-- UnavailableError         a read or a preparing step failed on the platform's side
-    |-- OutcomeUnknownError        a publish may have been accepted: find out before anything else
-    |-- CannotFindOutError         the platform cannot be asked whether a post went out: a person decides
-    |   '-- UnclaimedPostsError      posts are there that may be ours, and none is surely ours
-    |-- ReauthenticateError        the token is expired or revoked: refresh it, or its owner connects again
-    |-- ContentRejectedError       the platform refuses this content, in its own words: change it
-    '-- GiveUpError                refused for a reason that trying again cannot change
-        |-- PermissionMissingError   the token works, but may not do this: a refresh cannot help
-        '-- UnsupportedError         this platform has no such thing at all
+    |-- RetryLaterError            certainly not accepted: retry at `retry_at` or after a back-off
+    |   |-- NotSentError             the request was not sent (refused, DNS, no free connection)
+    |   |-- RateLimitedError         429 or the platform's equivalent; pause the account or the app
+    |   '-- UnavailableError         a read or a preparation step failed on the platform's side
+    |-- OutcomeUnknownError        a publish may have been accepted: check before any retry
+    |-- CannotFindOutError         the platform cannot tell whether a post was published: a person decides
+    |   '-- UnclaimedPostsError      there are posts that may be ours, none certainly
+    |-- ReauthenticateError        the token is expired or revoked: refresh it or reconnect the account
+    |-- ContentRejectedError       the platform rejects this content and says why: change it
+    '-- GiveUpError                rejected for a reason that a retry cannot change
+        |-- PermissionMissingError   the token is valid but lacks a permission: no refresh
+        '-- UnsupportedError         the platform does not have this function
 
 Only errors on the RetryLaterError branch prove that a publish was not accepted.
-A message never holds a token: `connectors.http.client` redacts what it quotes.
+A message never contains a token: `connectors.http.client` redacts what it quotes.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ RateLimitScope = Literal["account", "app"]
 
 
 class ConnectorError(Exception):
-    """Base of all. `platform_code` is the platform's own code, `status` its HTTP status, where it has one."""
+    """Base class. `platform_code` is the platform's own error code, `status` its HTTP status, if any."""
 
     code = "connector_error"
 
@@ -37,7 +37,7 @@ class ConnectorError(Exception):
 
 
 class RetryLaterError(ConnectorError):
-    """Surely not accepted. `retry_at` (UTC) is the platform's own word where it gave one."""
+    """Certainly not accepted. `retry_at` (UTC) is set if the platform named a time."""
 
     code = "retry_later"
 
@@ -54,13 +54,13 @@ class RetryLaterError(ConnectorError):
 
 
 class NotSentError(RetryLaterError):
-    """The request never left this machine."""
+    """The request was not sent."""
 
     code = "not_sent"
 
 
 class RateLimitedError(RetryLaterError):
-    """The platform asks for a pause; `scope` says of whom."""
+    """The platform requires a pause; `scope` says whether for the account or the whole app."""
 
     code = "rate_limited"
 
@@ -78,7 +78,7 @@ class RateLimitedError(RetryLaterError):
 
 
 class UnavailableError(RetryLaterError):
-    """The platform failed at a request that publishes nothing by itself."""
+    """The platform failed on a request that publishes nothing by itself."""
 
     code = "platform_unavailable"
 
@@ -90,22 +90,22 @@ class OutcomeUnknownError(ConnectorError):
 
 
 class CannotFindOutError(ConnectorError):
-    """The platform gives no way to tell whether the post is out."""
+    """The platform has no way to tell whether the post was published."""
 
     code = "cannot_find_out"
 
 
 class UnclaimedPostsError(CannotFindOutError):
-    """The account shows posts of the attempt's time that belong to no other publication, and none is surely ours.
+    """The account shows unclaimed posts from the time of the attempt, and none is certainly ours.
 
-    The message names them, for the person who decides.
+    The message lists them for the person who decides.
     """
 
     code = "unclaimed_posts"
 
 
 class ReauthenticateError(ConnectorError):
-    """The credentials no longer work. `expired` tells a token that a refresh may mend from a revoked one."""
+    """The credentials no longer work. `expired` is true if a refresh may help, false for a revoked token."""
 
     code = "reauthenticate"
 
@@ -122,24 +122,27 @@ class ReauthenticateError(ConnectorError):
 
 
 class ContentRejectedError(ConnectorError):
-    """The platform refuses this content."""
+    """The platform rejects this content."""
 
     code = "content_rejected"
 
 
 class GiveUpError(ConnectorError):
-    """Refused, and trying again changes nothing."""
+    """Rejected for a reason that a retry cannot change."""
 
     code = "refused"
 
 
 class PermissionMissingError(GiveUpError):
-    """The account lacks a permission or scope for this action. Its token works, so it is never refreshed for it."""
+    """The account lacks a permission or scope for this action.
+
+    Its token is valid, so it is not refreshed for this.
+    """
 
     code = "permission_missing"
 
 
 class UnsupportedError(GiveUpError):
-    """The platform has no such function."""
+    """The platform does not have this function."""
 
     code = "unsupported"

@@ -1,7 +1,7 @@
-"""A publication that is several posts: the first, the thread below it, a first comment.
+"""Publications of several posts: the first post, its thread, and a first comment.
 
-What is out already is kept in the request's state, saved after each accepted part, so that a failure
-midway never repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
+Published parts are saved in the request's state after each accepted part, so that a failure midway never
+repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from connectors.types import PostContent, PublishedPost
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One post of the publication. `reply_to` is the index of the part it answers, None for the first."""
+    """One post of the publication. `reply_to` is the index of the part it replies to, None for the first."""
 
     index: int
     text: str
@@ -26,17 +26,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SentPart:
-    """A part that is out."""
+    """A published part."""
 
     id: str
     permalink: str | None
     published_at: datetime
     cid: str | None = None
-    """Bluesky's content id, which a reply must name."""
+    """Bluesky's content id, which a reply must include."""
 
 
 def split_parts(content: PostContent) -> tuple[Part, ...]:
-    """Return the parts in sending order: the post, its thread (each answers the one before), the comment."""
+    """Return the parts in sending order: the post, its thread, the comment.
+
+    Each part of the thread replies to the previous one.
+    """
     texts = [compose_text(content), *content.thread]
     parts = [Part(index, text, index - 1 if index else None) for index, text in enumerate(texts)]
     if content.first_comment:
@@ -45,14 +48,14 @@ def split_parts(content: PostContent) -> tuple[Part, ...]:
 
 
 class Progress:
-    """How much of a request is out, loaded from its state."""
+    """Progress of a request: which parts are published, loaded from its state."""
 
     def __init__(self, request: PublishRequest) -> None:
         self.request = request
         self.parts = split_parts(request.content)
         self.sent = [_load(item) for item in request.state.get("sent_parts", ())]
         self._fingerprint = fingerprint(request.written or request.content)
-        # What was prepared for another wording (a record, a container) must not be sent for this one.
+        # What was prepared for a different content (a record, a container) must not be sent for this one.
         same = request.state.get("content") in {self._fingerprint, fingerprint(request.content)}
         self.extra = {
             key: value for key, value in request.state.items() if key not in {"content", "sent_parts"}
@@ -62,32 +65,32 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether every part is out."""
+        """Whether every part is published."""
         return len(self.sent) >= len(self.parts)
 
     @property
     def next_part(self) -> Part:
-        """The first part that is not known to be out."""
+        """The first part that is not known to be published."""
         return self.parts[len(self.sent)]
 
     @property
     def receipt(self) -> PublishedPost:
-        """The publication as a whole goes by its first post."""
+        """The receipt of the publication, which is that of its first post."""
         root = self.sent[0]
         return PublishedPost(root.id, root.permalink, root.published_at)
 
     def parent_of(self, part: Part) -> SentPart | None:
-        """The part that this one answers; it is always out before."""
+        """The part that this one replies to; it is always published first."""
         return None if part.reply_to is None else self.sent[part.reply_to]
 
     async def save(self, **extra: Any) -> None:  # noqa: ANN401 - any JSON
-        """Commit the progress, and what a platform needs to recognise the next part by."""
+        """Commit the progress, and what the platform needs to recognise the next part."""
         self.extra.update(extra)
         sent = [{**asdict(item), "published_at": item.published_at.isoformat()} for item in self.sent]
         await self.request.save_state({"content": self._fingerprint, "sent_parts": sent, **self.extra})
 
     async def add(self, part: SentPart) -> None:
-        """Note that the next part is out. The last one is not saved: the receipt follows at once."""
+        """Record that the next part is published. The last one is not saved: the receipt follows at once."""
         self.sent.append(part)
         if not self.complete:
             await self.save()
@@ -96,7 +99,7 @@ class Progress:
 async def publish_parts(
     request: PublishRequest, send: Callable[[Part, Progress], Awaitable[SentPart]]
 ) -> PublishedPost:
-    """Send every part that is not out yet, in order, and return the receipt of the first."""
+    """Send every unpublished part in order, and return the receipt of the first."""
     progress = Progress(request)
     while not progress.complete:
         part = progress.next_part
@@ -117,9 +120,10 @@ async def publish_parts(
 async def find_parts(
     request: PublishRequest, look: Callable[[Part, Progress], Awaitable[SentPart | None]]
 ) -> PublishedPost | None:
-    """Look for every part in order; the receipt if all are out.
+    """Look up every part in order; return the receipt if all are published.
 
-    None = some part is not out, and `publish` goes on from there: what was found is saved first.
+    None = some part is not published, and `publish` continues from there. Parts that were found are saved
+    first.
     """
     progress = Progress(request)
     known = len(progress.sent)

@@ -1,7 +1,8 @@
-"""The one place that makes text safe to print and to log: control characters become visible escapes.
+"""Make text safe to print and to log: escape control characters visibly.
 
-Names, handles, paths and answers come from strangers. Raw, a line break forges a line of a log, and an escape sequence
-moves a terminal's cursor, sets its title or hides what stands there; so do marks that reverse the reading direction.
+Names, handles, paths and responses are untrusted. Unescaped, a line break forges a log line, and an escape
+sequence moves a terminal's cursor, sets its title or hides text; marks that reverse the reading direction do
+the same.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ _INDENT = "    "
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Return the text on one line, every control character escaped as Python writes it, but for those in `keep`."""
+    """Return the text on one line, with control characters escaped as in Python, except those in `keep`."""
     return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
 
 
 def printable_json(text: str) -> str:
-    """Return the same JSON with escapes for what `json` leaves raw within its texts."""
+    """Return the same JSON with escapes for the control characters that `json` leaves raw in strings."""
     return _UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
@@ -30,15 +31,15 @@ def _escape(char: str) -> str:
 
 
 class _PrintableRecord(logging.LogRecord):
-    """A record whose message is one line."""
+    """A log record with a one-line message."""
 
     def getMessage(self) -> str:  # noqa: N802 (the name is logging's)
-        """Return the message, control characters escaped."""
+        """Return the message with control characters escaped."""
         return printable(super().getMessage())
 
 
 class PrintableFormatter(logging.Formatter):
-    """Indents what follows a line (tracebacks, which may quote anything), so that it is never taken for a line."""
+    """Formatter that indents tracebacks, which may contain anything, so that they cannot forge a log line."""
 
     def formatException(self, ei: object) -> str:  # noqa: N802 (the name is logging's)
         """Return the traceback, indented."""
@@ -50,10 +51,10 @@ class PrintableFormatter(logging.Formatter):
 
 
 def indent(text: str) -> str:
-    """Return several lines of text, each indented and without control characters."""
+    """Return several lines of text, each indented, without control characters."""
     return "\n".join(_INDENT + printable(line, keep="\t") for line in text.split("\n"))
 
 
 def log_printably() -> None:
-    """Make every log message of this process one line, whoever logs it and wherever it goes."""
+    """Make every log message of this process one line, for all loggers and handlers."""
     logging.setLogRecordFactory(_PrintableRecord)

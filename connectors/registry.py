@@ -1,4 +1,4 @@
-"""The only door to the platforms: which have a connector, what they take, and how to open one."""
+"""Registry of platform connectors: which exist, what they support, and how to open one."""
 
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -47,18 +47,21 @@ CONNECTORS: dict[Platform, type[Connector]] = {
     Platform.TELEGRAM: TelegramConnector,
     Platform.YOUTUBE: YouTubeConnector,
 }
-# The protocol says what a connector does, not how one is made; all of them are made alike.
+# The protocol does not define the constructor; all connectors have the same one.
 _BUILDERS = cast("dict[Platform, Callable[[Account, ConnectorContext], Connector]]", CONNECTORS)
-# Their address comes from whoever connects the account, so it must not lead into our own network.
+# Users supply the server address of these, so it must not lead into our own network.
 _FREE_ADDRESS = frozenset({Platform.MASTODON, Platform.BLUESKY})
 
-# httpx's pool looks at all of its connections for each request: a thousand posts over 64 of them cost 5 s of CPU in one
-# pool. So a platform's accounts are spread over several.
+# httpx's pool scans all of its connections for each request: 1,000 posts over 64 connections cost 5 s of CPU
+# in one pool. A platform's accounts are therefore spread over several pools.
 _CLIENTS = 8
 
 
 def warm_up() -> None:
-    """Load the tables of emoji and top-level domains now, so that the first post is not late. Takes 0.2 s."""
+    """Load the tables of emoji and top-level domains now, so that the first post is not delayed.
+
+    Takes 0.2 s.
+    """
     links.load_top_level_domains()
     text.load_emoji()
 
@@ -68,7 +71,7 @@ def _utc_now() -> datetime:
 
 
 class ConnectorPool:
-    """Opens connectors that share a few clients a platform. Use it with `async with`, in one event loop."""
+    """Opens connectors that share a few clients per platform. Use with `async with`, in one event loop."""
 
     def __init__(
         self,
@@ -78,9 +81,9 @@ class ConnectorPool:
         transport: httpx.AsyncBaseTransport | None = None,
         uploads: UploadSource | None = None,
     ) -> None:
-        """Keep the settings; clients open on first use. `transport` replaces the network, for tests.
+        """Store the settings; clients open on first use. `transport` replaces the network in tests.
 
-        `uploads`: where media that were uploaded here are read; None = such media cannot be sent.
+        `uploads`: access to uploaded media; None = uploads cannot be sent.
         """
         self._uploads = uploads
         self._settings = settings
@@ -92,8 +95,8 @@ class ConnectorPool:
     def open(self, account: Account) -> Connector:
         """Return a connector for the account.
 
-        Raises UnsupportedError for a platform without one, GiveUpError for an instance address that cannot
-        be used, ReauthenticateError for a token that no request could carry.
+        Raises UnsupportedError for a platform without a connector, GiveUpError for an invalid instance
+        address, ReauthenticateError for a token that cannot be sent in a request.
         """
         get_capabilities(account.platform)
         context = ConnectorContext(
@@ -117,7 +120,7 @@ class ConnectorPool:
         instance_url: str | None = None,
         account: str | None = None,
     ) -> tuple[str, PendingAuthorization]:
-        """Return the address that a person opens in a browser, and what to keep until they are back.
+        """Return the URL that a person opens in a browser, and the state to keep until the callback.
 
         Raises UnsupportedError for a platform without such a flow, GiveUpError that names a missing setting.
         """
@@ -127,7 +130,10 @@ class ConnectorPool:
         )
 
     async def exchange_code(self, pending: PendingAuthorization, code: SecretStr) -> list[Account]:
-        """Return the accounts that the code opens, for `open` and `verify`. Raises AuthorizationRefusedError."""
+        """Return the accounts that the code grants, for `open` and `verify`.
+
+        Raises AuthorizationRefusedError.
+        """
         return await self._authorizer(pending.platform).exchange(pending, code)
 
     def _authorizer(self, platform: Platform) -> Authorizer:
@@ -136,13 +142,13 @@ class ConnectorPool:
 
     @property
     def longest_refresh(self) -> timedelta:
-        """How long `refresh_token` may take at most: one request, and on Bluesky a sign-in after it."""
+        """Maximum duration of `refresh_token`: one request, and on Bluesky a sign-in after it."""
         return 2 * timedelta(seconds=self._settings.request_timeout)
 
     def address_uploads(self, platform: Platform, content: PostContent) -> PostContent:
-        """Return the content with addresses for those uploads that the platform fetches by itself.
+        """Return the content with URLs for the uploads that the platform fetches itself.
 
-        Raises ContentRejectedError where this installation has none to give.
+        Raises ContentRejectedError if this installation has no public URL.
         """
         fetched = get_capabilities(platform).fetches_media
         media = []
@@ -156,7 +162,7 @@ class ConnectorPool:
         return content.model_copy(update={"media": tuple(media)})
 
     def api_version(self, platform: Platform) -> str | None:
-        """Return the version of the platform's API that is spoken; None = the platform has none."""
+        """Return the platform's API version in use; None = the platform has none."""
         if platform is Platform.LINKEDIN:
             return self._settings.linkedin_version
         return get_capabilities(platform).api_version
@@ -171,7 +177,7 @@ class ConnectorPool:
         return self._clients[name]
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()

@@ -1,4 +1,7 @@
-"""How connectors reach the platforms. Built at the entry points and passed down; no module-level instance."""
+"""Settings of all requests to platforms.
+
+Created at the entry points and passed down; no module-level instance.
+"""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ConnectorSettings(BaseSettings):
-    """Addresses, app credentials and bounds of every request to a platform. Times in seconds."""
+    """URLs, app credentials and limits of every request to a platform. Times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
 
@@ -186,5 +189,5 @@ class ConnectorSettings(BaseSettings):
 
     @property
     def secrets(self) -> tuple[SecretStr, ...]:
-        """Every secret among the settings, for the redaction."""
+        """All secrets among the settings, for the redaction."""
         return tuple(value for _name, value in self if isinstance(value, SecretStr))

@@ -1,4 +1,4 @@
-"""The words that connectors, the warehouse, the flows and the API share.
+"""Data types shared by connectors, the warehouse, the flows and the API.
 
 Times are aware UTC datetimes. A metric that a platform does not report is None, never 0.
 """
@@ -17,7 +17,7 @@ SENT_ELSEWHERE = "sent_elsewhere"
 
 
 def _parse_duration(value: object) -> object:
-    """Read "90" as 90 seconds and "15m", "1h", "2d" as they look; all else is left to pydantic (ISO 8601)."""
+    """Read "90" as 90 seconds, and "15m", "1h", "2d"; everything else is left to pydantic (ISO 8601)."""
     if isinstance(value, str):
         number, unit = value.strip().rstrip("smhd"), value.strip()[-1:]
         try:
@@ -28,13 +28,13 @@ def _parse_duration(value: object) -> object:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
-"""A length of time in a setting: seconds as a plain number, or 15m, 1h, 2d, or ISO 8601 (PT90S)."""
+"""A duration in a setting: seconds as a plain number, or 15m, 1h, 2d, or ISO 8601 (PT90S)."""
 MediaKind = Literal["image", "video"]
 ContentKind = Literal["text", "link", "photo", "video"]
 
 
 class Platform(StrEnum):
-    """Every platform SocialFlow has a name for; the registry says which of them have a connector."""
+    """Every platform that SocialFlow knows; the registry lists those with a connector."""
 
     TWITTER = "twitter"
     INSTAGRAM = "instagram"
@@ -50,7 +50,7 @@ class Platform(StrEnum):
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Return the platform called `name` in any case; `x` is an alias of twitter.
+        """Return the platform with this name, case-insensitive; `x` is an alias of twitter.
 
         Raises ValueError that lists the known names.
         """
@@ -67,13 +67,13 @@ UPLOAD_TYPES = (
     *("image/jpeg", "image/png", "image/gif", "image/webp"),
     *("video/mp4", "video/quicktime", "video/webm"),
 )
-"""What may be uploaded, by its first bytes."""
+"""Media types that may be uploaded, detected from the first bytes."""
 MAX_UPLOAD_BYTES = 300_000_000
-"""Unless a setting says otherwise."""
+"""Default maximum size; a setting overrides it."""
 
 
 class Media(BaseModel):
-    """One picture or video, by public address or as `upload:<id>`. Order within the post is the order shown."""
+    """One image or video, by public URL or as `upload:<id>`. Media are shown in the given order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,12 +83,12 @@ class Media(BaseModel):
 
     @property
     def upload_id(self) -> str | None:
-        """The id of the upload that is meant; None = `url` is an address."""
+        """The id of the upload; None = `url` is a URL."""
         return self.url.removeprefix(UPLOAD_PREFIX) if self.url.startswith(UPLOAD_PREFIX) else None
 
 
 class PostContent(BaseModel):
-    """What one publication says on one platform. Stored as JSON beside the publication."""
+    """The content of one publication on one platform. Stored as JSON with the publication."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,7 +100,7 @@ class PostContent(BaseModel):
 
     @property
     def kind(self) -> ContentKind:
-        """The content kind that the timing model corrects for: video > photo > link > text."""
+        """The content kind used by the timing model: video > photo > link > text."""
         if any(item.kind == "video" for item in self.media):
             return "video"
         if self.media:
@@ -110,19 +110,19 @@ class PostContent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What proves to a platform that we may act for an account. Secret values never show in a repr."""
+    """Credentials with which we act for an account. Secret values are hidden from repr."""
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
     expires_at: datetime | None = None
-    """When access_token stops working; None = the platform sets no end or does not say."""
+    """Expiry of access_token; None = it does not expire, or the platform does not report it."""
     app_password: SecretStr | None = None
-    """Bluesky only: outlives any session, so a lost rotation is recovered by signing in again."""
+    """Bluesky only: outlives any session, so a lost token rotation is recovered by signing in again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A connected account as a connector needs it."""
+    """A connected account, with what a connector needs."""
 
     id: str
     platform: Platform
@@ -136,7 +136,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAccount:
-    """Who the token belongs to, as the platform answers, and the credentials to store from now on."""
+    """The token's owner as reported by the platform, and the credentials to store from now on."""
 
     external_id: str
     handle: str
@@ -145,22 +145,22 @@ class VerifiedAccount:
     instance_url: str | None = None
     followers: int | None = None
     text_limit: int | None = None
-    """The account's own server's limit where it says so (Mastodon); None = the platform's."""
+    """Text limit of the account's server, if it reports one (Mastodon); None = the platform's."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedPost:
-    """The receipt: the platform's own name for what went out."""
+    """The receipt of a published post: its id on the platform."""
 
     external_id: str
     permalink: str | None
     published_at: datetime
-    """UTC, by the platform's clock where it says, else ours at the moment of the answer."""
+    """UTC, by the platform's clock if it reports it, else our clock at the time of the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostMetrics:
-    """Cumulative counters of one post at one moment. None = the platform did not report it."""
+    """Cumulative metrics of one post at one time. None = not reported by the platform."""
 
     external_id: str
     captured_at: datetime
@@ -175,7 +175,7 @@ class PostMetrics:
     clicks: int | None = None
     video_views: int | None = None
     raw: JsonObject = field(default_factory=dict)
-    """The platform's own answer for this post, kept as provenance."""
+    """The platform's raw response for this post, kept as provenance."""
 
 
 METRIC_NAMES = ("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views")
@@ -183,18 +183,18 @@ METRIC_NAMES = ("impressions", "reach", "likes", "comments", "shares", "saves", 
 
 @dataclass(frozen=True, slots=True)
 class MetricsBatch:
-    """The answer for a batch of posts: each asked id is in exactly one of the three."""
+    """Metrics of a batch of posts: each requested id is in exactly one of the three fields."""
 
     metrics: tuple[PostMetrics, ...]
     deleted: frozenset[str] = frozenset()
-    """The platform says that the post is gone."""
+    """Ids that the platform reports as deleted."""
     missing: frozenset[str] = frozenset()
-    """Left out of the answer without a reason: unknown, to be asked again."""
+    """Ids omitted from the response without a reason: unknown, to be requested again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedPost:
-    """A post found in an account's own history, whoever published it."""
+    """A post found in an account's history, whichever application published it."""
 
     external_id: str
     published_at: datetime
@@ -202,7 +202,7 @@ class ListedPost:
     kind: ContentKind
     permalink: str | None = None
     metrics: PostMetrics | None = None
-    """Counters where the listing carries them; None = ask `fetch_metrics`."""
+    """Metrics, if the listing has them; None = call `fetch_metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class AccountMetrics:
-    """An account's own counters at one moment. None = not reported."""
+    """An account's metrics at one time. None = not reported."""
 
     captured_at: datetime
     followers: int | None = None

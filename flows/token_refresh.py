@@ -1,7 +1,7 @@
-"""Refresh one account's token, once, whoever asks: the scheduled flow, or a publisher that met an expired one.
+"""Refresh an account's token exactly once, whichever process asks: the scheduled flow or a publisher.
 
-A rotating refresh token works a single time. So the refresh runs under a lease in the store, and whoever gets the
-lease looks first whether another process has already brought new credentials.
+A rotating refresh token works only once. The refresh therefore runs under a lease in the store, and the lease
+holder first checks whether another process has already stored new credentials.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RefreshResult = Literal["refreshed", "already_new", "busy", "unsupported", "revo
 Recovery = Literal["fresh", "busy", "revoked"]
 
 SPARE = timedelta(minutes=1)
-"""A lease lasts longer than the refresh by this much; after a crash the next process waits for both."""
+"""Extra lease time beyond the refresh itself; after a crash the next process waits for both."""
 
 
 async def refresh_account(
@@ -44,9 +44,9 @@ async def refresh_account(
 ) -> RefreshResult:
     """Refresh the account's token and save it.
 
-    `seen`: the credentials that did not work; where the store holds others by now, nothing is refreshed. A token
-    that the platform refuses for good marks the account revoked, with the platform's reason.
-    Raises ConnectorError (not ReauthenticateError) where the platform could not be asked; nothing has changed then.
+    `seen`: the credentials that did not work. If the store holds others by now, nothing is refreshed. If the
+    platform rejects the token for good, the account is marked revoked, with the platform's reason. Raises
+    ConnectorError (not ReauthenticateError) if the platform could not be asked; nothing has changed then.
     """
     account = await asyncio.to_thread(_begin, store, account_id, clock(), pool.longest_refresh + SPARE)
     if account is None:
@@ -62,7 +62,7 @@ async def refresh_account(
     except ConnectorError as error:
         await asyncio.to_thread(_end, store, account_id, error.message)
         raise
-    except Exception as error:  # an odd answer: the lease must not outlast the work
+    except Exception as error:  # unexpected error: release the lease early
         await asyncio.to_thread(_end, store, account_id, f"unexpected {type(error).__name__}")
         raise
     if credentials is None:
@@ -80,10 +80,10 @@ async def recover_account(
     *,
     clock: Callable[[], datetime],
 ) -> bool:
-    """After the platform refused `account`'s token: True = there are credentials to try again with.
+    """After the platform rejected `account`'s token: True = there are new credentials to retry with.
 
-    False = its owner must connect it again; the account is marked, with the platform's reason.
-    Raises ConnectorError where the refresh could not be tried now.
+    False = the owner must reconnect the account; it is marked, with the platform's reason. Raises
+    ConnectorError if the refresh could not be tried now.
     """
     return await recover_token(store, pool, account, error, clock=clock) != "revoked"
 
@@ -96,10 +96,10 @@ async def recover_token(
     *,
     clock: Callable[[], datetime],
 ) -> Recovery:
-    """As `recover_account`, and tell new credentials (fresh) from those that another process asks for now (busy)."""
+    """Like `recover_account`, but distinguish new credentials (fresh) from a refresh elsewhere (busy)."""
     try:
         result = await refresh_account(store, pool, account.id, clock=clock, seen=account.credentials)
-    except GiveUpError as refusal:  # a missing client id, say: trying again changes nothing
+    except GiveUpError as refusal:  # for example a missing client id: a retry changes nothing
         reason = f"{error.message}; it was not refreshed: {refusal.message}"
         await asyncio.to_thread(_revoke, store, account.id, reason, clock())
         return "revoked"
@@ -113,9 +113,9 @@ async def recover_token(
 async def give_up_token(
     store: Store, account: Account, error: ReauthenticateError, *, clock: Callable[[], datetime]
 ) -> None:
-    """Mark the account revoked: the platform refused the token that a refresh had just brought.
+    """Mark the account revoked: the platform rejected the token right after a refresh.
 
-    Nothing happens where the store holds other credentials by now: its owner has connected it again.
+    Does nothing if the store holds other credentials by now: the owner has reconnected the account.
     """
     await asyncio.to_thread(_give_up, store, account, error.message, clock())
 

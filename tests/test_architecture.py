@@ -1,4 +1,4 @@
-"""The house rules that a program can check: import contracts, the lock, the settings' documentation."""
+"""Architecture rules: import contracts, the lock file, the documentation of settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known tokens are planted, everything is done that may fail, and every byte that was written is searched.
+"""Known tokens are planted, everything that may fail is run, and all written bytes are searched for them.
 
 The platforms here are nosy: whatever they refuse, they quote the caller's token back. Between them and us stands a
 translator, so that the tokens are opaque words that no pattern knows, as most platforms' are.

@@ -1,4 +1,4 @@
-"""Limits and abilities of Bluesky as data. Sources are named in `connectors.bluesky.connector`."""
+"""Limits and features of Bluesky as data. Sources are named in `connectors.bluesky.connector`."""
 
 from datetime import timedelta
 

@@ -1,10 +1,10 @@
-"""Bluesky and any PDS of the AT Protocol: sessions, records, and an AppView for everything that is counted.
+"""Bluesky and other AT Protocol servers (PDS): sessions and records; metrics come from the AppView.
 
-Sources: bluesky/lexicons (shapes, limits), tries against a real PDS. A post is a record under a key that we
-choose, so a repeated send is harmless (see bluesky_repository). Bad tokens are 400 (ExpiredToken,
-InvalidToken), not 401. No impressions, reach or clicks are reported: those stay None. Videos are
-not supported: they go through a service beside the account's server (app.bsky.video.uploadVideo), which takes a
-token of its own and keeps quotas of its own (app.bsky.video.getUploadLimits).
+Sources: bluesky/lexicons (shapes, limits), tests against a real PDS. A post is a record under a key that we
+choose, so sending it again is idempotent (see connectors.bluesky.repository). Invalid tokens are answered
+with 400 (ExpiredToken, InvalidToken), not 401. Impressions, reach and clicks are not reported and stay None.
+Videos are not supported: they are uploaded to a separate service (app.bsky.video.uploadVideo) with its own
+tokens and quotas (app.bsky.video.getUploadLimits).
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ DEFAULT_INSTANCE = "https://bsky.social"
 
 
 class BlueskyConnector:
-    """One Bluesky account. Its external id is the DID, a post's is its at:// address."""
+    """One Bluesky account. Its external id is the DID; a post's external id is its at:// URI."""
 
     capabilities: ClassVar[Capabilities] = CAPABILITIES
 
@@ -73,7 +73,7 @@ class BlueskyConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """Sign in with an app password, or ask whose session token it is; then read the profile."""
+        """Sign in with an app password, or resolve the owner of a session token; then read the profile."""
         credentials = self.account.credentials
         token = credentials.access_token.get_secret_value()
         if credentials.app_password is None and not looks_like_session_token(token):
@@ -126,11 +126,11 @@ class BlueskyConnector:
         except (UnavailableError, GiveUpError) as error:
             if error.status not in NO_APPVIEW:
                 raise
-            return "", None  # a PDS without an AppView knows neither names nor followers
+            return "", None  # a PDS without an AppView has no display names and no follower counts
         return profile
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """com.atproto.repo.putRecord for each part, under a key of our own."""
+        """com.atproto.repo.putRecord for each part, under a key that we choose."""
         await self._own_did()
         return await publish_parts(request, self._send)
 
@@ -138,12 +138,12 @@ class BlueskyConnector:
         key, record = _read_pending(part, progress)
         if record is None:
             record = await compose_record(self._api, self._context, part, progress)
-            # The whole record is kept: only the very same one is recognised as a repetition.
+            # The complete record is saved: the server treats only an identical record as a repetition.
             await progress.save(pending={"rkey": key, "record": record})
         return await put_record(self._api, self.account, key, record)
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Ask for the record under the key that every attempt uses."""
+        """Read the record under the key that every attempt uses."""
         await self._own_did()
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
@@ -153,7 +153,10 @@ class BlueskyConnector:
         return await find_parts(request, look)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """app.bsky.feed.getPosts, 25 a request; what is left out is looked up in the account's own records."""
+        """app.bsky.feed.getPosts, 25 ids per request.
+
+        Missing posts are looked up in the account's own records.
+        """
         captured_at = self._context.clock()
         metrics: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
@@ -165,7 +168,8 @@ class BlueskyConnector:
             }
             for uri in uris:
                 if uri not in metrics:
-                    # The AppView runs behind the records: only a record that is gone means deleted.
+                    # The AppView lags behind the records: a post counts as deleted only if its record is
+                    # gone.
                     gone = await find_record(self._api, self.account, uri.rpartition("/")[2]) is None
                     (deleted if gone else missing).add(uri)
         return MetricsBatch(tuple(metrics.values()), frozenset(deleted), frozenset(missing))
@@ -179,12 +183,12 @@ class BlueskyConnector:
         )
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 100 posts with their counters; without an AppView, of records without any."""
+        """One page of up to 100 posts with their metrics; without an AppView, records without metrics."""
         captured_at, did = self._context.clock(), await self._own_did()
         return await list_history(self._api, did, since=since, cursor=cursor, captured_at=captured_at)
 
     async def refresh_token(self) -> Credentials | None:
-        """Spend the refresh token for a new pair; where that fails, sign in with the app password."""
+        """Exchange the refresh token for a new pair; if that fails, sign in with the app password."""
         old = self.account.credentials
         if old.refresh_token is not None:
             try:
@@ -209,9 +213,9 @@ class BlueskyConnector:
 
 
 def _read_pending(part: Part, progress: Progress) -> tuple[str, dict[str, Any] | None]:
-    """Return the key of a part, and the record that an earlier attempt prepared for it.
+    """Return the record key of a part, and the record that an earlier attempt prepared under it.
 
-    A key that was prepared already stays, however it was built: the record may be out under it.
+    A prepared key is always reused, however it was built: the record may already be published under it.
     """
     pending = progress.extra.get("pending") or {}
     kept = pending.get("rkey")

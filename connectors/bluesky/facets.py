@@ -1,6 +1,6 @@
-"""Bluesky's rich text: links, mentions and hashtags as spans of the text's UTF-8 bytes.
+"""Bluesky rich text: links, mentions and hashtags as ranges of the text's UTF-8 bytes.
 
-Source: lexicon app.bsky.richtext.facet. A facet that overlaps another is left out, as the AppView would.
+Source: lexicon app.bsky.richtext.facet. Overlapping facets are dropped, as the AppView does.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,10 @@ Resolve = Callable[[str], Awaitable[str | None]]
 
 
 async def build_facets(text: str, resolve: Resolve) -> list[dict[str, Any]]:
-    """Return the facets of `text` in order; `resolve` turns a handle into its DID, None = nobody has it."""
+    """Return the facets of `text` in order.
+
+    `resolve` maps a handle to its DID, or None if the handle does not exist.
+    """
     spans = [(start, end, _link(url)) for start, end, url in find_urls(text, with_scheme_only=False)]
     spans += _find_tags(text)
     for match in _MENTION.finditer(text):

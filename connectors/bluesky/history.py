@@ -1,4 +1,4 @@
-"""A Bluesky account's past posts: by the AppView with their counters, or by the server's own records without.
+"""Past posts of a Bluesky account: from the AppView with metrics, or from the PDS's records without.
 
 Sources: lexicons app.bsky.feed.getAuthorFeed, com.atproto.repo.listRecords.
 """
@@ -13,15 +13,15 @@ from connectors.http.client import PlatformApi
 from connectors.types import HistoryPage, ListedPost
 
 NO_APPVIEW = frozenset({404, 501, 502})
-"""What a server without an AppView answers to whatever is counted."""
+"""Status of a PDS without an AppView for every request about metrics."""
 _PAGE = 100
-_RECORDS = "records:"  # marks a cursor of listRecords, where the server has no AppView
+_RECORDS = "records:"  # prefix of a listRecords cursor, used where the server has no AppView
 
 
 async def list_history(
     api: PlatformApi, did: str, *, since: datetime, cursor: str | None, captured_at: datetime
 ) -> HistoryPage:
-    """Return one page of up to 100 posts with their counters; without an AppView, of records without any."""
+    """Return one page of up to 100 posts with metrics; without an AppView, records without metrics."""
     if cursor is None or not cursor.startswith(_RECORDS):
         try:
             return await _list_feed(api, did, since=since, cursor=cursor, captured_at=captured_at)
@@ -72,7 +72,8 @@ def _page(
 ) -> HistoryPage:
     if following and following == cursor:
         raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-    # Records are sorted by their keys, and ours tell when a post was written, not when it went out: no early end there.
+    # Records are sorted by key. Our keys encode when a post was created, not when it was published, so the
+    # listing cannot stop early.
     if not prefix and posts and posts[-1].published_at < since:
         following = None
     kept = tuple(post for post in posts if post.published_at >= since)

@@ -1,4 +1,4 @@
-"""Bluesky's data: record keys, records, sessions and counters, as plain values and plain JSON.
+"""Bluesky data: record keys, records, sessions and metrics, parsed from plain JSON.
 
 Sources: atproto.com/specs/tid, lexicons app.bsky.feed.{post,defs}, com.atproto.server.createSession.
 """
@@ -23,12 +23,14 @@ _ULID_ALPHABET, _ULID_LENGTH = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26
 
 
 def build_record_key(request: PublishRequest, part: Part) -> str:
-    """Return the TID of a part: the same for every attempt, so that a repetition meets its own record.
+    """Return the TID of a part.
 
-    It follows from the publication's id alone, so that a restored copy that has forgotten an attempt meets its record
-    too. 13 characters of base 32: 53 bits of microseconds, 10 bits that tell writers apart. The millisecond is the
-    one that the id (a ULID) holds; the rest comes from its hash, and grows from part to part, so that a thread sorts
-    in order.
+    It is the same for every attempt, so a repeated send overwrites the same record.
+
+    It is derived from the publication id alone, so it stays the same even after a restore from a backup that
+    predates the attempt. 13 base-32 characters: 53 bits of microseconds, 10 bits that identify the writer.
+    The milliseconds come from the id (a ULID); the rest comes from its hash and increases from part to part,
+    so that a thread sorts in order.
     """
     digest = int.from_bytes(hashlib.sha256(request.key.encode()).digest()[:8], "big")
     microsecond = _read_millisecond(request.key, digest) * 1000 + digest % 900 + part.index
@@ -37,7 +39,10 @@ def build_record_key(request: PublishRequest, part: Part) -> str:
 
 
 def _read_millisecond(key: str, digest: int) -> int:
-    """Return when the id was made, in milliseconds since 1970; of an id that does not tell, a number of its own."""
+    """Return the id's creation time in milliseconds since 1970.
+
+    For an id that is not a ULID, a number derived from its hash.
+    """
     ulid = key.rpartition("_")[2].upper()
     if len(ulid) != _ULID_LENGTH or any(char not in _ULID_ALPHABET for char in ulid):
         return digest % (1 << 40)
@@ -56,7 +61,10 @@ def build_record(
     root: SentPart | None,
     parent: SentPart | None,
 ) -> dict[str, Any]:
-    """Return the app.bsky.feed.post record. createdAt is fixed by the first attempt: identical every time."""
+    """Return the app.bsky.feed.post record.
+
+    createdAt comes from the first attempt, so the record never changes.
+    """
     created_at = request.first_attempt_at.astimezone(UTC) + timedelta(milliseconds=part.index)
     record: dict[str, Any] = {
         "$type": COLLECTION,
@@ -76,13 +84,13 @@ def build_record(
 
 
 def build_permalink(uri: str, handle: str | None) -> str:
-    """Return the address at bsky.app of at://did/collection/key."""
+    """Return the bsky.app URL of at://did/collection/key."""
     did, _, path = uri.removeprefix("at://").partition("/")
     return f"https://bsky.app/profile/{handle or did}/post/{path.rpartition('/')[2]}"
 
 
 def looks_like_session_token(token: str) -> bool:
-    """Tell a session's JWT from an app password."""
+    """Return whether the token is a session JWT rather than an app password."""
     return token.count(".") == 2 and token.startswith("ey")
 
 
@@ -99,7 +107,10 @@ def parse_session(body: Any, old: Credentials) -> tuple[Credentials, str, str]: 
 
 
 def read_expiry(token: str) -> datetime | None:
-    """Return the `exp` of a JWT, unverified: it is the server's to verify, ours to plan by."""
+    """Return the `exp` of a JWT without verifying it.
+
+    The server verifies it; we only schedule the refresh by it.
+    """
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
         return datetime.fromtimestamp(int(claims["exp"]), UTC)
@@ -129,7 +140,7 @@ def parse_metrics(view: Mapping[str, Any], captured_at: datetime) -> PostMetrics
 
 
 def parse_feed_item(item: Mapping[str, Any], captured_at: datetime, did: str) -> ListedPost | None:
-    """Read one item of an author feed; None for a repost, a pin out of order, or a reply."""
+    """Read one item of an author feed; None for a repost, a pinned post or a reply."""
     view = item["post"]
     if item.get("reason") or view["author"]["did"] != did or "reply" in view["record"]:
         return None
@@ -137,7 +148,7 @@ def parse_feed_item(item: Mapping[str, Any], captured_at: datetime, did: str) ->
 
 
 def parse_record(uri: str, record: Mapping[str, Any]) -> ListedPost:
-    """Read a record as a post without counters; the permalink goes by the DID, which never changes."""
+    """Read a record as a post without metrics. The permalink uses the DID, which never changes."""
     return ListedPost(
         external_id=uri,
         published_at=parse_time(record["createdAt"]),
@@ -158,7 +169,7 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
 
 
 def parse_time(value: str) -> datetime:
-    """Read an ISO 8601 time as aware UTC; a client may have left out the zone, which then is UTC."""
+    """Read an ISO 8601 time as aware UTC. A time without a zone is taken as UTC."""
     moment = datetime.fromisoformat(value)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 

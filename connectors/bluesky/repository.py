@@ -1,7 +1,8 @@
-"""An account's repository on its server: blobs and records, under keys that we choose.
+"""An account's repository on its PDS: blobs and records, under keys that we choose.
 
-Sources: lexicons com.atproto.repo.{uploadBlob,putRecord,getRecord}; tries against a real PDS. `putRecord` with
-`swapRecord: null` answers 200 for the very same record and 400 InvalidSwap for another one under the key.
+Sources: lexicons com.atproto.repo.{uploadBlob,putRecord,getRecord}; tests against a real PDS. `putRecord`
+with `swapRecord: null` returns 200 for an identical record and 400 InvalidSwap for a different record under
+the same key.
 """
 
 from typing import Any
@@ -26,7 +27,7 @@ from connectors.types import Account, Media
 async def compose_record(
     api: PlatformApi, context: ConnectorContext, part: Part, progress: Progress
 ) -> dict[str, Any]:
-    """Return the record of a part: its mentions resolved, its images uploaded."""
+    """Build the record of a part: resolve mentions and upload images."""
 
     async def resolve(handle: str) -> str | None:
         return await _resolve(api, handle)
@@ -43,7 +44,7 @@ async def compose_record(
 
 
 async def put_record(api: PlatformApi, account: Account, key: str, record: dict[str, Any]) -> SentPart:
-    """Write the record under its key, which puts the post before the world; a repetition changes nothing."""
+    """Write the record under its key, which publishes the post. Repeating the call changes nothing."""
     body = {
         "repo": account.external_id,
         "collection": COLLECTION,
@@ -66,7 +67,7 @@ async def put_record(api: PlatformApi, account: Account, key: str, record: dict[
 async def find_record(
     api: PlatformApi, account: Account, key: str, text: str | None = None
 ) -> SentPart | None:
-    """Return the record under `key`; None where there is none. GiveUpError where it says something else than `text`."""
+    """Return the record under `key`, or None. Raises GiveUpError if the record's text differs from `text`."""
     params = {"repo": account.external_id, "collection": COLLECTION, "rkey": key}
     try:
         uri, cid, value = await api.read("/com.atproto.repo.getRecord", parse_found, params=params)
@@ -102,4 +103,4 @@ async def _resolve(api: PlatformApi, handle: str) -> str | None:
             "/com.atproto.identity.resolveHandle", lambda body: str(body["did"]), params={"handle": handle}
         )
     except GiveUpError:
-        return None  # nobody has this handle: it stays plain text
+        return None  # the handle does not exist: it stays plain text

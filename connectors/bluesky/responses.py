@@ -1,6 +1,6 @@
-"""What a PDS and its AppView answer besides records, and what their errors mean.
+"""Responses of a PDS and its AppView other than records, and the mapping of their errors.
 
-Sources: lexicons com.atproto.{server,repo}, app.bsky.{feed,actor}; tries against a real PDS.
+Sources: lexicons com.atproto.{server,repo}, app.bsky.{feed,actor}; tests against a real PDS.
 """
 
 from typing import Any
@@ -31,11 +31,11 @@ _INVALID = frozenset(
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Say what an error means for the caller: {error: name, message}. Bad tokens come as 400."""
+    """Map an error {error: name, message} to a connector error. Invalid tokens come with status 400."""
     body = refusal.body if isinstance(refusal.body, dict) else {}
     name, message = str(body.get("error", "")), refusal.message
     if not name.isalpha() or len(name) > 64:
-        name = ""  # no name of an error: whatever it is, it must not travel on as a code
+        name = ""  # not an error name: do not pass it on as a code, it may be anything
     if name in _EXPIRED:
         return ReauthenticateError(message, expired=True, status=refusal.status, platform_code=name)
     if name in _INVALID or refusal.status == 401:

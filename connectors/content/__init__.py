@@ -1,4 +1,4 @@
-"""What a post consists of, without any network: counting text, parts of a thread, media types, validation.
+"""Post content without network access: character counts, thread parts, media types, validation.
 
 Imported by every layer.
 """

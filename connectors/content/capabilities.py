@@ -1,6 +1,7 @@
-"""The form in which a platform declares its limits and abilities (`Capabilities`), and what it would refuse.
+"""`Capabilities`: how a platform declares its limits and features, and what it rejects.
 
-Each platform's own are in `connectors/<platform>/capabilities.py`; `connectors.capabilities` collects them.
+Each platform's values are in `connectors/<platform>/capabilities.py`; `connectors.capabilities` collects
+them.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from connectors.types import MediaKind, Platform, PostContent
 
 @dataclass(frozen=True, slots=True)
 class PublishingLimit:
-    """At most so many posts of one account in any window of this length."""
+    """Maximum number of posts of one account in any window of this length."""
 
     posts: int
     window: timedelta
@@ -21,22 +22,24 @@ class PublishingLimit:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """A platform's limits and abilities as data, each fact's source in the platform module."""
+    """A platform's limits and features as data. The platform module names the source of each fact."""
 
     platform: Platform
     label: str
-    """As people write it: "X (Twitter)"."""
+    """Display name: "X (Twitter)"."""
     text_limit: int
     text_unit: str
-    """What one unit of `text_limit` is, for messages: "weighted characters", "graphemes"."""
+    """The unit of `text_limit`, for messages: "weighted characters", "graphemes"."""
     count_text: Callable[[str], int]
     media_kinds: frozenset[MediaKind]
     max_images: int
     max_videos: int
     max_image_bytes: int | None = None
-    """The largest image file; None = the platform names no size, and says so when it has seen the file."""
+    """Maximum size of an image file; None = the platform documents no limit and rejects too large files on
+    upload.
+    """
     max_video_bytes: int | None = None
-    """The largest video file; None as above."""
+    """Maximum size of a video file; None as above."""
     api_version: str | None = None
     """Version of the API that is spoken, kept beside every number; None = the platform has none, or a setting says."""
     media_required: bool = False

@@ -1,10 +1,10 @@
-"""Counters as platforms write them: numbers, strings of digits (Google's 64-bit ones), fractions that are none."""
+"""Parse metrics as platforms return them: numbers, strings of digits (64-bit integers), whole floats."""
 
 
 def read_count(value: object) -> int | None:
-    """Return a counter as an int; what was not reported (None) stays None, never 0.
+    """Return a metric as an int. A metric that was not reported (None) stays None, never 0.
 
-    Raises ValueError or TypeError for what is no whole number: an answer in a form we do not know.
+    Raises ValueError or TypeError if the value is not a whole number.
     """
     if value is None:
         return None
@@ -17,6 +17,6 @@ def read_count(value: object) -> int | None:
 
 
 def sum_counts(*values: int | None) -> int | None:
-    """Return the sum of what was reported; None where nothing was."""
+    """Return the sum of the reported values; None if there are none."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None

@@ -1,10 +1,10 @@
-"""Find web addresses in a text by the rules of twitter-text, which X and Mastodon publish as theirs.
+"""Find URLs in a text by the rules of twitter-text, which X and Mastodon document as theirs.
 
-Source: twitter-text 3 (configuration v3 and the conformance suite, validate.yml and extract.yml). The top-level
-domains are those of the Public Suffix List, from the installed package: no network.
+Source: twitter-text 3 (configuration v3 and the conformance suite, validate.yml and extract.yml). The
+top-level domains are those of the Public Suffix List, from the installed package: no network access.
 
-Hosts are found by one scan and not by a regular expression: of nested repetitions, "a.a.a.a" of 4,000 characters
-would take half a minute.
+Hosts are found by a linear scan, not a regular expression: with nested repetitions, "a.a.a.a" of 4,000
+characters would take 30 seconds.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ INVALID_CHARACTERS = "\ufeff\ufffe\uffff"
 """Code points that make a text invalid on X."""
 
 _LONGEST_URL = 4096
-_LONGEST_SHORT_CODE = 40  # of a t.co address
+_LONGEST_SHORT_CODE = 40  # of a t.co URL
 
 _DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _SPACES = r"\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -30,14 +30,14 @@ _ACCENTED = (
 )
 _LETTERS = rf"A-Za-z0-9{_ACCENTED}"
 
-# A host may hold anything but spaces, marks of direction, invalid code points and most ASCII punctuation.
+# A host may contain anything but spaces, direction marks, invalid code points and most ASCII punctuation.
 _HOST = regex.compile(rf"[^!#$%&'()*+,/:;<=>?@\[\\\]^{{|}}~{_SPACES}{_DIRECTIONS}{INVALID_CHARACTERS}]+")
 _SCHEME = regex.compile(r"https?://\Z", regex.IGNORECASE)
-# Without a scheme only this part of a host is an address: "example.com" in "見てexample.com".
+# Without a scheme, only this part of a host is a URL: "example.com" in "見てexample.com".
 _PLAIN_HOST = regex.compile(rf"[{_LETTERS}-][{_LETTERS}.-]*")
 _NOT_BEFORE_URL = regex.compile(rf"[A-Za-z0-9@\uff20$#\uff03{INVALID_CHARACTERS}]")
-# A path ends with a letter or one of a few signs, so that the full stop of a sentence stays outside. Parentheses
-# belong to it in pairs, one pair inside another at most.
+# A path ends with a letter or one of a few symbols, so that a sentence's full stop is not included. Balanced
+# parentheses belong to the path, nested at most once.
 _IN_PATH = rf"[{_LETTERS}\u0400-\u04ff!*';:=+,.$/%#\[\]\-\u2013_~@|&]"
 _PATH_END = rf"[{_LETTERS}\u0400-\u04ff+\-=_#/]"
 _PARENTHESES = rf"\((?:{_IN_PATH}+|{_IN_PATH}*\({_IN_PATH}+\){_IN_PATH}*)\)"
@@ -49,21 +49,21 @@ _SHORT_LINK = regex.compile(rf"https?://t\.co/([a-z0-9]+)(?:{_QUERY})?", regex.I
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A part of a host up to a full stop."""
+    """One label of a host, up to a full stop."""
 
     start: int
     dot: int
     domain_end: int | None
     """Where the host ends if this is its last label before the top-level domain; None = none follows."""
     last_underscore: int
-    """-1 = none. An underscore may stand in a subdomain only."""
+    """Position of the last underscore; -1 = none. Underscores are allowed in subdomains only."""
     longest_end: int | None
-    """Where the longest host ends that has this label as a whole; None = there is none."""
+    """Where the longest host that contains this complete label ends; None = there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """What has the form of a web address, with or without a scheme."""
+    """A substring with the form of a URL, with or without a scheme."""
 
     text: str
     start: int
@@ -79,7 +79,7 @@ class _Candidate:
 
 
 def find_urls(text: str, *, with_scheme_only: bool) -> list[tuple[int, int, str]]:
-    """Return (start, end, url) of each web address, in code points."""
+    """Return (start, end, url) of each URL, in code points."""
     if ("://" if with_scheme_only else ".") not in text:
         return []
     spans: list[tuple[int, int]] = []
@@ -120,14 +120,14 @@ def _next_candidate(text: str, run_start: int, labels: list[_Label], taken: int)
 
 
 def _may_start(text: str, start: int, taken: int) -> bool:
-    """Tell whether an address may start here: the character before it belongs to no other and is no letter."""
+    """Return whether a URL may start here: the character before is no letter and in no other URL."""
     return (
         start == 0 or (start > taken and not _NOT_BEFORE_URL.match(text, start - 1)) or (start == taken == 0)
     )
 
 
 def _end_of_host(text: str, start: int, labels: list[_Label], number: int) -> int | None:
-    """Return where the longest host ends that starts here, within a label."""
+    """Return where the longest host that starts here, within a label, ends."""
     label = labels[number]
     if text[start] in "-_" or text[label.dot - 1] in "-_":
         return None
@@ -142,7 +142,7 @@ def _complete(text: str, start: int, host_start: int, host_end: int, labels: lis
 
 
 def _read_labels(text: str, start: int, end: int) -> list[_Label]:
-    """Return the labels of a run of host characters, each with what can follow it; what follows is read first."""
+    """Return the labels of a run of host characters, each with what can follow. Built right to left."""
     bounds = []
     while (dot := text.find(".", start, end)) >= 0:
         bounds.append((start, dot))
@@ -165,7 +165,7 @@ def _is_possible(candidate: _Candidate) -> bool:
     host = candidate.text[candidate.host_start : candidate.host_end]
     try:
         encoded = host.encode("idna")
-    except UnicodeError:  # a label longer than 63 characters, say
+    except UnicodeError:  # for example a label longer than 63 characters
         return False
     scheme = 0 if candidate.has_scheme else len("https://")
     return scheme + candidate.end - candidate.start - len(host) + len(encoded) <= _LONGEST_URL
@@ -186,18 +186,18 @@ def _find_plain_hosts(candidate: _Candidate) -> list[tuple[int, int]]:
         if ends:
             found.append((start, ends[-1]))
     if found and candidate.has_path:
-        found[-1] = (found[-1][0], candidate.end)  # without a path X leaves port and query out as well
+        found[-1] = (found[-1][0], candidate.end)  # without a path, X excludes port and query as well
     return found
 
 
 @cache
 def load_top_level_domains() -> Any:  # noqa: ANN401 - regex has no types
-    """Return the pattern of a top-level domain, made on first use, from the public part of the list."""
+    """Return the pattern of a top-level domain, from the ICANN part of the list. Compiled on first use."""
     known = set()
     with Path(PSLFILE).open(encoding="utf-8") as file:
         for line in file:
             if line.startswith("// ===END ICANN DOMAINS==="):
-                break  # what follows are owners' suffixes (github.io)
+                break  # the private part of the list follows (github.io)
             if line.strip() and not line.startswith("//"):
                 known.add(line.split()[0].rpartition(".")[2])
     return regex.compile(r"\L<known>(?![0-9A-Za-z@+-])|xn--[0-9A-Za-z-]+", regex.IGNORECASE, known=known)

@@ -1,21 +1,22 @@
-"""The type of a media file by its first bytes: a declared type is often wrong or missing.
+"""Detect the type of a media file from its first bytes: a declared type is often wrong or missing.
 
-puremagic names most types. Of three families it does not, so their headers are read here (measured with puremagic
-1.30): of the ISO base media files it knows some brands only (an ordinary MP4 of brand iso5 or avc1 has no answer, an
-AVIF may be "video/mp4" and a JPEG 2000 "image/jpeg"); a QuickTime file without a brand is an icon to it; and a
+puremagic detects most types. Three families are parsed here, because puremagic 1.30 gets them wrong: it knows
+only some brands of ISO base media files (an ordinary MP4 of brand iso5 or avc1 is not detected, an AVIF may
+be "video/mp4" and a JPEG 2000 "image/jpeg"); a QuickTime file without a brand is detected as an icon; and a
 Matroska file may be audio.
 """
 
 from connectors.types import UPLOAD_TYPES
 
 SNIFFED_BYTES = 256
-"""How many bytes from the start of a file `sniff_type` needs: room for 60 brands."""
+"""Number of leading bytes that `sniff_type` needs: enough for 60 brands."""
 
 _FEWEST_BYTES = 3
-"""So many bytes of a signature must match, as many as JPEG's has: two match by chance too often."""
+"""Minimum length of a signature match, the length of JPEG's signature: two bytes match by chance too often.
+"""
 
-# Brands of ISO base media files (ISO/IEC 14496-12, 23008-12; the AVIF specification; mp4ra.org). A brand that is not
-# here is one of the many of MP4: isom, iso2 to iso9, mp41, mp42, avc1, dash, M4V, 3gp4 ...
+# Brands of ISO base media files (ISO/IEC 14496-12, 23008-12; the AVIF specification; mp4ra.org). Every other
+# brand is taken as MP4: isom, iso2 to iso9, mp41, mp42, avc1, dash, M4V, 3gp4 ...
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "image/avif"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "image/heic"),
@@ -24,28 +25,29 @@ _BRANDS = {
     **dict.fromkeys((b"M4A ", b"M4B ", b"F4A "), "audio/mp4"),
 }
 _ANY_IMAGE = frozenset({b"mif1", b"mif2", b"msf1", b"miaf"})
-"""Brands that say "an image" and leave its coding to the further brands."""
+"""Generic image brands; the further brands name the coding."""
 
-# Boxes that a file without a brand may begin with: QuickTime before 2001, JPEG 2000, JPEG XL.
+# Boxes that may start a file without a brand: QuickTime before 2001, JPEG 2000, JPEG XL.
 _FIRST_BOXES = {
     **dict.fromkeys((b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"), "video/quicktime"),
     b"jP  ": "image/jp2",
     b"JXL ": "image/jxl",
 }
 UNSENT_TYPES = frozenset({"image/heic", "image/heif", "image/avif", "image/jp2", "image/jxl"})
-"""Images that are refused by address as well: most platforms would refuse the post at its due time."""
+"""Image types rejected even when given by URL: most platforms would reject the post at publish time."""
 
 _EBML = b"\x1a\x45\xdf\xa3"
 
 
 def sniff_type(head: bytes) -> str:
-    """Return the media type that the first bytes show, "" where they show none."""
+    """Return the media type that the first bytes show, or "" if unknown."""
     head = head[:SNIFFED_BYTES]
     box = head[4:8]
     if box == b"ftyp":
         return _read_brands(head)
     if box in _FIRST_BOXES:
-        # The first byte is the highest of the box's size: a text that says "wide" has a letter there.
+        # The first byte is the most significant byte of the box size. Text that contains "wide" has a letter
+        # there.
         return "" if head[0] else _FIRST_BOXES[box]
     if head.startswith(_EBML):
         return "video/x-matroska" if b"matroska" in head else "video/webm"
@@ -53,7 +55,7 @@ def sniff_type(head: bytes) -> str:
 
 
 def name_remedy(content_type: str) -> str:
-    """Return what the author can do about a file of a type that is not accepted."""
+    """Return the remedy for a file whose type is not accepted."""
     if content_type.startswith("image/"):
         return "convert it to JPEG or PNG"
     if content_type.startswith("video/"):
@@ -75,7 +77,7 @@ def _ask_puremagic(head: bytes) -> str:
 
     try:
         matches = puremagic.magic_string(head)
-    except (puremagic.PureError, ValueError):  # unknown; empty
+    except (puremagic.PureError, ValueError):  # unknown type or empty file
         return ""
     best = matches[0]
     return best.mime_type if len(best.byte_match) >= _FEWEST_BYTES else ""

@@ -1,4 +1,4 @@
-"""How each platform counts characters, and how a text is compared with what a platform shows of it."""
+"""Character counting per platform, and comparison of a text with the text that a platform shows."""
 
 import hashlib
 import html
@@ -15,34 +15,34 @@ from connectors.types import PostContent
 _GRAPHEME = regex.compile(r"\X")
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3")
 _SPACE = regex.compile(r"\s+")
-# How X counts: the figures of twitter-text's configuration v3 (weights there are these times 100).
+# X's counting rules: values of twitter-text's configuration v3 (weights there are these times 100).
 _X_URL_WEIGHT = 23
 _X_EMOJI_WEIGHT = 2
 _X_LIGHT = regex.compile(r"[\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
-"""Code points of weight 1; every other one weighs 2."""
+"""Code points of weight 1; all others have weight 2."""
 _X_EMOJI_VERSION = 12.0
-"""Unicode's emoji version up to which a sequence is taken for one emoji."""
+"""Latest Unicode emoji version whose sequences count as one emoji."""
 _X_SPECIAL = regex.compile(r"\.[A-Za-z]|\r")
-"""ASCII that may not weigh 1 for each character: the start of a top-level domain, and a line end of two characters."""
-# Mastodon's own rule (app/models/account.rb, lib/mastodon): a local part, then perhaps @domain.
+"""ASCII text that may not weigh 1 per character: a possible top-level domain, or a two-character line end."""
+# Mastodon's own rule (app/models/account.rb, lib/mastodon): a local part, optionally followed by @domain.
 _MASTODON_MENTION = regex.compile(r"(?<![=/\w])@(\w+(?:[\w.-]+\w+)?)(?:@[\w.-]+[\w]+)?", regex.IGNORECASE)
 _MASTODON_URL_LENGTH = 23
 
 
 def has_broken_unicode(text: str) -> bool:
-    """Tell whether `text` holds half of a surrogate pair, which no platform can be sent."""
+    """Return whether `text` contains an unpaired surrogate, which cannot be sent to any platform."""
     return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def count_weighted(text: str) -> int:
-    """Count as X does: URLs 23, emoji and CJK 2, most else 1, after NFC.
+    """Count as X does: URLs 23, emoji and CJK 2, most others 1, after NFC.
 
-    Source: docs.x.com, "Counting characters"; twitter-text, configuration v3 and conformance suite. X does not
-    publish which emoji it knows. Of a sequence younger than emoji version 12 each part is counted: a count that is
-    too high is better than a post that is refused at its due time.
+    Source: docs.x.com, "Counting characters"; twitter-text, configuration v3 and conformance suite. X does
+    not publish which emoji it knows. Sequences newer than emoji version 12 are counted part by part: a count
+    that is too high is better than a post that is rejected at publish time.
     """
     if text.isascii() and not _X_SPECIAL.search(text):
-        return len(text)  # the full count takes a twentieth of the time of a new post
+        return len(text)  # fast path: the full count takes a twentieth of the time of creating a post
     text = unicodedata.normalize("NFC", _mend(text)).replace("\r\n", "\n")
     total, end = 0, 0
     for start, stop, _url in find_urls(text, with_scheme_only=False):
@@ -61,7 +61,7 @@ def _weigh_without_urls(text: str) -> int:
 
 @cache
 def load_emoji() -> Any:  # noqa: ANN401 - regex has no types
-    """Return the pattern of an emoji that X counts as one, made on first use: 10 MB that an idle process spares."""
+    """Return the pattern of an emoji that X counts as one. Compiled on first use: it takes 10 MB."""
     from emoji import EMOJI_DATA  # noqa: PLC0415 (loaded on first use, see above)
 
     known = [emoji for emoji, data in EMOJI_DATA.items() if data["E"] <= _X_EMOJI_VERSION]
@@ -69,12 +69,12 @@ def load_emoji() -> Any:  # noqa: ANN401 - regex has no types
 
 
 def count_graphemes(text: str) -> int:
-    """Count what a reader sees as one character (extended grapheme clusters), as Bluesky does."""
+    """Count extended grapheme clusters, as Bluesky does."""
     return len(_GRAPHEME.findall(text))
 
 
 def count_utf8_bytes(text: str) -> int:
-    """Count the bytes of the UTF-8 form."""
+    """Count UTF-8 bytes."""
     return len(_mend(text).encode())
 
 
@@ -84,7 +84,7 @@ def count_utf16_units(text: str) -> int:
 
 
 def count_mastodon(text: str, *, url_length: int = _MASTODON_URL_LENGTH) -> int:
-    """Count as Mastodon does: graphemes, a URL with its scheme is 23, of a mention only the local part.
+    """Count as Mastodon does: graphemes; a URL with a scheme counts 23, a mention only its local part.
 
     Source: app/validators/status_length_validator.rb; `characters_reserved_per_url` of /api/v2/instance.
     """
@@ -98,36 +98,37 @@ def count_mastodon(text: str, *, url_length: int = _MASTODON_URL_LENGTH) -> int:
 
 
 def count_threads(text: str) -> int:
-    """Count as Threads does: an emoji its UTF-8 bytes, every other character one.
+    """Count as Threads does: an emoji counts its UTF-8 bytes, every other character 1.
 
-    Source: developers.facebook.com, "Threads: Publishing", `text`. What belongs to an emoji counts with it.
+    Source: developers.facebook.com, "Threads: Publishing", `text`. Modifiers and joiners count with their
+    emoji.
     """
     clusters = _GRAPHEME.findall(_mend(text))
     return sum(len(item.encode()) if _EMOJI.search(item) else len(item) for item in clusters)
 
 
 def compose_text(content: PostContent) -> str:
-    """Return the text of the first post: the author's, with the link below it unless it is there already."""
+    """Return the text of the first post: the author's text, then the link unless the text has it."""
     if not content.link or content.link in content.text:
         return content.text
     return f"{content.text}\n\n{content.link}" if content.text else content.link
 
 
 def normalise(text: str) -> str:
-    """Return the form in which two texts are compared: NFC, entities decoded, white space as one blank."""
+    """Normalize a text for comparison: NFC, entities decoded, each run of white space as one space."""
     plain = unicodedata.normalize("NFC", html.unescape(_mend(text)))
     return str(_SPACE.sub(" ", plain)).strip()
 
 
 def normalise_mentions(text: str) -> str:
-    """Return `text` with each @user@domain as @user, which is how Mastodon shows it."""
+    """Return `text` with each @user@domain as @user, as Mastodon shows it."""
     return str(_MASTODON_MENTION.sub(r"@\1", text))
 
 
 def strip_html(markup: str) -> str:
-    """Return the plain text of a status as Mastodon renders it: <br> and </p> break lines, tags vanish.
+    """Return the plain text of a status's HTML: <br> and </p> become line breaks, other tags are removed.
 
-    A shortened link keeps its whole address in invisible spans, so plain concatenation restores it.
+    A shortened link keeps its full URL in invisible spans, so concatenating the text restores it.
     """
     reader = _PlainText()
     reader.feed(markup)
@@ -136,12 +137,12 @@ def strip_html(markup: str) -> str:
 
 
 def fingerprint(content: PostContent) -> str:
-    """Return a hash of everything the content says, to tell whether saved progress still belongs to it."""
+    """Return a hash of the whole content, to check whether saved progress still belongs to it."""
     return hashlib.sha256(content.model_dump_json().encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _mend(text: str) -> str:
-    # Half a surrogate pair would make the encoders raise; it is counted as the replacement character.
+    # An unpaired surrogate would make the encoders raise, so it is counted as the replacement character.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

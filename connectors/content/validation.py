@@ -1,4 +1,4 @@
-"""What a platform would refuse, found out when the post is written and not at its due time. No network."""
+"""Validate content against a platform's limits when the post is created. No network access."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ _ARTICLES = {"image": "an", "video": "a"}
 
 
 def find_problems(capabilities: Capabilities, content: PostContent) -> list[ContentProblem]:
-    """Return everything that the platform would refuse, each with its field and remedy; [] = fine."""
+    """Return everything that the platform would reject, each with its field and remedy; [] = valid."""
     return [
         *_check_first_text(capabilities, content),
         *_check_thread(capabilities, content),
@@ -137,7 +137,7 @@ def _check_alt_text(capabilities: Capabilities, item: Media) -> Iterator[Content
 
 
 def is_web_address(url: str) -> bool:
-    """Tell whether this is an address that a browser opens: http or https, with a host."""
+    """Return whether this is an http or https URL with a host."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError where there is none to be read

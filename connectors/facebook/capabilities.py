@@ -1,4 +1,4 @@
-"""Limits and abilities of Facebook as data. Sources are named in `connectors.facebook.connector`."""
+"""Limits and features of Facebook as data. Sources are named in `connectors.facebook.connector`."""
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_utf16_units

@@ -1,10 +1,10 @@
-"""Facebook Pages: text, links, photos and videos through the Graph API, by the Page's own token.
+"""Facebook Pages: text, links, photos and videos through the Graph API, with the Page's own token.
 
 Sources: meta/Page.json, PagePost.json, Photo.json, AdVideo.json (edges, parameters, fields),
-developers.facebook.com (error codes, field expansion, reads of many ids). Nothing makes a repeated send
-recognisable, so an ambiguous publish is found out by reading the Page. A person's profile cannot be posted
-to at all. Since November 2025 Facebook counts views (displays and plays alike) in place of impressions:
-those stay None, and views stay in `raw`.
+developers.facebook.com (error codes, field expansion, reads of many ids). There is no idempotency key, so the
+outcome of an ambiguous publish is determined by reading the Page. Personal profiles cannot be posted to.
+Since November 2025 Facebook counts views (displays and plays together) instead of impressions: impressions
+stay None, and views stay in `raw`.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class FacebookConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """GET /me, which is the Page; a person's token is exchanged for that of the one Page meant."""
+        """GET /me, which is the Page; a user token is exchanged for the token of the one matching Page."""
         try:
             page = await self._read_page()
         except GiveUpError as error:
@@ -97,7 +97,7 @@ class FacebookConnector:
         return await self._api.read(f"{VERSION}/me", parse_page, params={"fields": _PAGE_FIELDS})
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """Put out the post, then its first comment."""
+        """Publish the post, then its first comment."""
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -118,7 +118,7 @@ class FacebookConnector:
         return SentPart(post_id, build_permalink(post_id), self._context.clock())
 
     async def _build_form(self, page: str, part: Part, content: PostContent) -> dict[str, str]:
-        """Upload the photos unpublished, which puts nothing before the world, and attach them."""
+        """Upload the photos unpublished, then create the post with them attached."""
         photos = [
             await self._api.prepare("POST", f"{page}/photos", parse_id, data=_photo_form(item))
             for item in content.media
@@ -135,7 +135,7 @@ class FacebookConnector:
         if video_id is None:
             form = {"file_url": item.url, "description": part.text}
             video_id = await self._api.publish(f"{VERSION}/{page_id}/videos", parse_id, data=form)
-            # Accepted: it goes out by itself, so no attempt may send it again.
+            # Accepted: Facebook publishes it by itself, so no attempt may send it again.
             await progress.save(video_id=video_id)
         try:
             return await wait_for_video(self._api, self._context, str(video_id), page_id)
@@ -144,7 +144,7 @@ class FacebookConnector:
             raise
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Read the Page's posts since the first attempt; for a video, first what became of it."""
+        """Read the Page's posts since the first attempt; for a video, check its processing status first."""
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
@@ -160,7 +160,7 @@ class FacebookConnector:
         if found is not None:
             return found
         if progress.extra.get("duplicate") == part.index:
-            # Sending again would meet the same refusal: better keep looking, and let a person decide.
+            # Sending again would be rejected the same way: keep looking it up, then let a person decide.
             raise UnavailableError(
                 f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
                 "words went out before or by another publication"
@@ -168,7 +168,7 @@ class FacebookConnector:
         return None
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """GET /?ids=, 50 a request, insights included; where one post spoils a request, each post alone."""
+        """GET /?ids=, 50 per request, with insights; if one post fails a request, read each post alone."""
         measured: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
         missing: set[str] = set()
@@ -181,7 +181,8 @@ class FacebookConnector:
             measured |= {item.external_id: item for item in found}
             missing |= set(ids) - set(measured) - deleted
         if deleted:
-            # "Does not exist" may also mean "not for you": only a token that still reads its Page is believed.
+            # "Does not exist" may also mean "no permission": believe it only if the token can still read its
+            # Page.
             await self._read_page()
         return MetricsBatch(tuple(measured.values()), frozenset(deleted), frozenset(missing))
 
@@ -203,7 +204,7 @@ class FacebookConnector:
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
 
     async def refresh_token(self) -> Credentials | None:
-        """A Page's token that came from a long-lived one has no end."""
+        """A Page token derived from a long-lived user token does not expire."""
         return None
 
     async def _page_id(self) -> str:

@@ -1,4 +1,4 @@
-"""A Page's own lists, page by page: its posts, its videos, and the comments below a post.
+"""Paginated lists of a Page: its posts, its videos, and the comments on a post.
 
 Sources: meta/Page.json (edges published_posts, videos), meta/PagePost.json (edge comments).
 """
@@ -22,7 +22,7 @@ _COMMENT_FIELDS = "id,message,from,created_time"
 async def list_page(
     api: PlatformApi, edge: str, fields: str, cursor: str | None, **more: str
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read one page of `edge` (11/videos, 11_22/comments) and the cursor of the next; None = the end."""
+    """Read one page of `edge` (11/videos, 11_22/comments) and the cursor of the next page; None = the end."""
     params = {"fields": fields, "limit": str(_PAGE), **more, **({"after": cursor} if cursor else {})}
     items, following = await api.read(f"{VERSION}/{edge}", parse_listing, params=params)
     if following is not None and following == cursor:
@@ -33,7 +33,7 @@ async def list_page(
 async def list_since(
     api: PlatformApi, edge: str, fields: str, since: datetime, **more: str
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield what was made since that moment from a list with the newest first."""
+    """Yield the items created since that time, from a list sorted newest first."""
     cursor: str | None = None
     while True:
         items, cursor = await list_page(api, edge, fields, cursor, **more)
@@ -45,9 +45,9 @@ async def list_since(
 
 
 async def list_comments(api: PlatformApi, page_id: str, post_id: str) -> list[Candidate]:
-    """Return the Page's own comments below a post, however many others wrote since.
+    """Return the Page's own comments on a post, however many others commented since.
 
-    Facebook names the Page where it wrote a comment itself, and keeps other people's names back.
+    Facebook returns the author of the Page's own comments and withholds the names of other people.
     """
     order, own, cursor = {"filter": "stream", "order": "reverse_chronological"}, [], None
     while True:

@@ -1,7 +1,7 @@
-"""The numbers of Facebook posts: counters are fields of a post, all else are its insights.
+"""Metrics of Facebook posts: some are fields of a post, all others are insights.
 
-Sources: meta/PagePost.json, meta/InsightsResult.json (fields, edges); developers.facebook.com, "Field Expansion"
-and reads of many ids (one request for the counters and insights of 50 posts).
+Sources: meta/PagePost.json, meta/InsightsResult.json (fields, edges); developers.facebook.com, "Field
+Expansion" and reads of many ids (one request for the counters and insights of 50 posts).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from connectors.types import PostMetrics
 
 INSIGHTS = ("post_media_view", "post_total_media_view_unique", "post_clicks")
 COLUMNS = {"post_total_media_view_unique": "reach", "post_clicks": "clicks"}
-"""Which of the insights are metrics of ours; views count displays and plays alike and stay in `raw`."""
+"""Mapping of insights to our metrics; views count displays and plays together and stay in `raw`."""
 COUNTERS = (
     "shares,reactions.limit(0).summary(total_count),comments.filter(stream).limit(0).summary(total_count)"
 )
@@ -25,7 +25,7 @@ COUNTERS = (
 async def measure_many(
     api: PlatformApi, insights: InsightsReader, ids: Sequence[str], captured_at: datetime
 ) -> list[PostMetrics]:
-    """Read all posts in one request, insights included. Raises GiveUpError where one post or name spoils it."""
+    """Read all posts in one request, insights included. Raises GiveUpError if one post or name fails it."""
     fields = f"id,{COUNTERS},insights.metric({','.join(insights.names)}){{name,values}}"
 
     def parse(body: dict[str, Any]) -> list[PostMetrics]:
@@ -39,17 +39,17 @@ async def measure_many(
 async def measure_one(
     api: PlatformApi, insights: InsightsReader, post_id: str, captured_at: datetime
 ) -> PostMetrics:
-    """Read one post's counters, then its insights, which may be refused. Raises GiveUpError where it is gone."""
+    """Read one post's counters and insights, which may be rejected. Raises GiveUpError if it is gone."""
     counters = await api.read(f"{VERSION}/{post_id}", parse_counters, params={"fields": f"id,{COUNTERS}"})
     try:
         values = await insights.fetch(api, post_id)
     except GiveUpError:
-        values = {}  # a reel has none under this address; its counters stand alone
+        values = {}  # a reel has no insights under this path; keep its counters
     return _build_metrics(post_id, counters, values, captured_at)
 
 
 def parse_counters(post: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
-    """Read a post's counters. `shares` is left out by Facebook while nobody has shared: then it is unknown."""
+    """Read a post's counters. Facebook omits `shares` until somebody has shared: then it is None."""
     parse_id(post)
     found = {
         name: int(post[name]["summary"]["total_count"]) for name in ("reactions", "comments") if name in post
@@ -60,7 +60,7 @@ def parse_counters(post: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
 
 
 def _parse_measured(body: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
-    """Read counters and insights of a post that came with its insights."""
+    """Read counters and insights from one response."""
     insights = parse_insights(body["insights"]) if "insights" in body else {}
     return _build_metrics(str(body["id"]), parse_counters(body), insights, captured_at)
 
@@ -68,7 +68,7 @@ def _parse_measured(body: Any, captured_at: datetime) -> PostMetrics:  # noqa: A
 def _build_metrics(
     post_id: str, counters: Mapping[str, int], insights: Mapping[str, int], captured_at: datetime
 ) -> PostMetrics:
-    """Put counters and insights into our columns; likes are all reactions, comments count replies too."""
+    """Map counters and insights to our columns; likes are all reactions, comments include replies."""
     columns = {column: insights.get(name) for name, column in COLUMNS.items()}
     return PostMetrics(
         post_id,

@@ -1,4 +1,4 @@
-"""A person's token is not a Page's: the Pages that a person manages, each with its own token.
+"""Find a Page's own token among the Pages that a person manages.
 
 Source: meta/User.json (edge accounts), meta/Page.json (field access_token).
 """
@@ -15,9 +15,9 @@ from connectors.types import Account
 
 
 async def take_page_token(api: PlatformApi, account: Account) -> SecretStr:
-    """GET /me/accounts: return the token of the Page that the account's handle or id names, or of the only one.
+    """GET /me/accounts: return the token of the Page with the account's handle or id, or of the only Page.
 
-    Raises ReauthenticateError that lists the Pages where no single one is meant.
+    Raises ReauthenticateError that lists the Pages if none or several match.
     """
     pages = await api.read(
         f"{VERSION}/me/accounts",
@@ -37,6 +37,6 @@ async def take_page_token(api: PlatformApi, account: Account) -> SecretStr:
 
 
 def _parse_names(page: dict[str, Any]) -> list[str]:
-    """Return all that a Page may be called, best first."""
+    """Return all names of a Page, best first."""
     names = (page.get("username"), page["id"], page["name"])
     return [str(name) for name in names if name]

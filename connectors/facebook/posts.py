@@ -1,6 +1,7 @@
-"""What Facebook answers about a Page and its posts, read from plain JSON, and how a post is recognised as ours.
+"""Parse Facebook's responses about a Page and its posts, and match posts with a publication.
 
-Sources: meta/Page.json, meta/PagePost.json, meta/AdVideo.json (fields); developers.facebook.com (error codes).
+Sources: meta/Page.json, meta/PagePost.json, meta/AdVideo.json (fields); developers.facebook.com (error
+codes).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from connectors.types import AccountMetrics, ContentKind, ListedPost, Media
 POST_FIELDS = "id,message,created_time,permalink_url,attachments{media_type,subattachments}"
 VIDEO_FIELDS = "id,description,created_time,post_id,permalink_url,status"
 DUPLICATE = "duplicate"
-"""Platform code of a text that the Page's last post has already."""
+"""Platform code for a text identical to the Page's last post."""
 _DUPLICATE, _BLOCKED = 506, 368
 _KINDS: dict[str, ContentKind] = {
     "photo": "photo", "album": "photo", "video": "video", "reel": "video", "link": "link", "share": "link",
@@ -27,10 +28,10 @@ _KINDS: dict[str, ContentKind] = {
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Say what an error object means for the caller."""
+    """Map an error object to a connector error."""
     code, name = read_error(refusal)
     if refusal.purpose == "publish" and code == _DUPLICATE:
-        # The Page's last post says the same: it may be this very publication, out by an earlier attempt.
+        # The Page's last post has the same text: it may be this publication, published by an earlier attempt.
         return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=DUPLICATE)
     if code == _BLOCKED:
         return RateLimitedError(
@@ -45,13 +46,13 @@ def parse_page(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def parse_account_metrics(page: Mapping[str, Any], captured_at: datetime) -> AccountMetrics:
-    """Read a Page's counters; Facebook tells neither whom a Page follows nor how many posts it has."""
+    """Read a Page's metrics; Facebook reports neither the Pages it follows nor its number of posts."""
     raw = {name: page[name] for name in ("followers_count", "fan_count") if name in page}
     return AccountMetrics(captured_at, followers=read_count(raw.get("followers_count")), raw=raw)
 
 
 def parse_listing(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts or videos and the cursor of the next."""
+    """Read a page of posts or videos and the cursor of the next page."""
     items = [{**item, "id": str(item["id"])} for item in parse_data(body)]
     for item in items:
         parse_time(item["created_time"])
@@ -77,13 +78,13 @@ def parse_sent(post: dict[str, Any]) -> SentPart:
 
 
 def read_kind(post: Mapping[str, Any]) -> ContentKind:
-    """Return what the post shows, by its first attachment."""
+    """Return the kind of media of the post, by its first attachment."""
     attachments = (post.get("attachments") or {}).get("data") or [{}]
     return _KINDS.get(attachments[0].get("media_type") or "", "text")
 
 
 def parse_candidate(post: dict[str, Any]) -> Candidate:
-    """Read a post of a listing as one that may be ours."""
+    """Return a listed post as a candidate for matching."""
 
     def shows(media: Sequence[Media]) -> bool:
         kind = read_kind(post)
@@ -103,5 +104,5 @@ def _count_photos(post: Mapping[str, Any]) -> int:
 
 
 def build_permalink(post_id: str) -> str:
-    """Return an address that Facebook leads to the post."""
+    """Return a URL that Facebook redirects to the post."""
     return f"https://www.facebook.com/{post_id}"

@@ -1,6 +1,6 @@
-"""Videos on Facebook: accepted at once, processed for a while, and only then a post of the Page.
+"""Facebook videos: accepted at once, processed for a while, and only then published as a post.
 
-Source: meta/AdVideo.json, meta/VideoStatus.json. The id of the video is known long before its post.
+Source: meta/AdVideo.json, meta/VideoStatus.json. The video id is known long before the post id.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _FAILED = frozenset({"error", "expired", "upload_failed"})
 
 
 class VideoFailedError(ContentRejectedError):
-    """Facebook could not make anything of the file: nothing is out."""
+    """Facebook could not process the file: nothing was published."""
 
 
 def parse_video(video: Any, page_id: str) -> SentPart | None:  # noqa: ANN401 - JSON
@@ -39,7 +39,7 @@ def parse_video(video: Any, page_id: str) -> SentPart | None:  # noqa: ANN401 - 
 
 
 async def read_video(api: PlatformApi, video_id: str, page_id: str) -> SentPart | None:
-    """Ask for one video; as `parse_video`."""
+    """Request one video; returns and raises as `parse_video`."""
     return await api.read(
         f"{VERSION}/{video_id}", lambda body: parse_video(body, page_id), params={"fields": VIDEO_FIELDS}
     )
@@ -48,10 +48,10 @@ async def read_video(api: PlatformApi, video_id: str, page_id: str) -> SentPart 
 async def wait_for_video(
     api: PlatformApi, context: ConnectorContext, video_id: str, page_id: str
 ) -> SentPart:
-    """Return the post that an accepted video has become.
+    """Return the post of an accepted video.
 
-    Raises VideoFailedError, and OutcomeUnknownError where it is not out within `processing_timeout` or cannot
-    be asked for: it was accepted, so it may yet go out by itself.
+    Raises VideoFailedError, and OutcomeUnknownError if it is not published within `processing_timeout` or
+    cannot be read: it was accepted, so Facebook may still publish it.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + context.settings.processing_timeout
@@ -74,9 +74,9 @@ async def wait_for_video(
 
 
 async def find_video(api: PlatformApi, page_id: str, part: Part, progress: Progress) -> SentPart | None:
-    """Return the post of our video; None = no video since the first attempt can be it, or it failed.
+    """Return the post of our video. None = no video since the first attempt matches, or processing failed.
 
-    Raises UnavailableError while it is processed: it may yet go out.
+    Raises UnavailableError while it is processed: it may still be published.
     """
     video_id = progress.extra.get("video_id")
     if video_id is not None:
@@ -92,7 +92,7 @@ async def find_video(api: PlatformApi, page_id: str, part: Part, progress: Progr
         try:
             sent = parse_video(video, page_id)
         except VideoFailedError:
-            continue  # whosever it was, nothing of it is out
+            continue  # whoever uploaded it, it was not published
         if sent is None:
             sent = SentPart(video["id"], None, parse_time(video["created_time"]))
             waiting.add(sent.id)

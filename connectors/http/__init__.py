@@ -1,4 +1,4 @@
-"""The one way to a platform over HTTP: clients, requests and their outcomes, rate limits, redaction, fetching media.
+"""HTTP access to platforms: clients, request outcomes, rate limits, redaction, media downloads.
 
 Imported by platform connectors and by `connectors.registry`.
 """

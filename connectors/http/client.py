@@ -1,8 +1,8 @@
-"""The one way to a platform: three kinds of request, and what each outcome means for the caller.
+"""HTTP requests to platforms: read, prepare and publish, and how each outcome maps to an error.
 
-    read     GET. Retried with a back-off, for it changes nothing.
+    read     GET. Retried with a back-off, because it changes nothing.
     prepare  a write that publishes nothing by itself (upload, container, token). Sent once.
-    publish  a write that may put a post before the world. Sent once, never again by itself.
+    publish  a write that may publish a post. Sent once, never retried automatically.
 
 | outcome                                             | read, prepare      | publish             |
 |-----------------------------------------------------|--------------------|---------------------|
@@ -14,7 +14,7 @@
 | 400, 409, 413, 415, 422                             | GiveUpError (read) | ContentRejectedError|
 | any other 3xx or 4xx                                | GiveUpError        | GiveUpError         |
 
-A platform module may interpret a 4xx better than that; it cannot turn a publish's 5xx into certainty.
+A platform module may map a 4xx more precisely. It cannot make the outcome of a publish with a 5xx certain.
 """
 
 import asyncio
@@ -55,17 +55,17 @@ _SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
 @dataclass(frozen=True, slots=True)
 class HeaderParse(Generic[T]):
-    """For answers that say it in a header: `parse` gets the headers and the body as it came."""
+    """Parser for responses with the result in a header: `parse` receives the headers and the raw body."""
 
     parse: Callable[[httpx.Headers, bytes], T]
 
 
 Parse = Callable[[Any], T] | HeaderParse[T]
-"""How an answer is read: from its JSON, or from its headers."""
+"""How a response is parsed: from its JSON, or from its headers."""
 
 
 class BearerAuth(httpx.Auth):
-    """`Authorization: Bearer ...`, from a token that never shows in a repr."""
+    """`Authorization: Bearer ...`, with the token hidden from repr."""
 
     def __init__(self, token: SecretStr) -> None:
         value = token.get_secret_value().strip()
@@ -81,23 +81,23 @@ class BearerAuth(httpx.Auth):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is no success, as a platform module gets to interpret it."""
+    """An unsuccessful response, as passed to a platform module for interpretation."""
 
     purpose: Purpose
     status: int
     body: Any
-    """The decoded JSON; None where the body is empty, plain text or HTML."""
+    """The decoded JSON; None if the body is empty, plain text or HTML."""
     message: str
-    """The platform's own words in one line, redacted, with the platform and status in front."""
+    """The platform's message on one line, redacted, prefixed with the platform and status."""
     headers: httpx.Headers
     received_at: datetime
-    """Our clock (UTC)."""
+    """The local clock's time (UTC)."""
     retry_at: datetime | None
-    """When the headers say to come back."""
+    """When to retry, according to the headers."""
 
 
 class PlatformApi:
-    """One account's requests to one platform, every outcome an answer or an error of connectors.errors."""
+    """Requests of one account to one platform. Every outcome is a result or an error of connectors.errors."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class PlatformApi:
         params: Mapping[str, Any] | None = None,
         attempts: int | None = None,
     ) -> T:
-        """GET `path` and return what `parse` makes of the JSON; tried several times."""
+        """GET `path` and return `parse` of the JSON; retried several times."""
         async for attempt in stamina.retry_context(
             on=_is_passing, attempts=attempts or self._settings.read_attempts,
             timeout=self._settings.request_timeout, wait_initial=0.2, wait_max=5.0, wait_jitter=0.2,
@@ -147,7 +147,7 @@ class PlatformApi:
         timeout: float | None = None,  # noqa: ASYNC109 - bounds the request within asyncio.timeout
         **body: Any,  # noqa: ANN401 - httpx's own keywords: json, data, files, content, headers, params
     ) -> T:
-        """Send a write that publishes nothing by itself; `auth` and `timeout` replace the usual ones."""
+        """Send a write that publishes nothing by itself. `auth` and `timeout` override the defaults."""
         return await self._send("prepare", method, path, parse, auth=auth, timeout=timeout, **body)
 
     async def publish(
@@ -158,7 +158,10 @@ class PlatformApi:
         method: str = "POST",
         **body: Any,  # noqa: ANN401 - httpx's own keywords: json, data, headers; and auth, timeout
     ) -> T:
-        """Send what puts a post before the world. OutcomeUnknownError means: find out before trying again."""
+        """Send the request that publishes a post.
+
+        After OutcomeUnknownError, check the outcome before any retry.
+        """
         return await self._send("publish", method, path, parse, **body)
 
     async def _send(
@@ -172,7 +175,7 @@ class PlatformApi:
         timeout: float | None = None,  # noqa: ASYNC109 - bounds the request within asyncio.timeout
         **body: Any,  # noqa: ANN401 - handed on to httpx
     ) -> T:
-        """Send once; every failure becomes an error of connectors.errors with its secrets taken out."""
+        """Send once. Every failure becomes an error of connectors.errors, with secrets removed."""
         try:
             async with asyncio.timeout(timeout or self._settings.request_timeout):
                 request = self._client.build_request(method, self._base_url + path, **body)
@@ -197,7 +200,7 @@ class PlatformApi:
         raise self._refuse(purpose, response, content)
 
     async def _read_body(self, response: httpx.Response) -> bytes | None:
-        """Return the body, or None as soon as it exceeds the cap (counted after decompression)."""
+        """Return the body, or None as soon as it exceeds the size limit (counted after decompression)."""
         content = bytearray()
         async for chunk in response.aiter_bytes():
             content += chunk
@@ -211,12 +214,12 @@ class PlatformApi:
                 return parse.parse(response.headers, content)
             return parse(orjson.loads(content) if content else None)
         except ConnectorError as error:
-            # The platform module read a refusal in a 2xx: its word counts, less the secrets it may quote.
+            # The platform module found an error in a 2xx response: raise it, with secrets removed.
             error.message = redact(error.message, self._secrets)
             error.args = (error.message,)
             raise
         except _SHAPE_ERRORS as error:
-            # Neither the answer's JSON nor a decoder's context is kept as a cause: both may hold tokens.
+            # Neither the JSON nor a decoder's exception is kept as the cause: both may contain tokens.
             status = response.status_code
             words = f"answered {status} in a form we do not know ({type(error).__name__}): {excerpt(content)}"
             raise self._in_doubt(purpose, self._clean(words), status) from None
@@ -272,5 +275,5 @@ def _default_error(refusal: Refusal) -> ConnectorError:
 
 
 def _is_passing(error: Exception) -> bool:
-    """Tell whether a read is worth repeating at once: not where the platform named a time or a remedy."""
+    """Return whether to retry a read at once: not if the platform named a time or a remedy."""
     return isinstance(error, NotSentError | UnavailableError) and error.retry_at is None

@@ -1,4 +1,4 @@
-"""What every connector is handed: the shared clients, the settings, the clock."""
+"""What every connector receives: the shared clients, the settings, the clock."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ConnectorContext:
     settings: ConnectorSettings
     clock: Clock
     cache: dict[str, object]
-    """What a platform told that holds for many accounts (an instance's limits), for the pool's lifetime."""
+    """Facts that apply to many accounts (an instance's limits), cached for the pool's lifetime."""
 
     def api(
         self,
@@ -33,7 +33,7 @@ class ConnectorContext:
         auth: httpx.Auth | None,
         explain: Callable[[Refusal], ConnectorError | None],
     ) -> PlatformApi:
-        """Return the way to the platform for this account, all of its secrets known to the redaction."""
+        """Return the HTTP client for this account. The redaction knows all of its secrets."""
         return PlatformApi(
             self.client,
             self.settings,

@@ -1,7 +1,8 @@
-"""Undo the compression of an answer in small pieces: one layer at most, never more than its reader takes.
+"""Decompress responses in small pieces: at most one layer, and no more than the reader asks for.
 
-httpx unpacks whatever a server sends, layer by layer and each chunk at once: two kilobytes may become gigabytes before
-a reader can count them. We ask for no compression; a server that compresses all the same is unpacked here.
+httpx decompresses whatever a server sends, layer by layer and each chunk at once, so two kilobytes can become
+gigabytes before the reader can count them. We request no compression; a response that is compressed anyway is
+decompressed here.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 async def bound_decoding(response: httpx.Response) -> None:
-    """Take decompression over from httpx: a response hook of every client that we open.
+    """Replace httpx's decompression. Installed as a response hook on every client.
 
-    Raises httpx.DecodingError for several layers and for encodings that nobody asked for.
+    Raises httpx.DecodingError for nested encodings and for unsupported encodings.
     """
     named = response.headers.get("content-encoding", "").lower().split(",")
     layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
@@ -44,7 +45,7 @@ async def bound_decoding(response: httpx.Response) -> None:
 
 
 class _Inflated(httpx.AsyncByteStream):
-    """The bytes of a compressed stream, a piece at a time."""
+    """The decompressed bytes of a stream, one piece at a time."""
 
     def __init__(self, inner: httpx.AsyncByteStream, request: httpx.Request) -> None:
         self._inner = inner
@@ -56,7 +57,7 @@ class _Inflated(httpx.AsyncByteStream):
             if not chunk:
                 continue
             if inflater is None:
-                # Servers mean zlib or bare deflate by "deflate"; the first byte tells.
+                # Servers send either zlib or raw deflate as "deflate"; the first byte tells which.
                 plain = chunk[0] & 0x0F != zlib.DEFLATED and chunk[0] != 0x1F
                 inflater = zlib.decompressobj(_RAW if plain else _GZIP_OR_ZLIB)
             waiting = chunk
@@ -68,7 +69,8 @@ class _Inflated(httpx.AsyncByteStream):
                 waiting = inflater.unconsumed_tail
                 if piece:
                     yield piece
-                # Others get their turn, and a time-out its chance, however much comes out of one chunk.
+                # Yield to the event loop, so that other tasks and time-outs run however much one chunk
+                # expands to.
                 await asyncio.sleep(0)
         if inflater is not None and not inflater.eof:
             raise httpx.DecodingError("the compressed answer ends too early", request=self._request)

@@ -1,4 +1,4 @@
-"""Fetch an image or a video by its public address into a temporary file: streamed, bounded, typed."""
+"""Download media from public URLs to temporary files: streamed, size-limited, type-checked."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ _PIECE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class FetchedMedia:
-    """A media file at hand. `file` stands at its start and closes with the fetch."""
+    """A downloaded media file. `file` is positioned at the start and is closed with the download."""
 
     file: IO[bytes]
     size: int
@@ -36,12 +36,12 @@ class FetchedMedia:
         return f"media.{self.content_type.rpartition('/')[2].replace('quicktime', 'mov')}"
 
     def parts(self, size: int) -> Iterator[IO[bytes]]:
-        """Yield the file as files of `size` bytes each, for forms: a form holds on to whatever bytes it is given."""
+        """Yield the file as file objects of `size` bytes each, for forms (a form keeps bytes in memory)."""
         for start in range(0, self.size, size):
             yield io.BufferedReader(_FilePart(self.file, start, min(size, self.size - start)))
 
     async def stream(self, start: int, size: int) -> AsyncIterator[bytes]:
-        """Yield `size` bytes from `start` on in small pieces, as the body of one request."""
+        """Yield `size` bytes from `start` in small pieces, as the body of one request."""
         self.file.seek(start)
         while size > 0 and (piece := self.file.read(min(_PIECE, size))):
             size -= len(piece)
@@ -49,7 +49,7 @@ class FetchedMedia:
 
 
 class _FilePart(io.RawIOBase):
-    """A piece of a file, read from the file itself when it is asked for."""
+    """A section of a file, read on demand."""
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
         self._file, self._start, self._size, self._at = file, start, size, 0
@@ -74,19 +74,25 @@ class _FilePart(io.RawIOBase):
 
 
 class UploadSource(Protocol):
-    """Where the bytes of uploads (`upload:<id>`) are."""
+    """Access to the bytes of uploads (`upload:<id>`)."""
 
     def open(self, media_id: str) -> AbstractContextManager[IO[bytes]]:
         """Open an upload for reading. Raises ContentRejectedError (gone), UnavailableError."""
         ...
 
     def address(self, media_id: str) -> str:
-        """Return the address at which a platform can fetch an upload. Raises ContentRejectedError: there is none."""
+        """Return a URL from which a platform can fetch an upload.
+
+        Raises ContentRejectedError if there is none.
+        """
         ...
 
 
 class MediaFetcher:
-    """Reads media addresses without any credentials, within the private network rule of `client`; and uploads."""
+    """Downloads media URLs without credentials and opens uploads.
+
+    Downloads follow the private network rule of `client`.
+    """
 
     def __init__(
         self, client: httpx.AsyncClient, settings: ConnectorSettings, uploads: UploadSource | None = None
@@ -97,11 +103,11 @@ class MediaFetcher:
 
     @asynccontextmanager
     async def fetch(self, url: str, *, kind: MediaKind, max_bytes: int) -> AsyncIterator[FetchedMedia]:
-        """Yield the file behind `url`.
+        """Yield the file at `url`.
 
-        `max_bytes` is the platform's limit; `max_media_bytes` of the settings holds besides, so that no address can
-        fill the disk. Raises ContentRejectedError where the author must act (gone, too large, another type,
-        private address), UnavailableError where its server, or our disk, may do better later.
+        `max_bytes` is the platform's limit. The setting `max_media_bytes` applies as well, so that no URL can
+        fill the disk. Raises ContentRejectedError where the author must act (gone, too large, wrong type,
+        private address), UnavailableError where its server or our disk failed and a retry may succeed.
         """
         with _open_temporary() as file:
             if url.startswith(UPLOAD_PREFIX):
@@ -173,7 +179,7 @@ class MediaFetcher:
             raise UnavailableError(
                 f"media {name} could not be fetched ({type(error).__name__}: {error})"
             ) from error
-        except OSError as error:  # the temporary folder is full, say
+        except OSError as error:  # for example, the temporary folder is full
             raise UnavailableError(f"media {name} could not be kept ({error.strerror or error})") from error
         except httpx.InvalidURL as error:
             raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
@@ -185,5 +191,5 @@ def _open_temporary() -> Iterator[IO[bytes]]:
     try:
         yield file
     finally:
-        with suppress(OSError):  # what a full disk did not take is not wanted any more
+        with suppress(OSError):  # discard what could not be written to a full disk
             file.close()

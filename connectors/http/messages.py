@@ -1,4 +1,4 @@
-"""A platform's own words, out of whatever it answered: its JSON, a line of text, a proxy's HTML page."""
+"""Extract the platform's error message from a response: JSON, a line of text, or a proxy's HTML page."""
 
 import html
 import re
@@ -13,7 +13,7 @@ _NAMES = ("detail", "message", "error_description", "error_user_msg", "error", "
 
 
 def platform_message(body: Any) -> str:  # noqa: ANN401 - any JSON
-    """Return the sentence in an error body of any of the platforms, "" where there is none.
+    """Return the message in an error body of any of the platforms, or "".
 
     X: {title, detail, type} or {errors: [{message}]}. Meta: {error: {message, code}}. Mastodon: {error,
     error_description}. Bluesky: {error, message}. Telegram: {description}.
@@ -34,14 +34,14 @@ def platform_message(body: Any) -> str:  # noqa: ANN401 - any JSON
 
 
 def read_secret(value: Any) -> SecretStr:  # noqa: ANN401 - any JSON
-    """Return a token out of an answer. Raises TypeError, without the value, where it is no text."""
+    """Return a token from a response. Raises TypeError, without the value, if it is not a string."""
     if not isinstance(value, str) or not value:
         raise TypeError("a token is missing")
     return SecretStr(value)
 
 
 def excerpt(content: bytes) -> str:
-    """Return the first words of a body as one line of plain text, tags and invisible parts taken out."""
+    """Return the start of a body as one line of plain text, without tags and invisible parts."""
     text = content[:20_000].decode("utf-8", errors="replace")
     if "<" in text:
         text = html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text)))

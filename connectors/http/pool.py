@@ -1,4 +1,4 @@
-"""The HTTP clients that everything here shares: bounded in time, without redirects, off private networks on request."""
+"""Shared HTTP clients: time-outs on everything, no redirects, optionally no private networks."""
 
 import ssl
 from functools import cache
@@ -11,8 +11,8 @@ from connectors.http.redaction import guard_http_logs
 from connectors.settings import ConnectorSettings
 
 USER_AGENT = "SocialFlow/0.1 (self-hosted scheduler)"
-# Below the five seconds after which many servers close an idle connection: a request sent into a closing
-# one ends in doubt, and doubt is dear for a publish.
+# Many servers close idle connections after five seconds. Keep ours shorter: a request sent into a closing
+# connection has an unknown outcome, which is costly for a publish.
 _KEEPALIVE_SECONDS = 4.0
 
 
@@ -49,5 +49,5 @@ def open_client(
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Whom TLS connections trust: read once, since reading it takes a new client 20 ms."""
+    """TLS trust store, loaded once: loading takes a new client 20 ms."""
     return httpx.create_ssl_context()

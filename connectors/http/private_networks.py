@@ -1,7 +1,7 @@
-"""Keep requests to addresses that people typed in (instances, media) off loopback and private networks.
+"""Keep requests to user-supplied addresses (instances, media) off loopback and private networks.
 
-The address is checked when the connection is made, and that very address is connected to, so that a name
-which resolves to something else a moment later gains nothing.
+The address is checked when the connection is made, and the connection goes to that same address, so DNS
+rebinding has no effect.
 """
 
 import asyncio
@@ -20,8 +20,9 @@ from connectors.errors import GiveUpError
 from connectors.http.messages import shorten
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# All that the world routes in IPv6 lies here. Python 3.11 calls more than that global: fec0::/10 (site-local),
-# ::127.0.0.1 and ::ffff:0:127.0.0.1 (old ways to wrap an IPv4 address), 64:ff9b:1::/48 (a network's own NAT64).
+# All globally routed IPv6 addresses are in this network. Python 3.11 treats more as global: fec0::/10
+# (site-local), ::127.0.0.1 and ::ffff:0:127.0.0.1 (old ways to embed an IPv4 address), 64:ff9b:1::/48 (local
+# NAT64).
 _IPV6_INTERNET = ipaddress.ip_network("2000::/3")
 _LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
 _IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
@@ -32,7 +33,7 @@ class PrivateAddressError(httpcore.ConnectError):
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address, also one wrapped in IPv6, belongs to the public internet."""
+    """Return whether an IP address, also one embedded in IPv6, is on the public internet."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -46,9 +47,9 @@ def is_public(address: str) -> bool:
 
 
 def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> str:
-    """Return the address as scheme://host[:port], or raise GiveUpError that names the remedy.
+    """Return the address as scheme://host[:port]. Raises GiveUpError with the remedy.
 
-    Whether a host name resolves to a private address is found out when the connection is made.
+    Whether a host name resolves to a private address is checked when the connection is made.
     """
     remedy = "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
     parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
@@ -58,9 +59,11 @@ def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> s
 
 
 def check_public_url(url: str, *, field: str, allow_private: bool, remedy: str) -> str:
-    """Return the whole address, path and query kept, or raise GiveUpError that names `remedy`, the setting to change.
+    """Return the whole URL, with path and query.
 
-    Whether a host name resolves to a private address is found out when the connection is made.
+    Raises GiveUpError that names `remedy`, the setting to change.
+
+    Whether a host name resolves to a private address is checked when the connection is made.
     """
     parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
     return parts._replace(fragment="").geturl()
@@ -97,15 +100,14 @@ def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> 
 
 
 def _plain_host(url: str) -> str | None:
-    """Return the host as it will be connected to; None = one that readers of addresses understand differently.
+    """Return the host that will be connected to; None = parsers disagree about the host.
 
-    0177.0.0.1, 0x7f.1 and 127.1 are loopback to some and names to others, and so are digits of other scripts.
+    0177.0.0.1, 0x7f.1 and 127.1 are loopback to some parsers and names to others, and so are non-ASCII
+    digits.
     """
     try:
         parsed = httpx.URL(url)
-        host = (
-            parsed.raw_host.decode("ascii") if parsed.host else ""
-        )  # `host` decodes what names of xn-- stand for
+        host = parsed.raw_host.decode("ascii") if parsed.host else ""  # `host` decodes punycode (xn--) labels
     except (httpx.InvalidURL, UnicodeError, ValueError):
         return None
     host = host.strip("[]").rstrip(".")
@@ -166,7 +168,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a name. Raises httpcore.ConnectError where there are none to be had."""
+    """Return the addresses of a name. Raises httpcore.ConnectError if it cannot be resolved."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -178,10 +180,10 @@ async def resolve(host: str, port: int) -> list[str]:
 def guarded_transport(
     limits: httpx.Limits, *, verify: ssl.SSLContext | bool = True
 ) -> httpx.AsyncHTTPTransport:
-    """Return a transport that connects to the public internet only. `verify` is httpx's: whom TLS trusts."""
+    """Return a transport that connects to the public internet only. `verify` is httpx's TLS trust setting."""
     transport = httpx.AsyncHTTPTransport(verify=verify, limits=limits)
     pool = transport._pool  # noqa: SLF001 - httpx has no public way to set httpcore's network backend
-    if not isinstance(pool, httpcore.AsyncConnectionPool):  # a later httpx that built something else
+    if not isinstance(pool, httpcore.AsyncConnectionPool):  # a later httpx version changed this attribute
         raise TypeError("httpx no longer builds an httpcore pool: the private network guard must be adapted")
     pool._network_backend = _GuardedBackend(pool._network_backend)  # noqa: SLF001 - as above
     return transport

@@ -1,25 +1,25 @@
-"""When a platform says to come back, in whichever form of clock it says it."""
+"""Parse the time after which a platform allows the next request, in every header format in use."""
 
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# Retry-After: RFC 9110. X: x-rate-limit-reset, Unix. Mastodon: X-RateLimit-Reset, ISO 8601.
-# Bluesky: RateLimit-Reset, Unix. The IETF draft of the last name means seconds from now.
+# Retry-After: RFC 9110. X: x-rate-limit-reset, Unix. Mastodon: X-RateLimit-Reset, ISO 8601. Bluesky:
+# RateLimit-Reset, Unix. In the IETF draft, the last header means seconds from now.
 RESET_HEADERS = ("retry-after", "x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset")
 
-_UNIX_FROM = 1_000_000_000  # a delay of 31 years is no delay but a date
+_UNIX_FROM = 1_000_000_000  # above this (31 years) a number is a date, not a delay
 _UNIX_MILLIS_FROM = 1_000_000_000_000
 _SOONEST = timedelta(seconds=1)
 _LATEST = timedelta(days=31)
 
 
 def parse_reset(value: str, *, now: datetime) -> datetime | None:
-    """Return the aware UTC moment that `value` names, or None if it names none.
+    """Return the aware UTC time that `value` names, or None.
 
-    Understands Unix seconds or milliseconds, seconds from `now`, ISO 8601 and HTTP dates. The result lies
-    between one second and 31 days after `now`: a clock that runs behind must not make us retry at once.
+    Accepts Unix seconds or milliseconds, seconds from `now`, ISO 8601 and HTTP dates. The result is between
+    one second and 31 days after `now`: a clock that is behind must not cause an immediate retry.
     """
     moment = _parse_number(value, now) if _is_number(value) else _parse_date(value)
     if moment is None:
@@ -30,7 +30,7 @@ def parse_reset(value: str, *, now: datetime) -> datetime | None:
 def parse_retry_at(
     headers: Mapping[str, str], *, now: datetime, names: tuple[str, ...] = RESET_HEADERS
 ) -> datetime | None:
-    """Return the latest moment that any of the headers names: coming back too early costs another refusal."""
+    """Return the latest time that any of the headers names: retrying too early is refused again."""
     moments = [parse_reset(headers[name], now=now) for name in names if name in headers]
     return max((moment for moment in moments if moment is not None), default=None)
 

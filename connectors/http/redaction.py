@@ -1,4 +1,4 @@
-"""Take secrets out of everything that leaves a connector: messages, log lines."""
+"""Remove secrets from everything that leaves a connector: error messages and log lines."""
 
 import logging
 import re
@@ -8,11 +8,11 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 REDACTED = "[redacted]"
-_SHORTEST_SECRET = 6  # anything shorter would blot out ordinary words
+_SHORTEST_SECRET = 6  # shorter values would also match ordinary words
 
-# Secrets that are not ours to know by value: a fresh token inside an answer that we could not read.
+# Secrets whose values we do not know, such as a new token in a response that could not be parsed.
 _PATTERNS = (
-    # These words are no tokens: "Invalid Bearer token" is a platform's reason, which its reader must see.
+    # These words are not tokens: "Invalid Bearer token" is an error message that must stay readable.
     re.compile(
         r"(?i)(?<=bearer )(?!(?:access|auth|authentication|authori[sz]ation|credentials?|header|is|scheme|tokens?|was)"
         r"(?![\w.~+/=-]))[^\s\"',]+"
@@ -26,14 +26,14 @@ _PATTERNS = (
         r'(?i)(?<="access_token":)\s*"[^"]*"|(?<="refresh_token":)\s*"[^"]*"'
         r'|(?<="accessJwt":)\s*"[^"]*"|(?<="refreshJwt":)\s*"[^"]*"|(?<="password":)\s*"[^"]*"'
     ),
-    re.compile(r"(?<=upload_id=)[^&\s\"']+"),  # whoever knows a session can fill it
-    re.compile(r"(?<=/bot)[0-9]{5,}:[A-Za-z0-9_-]{20,}"),  # Telegram's addresses hold the token
+    re.compile(r"(?<=upload_id=)[^&\s\"']+"),  # anyone who knows an upload session can write to it
+    re.compile(r"(?<=/bot)[0-9]{5,}:[A-Za-z0-9_-]{20,}"),  # Telegram's URLs contain the token
     re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"),
 )
 
 
 def redact(text: str, secrets: Iterable[SecretStr | None] = ()) -> str:
-    """Return `text` without the values of `secrets` (plain or URL-encoded) and whatever looks like a token."""
+    """Return `text` without the values of `secrets` (plain or URL-encoded) and other likely tokens."""
     values = {item.get_secret_value() for item in secrets if item is not None}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= _SHORTEST_SECRET:
@@ -44,10 +44,10 @@ def redact(text: str, secrets: Iterable[SecretStr | None] = ()) -> str:
 
 
 class RedactingFilter(logging.Filter):
-    """Redact log records: httpx logs whole addresses, and one of Instagram's carries its token."""
+    """Redact log records: httpx logs full URLs, and one of Instagram's contains its token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record in place; never drop it."""
+        """Redact the record in place; never drop it."""
         message = record.getMessage()
         clean = redact(message)
         if clean != message:

@@ -1,4 +1,4 @@
-"""Limits and abilities of Instagram as data. Sources are named in `connectors.instagram.connector`."""
+"""Limits and features of Instagram as data. Sources are named in `connectors.instagram.connector`."""
 
 from datetime import timedelta
 

@@ -1,9 +1,9 @@
-"""Instagram (API with Instagram Login): media containers, published in a second step; tokens of 60 days.
+"""Instagram (API with Instagram Login): media containers, published in a second step; 60-day tokens.
 
 Sources: meta/IG*ForIGOnlyAPI.json (edges, parameters, fields), developers.facebook.com (statuses of a
-container, error codes). A container says whether it was published, and expires unpublished after 24 hours:
-that is how an ambiguous publish is found out. Instagram's `views` count displays of a photo and plays of a
-video alike: they are neither impressions nor video views, so they stay in `raw`.
+container, error codes). A container reports whether it was published, and expires unpublished after 24 hours:
+this determines the outcome of an ambiguous publish. Instagram's `views` counts displays of a photo and plays
+of a video together: neither impressions nor video views, so it stays in `raw`.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,10 @@ class InstagramConnector:
         self._containers = Containers(self._api, self._context, LABEL, VERSION, "status_code")
 
     async def verify(self) -> VerifiedAccount:
-        """GET /me. A token whose end is not known is planned for renewal in a day: only that tells its end."""
+        """GET /me.
+
+        A token with unknown expiry is scheduled for a refresh in a day: only a refresh reports the expiry.
+        """
         user = await self._read_user()
         credentials = plan_renewal(self.account.credentials, self._context.clock())
         return VerifiedAccount(
@@ -89,7 +92,7 @@ class InstagramConnector:
         return await self._api.read(f"{VERSION}/me", parse_user, params={"fields": fields})
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """Create the container (once), wait for it, publish it, then comment; each step kept in the state."""
+        """Create the container (once), wait for it, publish it, then comment. Each step is saved."""
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -110,7 +113,7 @@ class InstagramConnector:
         return await create_container(self._containers, await self._user_id(), progress.request.content)
 
     async def _read_receipt(self, media_id: str) -> SentPart:
-        """Read permalink and time; the post is out whether or not this works."""
+        """Read permalink and time; the post is published whether or not this succeeds."""
         now = self._context.clock()
         try:
             return await self._api.read(
@@ -120,10 +123,10 @@ class InstagramConnector:
                 attempts=1,
             )
         except ConnectorError:
-            return SentPart(media_id, None, now)  # a missing permalink must not make a post seem unsent
+            return SentPart(media_id, None, now)  # a missing permalink must not make a post look unsent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Ask the container, then the account's media; with a first comment, look for that too."""
+        """Check the container, then the account's media; with a first comment, check that too."""
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
@@ -133,7 +136,7 @@ class InstagramConnector:
             return choose(LABEL, part, progress, comments)
         container = progress.extra.get("container_id")
         if container is None and not progress.request.sent_elsewhere:
-            return None  # the container is saved before it is published: none, so nothing was
+            return None  # the container is saved before it is published: without one, nothing was published
         candidates = await self._list_candidates(progress.request)
         status = None if container is None else await self._containers.read_status(container)
         return settle(status, LABEL, part, progress, candidates)
@@ -155,7 +158,7 @@ class InstagramConnector:
         return parse_account_metrics(await self._read_user(), captured_at)
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 100 media. Without metrics: the listing knows likes and comments only."""
+        """One page of up to 100 media. Without metrics: the listing has likes and comments only."""
         items, following = await list_page(self._api, await self._user_id(), since, cursor)
         posts = tuple(parse_listed(item) for item in items)
         if posts and posts[-1].published_at < since:
@@ -163,7 +166,7 @@ class InstagramConnector:
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
 
     async def refresh_token(self) -> Credentials | None:
-        """GET /refresh_access_token. The token itself is renewed for 60 days; one past its end cannot be."""
+        """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""
         old, now = self.account.credentials, self._context.clock()
         new = await renew_token(self._api, "ig_refresh_token", old, now)
         self._use(replace(self.account, credentials=new))

@@ -1,4 +1,4 @@
-"""Instagram's first step: containers that hold the media until they are published.
+"""Instagram containers: created first, they hold the media until published.
 
 Source: meta/IGUserForIGOnlyAPI.json (edge media).
 """
@@ -10,7 +10,10 @@ from connectors.types import Media, PostContent
 
 
 async def create_container(containers: Containers, user_id: str, content: PostContent) -> str:
-    """Create what the post needs (for several images: one container each, then the carousel); return its id."""
+    """Create the containers of a post; return the id to publish.
+
+    For several images: one container each, then the carousel.
+    """
     path, caption = f"{containers.version}/{user_id}/media", compose_text(content)
 
     async def create(form: dict[str, str]) -> str:

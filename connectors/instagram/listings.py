@@ -1,6 +1,7 @@
-"""An account's own lists, page by page: its media, and the comments below one; and which of them is ours.
+"""Paginated lists of an account: its media and the comments on a medium, matched with a publication.
 
-Source: meta/IGUserForIGOnlyAPI.json (edge media), meta/IGMediaForIGOnlyAPI.json (edge comments), meta/IGComment.json.
+Source: meta/IGUserForIGOnlyAPI.json (edge media), meta/IGMediaForIGOnlyAPI.json (edge comments),
+meta/IGComment.json.
 """
 
 from datetime import datetime
@@ -16,14 +17,14 @@ from connectors.meta.api import parse_time
 from connectors.parts import SentPart
 
 _PAGE = 100
-_COMMENTS = 50  # the most that one page of comments holds
+_COMMENTS = 50  # the maximum page size of comments
 _POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp,children"
 
 
 async def list_page(
     api: PlatformApi, user_id: str, since: datetime, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read one page of the account's media, newest first, and the cursor of the next; None = the end."""
+    """Read one page of the account's media, newest first, and the cursor of the next page; None = the end."""
     params = {"fields": _POST_FIELDS, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
     if cursor:
         params["after"] = cursor
@@ -44,7 +45,7 @@ async def list_candidates(api: PlatformApi, user_id: str, request: PublishReques
 
 
 async def list_comments(api: PlatformApi, username: str | None, media_id: str) -> list[Candidate]:
-    """Return the account's own comments below a post, however many others wrote since."""
+    """Return the account's own comments on a post, however many others commented since."""
     mine, cursor = (username or "").lstrip("@").lower(), None
     own: list[Candidate] = []
     while True:

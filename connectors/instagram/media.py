@@ -1,4 +1,4 @@
-"""What Instagram answers, read from plain JSON: accounts, media, insights, and its error object.
+"""Parse Instagram's responses: accounts, media, insights, and errors.
 
 Sources: meta/IG*ForIGOnlyAPI.json (fields), developers.facebook.com (error codes of the Graph API).
 """
@@ -18,25 +18,25 @@ from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, Pos
 
 INSIGHTS = ("views", "reach", "likes", "comments", "shares", "saved", "total_interactions")
 COLUMNS = {"reach": "reach", "likes": "likes", "comments": "comments", "shares": "shares", "saved": "saves"}
-"""Which of the insights are metrics of ours; the others stay in `raw`."""
+"""Mapping of insights to our metrics; the others stay in `raw`."""
 # Codes of the Graph API's error object.
 _NOT_READY = "9007/2207027"
 _CONTAINER = frozenset({24, 9007})
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Say what an error object means for the caller; a container has refusals of its own."""
+    """Map an error object to a connector error, including container errors."""
     code, name = read_error(refusal)
     if refusal.purpose == "publish" and name == _NOT_READY:
         return UnavailableError(refusal.message, status=refusal.status, platform_code=name)
     if refusal.purpose == "publish" and code in _CONTAINER:
-        # The container is expired, or was published by an earlier attempt. Its status tells which.
+        # The container expired or was published by an earlier attempt. Its status tells which.
         return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=name)
     return graph_api.explain(refusal)
 
 
 def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> AccountMetrics:
-    """Read an account's counters."""
+    """Read an account's metrics."""
     names = ("followers_count", "follows_count", "media_count")
     raw = {name: user[name] for name in names if name in user}
     followers, following, posts = (read_count(raw.get(name)) for name in names)
@@ -44,13 +44,13 @@ def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> Acc
 
 
 def parse_user(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """Read the account; some answers wrap it in {data: [..]}."""
+    """Read the account; some responses wrap it in {data: [..]}."""
     user = body["data"][0] if isinstance(body.get("data"), list) else body
     return {"username": user["username"], **user}
 
 
 def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of media and the cursor of the next, which is there only where `next` is."""
+    """Read a page of media and the cursor of the next page, which exists only if `next` is present."""
     items = [
         {**item, "id": str(item["id"]), "caption": item.get("caption") or ""} for item in parse_data(body)
     ]
@@ -60,7 +60,7 @@ def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: A
 
 
 def parse_comments(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of comments and the cursor of the next."""
+    """Read a page of comments and the cursor of the next page."""
     items = [{**item, "id": str(item["id"]), "text": item.get("text") or ""} for item in parse_data(body)]
     for item in items:
         parse_time(item["timestamp"])
@@ -76,7 +76,7 @@ def parse_listed(item: dict[str, Any]) -> ListedPost:
 
 
 def parse_candidate(item: dict[str, Any]) -> Candidate:
-    """Read a media object of a listing as one that may be ours."""
+    """Return a listed media object as a candidate for matching."""
 
     def shows(media: Sequence[Media]) -> bool:
         match item.get("media_type"):
@@ -92,6 +92,6 @@ def parse_candidate(item: dict[str, Any]) -> Candidate:
 
 
 def parse_metrics(media_id: str, values: Mapping[str, int], captured_at: datetime) -> PostMetrics:
-    """Put insights into our columns; what was refused or not asked for stays None."""
+    """Map insights to our columns; a rejected or unrequested metric stays None."""
     columns = {column: values.get(name) for name, column in COLUMNS.items()}
     return PostMetrics(media_id, captured_at, raw=dict(values), **columns)

@@ -1,4 +1,4 @@
-"""Limits and abilities of LinkedIn as data. Sources are named in `connectors.linkedin.connector`."""
+"""Limits and features of LinkedIn as data. Sources are named in `connectors.linkedin.connector`."""
 
 from datetime import timedelta
 

@@ -1,9 +1,10 @@
-"""LinkedIn: members and organization pages through the versioned REST API; posts, a first comment, statistics.
+"""LinkedIn members and organization pages through the versioned REST API: posts, first comment, statistics.
 
-Sources: learn.microsoft.com/linkedin (Posts, Images, Videos, Comments, Organization Share Statistics, Member Post
-Statistics, refresh tokens), read as published for versions 2025-01 to 2026-03; LinkedIn has no machine-readable
-contract. There is no idempotency key. Reading a member's own posts needs a scope that few apps are granted: where
-it is missing, an ambiguous publish cannot be found out, and statistics stay None.
+Sources: learn.microsoft.com/linkedin (Posts, Images, Videos, Comments, Organization Share Statistics, Member
+Post Statistics, refresh tokens), as published for versions 2025-01 to 2026-03; LinkedIn has no
+machine-readable contract. There is no idempotency key. Reading a member's own posts needs a scope that few
+apps are granted: without it, the outcome of an ambiguous publish cannot be determined, and statistics stay
+None.
 """
 
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ class LinkedInConnector:
     def _use(self, account: Account) -> None:
         settings = self._context.settings
         auth = LinkedInAuth(account.credentials.access_token, settings.linkedin_version)
-        # LinkedIn tells an expired token from a revoked one; only a refresh token can mend it.
+        # LinkedIn distinguishes expired from revoked tokens; only a refresh token can replace an expired one.
         may_mend = account.credentials.refresh_token is not None
         self.account = account
         self._api, bare = (
@@ -76,12 +77,12 @@ class LinkedInConnector:
         )
         self._uploads = LinkedInUploads(self._api, bare, self._context)
 
-    # -- who is it
+    # -- account
 
     async def verify(self) -> VerifiedAccount:
         """GET /rest/organizations/{id} for the handle urn:li:organization:{id}, else GET /v2/userinfo.
 
-        A refresh token whose access token's end is not known is planned to be used in a day.
+        A refresh token whose access token has an unknown expiry is scheduled for use in a day.
         """
         named = self.account.external_id or self.account.handle or ""
         if named.startswith(ORGANIZATION):
@@ -104,7 +105,7 @@ class LinkedInConnector:
             await self.verify()
         return self.account.external_id
 
-    # -- publishing and finding out
+    # -- publishing and look-up
 
     async def _posts(self) -> LinkedInPosts:
         return LinkedInPosts(self._api, self._uploads, await self._author(), self._context.clock)
@@ -128,7 +129,7 @@ class LinkedInConnector:
             ) from None
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 100 posts, last changed first. Without metrics: the listing carries none."""
+        """One page of up to 100 posts, last changed first. Without metrics: the listing has none."""
         start, _, before = (cursor or "0").partition(" ")
         posts, following = await (await self._posts()).list_page(int(start), before)
         listed = tuple(parse_listed(post) for post in posts if is_own_words(post))
@@ -139,12 +140,13 @@ class LinkedInConnector:
             None if following is None else f"{following} {posts[0]['id']}",
         )
 
-    # -- numbers
+    # -- metrics
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """Read organizationalEntityShareStatistics in batches, or memberCreatorPostAnalytics number by number.
+        """Read organizationalEntityShareStatistics in batches, or memberCreatorPostAnalytics per metric.
 
-        What is left out of an answer is looked up: only a post that LinkedIn calls unknown counts as deleted.
+        A post missing from a response is looked up: it counts as deleted only if LinkedIn reports it as
+        unknown.
         """
         if not external_ids:
             return MetricsBatch(())
@@ -189,14 +191,14 @@ class LinkedInConnector:
     async def refresh_token(self) -> Credentials | None:
         """POST /oauth/v2/accessToken at www.linkedin.com. None where LinkedIn granted no refresh token."""
         settings = self._context.settings
-        door = self._context.api(
+        api = self._context.api(
             self.account,
             label=LABEL,
             base_url=settings.linkedin_oauth_base_url,
             auth=httpx.Auth(),
             explain=explain,
         )
-        new = await renew(door, settings, self.account.credentials, now=self._context.clock())
+        new = await renew(api, settings, self.account.credentials, now=self._context.clock())
         if new is not None:
             self._use(replace(self.account, credentials=new))
         return new

@@ -1,7 +1,7 @@
-"""Give images and videos to LinkedIn: initialize, PUT the bytes as a stream, finalize, wait for a video.
+"""Upload images and videos to LinkedIn: initialize, PUT the bytes as a stream, finalize, wait for a video.
 
-Sources: learn.microsoft.com/linkedin, "Images API" and "Videos API" (li-lms-2025-01). Nothing is put before the
-world by an upload. The address to PUT to is LinkedIn's choice; only its own servers are shown the token.
+Sources: learn.microsoft.com/linkedin, "Images API" and "Videos API" (li-lms-2025-01). An upload publishes
+nothing. LinkedIn chooses the URL to PUT to; the token is sent only to LinkedIn's own servers.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _WAITING = frozenset({"PROCESSING", "WAITING_UPLOAD"})
 
 
 class LinkedInUploads:
-    """Uploads for one account. `api` speaks to LinkedIn, `bare` to whole addresses with the token."""
+    """Uploads for one account. `api` sends requests to LinkedIn, `bare` to full URLs with the token."""
 
     def __init__(self, api: PlatformApi, bare: PlatformApi, context: ConnectorContext) -> None:
         self._api = api
@@ -28,7 +28,7 @@ class LinkedInUploads:
         self._context = context
 
     async def upload(self, item: Media, owner: str) -> dict[str, str]:
-        """Fetch one media item and give it to LinkedIn; return what names it in a post."""
+        """Download one media item and upload it to LinkedIn; return its URN for the post."""
         limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
         async with self._context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
             send = self._upload_video if item.kind == "video" else self._upload_image
@@ -74,7 +74,7 @@ class LinkedInUploads:
         return urn
 
     async def _put(self, url: str, media: FetchedMedia, start: int, size: int) -> str:
-        """PUT `size` bytes from `start` on; return the tag that LinkedIn gives them."""
+        """PUT `size` bytes from `start`; return the tag in LinkedIn's response."""
         host = urlsplit(url).hostname or ""
         ours = urlsplit(self._context.settings.linkedin_base_url).hostname
         if host != ours and not host.endswith(".linkedin.com"):
@@ -99,7 +99,7 @@ class LinkedInUploads:
             except GiveUpError as error:
                 if error.platform_code != DENIED:
                     raise
-                return  # an app that may not look must do without: LinkedIn shows the post once it is ready
+                return  # an app without read access cannot check the video
             if status == "PROCESSING_FAILED":
                 raise ContentRejectedError(f"{LABEL} could not process the video: try another file or format")
             if status not in _WAITING:

@@ -1,7 +1,7 @@
-"""How a post gets to LinkedIn, and how its outcome is found out: by reading, or by the duplicate that it names.
+"""Publish posts on LinkedIn and determine their outcome: by reading, or by the URN in a duplicate error.
 
-Sources: learn.microsoft.com/linkedin, "Posts API" and "Comments API" (li-lms-2025-01). The answer to a duplicate, 422
-with the URN in its message, is reported by third parties.
+Sources: learn.microsoft.com/linkedin, "Posts API" and "Comments API" (li-lms-2025-01). The response to a
+duplicate, 422 with the URN in its message, is reported by third parties.
 """
 
 from collections.abc import AsyncIterator
@@ -37,10 +37,10 @@ _DISTRIBUTION = {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPa
 
 
 class LinkedInPosts:
-    """Sends, looks for and lists the posts of one author."""
+    """Sends, looks up and lists the posts of one author."""
 
     def __init__(self, api: PlatformApi, uploads: LinkedInUploads, author: str, clock: Clock) -> None:
-        """Keep the author's URN; `clock` (UTC) dates what LinkedIn does not date."""
+        """Keep the author's URN; `clock` (UTC) gives the time where LinkedIn gives none."""
         self._api = api
         self._uploads = uploads
         self._author = author
@@ -74,7 +74,7 @@ class LinkedInPosts:
         return self._sent(urn, self._clock())
 
     async def _upload_media(self, progress: Progress) -> list[dict[str, str]]:
-        """Upload once: what is uploaded already serves every further attempt."""
+        """Upload once: every further attempt reuses the upload."""
         media: list[dict[str, str]] | None = progress.extra.get("media")
         if media is None:
             media = [
@@ -84,10 +84,10 @@ class LinkedInPosts:
         return media
 
     async def _judge_duplicate(self, error: OutcomeUnknownError, progress: Progress) -> SentPart:
-        """Tell our own post from an older one with the same words, by the URN that LinkedIn names.
+        """Tell our own post from an older one with the same text, by the URN in LinkedIn's error.
 
-        Its number tells when it was made. LinkedIn is known to name posts that nobody can see: such a one is
-        looked for again, and in the end left to a person.
+        The URN's number contains the creation time. LinkedIn is known to name posts that nobody can see: such
+        a post is looked up again, and in the end left to a person.
         """
         request = progress.request
         urn = find_post_urn(error.message)
@@ -107,7 +107,7 @@ class LinkedInPosts:
         return self._sent(urn, made)
 
     async def is_gone(self, urn: str) -> bool:
-        """Tell whether LinkedIn knows no such post (any more); a post that we may not read is there."""
+        """Return whether LinkedIn reports the post as unknown. A post that we may not read exists."""
         try:
             await self._api.read(f"/rest/posts/{quote(urn, safe='')}", lambda body: str(body["id"]))
         except GiveUpError as error:
@@ -121,7 +121,7 @@ class LinkedInPosts:
         return SentPart(urn, build_permalink(urn), moment)
 
     async def look(self, part: Part, progress: Progress) -> SentPart | None:
-        """Read the author's posts since the first attempt, and the comments below the post."""
+        """Read the author's posts since the first attempt, and the comments on the post."""
         post = progress.parent_of(part)
         if post is not None:
             return choose(LABEL, part, progress, [item async for item in self._list_comments(post)])
@@ -132,18 +132,18 @@ class LinkedInPosts:
                 partial(shows, found),
             )
             async for found in self._list_since(window_start(progress.request))
-            if not found.get("reshareContext")  # passed on from somebody else
+            if not found.get("reshareContext")  # a repost of somebody else's post
         ]
         sent = choose(LABEL, part, progress, candidates)
         if sent is not None:
             return sent
         if progress.extra.get("duplicate"):
-            # Sending again would meet the same refusal: better keep looking, and let a person decide.
+            # Sending again would be rejected the same way: keep looking it up, then let a person decide.
             raise UnavailableError(f"{LABEL} refuses this text as a duplicate, yet lists no such post so far")
         return None
 
     async def _list_comments(self, post: SentPart) -> AsyncIterator[Candidate]:
-        """Yield what the author wrote below the post, however many others wrote since."""
+        """Yield the author's comments on the post, however many others commented since."""
         path, start, before = f"/rest/socialActions/{quote(post.id, safe='')}/comments?count={_PAGE}", 0, ""
         while True:
             comments = await self._api.read(f"{path}&start={start}", parse_elements)
@@ -170,13 +170,16 @@ class LinkedInPosts:
                 return
 
     async def list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
-        """Read one page, last changed first, and where the next starts; `before`: first id of the page before."""
+        """Read one page, last changed first, and the start of the next.
+
+        `before`: first id of the previous page.
+        """
         author = quote(self._author, safe="")
         path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=LAST_MODIFIED"
         posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
         if posts and str(posts[0]["id"]) == before:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         if posts and modified_at(posts[0]) < modified_at(posts[-1]):
-            # Whoever stops at the first old post would miss the new ones, and send one of them again.
+            # Stopping at the first old post would miss newer ones, and send one of them again.
             raise UnavailableError(f"{LABEL} lists the oldest posts first: its listing cannot be trusted now")
         return posts, following

@@ -1,4 +1,4 @@
-"""What LinkedIn answers, read from plain JSON and headers, and its errors.
+"""Parse LinkedIn's responses, headers and errors.
 
 Sources: learn.microsoft.com/linkedin (Posts API, Comments API, Organization Share Statistics, Member Post
 Statistics, error handling). Error body: {status, code, message, serviceErrorCode, errorDetails}.
@@ -30,7 +30,7 @@ from connectors.linkedin.text import unescape_little
 from connectors.types import ContentKind, Credentials, ListedPost, Media, PostMetrics
 
 DUPLICATE, DENIED, GONE = "DUPLICATE_POST", "ACCESS_DENIED", "NOT_FOUND"
-"""Platform codes on which the connector decides."""
+"""Platform codes that the connector handles."""
 ORGANIZATION = "urn:li:organization:"
 PERSON = "urn:li:person:"
 ORGANIZATION_COUNTS = {
@@ -49,14 +49,14 @@ MEMBER_COUNTS = {
     "RESHARE": "shares",
     "POST_SAVE": "saves",
 }
-"""Which of LinkedIn's numbers are metrics of ours. Reactions of every sort are likes."""
+"""Mapping of LinkedIn's statistics to our metrics. Reactions of every kind are likes."""
 _VERSION_OVER = 426  # NONEXISTENT_VERSION: "Requested version 20250501 is not active"
 _CODE = re.compile(r"[A-Z_]{1,60}")
 _POST_URN = re.compile(r"urn:li:(?:share|ugcPost):(\d{8,20})")
 
 
 class LinkedInAuth(BearerAuth):
-    """The token, and the two headers that every versioned request carries."""
+    """The token, and the two headers that every versioned request needs."""
 
     def __init__(self, token: SecretStr, version: str) -> None:
         super().__init__(token)
@@ -70,21 +70,21 @@ class LinkedInAuth(BearerAuth):
 
 
 def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | None:
-    """Say what a refusal means for the caller."""
+    """Map an error to a connector error."""
     body = refusal.body if isinstance(refusal.body, dict) else {}
     code = str(body.get("code") or "")
     if not _CODE.fullmatch(code):
-        code = ""  # whatever does not look like a code may be anything, a token too
+        code = ""  # not an error code: it may be anything, even a token
     if refusal.status == 401:
         expired = may_mend and not code.startswith("REVOKED")
         return ReauthenticateError(refusal.message, expired=expired, status=401, platform_code=code)
     if refusal.status == 403:
-        # Also where only reading is refused: that needs scopes which many apps are not granted.
+        # Also returned where only reading is forbidden: it needs scopes that many apps are not granted.
         return PermissionMissingError(refusal.message, status=403, platform_code=DENIED)
     if refusal.status == 404 and body.get("status") == 404:
         return GiveUpError(refusal.message, status=404, platform_code=GONE)
     if refusal.status == _VERSION_OVER:
-        # All accounts stand still until the setting is brought up to date, and lose nothing by it.
+        # All accounts pause until the setting is updated, and nothing is lost.
         return RateLimitedError(
             f"{refusal.message}: set SOCIALFLOW_LINKEDIN_VERSION to a version that LinkedIn still keeps",
             scope="app",
@@ -94,7 +94,7 @@ def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | Non
     if refusal.status == 429:
         return _explain_rate_limit(refusal)
     if refusal.purpose == "publish" and _is_duplicate(body):
-        # It may be out from an earlier attempt: the address in the message tells.
+        # It may have been published by an earlier attempt: the URN in the message tells.
         return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=DUPLICATE)
     return None
 
@@ -108,7 +108,7 @@ def _is_duplicate(body: Mapping[str, Any]) -> bool:
 
 
 def _explain_rate_limit(refusal: Refusal) -> RateLimitedError:
-    """Read the throttle: "... throttle APPLICATION DAY limit ...". Daily limits end at midnight UTC."""
+    """Parse the rate limit: "... throttle APPLICATION DAY limit ...". Daily limits reset at midnight UTC."""
     retry_at = refusal.retry_at
     if retry_at is None and " DAY " in refusal.message:
         midnight = refusal.received_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -118,13 +118,13 @@ def _explain_rate_limit(refusal: Refusal) -> RateLimitedError:
 
 
 def find_post_urn(message: str) -> str | None:
-    """Return the first post that an error message names: "Content is a duplicate of urn:li:share:7"."""
+    """Return the first post named in an error message: "Content is a duplicate of urn:li:share:7"."""
     found = _POST_URN.search(message)
     return found.group() if found else None
 
 
 def time_of(urn: str) -> datetime | None:
-    """Return when a post was made, as its number tells: its upper bits count milliseconds since 1970.
+    """Return when a post was created, from its number: the upper bits count milliseconds since 1970.
 
     Not documented; true of every post that third parties report. None for a URN without such a number.
     """
@@ -136,18 +136,18 @@ def time_of(urn: str) -> datetime | None:
 
 
 def build_permalink(urn: str) -> str:
-    """Return the address at which a post is shown."""
+    """Return the URL of a post."""
     return f"https://www.linkedin.com/feed/update/{urn}/"
 
 
 def _read_created(headers: httpx.Headers, content: bytes) -> str:
     if content:
-        orjson.loads(content)  # half an answer proves nothing
+        orjson.loads(content)  # an incomplete response proves nothing
     return headers["x-restli-id"]
 
 
 parse_created = HeaderParse(_read_created)
-"""Reads the id of what was created: LinkedIn says it in the header x-restli-id."""
+"""Parser for the id of a created object, which LinkedIn returns in the header x-restli-id."""
 
 
 def parse_elements(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
@@ -158,7 +158,7 @@ def parse_elements(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
 
 
 def parse_page(body: Any, start: int, size: int) -> tuple[list[dict[str, Any]], int | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts and where the next one starts; None = the end."""
+    """Read a page of posts and the start of the next page; None = the end."""
     posts = parse_elements(body)
     for post in posts:
         published_at(post)
@@ -169,12 +169,12 @@ def parse_page(body: Any, start: int, size: int) -> tuple[list[dict[str, Any]], 
 
 
 def published_at(post: Mapping[str, Any]) -> datetime:
-    """Return when a post went out (UTC); the API counts milliseconds."""
+    """Return when a post was published (UTC); the API uses milliseconds."""
     return datetime.fromtimestamp(int(post.get("publishedAt") or post["createdAt"]) / 1000, UTC)
 
 
 def modified_at(post: Mapping[str, Any]) -> datetime:
-    """Return when a post was last changed (UTC), by which LinkedIn sorts; never before it went out."""
+    """Return when a post was last changed (UTC), LinkedIn's sort key; never before it was published."""
     return max(published_at(post), datetime.fromtimestamp(int(post.get("lastModifiedAt") or 0) / 1000, UTC))
 
 
@@ -185,12 +185,12 @@ def parse_listed(post: Mapping[str, Any]) -> ListedPost:
 
 
 def is_own_words(post: Mapping[str, Any]) -> bool:
-    """Tell a post from somebody else's that was passed on without a word."""
+    """Return whether a post is a plain repost of somebody else's."""
     return not post.get("reshareContext") or bool(post.get("commentary"))
 
 
 def shows(post: Mapping[str, Any], media: Sequence[Media]) -> bool:
-    """Tell whether a post carries as many images or videos, and of the same sort."""
+    """Return whether a post has as many images or videos, of the same kind."""
     content = post.get("content") or {}
     if "multiImage" in content:
         return len(media) > 1 and len(content["multiImage"].get("images") or ()) == len(media)
@@ -210,7 +210,7 @@ def _kind(post: Mapping[str, Any], text: str) -> ContentKind:
 
 
 def parse_statistics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noqa: ANN401 - JSON
-    """Read organizationalEntityShareStatistics: one element a post that has any."""
+    """Read organizationalEntityShareStatistics: one element per post that has any."""
     found = []
     for element in parse_elements(body):
         urn = element.get("share") or element.get("ugcPost")
@@ -222,7 +222,7 @@ def parse_statistics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # 
 
 
 def parse_count(body: Any) -> int | None:  # noqa: ANN401 - JSON
-    """Read memberCreatorPostAnalytics: the total, None where LinkedIn has none (no element, or -1)."""
+    """Read memberCreatorPostAnalytics: the total, None if LinkedIn has none (no element, or -1)."""
     elements = parse_elements(body)
     count = int(elements[0]["count"]) if elements else -1
     return None if count < 0 else count
@@ -236,7 +236,7 @@ def parse_followers(body: Any) -> int:  # noqa: ANN401 - JSON
 
 
 def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, expires_in, refresh_token}; what is not sent anew is carried over."""
+    """Read {access_token, expires_in, refresh_token}; values that were not resent are carried over."""
     seconds, refresh = body.get("expires_in"), body.get("refresh_token")
     return replace(
         old,

@@ -1,8 +1,8 @@
-"""How posts are doing on LinkedIn: batches for a page, number by number for a member.
+"""Metrics of LinkedIn posts: in batches for a page, metric by metric for a member.
 
-Sources: learn.microsoft.com/linkedin, "Organization Share Statistics" (li-lms-2025-11; lifetime counters, organic
-only, of the last 12 months) and "Member Post Statistics" (li-lms-2026-03, scope r_member_postAnalytics). How many
-posts one request may name is not documented.
+Sources: learn.microsoft.com/linkedin, "Organization Share Statistics" (li-lms-2025-11; lifetime counters,
+organic only, of the last 12 months) and "Member Post Statistics" (li-lms-2026-03, scope
+r_member_postAnalytics). The maximum number of posts per request is not documented.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _UGC_POST = "urn:li:ugcPost:"
 async def fetch_page_statistics(
     api: PlatformApi, page: str, urns: Sequence[str], *, batch: int, captured_at: datetime
 ) -> list[PostMetrics]:
-    """Read the counters of a page's posts; LinkedIn leaves out posts that have none."""
+    """Read the metrics of a page's posts; LinkedIn omits posts without any."""
     owner = quote(page, safe="")
     path = f"/rest/organizationalEntityShareStatistics?q=organizationalEntity&organizationalEntity={owner}"
     shares = [urn for urn in urns if not urn.startswith(_UGC_POST)]
@@ -39,9 +39,10 @@ async def fetch_page_statistics(
 async def fetch_member_statistics(
     api: PlatformApi, urn: str, refused: set[str], *, captured_at: datetime
 ) -> PostMetrics | None:
-    """Read a member's post, one request a number; None where LinkedIn has nothing on it: it may be gone.
+    """Read a member's post, one request per metric; None if LinkedIn has no data on it: it may be gone.
 
-    What the app may not read, or this version does not know, stays None and is added to `refused`.
+    A metric that the app may not read, or that this version does not know, stays None and is added to
+    `refused`.
     """
     entity = f"({'ugc' if urn.startswith(_UGC_POST) else 'share'}:{quote(urn, safe='')})"
     path = f"/rest/memberCreatorPostAnalytics?q=entity&entity={entity}&aggregation=TOTAL"

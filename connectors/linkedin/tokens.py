@@ -1,4 +1,4 @@
-"""Renew LinkedIn's tokens, for apps that LinkedIn approved for refresh tokens (365 days from the sign-in).
+"""Refresh LinkedIn's tokens, for apps that LinkedIn approved for refresh tokens (365 days from sign-in).
 
 Source: learn.microsoft.com/linkedin, "Refresh Tokens with OAuth 2.0".
 """
@@ -15,9 +15,9 @@ from connectors.types import Credentials
 
 
 async def renew(
-    door: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
+    api: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
 ) -> Credentials | None:
-    """POST /oauth/v2/accessToken. None without a refresh token; ReauthenticateError where it was refused."""
+    """POST /oauth/v2/accessToken. None without a refresh token; ReauthenticateError if it was rejected."""
     if old.refresh_token is None:
         return None
     if not settings.linkedin_client_id or settings.linkedin_client_secret is None:
@@ -32,7 +32,7 @@ async def renew(
         "client_secret": settings.linkedin_client_secret.get_secret_value(),
     }
     try:
-        return await door.prepare(
+        return await api.prepare(
             "POST", "/oauth/v2/accessToken", lambda body: parse_token(body, old, now), data=form
         )
     except (ContentRejectedError, ReauthenticateError) as error:

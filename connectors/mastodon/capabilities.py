@@ -1,4 +1,4 @@
-"""Limits and abilities of Mastodon as data. Sources are named in `connectors.mastodon.connector`."""
+"""Limits and features of Mastodon as data. Sources are named in `connectors.mastodon.connector`."""
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_mastodon

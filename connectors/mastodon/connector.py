@@ -1,10 +1,11 @@
-"""Mastodon and servers that speak its API: the account's own instance, tokens without an end.
+"""Mastodon and compatible servers, on the account's own instance, with tokens that do not expire.
 
 Sources: mastodon/schema.json 4.7.0 (paths, names), docs.joinmastodon.org (rate limits, Idempotency-Key),
-tries against real and compatible servers. A repeated Idempotency-Key answers the first status for about an
-hour; compatible servers ignore the key, answer plain text, and lack `GET /api/v1/statuses` (404 or 405).
-Mastodon reports no impressions, reach, clicks or bookmarks: those stay None. Before the due time a text is held to
-500 characters, Mastodon's default; the instance's own limits are read when it is sent (see mastodon_instance).
+tests against real and compatible servers. A repeated Idempotency-Key returns the first status for about an
+hour; compatible servers ignore the key, answer in plain text, and lack `GET /api/v1/statuses` (404 or 405).
+Mastodon reports no impressions, reach, clicks or bookmarks: those stay None. Before its due time a text is
+limited to 500 characters, Mastodon's default; the instance's own limits are read when it is sent (see
+connectors.mastodon.instance).
 """
 
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ from connectors.types import (
 
 _NOT_OFFERED = frozenset({403, 404, 405, 410, 501})
 _SOURCES = 10
-"""Sources read in one look: more unclaimed posts than that within minutes are a person's to sort out."""
+"""Maximum number of sources read per look-up: more unclaimed posts within minutes need a person."""
 
 
 class MastodonConnector:
@@ -83,7 +84,7 @@ class MastodonConnector:
         self._sources = True
 
     async def verify(self) -> VerifiedAccount:
-        """GET /api/v1/accounts/verify_credentials, and the instance's own text limit."""
+        """GET /api/v1/accounts/verify_credentials, and the instance's text limit."""
         user = await self._api.read("/api/v1/accounts/verify_credentials", parse_object)
         limits = await read_limits(self._api, self._context, self._base_url)
         return VerifiedAccount(
@@ -97,7 +98,7 @@ class MastodonConnector:
         )
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """POST /api/v1/statuses for each part, each with an Idempotency-Key of its own."""
+        """POST /api/v1/statuses for each part, each with its own Idempotency-Key."""
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -119,7 +120,7 @@ class MastodonConnector:
         return await self._api.publish("/api/v1/statuses", parse_sent, json=body, headers=headers)
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Read the account's statuses since the first attempt. The key is not spent again: it may be ignored."""
+        """Read the account's statuses since the first attempt. The key is not reused: it may be ignored."""
         since = window_start(request)
         statuses = [status async for status in list_since(self._api, await self._account_id(), since)]
 
@@ -141,7 +142,7 @@ class MastodonConnector:
         return await find_parts(request, look)
 
     async def _read_sources(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Put in what the authors wrote, where the server keeps that: GET /api/v1/statuses/{id}/source."""
+        """Replace texts by their source, where the server keeps it: GET /api/v1/statuses/{id}/source."""
         read: list[Candidate] = []
         for item in candidates:
             if not self._sources or len(read) >= _SOURCES:
@@ -160,10 +161,10 @@ class MastodonConnector:
     async def _drop_foreign(
         self, candidates: Sequence[Candidate], statuses: dict[str, dict[str, Any]]
     ) -> list[Candidate]:
-        """Leave out what another application published.
+        """Drop statuses published by other applications.
 
-        Only where the server is seen to tell them apart: one of the statuses must name this account's application.
-        Some servers name themselves as the application of every status.
+        Only if the server is seen to distinguish them: one of the statuses must name this account's
+        application. Some servers name themselves as the application of every status.
         """
         told = {key: parse_application(status.get("application")) for key, status in statuses.items()}
         if not any(told[item.sent.id] for item in candidates):
@@ -177,7 +178,7 @@ class MastodonConnector:
         return [item for item in candidates if told[item.sent.id] in {None, ours}]
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """GET /api/v1/statuses?id[]=, 20 a request; what is left out is asked for singly."""
+        """GET /api/v1/statuses?id[]=, 20 per request; missing statuses are requested one by one."""
         metrics: dict[str, PostMetrics] = {}
         deleted: set[str] = set()
         missing: set[str] = set()
@@ -195,9 +196,10 @@ class MastodonConnector:
                     elif same_id(one.external_id, post_id):
                         metrics[post_id] = replace(one, external_id=post_id)
                     else:
-                        missing.add(post_id)  # another status than the one that was asked for
+                        missing.add(post_id)  # a different status than requested
         if deleted:
-            # A broken proxy answers 404 to everything: only an instance that still knows us is believed.
+            # A broken proxy returns 404 for everything: believe it only if the instance still knows our
+            # account.
             await self.verify()
         return MetricsBatch(tuple(metrics.values()), frozenset(deleted), frozenset(missing))
 
@@ -212,7 +214,7 @@ class MastodonConnector:
         except GiveUpError as error:
             if error.status not in {404, 405}:
                 raise
-            self._batches = False  # a compatible server without this address: do not ask it again
+            self._batches = False  # a compatible server without this endpoint: do not call it again
             return []
 
     async def _fetch_one(self, post_id: str) -> PostMetrics | None:
@@ -222,7 +224,7 @@ class MastodonConnector:
                 f"/api/v1/statuses/{post_id}", lambda body: parse_metrics(body, captured_at)
             )
         except GiveUpError as error:
-            # Our own post is never hidden from us: not found means deleted.
+            # Our own post is always visible to us: not found means deleted.
             if error.status not in {404, 410}:
                 raise
             return None
@@ -235,7 +237,7 @@ class MastodonConnector:
         )
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 40 statuses with their counters; boosts and replies are left out."""
+        """One page of up to 40 statuses with their metrics; boosts and replies are left out."""
         captured_at = self._context.clock()
         statuses, following = await list_page(
             self._api, await self._account_id(), cursor, exclude_replies=True
@@ -246,7 +248,7 @@ class MastodonConnector:
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
 
     async def refresh_token(self) -> Credentials | None:
-        """Mastodon's tokens have no end."""
+        """Mastodon's tokens do not expire."""
         return None
 
     async def _account_id(self) -> str:
@@ -256,7 +258,7 @@ class MastodonConnector:
 
 
 def _answers(status: dict[str, Any], parent: str | None) -> bool:
-    """Tell whether the status stands where it should: alone, or below the status that it answers."""
+    """Return whether the status is at the right position: top level, or a reply to the right status."""
     answered = status.get("in_reply_to_id")
     if answered is None or parent is None:
         return answered is None and parent is None

@@ -1,9 +1,9 @@
-"""What an instance takes, by its own configuration, and a clear word where a post is over it.
+"""Limits of an instance, from its own configuration, with a clear error for a post that exceeds them.
 
-Source: mastodon/schema.json 4.7.0, GET /api/v2/instance (no token needed). Text limits differ: 500 is Mastodon's own
-default, many instances and compatible servers take more, few take less. The configuration is asked for only where a
-post may meet a limit (a text over the default, or media), so that a plain post leaves at its second; what the
-instance refuses all the same comes back in its own words.
+Source: mastodon/schema.json 4.7.0, GET /api/v2/instance (no token needed). Text limits differ: 500 is
+Mastodon's default, many instances and compatible servers allow more, few allow less. The configuration is
+read only if a post may reach a limit (a text over the default, or media), so that a plain post is sent on
+time. Whatever the instance still rejects is reported in its own words.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _MAX_AGE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class InstanceLimits:
-    """One instance's limits; those of Mastodon's own code where it does not say."""
+    """Limits of one instance; Mastodon's defaults where it does not report them."""
 
     text: int = DEFAULT_TEXT_LIMIT
     url_length: int = 23
@@ -38,7 +38,7 @@ class InstanceLimits:
     video_bytes: int = DEFAULT_VIDEO_BYTES
     alt_text: int = DEFAULT_ALT_TEXT_LIMIT
     known: bool = False
-    """Whether the instance said so: assumed limits refuse nothing."""
+    """Whether the instance reported them: assumed limits reject nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +65,27 @@ def parse_limits(body: Any) -> InstanceLimits:  # noqa: ANN401 - JSON
 
 
 def may_be_over(part: Part, media: tuple[Media, ...]) -> bool:
-    """Tell whether the part is worth a question about the limits."""
+    """Return whether the limits need to be checked for this part."""
     return bool(media) or count_mastodon(part.text) > DEFAULT_TEXT_LIMIT
 
 
 async def read_limits(api: PlatformApi, context: ConnectorContext, base_url: str) -> InstanceLimits:
-    """Return the instance's limits, at most a day old; the default ones where it will not tell."""
+    """Return the instance's limits, at most a day old; the defaults if it does not report them."""
     kept, now = context.cache.get(base_url), context.clock()
     if isinstance(kept, _Kept) and now - kept.read_at < _MAX_AGE:
         return kept.limits
     try:
         limits = await api.read("/api/v2/instance", parse_limits, attempts=1)
     except GiveUpError:
-        limits = InstanceLimits()  # a compatible server without this address: do not ask it again
+        limits = InstanceLimits()  # a compatible server without this endpoint: do not call it again
     except ConnectorError:
-        return InstanceLimits()  # the post itself is what counts: its own answer will tell
+        return InstanceLimits()  # not essential: the response to the post itself decides
     context.cache[base_url] = _Kept(limits, now)
     return limits
 
 
 def check_limits(limits: InstanceLimits, part: Part, media: tuple[Media, ...], *, host: str) -> None:
-    """Raise ContentRejectedError, with the remedy, for what the instance says that it does not take."""
+    """Raise ContentRejectedError, with the remedy, for everything over the instance's limits."""
     if not limits.known:
         return
     length = count_mastodon(part.text, url_length=limits.url_length)

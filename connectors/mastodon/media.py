@@ -16,7 +16,7 @@ from connectors.types import Media
 async def upload(
     api: PlatformApi, context: ConnectorContext, item: Media, limits: InstanceLimits, *, host: str
 ) -> str:
-    """Fetch one media item and give it to the instance; return the id to name in a status.
+    """Download one media item and upload it to the instance; return its id for the status.
 
     Raises UnavailableError after `processing_timeout`.
     """

@@ -1,6 +1,6 @@
-"""What Mastodon answers, read from plain JSON, and how one of its statuses is recognised as ours.
+"""Parse Mastodon's responses, and match statuses with a publication.
 
-Source: mastodon/schema.json 4.7.0. Compatible servers leave out what they do not know.
+Source: mastodon/schema.json 4.7.0. Compatible servers omit fields that they do not support.
 """
 
 import re
@@ -23,7 +23,7 @@ from connectors.http.client import Refusal
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
 
-# How servers word a token that no longer works, where they do not answer 401 (Takahe: 400 "Invalid Bearer token").
+# How servers word an invalid token if they do not answer 401 (Takahe: 400 "Invalid Bearer token").
 _BAD_TOKEN = re.compile(
     r"(?i)answered 4\d\d: (?:the )?(?:(?:invalid|expired|revoked|unknown|bad|missing) (?:oauth |bearer |access )*token"
     r"|(?:oauth |bearer |access )*token (?:is |was |has )?(?:been )?(?:invalid|expired|revoked|unknown|not valid))\b"
@@ -33,7 +33,7 @@ _VIDEOS, _NO_ANCHORS = frozenset({"video", "gifv"}), frozenset({"mention", "hash
 
 
 class _Links(HTMLParser):
-    """Collects where the author's links lead; mentions and hashtags are the server's own."""
+    """Collects the targets of the author's links; mentions and hashtags are added by the server."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -47,12 +47,12 @@ class _Links(HTMLParser):
 
 
 def parse_object(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """Read one object; whatever it is, it has an id."""
+    """Read one object, which must have an id."""
     return {"id": body["id"], **body}
 
 
 def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
-    """Read an account's counters."""
+    """Read an account's metrics."""
     names = ("followers_count", "following_count", "statuses_count")
     user = parse_object(body)
     raw = {name: user[name] for name in names if name in user}
@@ -76,7 +76,7 @@ def parse_sent(body: Any) -> SentPart:  # noqa: ANN401 - JSON
 
 
 def parse_metrics(status: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
-    """Read a status's counters. Shares = boosts + quotes; older servers count no quotes."""
+    """Read a status's metrics. Shares = boosts + quotes; older servers count no quotes."""
     names = ("favourites_count", "replies_count", "reblogs_count", "quotes_count")
     raw = {name: status[name] for name in names if name in status}
     likes, comments, boosts, quotes = (read_count(raw.get(name)) for name in names)
@@ -108,7 +108,7 @@ def parse_time(value: str) -> datetime:
 
 
 def parse_candidate(status: dict[str, Any]) -> Candidate:
-    """Read a status of a listing as one that may be ours."""
+    """Return a listed status as a candidate for matching."""
     markup = str(status.get("content") or "")
     reader = _Links()
     reader.feed(markup)
@@ -124,12 +124,12 @@ def parse_candidate(status: dict[str, Any]) -> Candidate:
 
 
 def parse_source(body: Any) -> str:  # noqa: ANN401 - JSON
-    """Read the text of a status as its author wrote it."""
+    """Read the source text of a status."""
     return str(body["text"])
 
 
 def parse_application(body: Any) -> str | None:  # noqa: ANN401 - JSON
-    """Read the name of an application, or of the one that a status came from; None = it is not told."""
+    """Read the name of an application, or of the application of a status; None = not reported."""
     name = body.get("name") if isinstance(body, dict) else None
     return name if isinstance(name, str) and name else None
 
@@ -144,17 +144,17 @@ def _kind(status: dict[str, Any]) -> ContentKind:
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Say what a refusal means for the caller; a compatible server may word it as it likes."""
+    """Map an error to a connector error; compatible servers use their own wording."""
     words = refusal.message.lower()
     if refusal.status == 401 or (refusal.status == 400 and _BAD_TOKEN.search(refusal.message)):
         return ReauthenticateError(refusal.message, status=refusal.status)
     if refusal.status == 403:
         if any(known in words for known in _ACCOUNT_WORDS):
             return ReauthenticateError(refusal.message, status=403)
-        # The token works, and lacks a scope: its owner has to connect it with that.
+        # The token is valid but lacks a scope: the account must be reconnected with it.
         return PermissionMissingError(refusal.message, status=403)
     if refusal.status == 429:
         return RateLimitedError(refusal.message, retry_at=refusal.retry_at)
     if refusal.status == 404 and refusal.purpose == "publish":
-        return ContentRejectedError(refusal.message, status=404)  # the status that it answers is gone
+        return ContentRejectedError(refusal.message, status=404)  # the status it replies to is gone
     return None

@@ -1,7 +1,8 @@
-"""What the platforms behind Meta's Graph API share: its error object, usage headers, tokens, cursors, insights.
+"""Shared parts of Meta's Graph API: errors, usage headers, tokens, cursors, insights.
 
-Sources: developers.facebook.com, "Handle Errors" and "Rate Limits" of the Graph API; meta/InsightsResult.json,
-meta/InstagramInsightsResult.json, meta/IGRefreshAccessTokenForIGOnlyAPI.json; threads/*.json.
+Sources: developers.facebook.com, "Handle Errors" and "Rate Limits" of the Graph API;
+meta/InsightsResult.json, meta/InstagramInsightsResult.json, meta/IGRefreshAccessTokenForIGOnlyAPI.json;
+threads/*.json.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -29,22 +30,22 @@ from connectors.http.messages import read_secret
 from connectors.types import Credentials, MetricsBatch, PostMetrics
 
 REFRESH_BEFORE = timedelta(days=10)
-"""How long before their end tokens of 60 days are renewed."""
+"""How long before their expiry 60-day tokens are refreshed."""
 YOUNGEST = timedelta(days=1)
-"""No token younger than that is renewed."""
+"""Minimum age of a token for a refresh."""
 GONE = "100/33"
-"""Platform code of an object that does not exist (any more)."""
+"""Platform code of an object that does not exist or was deleted."""
 NO_SUCH_FIELD = "100"
 """Platform code of a field or metric that the object does not have."""
 _APP_LIMITS = frozenset({4, 341})
-# 80000 and up: the limits of a business use case (Pages, Instagram, ...).
+# 80000 and up: rate limits of a business use case (Pages, Instagram, ...).
 _RATE_LIMITS = _APP_LIMITS | {9, 17, 32, 613, *range(80_000, 80_015)}
 _TOKEN, _NO_PERMISSION = frozenset({102, 104, 190}), frozenset({3, 10, *range(200, 300)})
 _PASSING = frozenset({1, 2})
 
 
 def read_error(refusal: Refusal) -> tuple[int | None, str]:
-    """Return the code of {error: {code, error_subcode}} and its name "code/subcode"; (None, "") without one."""
+    """Return the code of {error: {code, error_subcode}} and its name "code/subcode"; (None, "") if absent."""
     error = refusal.body.get("error") if isinstance(refusal.body, dict) else None
     if not isinstance(error, dict):
         return None, ""
@@ -53,7 +54,7 @@ def read_error(refusal: Refusal) -> tuple[int | None, str]:
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Say what an error object means for the caller; None where the answer holds none."""
+    """Map an error object to a connector error; None if the response has none."""
     code, name = read_error(refusal)
     if not name:
         return None
@@ -66,7 +67,7 @@ def explain(refusal: Refusal) -> ConnectorError | None:
     if code in _NO_PERMISSION:
         return PermissionMissingError(refusal.message, status=refusal.status, platform_code=name)
     if code in _TOKEN:
-        # Never `expired`: a token past its end cannot be renewed, so only the owner can help.
+        # Never `expired`: an expired token cannot be refreshed, so only the owner can help.
         return ReauthenticateError(refusal.message, status=refusal.status, platform_code=name)
     if code in _PASSING or refusal.body["error"].get("is_transient") is True:
         in_doubt = OutcomeUnknownError if refusal.purpose == "publish" else UnavailableError
@@ -103,7 +104,7 @@ def count_children(item: Mapping[str, Any]) -> int:
 
 
 def parse_cursor(body: Any) -> str | None:  # noqa: ANN401 - JSON
-    """Read the cursor of the next page, which there is only where `next` is."""
+    """Read the cursor of the next page, which exists only if `next` is present."""
     paging = body.get("paging") or {}
     return str(paging["cursors"]["after"]) if paging.get("next") else None
 
@@ -111,7 +112,7 @@ def parse_cursor(body: Any) -> str | None:  # noqa: ANN401 - JSON
 def parse_data(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
     """Read {data: [..]}.
 
-    An answer that holds an error as well is no list: whoever looked for a post in it would send that post again.
+    Raises if the response contains an error as well: a post missing from a partial list would be sent again.
     """
     if not isinstance(body["data"], list) or "error" in body:
         raise TypeError("no list")
@@ -141,14 +142,14 @@ def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # n
 
 
 def plan_renewal(credentials: Credentials, now: datetime) -> Credentials:
-    """Give a token whose end is not known one that has it renewed in a day: only that tells its real end."""
+    """Schedule a refresh in a day for a token with unknown expiry: only the refresh reports it."""
     if credentials.expires_at is not None:
         return credentials
     return replace(credentials, expires_at=now + REFRESH_BEFORE + YOUNGEST)
 
 
 async def renew_token(api: PlatformApi, grant_type: str, old: Credentials, now: datetime) -> Credentials:
-    """GET /refresh_access_token: the token itself is renewed for 60 days; one past its end cannot be."""
+    """GET /refresh_access_token: extends the token by 60 days; an expired token cannot be refreshed."""
     return await api.prepare(
         "GET",
         "/refresh_access_token",
@@ -159,9 +160,9 @@ async def renew_token(api: PlatformApi, grant_type: str, old: Credentials, now: 
 
 
 class InsightsReader:
-    """Reads the insights of one object after another, and does without the names that are refused.
+    """Reads the insights of one object after another, skipping metric names that were rejected.
 
-    One bad name fails a whole request, and Meta retires names without a new version of the API.
+    One invalid name fails a whole request, and Meta retires names without a new API version.
     """
 
     def __init__(self, version: str, names: Iterable[str]) -> None:
@@ -171,13 +172,13 @@ class InsightsReader:
 
     @property
     def names(self) -> list[str]:
-        """The names that are not known to be refused."""
+        """The names that are not known to be rejected."""
         return [name for name in self._names if name not in self._refused]
 
     async def fetch(self, api: PlatformApi, object_id: str) -> dict[str, int]:
-        """Ask for all metrics at once; where that is refused, for each alone.
+        """Request all metrics at once; if that is rejected, each one alone.
 
-        Raises GiveUpError where the object is gone (platform code GONE) or has no insights at all.
+        Raises GiveUpError if the object is gone (platform code GONE) or has no insights at all.
         """
         names = self.names
         try:
@@ -194,7 +195,7 @@ class InsightsReader:
                         raise
                     self._refused.add(name)
             if not values:
-                self._refused.clear()  # this object has no insights at all: the names may be fine
+                self._refused.clear()  # this object has no insights at all: the names may be valid
                 raise
             return values
 
@@ -206,7 +207,10 @@ class InsightsReader:
 async def measure_each(
     external_ids: Iterable[str], fetch: Callable[[str], Awaitable[PostMetrics]]
 ) -> MetricsBatch:
-    """Measure posts one by one; a rate limit midway keeps what was read and leaves the rest missing."""
+    """Read the metrics of posts one by one.
+
+    On a rate limit, the results so far are kept and the other posts are reported as missing.
+    """
     metrics: list[PostMetrics] = []
     deleted: set[str] = set()
     ids = list(dict.fromkeys(external_ids))
@@ -216,7 +220,7 @@ async def measure_each(
         except RateLimitedError:
             if not metrics and not deleted:
                 raise
-            break  # the rest is reported as missing, so it is asked for again, and meets the limit itself
+            break  # the rest is reported as missing, so it is requested again and raises the limit itself
         except GiveUpError as error:
             if error.platform_code != GONE:
                 raise

@@ -1,7 +1,7 @@
-"""Containers, in which Instagram and Threads hold a post until it is published.
+"""Containers: Instagram and Threads hold a post in one until it is published.
 
 Source: developers.facebook.com, "IG Container" and "Threads: Troubleshooting" (the same five statuses).
-Creating a container puts nothing before the world; it says for 24 hours whether it was published.
+Creating a container publishes nothing. For 24 hours it reports whether it was published.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from connectors.parts import Part, Progress, SentPart
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """The containers of one account. `field` is what the platform calls a container's status."""
+    """The containers of one account. `field` is the platform's name of a container's status."""
 
     api: PlatformApi
     context: ConnectorContext
@@ -28,13 +28,13 @@ class Containers:
     field: str
 
     async def read_status(self, container: str) -> str:
-        """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also where it is gone."""
+        """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also if it is gone."""
         path, params = f"{self.version}/{container}", {"fields": self.field}
         try:
             return await self.api.read(path, lambda body: str(body[self.field]), params=params)
         except GiveUpError as error:
             if error.platform_code == NO_SUCH_FIELD:
-                return "PUBLISHED"  # what has no status is a container no more, but a post
+                return "PUBLISHED"  # an object without a status is no longer a container, but a post
             if error.platform_code != GONE:
                 raise
             return "EXPIRED"
@@ -42,7 +42,7 @@ class Containers:
     async def wait(self, container: str) -> str:
         """Return the container's status as soon as it is not IN_PROGRESS.
 
-        Raises UnavailableError after `processing_timeout`; the container stays good for 24 hours.
+        Raises UnavailableError after `processing_timeout`; the container stays valid for 24 hours.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.context.settings.processing_timeout
@@ -54,7 +54,7 @@ class Containers:
         return status
 
     async def wait_for_all(self, containers: list[str]) -> None:
-        """Wait for the items of a carousel. Raises ContentRejectedError where one of them failed."""
+        """Wait for the items of a carousel. Raises ContentRejectedError if one of them failed."""
         for container in containers:
             if await self.wait(container) != "FINISHED":
                 raise ContentRejectedError(
@@ -62,9 +62,9 @@ class Containers:
                 )
 
     async def make_ready(self, progress: Progress, create: Callable[[], Awaitable[str]]) -> str | None:
-        """Return a container that waits to be published; None if the saved one is published already.
+        """Return a container that is ready to be published; None if the saved one is already published.
 
-        A container is created once and its id saved before anything is published.
+        A container is created once, and its id is saved before anything is published.
         """
         container, status = progress.extra.get("container_id"), "EXPIRED"
         if container is not None:
@@ -83,7 +83,7 @@ class Containers:
 def settle(
     status: str | None, label: str, part: Part, progress: Progress, candidates: Sequence[Candidate]
 ) -> SentPart | None:
-    """Return the post that a container has become, by its status and the account's posts since the first attempt.
+    """Return the post of a container, by its status and the account's posts since the first attempt.
 
     A container that says it is not published yet is a proof that nothing is out: publishing it again is refused if
     that was wrong. One that is expired or unknown (None) proves nothing, nor does one that another installation may

@@ -1,4 +1,4 @@
-"""OAuth 2.0 for the platforms: how a person connects an account by browser, and how a refresh is judged.
+"""OAuth 2.0 for the platforms: connecting an account in the browser, and errors of token refreshes.
 
 Imported by platform connectors and by `connectors.registry`.
 """

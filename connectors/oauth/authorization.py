@@ -1,9 +1,9 @@
-"""The authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636): lead a person to the platform, take the answer.
+"""The authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636).
 
-    begin    -> an address to open in a browser, and what must be kept until the person is back
-    exchange -> the code for tokens, one candidate an account; the caller has each verified by its platform
+    begin    -> the URL to open in a browser, and the state to keep until the callback
+    exchange -> the code for tokens, one candidate per account; the caller verifies each with its platform
 
-Nothing is kept here. The redirect address given to both must be the same to the letter.
+Nothing is stored here. Both steps must receive exactly the same redirect URL.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ APP_NAME = "SocialFlow"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Our app, as the platform knows it."""
+    """Our app's credentials on the platform."""
 
     id: str
     secret: SecretStr | None
@@ -48,7 +48,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class PendingAuthorization:
-    """What is kept, encrypted, until the person is back."""
+    """State kept, encrypted, until the callback."""
 
     platform: Platform
     redirect_uri: str
@@ -56,11 +56,11 @@ class PendingAuthorization:
     verifier: SecretStr
     instance_url: str | None = None
     account: str | None = None
-    """The one account meant where a person acts for several: a page's id, an organization's URN."""
+    """The account to connect if the person manages several: a page's id, an organization's URN."""
 
 
 class AuthorizationRefusedError(GiveUpError):
-    """The platform did not take the code: it was used, is too old, or belongs to another request. Begin anew."""
+    """The platform rejected the code: already used, expired, or issued for another request. Start again."""
 
     code = "authorization_refused"
 
@@ -72,7 +72,7 @@ class AppNotConfiguredError(GiveUpError):
 
 
 def get_flow(platform: Platform) -> AuthorizationFlow:
-    """Return the platform's flow. Raises UnsupportedError that says how it is connected instead."""
+    """Return the platform's flow. Raises UnsupportedError that names the alternative."""
     if platform not in FLOWS:
         raise UnsupportedError(WITHOUT_FLOW.get(platform, f"{platform} has no browser authorization"))
     return FLOWS[platform]
@@ -81,7 +81,7 @@ def get_flow(platform: Platform) -> AuthorizationFlow:
 def build_authorization_url(
     flow: AuthorizationFlow, settings: ConnectorSettings, pending: PendingAuthorization, state: str
 ) -> str:
-    """Return the address to open in a browser."""
+    """Return the URL to open in a browser."""
     parameters = {
         "response_type": "code",
         flow.client_parameter: pending.client.id,
@@ -101,7 +101,10 @@ def build_authorization_url(
 
 
 class Authorizer:
-    """One platform's flow over one client. `client` may reach public addresses only where the server is free."""
+    """One platform's flow over one client.
+
+    `client` must be limited to public addresses for user-chosen servers.
+    """
 
     def __init__(
         self, platform: Platform, client: httpx.AsyncClient, settings: ConnectorSettings, clock: Clock
@@ -115,7 +118,7 @@ class Authorizer:
     async def begin(
         self, *, redirect_uri: str, state: str, instance_url: str | None, account: str | None
     ) -> tuple[str, PendingAuthorization]:
-        """Return the address to open and what to keep. Raises GiveUpError that names a missing setting."""
+        """Return the URL to open and the state to keep. Raises GiveUpError that names a missing setting."""
         server = None
         if not self._flow.client_id:
             allowed = self._settings.allow_private_instances
@@ -127,10 +130,10 @@ class Authorizer:
         return build_authorization_url(self._flow, self._settings, pending, state), pending
 
     async def exchange(self, pending: PendingAuthorization, code: SecretStr) -> list[Account]:
-        """Return the accounts that the code opens, not yet verified; of a person's pages each is one.
+        """Return the accounts that the code grants, unverified; one per page if the person manages pages.
 
-        Raises AuthorizationRefusedError where the platform does not take the code, other ConnectorErrors where it
-        could not be asked.
+        Raises AuthorizationRefusedError if the platform rejects the code, other ConnectorErrors if it cannot
+        be reached.
         """
         try:
             credentials = await self._fetch_token(pending, code)
@@ -164,7 +167,7 @@ class Authorizer:
         return Client(client_id, secret)
 
     async def _register(self, server: str, redirect_uri: str) -> Client:
-        """POST /api/v1/apps: a new app each time, since Mastodon removes the ones that nobody used."""
+        """POST /api/v1/apps: a new app each time, because Mastodon deletes unused ones."""
         form = {
             "client_name": APP_NAME,
             "redirect_uris": redirect_uri,
@@ -231,14 +234,17 @@ class Authorizer:
             raise AuthorizationRefusedError(
                 f"{self._flow.label} did not allow {meant}; the pages that you manage and allowed: {known}"
             )
-        # A page's token, taken from a person's long-lived one, has no end.
+        # A Page token derived from a long-lived user token does not expire.
         return [
             Account("connecting", self._platform, Credentials(token), external_id=page_id)
             for page_id, token in pages
         ]
 
     def _parse_token(self, body: Any) -> Credentials:  # noqa: ANN401 - JSON
-        """Read {access_token, refresh_token, expires_in}, or {data: [it]}; TikTok refuses with HTTP 200 too."""
+        """Read {access_token, refresh_token, expires_in}, or {data: [it]}.
+
+        TikTok returns errors with HTTP 200 too.
+        """
         if isinstance(body.get("data"), list):
             body = body["data"][0]
         if "access_token" not in body and platform_message(body):

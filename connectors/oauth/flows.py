@@ -1,12 +1,14 @@
-"""How each platform's browser authorization differs, as data. What they have in common is in `authorization`.
+"""Differences between the platforms' authorization flows, as data. The shared part is in `authorization`.
 
-Sources: docs.x.com "OAuth 2.0 Authorization Code Flow with PKCE"; developers.facebook.com "Instagram API with Instagram
-Login", "Manually Build a Login Flow", "Threads: Get Access Tokens"; learn.microsoft.com/linkedin "Authorization Code
-Flow"; developers.tiktok.com "Login Kit for Web"; developers.google.com "OAuth 2.0 for Web Server Applications";
-pinterest/openapi.json; docs.joinmastodon.org "OAuth". PKCE is sent where the platform verifies it.
+Sources: docs.x.com "OAuth 2.0 Authorization Code Flow with PKCE"; developers.facebook.com "Instagram API with
+Instagram Login", "Manually Build a Login Flow", "Threads: Get Access Tokens"; learn.microsoft.com/linkedin
+"Authorization Code Flow"; developers.tiktok.com "Login Kit for Web"; developers.google.com "OAuth 2.0 for Web
+Server Applications"; pinterest/openapi.json; docs.joinmastodon.org "OAuth". PKCE is sent where the platform
+verifies it.
 
-Bluesky's OAuth binds each token to a key of the client (DPoP) and to a published client document: an app password does
-the same for a self-hosted installation, so Bluesky has no flow here. Telegram's bots have none at all.
+Bluesky has no flow here: its OAuth binds each token to a client key (DPoP) and to a published client
+document, and an app password serves a self-hosted installation as well. Telegram's bots have no authorization
+flow.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from connectors.types import Platform
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A path, and the field of ConnectorSettings that holds the address before it; "" = the account's own server."""
+    """A path, and the ConnectorSettings field with its base URL; "" = the account's own server."""
 
     base: str
     path: str
@@ -26,13 +28,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Lengthening:
-    """Meta's second step: a token of an hour is exchanged for one of two months."""
+    """Meta's second step: exchange a one-hour token for a two-month token."""
 
     address: Address
     grant_type: str
     token_parameter: str
     by_form: bool
-    """Whether a POST is taken (an address, secrets and all, may end up in a log); it wants the client's id too."""
+    """Use POST (a URL with secrets may end up in a log); it also needs the client id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,21 @@ class AuthorizationFlow:
     token: Address
     scopes: tuple[str, ...]
     organization_scopes: tuple[str, ...] = ()
-    """Asked for besides where one organization's page is meant."""
+    """Additional scopes for connecting an organization's page."""
     client_id: str = ""
-    """Field of ConnectorSettings; "" = a client is registered with the account's own server, each time."""
+    """Field of ConnectorSettings; "" = register a client with the account's own server each time."""
     client_secret: str = ""
     secret_required: bool = True
     client_parameter: str = "client_id"
     scope_separator: str = " "
     pkce: bool = False
     basic: bool = False
-    """Whether a client with a secret signs in by HTTP Basic instead of in the form."""
+    """Whether a client with a secret authenticates by HTTP Basic instead of form fields."""
     authorize_parameters: Mapping[str, str] = field(default_factory=dict)
     token_parameters: Mapping[str, str] = field(default_factory=dict)
     lengthening: Lengthening | None = None
     pages: Address | None = None
-    """Where a person's token lists the pages it manages: each is an account, with a token of its own."""
+    """Where a user token lists the pages it manages: each is an account with its own token."""
 
 
 FLOWS: Mapping[Platform, AuthorizationFlow] = {
@@ -167,7 +169,7 @@ FLOWS: Mapping[Platform, AuthorizationFlow] = {
         client_id="youtube_client_id",
         client_secret="youtube_client_secret",  # noqa: S106 (a setting's name)
         pkce=True,
-        # Without both Google gives no refresh token to someone who consented before.
+        # Without both, Google returns no refresh token to a person who consented before.
         authorize_parameters={"access_type": "offline", "prompt": "consent"},
     ),
     Platform.PINTEREST: AuthorizationFlow(

@@ -1,4 +1,4 @@
-"""How a pin is doing: all metrics in one request, each alone where Pinterest refuses one of them.
+"""Metrics of a pin: all in one request, or one by one if Pinterest rejects one of them.
 
 Source: pinterest/openapi.json 5.23.0, /pins/{pin_id}/analytics.
 """
@@ -11,19 +11,19 @@ from connectors.http.client import PlatformApi
 from connectors.pinterest.pins import METRICS, merge_metrics, parse_metrics
 from connectors.types import PostMetrics
 
-_WINDOW = timedelta(days=89)  # analytics reach back 90 days, today included
+_WINDOW = timedelta(days=89)  # analytics cover 90 days, including today
 
 
 class AnalyticsReader:
-    """Reads one pin after another, and does without the metrics that were refused."""
+    """Reads one pin after another, skipping metrics that were rejected."""
 
     def __init__(self) -> None:
         self._refused: set[str] = set()
 
     async def fetch(self, api: PlatformApi, pin_id: str, captured_at: datetime) -> PostMetrics:
-        """Return the pin's counters; a refused metric stays None.
+        """Return the pin's metrics; a rejected metric stays None.
 
-        Raises GiveUpError (404) where the pin is gone, and (400) where it has no analytics at all.
+        Raises GiveUpError (404) if the pin is gone, and (400) if it has no analytics at all.
         """
         names = [name for name in METRICS if name not in self._refused]
         try:
@@ -42,7 +42,7 @@ class AnalyticsReader:
                 else:
                     found = one if found is None else merge_metrics(found, one)
             if found is None:
-                self._refused.clear()  # this pin has no analytics at all: the names may be fine
+                self._refused.clear()  # this pin has no analytics at all: the names may be valid
                 raise
             return found
 

@@ -1,4 +1,4 @@
-"""Limits and abilities of Pinterest as data. Sources are named in `connectors.pinterest.connector`."""
+"""Limits and features of Pinterest as data. Sources are named in `connectors.pinterest.connector`."""
 
 from datetime import timedelta
 

@@ -1,8 +1,8 @@
-"""Pinterest: pins on a board; images by address, videos uploaded first; OAuth tokens of 30 days.
+"""Pinterest pins on a board: images by URL, videos uploaded first; 30-day OAuth tokens.
 
-Sources: pinterest/openapi.json 5.23.0 (paths, limits, metrics), developers.pinterest.com. A pin needs a board, and a
-post names none: it goes on the first public board that Pinterest lists, the account's own before shared ones.
-Pinterest knows no idempotency key and no reach, shares or views of a picture.
+Sources: pinterest/openapi.json 5.23.0 (paths, limits, metrics), developers.pinterest.com. A pin needs a
+board, and a post has none: the pin is created on the first public board that Pinterest lists, the account's
+own before shared ones. Pinterest has no idempotency key, and reports no reach, shares or views of images.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -56,8 +56,8 @@ from connectors.types import (
 )
 
 _PAGE = 100
-_BOARDS = 250  # the most that one page of /v5/boards holds
-_COVER_SECOND = 1  # a video needs a cover; its very first frame is often black
+_BOARDS = 250  # the maximum page size of /v5/boards
+_COVER_SECOND = 1  # a video needs a cover; its first frame is often black
 
 
 class PinterestConnector:
@@ -85,7 +85,10 @@ class PinterestConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """GET /v5/user_account. A token whose end is not known ends within 30 days, Pinterest's lifetime."""
+        """GET /v5/user_account.
+
+        A token with unknown expiry is taken to expire in 30 days, Pinterest's lifetime.
+        """
         user = await self._api.read("/v5/user_account", parse_account)
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
@@ -99,7 +102,7 @@ class PinterestConnector:
         )
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """POST /v5/pins; a video is uploaded before, and kept in the state so that it is uploaded once."""
+        """POST /v5/pins; a video is uploaded first, and kept in the state so that it is uploaded once."""
         return await publish_parts(request, self._send)
 
     async def _send(self, _part: Part, progress: Progress) -> SentPart:
@@ -144,7 +147,7 @@ class PinterestConnector:
         since = window_start(request)
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
-            # The link is a field of its own: a pin's words are the text without it.
+            # The link is a separate field: the pin's text does not contain it.
             words = replace(part, text=request.content.text)
             pins = [parse_candidate(pin, since) async for pin in self._list_since(since)]
             return choose(LABEL, words, progress, pins)
@@ -158,7 +161,7 @@ class PinterestConnector:
             recent = [pin for pin in page.items if parse_time(pin["created_at"]) >= since]
             for pin in recent:
                 yield pin
-            # The order is nowhere promised: only a page without any recent pin is taken for the end.
+            # No sort order is documented: only a page without any recent pin counts as the end.
             if page.bookmark is None or not recent:
                 return
             bookmark = page.bookmark
@@ -171,7 +174,7 @@ class PinterestConnector:
         return page
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """GET /v5/pins/{id}/analytics for each; a rate limit midway keeps what was read, the rest is missing."""
+        """GET /v5/pins/{id}/analytics for each; on a rate limit, the rest is reported as missing."""
         metrics: list[PostMetrics] = []
         deleted: set[str] = set()
         for pin_id in dict.fromkeys(external_ids):
@@ -180,10 +183,10 @@ class PinterestConnector:
             except RateLimitedError:
                 if not metrics and not deleted:
                     raise
-                break  # what is missing is asked for again, and meets the limit itself
+                break  # missing pins are requested again, which raises the limit itself
             except GiveUpError as error:
                 if error.status != 404 or error.platform_code is None:
-                    raise  # without Pinterest's own code it is a proxy that does not know the address
+                    raise  # without Pinterest's own code it comes from a proxy that does not know the path
                 deleted.add(pin_id)
         known = {item.external_id for item in metrics}
         return MetricsBatch(tuple(metrics), frozenset(deleted), frozenset(external_ids) - known - deleted)
@@ -194,7 +197,7 @@ class PinterestConnector:
         return await self._api.read("/v5/user_account", lambda body: parse_account_metrics(body, captured_at))
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 100 pins that the account made; pins saved from others are left out."""
+        """One page of up to 100 pins created by the account; pins saved from others are left out."""
         page = await self._list_page(cursor, pin_filter="exclude_repins")
         posts = tuple(parse_listed(pin) for pin in page.items)
         recent = tuple(post for post in posts if post.published_at >= since)
@@ -214,7 +217,7 @@ class PinterestConnector:
         body = refusal.body if isinstance(refusal.body, dict) else {}
         code = str(body["code"]) if isinstance(body.get("code"), int) else None
         if refusal.status == 401:
-            # The same words for an expired and a revoked token; only a refresh can tell.
+            # The same message for expired and revoked tokens; only a refresh can tell.
             may_mend = self.account.credentials.refresh_token is not None
             return ReauthenticateError(refusal.message, expired=may_mend, status=401, platform_code=code)
         if refusal.status == 403:

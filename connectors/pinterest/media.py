@@ -1,7 +1,7 @@
-"""Pinterest's way for videos: register, upload to the address it names, wait while it processes.
+"""Upload videos to Pinterest: register, upload to the returned URL, wait for processing.
 
-Source: pinterest/openapi.json 5.23.0, /media and /media/{media_id}. The upload goes to a storage service with the
-form fields that Pinterest hands out, never with the account's token.
+Source: pinterest/openapi.json 5.23.0, /media and /media/{media_id}. The upload goes to a storage service with
+the form fields that Pinterest returns, never with the account's token.
 """
 
 import asyncio
@@ -24,7 +24,10 @@ class _Upload:
 
 
 async def upload_video(api: PlatformApi, storage: PlatformApi, context: ConnectorContext, item: Media) -> str:
-    """Fetch the video and hand it over; return its media id. `storage` speaks to any address, without a token."""
+    """Download the video and upload it; return its media id.
+
+    `storage` sends requests to any URL, without a token.
+    """
     async with context.media.fetch(item.url, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
         upload = await api.prepare("POST", "/v5/media", _parse_upload, json={"media_type": "video"})
         await storage.prepare(
@@ -39,7 +42,7 @@ async def upload_video(api: PlatformApi, storage: PlatformApi, context: Connecto
 
 
 async def wait_for_media(api: PlatformApi, context: ConnectorContext, media_id: str) -> bool:
-    """Wait until the video can be pinned; False = Pinterest could not process it, or knows it no more.
+    """Wait until the video can be pinned; False = processing failed, or Pinterest no longer knows it.
 
     Raises UnavailableError after `processing_timeout`.
     """

@@ -1,6 +1,7 @@
-"""What Pinterest answers, read from plain JSON, and how a pin is written and recognised as ours.
+"""Build pins, parse Pinterest's responses, and match pins with a publication.
 
-Source: pinterest/openapi.json 5.23.0 (Pin, Board, Account, PinAnalyticsMetricsResponse, OauthAccessTokenResponse).
+Source: pinterest/openapi.json 5.23.0 (Pin, Board, Account, PinAnalyticsMetricsResponse,
+OauthAccessTokenResponse).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ METRICS = {
     "OUTBOUND_CLICK": "clicks",
     "PIN_CLICK": None,
 }
-"""Pinterest's names, and which of them are metrics of ours: a pin click is a closer look, and stays in `raw`."""
+"""Mapping of Pinterest's metrics to ours: a pin click opens the close-up, and stays in `raw`."""
 
 _TITLE_LIMIT = 100
 _ALT_LIMIT = 500
@@ -39,14 +40,14 @@ _UNBORN = "BEFORE_PIN_CREATED"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items of a listing, and the bookmark of the next page."""
+    """Items of a listing, and the bookmark of the next page."""
 
     items: list[dict[str, Any]]
     bookmark: str | None
 
 
 def write_pin(content: PostContent, board_id: str, media_source: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of POST /v5/pins. The text is the description; its first line is the title as well."""
+    """Return the body of POST /v5/pins. The text is the description; its first line is also the title."""
     pin: dict[str, Any] = {"board_id": board_id, "media_source": media_source}
     if content.text.strip():
         pin["title"] = _shorten(content.text.strip().splitlines()[0].strip(), _TITLE_LIMIT)
@@ -60,7 +61,7 @@ def write_pin(content: PostContent, board_id: str, media_source: dict[str, Any])
 
 
 def write_images(content: PostContent) -> dict[str, Any]:
-    """Return the media source of one image, or of the two to five that a carousel takes."""
+    """Return the media source of one image, or of a carousel of two to five."""
     urls = [item.url for item in content.media]
     if len(urls) == 1:
         return {"source_type": "image_url", "url": urls[0]}
@@ -68,13 +69,13 @@ def write_images(content: PostContent) -> dict[str, Any]:
 
 
 def parse_sent(body: Any, now: datetime) -> SentPart:  # noqa: ANN401 - JSON
-    """Read the receipt; only the id is promised."""
+    """Read the receipt; only the id is guaranteed."""
     created_at = body.get("created_at")
     return SentPart(str(body["id"]), permalink(body["id"]), parse_time(created_at) if created_at else now)
 
 
 def permalink(pin_id: str) -> str:
-    """Return the address of a pin."""
+    """Return the URL of a pin."""
     return f"https://www.pinterest.com/pin/{pin_id}/"
 
 
@@ -103,7 +104,7 @@ def parse_listed(pin: dict[str, Any]) -> ListedPost:
 
 
 def parse_candidate(pin: dict[str, Any], now: datetime) -> Candidate:
-    """Read a pin of a listing as one that may be ours."""
+    """Return a listed pin as a candidate for matching."""
 
     def shows(media: Sequence[Media]) -> bool:
         shown = pin.get("media") or {}
@@ -114,7 +115,7 @@ def parse_candidate(pin: dict[str, Any], now: datetime) -> Candidate:
 
 
 def parse_board(body: Any, owner: str | None) -> str | None:  # noqa: ANN401 - JSON
-    """Return the id of the first public board that takes ordinary pins, the account's own before shared ones."""
+    """Return the id of the first public, ordinary board, the account's own before shared ones."""
     boards = [
         (str((board.get("owner") or {}).get("username", owner)) != owner, board["id"])
         for board in parse_page(body).items
@@ -129,7 +130,7 @@ def parse_account(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
-    """Read an account's counters; `pin_count` holds created and saved pins."""
+    """Read an account's metrics; `pin_count` includes created and saved pins."""
     user = parse_account(body)
     names = ("follower_count", "following_count", "pin_count", "board_count", "monthly_views")
     raw = {name: user[name] for name in names if name in user}
@@ -140,8 +141,8 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
 def parse_metrics(pin_id: str, body: Any, captured_at: datetime) -> PostMetrics:  # noqa: ANN401 - JSON
     """Read {all: {lifetime_metrics, summary_metrics, daily_metrics}}.
 
-    Only what was counted since the pin exists is a counter of ours: the lifetime value, or the sum over the asked
-    days where the pin is younger than those.
+    Only totals since the pin's creation are returned: the lifetime value, or the sum over the requested days
+    if the pin is younger than that period.
     """
     answer = body.get("all") or next(iter(body.values()))
     values = _read_numbers(answer.get("lifetime_metrics"))
@@ -154,7 +155,7 @@ def parse_metrics(pin_id: str, body: Any, captured_at: datetime) -> PostMetrics:
 
 
 def merge_metrics(first: PostMetrics, second: PostMetrics) -> PostMetrics:
-    """Put two answers about one pin, each with other metrics, together."""
+    """Merge two responses about one pin that hold different metrics."""
     found = {
         column: value
         for column in METRICS.values()
@@ -165,7 +166,7 @@ def merge_metrics(first: PostMetrics, second: PostMetrics) -> PostMetrics:
 
 
 def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, refresh_token, expires_in}; what is not sent anew is carried over."""
+    """Read {access_token, refresh_token, expires_in}; values that were not resent are carried over."""
     fresh = body.get("refresh_token")
     return replace(
         old,
@@ -176,7 +177,7 @@ def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # n
 
 
 def parse_time(value: str) -> datetime:
-    """Read an ISO 8601 time as aware UTC; Pinterest leaves the zone out, and means UTC."""
+    """Read an ISO 8601 time as aware UTC; Pinterest omits the zone, which is UTC."""
     moment = datetime.fromisoformat(value)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -192,7 +193,7 @@ def _kind(pin: dict[str, Any]) -> ContentKind:
 
 
 def _shorten(text: str, limit: int) -> str:
-    """Cut at a word where that is not far, and show that something is missing."""
+    """Cut at a word boundary if one is near, and append an ellipsis."""
     if len(text) <= limit:
         return text
     head = text[: limit - 1]

@@ -1,6 +1,6 @@
-"""Renew Pinterest's tokens: continuous refresh tokens last 60 days and come anew with each answer.
+"""Refresh Pinterest's tokens: continuous refresh tokens last 60 days and are replaced on each refresh.
 
-Source: pinterest/openapi.json 5.23.0, /oauth/token (the app signs with its id and secret).
+Source: pinterest/openapi.json 5.23.0, /oauth/token (the app authenticates with its id and secret).
 """
 
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 
 LIFETIME = timedelta(days=30)
-"""How long an access token works, for those whose end nobody told us."""
+"""Lifetime of an access token whose expiry is unknown."""
 
 
 async def renew(
     api: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
 ) -> Credentials | None:
-    """POST /v5/oauth/token. None without a refresh token; ReauthenticateError where it was refused."""
+    """POST /v5/oauth/token. None without a refresh token; ReauthenticateError if it was rejected."""
     if old.refresh_token is None:
         return None
     if not settings.pinterest_client_id or settings.pinterest_client_secret is None:

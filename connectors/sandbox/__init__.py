@@ -1,4 +1,4 @@
-"""Simulated platforms: one server that speaks the wire protocols of X, Instagram, Mastodon and Bluesky.
+"""Simulated platforms: one server that implements the wire protocols of every supported platform.
 
-The demo, the tests and the benchmarks use it through the real connectors. Nothing of the product needs it.
+The demo, the tests and the benchmarks use it through the real connectors. No production code depends on it.
 """

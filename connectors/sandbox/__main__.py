@@ -1,4 +1,4 @@
-"""`python -m connectors.sandbox`: run the simulated platforms alone, for any client to try."""
+"""`python -m connectors.sandbox`: run the simulated platforms alone, for use with any client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     config = uvicorn.Config(create_sandbox_app(world), log_level="warning", access_log=False)
     try:
-        # Bound here rather than by the server, so that port 0 can be told by its real number.
+        # Bind here rather than in the server, so that port 0 can be reported with its real number.
         listener = socket.create_server((given.host, given.port))
     except OSError as error:
         sys.stderr.write(

@@ -1,7 +1,7 @@
-"""The simulated accounts: who they are, their audience, and their tokens.
+"""The simulated accounts: identity, audience and tokens.
 
-A token is signed by the world's seed and carries its own account, kind and end, so that it still works after
-the sandbox was restarted with the same seed.
+A token is signed with the world's seed and contains its account, kind and expiry, so it stays valid after a
+restart of the sandbox with the same seed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ SANDBOX_PLATFORMS: Final = (
     Platform.FACEBOOK,
     Platform.THREADS,
 )
-"""In this order the accounts are listed: new platforms come last."""
+"""Order in which accounts are listed: new platforms come last."""
 FOLLOWERS_EPOCH: Final = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
 
 TokenKind = Literal["access", "refresh"]
-# Seconds; None = no end. reference: X and Bluesky access 2 h, Bluesky refresh 90 d, Instagram 60 d.
+# Seconds; None = no expiry. X and Bluesky access 2 h, Bluesky refresh 90 d, Instagram 60 d.
 TOKEN_LIFETIMES: Final[dict[tuple[Platform, TokenKind], float | None]] = {
     (Platform.TWITTER, "access"): 7200.0,
     (Platform.TWITTER, "refresh"): 180 * 86_400.0,
@@ -68,7 +68,7 @@ _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 
 @dataclass(slots=True, eq=False)
 class SandboxAccount:
-    """One simulated account with what one needs to connect it. The tokens change when they are refreshed."""
+    """One simulated account, with its connection data. The tokens change when they are refreshed."""
 
     platform: Platform
     index: int
@@ -95,22 +95,22 @@ class SandboxAccount:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a fault or a question may call this account."""
+        """All names by which a fault or a query may refer to this account."""
         return (self.handle, self.external_id, self.key)
 
     @property
     def timezone(self) -> str:
-        """IANA zone of the audience."""
+        """IANA time zone of the audience."""
         return self.audience.timezone
 
     def followers(self, at: float) -> int:
-        """Return the followers at this moment (Unix seconds)."""
+        """Return the number of followers at this time (Unix seconds)."""
         return compute_followers(self.audience, (at - FOLLOWERS_EPOCH) / 86_400.0)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a token says of itself. Times are Unix seconds."""
+    """The content of a token. Times are Unix seconds."""
 
     account_key: str
     kind: TokenKind
@@ -120,14 +120,14 @@ class TokenClaims:
 
 
 class TokenIssuer:
-    """Makes and reads the tokens of one world."""
+    """Issues and reads the tokens of one world."""
 
     def __init__(self, seed: int) -> None:
         self._key = hashlib.sha256(f"sandbox tokens {seed}".encode()).digest()
         self._read: dict[str, TokenClaims] = {}
 
     def issue(self, account: SandboxAccount, at: float) -> None:
-        """Give the account a new generation of tokens; the earlier ones stay as they are."""
+        """Give the account a new generation of tokens; earlier ones are not changed."""
         account.generation += 1
         account.access_token = self._sign(account, "access", at)
         end = TOKEN_LIFETIMES[account.platform, "access"]
@@ -136,7 +136,7 @@ class TokenIssuer:
             account.refresh_token = self._sign(account, "refresh", at)
 
     def read(self, token: str) -> TokenClaims | None:
-        """Return what the token says, or None where this world did not make it. Expiry is not judged here."""
+        """Return the token's content, or None if this world did not issue it. Expiry is not checked."""
         claims = self._read.get(token)
         if claims is not None:
             return claims
@@ -155,7 +155,7 @@ class TokenIssuer:
         return claims
 
     def _sign(self, account: SandboxAccount, kind: TokenKind, at: float) -> str:
-        # Bluesky's tokens are JWTs, and clients read `exp` from them; the others may look the same.
+        # Bluesky's tokens are JWTs, and clients read `exp` from them; the others may have the same form.
         content: dict[str, object] = {
             "scope": _BLUESKY_SCOPES[kind],
             "sub": account.external_id,
@@ -177,7 +177,7 @@ class TokenIssuer:
 def build_account(
     platform: Platform, index: int, *, seed: int, curve_sd: float, noise_sd: float
 ) -> SandboxAccount:
-    """Invent the account with this number: the same for the same seed."""
+    """Generate the account with this number: always the same for the same seed."""
     key = f"{platform}:{index}"
     size, growth, rate, *_, pick = hash_uniforms(seed, "account", key)
     brand, name = _BRANDS[index % len(_BRANDS)]
@@ -211,7 +211,7 @@ def _external_id(platform: Platform, index: int, seed: int) -> str:
     if platform is Platform.INSTAGRAM:
         return f"17841{number % 10**12:012d}"
     if platform is Platform.LINKEDIN:
-        # Accounts with an even number are pages, the others members.
+        # Accounts with an even number are pages, the others are members.
         kind = "person" if index % 2 else "organization"
         return f"urn:li:{kind}:{number % 10**8:08d}"
     if platform is Platform.FACEBOOK:

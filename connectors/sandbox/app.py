@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: every simulated platform by its own paths, and /_sandbox beside them."""
+"""The sandbox as one ASGI application: every simulated platform at its own paths, and /_sandbox."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _GRAPH_VERSION: Final = re.compile(r"/v\d+\.\d+(?=/)")
 
 
 class SandboxApp:
-    """An ASGI application over one world, which is reachable as `world`."""
+    """ASGI application for one world, available as `world`."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self.world = world
-        # A bare router: no middleware stands between a fault and the connection it breaks.
+        # A bare router: no middleware may sit between a fault and the connection that it breaks.
         platforms = [
             *Twitter(world).routes(),
             *Mastodon(world).routes(),
@@ -52,7 +52,7 @@ class SandboxApp:
         self._router = Router(routes=routes, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's start and end."""
+        """Serve one request, or the lifespan events."""
         if scope["type"] == "http":
             scope[RAW_SEND] = send
             # The Graph API's paths work with and without a version; no other platform has such a prefix.
@@ -63,5 +63,5 @@ class SandboxApp:
 
 
 def create_sandbox_app(world: SandboxWorld | None = None) -> SandboxApp:
-    """Return the application over this world, or over a new one with the defaults."""
+    """Return the application for this world, or for a new one with the defaults."""
     return SandboxApp(world or SandboxWorld())

@@ -1,9 +1,9 @@
-"""The platforms' own authorization servers, simulated: a page of consent that says yes, codes that work once.
+"""Simulated authorization servers: a consent page that approves at once, and single-use codes.
 
-The page answers at once, as a person would who is signed in: `&decision=deny` in the address makes them refuse,
-`&account=` (handle) chooses whom they are. Checked as the real servers do: a code's redirect address to the letter,
-its client, PKCE (S256), its age, and that it is used once. All servers share one host here, so whose a page is, is
-told by the path, the client, or the scopes that are asked for.
+The page answers at once, like a signed-in user who agrees: `&decision=deny` in the URL makes the user refuse,
+and `&account=` (handle) selects the user. Checked like the real servers: a code's exact redirect URL, its
+client, PKCE (S256), its age, and that it is used once. All servers share one host here, so the platform is
+determined by the path, the client, or the requested scopes.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ _TOKEN = {
     "/oauth/token": Platform.MASTODON,
 }
 _MUST_PROVE = frozenset({Platform.TWITTER})
-"""Who refuses a request without PKCE; others verify it where it is sent."""
+"""Platforms that reject a request without PKCE; the others verify it if it is sent."""
 _SHORT = frozenset({Platform.INSTAGRAM, Platform.THREADS, Platform.FACEBOOK})
-"""Whose first token lasts an hour and is good for an exchange only (here; in truth for calls as well)."""
+"""Platforms whose first token lasts an hour and is only valid for an exchange here (really also for calls).
+"""
 
 
 @dataclass(slots=True)
@@ -64,19 +65,22 @@ class _Code:
 
 
 class AuthorizationServers:
-    """The pages and token endpoints of all platforms; refreshes go on to the platforms' own endpoints."""
+    """Consent pages and token endpoints of all platforms.
+
+    Refreshes are passed to the platforms' own endpoints.
+    """
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._codes: dict[str, _Code] = {}
         self._apps: dict[str, tuple[str, str]] = {}
-        """Mastodon's registered apps: client id -> (secret, redirect address)."""
+        """Mastodon's registered apps: client id -> (secret, redirect URL)."""
         self._short: dict[str, SandboxAccount] = {}
         self._people: dict[str, Platform] = {}
         """Long-lived tokens of people who manage pages."""
 
     def wrap(self, routes: Sequence[Route]) -> list[Route]:
-        """Return the pages of consent and token endpoints, before the platforms' own routes."""
+        """Return the routes of consent pages and token endpoints, which precede the platforms' own routes."""
         inner = {route.path: route.app for route in routes if "POST" in (route.methods or ())}
         return [
             *(Route(path, self.authorize, methods=["GET"]) for path in (*_AUTHORIZE, "/oauth/authorize")),
@@ -92,7 +96,7 @@ class AuthorizationServers:
         ]
 
     async def authorize(self, request: Request) -> Answer:
-        """Show the page of consent: lead back with a code, or with access_denied."""
+        """Consent page: redirect with a code, or with access_denied."""
         given = dict(request.query_params)
         platform = self._platform_of(request.url.path, given)
         redirect_uri = given.get("redirect_uri", "")
@@ -228,7 +232,7 @@ class AuthorizationServers:
 
 
 class _TokenEndpoint:
-    """Answers codes itself and hands refreshes on to the platform's own endpoint, body and all."""
+    """Handles codes itself and passes refreshes to the platform's own endpoint, including the body."""
 
     def __init__(
         self, servers: AuthorizationServers, platform: Platform | None, inner: ASGIApp | None
@@ -248,7 +252,7 @@ class _TokenEndpoint:
             async def replay() -> Message:
                 if unread:
                     return {"type": "http.request", "body": unread.pop(), "more_body": False}
-                return await receive()  # tells when the client goes away
+                return await receive()  # reports that the client disconnected
 
             await self._inner(scope, replay, send)
             return
@@ -267,7 +271,7 @@ def _read_client(form: Mapping[str, str], authorization: str) -> tuple[str, str]
 def _refuse(platform: Platform | None, code: str, description: str) -> Answer:
     if platform is None:
         return _graph_error(description)
-    # TikTok refuses with 200.
+    # TikTok returns errors with 200.
     return Answer(
         {"error": code, "error_description": description}, 200 if platform is Platform.TIKTOK else 400
     )

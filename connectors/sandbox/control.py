@@ -1,4 +1,4 @@
-"""The control plane under /_sandbox: what a test or a demo asks and sets, beside the platforms' own paths."""
+"""Control API under /_sandbox, with which tests and the demo query and configure the sandbox."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.posts import SandboxPost
     from connectors.sandbox.world import SandboxWorld
 
-# A picture of one pixel, and the first bytes of an MP4, for posts with media.
+# A one-pixel image, and the first bytes of an MP4, for posts with media.
 _PICTURE: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
@@ -35,7 +35,7 @@ _VIDEO: Final = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + b"\x00" * 
 
 
 class Control:
-    """The control plane of one world."""
+    """The control API of one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -72,14 +72,14 @@ class Control:
         )
 
     async def accounts(self, request: Request) -> Answer:
-        """GET accounts: what to connect with."""
+        """GET accounts: connection data of all accounts."""
         base_url = f"{request.url.scheme}://{request.headers.get('host', 'sandbox.test')}"
         return Answer(
             [_show_account(account, base_url, self._world.time()) for account in self._world.accounts]
         )
 
     async def posts(self, request: Request) -> Answer:
-        """GET posts?platform=&account=&via=: everything that went out, oldest first."""
+        """GET posts?platform=&account=&via=: all published posts, oldest first."""
         query = request.query_params
         via = query.get("via")
         if via not in (None, "history", "api"):
@@ -89,7 +89,7 @@ class Control:
         return Answer([_show_post(post) for post in found if via is None or post.via == via])
 
     async def delete_post(self, request: Request) -> Answer:
-        """DELETE posts?platform=&external_id=: the owner takes a post down in the platform's own app."""
+        """DELETE posts?platform=&external_id=: delete a post as its owner would in the platform's own app."""
         query = request.query_params
         platform = Platform.parse(query.get("platform", ""))
         post = next(
@@ -120,7 +120,7 @@ class Control:
         return Answer({"rules": [rule.describe() for rule in plan.rules], "fired": dict(plan.fired)})
 
     async def add_faults(self, request: Request) -> Answer:
-        """POST faults: one rule, or a list of them; nothing is added if one of them is wrong."""
+        """POST faults: one rule or a list; if one is invalid, none is added."""
         body = orjson.loads(await request.body())
         rules = [parse_rule(item) for item in (body if isinstance(body, list) else [body])]
         added = [self._world.faults.add(rule).describe() for rule in rules]
@@ -132,11 +132,11 @@ class Control:
         return Answer({"removed": self._world.faults.clear(None if rule_id is None else int(rule_id))})
 
     async def requests(self, _request: Request) -> Answer:
-        """GET requests: how many came, by platform and operation."""
+        """GET requests: request counts by platform and operation."""
         return Answer(dict(self._world.requests))
 
     async def clear_requests(self, _request: Request) -> Answer:
-        """DELETE requests: count from 0, also towards the rate limits."""
+        """DELETE requests: reset the counts, including those of the rate limits."""
         self._world.requests.clear()
         self._world.limits.clear()
         return Answer({})
@@ -170,7 +170,7 @@ class Control:
         return Answer(_show_account(account, str(request.base_url).rstrip("/"), self._world.time()))
 
     async def media(self, request: Request) -> Answer:
-        """GET media/*.png and *.mp4: something to attach to a post; video-900000.mp4 is that many bytes long."""
+        """GET media/*.png and *.mp4: media for posts; video-900000.mp4 has that many bytes."""
         name = request.path_params["name"]
         if name.endswith(".mp4"):
             size = name.removesuffix(".mp4").rpartition("-")[2]

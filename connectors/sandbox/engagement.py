@@ -1,4 +1,4 @@
-"""How a simulated audience reacts: pure functions of a seed, a post and a moment. No clock, no state.
+"""Engagement of a simulated audience: pure functions of a seed, a post and a time. No clock, no state.
 
 An account has a hidden curve: one log effect for each of the 168 slots (weekday x hour) in the time zone of
 its audience. A post ends up with
@@ -38,26 +38,26 @@ KIND_EFFECTS: Final[Mapping[ContentKind, float]] = {"text": 0.0, "link": -0.25, 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """What the simulation knows of an account's followers, and SocialFlow has to find out."""
+    """Hidden properties of an account's followers, which SocialFlow has to estimate."""
 
     seed: int
     timezone: str
-    """IANA zone in which the slots are counted."""
+    """IANA time zone in which the slots are counted."""
     curve: tuple[float, ...]
     """168 log effects, index = weekday * 24 + hour (Monday 0), mean 0."""
     followers_at_epoch: float
     """Followers on 2023-01-01."""
     daily_growth: float
-    """By which share the followers grow in a day."""
+    """Daily growth of the followers, as a share."""
     engagement_rate: float
     """Engagements of a median text post per follower."""
     noise_sd: float
-    """Standard deviation of a post's log engagement that nothing explains."""
+    """Standard deviation of the unexplained part of a post's log engagement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Cumulative counters of one post at one moment; each platform shows those that it has."""
+    """Cumulative counters of one post at one time; each platform shows those that it has."""
 
     impressions: int = 0
     reach: int = 0
@@ -76,7 +76,7 @@ class Counters:
 
 
 def hash_uniforms(seed: int, *parts: object) -> tuple[float, ...]:
-    """Return eight numbers in (0, 1) that depend on nothing but the arguments."""
+    """Return eight numbers in (0, 1) that depend only on the arguments."""
     key = "\x1f".join([str(seed), *map(str, parts)]).encode()
     digest = hashlib.blake2b(key, digest_size=64).digest()
     return tuple(
@@ -85,7 +85,7 @@ def hash_uniforms(seed: int, *parts: object) -> tuple[float, ...]:
 
 
 def compute_age_share(age_seconds: float) -> float:
-    """Return which share of its final engagement a post of this age has: 0 at its birth, 1 from 48 h on."""
+    """Return the share of its final engagement that a post of this age has: 0 at creation, 1 from 48 h on."""
     if age_seconds <= 0:
         return 0.0
     if age_seconds >= COMPLETE_AFTER_S:
@@ -95,7 +95,10 @@ def compute_age_share(age_seconds: float) -> float:
 
 
 def compute_curve(seed: int, account_key: str, *, sd: float) -> tuple[float, ...]:
-    """Draw an account's hidden curve: two daily bumps, a weekend of its own, mean 0, standard deviation `sd`."""
+    """Draw an account's hidden curve, with mean 0 and standard deviation `sd`.
+
+    It has two daily bumps and its own weekend pattern.
+    """
     first, second, width, weekend, shift, height, spread, sign = hash_uniforms(seed, "curve", account_key)
     morning, evening = 7.0 + 4.0 * first, 17.0 + 4.5 * second
     day_offsets = hash_uniforms(seed, "days", account_key)
@@ -119,11 +122,14 @@ def compute_curve(seed: int, account_key: str, *, sd: float) -> tuple[float, ...
 
 
 def compute_followers(audience: Audience, days: float) -> int:
-    """Return the followers `days` after 2023-01-01 (UTC): more each day, unevenly, straight within a day."""
+    """Return the followers `days` after 2023-01-01 (UTC).
+
+    They increase every day by varying amounts, linearly within a day.
+    """
     whole = math.floor(days)
 
     def at(day: int) -> float:
-        # Less than a day's gain, so that a bad day still ends above the one before.
+        # Less than a day's growth, so that every day ends above the one before.
         luck = 0.8 * hash_uniforms(audience.seed, "followers", day)[0]
         return audience.followers_at_epoch * math.exp(audience.daily_growth * (day + luck))
 
@@ -134,7 +140,7 @@ def compute_followers(audience: Audience, days: float) -> int:
 def compute_final_engagement(
     audience: Audience, *, post_key: str, slot: int, kind: ContentKind, followers: float
 ) -> float:
-    """Return the engagements (a real number) that this post has once it is 48 h old."""
+    """Return the engagement (a real number) of this post at 48 h."""
     noise = _NORMAL.inv_cdf(hash_uniforms(audience.seed, "noise", post_key)[0]) * audience.noise_sd
     level = math.log(max(1.0, followers) * audience.engagement_rate)
     return math.exp(level + audience.curve[slot] + KIND_EFFECTS[kind] + noise)
@@ -143,7 +149,7 @@ def compute_final_engagement(
 def compute_counters(
     final: float, *, seed: int, post_key: str, kind: ContentKind, age_seconds: float
 ) -> Counters:
-    """Split `final` engagements into counters, as they stand at this age. Never falls as the age grows."""
+    """Split `final` engagement into counters at this age. Counters never fall as the age grows."""
     share = compute_age_share(age_seconds)
     if share <= 0.0:
         return Counters()
@@ -171,5 +177,5 @@ def compute_counters(
 
 
 def _spread(uniforms: Sequence[float], shares: Sequence[float]) -> list[float]:
-    """Vary each share by half of itself, up or down."""
+    """Vary each share by up to half of itself."""
     return [share * (0.5 + uniform) for share, uniform in zip(shares, uniforms, strict=True)]

@@ -1,8 +1,8 @@
-"""Faults on demand: which request goes wrong, how, and how often.
+"""Fault injection: which requests fail, how, and how often.
 
-A kind that ends in `_before` happens before the platform accepts anything; `_after` once it has accepted,
-so that the caller cannot tell. `refused_oddly` is a refused token in a server's own words: HTTP 400, text/html,
-"Invalid Bearer token". `malformed` also accepts first: half of the answer's bytes arrive.
+A kind that ends in `_before` fails before the platform accepts anything; `_after` fails once it has accepted,
+so that the caller cannot tell. `refused_oddly` is a rejected token as some servers report it: HTTP 400,
+text/html, "Invalid Bearer token". `malformed` also accepts first: only half of the response's bytes arrive.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ KINDS: tuple[str, ...] = get_args(FaultKind)
 
 @dataclass(slots=True)
 class FaultRule:
-    """One fault. It applies while `remaining` is not 0; None = for ever."""
+    """One fault. It applies while `remaining` is not 0; None = without limit."""
 
     kind: FaultKind
     platform: Platform | None = None
     """None = every platform."""
     operation: Operation | Literal["any"] = "any"
     account: str | None = None
-    """The handle or external id of the only account concerned."""
+    """Handle or external id of the only account concerned."""
     count: int | None = 1
     probability: float = 1.0
-    """Chance that a matching request is hit, drawn from the rule's own seed."""
+    """Probability that a matching request fails, drawn from the rule's own seed."""
     seed: int = 0
     seconds: float = 30.0
-    """How long `hang_*` waits."""
+    """Duration of `hang_*`."""
     retry_after: float = 60.0
-    """Seconds until the reset that `rate_limited` announces."""
+    """Seconds until the reset that `rate_limited` reports."""
     id: int = 0
     remaining: int | None = field(init=False)
     fired: int = field(init=False, default=0)
@@ -67,7 +67,7 @@ class FaultRule:
         self._random = random.Random(self.seed)  # noqa: S311  a reproducible draw, no secret
 
     def applies(self, platform: Platform, operation: str, account_names: tuple[str, ...]) -> bool:
-        """Tell whether this request is hit; draws from the rule's random numbers only if all else fits."""
+        """Return whether this request fails; draws a random number only if all other conditions match."""
         if self.remaining == 0 or self.platform not in (None, platform):
             return False
         if self.operation not in ("any", operation):
@@ -84,7 +84,7 @@ class FaultRule:
 
 
 class FaultPlan:
-    """The rules in force, first match wins, and how often each kind has struck."""
+    """The active rules, of which the first match applies, and the count of faults by kind."""
 
     def __init__(self) -> None:
         self.rules: list[FaultRule] = []
@@ -92,13 +92,13 @@ class FaultPlan:
         self._ids = count(1)
 
     def add(self, rule: FaultRule) -> FaultRule:
-        """Put the rule behind the others, and give it its id."""
+        """Append the rule and assign its id."""
         rule.id = next(self._ids)
         self.rules.append(rule)
         return rule
 
     def clear(self, rule_id: int | None = None) -> int:
-        """Remove one rule, or all; return how many went."""
+        """Remove one rule, or all; return the number removed."""
         kept = [] if rule_id is None else [rule for rule in self.rules if rule.id != rule_id]
         removed = len(self.rules) - len(kept)
         self.rules = kept
@@ -119,7 +119,7 @@ class FaultPlan:
 
 
 def parse_rule(body: Mapping[str, object]) -> FaultRule:
-    """Build a rule from JSON. Raises ValueError that names the field at fault and what it takes."""
+    """Build a rule from JSON. Raises ValueError that names the invalid field and its valid values."""
     allowed = (
         "kind",
         "platform",

@@ -1,7 +1,7 @@
-"""One host for Instagram, Facebook and Threads: what they call the same is told apart by whose token it carries.
+"""One host for Instagram, Facebook and Threads: shared paths are dispatched by the token's platform.
 
-On the real hosts nothing collides. Here a path that several of them have (/me, /{id}, /{id}/insights) goes to
-the platform of the token, and without a token that this world knows to the last of them.
+The real hosts have no conflicts. Here a path of several platforms (/me, /{id}, /{id}/insights) goes to the
+platform of the token, and without a token of this world to the last of them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class GraphPlatform(Protocol):
     platform: Platform
 
     def routes(self) -> list[Route]:
-        """Return the routes; equal paths name their parameters the same."""
+        """Return the routes; equal paths use the same parameter names."""
         ...
 
 
 def merge_routes(world: SandboxWorld, platforms: Sequence[GraphPlatform]) -> list[Route]:
-    """Return the routes of all platforms. They must come last: their first part may be any id."""
+    """Return the routes of all platforms. They must come last: their first segment may be any id."""
     claims: dict[tuple[str, frozenset[str]], dict[Platform, ASGIApp]] = {}
     for platform in platforms:
         for route in platform.routes():
@@ -46,7 +46,7 @@ def merge_routes(world: SandboxWorld, platforms: Sequence[GraphPlatform]) -> lis
         )
         for (path, methods), claim in claims.items()
     ]
-    # Fixed paths such as /me/accounts before those whose parts may be anything.
+    # Fixed paths such as /me/accounts before those with variable segments.
     return sorted(merged, key=lambda route: route.path.count("{"))
 
 

@@ -1,7 +1,7 @@
-"""What the simulated accounts published before anyone connected them: pure functions of the seed and the day.
+"""Post history of the simulated accounts before they are connected: pure functions of the seed and the day.
 
-A day's posts depend only on the seed, the account and the date, so that a sandbox started tomorrow tells the
-same past as one started today.
+A day's posts depend only on the seed, the account and the date, so a sandbox started tomorrow has the same
+history as one started today.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _CLOSINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PastPost:
-    """One post of an account's past; `created` in Unix seconds with milliseconds."""
+    """One post of an account's history; `created` in Unix seconds with milliseconds."""
 
     created: float
     text: str
@@ -74,7 +74,7 @@ def build_day(
                 _OPENINGS[int(opening * len(_OPENINGS))],
                 f"{_SUBJECTS[int(subject * len(_SUBJECTS))]}.",
                 _CLOSINGS[int(closing * len(_CLOSINGS))],
-                # The tag keeps texts apart; an account that repeats itself would be refused by X.
+                # The tag makes texts unique; X would reject duplicates.
                 f"#{day:%b%d}{int(tag * 1000):03d}",
             )
         )
@@ -98,7 +98,7 @@ def build_history(
 
 
 def _pick_hours(how_many: int, draws: list[float]) -> list[int]:
-    """Draw distinct hours, each as likely as the habit says."""
+    """Draw distinct hours, weighted by habit."""
     weights = list(_HABIT)
     hours = []
     for draw in draws[:how_many]:

@@ -1,4 +1,4 @@
-"""Post ids in each platform's own form. All of them sort by time, as the platforms' do."""
+"""Post ids in each platform's own format. All of them sort by time, as on the platforms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connectors.types import Platform
 _TWITTER_EPOCH_MS: Final = 1_288_834_974_657
 _INSTAGRAM_EPOCH_MS: Final = 1_262_304_000_000
 _TID_LETTERS: Final = "234567abcdefghijklmnopqrstuvwxyz"
-# The low part of a number: history uses the account's index, live posts the upper half.
+# The low bits of a number: history uses the account's index, live posts the upper half.
 _LOW_PARTS: Final = {
     Platform.TWITTER: 1 << 22,
     Platform.MASTODON: 1 << 16,
@@ -27,7 +27,10 @@ _LOW_PARTS: Final = {
 
 
 def build_number(platform: Platform, millis: int, low: int) -> int:
-    """Return the number of a post made at this Unix millisecond; `low` tells apart those of one millisecond."""
+    """Return the number of a post created at this Unix millisecond.
+
+    `low` makes it unique within the millisecond.
+    """
     low %= _LOW_PARTS[platform]
     if platform is Platform.TWITTER:
         return ((millis - _TWITTER_EPOCH_MS) << 22) | low
@@ -41,7 +44,7 @@ def build_number(platform: Platform, millis: int, low: int) -> int:
 
 
 def build_post_id(platform: Platform, owner_id: str, number: int) -> str:
-    """Return how the platform calls the post with this number, unless the client chose its name."""
+    """Return the platform's id of the post with this number, unless the client chose its name."""
     if platform is Platform.BLUESKY:
         return f"at://{owner_id}/app.bsky.feed.post/{build_tid(number)}"
     if platform is Platform.LINKEDIN:
@@ -61,7 +64,7 @@ def build_tid(number: int) -> str:
 
 
 class IdSequence:
-    """Numbers for the posts made live on one platform: rising, also when the clock stands still."""
+    """Numbers for posts created live on one platform: increasing, even if the clock stands still."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -69,10 +72,10 @@ class IdSequence:
         self._last = 0
 
     def next(self, at: float) -> int:
-        """Return the next number for a post made at this moment (Unix seconds)."""
+        """Return the next number for a post created at this time (Unix seconds)."""
         self._last = max(build_number(self._platform, int(at * 1000), self._half), self._last + 1)
         return self._last
 
     def skip(self, number: int) -> None:
-        """Give out only numbers above this one from now on."""
+        """Issue only numbers above this one from now on."""
         self._last = max(self._last, number)

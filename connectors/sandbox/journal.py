@@ -1,7 +1,7 @@
-"""What went out, on disk: a sandbox that is killed and started again still has every post it accepted.
+"""Published posts on disk: a sandbox that is killed and restarted still has every post that it accepted.
 
-One JSON object a line, written before the answer leaves. A line that a crash cut short is the last one, and
-is left out when the file is read: its post was never confirmed.
+One JSON object per line, written before the response is sent. A line truncated by a crash is the last one and
+is skipped on reading: its post was never confirmed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab")
         if self._file.tell() and not path.read_bytes().endswith(b"\n"):
-            # Closes the line that a crash cut short, so that the next one stands alone.
+            # Terminates a line truncated by a crash, so that the next one is complete.
             self._file.write(b"\n")
 
     def read(self) -> Iterator[dict[str, Any]]:
@@ -36,6 +36,6 @@ class Journal:
                     continue
 
     def append(self, event: dict[str, object]) -> None:
-        """Hand the event to the operating system, where it outlives this process."""
+        """Pass the event to the operating system, where it outlives this process."""
         self._file.write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
         self._file.flush()

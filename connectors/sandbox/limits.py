@@ -1,4 +1,4 @@
-"""Rate limits in fixed windows, counted always and enforced only where the settings say so."""
+"""Rate limits in fixed windows: always counted, enforced only if the settings say so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULT_WINDOW_S: Final = 900.0
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """Where a caller stands in its window; `reset` in Unix seconds."""
+    """State of a caller's window; `reset` in Unix seconds."""
 
     limit: int
     remaining: int
@@ -56,7 +56,7 @@ class RateLimiter:
         self._windows: dict[tuple[Platform, str, str], tuple[float, int]] = {}
 
     def hit(self, platform: Platform, bucket: str, caller: str, at: float) -> LimitState:
-        """Count one request; `exceeded` says that it must be refused."""
+        """Count one request; `exceeded` means that it must be rejected."""
         limit, window = LIMITS.get((platform, bucket), (_GENEROUS, _DEFAULT_WINDOW_S))
         if not self._settings.enforce_rate_limits:
             limit = _GENEROUS

@@ -1,4 +1,4 @@
-"""One post of the simulated world, and how it is written down in the journal."""
+"""One post of the simulated world, and its form in the journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WRITTEN = ("external_id", "number", "created", "text", "kind", "idempotency_key
 
 @dataclass(slots=True, eq=False)
 class SandboxPost:
-    """One post that is, or was, out. `number` sorts the posts of an account by time."""
+    """One published or deleted post. `number` sorts the posts of an account by time."""
 
     account: SandboxAccount
     external_id: str
@@ -26,12 +26,12 @@ class SandboxPost:
     kind: ContentKind
     via: Via
     idempotency_key: str | None = None
-    """What the client sent to make a repetition recognisable: a header, a record key, a container id."""
+    """The client's idempotency value: a header, a record key, a container id."""
     details: dict[str, Any] | None = None
-    """What only its own platform asks for: the record, media ids, the post it answers."""
+    """Platform-specific data: the record, media ids, the post it replies to."""
     deleted: float | None = None
     final: float | None = None
-    """Engagements at 48 h, once computed."""
+    """Engagement at 48 h, once computed."""
 
     @property
     def platform(self) -> Platform:
@@ -40,7 +40,7 @@ class SandboxPost:
 
     @property
     def published_at(self) -> datetime:
-        """When it went out (UTC)."""
+        """Publication time (UTC)."""
         return datetime.fromtimestamp(self.created, UTC)
 
     def detail(self, name: str) -> Any:  # noqa: ANN401  each platform keeps its own JSON here

@@ -1,4 +1,4 @@
-"""Whether a token still works, judged the same way for all platforms; each words its own refusal."""
+"""Validity of a token, checked the same way for all platforms; each formats its own error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 TokenFlaw = Literal["unknown", "expired", "revoked"]
 
-# A refresh token that was just spent works a little longer on Bluesky, in case the answer was lost.
+# On Bluesky a used refresh token works a little longer, in case the response was lost.
 BLUESKY_REFRESH_GRACE_S = 7200.0
 
 
 def judge_token(
     world: SandboxWorld, platform: Platform, token: str | None, *, kind: TokenKind, at: float
 ) -> SandboxAccount | TokenFlaw:
-    """Return whose working token this is, or what is wrong with it."""
+    """Return the account of a valid token, or what is wrong with it."""
     claims = world.tokens.read(token) if token else None
     account = None if claims is None else world.account_of_key(claims.account_key)
     if claims is None or account is None or account.platform is not platform or claims.kind != kind:
@@ -34,7 +34,7 @@ def judge_token(
 
 
 def rotate_tokens(world: SandboxWorld, account: SandboxAccount, refresh_token: str, at: float) -> None:
-    """Give the account new tokens in exchange for this refresh token, which is spent by it."""
+    """Exchange this refresh token for new tokens; this invalidates it."""
     claims = world.tokens.read(refresh_token)
     if claims is not None:
         world.spent.setdefault((account.key, claims.generation), at)
@@ -42,12 +42,12 @@ def rotate_tokens(world: SandboxWorld, account: SandboxAccount, refresh_token: s
 
 
 def expire_tokens(account: SandboxAccount) -> None:
-    """Make the present access token count as expired; the refresh token still works."""
+    """Make the current access token expire; the refresh token still works."""
     account.expired_below = account.generation + 1
 
 
 def revoke_tokens(account: SandboxAccount) -> None:
-    """Make all present tokens count as revoked by the account's owner."""
+    """Revoke all current tokens, as the account's owner would."""
     account.revoked_below = account.generation + 1
 
 

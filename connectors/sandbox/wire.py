@@ -1,8 +1,8 @@
-"""What all simulated platforms share: one request's journey through token, faults, limits and handler.
+"""Request processing shared by all simulated platforms: token, faults, rate limits and handler.
 
     body -> token -> fault before -> limit -> handler -> fault after -> rate-limit headers
 
-A platform adds its `Dialect`: how it reads a token and how it words its refusals.
+A platform adds its `PlatformProtocol`: how it checks a token and formats errors.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class DroppedConnection(Answer):
     __slots__ = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's form
-        """Abort the transport under uvicorn; raise what httpx would see where there is no connection."""
-        # uvicorn's send callable is a method of the request's cycle, and that owns the transport.
+        """Abort the transport under uvicorn; without a connection, raise what httpx would see."""
+        # uvicorn's send callable is a method of the request's cycle, which owns the transport.
         owner = getattr(scope.get(RAW_SEND), "__self__", None)
         abort = getattr(getattr(owner, "transport", None), "abort", None)
         if abort is None:
@@ -85,7 +85,7 @@ class DroppedConnection(Answer):
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way."""
+    """One request in progress."""
 
     world: SandboxWorld
     request: Request
@@ -117,24 +117,24 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """Scheme, host and port as the client called them."""
+        """Scheme, host and port as used by the client."""
         return f"{self.request.url.scheme}://{self.request.headers.get('host', 'sandbox.test')}"
 
     @property
     def page_fault(self) -> str:
-        """`empty_page` or `repeated_cursor` where the listing shall show one of them, else ""."""
+        """`empty_page` or `repeated_cursor` if the listing shall have that fault, else ""."""
         kind = "" if self.fault is None else self.fault.kind
         return kind if kind in ("empty_page", "repeated_cursor") else ""
 
     def json(self) -> dict[str, Any]:
-        """Return the JSON object of the body. Raises ValueError where it is none."""
+        """Return the JSON object of the body. Raises ValueError if it is not one."""
         content = orjson.loads(self.body)
         if not isinstance(content, dict):
             raise ValueError("the body must be a JSON object")  # noqa: TRY004  callers treat it as a bad value
         return content
 
     def parameters(self) -> dict[str, str]:
-        """Return query, form and JSON parameters together, as Instagram takes any of them."""
+        """Return query, form and JSON parameters together, as Instagram accepts all of them."""
         if self._parameters is None:
             merged = dict(self.query)
             kind = self.request.headers.get("content-type", "")
@@ -147,26 +147,26 @@ class Call:
 
 
 Auth = Literal["access", "refresh", "optional", "none"]
-"""Which token an endpoint takes; "optional": none is fine, a bad one is not."""
+"""The token that an endpoint requires; "optional": none is accepted, an invalid one is not."""
 
 Handler = Callable[[Call], Answer | Coroutine[Any, Any, Answer]]
 
 
-class Dialect(Protocol):
-    """What differs between platforms around every request."""
+class PlatformProtocol(Protocol):
+    """The platform-specific parts of every request."""
 
     platform: Platform
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token of this kind was sent, or the platform's refusal."""
+        """Return the account of the token of this kind, or the platform's error."""
         ...
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal: server_error, rate_limited, unauthorized, forbidden. `reset` in Unix seconds."""
+        """Return an error: server_error, rate_limited, unauthorized, forbidden. `reset` in Unix seconds."""
         ...
 
     def limit_headers(self, state: LimitState) -> dict[str, str]:
-        """Return the headers that tell the caller where it stands."""
+        """Return the rate-limit headers."""
         ...
 
 
@@ -175,7 +175,7 @@ class Endpoint:
     """An ASGI application for one operation of one platform."""
 
     world: SandboxWorld
-    dialect: Dialect
+    protocol: PlatformProtocol
     operation: str
     bucket: str
     handler: Handler
@@ -188,7 +188,7 @@ class Endpoint:
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Answer:
-        world, platform = self.world, self.dialect.platform
+        world, platform = self.world, self.protocol.platform
         call = Call(world, request, platform, self.operation, world.time())
         if request.method != "GET":
             call.body = await request.body()
@@ -206,18 +206,18 @@ class Endpoint:
         caller = call.account.key if call.account is not None else "anonymous"
         state = world.limits.hit(platform, self.bucket, caller, call.at)
         if state.exceeded:
-            answer = self.dialect.refuse("rate_limited", reset=state.reset, at=call.at)
+            answer = self.protocol.refuse("rate_limited", reset=state.reset, at=call.at)
         else:
             result = self.handler(call)
             answer = result if isinstance(result, Answer) else await result
-        answer.headers.update(self.dialect.limit_headers(state))
+        answer.headers.update(self.protocol.limit_headers(state))
         return answer if fault is None else await self._fail_after(fault, call, answer)
 
     def _identify(self, call: Call) -> Answer | None:
-        """Set the call's account; return the refusal where a token is needed and no good one was sent."""
+        """Set the call's account; return the error if a token is required and no valid one was sent."""
         if self.auth == "none" or (self.auth == "optional" and "authorization" not in call.request.headers):
             return None
-        who = self.dialect.authenticate(call, "refresh" if self.auth == "refresh" else "access")
+        who = self.protocol.authenticate(call, "refresh" if self.auth == "refresh" else "access")
         if isinstance(who, SandboxAccount):
             call.account = who
             return None
@@ -227,7 +227,7 @@ class Endpoint:
         kind = fault.kind
         if kind == "hang_before":
             await asyncio.sleep(fault.seconds)
-            # A caller that has given up meanwhile was never heard.
+            # A caller that disconnected meanwhile was never served.
             return DroppedConnection() if await call.request.is_disconnected() else None
         if kind == "reset_before":
             return DroppedConnection()
@@ -243,23 +243,23 @@ class Endpoint:
         }
         if kind in refusals:
             reset = call.at + fault.retry_after
-            answer = self.dialect.refuse(refusals[kind], reset=reset, at=call.at)
+            answer = self.protocol.refuse(refusals[kind], reset=reset, at=call.at)
             if kind == "rate_limited":
                 state = LimitState(100, 0, reset, fault.retry_after, exceeded=True)
-                answer.headers.update(self.dialect.limit_headers(state))
+                answer.headers.update(self.protocol.limit_headers(state))
             return answer
         return None
 
     async def _fail_after(self, fault: FaultRule, call: Call, answer: Answer) -> Answer:
         kind = fault.kind
         if kind == "error_500_after":
-            return self.dialect.refuse("server_error", reset=call.at, at=call.at)
+            return self.protocol.refuse("server_error", reset=call.at, at=call.at)
         if kind == "reset_after":
             return DroppedConnection()
         if kind == "hang_after":
             await asyncio.sleep(fault.seconds)
         elif kind == "malformed":
-            # Half an object is no JSON, however short the answer was.
+            # Half an object is invalid JSON, however short the response was.
             answer.body = b"{" + answer.body[: len(answer.body) // 2]
         return answer
 
@@ -270,13 +270,13 @@ def route(path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
 
 
 def bearer_token(call: Call) -> str | None:
-    """Return the token of an Authorization header, None where there is none."""
+    """Return the token of an Authorization header, or None."""
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def iso_millis(at: float) -> str:
-    """Write a moment as most platforms do: 2026-01-02T03:04:05.678Z."""
+    """Format a time as most platforms do: 2026-01-02T03:04:05.678Z."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,6 +1,6 @@
-"""The simulated world: accounts, what they published, and how it is doing. Deterministic by seed and clock.
+"""The simulated world: accounts, their posts and metrics. Deterministic for a seed and clock.
 
-Nothing here knows of HTTP. Moments are Unix seconds inside, aware UTC datetimes at the edges.
+Independent of HTTP. Times are Unix seconds internally, aware UTC datetimes in the interface.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def _utc_now() -> datetime:
 class SandboxWorld:
     """All simulated accounts and their posts.
 
-    `now` returns an aware UTC datetime; followers and counters can be asked for any moment. `curve_sd` and
-    `noise_sd` are the standard deviations, in log units, of the hidden slot effects and of what nothing
-    explains in a post (real pages: about 0.19 and 1.1; the defaults make a demo's half year say something).
-    `journal` is a file that keeps what went out, so that a world started again with it goes on where it was.
+    `now` returns an aware UTC datetime; followers and counters can be requested for any time. `curve_sd` and
+    `noise_sd` are the standard deviations, in log units, of the hidden slot effects and of a post's
+    unexplained variation (real pages: about 0.19 and 1.1; the defaults make effects visible in a demo's half
+    year). `journal` is a file of published posts, with which a restarted world continues where it was.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SandboxWorld:
                 self._by_name[account.platform, name] = account
         self._timelines: dict[str, list[SandboxPost]] = {}
         self._early: dict[str, list[SandboxPost]] = {}
-        """Live posts of accounts whose history nobody has asked for yet, so that publishing costs no history."""
+        """Live posts of accounts whose history was not requested yet, so that publishing needs no history."""
         self._posts: dict[tuple[Platform, str], SandboxPost] = {}
         self._live: list[SandboxPost] = []
         self._deleted: Counter[str] = Counter()
@@ -101,11 +101,11 @@ class SandboxWorld:
         return self._by_name.get((platform, name))
 
     def account_of_key(self, key: str) -> SandboxAccount | None:
-        """Return the account with this world-wide key ("twitter:0")."""
+        """Return the account with this globally unique key ("twitter:0")."""
         return self._by_key.get(key)
 
     def next_number(self, platform: Platform, at: float) -> int:
-        """Return a fresh number for something made on this platform now."""
+        """Return a new number for an object created on this platform now."""
         return self._sequences[platform].next(at)
 
     def add_post(
@@ -119,7 +119,7 @@ class SandboxWorld:
         idempotency_key: str | None = None,
         details: dict[str, Any] | None = None,
     ) -> SandboxPost:
-        """Put out a post. Its id is the platform's next, unless the client may choose one and did."""
+        """Publish a post. Its id is the platform's next, unless the client may choose one and did."""
         number = self.next_number(account.platform, at)
         post = SandboxPost(
             account=account,
@@ -137,13 +137,13 @@ class SandboxWorld:
         return post
 
     def edit_post(self, post: SandboxPost, *, text: str, details: dict[str, Any]) -> None:
-        """Change what a post says, and some of its details."""
+        """Change a post's text and some of its details."""
         post.text = text
         post.details = {**(post.details or {}), **details}
         self._note("edit", account=post.account.key, external_id=post.external_id, text=text, details=details)
 
     def delete_post(self, post: SandboxPost, at: float) -> None:
-        """Take the post down; the record keeps that it was out."""
+        """Delete the post; the record keeps that it was published."""
         if post.deleted is None:
             post.deleted = at
             self._deleted[post.account.key] += 1
@@ -152,14 +152,14 @@ class SandboxWorld:
     def find_post(
         self, platform: Platform, external_id: str, reader: SandboxAccount | None = None
     ) -> SandboxPost | None:
-        """Return the post unless it was deleted. `reader`: whose history to look through as well."""
+        """Return the post unless it was deleted. `reader`: an account whose history is searched as well."""
         if reader is not None:
             self.timeline(reader)
         post = self._posts.get((platform, external_id))
         return None if post is None or post.deleted is not None else post
 
     def timeline(self, account: SandboxAccount) -> list[SandboxPost]:
-        """Return all posts of the account, oldest first; its history is invented when it is first asked for."""
+        """Return all posts of the account, oldest first; its history is generated on first access."""
         posts = self._timelines.get(account.key)
         if posts is None:
             posts = list(self._invent_history(account))
@@ -178,9 +178,9 @@ class SandboxWorld:
         oldest_first: bool = False,
         lagging: bool = True,
     ) -> Iterator[SandboxPost]:
-        """Yield the account's posts whose number lies between the two (exclusive), newest first unless told.
+        """Yield the account's posts between the two numbers (exclusive), newest first by default.
 
-        `lagging`: as a platform's list shows them, new ones after `list_lag_s`.
+        `lagging`: as a platform's listing shows them, new posts after `list_lag_s`.
         """
         posts = self.timeline(account)
         start = 0 if above is None else bisect_left(posts, above + 1, key=_number)
@@ -195,7 +195,7 @@ class SandboxWorld:
         )
 
     def count_posts(self, account: SandboxAccount) -> int:
-        """Return how many posts of the account are out."""
+        """Return how many published posts the account has."""
         return len(self.timeline(account)) - self._deleted[account.key]
 
     def published(
@@ -205,7 +205,7 @@ class SandboxWorld:
         *,
         via: Via | None = None,
     ) -> list[SandboxPost]:
-        """Return the record of everything that went out, deleted or not; `account` by handle, id or itself."""
+        """Return all published posts, including deleted ones; `account` by handle, id or object."""
         if via == "api":
             posts: Iterable[SandboxPost] = list(self._live)
         else:
@@ -219,7 +219,7 @@ class SandboxWorld:
         ]
 
     def counters(self, post: SandboxPost, at: float) -> Counters:
-        """Return the post's counters at this moment."""
+        """Return the post's counters at this time."""
         key = f"{post.platform}:{post.external_id}"
         if post.final is None:
             audience = post.account.audience
@@ -239,7 +239,7 @@ class SandboxWorld:
     def truth(self, account: SandboxAccount | str) -> tuple[float, ...]:
         """Return the account's hidden curve: 168 log effects, index = local weekday * 24 + hour.
 
-        Raises KeyError for an account that the world does not have.
+        Raises KeyError for an unknown account.
         """
         if isinstance(account, SandboxAccount):
             return account.audience.curve
@@ -262,7 +262,7 @@ class SandboxWorld:
             self._journal.append({"event": event, **content})
 
     def _restore(self, journal: Journal) -> None:
-        """Do again what the journal tells; the invented past ends where the first start was."""
+        """Replay the journal; the generated history ends at the time of the first start."""
         events = list(journal.read())
         if not events:
             self._note("start", at=self.started)

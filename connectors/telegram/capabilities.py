@@ -1,4 +1,4 @@
-"""Limits and abilities of Telegram as data. Sources are named in `connectors.telegram.connector`."""
+"""Limits and features of Telegram as data. Sources are named in `connectors.telegram.connector`."""
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_utf16_units
@@ -17,7 +17,7 @@ CAPABILITIES = Capabilities(
     fetches_media=frozenset({"image", "video"}),
     max_images=10,
     max_videos=1,
-    max_image_bytes=5_000_000,  # what Telegram fetches from an address
+    max_image_bytes=5_000_000,  # maximum size that Telegram fetches from a URL
     max_video_bytes=20_000_000,
     needs_handle=True,
     metrics_batch=100,

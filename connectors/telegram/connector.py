@@ -1,8 +1,8 @@
-"""Telegram: a bot posts to the channel whose administrator it is. One token, no end, no refresh.
+"""Telegram: a bot posts to a channel that it administers. One token, which does not expire.
 
 Source: telegram/api.min.json, Bot API 10.1 (methods, fields), core.telegram.org/bots/api (limits, errors).
-The Bot API lists no messages and counts none of their views or reactions: an ambiguous post cannot be looked for,
-and every metric stays None. Media are fetched by Telegram from their public address.
+The Bot API lists no messages and reports no views or reactions: an ambiguous post cannot be looked up, and
+every metric stays None. Telegram fetches media from their public URL.
 """
 
 import re
@@ -37,8 +37,8 @@ from connectors.types import (
 
 _TOKEN = re.compile(
     r"[A-Za-z0-9:._-]+"
-)  # it becomes part of the address, so nothing may lead out of its place
-# What Telegram says of a channel that the bot may not post to; only the channel's owner can change that.
+)  # the token is part of the URL, so reject characters that would change the path
+# Messages for a channel that the bot may not post to; only the channel's owner can fix that.
 _OWNER_WORDS = ("chat not found", "not enough rights", "administrator rights", "not a member", "chat_write")
 
 
@@ -62,7 +62,7 @@ class TelegramConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """Ask who the bot is, what the channel is, and whether the one may post to the other."""
+        """Read the bot and the channel, and check that the bot may post to it."""
         bot = await self._api.read("/getMe", lambda body: int(body["result"]["id"]))
         chat = await self._api.read("/getChat", _parse_chat, params=self._chat)
         query = {**self._chat, "user_id": str(bot)}
@@ -87,11 +87,11 @@ class TelegramConnector:
         return await self._api.publish(f"/{method}", _parse_sent, json={**self._chat, **body})
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:  # noqa: ARG002 - the protocol's
-        """Raise CannotFindOutError: bots cannot read what a channel holds."""
+        """Raise CannotFindOutError: bots cannot read a channel's messages."""
         raise CannotFindOutError(f"{LABEL} tells a bot nothing about the messages of a channel")
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """Return None for every metric of every post, without a request: Telegram tells bots no counters."""
+        """Return None for every metric of every post, without a request: Telegram gives bots no metrics."""
         now = self._context.clock()
         return MetricsBatch(tuple(PostMetrics(post_id, now) for post_id in dict.fromkeys(external_ids)))
 
@@ -108,12 +108,12 @@ class TelegramConnector:
         return HistoryPage((), None)
 
     async def refresh_token(self) -> Credentials | None:
-        """A bot's token has no end."""
+        """A bot's token does not expire."""
         return None
 
     @property
     def _chat(self) -> dict[str, str]:
-        """Name the channel by its id where that is known: its public name may change."""
+        """Use the channel's id if it is known: its public name may change."""
         name = self.account.external_id or (self.account.handle or "").strip()
         if not name:
             raise GiveUpError(f"which {LABEL} channel? Give its public name as the handle, as in @mychannel")
@@ -122,7 +122,7 @@ class TelegramConnector:
 
 
 def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
-    """Return the method and its parameters, the channel aside."""
+    """Return the method and its parameters, without the channel."""
     media = progress.request.content.media
     if not media:
         return "sendMessage", {"text": text}
@@ -132,7 +132,7 @@ def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
         name = "video" if is_video else "photo"
         return ("sendVideo" if is_video else "sendPhoto"), {name: media[0].url, **caption}
     album: list[dict[str, Any]] = [{"type": "photo", "media": item.url} for item in media]
-    album[0] |= caption  # a caption on the first alone is shown below the whole album
+    album[0] |= caption  # a caption on the first item only is shown below the whole album
     return "sendMediaGroup", {"media": album}
 
 
@@ -149,11 +149,11 @@ def _may_post(body: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def _parse_sent(body: Any) -> SentPart:  # noqa: ANN401 - JSON
-    """Read the message; an album is as many messages, and goes by its first."""
+    """Read the message; an album consists of several messages, and its first is the receipt."""
     result = body["result"]
     message = result[0] if isinstance(result, list) else result
     chat, message_id = message["chat"], int(message["message_id"])
-    # A private channel's address has its id without the leading -100.
+    # A private channel's URL contains its id without the leading -100.
     place = chat.get("username") or f"c/{str(chat['id']).removeprefix('-100')}"
     return SentPart(
         str(message_id), f"https://t.me/{place}/{message_id}", datetime.fromtimestamp(message["date"], UTC)
@@ -173,8 +173,8 @@ def _explain(refusal: Refusal) -> ConnectorError | None:
     if refusal.status == 404 and "error_code" in body:
         return ReauthenticateError(
             refusal.message, status=404
-        )  # in Telegram's own words: a token of no known form
+        )  # Telegram's response to a token in an invalid format
     if refusal.status == 403 or (refusal.status == 400 and any(known in words for known in _OWNER_WORDS)):
-        # The token works; the bot was put out of the channel, or may not post there.
+        # The token is valid; the bot was removed from the channel, or may not post there.
         return PermissionMissingError(refusal.message, status=refusal.status)
     return None

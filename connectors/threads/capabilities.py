@@ -1,4 +1,4 @@
-"""Limits and abilities of Threads as data. Sources are named in `connectors.threads.connector`."""
+"""Limits and features of Threads as data. Sources are named in `connectors.threads.connector`."""
 
 from datetime import timedelta
 

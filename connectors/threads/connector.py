@@ -1,8 +1,8 @@
-"""Threads (Threads API): texts in one step, media by containers, replies as threads; tokens of 60 days.
+"""Threads API: text posts in one step, media by containers, replies as threads; 60-day tokens.
 
-Sources: threads/*.json (paths, parameters, metrics), developers.facebook.com (statuses of a container, limits,
-how emoji count). A text goes out with the one request that names it (`auto_publish_text`), so an ambiguous
-one is found out by reading the account; a container says itself whether it was published.
+Sources: threads/*.json (paths, parameters, metrics), developers.facebook.com (statuses of a container,
+limits, how emoji count). A text is published by a single request (`auto_publish_text`), so the outcome of an
+ambiguous one is determined by reading the account. A container reports whether it was published.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-# The quota is counted over a moving day, and nothing says when its oldest post leaves it.
+# The quota covers a rolling 24 hours, and the API does not say when its oldest post leaves it.
 _QUOTA_PAUSE = timedelta(hours=1)
 
 
@@ -81,14 +81,17 @@ class ThreadsConnector:
         self._containers = Containers(self._api, self._context, LABEL, VERSION, "status")
 
     async def verify(self) -> VerifiedAccount:
-        """GET /me. A token whose end is not known is planned for renewal in a day: only that tells its end."""
+        """GET /me.
+
+        A token with unknown expiry is scheduled for a refresh in a day: only a refresh reports the expiry.
+        """
         profile = await self._api.read(
             f"{VERSION}/me", parse_profile, params={"fields": "id,username,name,is_verified"}
         )
         try:
             followers = (await self.fetch_followers()).followers
         except GiveUpError:
-            followers = None  # without the insights permission one can still publish
+            followers = None  # without the insights permission the account can still publish
         return VerifiedAccount(
             external_id=profile["id"],
             handle=profile["username"],
@@ -98,7 +101,7 @@ class ThreadsConnector:
         )
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """Put out the post, then what answers it: the thread, each below the one before, and the comment."""
+        """Publish the post, then the thread (each part below the previous one), then the comment."""
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -137,27 +140,27 @@ class ThreadsConnector:
                 attempts=1,
             )
         except ConnectorError:
-            return False  # the refusal stands as it is, only without a time
+            return False  # raise the original error, without a retry time
 
     async def _read_receipt(self, post_id: str) -> SentPart:
-        """Read permalink and time; the post is out whether or not they can be read now."""
+        """Read permalink and time; the post is published whether or not they can be read now."""
         now = self._context.clock()
         try:
             return await self._api.read(
                 f"{VERSION}/{post_id}", parse_sent, params={"fields": "id,permalink,timestamp"}, attempts=1
             )
         except GiveUpError as error:
-            # Accepted under an id that is no post (yet): the listing knows the right one.
+            # Accepted under an id that is not a post (yet): the listing has the right id.
             raise OutcomeUnknownError(
                 f"{LABEL} accepted the post, yet does not show it so far: {error.message}",
                 status=error.status,
                 platform_code=error.platform_code,
             ) from error
         except ConnectorError:
-            return SentPart(post_id, None, now)  # a missing permalink must not make a post seem unsent
+            return SentPart(post_id, None, now)  # a missing permalink must not make a post look unsent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Ask the container, then the account's posts; for the rest of a thread, its replies."""
+        """Check the container, then the account's posts; for the rest of a thread, its replies."""
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
@@ -165,7 +168,7 @@ class ThreadsConnector:
             return choose(LABEL, part, progress, await list_candidates(self._api, part, progress))
         container = progress.extra.get("container_id")
         if container is None and not progress.request.sent_elsewhere:
-            return None  # the container is saved before it is published: none, so nothing was
+            return None  # the container is saved before it is published: without one, nothing was published
         candidates = await list_candidates(self._api, part, progress)
         status = None if container is None else await self._containers.read_status(str(container))
         return settle(status, LABEL, part, progress, candidates)
@@ -179,7 +182,7 @@ class ThreadsConnector:
         return parse_metrics(post_id, await self._insights.fetch(self._api, post_id), captured_at)
 
     async def fetch_followers(self) -> AccountMetrics:
-        """GET /me/threads_insights?metric=followers_count; Threads tells nothing else of an account."""
+        """GET /me/threads_insights?metric=followers_count; Threads reports no other account metric."""
         captured_at = self._context.clock()
         return await self._api.read(
             f"{VERSION}/me/threads_insights",
@@ -196,7 +199,7 @@ class ThreadsConnector:
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
 
     async def refresh_token(self) -> Credentials | None:
-        """GET /refresh_access_token. The token itself is renewed for 60 days; one past its end cannot be."""
+        """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""
         old, now = self.account.credentials, self._context.clock()
         new = await renew_token(self._api, "th_refresh_token", old, now)
         self._use(replace(self.account, credentials=new))

@@ -1,6 +1,6 @@
-"""What Threads takes to put out a post: a text in one step, media in a container that is published later.
+"""Requests that publish on Threads: a text in one step, media in a container that is published later.
 
-Source: threads/*.json, "Post to Threads". The address says /me: a saved user id is refused at times.
+Source: threads/*.json, "Post to Threads". The path uses /me: a saved user id is sometimes rejected.
 """
 
 from connectors.content.text import compose_text
@@ -10,7 +10,7 @@ from connectors.types import Media, PostContent
 
 
 def build_text_form(text: str, *, link: str | None, reply_to: str | None) -> dict[str, str]:
-    """Return the form that publishes a text at once."""
+    """Return the form fields that publish a text at once."""
     form = {"media_type": "TEXT", "text": text, "auto_publish_text": "true"}
     if link:
         form["link_attachment"] = link
@@ -20,7 +20,10 @@ def build_text_form(text: str, *, link: str | None, reply_to: str | None) -> dic
 
 
 async def create_container(containers: Containers, content: PostContent) -> str:
-    """Create what the post needs (for several images: one container each, then the carousel); return its id."""
+    """Create the containers of a post; return the id to publish.
+
+    For several images: one container each, then the carousel.
+    """
     text = compose_text(content)
     words = {"text": text} if text else {}
 

@@ -1,4 +1,4 @@
-"""A profile's own lists, page by page: its posts and its replies; and which of them may be a part of ours.
+"""Paginated lists of a profile: its posts and its replies, matched with a publication.
 
 Source: threads/*.json ("Get a List of All a User's Threads", "Get a List of All a User's Replies").
 """
@@ -20,7 +20,7 @@ _PAGE = 100
 async def list_page(
     api: PlatformApi, edge: str, fields: str, since: datetime, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read one page of `edge` (threads or replies), newest first, and the cursor of the next; None = the end."""
+    """Read a page of `edge` (threads or replies), newest first, and the next cursor; None = the end."""
     params = {"fields": fields, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
     if cursor:
         params["after"] = cursor
@@ -31,7 +31,7 @@ async def list_page(
 
 
 async def list_candidates(api: PlatformApi, part: Part, progress: Progress) -> list[Candidate]:
-    """Return what the account posted at this part's place since the first attempt."""
+    """Return the account's posts at this part's position since the first attempt."""
     parent = progress.parent_of(part)
     edge, fields = ("threads", POST_FIELDS) if parent is None else ("replies", REPLY_FIELDS)
     since, cursor = window_start(progress.request), None

@@ -1,4 +1,4 @@
-"""What Threads answers, read from plain JSON: the profile, posts, insights, the quota, and its error object.
+"""Parse Threads' responses: the profile, posts, insights, the quota, and errors.
 
 Source: threads/*.json (fields, metrics); developers.facebook.com, "Threads: Troubleshooting".
 """
@@ -25,10 +25,10 @@ _KINDS: dict[str, ContentKind] = {"IMAGE": "photo", "CAROUSEL_ALBUM": "photo", "
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Say what an error object means for the caller."""
+    """Map an error object to a connector error."""
     code, name = read_error(refusal)
     if refusal.purpose == "publish" and code == _NOT_FOUND:
-        # The container is too young, expired, or published by an earlier attempt. Its status tells which.
+        # The container is too new, expired, or published by an earlier attempt. Its status tells which.
         return OutcomeUnknownError(refusal.message, status=refusal.status, platform_code=name)
     return graph_api.explain(refusal)
 
@@ -39,7 +39,7 @@ def parse_profile(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts and the cursor of the next. Reposts of others' posts are left out."""
+    """Read a page of posts and the cursor of the next page. Reposts of others' posts are left out."""
     items = [
         {**item, "id": str(item["id"]), "text": item.get("text") or ""}
         for item in parse_data(body)
@@ -67,10 +67,10 @@ def parse_sent(item: dict[str, Any]) -> SentPart:
 
 
 def parse_metrics(post_id: str, values: Mapping[str, int], captured_at: datetime) -> PostMetrics:
-    """Put insights into our columns; what was refused stays None.
+    """Map insights to our columns; a rejected metric stays None.
 
-    Shares = reposts + quotes + shares: three ways of passing a post on, of which Threads counts each alone.
-    Views count every display and play: they are neither impressions nor video views, and stay in `raw`.
+    Shares = reposts + quotes + shares, which Threads counts separately. Views count every display and play:
+    neither impressions nor video views, so they stay in `raw`.
     """
     shared = [values[name] for name in _SHARES if name in values]
     return PostMetrics(
@@ -84,7 +84,10 @@ def parse_metrics(post_id: str, values: Mapping[str, int], captured_at: datetime
 
 
 def parse_exhausted(body: Any) -> bool:  # noqa: ANN401 - JSON
-    """Read {data: [{quota_usage, config: {quota_total}}]}, and the same for replies: is one of them used up?"""
+    """Return whether the quota of posts, or of replies, is used up.
+
+    Reads {data: [{quota_usage, config: {quota_total}}]}, and the same fields for replies.
+    """
     (quota,) = body["data"]
     return any(
         f"{name}config" in quota
@@ -94,7 +97,7 @@ def parse_exhausted(body: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def read_kind(item: Mapping[str, Any]) -> ContentKind:
-    """Return what the post shows."""
+    """Return the kind of media of the post."""
     kind = _KINDS.get(item.get("media_type") or "")
     if kind is not None:
         return kind
@@ -102,7 +105,7 @@ def read_kind(item: Mapping[str, Any]) -> ContentKind:
 
 
 def parse_candidate(item: Mapping[str, Any]) -> Candidate:
-    """Read a post of a listing as one that may be ours."""
+    """Return a listed post as a candidate for matching."""
 
     def shows(media: Sequence[Media]) -> bool:
         match item.get("media_type"):
@@ -119,6 +122,6 @@ def parse_candidate(item: Mapping[str, Any]) -> Candidate:
 
 
 def answers(item: Mapping[str, Any], parent: SentPart | None) -> bool:
-    """Tell whether a listed post may answer `parent`; one of the list of posts (None) answers nothing."""
+    """Return whether a listed post may be a reply to `parent`; with None, whether it is no reply."""
     named = (item.get("replied_to") or {}).get("id")
     return parent is None or named is None or str(named) == parent.id

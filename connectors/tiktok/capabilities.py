@@ -1,4 +1,4 @@
-"""Limits and abilities of TikTok as data. Sources are named in `connectors.tiktok.connector`."""
+"""Limits and features of TikTok as data. Sources are named in `connectors.tiktok.connector`."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The way to TikTok for one account: every answer out of its envelope, every refusal an error of ours."""
+"""TikTok requests of one account: unwraps the response envelope and maps errors to connector errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,13 +15,13 @@ from connectors.types import Account
 T = TypeVar("T")
 
 
-class TikTokDoor:
-    """Requests of one account with one token. `parse` gets what stands in `data`."""
+class TikTokClient:
+    """Requests of one account with one token. `parse` receives the content of `data`."""
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self.account = account
         self.context = context
-        # TikTok says the same of an expired and a revoked token; only a refresh can tell.
+        # TikTok returns the same error for expired and revoked tokens; only a refresh can tell.
         self._may_mend = account.credentials.refresh_token is not None
         self.api = self._open(context.settings.tiktok_base_url, BearerAuth(account.credentials.access_token))
 
@@ -35,7 +35,7 @@ class TikTokDoor:
         )
 
     def open_upload(self, url: str) -> PlatformApi:
-        """Return the way to an upload address, which is itself the permission: the token stays here."""
+        """Return a client for an upload URL, which is itself the authorization. It sends no token."""
         return self._open(url, httpx.Auth())
 
     async def get(self, path: str, parse: Callable[[Any], T], params: Mapping[str, str]) -> T:
@@ -43,20 +43,20 @@ class TikTokDoor:
         return await self.api.read(path, self._unwrap(parse, "read"), params=params)
 
     async def post(self, path: str, parse: Callable[[Any], T], body: Mapping[str, Any]) -> T:
-        """Ask with POST what publishes nothing by itself."""
+        """POST a request that publishes nothing by itself."""
         return await self.api.prepare("POST", path, self._unwrap(parse, "prepare"), json=body)
 
     async def publish(self, path: str, parse: Callable[[Any], T], body: Mapping[str, Any]) -> T:
-        """POST what puts a post before the world."""
+        """POST a request that publishes a post."""
         return await self.api.publish(path, self._unwrap(parse, "publish"), json=body)
 
     def _unwrap(self, parse: Callable[[Any], T], purpose: Purpose) -> Callable[[Any], T]:
         return unwrap(parse, purpose=purpose, clock=self.context.clock, may_mend=self._may_mend)
 
     async def query(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """POST /v2/video/query/: those of the videos that are the account's own and public."""
+        """POST /v2/video/query/: returns those of the videos that are the account's own and public."""
         return await self.post(QUERY_PATH, parse_videos, {"filters": {"video_ids": list(ids)}})
 
     def permalink(self, post_id: str, kind: str = "video") -> str:
-        """Return the address at which a post is shown."""
+        """Return the URL of a post."""
         return f"https://www.tiktok.com/@{(self.account.handle or '').lstrip('@')}/{kind}/{post_id}"

@@ -1,9 +1,10 @@
-"""TikTok: videos uploaded in pieces, photos fetched by TikTok, both under a publish_id that tells how it went.
+"""TikTok: videos uploaded in chunks, photos fetched by TikTok, both tracked by a publish_id.
 
-Sources: developers.tiktok.com ("Direct Post", "Photo", "Media Transfer Guide", "Get Post Status", "Query Videos",
-"List Videos", "Get User Info", "Manage User Access Tokens"); there is no machine-readable contract. A video is
-published by the last of its bytes, and its publish_id is saved before the first: a repeated send goes on with the
-same one. A photo post is published by its very first request: if that answer is lost, so is the publish_id.
+Sources: developers.tiktok.com ("Direct Post", "Photo", "Media Transfer Guide", "Get Post Status", "Query
+Videos", "List Videos", "Get User Info", "Manage User Access Tokens"); there is no machine-readable contract.
+A video is published by its last byte, and its publish_id is saved before the first byte: a repeated send
+continues with the same one. A photo post is published by its first request: if that response is lost, so is
+the publish_id.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from connectors.http.context import ConnectorContext
 from connectors.oauth.tokens import judge_refresh
 from connectors.parts import find_parts, publish_parts
 from connectors.tiktok.capabilities import CAPABILITIES, LABEL
-from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.client import TikTokClient
 from connectors.tiktok.posts import TikTokPosts
 from connectors.tiktok.responses import (
     LIST_PATH,
@@ -53,7 +54,7 @@ from connectors.types import (
 )
 
 _PAGE = 20
-# The shortest that TikTok is known to give; `expires_in` counts where it is told.
+# The shortest known lifetime of a TikTok token; `expires_in` overrides it.
 _TOKEN_LIFETIME = timedelta(hours=2)
 _USER_FIELDS = (
     "open_id,display_name,username,follower_count,following_count,video_count",
@@ -62,7 +63,7 @@ _USER_FIELDS = (
 
 
 class TikTokConnector:
-    """One TikTok account. Its external id is the open_id that it has for this app."""
+    """One TikTok account. Its external id is the open_id, which is specific to this app."""
 
     capabilities: ClassVar[Capabilities] = CAPABILITIES
 
@@ -72,12 +73,12 @@ class TikTokConnector:
 
     def _use(self, account: Account) -> None:
         self.account = account
-        self._door = TikTokDoor(account, self._context)
+        self._client = TikTokClient(account, self._context)
 
-    # -- who is it
+    # -- account
 
     async def verify(self) -> VerifiedAccount:
-        """GET /v2/user/info/. A token whose end is not known ends within two hours."""
+        """GET /v2/user/info/. A token with unknown expiry is taken to expire in two hours."""
         user = await self._read_user()
         name = str(user.get("display_name") or user["open_id"])
         credentials = self.account.credentials
@@ -92,32 +93,32 @@ class TikTokConnector:
         )
 
     async def _read_user(self) -> dict[str, Any]:
-        """Ask for all fields; a token without the scopes for some of them is refused as a whole."""
+        """Request all fields; a token without the scopes for some of them is rejected as a whole."""
         for fields in _USER_FIELDS:
             try:
-                return await self._door.get("/v2/user/info/", parse_user, {"fields": fields})
+                return await self._client.get("/v2/user/info/", parse_user, {"fields": fields})
             except PermissionMissingError as error:
                 if error.platform_code not in SCOPES or fields == _USER_FIELDS[-1]:
                     raise
         raise AssertionError("the last fields either answer or raise")
 
-    # -- publishing and finding out
+    # -- publishing and look-up
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """Open a publish_id, save it, give TikTok the media, and wait for the post's id."""
-        return await publish_parts(request, TikTokPosts(self._door).send)
+        """Open a publish_id, save it, upload the media, and wait for the post's id."""
+        return await publish_parts(request, TikTokPosts(self._client).send)
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Ask the publish_id. Of a video without one no byte was sent; of photos without one nobody knows."""
-        return await find_parts(request, TikTokPosts(self._door).look)
+        """Check the publish_id. Without one, no video was sent, and the outcome of photos is unknown."""
+        return await find_parts(request, TikTokPosts(self._client).look)
 
-    # -- history and numbers
+    # -- history
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 20 public videos with their counters, newest first."""
+        """One page of up to 20 public videos with their metrics, newest first."""
         captured_at = self._context.clock()
         body: dict[str, int] = {"max_count": _PAGE, **({"cursor": int(cursor)} if cursor else {})}
-        videos, following = await self._door.post(
+        videos, following = await self._client.post(
             LIST_PATH,
             lambda data: (parse_videos(data), str(data["cursor"]) if data.get("has_more") else None),
             body,
@@ -126,21 +127,21 @@ class TikTokConnector:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         if not videos or time_of(videos[-1]) < since:
             following = None
-        posts = (parse_listed(video, captured_at, self._door.permalink(video["id"])) for video in videos)
+        posts = (parse_listed(video, captured_at, self._client.permalink(video["id"])) for video in videos)
         since = since.astimezone(UTC).replace(microsecond=0)  # TikTok's times are whole seconds
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
 
-    # -- numbers
+    # -- metrics
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """POST /v2/video/query/, 20 ids a request.
+        """POST /v2/video/query/, 20 ids per request.
 
-        TikTok leaves out what is deleted, private or not through moderation alike: all of that is missing here.
+        TikTok omits deleted, private and moderated videos alike: all of those are reported as missing.
         """
         captured_at = self._context.clock()
         found: dict[str, PostMetrics] = {}
         for ids in split_batches(external_ids, self.capabilities.metrics_batch):
-            videos = await self._door.query(ids)
+            videos = await self._client.query(ids)
             found |= {
                 video["id"]: parse_metrics(video, captured_at) for video in videos if video["id"] in ids
             }
@@ -154,7 +155,7 @@ class TikTokConnector:
     # -- tokens
 
     async def refresh_token(self) -> Credentials | None:
-        """POST /v2/oauth/token/. Rotating: the answer may hold a new refresh token, which counts from then on."""
+        """POST /v2/oauth/token/. Rotating: a new refresh token in the response replaces the old one."""
         old, settings = self.account.credentials, self._context.settings
         if old.refresh_token is None:
             return None
@@ -171,7 +172,7 @@ class TikTokConnector:
         }
         now = self._context.clock()
         try:
-            new = await self._door.api.prepare(
+            new = await self._client.api.prepare(
                 "POST",
                 "/v2/oauth/token/",
                 lambda body: parse_token(body, old, now),

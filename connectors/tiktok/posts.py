@@ -1,7 +1,7 @@
-"""How a post gets to TikTok, and how its outcome is found out: all by the publish_id.
+"""Publish posts on TikTok and determine their outcome by the publish_id.
 
-Sources: developers.tiktok.com, "Direct Post", "Photo", "Get Post Status" (when the post's id is told, 30 questions
-a minute).
+Sources: developers.tiktok.com, "Direct Post", "Photo", "Get Post Status" (when the post's id is available, 30
+requests a minute).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from connectors.errors import (
 )
 from connectors.parts import Part, Progress, SentPart
 from connectors.tiktok.capabilities import LABEL, MAX_VIDEO_BYTES
-from connectors.tiktok.client import TikTokDoor
+from connectors.tiktok.client import TikTokClient
 from connectors.tiktok.responses import (
     UNKNOWN_PUBLISH,
     PublishStatus,
@@ -32,21 +32,21 @@ from connectors.tiktok.responses import (
 from connectors.tiktok.uploads import Upload, describe_source, load, send
 
 _PRIVATE = "SELF_ONLY"
-_CLOSED = frozenset({404, 410})  # the upload address is over before the bytes had arrived
-_OUT_OF_STEP = 416  # the piece is not the one that comes next
-# The widest audience that an account offers. A private account offers no PUBLIC_TO_EVERYONE.
+_CLOSED = frozenset({404, 410})  # the upload URL expired before all bytes arrived
+_OUT_OF_STEP = 416  # the chunk is not the next one in order
+# From the widest audience to the narrowest. A private account does not offer PUBLIC_TO_EVERYONE.
 _AUDIENCES = ("PUBLIC_TO_EVERYONE", "FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIENDS", _PRIVATE)
 
 
 class TikTokPosts:
-    """Sends and looks for the posts of one account."""
+    """Sends and looks up the posts of one account."""
 
-    def __init__(self, door: TikTokDoor) -> None:
-        self._door = door
-        self._context = door.context
+    def __init__(self, client: TikTokClient) -> None:
+        self._client = client
+        self._context = client.context
 
     async def send(self, _part: Part, progress: Progress) -> SentPart:
-        """Publish, going on where an earlier attempt with the same publish_id stopped."""
+        """Publish, continuing an earlier attempt with the same publish_id."""
         status = await self._ask_again(progress)
         if progress.request.content.media[0].kind == "video":
             if status is None or _lacks_bytes(status, progress):
@@ -56,14 +56,14 @@ class TikTokPosts:
         return await self._wait(progress)
 
     async def _ask_again(self, progress: Progress) -> PublishStatus | None:
-        """Return how far the saved publish_id is; None where there is none, or where it surely came to nothing."""
+        """Return the status of the saved publish_id; None if there is none, or if it certainly failed."""
         known = progress.extra.get("publish_id")
         if known is None:
             return None
         try:
             status = await self._read_status(known)
         except RetryLaterError as error:
-            # An earlier attempt may have put it out: not knowing now is no proof that it did not.
+            # An earlier attempt may have published it: a missing status does not prove that it did not.
             raise OutcomeUnknownError(error.message, status=error.status) from error
         return None if status.status == "FAILED" else status
 
@@ -78,18 +78,18 @@ class TikTokPosts:
                 upload, status = await self._open_upload(progress, post_info, media.size), None
             try:
                 done = status.uploaded_bytes if status is not None else 0
-                await send(self._door.open_upload(upload.url), self._context, upload, media, done=done)
+                await send(self._client.open_upload(upload.url), self._context, upload, media, done=done)
             except (ContentRejectedError, GiveUpError) as error:
                 if resumed or error.status == _OUT_OF_STEP:
-                    # TikTok may have had the bytes already: the publish_id tells.
+                    # TikTok may have received the bytes already: check the publish_id.
                     raise OutcomeUnknownError(error.message, status=error.status) from None
                 if error.status in _CLOSED:
                     raise UnavailableError(error.message, status=error.status) from None
                 raise
 
     async def _open_upload(self, progress: Progress, post_info: dict[str, Any], size: int) -> Upload:
-        """POST /v2/post/publish/video/init/, and save what it answers before the first byte is sent."""
-        publish_id, url = await self._door.post(
+        """POST /v2/post/publish/video/init/, and save the response before the first byte is sent."""
+        publish_id, url = await self._client.post(
             "/v2/post/publish/video/init/",
             lambda data: (str(data["publish_id"]), str(data["upload_url"])),
             {"post_info": post_info, "source_info": describe_source(size)},
@@ -100,13 +100,13 @@ class TikTokPosts:
         return upload
 
     async def _send_photos(self, progress: Progress) -> None:
-        """POST /v2/post/publish/content/init/: TikTok fetches the pictures and publishes them by itself."""
+        """POST /v2/post/publish/content/init/: TikTok fetches the images and publishes them by itself."""
         content, post_info = progress.request.content, await self._describe_post(progress)
         pictures = [item.url for item in content.media]
         body = {
             "media_type": "PHOTO",
             "post_mode": "DIRECT_POST",
-            # A photo post's text is its description; its title would be another line of 90 characters.
+            # A photo post's text is its description; its title is a separate field of 90 characters.
             "post_info": {
                 "description": post_info["title"],
                 "privacy_level": post_info["privacy_level"],
@@ -116,7 +116,7 @@ class TikTokPosts:
         }
         await progress.save(asked=True, publish_id=None)
         try:
-            publish_id = await self._door.publish(
+            publish_id = await self._client.publish(
                 "/v2/post/publish/content/init/", lambda data: str(data["publish_id"]), body
             )
         except ConnectorError as error:
@@ -127,8 +127,8 @@ class TikTokPosts:
         await progress.save(asked=False, publish_id=publish_id, private=private)
 
     async def _describe_post(self, progress: Progress) -> dict[str, Any]:
-        """POST creator_info/query/, as TikTok demands before every post, and say who may see and answer it."""
-        creator = await self._door.post("/v2/post/publish/creator_info/query/", parse_creator, {})
+        """POST creator_info/query/, which TikTok requires before every post; return the privacy fields."""
+        creator = await self._client.post("/v2/post/publish/creator_info/query/", parse_creator, {})
         level = next((name for name in _AUDIENCES if name in creator.privacy_levels), None)
         if level is None:
             raise GiveUpError(f"{LABEL} offers this account no audience to post to: look into its settings")
@@ -141,7 +141,10 @@ class TikTokPosts:
         }
 
     async def _wait(self, progress: Progress) -> SentPart:
-        """Ask until the post has its id. From here on TikTok publishes by itself: whatever fails is doubt."""
+        """Poll until the post has its id.
+
+        From here TikTok publishes by itself: every error is OutcomeUnknownError.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._context.settings.processing_timeout
         while True:
@@ -157,12 +160,12 @@ class TikTokPosts:
                 return sent
             if loop.time() > deadline:
                 raise OutcomeUnknownError(_still_at_it(status))
-            # TikTok takes 30 such questions a minute.
+            # TikTok allows 30 status requests a minute.
             await asyncio.sleep(2.5 * self._context.settings.poll_interval)
 
     async def _read_status(self, publish_id: str) -> PublishStatus:
         try:
-            return await self._door.post(
+            return await self._client.post(
                 "/v2/post/publish/status/fetch/", parse_status, {"publish_id": publish_id}
             )
         except (GiveUpError, ContentRejectedError) as error:
@@ -175,24 +178,27 @@ class TikTokPosts:
             ) from None
 
     async def _read_receipt(self, status: PublishStatus, progress: Progress) -> SentPart | None:
-        """Return the post that came of it, or None where TikTok has not told its id yet."""
+        """Return the resulting post, or None if TikTok has not reported its id yet."""
         if status.status != "PUBLISH_COMPLETE":
             return None
         if not status.post_ids:
-            # Of a private post TikTok never tells more than that it is there.
+            # For a private post, TikTok never reports an id.
             private = bool(progress.extra.get("private"))
             return SentPart(progress.extra["publish_id"], None, self._context.clock()) if private else None
         post_id = status.post_ids[0]
         kind = "video" if progress.request.content.media[0].kind == "video" else "photo"
-        sent = SentPart(post_id, self._door.permalink(post_id, kind), self._context.clock())
+        sent = SentPart(post_id, self._client.permalink(post_id, kind), self._context.clock())
         try:
-            videos = await self._door.query([post_id])
+            videos = await self._client.query([post_id])
         except ConnectorError:
-            return sent  # a missing time must not make a post seem unsent
+            return sent  # a missing time must not make a post look unsent
         return replace(sent, published_at=time_of(videos[0])) if videos else sent
 
     async def look(self, _part: Part, progress: Progress) -> SentPart | None:
-        """Find out what became of an earlier attempt; None = surely nothing, and `send` may go on."""
+        """Determine the outcome of an earlier attempt.
+
+        None = certainly not published, and `send` may continue.
+        """
         publish_id = progress.extra.get("publish_id")
         if publish_id is None:
             if progress.request.sent_elsewhere:
@@ -219,13 +225,13 @@ class TikTokPosts:
 
 
 def _lacks_bytes(status: PublishStatus, progress: Progress) -> bool:
-    """Tell whether TikTok waits for more of the video: then nothing of it is out."""
+    """Return whether TikTok still waits for bytes of the video: then it is not published."""
     upload = load(progress.extra.get("upload"))
     return status.status == "PROCESSING_UPLOAD" and (upload is None or status.uploaded_bytes < upload.size)
 
 
 def _judge_failure(status: PublishStatus) -> ConnectorError:
-    """Return what a failed publish_id means: surely not out, and whether trying again may help."""
+    """Map a failed publish_id to an error: certainly not published, and whether a retry may help."""
     reason = status.fail_reason or "internal"
     return judge(
         reason, f"{LABEL} could not publish it: {reason}", purpose="prepare", status=None, retry_at=None

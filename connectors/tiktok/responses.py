@@ -1,8 +1,8 @@
-"""What TikTok answers, read from plain JSON, and its error envelope {data, error: {code, message, log_id}}.
+"""Parse TikTok's responses and its error envelope {data, error: {code, message, log_id}}.
 
-Sources: developers.tiktok.com ("Error Handling" of API v2 and of OAuth, "Direct Post", "Photo", "Get Post Status",
-"Query Videos", "List Videos", "Get User Info"). The envelope comes with every answer: `ok` on success, and an
-error may come with HTTP 200 as well.
+Sources: developers.tiktok.com ("Error Handling" of API v2 and of OAuth, "Direct Post", "Photo", "Get Post
+Status", "Query Videos", "List Videos", "Get User Info"). Every response has the envelope: `ok` on success,
+and an error may come with HTTP 200 as well.
 """
 
 import re
@@ -32,9 +32,9 @@ T = TypeVar("T")
 
 UNKNOWN_PUBLISH = "invalid_publish_id"
 SCOPES = frozenset({"scope_not_authorized", "scope_permission_missed"})
-"""Platform codes on which the connector decides."""
+"""Platform codes that the connector handles."""
 _CODE = re.compile(r"[a-z0-9_]{1,80}")
-_WINDOW = timedelta(minutes=1)  # limits count requests of the last minute; no header tells the rest of it
+_WINDOW = timedelta(minutes=1)  # limits are per minute; no header reports the remaining requests
 _BANNED = "spam_risk_user_banned_from_posting"
 _APP_CAP = "reached_active_user_cap"
 _LIMITS = frozenset(
@@ -69,19 +69,19 @@ QUERY_PATH = f"/v2/video/query/?fields={_FIELDS}"
 
 @dataclass(frozen=True, slots=True)
 class PublishStatus:
-    """How far TikTok is with one publish_id."""
+    """Status of one publish_id."""
 
     status: str
     """PROCESSING_UPLOAD, PROCESSING_DOWNLOAD, SEND_TO_USER_INBOX, PUBLISH_COMPLETE or FAILED."""
     fail_reason: str
     post_ids: tuple[str, ...]
-    """Told once the post passed moderation; never for private posts."""
+    """Available once the post passed moderation; never for private posts."""
     uploaded_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """What an account may do right now."""
+    """Current permissions of an account."""
 
     username: str
     privacy_levels: tuple[str, ...]
@@ -91,7 +91,7 @@ class Creator:
 
 
 def explain(refusal: Refusal, *, may_mend: bool = False) -> ConnectorError | None:
-    """Say what a refusal means for the caller."""
+    """Map an error to a connector error."""
     code, _words = read_error(refusal.body)
     if not code:
         return None
@@ -116,7 +116,7 @@ def read_error(body: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
 
 
 def _clean_code(code: object) -> str:
-    """Return the code; whatever does not look like one may be anything, a token too, and is not kept."""
+    """Return the code; a value that does not look like one may be anything, even a token, and is dropped."""
     if not code:
         return ""
     return code if isinstance(code, str) and _CODE.fullmatch(code) else "unreadable_code"
@@ -131,7 +131,7 @@ def judge(
     retry_at: datetime | None,
     may_mend: bool = False,
 ) -> ConnectorError:
-    """Return the error that TikTok's code means. An unknown code at publishing proves nothing."""
+    """Map TikTok's code to a connector error. An unknown code while publishing proves nothing."""
     if code in _LIMITS:
         scope: RateLimitScope = "app" if code == _APP_CAP else "account"
         at = retry_at if code == "rate_limit_exceeded" else None
@@ -157,7 +157,7 @@ def judge(
 def unwrap(
     parse: Callable[[Any], T], *, purpose: Purpose, clock: Callable[[], datetime], may_mend: bool = False
 ) -> Callable[[Any], T]:
-    """Return a parser that reads `data`, and raises what an error within a 200 means."""
+    """Return a parser that reads `data`, and raises the error within a 200."""
 
     def read(body: Any) -> T:  # noqa: ANN401 - JSON
         code, words = read_error(body)
@@ -194,7 +194,7 @@ def parse_status(data: Any) -> PublishStatus:  # noqa: ANN401 - JSON
 
 
 def parse_user(data: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """Read user/info; whatever was asked for, it has an open_id."""
+    """Read user/info; whatever was requested, it has an open_id."""
     user = data["user"]
     return {**user, "open_id": str(user["open_id"])}
 
@@ -208,12 +208,12 @@ def parse_videos(data: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
 
 
 def time_of(video: Mapping[str, Any]) -> datetime:
-    """Return when a video was posted (UTC); TikTok counts seconds."""
+    """Return when a video was posted (UTC); TikTok uses seconds."""
     return datetime.fromtimestamp(int(video["create_time"]), UTC)
 
 
 def parse_metrics(video: Mapping[str, Any], captured_at: datetime) -> PostMetrics:
-    """Read a video's counters. Views are plays; TikTok's API tells neither reach, saves nor clicks."""
+    """Read a video's metrics. Views are plays; TikTok's API reports no reach, saves or clicks."""
     names = ("like_count", "comment_count", "share_count", "view_count")
     raw = {name: video[name] for name in names if video.get(name) is not None}
     likes, comments, shares, views = (read_count(raw.get(name)) for name in names)
@@ -241,7 +241,7 @@ def parse_listed(video: Mapping[str, Any], captured_at: datetime, permalink: str
 
 
 def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> AccountMetrics:
-    """Read an account's counters; without the scope user.info.stats there are none."""
+    """Read an account's metrics; without the scope user.info.stats there are none."""
     names = ("follower_count", "following_count", "video_count")
     raw = {name: user[name] for name in names if user.get(name) is not None}
     followers, following, posts = (read_count(raw.get(name)) for name in names)
@@ -249,7 +249,7 @@ def parse_account_metrics(user: Mapping[str, Any], captured_at: datetime) -> Acc
 
 
 def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, expires_in, refresh_token}, or the refusal that comes with HTTP 200 as well."""
+    """Read {access_token, expires_in, refresh_token}, or the error that comes with HTTP 200."""
     code, words = read_error(body)
     if code:
         raise ReauthenticateError(f"{LABEL} answered: {shorten(words) or code}", platform_code=code)

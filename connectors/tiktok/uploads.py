@@ -1,7 +1,8 @@
-"""Give a video to TikTok in pieces. The last piece is what publishes it: no piece is ever sent in doubt twice.
+"""Upload a video to TikTok in chunks. The last chunk publishes it, so it is never resent if in doubt.
 
-Source: developers.tiktok.com, "Media Transfer Guide": pieces of 5 to 64 MB in order, the last one up to 128 MB and
-with the rest; a video below 5 MB goes whole. The upload address is good for an hour and is itself the permission.
+Source: developers.tiktok.com, "Media Transfer Guide": chunks of 5 to 64 MB in order, the last one up to 128
+MB including the rest; a video below 5 MB is sent whole. The upload URL is valid for an hour and is itself the
+authorization.
 """
 
 from collections.abc import Mapping
@@ -18,12 +19,12 @@ from connectors.http.media import FetchedMedia
 
 _WHOLE = 64_000_000
 _CHUNK = 10_000_000
-_LIFETIME = timedelta(minutes=50)  # of the hour that TikTok gives, less the time of a piece
+_LIFETIME = timedelta(minutes=50)  # of the hour that TikTok allows, minus the time of one chunk
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload under way: what the publisher keeps of it, and the address to put the bytes to."""
+    """An upload in progress: the state that the publisher keeps, and the upload URL."""
 
     publish_id: str
     url: str
@@ -33,11 +34,11 @@ class Upload:
 
     @property
     def chunk(self) -> int:
-        """Bytes of a piece."""
+        """Bytes per chunk."""
         return chunk_of(self.size)
 
     def fits(self, size: int, now: datetime) -> bool:
-        """Tell whether a file of this size can still go on where the upload stands."""
+        """Return whether a file of this size can continue this upload."""
         return self.size == size and now < datetime.fromisoformat(self.opened_at) + _LIFETIME
 
     def describe(self) -> dict[str, Any]:
@@ -46,12 +47,12 @@ class Upload:
 
 
 def load(saved: Mapping[str, Any] | None) -> Upload | None:
-    """Return the upload that an earlier attempt saved."""
+    """Return the upload saved by an earlier attempt."""
     return Upload(**saved) if saved else None
 
 
 def chunk_of(size: int) -> int:
-    """Return the bytes of a piece for a file of this size."""
+    """Return the chunk size for a file of this size."""
     return size if size <= _WHOLE else _CHUNK
 
 
@@ -69,7 +70,7 @@ def describe_source(size: int) -> dict[str, Any]:
 async def send(
     bare: PlatformApi, context: ConnectorContext, upload: Upload, media: FetchedMedia, *, done: int
 ) -> None:
-    """PUT what is missing after the first `done` bytes. OutcomeUnknownError: the last piece may have arrived."""
+    """PUT the rest after the first `done` bytes. OutcomeUnknownError: the last chunk may have arrived."""
     count = max(1, upload.size // upload.chunk)
     for number in range(min(done // upload.chunk, count - 1), count):
         start, last = number * upload.chunk, number == count - 1
@@ -91,7 +92,7 @@ async def send(
 
 def _check_answer(_headers: httpx.Headers, content: bytes) -> None:
     if content:
-        orjson.loads(content)  # half an answer proves nothing
+        orjson.loads(content)  # an incomplete response proves nothing
 
 
 _ACCEPTED = HeaderParse(_check_answer)

@@ -1,4 +1,4 @@
-"""Limits and abilities of X (Twitter) as data. Sources are named in `connectors.twitter.connector`."""
+"""Limits and features of X (Twitter) as data. Sources are named in `connectors.twitter.connector`."""
 
 from datetime import timedelta
 

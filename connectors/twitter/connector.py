@@ -1,7 +1,7 @@
-"""X (Twitter): OAuth 2.0 user tokens, posts at /2/tweets, no idempotency key of any kind.
+"""X (Twitter): OAuth 2.0 user tokens, posts at /2/tweets, no idempotency key.
 
-Sources: x/openapi.json 2.167 (paths, names), docs.x.com (limits, costs).
-Every call costs money (a post 0.015 USD, 0.20 with a link; an own read 0.001), so nothing is asked twice.
+Sources: x/openapi.json 2.167 (paths, names), docs.x.com (limits, costs). Every call costs money (a post 0.015
+USD, 0.20 with a link; an own read 0.001), so nothing is requested twice.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -50,7 +50,7 @@ from connectors.types import (
 )
 
 _POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
-# Non-public metrics exist for 30 days; a day is kept for clocks and for the time of the request.
+# Non-public metrics are available for 30 days; subtract a day for clock skew and request time.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 
 
@@ -76,7 +76,7 @@ class TwitterConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """GET /2/users/me. A token whose end is not known ends within two hours, X's lifetime."""
+        """GET /2/users/me. A token with unknown expiry is taken to expire in two hours, X's lifetime."""
         user = await self._api.read("/2/users/me", parse_user, params={"user.fields": "public_metrics"})
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
@@ -84,7 +84,7 @@ class TwitterConnector:
         return replace(user, credentials=credentials)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """POST /2/tweets for each part; the media go with the first."""
+        """POST /2/tweets for each part; the first has the media."""
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -104,7 +104,7 @@ class TwitterConnector:
         return SentPart(post_id, self._permalink(post_id), self._context.clock())
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Read the account's posts since the first attempt, all pages, and compare."""
+        """Read the account's posts since the first attempt, all pages, and match them."""
         posts = [post async for post in self._list_since(window_start(request))]
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
@@ -116,7 +116,7 @@ class TwitterConnector:
             if found is not None:
                 return found
             if progress.extra.get("duplicate") == part.index:
-                # Sending again would meet the same refusal: better keep looking, and let a person decide.
+                # Sending again would be rejected the same way: keep looking it up, then let a person decide.
                 raise UnavailableError(
                     f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
                     "words went out before or by another publication"
@@ -158,7 +158,7 @@ class TwitterConnector:
         return posts, following
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """GET /2/tweets, 100 ids a request; link clicks only for posts that still have them."""
+        """GET /2/tweets, 100 ids per request; link clicks only for posts that still have them."""
         now = self._context.clock()
         young = [item for item in external_ids if age_of(item, now) < _PRIVATE_METRICS_AGE]
         old = [item for item in external_ids if item not in set(young)]
@@ -185,7 +185,8 @@ class TwitterConnector:
         except GiveUpError:
             if not private:
                 raise
-            # A token without the right to private metrics is refused as a whole: the public ones do without.
+            # A token without access to private metrics fails the whole request: request the public ones
+            # alone.
             return await self._fetch_batch(ids, private=False)
 
     async def fetch_followers(self) -> AccountMetrics:
@@ -197,7 +198,7 @@ class TwitterConnector:
         )
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
-        """One page of up to 100 posts; reposts and replies are left out. X reaches back 3,200 posts."""
+        """One page of up to 100 posts; reposts and replies are left out. X returns at most 3,200 posts."""
         captured_at = self._context.clock()
         posts, following = await self._list_page(since, cursor)
         listed = (
@@ -206,7 +207,7 @@ class TwitterConnector:
         return HistoryPage(tuple(post for post in listed if post.published_at >= since), following)
 
     async def refresh_token(self) -> Credentials | None:
-        """POST /2/oauth2/token; the refresh token is spent by it."""
+        """POST /2/oauth2/token; this invalidates the old refresh token."""
         old, settings = self.account.credentials, self._context.settings
         new = await renew(self._api, settings, old, now=self._context.clock())
         if new is not None:

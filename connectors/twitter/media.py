@@ -1,6 +1,7 @@
-"""Upload media to X in chunks: initialize, append, finalize, wait while X processes, describe.
+"""Upload media to X in chunks: initialize, append, finalize, wait for processing, set the alt text.
 
-Source: specification x/openapi.json, /2/media/upload/{initialize,{id}/append,{id}/finalize}, /2/media/metadata.
+Source: specification x/openapi.json, /2/media/upload/{initialize,{id}/append,{id}/finalize},
+/2/media/metadata.
 """
 
 import asyncio
@@ -13,11 +14,11 @@ from connectors.http.media import FetchedMedia
 from connectors.twitter.capabilities import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from connectors.types import Media
 
-_CHUNK = 4_000_000  # X takes 5 MB at most in one append
+_CHUNK = 4_000_000  # X accepts at most 5 MB per append
 
 
 async def upload(api: PlatformApi, context: ConnectorContext, item: Media) -> str:
-    """Fetch one media item and give it to X; return the media id to name in a post."""
+    """Download one media item and upload it to X; return its media id for the post."""
     limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
     async with context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
         media_id = await _upload_chunks(api, context, media)
@@ -62,7 +63,7 @@ def parse_media_id(body: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def parse_processing(body: Any) -> str:  # noqa: ANN401 - JSON
-    """Read the state of {data: {processing_info: {state}}}; an answer without one is ready at once."""
+    """Read the state of {data: {processing_info: {state}}}; without one, the medium is ready at once."""
     info = (body.get("data") or {}).get("processing_info") or {}
     return str(info.get("state", "succeeded"))
 

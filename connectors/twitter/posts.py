@@ -1,6 +1,6 @@
-"""What X answers, read from plain JSON, and how one of its posts is recognised as ours.
+"""Parse X's responses, and match posts with a publication.
 
-Source: specification x/openapi.json 2.167. Older answers name the same things `retweet_count`,
+Source: specification x/openapi.json 2.167. Older responses use the names `retweet_count`,
 `referenced_tweets`, `note_tweet`; both are read.
 """
 
@@ -29,13 +29,13 @@ from connectors.types import (
 _SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
 _MEDIA_LINK = re.compile(r"/status/\d+/(?:photo|video)/\d+$")
 _VIDEO_KEYS = ("7_", "13_")
-"""The number before the underscore is the kind of media: 7 and 13 are videos, 3 is a photo, 16 an animated picture."""
+"""Media kind by media key prefix: 7 and 13 are videos, 3 is a photo, 16 an animated GIF."""
 _ESCAPED = re.compile(r"&(amp|lt|gt);")
 _PLAIN = {"amp": "&", "lt": "<", "gt": ">"}
 
 
 def parse_user(body: Any) -> VerifiedAccount:  # noqa: ANN401 - JSON
-    """Read {data: {id, name, username, public_metrics}}; the credentials are the caller's to fill in."""
+    """Read {data: {id, name, username, public_metrics}}; the caller adds the credentials."""
     user = body["data"]
     return VerifiedAccount(
         external_id=str(user["id"]),
@@ -54,8 +54,8 @@ def parse_created(body: Any) -> str:  # noqa: ANN401 - JSON
 def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
     """Read a page of posts and the next cursor.
 
-    A page without posts is empty only where X counts 0 results: otherwise X failed, and a reader who took
-    that for "the post is not there" would send it twice.
+    A page without posts is empty only if X counts 0 results. Otherwise X failed, and treating the page as
+    empty would lead to a second send.
     """
     if not body.get("data") and (body.get("meta") or {}).get("result_count") != 0:
         raise GiveUpError(f"X (Twitter) lists no posts: {platform_message(body) or 'without a reason'}")
@@ -66,7 +66,7 @@ def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: A
 
 
 def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], set[str]]:  # noqa: ANN401 - JSON
-    """Read the counters, and the ids that X calls not found; a 200 may hold both."""
+    """Read the metrics, and the ids that X reports as not found; a 200 may contain both."""
     if "data" not in body and "errors" not in body:
         raise KeyError("data")
     errors = body.get("errors") or ()
@@ -79,7 +79,7 @@ def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], 
 
 
 def parse_post_metrics(post: Mapping[str, Any], captured_at: datetime) -> PostMetrics:
-    """Read one post's counters. Shares = reposts + quotes, saves = bookmarks, clicks = own link clicks."""
+    """Read one post's metrics. Shares = reposts + quotes, saves = bookmarks, clicks = clicks on own links."""
     counts = {**(post.get("public_metrics") or {}), **(post.get("non_public_metrics") or {})}
     known = {name: read_count(value) for name, value in counts.items()}
     return PostMetrics(
@@ -96,7 +96,7 @@ def parse_post_metrics(post: Mapping[str, Any], captured_at: datetime) -> PostMe
 
 
 def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
-    """Read the counters of {data: {public_metrics}}."""
+    """Read the metrics of {data: {public_metrics}}."""
     counts = body["data"]["public_metrics"]
     return AccountMetrics(
         captured_at=captured_at,
@@ -108,7 +108,7 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
 
 
 def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str) -> ListedPost:
-    """Read one post of a listing; it carries the public counters."""
+    """Read one post of a listing, with its public metrics."""
     return ListedPost(
         external_id=str(post["id"]),
         published_at=parse_time(post["created_at"]),
@@ -125,29 +125,29 @@ def parse_time(value: str) -> datetime:
 
 
 def full_text(post: Mapping[str, Any]) -> str:
-    """Return the whole text: a long post keeps it beside the shortened one."""
+    """Return the full text: a long post has it in a field beside the shortened one."""
     note = post.get("note_post") or post.get("note_tweet") or {}
     return str(note.get("text") or post.get("text", ""))
 
 
 def readable_text(post: Mapping[str, Any]) -> str:
-    """Return the text as its author wrote it: t.co links as their targets, media links and entities undone."""
+    """Return the text as written: t.co links replaced by their targets, media links and entities removed."""
     text = full_text(post)
     for entity in (post.get("entities") or {}).get("urls") or ():
         shown = str(entity.get("url") or "")
         if shown:
             text = text.replace(shown, "" if _is_media(entity) else _target(entity) or shown)
-    # X escapes these three and no others: an author's own "&copy;" comes as "&amp;copy;".
+    # X escapes only these three: an author's own "&copy;" comes as "&amp;copy;".
     return _ESCAPED.sub(lambda match: _PLAIN[match.group(1)], text).strip()
 
 
 def is_root(post: Mapping[str, Any]) -> bool:
-    """Tell whether the post answers no other."""
+    """Return whether the post is no reply."""
     return str(post.get("conversation_id", post["id"])) == str(post["id"])
 
 
 def answers(post: Mapping[str, Any], parent: SentPart | None, root: SentPart | None) -> bool:
-    """Tell whether the post may be the answer to `parent` in the thread of `root` (None: whether it stands alone)."""
+    """Return whether the post may be the reply to `parent` in the thread of `root` (None: no reply)."""
     if parent is None:
         return is_root(post)
     if root is not None and str(post.get("conversation_id", root.id)) != root.id:
@@ -160,7 +160,7 @@ def answers(post: Mapping[str, Any], parent: SentPart | None, root: SentPart | N
 
 
 def parse_candidate(post: Mapping[str, Any], sent: SentPart) -> Candidate:
-    """Read a post of a listing as one that may be ours. X shows every link as t.co, and tells its target beside."""
+    """Return a listed post as a candidate. X shows links as t.co, with the target in another field."""
     entities = (post.get("entities") or {}).get("urls") or ()
     links = tuple(_target(item) or str(item.get("url") or "") for item in entities if not _is_media(item))
 
@@ -173,7 +173,7 @@ def parse_candidate(post: Mapping[str, Any], sent: SentPart) -> Candidate:
 
 
 def _is_media(entity: Mapping[str, Any]) -> bool:
-    """Tell the link that X appends for attached media from one that the author wrote."""
+    """Return whether X appended the link for attached media, rather than the author."""
     return bool(entity.get("media_key")) or bool(_MEDIA_LINK.search(_target(entity)))
 
 
@@ -191,7 +191,7 @@ def _kind(post: Mapping[str, Any]) -> ContentKind:
 
 
 def age_of(post_id: str, now: datetime) -> timedelta:
-    """Return the age that the id tells: X's ids count milliseconds in their upper bits."""
+    """Return the post's age from its id: X's ids contain milliseconds in their upper bits."""
     if not post_id.isdigit() or len(post_id) > 19:
         return timedelta.max
     return now - (_SNOWFLAKE_EPOCH + timedelta(milliseconds=int(post_id) >> 22))

@@ -1,7 +1,7 @@
-"""Renew X's tokens: they rotate, so the answer holds a new refresh token, and the old one is spent.
+"""Refresh X's tokens. They rotate: the response has a new refresh token, and the old one is invalid.
 
-Source: docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE" (confidential apps sign with their secret, public
-ones name themselves in the form alone).
+Source: docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE" (confidential apps authenticate with their
+secret, public ones only send their client id in the form).
 """
 
 from dataclasses import replace
@@ -18,13 +18,13 @@ from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 
 LIFETIME = timedelta(hours=2)
-"""How long an access token works, for those whose end nobody told us."""
+"""Lifetime of an access token whose expiry is unknown."""
 
 
 async def renew(
     api: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
 ) -> Credentials | None:
-    """POST /2/oauth2/token. None without a refresh token; ReauthenticateError where it was refused."""
+    """POST /2/oauth2/token. None without a refresh token; ReauthenticateError if it was rejected."""
     if old.refresh_token is None:
         return None
     if not settings.twitter_client_id:
@@ -50,7 +50,7 @@ async def renew(
 
 
 def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, refresh_token, expires_in}; what is not sent anew is carried over."""
+    """Read {access_token, refresh_token, expires_in}; values that were not resent are carried over."""
     seconds, refresh = body.get("expires_in"), body.get("refresh_token")
     return replace(
         old,

@@ -1,4 +1,4 @@
-"""Signed events to customers' addresses.
+"""Signed webhook events to customers' endpoints.
 
 Imported by the webhook deliverer in `flows.publishing` and by the API's webhook checks.
 """

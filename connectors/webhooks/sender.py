@@ -1,7 +1,7 @@
-"""Send one signed event to a customer's address, by the Standard Webhooks form.
+"""Send one signed event to a customer's endpoint, in the Standard Webhooks format.
 
-The address was typed in by somebody, so it is kept off private networks when the connection is made, and redirects
-are not followed: each would be a way around that. What the receiver answers is read up to a few kilobytes.
+The URL is user input, so connections to private networks are refused when they are made, and redirects are
+not followed, because they would bypass that check. At most a few kilobytes of the response are read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from connectors.webhooks.settings import WebhookSettings
 
 LONGEST_ANSWER = 2_000
-"""Characters of an answer that are kept for the log."""
+"""Number of response characters kept for the log."""
 _READ_BYTES = 4 * LONGEST_ANSWER
 _BODY_SECONDS = 2.0
 _KEEPALIVE_SECONDS = 4.0
@@ -46,7 +46,7 @@ _ALLOW = "SOCIALFLOW_WEBHOOK_ALLOW_PRIVATE=true"
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What came back. `status` None = no answer, and `error` says why in words."""
+    """The result of a delivery. `status` None = no response, and `error` gives the reason."""
 
     milliseconds: int
     status: int | None = None
@@ -56,9 +56,9 @@ class WebhookAnswer:
 
 
 async def check_webhook_url(url: str, settings: WebhookSettings) -> str:
-    """Return the address if events may be sent there, else raise GiveUpError with the remedy.
+    """Return the URL if events may be sent to it, else raise GiveUpError with the remedy.
 
-    A name that resolves to a private network is refused; one that does not resolve (yet) is not.
+    A name that resolves to a private network is refused; one that does not resolve (yet) is accepted.
     """
     address = check_public_url(url, field="url", allow_private=settings.allow_private, remedy=_ALLOW)
     if not settings.allow_private:
@@ -73,7 +73,7 @@ async def check_webhook_url(url: str, settings: WebhookSettings) -> str:
 
 
 class WebhookSender:
-    """Sends events over shared connections. Use it with `async with`, in one event loop."""
+    """Sends events over shared connections. Use with `async with`, in one event loop."""
 
     def __init__(self, settings: WebhookSettings, *, clock: Clock) -> None:
         guard_http_logs()
@@ -82,7 +82,7 @@ class WebhookSender:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, url: str, *, event_id: str, body: str, secrets: Sequence[str]) -> WebhookAnswer:
-        """Send once; every failure becomes an answer. Each secret signs, the newest first."""
+        """Send once; every failure becomes a result. Signed with each secret, the newest first."""
         started = time.perf_counter()
         now = self._clock().replace(microsecond=0)
         signatures = " ".join(Webhook(secret).sign(event_id, now, body) for secret in secrets)
@@ -118,7 +118,7 @@ class WebhookSender:
         )
 
     def _open(self) -> httpx.AsyncClient:
-        """Return the client, opened with the first event: where nobody listens it would only cost memory."""
+        """Return the client, opened with the first event: without endpoints it would only cost memory."""
         if self._client is None:
             limits = httpx.Limits(
                 max_connections=self._settings.concurrency, keepalive_expiry=_KEEPALIVE_SECONDS
@@ -144,7 +144,7 @@ class WebhookSender:
 
 
 async def _read_beginning(response: httpx.Response) -> bytes:
-    """Read a little of the body: the status has decided already, and whoever answers without end does not hold us."""
+    """Read the start of the body. The status alone decides, and an endless response must not block us."""
     content = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
@@ -158,7 +158,7 @@ async def _read_beginning(response: httpx.Response) -> bytes:
 
 
 def _readable(content: bytes) -> str:
-    # PostgreSQL cannot hold NUL characters; what a receiver echoes may hold anything.
+    # PostgreSQL cannot store NUL characters, and a receiver may return any bytes.
     return redact(content.decode(errors="replace").replace("\x00", ""))[:LONGEST_ANSWER]
 
 

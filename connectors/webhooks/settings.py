@@ -1,4 +1,4 @@
-"""How webhooks are sent. Built at the entry points and passed down; no module-level instance."""
+"""Settings of webhook deliveries. Created at the entry points and passed down; no module-level instance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.types import Duration
 
 
 class WebhookSettings(BaseSettings):
-    """A duration is given in seconds (90), or as 15m, 1h, 2d."""
+    """Durations are given in seconds (90), or as 15m, 1h, 2d."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_WEBHOOK_", env_ignore_empty=True, extra="ignore")
 

@@ -1,4 +1,4 @@
-"""Limits and abilities of YouTube as data. Sources are named in `connectors.youtube.connector`."""
+"""Limits and features of YouTube as data. Sources are named in `connectors.youtube.connector`."""
 
 from datetime import timedelta
 

@@ -1,8 +1,8 @@
-"""YouTube: videos by resumable upload, Google's OAuth tokens of one hour, a daily quota of the app.
+"""YouTube: videos by resumable upload, one-hour Google OAuth tokens, a daily quota per app.
 
-Sources: youtube/youtube.v3.json (methods, schemas), developers.google.com/youtube/v3 (uploads, limits, quota).
-An upload session tells what became of an ambiguous upload. YouTube's data API counts plays, likes and comments;
-impressions, reach, shares, saves and clicks are not in it and stay None.
+Sources: youtube/youtube.v3.json (methods, schemas), developers.google.com/youtube/v3 (uploads, limits,
+quota). The upload session reports the outcome of an ambiguous upload. YouTube's data API reports plays, likes
+and comments; it does not report impressions, reach, shares, saves and clicks, which stay None.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ class YouTubeConnector:
         self._api = self._context.api(
             account, label=LABEL, base_url=settings.youtube_base_url, auth=auth, explain=self._explain
         )
-        # A session has an address of its own.
+        # A session has its own URL.
         self._sessions = self._context.api(
             account, label=f"{LABEL} (upload)", base_url="", auth=auth, explain=self._explain
         )
@@ -79,7 +79,10 @@ class YouTubeConnector:
         )
 
     async def verify(self) -> VerifiedAccount:
-        """GET channels?mine=true. A token whose end is not known ends within the hour, Google's lifetime."""
+        """GET channels?mine=true.
+
+        A token with unknown expiry is taken to expire in an hour, Google's lifetime.
+        """
         channel = await self._read_channel()
         credentials = self.account.credentials
         if credentials.expires_at is None and credentials.refresh_token is not None:
@@ -93,7 +96,7 @@ class YouTubeConnector:
         )
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """Upload the video; a session that an earlier attempt left open is gone on with."""
+        """Upload the video, continuing the open session of an earlier attempt."""
         return await publish_parts(request, self._send)
 
     async def _send(self, _part: Part, progress: Progress) -> SentPart:
@@ -106,14 +109,14 @@ class YouTubeConnector:
         ) as media:
             session = progress.extra.get("session")
             if session is None or asked is None or progress.extra["size"] != media.size:
-                # None yet, or it is gone, or the file behind the address is another one now.
+                # No session yet, or it is gone, or the file behind the URL has changed.
                 base_url = self._context.settings.youtube_base_url
                 session, asked = await open_session(self._api, write_video(content), media, base_url), 0
                 await progress.save(session=session, size=media.size)
             return await send_bytes(self._sessions, session, media, asked, self._read_receipt)
 
     async def _ask(self, progress: Progress) -> SentPart | int | None:
-        """Return the video of the saved session, the byte it waits for, or None where there is no session."""
+        """Return the video of the saved session, or the next byte it waits for, or None without a session."""
         session = progress.extra.get("session")
         if session is None:
             return None
@@ -123,13 +126,13 @@ class YouTubeConnector:
         return parse_sent(body, self._context.clock())
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
-        """Ask the saved session; where YouTube has forgotten it, read the uploads since the first attempt."""
+        """Check the saved session; if YouTube forgot it, read the uploads since the first attempt."""
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
         elsewhere = progress.request.sent_elsewhere
         if progress.extra.get("session") is None and not elsewhere:
-            return None  # the session is saved before any byte leaves: none, so nothing was uploaded
+            return None  # the session is saved before any byte is sent: without one, nothing was uploaded
         asked = await self._ask(progress)
         if asked is None or (elsewhere and not isinstance(asked, SentPart)):
             return choose(LABEL, part, progress, await self._list_uploads(window_start(progress.request)))
@@ -159,13 +162,13 @@ class YouTubeConnector:
         except GiveUpError as error:
             if error.platform_code != NO_PLAYLIST:
                 raise
-            return Page([], None)  # the playlist of a channel that never uploaded anything does not exist
+            return Page([], None)  # the playlist of a channel without uploads does not exist
         if page.following is not None and page.following == token:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return page
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
-        """GET videos, 50 ids a request. What is left out is asked for once more before it counts as deleted."""
+        """GET videos, 50 ids per request. A missing id is requested once more before it counts as deleted."""
         metrics: dict[str, PostMetrics] = {}
         left_out: list[str] = []
         for ids in split_batches(external_ids, self.capabilities.metrics_batch):

@@ -1,4 +1,4 @@
-"""Renew Google's tokens: they last an hour, and the refresh token goes on working.
+"""Refresh Google's tokens: they last an hour, and the refresh token stays valid.
 
 Source: developers.google.com, "Using OAuth 2.0 for Web Server Applications".
 """
@@ -13,13 +13,13 @@ from connectors.types import Credentials
 from connectors.youtube.videos import parse_token
 
 LIFETIME = timedelta(hours=1)
-"""How long an access token works, for those whose end nobody told us."""
+"""Lifetime of an access token whose expiry is unknown."""
 
 
 async def renew(
     oauth: PlatformApi, settings: ConnectorSettings, old: Credentials, *, now: datetime
 ) -> Credentials | None:
-    """POST /token. None without a refresh token; ReauthenticateError where it was refused."""
+    """POST /token. None without a refresh token; ReauthenticateError if it was rejected."""
     if old.refresh_token is None:
         return None
     if not settings.youtube_client_id or settings.youtube_client_secret is None:

@@ -1,8 +1,8 @@
-"""YouTube's resumable uploads: open a session, send chunks, ask after a break how many bytes arrived.
+"""YouTube's resumable uploads: open a session, send chunks, query the received bytes after a break.
 
-Source: developers.google.com, "Resumable uploads"; youtube/youtube.v3.json, videos.insert. The session is saved
-before the first byte leaves: it alone tells later whether the video is there, for it answers with the video's id.
-Whoever knows a session's address can fill it, so it is kept out of every message.
+Source: developers.google.com, "Resumable uploads"; youtube/youtube.v3.json, videos.insert. The session is
+saved before the first byte is sent: later, only the session returns the video's id and so shows whether the
+video exists. Anyone with the session URL can write to it, so it is kept out of every message.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ Receipt = Callable[[Any], SentPart]
 
 
 class ResumeIncompleteError(RetryLaterError):
-    """308: the session waits for the byte with this number. Never leaves this module."""
+    """308: the session waits for the byte at this offset. Internal to this module."""
 
     code = "resume_incomplete"
 
@@ -36,7 +36,7 @@ class ResumeIncompleteError(RetryLaterError):
 
 
 def explain_session(refusal: Refusal) -> ConnectorError | None:
-    """Read a 308 and its Range: bytes=0-41; without one nothing has arrived."""
+    """Read a 308 and its Range: bytes=0-41; without Range nothing has arrived."""
     if refusal.status != 308:
         return None
     _unit, _, last = refusal.headers.get("range", "").rpartition("-")
@@ -44,14 +44,14 @@ def explain_session(refusal: Refusal) -> ConnectorError | None:
 
 
 async def open_session(api: PlatformApi, resource: dict[str, Any], media: FetchedMedia, base_url: str) -> str:
-    """Start a resumable videos.insert and return the session's address."""
+    """Start a resumable videos.insert and return the session URL."""
     home = urlsplit(base_url).hostname
 
     def parse(headers: httpx.Headers, _content: bytes) -> str:
         session = headers["location"]
         host = urlsplit(session).hostname or ""
         if host != home and not host.endswith(_GOOGLE):
-            raise ValueError("the upload session is at no address of Google")  # the token would go there
+            raise ValueError("the upload session is at no address of Google")  # the token would be sent there
         return session
 
     return await api.prepare(
@@ -68,7 +68,7 @@ async def open_session(api: PlatformApi, resource: dict[str, Any], media: Fetche
 
 
 async def ask_session(api: PlatformApi, session: str, size: int, parse: Receipt) -> SentPart | int | None:
-    """Ask how far an upload is: the video if it is complete, else the next byte; None = the session is gone."""
+    """Query an upload: the video if it is complete, else the next byte; None = the session is gone."""
     try:
         return await api.prepare(
             "PUT", session, parse, content=b"", headers={"Content-Range": f"bytes */{size}"}
@@ -84,7 +84,7 @@ async def ask_session(api: PlatformApi, session: str, size: int, parse: Receipt)
 async def send_bytes(
     api: PlatformApi, session: str, media: FetchedMedia, start: int, parse: Receipt
 ) -> SentPart:
-    """Send the file from byte `start` on, in chunks; only the last one can put the video out."""
+    """Send the file from byte `start`, in chunks; only the last one can publish the video."""
     while True:
         size = min(_CHUNK, media.size - start)
         if size <= 0:
@@ -107,7 +107,7 @@ async def send_bytes(
 
 
 async def _read_pieces(media: FetchedMedia, start: int, size: int) -> AsyncIterator[bytes]:
-    """Yield the bytes of one chunk. Sent as one object, they would stay in memory as long as the request does."""
+    """Yield the bytes of one chunk. Sent as one object, they would stay in memory for the whole request."""
     media.file.seek(start)
     while size > 0 and (piece := media.file.read(min(_PIECE, size))):
         size -= len(piece)

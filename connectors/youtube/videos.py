@@ -1,7 +1,7 @@
-"""What YouTube answers, read from plain JSON: channels, videos, playlists, and its error object.
+"""Parse YouTube's responses: channels, videos, playlists, and errors.
 
-Sources: youtube/youtube.v3.json (schemas; 64-bit numbers come as strings), developers.google.com (error reasons,
-the day of the quota begins at midnight Pacific time).
+Sources: youtube/youtube.v3.json (schemas; 64-bit numbers are strings), developers.google.com (error reasons;
+the quota day begins at midnight Pacific time).
 """
 
 import re
@@ -29,7 +29,8 @@ from connectors.types import AccountMetrics, Credentials, ListedPost, PostConten
 from connectors.youtube.capabilities import LABEL
 
 METRICS = {"viewCount": "video_views", "likeCount": "likes", "commentCount": "comments"}
-"""YouTube's counters that are metrics of ours. A view is a play: impressions of the thumbnail are not told here."""
+"""Mapping of YouTube's statistics to our metrics. A view is a play; thumbnail impressions are not reported.
+"""
 NO_PLAYLIST = "playlistNotFound"
 
 _REASON = re.compile(r"[A-Za-z_]{1,40}")
@@ -49,12 +50,12 @@ class Channel:
     title: str
     handle: str
     uploads: str
-    """Id of the playlist that holds everything the channel uploaded."""
+    """Id of the playlist with all uploads of the channel."""
     statistics: dict[str, Any]
 
     @property
     def subscribers(self) -> int | None:
-        """None where the channel hides its number; YouTube then answers a 0 that means nothing."""
+        """None if the channel hides its subscriber count; YouTube then returns a meaningless 0."""
         if self.statistics.get("hiddenSubscriberCount") is True:
             return None
         return read_count(self.statistics.get("subscriberCount"))
@@ -62,7 +63,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items of a playlist, and the token of the next page."""
+    """Items of a playlist, and the token of the next page."""
 
     items: list[dict[str, Any]]
     following: str | None
@@ -98,13 +99,13 @@ def explain(refusal: Refusal, *, may_refresh: bool) -> ConnectorError | None:
 
 
 def next_quota_day(now: datetime) -> datetime:
-    """Return the coming midnight in California (UTC): then the day's quota begins anew."""
+    """Return the next midnight in California (UTC), when the daily quota resets."""
     tomorrow = now.astimezone(_QUOTA_ZONE).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), _QUOTA_ZONE).astimezone(UTC)
 
 
 def write_video(content: PostContent) -> dict[str, Any]:
-    """Return the resource that videos.insert takes: the text is the description, its first line the title."""
+    """Return the resource for videos.insert: the text is the description, its first line the title."""
     text = compose_text(content)
     return {
         "snippet": {"title": write_title(text), "description": text},
@@ -113,7 +114,7 @@ def write_video(content: PostContent) -> dict[str, Any]:
 
 
 def write_title(text: str) -> str:
-    """Return the first line, cut at a word if it is longer than a title may be."""
+    """Return the first line, cut at a word if it is too long for a title."""
     lines = text.strip().splitlines()
     line = lines[0].strip() if lines else ""
     if len(line) <= _TITLE_LIMIT:
@@ -129,12 +130,12 @@ def parse_sent(body: Any, now: datetime) -> SentPart:  # noqa: ANN401 - JSON
 
 
 def permalink(video_id: str) -> str:
-    """Return the address of a video."""
+    """Return the URL of a video."""
     return f"https://www.youtube.com/watch?v={video_id}"
 
 
 def parse_channel(body: Any) -> Channel:  # noqa: ANN401 - JSON
-    """Read the one channel of the token's owner. Raises ReauthenticateError where it has none."""
+    """Read the only channel of the token's owner. Raises ReauthenticateError if there is none."""
     items = body.get("items")
     if not items and "pageInfo" in body:
         raise ReauthenticateError(
@@ -152,7 +153,7 @@ def parse_channel(body: Any) -> Channel:  # noqa: ANN401 - JSON
 
 
 def parse_account_metrics(channel: Channel, captured_at: datetime) -> AccountMetrics:
-    """Return the channel's counters; whom it follows is not told."""
+    """Return the channel's metrics; the number of followed channels is not reported."""
     return AccountMetrics(
         captured_at,
         followers=channel.subscribers,
@@ -171,20 +172,20 @@ def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
 
 
 def parse_listed(item: dict[str, Any]) -> ListedPost:
-    """Read one upload. Without metrics: a playlist counts nothing."""
+    """Read one upload. Without metrics: a playlist has none."""
     video_id = str(item["contentDetails"]["videoId"])
     return ListedPost(video_id, _published_at(item), _read_text(item), "video", permalink=permalink(video_id))
 
 
 def parse_candidate(item: dict[str, Any]) -> Candidate:
-    """Read one upload as one that may be ours; every one of them is a video."""
+    """Return an upload as a candidate for matching; all uploads are videos."""
     video = parse_listed(item)
     sent = SentPart(video.external_id, video.permalink, video.published_at)
     return Candidate(sent, str(item["snippet"].get("description") or item["snippet"].get("title") or ""))
 
 
 def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noqa: ANN401 - JSON
-    """Read videos.list. Counts that the owner hides are left out by YouTube, and stay None."""
+    """Read videos.list. YouTube omits counts that the owner hides; they stay None."""
     found = []
     for video in body["items"]:
         raw = dict(video.get("statistics") or {})
@@ -194,7 +195,7 @@ def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noq
 
 
 def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, expires_in}. Google sends no new refresh token: the old one goes on working."""
+    """Read {access_token, expires_in}. Google returns no new refresh token: the old one stays valid."""
     fresh = body.get("refresh_token")
     return replace(
         old,
@@ -210,12 +211,12 @@ def parse_time(value: str) -> datetime:
 
 
 def list_recent(items: Sequence[dict[str, Any]], since: datetime) -> list[dict[str, Any]]:
-    """Return the uploads that were published at or after `since`."""
+    """Return the uploads published at or after `since`."""
     return [item for item in items if _published_at(item) >= since]
 
 
 def _published_at(item: dict[str, Any]) -> datetime:
-    # A video that is private still has no time of its own; then that of its upload counts.
+    # A private video has no publication time yet; then its upload time counts.
     return parse_time(item["contentDetails"].get("videoPublishedAt") or item["snippet"]["publishedAt"])
 
 
@@ -232,5 +233,5 @@ def _read_reason(error: Any) -> str | None:  # noqa: ANN401 - JSON
         errors = error.get("errors")
         first = errors[0] if isinstance(errors, list) and errors else {}
         reason = (first.get("reason") if isinstance(first, dict) else None) or error.get("status")
-    # A reason is one word; whatever else stands in its place may be anything, a token too.
+    # A reason is one word; anything else may be anything, even a token.
     return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else None

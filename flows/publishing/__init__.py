@@ -1,4 +1,4 @@
-"""Sending every post once, at its second: the publisher, its steps around each send, recurrences and webhooks.
+"""The publisher: sends every post exactly once at its scheduled second, plus recurrences and webhooks.
 
 Imported by `flows.deployments` and the command line.
 """

@@ -1,7 +1,7 @@
-"""A publisher as a process of its own: `python -m flows.publishing`.
+"""Run one publisher as a process: `python -m flows.publishing`.
 
-`socialflow up` keeps two of them; on other machines any service manager can. It needs no Prefect, lives for hours,
-ends in order on SIGTERM or SIGINT, and is to be started again whenever it ends.
+`socialflow up` runs two of them; on other machines any service manager can. It does not need Prefect, runs
+for hours, shuts down cleanly on SIGTERM or SIGINT, and must be restarted whenever it exits.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from flows.publishing.publisher import Publisher
 
 HOURS = 12.0
-"""Lifetime: a process that ends now and then cannot hold memory for good."""
+"""Lifetime of the process: restarting now and then bounds memory leaks."""
 SPREAD = 0.2
-"""By which share lifetimes differ, so that two publishers never end together."""
+"""Random variation of the lifetime, as a share, so that two publishers never exit together."""
 
 
 def main() -> int:
-    """Publish until told to stop, or until the lifetime is over (both exit code 0)."""
+    """Publish until stopped, or until the lifetime is over (exit code 0 in both cases)."""
     parser = argparse.ArgumentParser(prog="python -m flows.publishing", description=__doc__)
     parser.add_argument("--hours", type=float, default=HOURS, help="how long to live, about (default: 12)")
     parser.add_argument(

@@ -1,8 +1,8 @@
-"""One publication, one attempt: send it, or find out what an earlier attempt came to.
+"""One attempt at one publication: send it, or find out the outcome of an earlier attempt.
 
-Turns every answer and every error of a connector into an `Outcome`. The rule behind all of it: only an error that
-proves the request was not accepted leads to another send; everything ambiguous becomes `unknown` and is looked
-up on the platform first.
+Maps every response and every error of a connector to an `Outcome`. The rule: only an error that proves that
+the request was not accepted leads to another send. Every ambiguous result becomes `unknown` and is looked up
+on the platform first.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ LONGEST_RETRY = timedelta(minutes=10)
 FIRST_LOOK = timedelta(seconds=1)
 LONGEST_LOOK = timedelta(minutes=5)
 REFUSED_LIMIT = timedelta(minutes=10)
-"""How long a look-up that the platform refuses outright is repeated: a proxy in between may be what refuses it."""
+"""How long to repeat a look-up that the platform rejects outright: a proxy in between may be the cause."""
 OTHERS_LIMIT = timedelta(minutes=10)
-"""How long posts that may be other publications' keep a look-up from being handed to a person."""
+"""How long a look-up waits for posts that may belong to other publications before a person has to decide."""
 
 
 def compute_backoff(attempt: int) -> timedelta:
-    """Return how long to wait after the given attempt (1, 2, ...): 5 s, 15 s, 45 s ... 10 min, +-20 %."""
+    """Return the wait after the given attempt (1, 2, ...): 5 s, 15 s, 45 s ... 10 min, +-20 %."""
     base = min(FIRST_RETRY.total_seconds() * 3 ** min(attempt - 1, 6), LONGEST_RETRY.total_seconds())
-    # Jitter, so that the accounts a platform turned away together do not come back together.
+    # Jitter, so that accounts that a platform rate-limited together do not retry together.
     return timedelta(seconds=base * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, guards nothing)
 
 
@@ -63,7 +63,7 @@ async def send(
     settings: PublisherSettings,
     clock: Callable[[], datetime],
 ) -> Outcome:
-    """Publish once and say what came of it. Raises ReauthenticateError alone: the caller owns the account."""
+    """Publish once and return the outcome. Raises only ReauthenticateError; the caller handles it."""
     try:
         async with asyncio.timeout(settings.send_timeout.total_seconds()):
             receipt = await connector.publish(request)
@@ -76,7 +76,7 @@ async def send(
         pause = error.scope if isinstance(error, RateLimitedError) else None
         return Outcome(publication.id, "retry", error.code, error.message, next_at, pause=pause)
     except CannotFindOutError as error:
-        # It went on with an earlier attempt, of which the platform tells nothing any more.
+        # The connector continued an earlier attempt whose state the platform no longer knows.
         return Outcome(publication.id, "needs_review", error.code, _by_hand(error.message))
     except (OutcomeUnknownError, TimeoutError) as error:
         message = error.message if isinstance(error, ConnectorError) else "the send took too long"
@@ -84,7 +84,7 @@ async def send(
     except ConnectorError as error:
         return Outcome(publication.id, "failed", error.code, error.message)
     except Exception as error:
-        # A fault of ours, perhaps after the platform accepted: never a reason to send again, never to be lost.
+        # A bug of ours, perhaps after the platform accepted the post: never resend for it, and never lose it.
         logger.exception("sending publication %s failed unexpectedly", publication.id)
         message = f"an unexpected {type(error).__name__}; see the log"
         return Outcome(publication.id, "unknown", "internal_error", message, clock() + FIRST_LOOK)
@@ -100,10 +100,10 @@ async def find_out(
     clock: Callable[[], datetime],
     others_settling: bool = False,
 ) -> Outcome:
-    """Ask the platform whether an unknown publication is out. Raises ReauthenticateError alone.
+    """Ask the platform whether an unknown publication was published. Raises only ReauthenticateError.
 
-    `others_settling`: other publications of the account are being sent or looked up, so that a post which nobody
-    claims yet may turn out to be theirs.
+    `others_settling`: other publications of the account are being sent or looked up, so an unclaimed post may
+    turn out to be one of theirs.
     """
     now = clock()
     since = publication.unknown_since or now
@@ -114,7 +114,7 @@ async def find_out(
     except ReauthenticateError:
         raise
     except UnclaimedPostsError as error:
-        # A list that lags may show ours yet; and another publication may claim what is there.
+        # The platform's list may lag behind, and another publication may still claim the posts found.
         if now < look.settled_at or (others_settling and look.waited < OTHERS_LIMIT):
             return look.repeat(error.code, error.message)
         return look.hand_over(error.code, error.message)
@@ -123,7 +123,7 @@ async def find_out(
     except (ConnectorError, TimeoutError) as error:
         return look.judge_silence(error)
     except Exception as error:
-        # A fault of ours in reading the answer: it stays unknown and visible, and is never sent again for it.
+        # A bug of ours in parsing the response: the publication stays unknown and visible, and is not resent.
         logger.exception("finding out about publication %s failed unexpectedly", publication.id)
         message = f"an unexpected {type(error).__name__}; see the log"
         if look.waited > settings.unknown_limit:
@@ -143,7 +143,7 @@ async def find_out(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at the platform, and what it comes to where it brought no clear answer."""
+    """One look-up on the platform, and the outcome when the result is not clear."""
 
     publication: ClaimedPublication
     now: datetime
@@ -159,16 +159,19 @@ class _Look:
         return self.since + self.settings.settle
 
     def repeat(self, code: str, message: str, *, not_before: datetime | None = None) -> Outcome:
-        """Look again later."""
+        """Look up again later."""
         next_at = max(not_before or self.now, self.now + next_look(self.waited))
         return Outcome(self.publication.id, "still_unknown", code, message, next_at)
 
     def hand_over(self, code: str, message: str) -> Outcome:
-        """Leave it to a person."""
+        """Hand the publication to a person."""
         return Outcome(self.publication.id, "needs_review", code, _by_hand(message))
 
     def judge_silence(self, error: ConnectorError | TimeoutError) -> Outcome:
-        """The platform did not say: ask again, up to the limit. It never means that the post is not there."""
+        """The platform gave no answer: ask again, up to the limit.
+
+        No answer never means that the post is absent.
+        """
         message = error.message if isinstance(error, ConnectorError) else "the platform took too long"
         refused = isinstance(error, GiveUpError) and self.waited >= REFUSED_LIMIT
         if refused or self.waited > self.settings.unknown_limit:
@@ -178,7 +181,7 @@ class _Look:
 
 
 def next_look(waited: timedelta) -> timedelta:
-    """Look again soon at first, then seldom: 1 s, growing to 5 min."""
+    """Wait before the next look-up: 1 s, growing to 5 min."""
     return min(max(FIRST_LOOK, waited / 2), LONGEST_LOOK)
 
 

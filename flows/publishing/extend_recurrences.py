@@ -1,4 +1,4 @@
-"""Flow: make the posts of recurring rules ahead of their time, every hour."""
+"""Flow: create the posts of recurring rules ahead of time, every hour."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from flows.resources import Resources
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS). It also works outside a run.
 logger = logging.getLogger(__name__)
 
 
 @flow(name="extend-recurrences", retries=0)
 async def extend_recurrences() -> dict[str, Any] | State[dict[str, Any]]:
-    """Make what is missing up to the horizon. Fails, after all else is done, with the rules that could not be."""
+    """Create missing posts up to the horizon. Rules that fail are raised after all others are done."""
     with Resources.open() as resources:
         try:
             with run_exclusively(resources.store, "extend-recurrences"):

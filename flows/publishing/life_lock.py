@@ -1,7 +1,7 @@
-"""Certainty about the end of a publisher on this machine: a file lock that its process holds as long as it lives.
+"""Detect that a publisher on this machine has ended: its process holds a file lock for its whole lifetime.
 
-The operating system frees the lock when the process ends, however it ends. A heartbeat that stops proves less: the
-process may be cut off from the store, and still be sending.
+The operating system releases the lock when the process ends, however it ends. A missing heartbeat proves
+less: the process may be cut off from the store and still be sending.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
 
 LONGEST_HOST = 50
 ACQUIRE_SECONDS = 10.0
-"""Nobody else holds a new publisher's lock but, for a moment, one that looks whether it is free."""
+"""A new publisher's lock can only be held for a moment, by another publisher that tests it."""
 
 
 def make_owner() -> str:
-    """Return a lease name that no other publisher has: host, process and a random part."""
+    """Return a unique lease name: host, process and a random part."""
     return f"{_host()}:{os.getpid()}:{uuid4().hex[:12]}"
 
 
 class LifeLock:
-    """The lock of one publisher, and its look at those of others. `folder` is on a disk of this machine."""
+    """The lock of one publisher, and tests of the locks of others. `folder` is on a local disk."""
 
     def __init__(self, folder: Path, owner: str) -> None:
         self._folder = folder
         self._owner = owner
-        # Not bound to a thread: it is acquired in one and released in another.
+        # Not thread-local: it is acquired in one thread and released in another.
         self._lock = FileLock(_path(folder, owner), thread_local=False)
 
     def acquire(self) -> None:
-        """Hold the lock. Raises OSError where the folder cannot be written, filelock.Timeout."""
+        """Acquire the lock. Raises OSError if the folder is not writable, filelock.Timeout."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock.acquire(timeout=ACQUIRE_SECONDS)
 
     def release(self) -> None:
-        """Give the lock up; its file stays, and says that this publisher has ended."""
+        """Release the lock. The file stays and shows that this publisher has ended."""
         self._lock.release()
 
     def find_dead(self, owners: Iterable[str]) -> list[str]:
         """Return those of `owners` whose process on this machine has ended.
 
-        One of another machine, or of another home, is never among them: there is no file to tell.
+        Publishers of another machine or another home are never returned: they have no lock file here.
         """
         return [
             owner for owner in owners if owner != self._owner and _is_here(owner) and self._is_dead(owner)
         ]
 
     def forget(self, owners: Iterable[str]) -> None:
-        """Remove the files of publishers whose end is noted in the store."""
+        """Remove the lock files of publishers whose end is recorded in the store."""
         for owner in owners:
             with suppress(
                 OSError
-            ):  # Windows refuses while another looks at it: a file left over harms nobody
+            ):  # Windows refuses while another process tests the lock; a leftover file is harmless
                 _path(self._folder, owner).unlink(missing_ok=True)
 
     def _is_dead(self, owner: str) -> bool:

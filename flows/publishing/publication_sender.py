@@ -1,4 +1,4 @@
-"""Carries one publication: opens its account, commits each step around the send, and recovers a refused token."""
+"""Process one publication: open its account, commit each step around the send, refresh a rejected token."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CREDENTIALS_AGE = timedelta(seconds=5)
-"""How old credentials may be when used: another process may have refreshed them."""
+"""Maximum age of cached credentials: another process may have refreshed them."""
 TAKEN_MARGIN = CLOCK_MARGIN + timedelta(minutes=5)
-"""Platforms' clocks and ours differ: other publications this much older than an attempt are excluded too."""
+"""Clock difference to the platform: other publications this much older than an attempt are excluded too."""
 
 
-class Courier:
-    """Sends, or looks up, one publication at a time; keeps a connector for each account."""
+class PublicationSender:
+    """Sends or looks up one publication at a time; keeps one connector per account."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class Courier:
     async def send(
         self, publication: ClaimedPublication, on_leave: Callable[[Granted], None]
     ) -> Outcome | None:
-        """Commit `sending`, call `on_leave`, send, and return what came of it; None = it may not be sent now."""
+        """Commit `sending`, call `on_leave`, send, and return the outcome; None = it must not be sent now."""
         try:
             connector = await self._open(publication.account_id)
-        except ConnectorError as error:  # its token or address cannot be used at all
+        except ConnectorError as error:  # the account's token or address is unusable
             return Outcome(
                 publication.id, "failed", error.code, f"{error.message}; connect the account again"
             )
@@ -81,14 +81,14 @@ class Courier:
         on_leave(granted)
         try:
             content = self._pool.address_uploads(Platform(publication.platform), publication.content)
-        except ConnectorError as error:  # nothing has left: the author must act
+        except ConnectorError as error:  # nothing was sent: the author must act
             return Outcome(publication.id, "failed", error.code, error.message)
         progress = _SendState(publication, self._writer)
         request = self._request(publication, content, granted.first_attempt_at, progress)
 
         async def act(opened: Connector) -> Outcome:
             if self._clock() - asked_at >= self._settings.lease:
-                # The machine was asleep in between: another publisher may have taken it over and sent it.
+                # The machine was suspended in between: another publisher may have taken over and sent it.
                 return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
             return await send(
                 opened,
@@ -103,7 +103,7 @@ class Courier:
         return await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
-        """Look on the platform whether an unknown publication is out."""
+        """Look up on the platform whether an unknown publication was published."""
         try:
             connector = await self._open(publication.account_id)
         except ConnectorError as error:
@@ -113,7 +113,7 @@ class Courier:
         progress = _SendState(publication, self._writer)
         try:
             content = self._pool.address_uploads(Platform(publication.platform), publication.content)
-        except ConnectorError:  # without an address nothing can be sent; looking needs none
+        except ConnectorError:  # without a URL the media cannot be sent; a look-up does not need it
             content = publication.content
         request = replace(
             self._request(publication, content, first, progress), taken=others.taken, others=others.open
@@ -139,7 +139,10 @@ class Courier:
         return outcome
 
     def _send_again(self, publication: ClaimedPublication, outcome: Outcome, progress: _SendState) -> Outcome:
-        """Say which parts are out already; a publication whose answers get lost again and again waits in between."""
+        """Record the parts that are published.
+
+        A publication whose responses keep getting lost waits between attempts.
+        """
         if publication.attempts > 1:
             outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
         parts = progress.state.get("sent_parts") or ()
@@ -161,10 +164,12 @@ class Courier:
         again: OutcomeKind,
         wait: timedelta,
     ) -> Outcome:
-        """Act; where the token is refused, refresh it once and act once more. A second refusal is final.
+        """Run the action; if the token is rejected, refresh it once and run again.
 
-        A refused token proves that nothing was sent with it. `again` and `wait`: what it comes to, and for how long,
-        where there is no new token now.
+        A second rejection is final.
+
+        A rejected token proves that nothing was sent with it. `again` and `wait`: the outcome and the delay
+        if no new token is available now.
         """
         try:
             return await act(connector)
@@ -227,7 +232,7 @@ class Courier:
 
 
 class _SendState:
-    """What a publication's connector saved last: a second try within one attempt goes on from there."""
+    """The state saved last for a publication: a second try within one attempt continues from there."""
 
     def __init__(self, publication: ClaimedPublication, writer: StoreWriter) -> None:
         self.state: Mapping[str, Any] = publication.send_state
@@ -235,14 +240,14 @@ class _SendState:
         self._writer = writer
 
     async def save(self, state: Mapping[str, Any]) -> None:
-        """Commit it. Raises OutcomeUnknownError where another publisher owns the publication by now."""
+        """Commit the state. Raises OutcomeUnknownError if another publisher owns the publication by now."""
         if not await self._writer.save_state(self._publication_id, state):
             raise OutcomeUnknownError("the lease on this publication was lost while it was being sent")
         self.state = dict(state)
 
 
 def _give_up(publication: ClaimedPublication, error: ConnectorError, again: OutcomeKind) -> Outcome:
-    """The token is refused for good: nothing was sent, or nothing can be asked."""
+    """The token is rejected for good: nothing was sent, or nothing can be looked up."""
     if again == "retry":
         return Outcome(publication.id, "failed", error.code, f"{error.message}; connect the account again")
     message = f"{error.message}: the platform cannot be asked. Connect the account again, look there, then resolve it"

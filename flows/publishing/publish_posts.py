@@ -1,8 +1,8 @@
-"""Flow: see to it that publishers are awake, publish where one is missing, and show what they did.
+"""Flow: ensure that publishers run, publish if one is missing, and report what they did.
 
-Under `socialflow up` the launcher keeps two publishers as processes of their own, and a run of this flow only shows
-what they did. On many machines the runs *are* the publishers: each lives for hours, and a run that finds two others
-awake ends at once. Either way a post waits for no run: Prefect may be slow, or away.
+Under `socialflow up` the launcher runs two publishers as separate processes, and a run of this flow only
+reports what they did. On several machines the runs *are* the publishers: each lasts for hours, and a run that
+finds two others ends at once. Either way no post waits for a flow run: Prefect may be slow or down.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
     from warehouse.store.database import Store
 
-# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS), and it works without a run too.
+# Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS). It also works outside a run.
 logger = logging.getLogger(__name__)
 
 HORIZON = timedelta(hours=6)
-"""How long a run publishes that finds too few publishers awake."""
+"""How long a run publishes if it finds too few running publishers."""
 WANTED = 2
-"""Publishers awake at once: when one dies, the other goes on within seconds."""
+"""Number of publishers to run at once: when one dies, the other takes over within seconds."""
 SHOWN = timedelta(minutes=30)
-"""A run shows the publishers that were awake at some moment of this time."""
+"""A run reports the publishers that were running at any time within this period."""
 
 
 @flow(name="publish-due-posts", log_prints=False, retries=0)
 async def publish_due_posts(horizon_seconds: float = HORIZON.total_seconds()) -> dict[str, Any]:
-    """Publish for the horizon if fewer than two publishers are awake; return what this or those publishers did.
+    """Publish for the horizon if fewer than two publishers run; return what this or those publishers did.
 
-    Never retried as a whole: the store knows what is left. Fails, after all else is done, where posts are
-    late or of unknown outcome.
+    Never retried as a whole: the store knows what is left. Fails, after everything else is done, if posts are
+    late or their outcome is unknown.
     """
     async with open_resources() as (resources, pool):
         clock = StoreClock(resources.store)
@@ -66,7 +66,7 @@ def _count_awake(store: Store, now: datetime) -> int:
 
 
 def _describe_publishers(store: Store, now: datetime) -> dict[str, Any]:
-    """Return what the publishers of the last minutes did in their whole lives, by their lease names."""
+    """Return the reports of the publishers of the last minutes over their whole lifetime, by lease name."""
     with store.read() as session:
         rows = list_publishers(session, since=now - SHOWN)
         return {

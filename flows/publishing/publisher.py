@@ -1,12 +1,12 @@
-"""The publisher: claims ahead, sleeps to each publication's own second, sends, and records the proof.
+"""The publisher: claims publications ahead, sends each at its scheduled second, and records the outcome.
 
     every second   claim what falls due within the look-ahead -> one asyncio task per publication
-                   look whether another publisher on this machine has died; if so, take over at once
-    a task         sleep to the second -> commit `sending` -> send -> commit the outcome
+                   check whether another publisher on this machine has died; if so, take over at once
+    each task      sleep to the second -> commit `sending` -> send -> commit the outcome
     every 2 s      heartbeat, and compare this process's clock with the store's
-                   take over from silent publishers, settle what is overdue or unusable
+                   take over from publishers without a heartbeat, settle overdue and unusable publications
 
-Any number of publishers may run, each for hours; the leases in the store arbitrate. Nothing here knows Prefect.
+Any number of publishers may run, each for hours; the leases in the store arbitrate. Independent of Prefect.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.registry import warm_up
 from connectors.types import SENT_ELSEWHERE
 from flows.publishing.life_lock import LifeLock, make_owner
-from flows.publishing.publication_sender import Courier
+from flows.publishing.publication_sender import PublicationSender
 from flows.publishing.report import PublishReport
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
@@ -56,18 +56,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LIVES = "publishers"
-"""Folder in the home that holds one lock file for each publisher of this machine."""
+"""Folder in the home with one lock file for each publisher of this machine."""
 HOUSEKEEPING = timedelta(seconds=2)
 FAILURE_LIMIT = 60
-"""Failed turns in a row after which a publisher gives up; whoever started it starts another."""
+"""Consecutive failed iterations after which a publisher exits, to be restarted."""
 GRACE = timedelta(seconds=4)
-"""How long sends under way may take once the publisher is told to end: within what the supervisor allows."""
+"""How long sends in progress may take after a stop request: less than the supervisor allows."""
 EARLIEST_WAKE = 0.0005
-"""Seconds: a sleep shorter than this is not worth a turn of the event loop."""
+"""Seconds: a sleep shorter than this is skipped."""
 
 
 class Publisher:
-    """One publisher with its own lease name. `run` may be called once."""
+    """One publisher with its own lease name. Call `run` only once."""
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class Publisher:
         clock: Callable[[], datetime] | None = None,
         on_awake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`home`: where the publishers of this machine keep their locks; without it, heartbeats alone tell who lives.
+        """`home`: folder of the locks; without it, only heartbeats show which publishers are alive.
 
-        `on_awake` is called once the first turn is done.
+        `on_awake` is called after the first iteration.
         """
         self._store = store
         self._pool = pool
@@ -94,31 +94,31 @@ class Publisher:
         self._life = LifeLock(home / LIVES, self.owner) if home else None
         self.report = PublishReport()
         self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=self._clock)
-        self._courier = Courier(store, pool, self._writer, settings=settings, clock=self._clock)
+        self._sender = PublicationSender(store, pool, self._writer, settings=settings, clock=self._clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recording: set[str] = set()
-        """Publications whose outcome is being committed: nothing of them is on its way to a platform."""
+        """Publications whose outcome is being committed: none of their requests is in progress."""
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._account_slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.account_concurrency)
         )
         self._stopping = asyncio.Event()
         self._next_turn = asyncio.Event()
-        """Set when the next turn is not to wait for the poll: to stop, or to claim what there was no room for."""
+        """Set to skip the wait before the next iteration: to stop, or to claim more after it was full."""
         self._claimed_to_the_limit = False
         self._awake = False
         self._warm = False
         self._was_trusted = True
 
     def stop(self) -> None:
-        """Claim no more; what is being sent is finished, what only waits is given back."""
+        """Stop claiming. Sends in progress are finished; publications that only wait are released."""
         self._stopping.set()
         self._next_turn.set()
 
     async def run(self, until: datetime) -> PublishReport:
-        """Publish what falls due up to `until` (UTC), then return.
+        """Publish everything due up to `until` (UTC), then return.
 
-        Ended from outside, or by a store that cannot be used, it gives sends under way a moment to finish.
+        When it is cancelled, or the store fails, sends in progress get a short time to finish.
         """
         await asyncio.to_thread(self._begin)
         async with self._writer:
@@ -150,7 +150,8 @@ class Publisher:
                     next_housekeeping = await self._take_turn(now, until, next_housekeeping)
                 failures = 0
             except Exception:
-                # A database that restarts must not end the sends under way; one that stays away must show.
+                # A database restart must not end the sends in progress; a database that stays away must
+                # raise.
                 failures += 1
                 self.report.errors += 1
                 logger.exception("the store could not be asked (%d of %d)", failures, FAILURE_LIMIT)
@@ -159,13 +160,13 @@ class Publisher:
             now = self._clock()
             if now < until:
                 await self._pause(min(self._settings.poll, until - now).total_seconds())
-            elif self._claimed_to_the_limit:  # more is due than one publisher holds at once
+            elif self._claimed_to_the_limit:  # more is due than one publisher can hold at once
                 await self._pause(self._settings.poll.total_seconds())
             else:
                 return
 
     async def _is_fit(self) -> bool:
-        """Whether this process's clock agrees with the store's; if not, everything claimed is given back."""
+        """Return whether this process's clock agrees with the store's; if not, release everything claimed."""
         if self._clock.is_trusted:
             if not self._was_trusted:
                 logger.warning("the clock of this machine agrees with the store's again: publishing goes on")
@@ -184,7 +185,7 @@ class Publisher:
         return False
 
     async def _take_turn(self, now: datetime, until: datetime, next_housekeeping: datetime) -> datetime:
-        """Do what there is to do at `now`; return when to keep house next."""
+        """Run one iteration at `now`; return the time of the next housekeeping."""
         horizon = min(now + self._settings.look_ahead, until)
         due_for_housekeeping = now >= next_housekeeping
         work = await asyncio.to_thread(self._look, now, horizon, due_for_housekeeping)
@@ -197,13 +198,13 @@ class Publisher:
             self._awake = True
             self._on_awake()
         if not self._warm and not self._tasks:
-            # What the connectors load late is loaded while nothing is due: it costs a second of CPU.
+            # Import lazily loaded connector modules while nothing is due: it costs a second of CPU.
             self._warm = True
             await asyncio.to_thread(warm_up)
         return now + HOUSEKEEPING if due_for_housekeeping else next_housekeeping
 
     def _look(self, now: datetime, horizon: datetime, keep_house: bool) -> bool:  # noqa: FBT001 (one caller)
-        """Take over from the dead, keep house if asked; return whether there is anything to claim."""
+        """Take over from dead publishers, run housekeeping if due; return whether anything can be claimed."""
         with self._store.read() as session:
             running = list_running(session, except_owner=self.owner) if self._life else []
         dead = self._life.find_dead(running) if self._life else []
@@ -252,7 +253,7 @@ class Publisher:
             return claim_unknown(session, owner=self.owner, now=now, limit=room, lease=self._settings.lease)
 
     def _start(self, publication: ClaimedPublication, work: Coroutine[Any, Any, None]) -> None:
-        # A publisher that was stalled may have lost the lease and taken the publication up anew.
+        # A publisher that was stalled may have lost the lease and claimed the publication again.
         self._break_off({publication.id})
         task = asyncio.create_task(work, name=publication.id)
         self._tasks[publication.id] = task
@@ -265,15 +266,15 @@ class Publisher:
             self._next_turn.set()
         if task.cancelled() or (error := task.exception()) is None:
             return
-        # Its lease runs out, and what was being sent is then looked up: nothing is lost, but the run says so.
+        # The lease expires and the send is then looked up: nothing is lost, but the report counts an error.
         self.report.errors += 1
         logger.error("publication %s: %s", publication_id, error, exc_info=error)
 
     async def _send_at_its_second(self, publication: ClaimedPublication) -> None:
-        # Asked again after each sleep: the store's clock may have been set back meanwhile.
+        # Check again after each sleep: the store's clock may have been set back meanwhile.
         while (wait := (publication.due_at - self._clock()).total_seconds()) > EARLIEST_WAKE:
             if await self._stopped_within(wait):
-                return  # given back by `run`
+                return  # released by `run`
 
         def on_leave(granted: Granted) -> None:
             if granted.attempt == 1:
@@ -282,13 +283,13 @@ class Publisher:
         async with self._account_slots[publication.account_id], self._slots:
             if self._stopping.is_set():
                 return
-            outcome = await self._courier.send(publication, on_leave)
+            outcome = await self._sender.send(publication, on_leave)
             if outcome is not None:
                 await self._record(outcome)
 
     async def _find_out(self, publication: ClaimedPublication) -> None:
         async with self._account_slots[publication.account_id], self._slots:
-            await self._record(self._judge_lateness(publication, await self._courier.find_out(publication)))
+            await self._record(self._judge_lateness(publication, await self._sender.find_out(publication)))
 
     def _judge_lateness(self, publication: ClaimedPublication, outcome: Outcome) -> Outcome:
         """Leave to a person what was never sent, neither here nor by another installation, and is too late now."""
@@ -312,7 +313,7 @@ class Publisher:
             logger.warning("publication %s: %s: %s", outcome.publication_id, outcome.kind, outcome.message)
 
     async def _renew_forever(self) -> None:
-        """Keep the leases of what is under way; others look up what a publisher that stops doing so was sending."""
+        """Extend the leases of publications in progress; without this, others would take them over."""
         lease = self._settings.lease.total_seconds()
         clock = asyncio.get_running_loop().time
         renewed_at = clock()
@@ -324,19 +325,19 @@ class Publisher:
                 continue
             asked_at = clock()
             try:
-                # A store that is locked answers late, or not at all: no longer than the leases last.
+                # A locked store answers late or not at all: wait no longer than the leases last.
                 async with asyncio.timeout_at(renewed_at + lease):
                     held = await asyncio.to_thread(self._renew, ids)
                 renewed_at = asked_at
             except TimeoutError:
                 held, renewed_at = set(), clock()
-            except Exception:  # the store is away: tried again while the leases last
+            except Exception:  # the store is unavailable: retry while the leases last
                 logger.warning("the leases could not be renewed", exc_info=True)
                 continue
             self._break_off(set(ids) - held)
 
     def _break_off(self, ids: set[str]) -> None:
-        """Another publisher takes these over: ours must not reach the platform after theirs has looked."""
+        """Cancel sends that another publisher takes over: ours must not arrive after its look-up."""
         for publication_id in ids:
             task = self._tasks.get(publication_id)
             if task is not None and publication_id not in self._recording:
@@ -349,16 +350,17 @@ class Publisher:
             return renew_leases(session, ids, owner=self.owner, until=until)
 
     async def _beat_forever(self) -> None:
-        """Say every two seconds that this publisher is awake; others take over from one that stops doing so."""
+        """Write the heartbeat every two seconds; others take over from a publisher without one."""
         while True:
             await asyncio.sleep(BEAT.total_seconds())
             try:
                 known = await asyncio.to_thread(self._beat, self.report.as_dict())
-            except Exception:  # the store is away: the loop sees it too, counts it and gives up in the end
+            except Exception:  # store unavailable: the main loop counts it and exits
                 logger.warning("the heartbeat could not be written", exc_info=True)
                 continue
             if not known:
-                # Nobody may judge so while this process holds its lock. Whatever the reason: send nothing more.
+                # Nobody may record this while this process holds its lock. Whatever the reason: send nothing
+                # more.
                 logger.error("another publisher has noted this one as ended: it stops")
                 for task in self._tasks.values():
                     task.cancel()
@@ -385,7 +387,7 @@ class Publisher:
         return known
 
     async def _end(self) -> None:
-        """Give back what was claimed and never begun, and note the end: others need not wait for anything."""
+        """Release claims that were never started and record the end, so that others need not wait."""
         unfinished = list(self._tasks.values())
         for task in unfinished:
             task.cancel()
@@ -435,7 +437,7 @@ async def run_publisher(
     home: Path | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> PublishReport:
-    """Publish what is due now and falls due within `horizon`; zero = only what is due already."""
+    """Publish what is due now and within `horizon`; zero = only what is due already."""
     clock = to_store_clock(store, clock)
     publisher = Publisher(
         store,

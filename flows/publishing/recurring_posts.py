@@ -1,4 +1,4 @@
-"""Make the posts of recurring rules ahead of their time: one short transaction a rule."""
+"""Create the posts of recurring rules ahead of time, in one short transaction per rule."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 STEP = timedelta(hours=12)
-"""A rule is extended once its posts reach less far than the horizon by this: twice a day, not at every run."""
+"""A rule is extended when its posts end this much before the horizon: twice a day, not at every run."""
 
 
 def extend_recurrences(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> RunReport:
-    """Extend every rule to the horizon. A rule that fails never stops the others; the report names it."""
+    """Extend every rule to the horizon. A rule that fails does not stop the others; the report names it."""
     now = clock()
     until = now + resources.warehouse.recurrence_horizon
     report = RunReport("extending recurring rules", counts={"posts": 0})

@@ -1,4 +1,4 @@
-"""What one run of the publisher did, for its log, its result and `--json`."""
+"""Report of one publisher run, for its log, its result and `--json`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LATENESS_KEPT = 10_000
-"""A publisher lives for hours: of how many sends, the last ones, it knows the lateness."""
+"""Number of most recent sends whose lateness is kept: a publisher runs for hours."""
 
 
 @dataclass(slots=True)
 class PublishReport:
-    """What one run did. `lateness`: seconds after its time at which each first attempt left, of the last ones."""
+    """Totals of one run. `lateness`: seconds from due time to first attempt, for the latest sends."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     lateness: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
@@ -20,15 +20,15 @@ class PublishReport:
     overdue: int = 0
     unusable: int = 0
     errors: int = 0
-    """Faults of ours or of the store; what they touched is taken over or looked up by the next publisher."""
+    """Errors of ours or of the store. The next publisher takes over or looks up the affected publications."""
 
     @property
     def published(self) -> int:
-        """How many went out, those found out about included."""
+        """Number of published posts, including those confirmed by a look-up."""
         return self.outcomes["published"] + self.outcomes["found"]
 
     def lateness_at(self, share: float) -> float | None:
-        """Return the lateness in seconds that `share` (0-1) of the sends did not exceed; None without sends."""
+        """Return the lateness in seconds at quantile `share` (0-1); None without sends."""
         if not self.lateness:
             return None
         ordered = sorted(self.lateness)

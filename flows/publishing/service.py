@@ -1,6 +1,6 @@
-"""One publisher with everything around it: the stores, the platforms, and the webhook deliverer in its process.
+"""Run one publisher with its stores, connectors and the webhook deliverer in the same process.
 
-Used by the process that `socialflow up` keeps (`python -m flows.publishing`) and by the Prefect flow.
+Used by the process that `socialflow up` runs (`python -m flows.publishing`) and by the Prefect flow.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ async def publish_for(
     on_awake: Callable[[], None] = lambda: None,
     on_start: Callable[[Publisher], None] = lambda _publisher: None,
 ) -> PublishReport:
-    """Publish, and deliver webhooks beside it, for `duration`; then end what is under way.
+    """Publish and deliver webhooks for `duration`, then finish what is in progress.
 
-    `on_start` gets the publisher, whose `stop` ends it before that.
+    `on_start` receives the publisher; its `stop` ends the run earlier.
     """
     clock = StoreClock(resources.store)
     await asyncio.to_thread(clock.sync)

@@ -1,4 +1,4 @@
-"""How the publisher works: leases, look-ahead, concurrency, waiting times. Built at the entry points."""
+"""Settings of the publisher: leases, look-ahead, concurrency, waits. Created at the entry points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.types import Duration
 
 
 class PublisherSettings(BaseSettings):
-    """A duration is given in seconds (90), or as 15m, 1h, 2d."""
+    """Durations are given in seconds (90), or as 15m, 1h, 2d."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_PUBLISH_", env_ignore_empty=True, extra="ignore")
 

@@ -1,7 +1,7 @@
-"""Group commit: many publications' steps, one transaction.
+"""Group commit: the steps of many publications in one transaction.
 
-Each step of a publication is durable before its caller goes on, yet a thousand due at one second must not pay
-for two thousand disk flushes. So the steps that arrive while a commit is under way share the next one.
+Each step of a publication must be durable before its task continues, but 1,000 posts due in the same second
+must not cost 2,000 disk flushes. Steps that arrive during a commit share the next one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _Step = _Begin | _SaveState | _Record
 
 
 class StoreWriter:
-    """Commits the steps of one publisher. Use as an async context manager; leaving it commits what waits."""
+    """Commits the steps of one publisher. Use as an async context manager; exiting commits pending steps."""
 
     def __init__(self, store: Store, *, owner: str, lease: timedelta, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -95,7 +95,8 @@ class StoreWriter:
                 steps.append(self._waiting.get_nowait())
             ended = None in steps
             batch = [step for step in steps if step is not None]
-            # One transaction never holds two steps of one publication: the first is awaited before the next.
+            # A transaction never holds two steps of one publication: its task awaits the first before the
+            # next.
             if batch:
                 await self._commit(batch)
 
@@ -106,7 +107,7 @@ class StoreWriter:
             if len(batch) == 1:
                 _fail(batch[0], error)
                 return
-            # One bad step must not fail its neighbours: each alone.
+            # One invalid step must not fail the others in the batch: commit each alone.
             for step in batch:
                 await self._commit([step])
             return

@@ -1,4 +1,4 @@
-"""Is anything late, or unresolved? What `/metrics` and `socialflow doctor` show also fails a publisher's run."""
+"""Fail a publisher's flow run if posts are late or unresolved, as `/metrics` and `socialflow doctor` show."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def raise_if_behind(store: Store, report: PublishReport, now: datetime) -> None:
-    """Raise PublishingBehindError where a post is late by over a minute, or unknown for over ten.
+    """Raise PublishingBehindError if a post is over a minute late, or unknown for over ten minutes.
 
-    Called once a run has done all it could, so that nothing waits for it: the run's state is what people watch.
+    Called at the end of a run, so that nothing waits for it. Operators watch the state of the run.
     """
     with store.read() as session:
         state = get_queue_state(session, now)

@@ -1,9 +1,9 @@
-"""Brings events from the outbox to those who asked for them. Runs beside the publisher, in its process.
+"""Deliver webhook events from the outbox to their endpoints. Runs in the publisher's process.
 
-    every second, and whenever one is done   what is due and has room -> claim -> one asyncio task each
-    a task                                   send -> commit what came of it
+    every second, and after each delivery   claim due deliveries, up to the free slots -> one asyncio task each
+    each task                               send -> commit the outcome
 
-Any number of deliverers may run; the leases in the store arbitrate. Nothing here knows Prefect.
+Any number of deliverers may run; the leases in the store arbitrate. Independent of Prefect.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.02
-"""After one is done: how long to wait for others, so that they share a claim."""
+"""Wait after a delivery finishes, so that several share the next claim."""
 LOG_EVERY = 60
-"""Of failed turns in a row, the first and then every so many are logged."""
+"""Of consecutive failed iterations, the first and then every n-th are logged."""
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware UTC."""
+    """Return the current time, aware UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """What one run did: deliveries by the status that their attempt led to."""
+    """Totals of one run: deliveries by the status after their attempt."""
 
     attempts: Counter[str] = field(default_factory=Counter)
     errors: int = 0
-    """Faults of ours or of the store; what they touched is sent again once its lease has run out."""
+    """Errors of ours or of the store. Affected deliveries are retried once their lease expires."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for logs and `--json`."""
@@ -57,7 +57,7 @@ class DeliveryReport:
 
 
 class WebhookDeliverer:
-    """One deliverer with its own lease name. `run` may be called once."""
+    """One deliverer with its own lease name. Call `run` only once."""
 
     def __init__(
         self, store: Store, settings: WebhookSettings, *, clock: Callable[[], datetime] = utc_now
@@ -71,18 +71,18 @@ class WebhookDeliverer:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Take up no more; what is under way is brought to its end."""
+        """Stop claiming; deliveries in progress are finished."""
         self._stopping.set()
 
     async def run(self) -> DeliveryReport:
-        """Deliver what falls due until `stop`, then let what is under way end, and return."""
+        """Deliver due events until `stop`, then let deliveries in progress finish, and return."""
         async with WebhookSender(self._settings, clock=self._clock) as sender:
             try:
                 await self._loop(sender)
                 if self._tasks:
                     await asyncio.wait(self._tasks)
             finally:
-                for task in self._tasks:  # ended from outside: the lease runs out, and another sends it again
+                for task in self._tasks:  # cancelled: the lease expires, and another deliverer retries
                     task.cancel()
         return self.report
 
@@ -94,7 +94,7 @@ class WebhookDeliverer:
                     self._start(sender, claimed)
                 failures = 0
             except Exception:
-                # A database that restarts is waited for; the publisher beside it ends if it stays away.
+                # Wait for a database that restarts; the publisher in this process exits if it stays away.
                 if failures % LOG_EVERY == 0:
                     logger.exception("the outbox could not be asked (%d times in a row)", failures + 1)
                 failures += 1
@@ -102,7 +102,7 @@ class WebhookDeliverer:
             await self._pause()
 
     async def deliver_due(self) -> DeliveryReport:
-        """Deliver until nothing is due any more, then return: for whoever asks for it by hand."""
+        """Deliver until nothing is due, then return. For manual runs."""
         async with WebhookSender(self._settings, clock=self._clock) as sender:
             while claimed := await asyncio.to_thread(self._claim, self._clock()):
                 for one in claimed:
@@ -154,7 +154,7 @@ class WebhookDeliverer:
             answer = await sender.send(
                 claimed.url, event_id=claimed.event_id, body=claimed.body, secrets=claimed.secrets
             )
-        except Exception as error:  # a fault of ours: as a failed attempt it backs off, and shows in the log
+        except Exception as error:  # a bug of ours: it counts as a failed attempt, backs off, and is logged
             self.report.errors += 1
             logger.exception("webhook delivery %s", claimed.id)
             return Attempt(at=at, milliseconds=0, error=f"unexpected {type(error).__name__}")
@@ -172,7 +172,10 @@ class WebhookDeliverer:
             return record_attempt(session, claimed, attempt, owner=self.owner, now=self._clock())
 
     async def _pause(self) -> None:
-        """Wait for the next turn: a second, or less when a delivery is done and may make room for another."""
+        """Wait for the next iteration.
+
+        That is a second, or less when a delivery finishes and makes room for another.
+        """
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait(
@@ -188,9 +191,9 @@ class WebhookDeliverer:
 async def deliver_beside(
     store: Store, settings: WebhookSettings, *, clock: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[WebhookDeliverer]:
-    """Deliver events while the block does its own work, which waits for none of it.
+    """Deliver events in the background while the block runs.
 
-    At the block's end what is under way is brought to its own; a block that fails ends it at once.
+    When the block ends, deliveries in progress are finished; if the block raises, they are cancelled.
     """
     deliverer = WebhookDeliverer(store, settings, clock=clock)
     task = asyncio.create_task(deliverer.run(), name="webhook-deliverer")

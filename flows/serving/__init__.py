@@ -1,4 +1,4 @@
-"""The processes of `socialflow up`: Prefect's server, the API, the runner, and the supervisor that keeps them alive.
+"""The processes of `socialflow up`: Prefect's server, the API, the runner, and their supervisor.
 
 Imported by the command line and the demo.
 """

@@ -1,6 +1,6 @@
-"""The API's process, as the launcher starts it: `python -m flows.serving.api_process`.
+"""The API process, as the launcher starts it: `python -m flows.serving.api_process`.
 
-The API is named by string: this package does not import it.
+The API is referenced by its import string: this package does not import it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from flows.settings import FlowSettings
 
 
 def main() -> None:
-    """Serve the API until ended."""
+    """Serve the API until stopped."""
     settings = FlowSettings()
     uvicorn.run(
         "api.serve:create_app",
@@ -22,10 +22,10 @@ def main() -> None:
         http=ImpatientProtocol,
         ws="none",
         access_log=False,
-        # Off unless asked for: whoever may write X-Forwarded-For has as many addresses as it likes.
+        # Off by default: a client that may set X-Forwarded-For can pretend to have any address.
         proxy_headers=bool(settings.api_trusted_proxies),
         forwarded_allow_ips=settings.api_trusted_proxies,
-        # The API writes its own log, with the id of the request in every line.
+        # The API writes its own access log, with the request id on every line.
         log_config=None,
         timeout_graceful_shutdown=2,
     )

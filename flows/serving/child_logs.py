@@ -1,4 +1,4 @@
-"""The children's logs: appended to, and never larger than twice the limit, however long a child lives."""
+"""Log files of the child processes: appended to, and never larger than twice the size limit."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ LIMIT_BYTES = 20_000_000
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Open a log to append to it."""
+    """Open a log file for appending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     keep_small(path)
     return path.open("ab")
 
 
 def keep_small(path: Path, limit: int = LIMIT_BYTES) -> None:
-    """Once a log has grown large, keep it as the one former log and begin anew.
+    """When a log is large, copy it to the one former log and truncate it.
 
-    The child goes on writing to the same file: it appends, so what is emptied is simply filled again. A line
-    written between the copy and the emptying is lost.
+    The child keeps writing to the same file: it is open for appending, so this is safe after the truncation.
+    A line written between the copy and the truncation is lost.
     """
     if path.exists() and path.stat().st_size > limit:
         shutil.copyfile(path, path.with_suffix(".log.1"))

@@ -1,4 +1,4 @@
-"""Waiting for a child of the launcher: as long as it lives and gets on, however busy the machine is."""
+"""Wait for a child of the launcher to become ready, as long as it lives and makes progress."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MOST_RESTARTS = 3
-"""A child that was started again this often, and was never ready, will not be."""
+"""A child that was restarted this often without becoming ready has failed."""
 STUCK_SECONDS = 120.0
-"""A child that used no CPU for this long, and is not ready, waits for something that does not come."""
+"""A child that is not ready and used no CPU for this long is stuck."""
 LONGEST_SECONDS = 1800.0
-"""The end of all patience: for a system that does not tell how much CPU a process used."""
+"""Upper limit of the wait, for systems that do not report a process's CPU time."""
 
 
 class ChildStart:
-    """Judges from the launcher's file, between two looks at whether a child is ready, if there is reason to wait on."""
+    """Decides between two readiness checks, from the launcher's state file, whether to keep waiting."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class ChildStart:
         monotonic: Callable[[], float] = time.monotonic,
         read_cpu: Callable[[int], float | None] | None = None,
     ) -> None:
-        """`names`: the children of which one is enough. `monotonic` and `read_cpu` are for tests."""
+        """`names`: children of which one must be ready. `monotonic` and `read_cpu` are for tests."""
         self._processes = processes
         self._names = names
         self._monotonic = monotonic
@@ -51,7 +51,7 @@ class ChildStart:
         for name in self._names:
             pid = pids.get(name)
             seen = (pid, self._read_cpu(pid) if pid else None)
-            # Where CPU time cannot be read, being alive has to do.
+            # Where CPU time cannot be read, being alive is enough.
             if seen != self._seen.get(name) or (pid and seen[1] is None):
                 self._seen[name] = seen
                 self._moved = now
@@ -64,7 +64,7 @@ class ChildStart:
         try:
             noted: dict[str, Any] = json.loads(self._processes.read_text())
         except (OSError, ValueError):
-            return {}  # the launcher is about to write it
+            return {}  # the launcher is about to write the file
         return noted
 
     def _fail(self, what: str) -> None:
@@ -76,7 +76,7 @@ class ChildStart:
 
 
 def read_cpu_seconds(pid: int) -> float | None:
-    """Return the CPU seconds that a process has used; None where the system has no /proc, or the process has ended."""
+    """Return the CPU seconds of a process; None if the system has no /proc or the process has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):

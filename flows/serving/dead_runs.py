@@ -1,4 +1,7 @@
-"""Mark the flow runs of dead processes as crashed: a power cut leaves them Running in Prefect's database for good."""
+"""Mark flow runs of dead processes as crashed.
+
+After a power failure Prefect would show them as Running forever.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ PAGE = 100
 
 
 async def mark_dead_runs(before: datetime) -> int:
-    """Mark runs that were under way before then as crashed; returns how many. Best effort: errors are logged.
+    """Mark runs that started before `before` as crashed; return the number. Best effort: errors are logged.
 
-    `before` is the moment at which `socialflow up` took hold of the home: no process of an earlier one is left.
+    `before` is the time at which `socialflow up` locked the home: no process of an earlier one is left.
     """
     marked = 0
     try:
@@ -43,7 +46,7 @@ async def mark_dead_runs(before: datetime) -> int:
                 offset += len(runs) - len(dead)
                 if len(runs) < PAGE:
                     break
-    except Exception:  # the record of old runs is no reason to start no new ones
+    except Exception:  # stale run records must not prevent new runs
         logger.exception("runs of dead processes could not be marked as crashed")
     if marked:
         logger.warning("%d runs of dead processes were marked as crashed", marked)

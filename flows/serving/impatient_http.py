@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with an end to its patience: half a request is not waited for without end.
+"""uvicorn's HTTP protocol with time limits on receiving a request (protection against slow clients).
 
-uvicorn bounds only the pause between two requests. A client that sends half a head, or a byte of a body now and then,
-keeps its connection and a file descriptor for as long as it likes.
+uvicorn limits only the pause between two requests. A client that sends half a header, or a byte of a body now
+and then, keeps its connection and a file descriptor for as long as it likes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import asyncio
 
 HEAD_SECONDS = 15.0
-"""For a request's head, from the first moment it could have come."""
+"""For the request header, from the first moment it could arrive."""
 QUIET_SECONDS = 30.0
-"""Between two pieces of a body."""
+"""Between two chunks of a body."""
 BODY_SECONDS = 1800.0
-"""For a whole body: a large video over a slow line."""
+"""For a whole body: enough for a large video over a slow line."""
 MOST_HEAD_BYTES = 65_536
 _TICK_SECONDS = 1.0
 
@@ -26,10 +26,10 @@ _Base: Any = AutoHTTPProtocol
 
 
 class ImpatientProtocol(_Base):  # type: ignore[misc]  # uvicorn chooses the class when it is imported
-    """Breaks the connection off when a request is not sent in time, or its head has no end."""
+    """Closes the connection when a request is not received in time, or its header is too large."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to watch the connection."""
+        """Start the timers of the connection."""
         super().connection_made(transport)
         self._watched: object = None
         self._since = self._heard = self.loop.time()
@@ -37,7 +37,7 @@ class ImpatientProtocol(_Base):  # type: ignore[misc]  # uvicorn chooses the cla
         self.loop.call_later(_TICK_SECONDS, self._look)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what was sent."""
+        """Process received data."""
         self._heard = self.loop.time()
         before = self.cycle
         super().data_received(data)
@@ -51,7 +51,7 @@ class ImpatientProtocol(_Base):  # type: ignore[misc]  # uvicorn chooses the cla
             return
         now, cycle = self.loop.time(), self.cycle
         answered = cycle is None or cycle.response_complete
-        # A request under way and the wait for the next one are each watched from when they were first seen.
+        # Both a request in progress and the wait for the next one are timed from when they were first seen.
         phase = (cycle, answered)
         if phase != self._watched:
             self._watched, self._since = phase, now
@@ -60,7 +60,7 @@ class ImpatientProtocol(_Base):  # type: ignore[misc]  # uvicorn chooses the cla
         elif cycle.more_body:
             late = now - self._heard > QUIET_SECONDS or now - self._since > BODY_SECONDS
         else:
-            late = False  # the request is whole: its answer takes what it takes
+            late = False  # the request is complete: its response has no time limit
         if late:
             self.transport.abort()
         else:

@@ -1,6 +1,7 @@
-"""What `socialflow up` starts: two publishers, the API, (the sandbox,) Prefect's server, and the runner of its flows.
+"""Start the processes of `socialflow up`: publishers, API, sandbox, Prefect's server and the flow runner.
 
-This process stays small: it imports neither Prefect nor a database nor the API, which it names by string.
+This process stays small: it imports neither Prefect, nor a database, nor the API, which it references by
+import string.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ if TYPE_CHECKING:
     from flows.settings import FlowSettings
 
 PROCESSES_FILE = "processes.json"
-"""In the home folder while `up` runs: the addresses, each child's pid, and how often it was started again."""
+"""State file in the home folder while `up` runs: addresses, and each child's pid and restart count."""
 PUBLISHERS = ("publisher-1", "publisher-2")
-"""Both send, and the store's leases decide who sends what: when one dies, the other is already at work."""
+"""Both send, and the store's leases decide which sends what. When one dies, the other continues."""
 
 
 @contextmanager
 def hold_home(home: Path) -> Iterator[None]:
-    """Hold the home's lock: one launcher a home. Raises AlreadyRunningError, SetupError.
+    """Lock the home: one launcher per home. Raises AlreadyRunningError, SetupError.
 
-    The operating system frees the lock when the process ends, however it ends.
+    The operating system releases the lock when the process ends, however it ends.
     """
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,13 +52,13 @@ def hold_home(home: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Left behind only by a launcher that was killed: `socialflow doctor` tells the two apart.
+        # Left behind only by a launcher that was killed: `socialflow doctor` can tell the difference.
         (home / PROCESSES_FILE).unlink(missing_ok=True)
         lock.release()
 
 
 def is_held(home: Path) -> bool:
-    """Return whether a launcher runs on this home."""
+    """Return whether a launcher is running on this home."""
     path = home / "up.lock"
     if not path.exists():
         return False
@@ -71,10 +72,10 @@ def is_held(home: Path) -> bool:
 
 
 def prepare(environment: Mapping[str, str]) -> str:
-    """Create or migrate both stores, in a process of its own so that this one stays small.
+    """Create or migrate both stores, in a separate process so that this one stays small.
 
     Returns what a person must know: a sentence where this installation is a copy or a restored backup, else nothing.
-    Raises SetupError with that process's one sentence.
+    Raises SetupError with the error message of that process.
     """
     done = subprocess.run(
         [sys.executable, "-m", "flows.serving.prepare"],
@@ -89,7 +90,7 @@ def prepare(environment: Mapping[str, str]) -> str:
 
 
 def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:
-    """Return the children in the order in which they start: first what a post that is due soon needs."""
+    """Return the children in start order: first those that a post due soon needs."""
     environment = child_environment(home, settings)
     if with_sandbox:
         environment |= sandbox_environment(settings)
@@ -136,7 +137,7 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
 
 
 def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
-    """Return the variables that lead every connector to the simulated platforms."""
+    """Return the environment variables that point every connector to the simulated platforms."""
     addresses = [name for name in ConnectorSettings.model_fields if name.endswith("_base_url")]
     return {
         **{f"SOCIALFLOW_{name.upper()}": settings.sandbox_url for name in addresses},
@@ -151,13 +152,13 @@ def sandbox_environment(settings: FlowSettings) -> dict[str, str]:
 
 
 def _names_app(setting: str) -> bool:
-    """Tell whether the setting is an id or a secret of an app; X works without a secret, as a public app."""
+    """Return whether the setting is an app id or secret. X works without a secret, as a public app."""
     is_app = setting.endswith(("_client_id", "_client_key", "_client_secret"))
     return is_app and setting != "twitter_client_secret"
 
 
 def build_supervisor(home: Path, settings: FlowSettings, specs: Sequence[ChildSpec]) -> Supervisor:
-    """Return a supervisor whose children's logs and pids are found under the home."""
+    """Return a supervisor that keeps its children's logs and pids in the home."""
     processes = home / PROCESSES_FILE
     since = datetime.now(UTC).isoformat()
 

@@ -1,9 +1,10 @@
-"""Ends the launcher's children when the launcher itself was killed and could not.
+"""Stop the launcher's children when the launcher itself was killed and could not.
 
-Runs as a process of its own, with nothing but the standard library (`python -I -S guard.py`). Its standard input is
-a pipe whose other end only the launcher holds: a line per process group that was started ("+123") or is over
-("-123"), "bye" at an orderly end. When the pipe closes without "bye", every group left is asked to end and,
-five seconds later, killed. Whole groups, because a runner's flow runs are processes too.
+Runs as a separate process with only the standard library (`python -I -S guard.py`). Its standard input is a
+pipe whose other end only the launcher holds. Each line is a process group that was started ("+123") or has
+ended ("-123"), or "bye" at a clean shutdown. When the pipe closes without "bye", every remaining group gets
+SIGTERM and, five seconds later, SIGKILL. Groups rather than processes, because a runner's flow runs are
+processes too.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ GRACE_SECONDS = 5.0
 
 
 def watch() -> None:
-    """Read until the launcher is gone, then end what it left behind."""
-    # Ctrl-C is for the launcher, which then ends its children in order.
+    """Read until the launcher is gone, then stop its remaining children."""
+    # Ctrl-C is handled by the launcher, which then stops its children in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     groups: set[int] = set()
     for line in sys.stdin:
@@ -33,7 +34,7 @@ def watch() -> None:
 
 
 def end_groups(groups: set[int]) -> None:
-    """Ask, wait, kill."""
+    """Terminate, wait, kill."""
     left = {group for group in groups if _signal(group, signal.SIGTERM)}
     deadline = time.monotonic() + GRACE_SECONDS
     while left and time.monotonic() < deadline:
@@ -44,14 +45,14 @@ def end_groups(groups: set[int]) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Signal a whole group; False = nothing of it is left."""
+    """Signal a process group; False = it no longer exists."""
     if sys.platform == "win32":
         return False
     try:
         os.killpg(group, number)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS says so of a group that holds only zombies
+    except PermissionError:  # macOS raises this for a group of zombies only
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Ports: are they free, and whose are they until our children listen there."""
+"""Reserve ports: check that they are free, and keep them reserved until our children listen."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
 
 class Ports:
-    """Ports that this process has chosen for its children, kept until it ends.
+    """Ports that this process has reserved for its children, until it ends.
 
-    Prefect's server listens ten seconds after the choice. Until then only a name (on Linux an abstract socket, which
-    no file backs and which ends with the process) keeps a second launcher from choosing the same.
+    Prefect's server starts listening ten seconds after its port is chosen. Until then a named lock (on Linux
+    an abstract socket, which has no file and ends with the process) keeps a second launcher from choosing the
+    same port.
     """
 
     def __init__(self) -> None:
         self._reservations: list[socket.socket] = []
 
     def take(self, host: str, port: int) -> bool:
-        """Take a port, if nobody listens there and no other launcher has taken it.
+        """Reserve a port, if nothing listens there and no other launcher has reserved it.
 
-        Raises SetupError for an address that this machine cannot listen on at all.
+        Raises SetupError for an address that this machine cannot listen on.
         """
         if not is_free(host, port):
             return False
@@ -42,7 +43,7 @@ class Ports:
         return True
 
     def take_any(self) -> int:
-        """Take a free port on loopback and return it."""
+        """Reserve a free port on loopback and return it."""
         while True:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
@@ -51,7 +52,7 @@ class Ports:
                 return port
 
     def close(self) -> None:
-        """Give all back."""
+        """Release all ports."""
         for reservation in self._reservations:
             reservation.close()
         self._reservations.clear()
@@ -64,7 +65,7 @@ class Ports:
 
 
 def take_ports(ports: Ports, settings: FlowSettings) -> None:
-    """Take the API's and Prefect's port. Raises PortInUseError for the first that somebody else has."""
+    """Reserve the ports of the API and Prefect. Raises PortInUseError for the first one in use."""
     wanted = (
         ("API", settings.api_host, settings.api_port, "SOCIALFLOW_API_PORT (or --port)"),
         ("Prefect server", "127.0.0.1", settings.prefect_port, "SOCIALFLOW_PREFECT_PORT"),
@@ -75,7 +76,7 @@ def take_ports(ports: Ports, settings: FlowSettings) -> None:
 
 
 def is_free(host: str, port: int) -> bool:
-    """True if this process could listen there. Raises SetupError for an address this machine does not have."""
+    """Return whether this process could listen there. Raises SetupError for a foreign address."""
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -1,7 +1,7 @@
-"""The environment in which Prefect's server, the runner and its flow runs live: theirs alone, under our home.
+"""Environment variables of Prefect's server, the runner and its flow runs, isolated under our home.
 
-What ties the operator's own Prefect to another server or account (profile, address, API key, home) does not reach
-them; every other PREFECT_ variable is the operator's to set. Without Prefect at import.
+Variables that tie the operator's own Prefect to another server or account (profile, URL, API key, home) are
+removed; all other PREFECT_ variables are the operator's to set. Does not import Prefect.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from flows.settings import FlowSettings
 
 LOGGED_PACKAGES = ("flows", "warehouse", "connectors")
-"""Their log lines show in the Prefect UI beside the run that wrote them."""
+"""Loggers whose lines Prefect shows in the UI of the run that wrote them."""
 
 AUTH_USER = "socialflow"
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 CLIENT_AUTH = "PREFECT_API_AUTH_STRING"
 ALLOWED_ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
-"""Prefect's own variable: where a run's process finds its flow, whatever the deployment says."""
+"""Prefect's own variable: where a run's process loads its flow from, whatever the deployment says."""
 _OTHER_SERVERS = (
     "PREFECT__",
     "PREFECT_ACTIVE_PROFILE",
@@ -39,7 +39,7 @@ _OTHER_SERVERS = (
     "PREFECT_SERVER_DATABASE",
     "PREFECT_UI_API_URL",
 )
-"""Beginnings of the variables that would lead our processes to another server, its account or its database."""
+"""Prefixes of the variables that would point our processes to another server, account or database."""
 
 
 _QUIET_SERVICES = {
@@ -50,17 +50,19 @@ _QUIET_SERVICES = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "15",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "15",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "15",
-    # No flow of ours pauses, and no worker polls this server.
+    # None of our flows pauses, and no worker polls this server.
     "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
 }
-"""The server's services look at its database every few seconds, for much larger installations than one machine."""
+"""Polling intervals of the server's services. The defaults suit much larger installations than one machine.
+"""
 
 
 def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
-    """Return the environment of every child: the caller's own, with our addresses and our server's sign-in.
+    """Return the environment of every child: the caller's, with our addresses and our server's credentials.
 
-    Secrets stay what they were: variables of the caller or files of the home folder, never Prefect parameters.
+    Secrets stay where they are, in variables of the caller or files of the home; they are never Prefect
+    parameters.
     """
     given = {
         name: value
@@ -81,9 +83,9 @@ def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
             "SOCIALFLOW_PREFECT_PORT": str(settings.prefect_port),
             "SOCIALFLOW_SANDBOX_PORT": str(settings.sandbox_port),
             "PYTHONUNBUFFERED": "1",
-            # Threads that each keep a heap of their own cost the server and the API tens of megabytes.
+            # One malloc arena per thread costs the server and the API tens of megabytes.
             "MALLOC_ARENA_MAX": "2",
-            # The timing run works on several batches at once; OpenBLAS's own threads would only wait for each other.
+            # The timing run processes several batches in parallel; OpenBLAS's own threads would only contend.
             "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
             **prefect_environment(home, settings.prefect_url),
             SERVER_AUTH: auth,
@@ -95,7 +97,7 @@ def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
 def read_auth_string(home: Path, environment: Mapping[str, str] = os.environ) -> str:
     """Return 'user:password' of Prefect's server: the operator's, else derived from this home's secret.
 
-    Raises SetupError where the secret is short or unreadable.
+    Raises SetupError if the secret is too short or unreadable.
     """
     given = environment.get(SERVER_AUTH, "")
     if given:
@@ -106,13 +108,13 @@ def read_auth_string(home: Path, environment: Mapping[str, str] = os.environ) ->
 
 
 def own_hosts(settings: FlowSettings) -> list[str]:
-    """Return the Host headers that Prefect's server answers to."""
+    """Return the Host header values that Prefect's server accepts."""
     loopback = [f"{name}:{settings.prefect_port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     return [*loopback, *settings.prefect_hosts]
 
 
 def own_origins(settings: FlowSettings) -> list[str]:
-    """Return the origins of the pages that may reach Prefect's server: its own."""
+    """Return the origins that may call Prefect's server from a page: only its own."""
     return [
         *(f"http://{host}" for host in own_hosts(settings)),
         *(f"https://{host}" for host in settings.prefect_hosts),
@@ -120,15 +122,15 @@ def own_origins(settings: FlowSettings) -> list[str]:
 
 
 def prefect_defaults(settings: FlowSettings) -> dict[str, str]:
-    """Return what holds unless the operator sets it."""
+    """Return the defaults, which the operator may override."""
     return {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        # Blocks are Prefect's place for credentials and storage; we use none, and registering them is slow.
+        # Blocks are Prefect's storage for credentials and files. We use none, and registering them is slow.
         "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGED_PACKAGES),
-        # No run of ours is in a hurry: posts are sent by processes that Prefect knows nothing of.
+        # None of our runs is urgent: posts are sent by processes outside Prefect.
         "PREFECT_RUNNER_POLL_FREQUENCY": "15",
         **_QUIET_SERVICES,
         ALLOWED_ORIGINS: ",".join(own_origins(settings)),
@@ -136,7 +138,7 @@ def prefect_defaults(settings: FlowSettings) -> dict[str, str]:
 
 
 def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
-    """Return the variables that tie Prefect to this home and this server, whatever the operator sets."""
+    """Return the variables that tie Prefect to this home and server. The operator cannot override them."""
     folder = home / "prefect"
     temporary = home / "tmp"
     for path in (folder, temporary):
@@ -147,6 +149,6 @@ def prefect_environment(home: Path, server_url: str) -> dict[str, str]:
         "PREFECT_API_URL": f"{server_url}/api",
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
         ENTRYPOINT: "flows.serving.scheduled_flow.scheduled_flow",
-        # The runner unpacks into the temporary folder; every file is to stay under the home.
+        # The runner unpacks into the temporary folder; keep every file under the home.
         "TMPDIR": str(temporary),
     }

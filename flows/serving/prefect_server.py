@@ -1,7 +1,8 @@
 """Prefect's server as a child of the launcher: `python -m flows.serving.prefect_server`.
 
-Its own application factory under uvicorn: the server's command line adds two seconds and a banner. The database is
-made or migrated in a process of its own meanwhile, since a server that has done it itself stays 35 MB larger.
+Runs Prefect's application factory under uvicorn directly: the server's command line adds two seconds and a
+banner. The database is created or migrated in a separate process meanwhile, because a server that migrated it
+stays 35 MB larger.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ _MIGRATE = (
 
 
 def main() -> int:
-    """Serve until ended; a failed migration is the exit code."""
+    """Serve until stopped; a failed migration is the exit code."""
     if not os.environ.get(SERVER_AUTH):
         sys.stderr.write(f"{SERVER_AUTH} is not set: this server is started by `socialflow up`\n")
         return 2
     settings = FlowSettings()
     migration = subprocess.Popen([sys.executable, "-c", _MIGRATE])  # noqa: S603 (our own words)
     os.environ["PREFECT_API_DATABASE_MIGRATE_ON_START"] = "false"
-    # Prefect reads its settings when it is imported: after the line above.
+    # Prefect reads its settings on import, so import it after the line above.
     import uvicorn  # noqa: PLC0415 (see above)
     from prefect.server.api.server import create_app  # noqa: PLC0415 (see above)
 
-    # `final`: no other application is made in this process, as Prefect's own command line says too.
+    # `final`: no other application is created in this process, as in Prefect's own command line.
     application = create_app(final=True)
     if code := migration.wait():
         return code

@@ -19,7 +19,7 @@ from warehouse.store.leases.flow_leases import expect_flows
 
 
 def main() -> int:
-    """Open both; print one sentence and return 1 where the installation is wrong."""
+    """Open both stores; print an error message and return 1 if the installation is invalid."""
     try:
         with Resources.open() as resources:
             with resources.store.write() as session:

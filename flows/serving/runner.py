@@ -1,7 +1,7 @@
-"""The one process that runs every scheduled flow: `python -m flows.serving.runner`, a child of the launcher.
+"""The process that runs all scheduled flows: `python -m flows.serving.runner`, a child of the launcher.
 
-Each flow run is a process of its own, made by Prefect; they all belong to this process's group, which the
-supervisor ends as a whole.
+Prefect starts each flow run as a process. All of them belong to this process's group, which the supervisor
+stops as a whole.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
 
 
 PREFETCH_SECONDS = 3
-"""How long before its time a run's process is made: it needs two seconds to start, and 110 MB from then on."""
+"""How long before its time a run's process is started: it takes two seconds to start and uses 110 MB."""
 
 
 FIRST_RUN_AFTER = timedelta(seconds=20)
-"""By then the server has planned it."""
+"""Delay of the first run, by which the server has scheduled it."""
 
 
 class EmbeddedRunner(Runner):
-    """Prefect's runner, ended by the supervisor."""
+    """Prefect's runner, stopped by the supervisor."""
 
     def handle_sigterm(self, *_args: object, **_kwargs: object) -> None:
-        """End at once: the supervisor has signalled the flow runs too, and each reports its own end.
+        """Stop at once: the supervisor signals the flow runs too, and each reports its own end.
 
-        Prefect's own way asks the runs one after the other, three seconds each, and may wait for ones that are gone.
+        Prefect's default asks the runs one after the other, three seconds each, and may wait for runs that
+        are gone.
         """
         os._exit(0)
 
@@ -51,7 +52,7 @@ class EmbeddedRunner(Runner):
 def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
     """Return the deployment of one scheduled flow, for this runner.
 
-    By its names alone: the flows themselves are imported in their runs, and this process stays 50 MB smaller.
+    It contains names only: the flows are imported in their runs, which keeps this process 50 MB smaller.
     """
     interval = scheduled.embedded_interval
     return RunnerDeployment(
@@ -61,7 +62,7 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
         schedules=[DeploymentScheduleCreate(schedule=_build_schedule(scheduled))],
         parameters={"horizon_seconds": interval.total_seconds()} if interval else {},
         description=scheduled.description,
-        # What a person may pass to a run by hand is checked by the flow itself.
+        # The flow itself validates parameters of a manual run.
         enforce_parameter_schema=False,
     )
 
@@ -69,18 +70,18 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
 def _build_schedule(scheduled: ScheduledFlow) -> CronSchedule | IntervalSchedule:
     if scheduled.embedded_interval is None:
         return CronSchedule(cron=scheduled.cron, timezone="UTC")
-    # Counted from now on: the first run shows at once that scheduled runs start.
+    # Counted from now: the first run shows at once that scheduled runs start.
     first = datetime.now(UTC) + FIRST_RUN_AFTER
     return IntervalSchedule(interval=scheduled.embedded_interval, anchor_date=first)
 
 
 async def _refuse_loading(flow_run: FlowRun, **_options: object) -> Flow[..., object]:
-    """Stand where Prefect's runner loads a deployment's flow, steps and all, to look for hooks: ours have none."""
+    """Replaces the function with which Prefect's runner loads a flow to look for hooks. Ours have none."""
     raise ValueError(f"{flow_run.id} crashed or was cancelled; flows of SocialFlow have no hooks to run")
 
 
 def main() -> None:
-    """Register every deployment with the server and run what is due, until ended."""
+    """Register every deployment with the server and run what is due, until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--up-since", type=datetime.fromisoformat, help="when the launcher took hold of the home"
@@ -88,7 +89,7 @@ def main() -> None:
     up_since: datetime | None = parser.parse_args().up_since
     log_printably()
     prefect_runner.load_flow_from_flow_run = _refuse_loading  # type: ignore[attr-defined, assignment]  # Prefect's own tests replace it there
-    # Schedules stay on when the runner ends: it comes back, and a pause would silence it for good.
+    # Keep schedules active when the runner stops: it restarts, and a pause would disable them for good.
     runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False, prefetch_seconds=PREFETCH_SECONDS)
     for scheduled in SCHEDULED_FLOWS:
         runner.add_deployment(build_deployment(scheduled))
@@ -96,7 +97,7 @@ def main() -> None:
 
 
 async def _run(runner: EmbeddedRunner, up_since: datetime | None) -> None:
-    # A runner that is started again under the same launcher marks nothing of what it left running there.
+    # A runner restarted under the same launcher leaves its earlier runs alone: they may still be running.
     if up_since is not None:
         await mark_dead_runs(up_since)
     await runner.start()

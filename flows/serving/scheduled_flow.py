@@ -1,8 +1,8 @@
-"""The flow of a run, chosen in our own table by the name that the runner registered its deployment under.
+"""Select the flow of a run from our own table, by the name of its deployment.
 
-Prefect's way asks the server for the deployment and does what that says: import any module, run any step. The
-runner's environment names this module as the entry point of every run instead, so that what a deployment holds on
-the server decides nothing.
+Prefect's default loads what the deployment on the server says: any module, any step. The runner's environment
+sets this module as the entry point of every run instead, so the deployment's content on the server is
+ignored.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from flows.deployments import SCHEDULED_FLOWS
 
 ENTRYPOINT = f"{__name__}.scheduled_flow"
 _DEPLOYMENT_NAME = "PREFECT__DEPLOYMENT_NAME"
-"""Prefect's own variable, set by the runner from its memory and not from the server."""
+"""Prefect's own variable, set by the runner from its memory, not from the server."""
 
 
 def find_flow(deployment: str) -> Any:  # noqa: ANN401 (Prefect's Flow, which is not imported here)
     """Return the flow of a deployment. Raises ValueError for a name that is not in the table."""
-    log_printably()  # Prefect has made this process; its first own line of code is this one
+    log_printably()  # Prefect started this process; this is the first line of our code in it
     for scheduled in SCHEDULED_FLOWS:
         if scheduled.name == deployment:
             return getattr(import_module(scheduled.module), scheduled.function)
@@ -29,7 +29,7 @@ def find_flow(deployment: str) -> Any:  # noqa: ANN401 (Prefect's Flow, which is
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (see above)
-    """Return the flow when Prefect asks for it by its entry point; importing this module alone loads no flow."""
+    """Return the flow when Prefect loads the entry point; importing this module alone loads no flow."""
     if name == "scheduled_flow":
         return find_flow(os.environ.get(_DEPLOYMENT_NAME, ""))
     raise AttributeError(name)

@@ -1,7 +1,7 @@
-"""What stands before Prefect's server: which names it answers to, which pages may ask, what a deployment may hold.
+"""Middleware that protects Prefect's server: checks the Host header, the origin, and deployment content.
 
-Prefect itself answers any Host and lets a deployment carry shell steps. A web page that reaches the server by a name
-of its own (DNS rebinding), or a stolen sign-in, must not become commands on this machine.
+Prefect accepts any Host header and lets a deployment contain shell steps. A web page that reaches the server
+through DNS rebinding, or stolen credentials, must not lead to commands on this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ANY_ORIGIN = "*"
 
 
 class ServerGuard:
-    """Pure ASGI, around Prefect's application: refuses foreign hosts, foreign pages and deployments with steps."""
+    """ASGI middleware that rejects foreign hosts, foreign origins and deployments with steps."""
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str], origins: Iterable[str]) -> None:
         self._app = app
@@ -28,7 +28,7 @@ class ServerGuard:
         self._origins = frozenset(origin.lower() for origin in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request or websocket; the server's start and stop pass untouched."""
+        """Handle one request or websocket; lifespan events pass through."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -77,12 +77,12 @@ def _values(scope: Scope, wanted: bytes) -> list[str]:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """Return the whole body; None = it is too long."""
+    """Return the whole body; None = it is too large."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return bytes(body)  # the client is gone
+            return bytes(body)  # the client disconnected
         body += message.get("body", b"")
         if len(body) > MOST_DEPLOYMENT_BYTES:
             return None

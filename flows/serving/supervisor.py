@@ -1,8 +1,8 @@
-"""Keeps a handful of processes alive: start in order, restart what exits, stop in reverse order.
+"""Supervise a few processes: start them in order, restart them on exit, stop them in reverse order.
 
-Every child leads a session and process group of its own, so that Ctrl-C on the terminal reaches the launcher alone
-and a child's own children (the flow runs of the runner) can be ended with it. A guard process ends the groups
-should the launcher be killed outright.
+Every child has its own session and process group, so that Ctrl-C on the terminal reaches only the launcher,
+and a child's own children (the flow runs of the runner) can be stopped with it. A guard process stops the
+groups if the launcher is killed.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
-"""Short enough that a child that was killed is back within 30 s even when its first new start fails too."""
+"""Maximum back-off: a killed child is back within 30 s even if its first restart fails too."""
 STEADY_SECONDS = 20.0
-"""A child that lived this long starts afresh with the shortest back-off."""
+"""A child that ran this long restarts with the shortest back-off."""
 FRESH_SECONDS = 1.0
-"""A child that has lived this long, and was killed or ended in order, is started again at once."""
+"""A child that ran this long and was killed or exited cleanly is restarted at once."""
 _TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """How to run one child. `after` names children that must have answered `ready_url` first."""
+    """How to run one child. `after` names children whose `ready_url` must have answered first."""
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
     ready_url: str | None = None
     ready_file: Path | None = None
-    """The child writes its process id into it once it is ready; for one that answers no URL."""
+    """The child writes its process id into this file once it is ready; for children without a URL."""
     after: tuple[str, ...] = ()
     stop_seconds: float = 3.0
-    """How long the child may take to end in order, before it is killed."""
+    """How long the child may take to exit before it is killed."""
     stop_first: bool = False
-    """Asked to end before all others, so that its time runs while they are asked one after the other."""
+    """Stopped before all others, so that its time limit runs while they are stopped one after the other."""
     once: bool = False
-    """A piece of work with an end: not started again, and its messages (stderr) go where the launcher's go."""
+    """A one-off task: not restarted; its stderr goes to the launcher's stderr."""
 
 
 @dataclass(slots=True)
@@ -69,13 +69,13 @@ class _Child:
     restarts: int = -1
     asked_to_stop_at: float | None = None
     exit_code: int | None = None
-    """Of a child that runs once."""
+    """Exit code of a one-off task."""
     groups: list[int] = field(default_factory=list)
-    """Process groups of this child, of former lives too: a killed runner's flow runs may still be finishing."""
+    """Process groups of this child, earlier ones too: a killed runner's flow runs may not be done yet."""
 
 
 class Supervisor:
-    """Runs children until told to stop. Used from one thread."""
+    """Runs children until stopped. Use from one thread."""
 
     def __init__(
         self,
@@ -93,11 +93,11 @@ class Supervisor:
         self._guard: subprocess.Popen[bytes] | None = None
         self._asked_to_stop = 0
 
-    # -- what the launcher sees
+    # -- state for the launcher
 
     @property
     def pids(self) -> dict[str, int]:
-        """The running children by name, the guard included."""
+        """The running children by name, including the guard."""
         pids = {child.spec.name: child.process.pid for child in self._children if child.process}
         if self._guard:
             pids["guard"] = self._guard.pid
@@ -105,29 +105,29 @@ class Supervisor:
 
     @property
     def restarts(self) -> dict[str, int]:
-        """How often each child that was started has been started again."""
+        """The restart count of each child that was started."""
         return {child.spec.name: child.restarts for child in self._children if child.restarts >= 0}
 
     def is_ready(self, *names: str) -> bool:
-        """True when these children (all of them, if none is named) answer."""
+        """Return whether these children (all of them, if none is named) are ready."""
         return all(child.ready for child in self._children if not names or child.spec.name in names)
 
     def exit_code(self, name: str) -> int | None:
-        """The code with which a child that runs once has ended; None while it has not."""
+        """The exit code of a one-off task; None while it runs."""
         return next(child.exit_code for child in self._children if child.spec.name == name)
 
     def catch_signals(self) -> None:
-        """Stop on Ctrl-C, TERM and a closed terminal; a second signal kills at once.
+        """Stop on SIGINT, SIGTERM and SIGHUP; a second signal kills at once.
 
-        A signal with a handler is reset to its default in a child; an ignored one (as in a process started with
-        a shell's `&`) would be inherited, and uvicorn would then hang on TERM.
+        A signal with a handler is reset to its default in a child. An ignored one (as in a process started
+        with a shell's `&`) would be inherited, and uvicorn would then hang on SIGTERM.
         """
         for number in (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ())):
             signal.signal(number, self._on_signal)
 
     @property
     def stopping(self) -> bool:
-        """True from the first signal or `ask_to_stop` on."""
+        """True after the first signal or `ask_to_stop`."""
         return self._asked_to_stop > 0
 
     def ask_to_stop(self) -> None:
@@ -135,7 +135,7 @@ class Supervisor:
         self._asked_to_stop += 1
 
     def run(self, each_tick: Callable[[], None] = lambda: None) -> None:
-        """Keep the children alive until asked to stop, then stop them."""
+        """Keep the children running until asked to stop, then stop them."""
         try:
             while not self.stopping:
                 self.tick()
@@ -144,10 +144,10 @@ class Supervisor:
         finally:
             self.stop()
 
-    # -- one step
+    # -- one iteration
 
     def tick(self) -> None:
-        """Start what is due, restart what has ended, note who answers."""
+        """Start what is due, restart what has exited, record which children are ready."""
         self._keep_guard()
         for child in self._children:
             keep_small(self._logs / f"{child.spec.name}.log")
@@ -166,7 +166,7 @@ class Supervisor:
     def _start_if_due(self, child: _Child) -> None:
         if time.monotonic() < child.start_at or child.exit_code is not None:
             return
-        # Waited for at the first start only: afterwards the child is better off retrying by itself.
+        # Wait for it on the first start only: later the child retries by itself.
         awaited = [other for other in self._children if other.spec.name in child.spec.after]
         if not all(other.was_ready for other in awaited):
             return
@@ -208,18 +208,18 @@ class Supervisor:
             child.spec.name, ended, pause, self._logs / f"{child.spec.name}.log",
         )  # fmt: skip
         child.start_at = time.monotonic() + pause
-        # A kill from outside says nothing against the child: only one that fails by itself is tried less often.
+        # A kill from outside is not the child's fault: only a child that fails by itself backs off.
         if not blameless:
             child.backoff = min(child.backoff * 2, LONGEST_BACKOFF_SECONDS)
-        # A killed runner's flow runs may go on, to their own end.
+        # A killed runner's flow runs may continue to their own end.
         for group in [group for group in child.groups if not _signal_group(group, 0)]:
             child.groups.remove(group)
             self._tell_guard(f"-{group}")
 
-    # -- the end
+    # -- shutdown
 
     def stop(self) -> None:
-        """End every child, the last started first; whoever does not end in time is killed."""
+        """Stop every child, the last started first; kill those that do not exit in time."""
         for child in self._children:
             if child.spec.stop_first:
                 _ask_to_stop(child)
@@ -228,7 +228,7 @@ class Supervisor:
             alive = [group for group in child.groups if _signal_group(group, 0)]
             while alive and time.monotonic() < deadline and self._asked_to_stop < 2:
                 if child.process:
-                    child.process.poll()  # reaps, so that the group counts as gone
+                    child.process.poll()  # reaps the process, so that the group counts as gone
                 alive = [group for group in alive if _signal_group(group, 0)]
                 time.sleep(0.05)
             for group in alive:
@@ -280,8 +280,8 @@ _KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Signal a process group; False = nothing of it is left."""
-    if sys.platform == "win32":  # no process groups there: the child itself
+    """Signal a process group; False = it no longer exists."""
+    if sys.platform == "win32":  # no process groups on this system: signal the child itself
         try:
             os.kill(group, number)
         except OSError:
@@ -289,13 +289,13 @@ def _signal_group(group: int, number: int) -> bool:
         return True
     try:
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS refuses for a group that holds only zombies
+    except (ProcessLookupError, PermissionError):  # macOS refuses for a group of zombies only
         return False
     return True
 
 
 def _ask_to_stop(child: _Child) -> float:
-    """Ask a child to end, once; return when (monotonic) it was asked."""
+    """Ask a child to stop, once; return when (monotonic) it was asked."""
     if child.asked_to_stop_at is None:
         child.asked_to_stop_at = time.monotonic()
         for group in child.groups:

@@ -1,4 +1,4 @@
-"""What must be true of lake and store, however often an ingest was killed. Each function returns what is not."""
+"""Invariants of lake and store after ingests were killed. Each function returns the violations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scene of a storm over the ingest: a home with connected accounts, a sandbox with a clock, processes to kill."""
+"""Setup of an ingest chaos test: a home with connected accounts, a sandbox with a clock, worker processes."""
 
 from __future__ import annotations
 

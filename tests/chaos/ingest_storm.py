@@ -1,4 +1,4 @@
-"""A storm over the ingest: two real processes at once, killed with SIGKILL, while the posts' counters grow.
+"""Chaos test of the ingest: two real processes are killed with SIGKILL while the posts' counters grow.
 
 A sandbox with a clock of its own is moved through the ages at which posts are measured. At each, two processes work
 as the flows do and are killed: at random moments, as soon as a Parquet file of theirs appears (inside the lake's

@@ -1,4 +1,4 @@
-"""What the storm over the ingest runs in processes of its own: the flows' functions with a clock that is given.
+"""Process of the ingest chaos test: runs the flows' functions with an injected clock.
 
 Each function is a whole run, as Prefect would start it: it opens the stores, works once, and ends.
 """

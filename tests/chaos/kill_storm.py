@@ -1,4 +1,4 @@
-"""Posts that must go out on time while publishers are killed, or while Prefect's server hangs.
+"""Posts must be published on time while publishers are killed, or while Prefect's server hangs.
 
 The launcher's own supervisor keeps the publishers, as under `socialflow up`, with every setting at its default. The
 platforms behave; what happens is

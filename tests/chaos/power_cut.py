@@ -1,4 +1,4 @@
-"""Power cuts: kill -9 of everything that `socialflow up` started, at random moments, also while each flow starts.
+"""Simulated power failures: kill -9 of all `socialflow up` processes at random moments and flow starts.
 
 After each cut `up` is started again, and every flow that is looked at must succeed within its period and 30 seconds.
 The flows of a night are asked for by hand, as a person does in Prefect's UI: nobody waits a day for a test.

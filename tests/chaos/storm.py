@@ -1,4 +1,4 @@
-"""A storm over the publisher: real processes, killed at random, against platforms that misbehave.
+"""Chaos test of the publisher: real processes, killed at random, against platforms that inject faults.
 
 `run_storm` starts the sandbox and two publishers as processes of their own, schedules posts, sets faults, kills
 publishers with SIGKILL (some of them exactly between the platform's accept and our record), waits for calm and then

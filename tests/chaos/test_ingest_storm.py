@@ -1,4 +1,4 @@
-"""A short storm over the ingest in every test run; `make chaos-ingest` runs the long ones."""
+"""A short ingest chaos test in every test run; `make chaos-ingest` runs the long ones."""
 
 from __future__ import annotations
 

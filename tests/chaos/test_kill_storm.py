@@ -1,4 +1,4 @@
-"""Short storms of kills in every test run; `make chaos` runs the long ones, on an otherwise idle machine."""
+"""Short kill tests in every test run; `make chaos` runs the long ones, on an otherwise idle machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history that is being read when its process is killed: the next run goes on, and does not begin again."""
+"""A history backfill whose process is killed: the next run continues and does not start over."""
 
 from __future__ import annotations
 

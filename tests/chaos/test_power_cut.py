@@ -1,4 +1,4 @@
-"""One power cut while a flow starts, in the test run; `make chaos-power` cuts twenty times."""
+"""One power failure during a flow start, in every test run; `make chaos-power` repeats it twenty times."""
 
 from __future__ import annotations
 

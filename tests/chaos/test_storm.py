@@ -1,4 +1,4 @@
-"""A short storm in every test run; `make chaos` runs the long ones."""
+"""A short publisher chaos test in every test run; `make chaos` runs the long ones."""
 
 from __future__ import annotations
 

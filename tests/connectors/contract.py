@@ -1,4 +1,4 @@
-"""What every connector must do, whatever the platform. A platform's test class inherits all of it.
+"""Contract tests of every connector. A platform's test class inherits all of them.
 
 Each test talks to the simulated platform over its own wire protocol; the simulation's record of what is out
 decides, never the connector's word.

@@ -1,4 +1,4 @@
-"""What stands in the contract's place for a platform that takes posts, and tells nothing about them afterwards.
+"""Contract tests for a platform that accepts posts but cannot be queried about them afterwards.
 
 It must say so: a doubtful post is neither called sent nor not sent, nothing is measured as 0, and no request is spent.
 """

@@ -1,4 +1,4 @@
-"""What surrounds a connector in these tests: a clock, the publisher's memory, an account of the simulation."""
+"""Test harness of connectors: a clock, the publisher's saved state, a simulated account."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A connector under the real publisher: a store, one connected account, and time that passes only when told to."""
+"""A connector with the real publisher: a store, one connected account, and a manually advanced clock."""
 
 from dataclasses import dataclass
 from datetime import timedelta

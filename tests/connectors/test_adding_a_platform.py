@@ -1,4 +1,4 @@
-"""docs/adding-a-platform.md quotes real code: every quotation must be in the file that it names."""
+"""docs/adding-a-platform.md quotes real code: every quote must be in the file that it names."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which post is the one looked for: what is taken, what is left to a person, and when nothing is left."""
+"""Matching of posts: what is accepted, what is left to a person, and when absence is proven."""
 
 from collections.abc import Sequence
 from dataclasses import replace

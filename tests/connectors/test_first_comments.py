@@ -1,4 +1,4 @@
-"""A first comment whose answer was lost, below a post on which many others have written since."""
+"""A first comment whose response was lost, on a post with many later comments by others."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What strangers wrote reaches logs and terminals as visible text."""
+"""Untrusted text in logs and terminals: control characters are escaped visibly."""
 
 from __future__ import annotations
 

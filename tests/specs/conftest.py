@@ -1,4 +1,4 @@
-"""Connectors over the sandbox, with everything they say and hear written down."""
+"""Connectors against the sandbox, with all exchanges recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where each platform's specification lies and in what format it is: a further platform is one line."""
+"""Location and format of each platform's specification: another platform is one more line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went over the wire: a transport that writes down every request and its answer."""
+"""A transport that records every request and its response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON Schema as OpenAPI 3.0 and discovery documents write it, and what it leaves open: undeclared names."""
+"""JSON Schema as used by OpenAPI 3.0 and discovery documents, made strict about undeclared names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The refresh of an OAuth 2.0 token, RFC 6749 section 6, for specifications that only name its address."""
+"""OAuth 2.0 token refresh (RFC 6749 section 6), for specifications that only give its URL."""
 
 from __future__ import annotations
 

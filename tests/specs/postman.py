@@ -1,4 +1,4 @@
-"""A Postman collection as a specification: its requests name paths and parameters, its examples the answers."""
+"""A Postman collection as a specification: its requests give paths and parameters, its examples the responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connector does in its life, once each: the contract scenarios, driven by its capabilities."""
+"""The contract scenarios of a connector, each run once, selected by its capabilities."""
 
 from __future__ import annotations
 

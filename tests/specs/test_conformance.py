@@ -1,4 +1,4 @@
-"""Every request of every connector, and every answer of the sandbox, against the platform's own specification."""
+"""Every connector request and every sandbox response, validated against the platform's specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox answers to those who are not our connectors, and how it refuses: also as specified."""
+"""Sandbox responses to other clients, and its error responses, validated against the specification."""
 
 from __future__ import annotations
 

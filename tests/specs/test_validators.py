@@ -1,4 +1,4 @@
-"""Each kind of specification, in miniature: what fits passes, and each single mistake is found."""
+"""Each specification format in miniature: valid exchanges pass, and every single error is found."""
 
 from __future__ import annotations
 

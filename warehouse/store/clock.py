@@ -1,11 +1,11 @@
-"""The store's clock: one time for due times, leases and heartbeats, whatever the clocks of the machines say.
+"""The store's clock: one reference for due times, leases and heartbeats on all machines.
 
-    PostgreSQL  the server's `clock_timestamp()`, carried forward by this process's monotonic clock between two looks
-    SQLite      the machine's own clock; the time that the file system stamps on a file beside the database is the
-                second opinion
+    PostgreSQL  the server's `clock_timestamp()`, carried forward by this process's monotonic clock between syncs
+    SQLite      the machine's own clock, checked against the time that the file system stamps on a file beside
+                the database
 
 A process whose own clock differs by more than CLOCK_TOLERANCE from that reference must not publish: its log, its
-timeouts and what it tells the platforms would all be wrong, and so may be the machine.
+timeouts and the times it sends to platforms would be wrong, and the whole machine's clock may be.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
 def utc_now() -> datetime:
-    """Return the present moment by this process's own clock, aware UTC."""
+    """Return the current time by this process's own clock, aware UTC."""
     return datetime.now(UTC)
 
 
 class StoreClock:
-    """Call it for the present moment, aware UTC, by the store's clock. Safe to share between threads.
+    """Returns the current time by the store's clock, aware UTC. Thread-safe.
 
-    Before the first `sync`, and where the reference cannot be read, it goes by this process's own clock.
+    Before the first `sync`, and if the reference cannot be read, this process's own clock is used.
     """
 
     def __init__(
@@ -47,14 +47,15 @@ class StoreClock:
         reference: Callable[[], datetime] | None = None,
         carried_forward: bool | None = None,
     ) -> None:
-        """All but `store` is for tests: this process's clocks, and the one it is held to.
+        """All arguments but `store` are for tests: this process's clocks, and the reference clock.
 
-        `carried_forward`: go by the reference and the monotonic clock, as on PostgreSQL, not by `wall`.
+        `carried_forward`: use the reference plus the monotonic clock, as on PostgreSQL, not `wall`.
         """
         self._wall = wall
         self._monotonic = monotonic
         self._reference = reference or _choose_reference(store)
-        # SQLite has no clock of its own, and a file's time may be rounded to two seconds: good for a comparison only.
+        # SQLite has no clock of its own, and file times may be rounded to two seconds: usable for comparison
+        # only.
         self._carried_forward = store.dialect != "sqlite" if carried_forward is None else carried_forward
         self._anchor: tuple[datetime, float] | None = None
         self.skew = timedelta(0)
@@ -62,7 +63,7 @@ class StoreClock:
         self._uncertainty = timedelta(0)
 
     def __call__(self) -> datetime:
-        """Return the present moment."""
+        """Return the current time."""
         if self._anchor is None:
             return self._wall() if self.is_trusted else self._wall() - self.skew
         at, monotonic = self._anchor
@@ -70,15 +71,15 @@ class StoreClock:
 
     @property
     def is_trusted(self) -> bool:
-        """False when this process's own clock is surely off by more than the tolerance."""
+        """False when this process's own clock is certainly off by more than the tolerance."""
         return abs(self.skew) - self._uncertainty <= CLOCK_TOLERANCE
 
     def sync(self) -> None:
-        """Compare with the reference: one short look at the store. Raises what its driver raises."""
+        """Compare with the reference, in one short query. Raises the database driver's errors."""
         before = self._monotonic()
         reference = self._reference()
         after = self._monotonic()
-        # The answer was given at some moment in between.
+        # The reference was read at some moment in between.
         took = timedelta(seconds=after - before)
         self.skew = self._wall() - took / 2 - reference
         self._uncertainty = took / 2
@@ -87,7 +88,7 @@ class StoreClock:
 
 
 def read_time(session: Session) -> datetime:
-    """Return the present moment by the clock of the session's store."""
+    """Return the current time by the clock of the session's store."""
     if session.get_bind().dialect.name == "sqlite":
         return utc_now()
     now: datetime = session.scalars(select(func.clock_timestamp())).one()
@@ -95,7 +96,7 @@ def read_time(session: Session) -> datetime:
 
 
 def to_store_clock(store: Store, clock: Callable[[], datetime] | None) -> StoreClock:
-    """Return `clock` as a clock that can be compared: the store's own for None, an injected one as its own judge."""
+    """Return `clock` as a StoreClock: the store's own for None; an injected clock is its own reference."""
     if clock is None:
         return StoreClock(store)
     if isinstance(clock, StoreClock):
@@ -116,7 +117,7 @@ def _choose_reference(store: Store) -> Callable[[], datetime]:
 
 
 def read_file_time(folder: Path) -> datetime:
-    """Return the time by which the file system of `folder` stamps its files. Raises OSError."""
+    """Return the time that the file system of `folder` stamps on files. Raises OSError."""
     with tempfile.TemporaryFile(dir=folder) as file:
         os.utime(file.fileno())
         return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)

@@ -1,4 +1,4 @@
-"""Simulated Bluesky PDS: sessions, records, blobs, handles. The AppView's reads are in `bluesky_appview`."""
+"""Simulated Bluesky PDS: sessions, records, blobs, handles. The AppView's reads are in `appview`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _BLOB_LIMIT: Final = 100_000_000
 
 
 def xrpc_error(status: int, error: str, message: str) -> Answer:
-    """Return an error as XRPC words it."""
+    """Return an error in XRPC's format."""
     return Answer({"error": error, "message": message}, status)
 
 
-class BlueskyDialect:
-    """Tokens, refusals and headers of a PDS."""
+class BlueskyProtocol:
+    """Token checks, error responses and headers of a PDS."""
 
     platform = Platform.BLUESKY
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is. A bad token is a 400, a missing one a 401."""
+        """Return the account of the token. An invalid token is a 400, a missing one a 401."""
         token = bearer_token(call)
         if token is None:
             return xrpc_error(401, "AuthMissing", "Authentication Required")
@@ -47,7 +47,7 @@ class BlueskyDialect:
         )
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal."""
+        """Return the error response."""
         if kind == "rate_limited":
             answer = xrpc_error(429, "RateLimitExceeded", "Rate Limit Exceeded")
             answer.headers["retry-after"] = str(max(0, int(-(-(reset - at) // 1))))
@@ -69,18 +69,18 @@ class BlueskyDialect:
 
 
 class Bluesky:
-    """The endpoints of a PDS, and of the AppView behind it, over one world."""
+    """The endpoints of a PDS, and of its AppView, for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
-        self._dialect = BlueskyDialect()
+        self._protocol = BlueskyProtocol()
         self._records = RecordStore(world)
 
     def routes(self) -> list[Route]:
-        """Return the routes, the hottest first."""
+        """Return the routes, the most used first."""
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, self._dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, self._protocol, operation, bucket, handler, auth)
 
         repo, server = "/xrpc/com.atproto.repo.", "/xrpc/com.atproto.server."
         identity = "/xrpc/com.atproto.identity."
@@ -111,7 +111,7 @@ class Bluesky:
         body, collection, rkey, record = target
         current = self._records.get(call.owner, collection, rkey)
         if current is not None and current.cid == build_cid(record):
-            # A real PDS looks for this before it looks at swapRecord.
+            # A real PDS checks this before swapRecord.
             return self._written(current, commit=None)
         if "swapRecord" in body and body["swapRecord"] != (None if current is None else current.cid):
             return xrpc_error(
@@ -121,14 +121,14 @@ class Bluesky:
         return self._written(stored, commit=self._commit(stored.cid, call.at))
 
     def create_record(self, call: Call) -> Answer:
-        """createRecord: a key that is in use makes a real PDS fail with a 500."""
+        """createRecord: an existing key makes a real PDS fail with a 500."""
         try:
             _, collection, rkey, record = self._target(call, key_required=False)
         except RecordError as error:
             return xrpc_error(error.status, error.error, str(error))
         rkey = rkey or build_tid(self._world.next_number(Platform.BLUESKY, call.at))
         if self._records.get(call.owner, collection, rkey) is not None:
-            return self._dialect.refuse("server_error", reset=call.at, at=call.at)
+            return self._protocol.refuse("server_error", reset=call.at, at=call.at)
         stored = self._records.put(call.owner, collection, rkey, value=record, at=call.at)
         return self._written(stored, commit=self._commit(stored.cid, call.at))
 
@@ -150,7 +150,7 @@ class Bluesky:
         return Answer({"uri": record.uri, "cid": record.cid, "value": record.value})
 
     def list_records(self, call: Call) -> Answer:
-        """listRecords, by record key, the highest first."""
+        """listRecords, by record key, highest first."""
         query = call.query
         account = self._world.find_account(Platform.BLUESKY, query.get("repo", ""))
         if account is None:
@@ -174,7 +174,7 @@ class Bluesky:
         return Answer(body)
 
     def delete_record(self, call: Call) -> Answer:
-        """deleteRecord: a record that is not there is fine."""
+        """deleteRecord: succeeds also if the record does not exist."""
         try:
             body, collection, rkey, _ = self._target(call, key_required=True, with_record=False)
         except RecordError as error:
@@ -190,7 +190,7 @@ class Bluesky:
         return Answer({"commit": self._commit(current.cid, call.at)})
 
     def upload_blob(self, call: Call) -> Answer:
-        """uploadBlob: the bytes are measured, not kept."""
+        """uploadBlob: the bytes are counted, not stored."""
         if not call.body:
             return xrpc_error(400, "InvalidRequest", "Request body is empty")
         if len(call.body) > _BLOB_LIMIT:
@@ -215,13 +215,13 @@ class Bluesky:
         return Answer(self._session(account, with_tokens=True))
 
     def refresh_session(self, call: Call) -> Answer:
-        """refreshSession: the refresh token is spent, with a grace of two hours."""
+        """refreshSession: invalidates the refresh token, after a grace period of two hours."""
         account = call.owner
         rotate_tokens(self._world, account, bearer_token(call) or "", call.at)
         return Answer(self._session(account, with_tokens=True))
 
     def delete_session(self, call: Call) -> Answer:
-        """deleteSession: signs the account out everywhere."""
+        """deleteSession: ends all sessions of the account."""
         revoke_tokens(call.owner)
         return Answer({})
 
@@ -246,7 +246,7 @@ class Bluesky:
     def _target(
         self, call: Call, *, key_required: bool, with_record: bool = True
     ) -> tuple[dict[str, Any], str, str, dict[str, Any]]:
-        """Return (body, collection, record key, record). Raises RecordError as the PDS words it."""
+        """Return (body, collection, record key, record). Raises RecordError with the PDS's message."""
         try:
             body = call.json()
         except ValueError:
@@ -289,7 +289,7 @@ class Bluesky:
 
 
 def read_limit(text: str | None, *, default: int) -> int | None:
-    """Read a page size from 1 to 100; None where it is anything else."""
+    """Read a page size from 1 to 100; None if invalid."""
     if text is None:
         return default
     return int(text) if text.isdigit() and 1 <= int(text) <= 100 else None

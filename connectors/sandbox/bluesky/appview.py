@@ -1,4 +1,4 @@
-"""Simulated Bluesky AppView, as a PDS passes it through: posts with counters, an author's feed, profiles."""
+"""Simulated Bluesky AppView, as proxied by a PDS: posts with counters, an author's feed, profiles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BORN: Final = "2023-01-01T00:00:00.000Z"
 
 
 class BlueskyAppView:
-    """The app.bsky.* reads of one world."""
+    """The app.bsky.* read endpoints of one world."""
 
     def __init__(self, world: SandboxWorld, records: RecordStore) -> None:
         self._world = world

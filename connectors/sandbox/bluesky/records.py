@@ -1,4 +1,7 @@
-"""Simulated Bluesky: the records of the accounts' repositories. Posts live in the world, all else here."""
+"""Simulated Bluesky: the records of the accounts' repositories.
+
+Posts are stored in the world, all others here.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _LINK: Final = re.compile(rb"https?://\S+")
 
 
 class RecordError(Exception):
-    """The PDS refuses the request; `error` is XRPC's name of the reason."""
+    """The PDS rejects the request; `error` is XRPC's error name."""
 
     def __init__(self, error: str, message: str, *, status: int = 400) -> None:
         super().__init__(message)
@@ -52,7 +55,7 @@ class StoredRecord:
 
 
 def build_cid(content: object) -> str:
-    """Return a well-formed CID (v1, sha-256) that depends on the content alone, whatever the order of keys."""
+    """Return a valid CID (v1, sha-256) that depends only on the content, not on the key order."""
     codec = b"\x01\x55" if isinstance(content, bytes) else b"\x01\x71"
     raw = content if isinstance(content, bytes) else orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     multihash = codec + b"\x12\x20" + hashlib.sha256(raw).digest()
@@ -60,7 +63,7 @@ def build_cid(content: object) -> str:
 
 
 class RecordStore:
-    """All repositories of one world, and the blobs that were uploaded (by link, in bytes)."""
+    """All repositories of one world, and the uploaded blobs (size in bytes by link)."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -76,7 +79,7 @@ class RecordStore:
         return None if post is None else self.describe(post)
 
     def describe(self, post: SandboxPost) -> StoredRecord:
-        """Return the record of a post; one of the invented past is written when it is first looked at."""
+        """Return the record of a post; records of generated history are created on first access."""
         if post.details is None:
             value = _invent_record(post)
             post.details = {"record": value, "cid": build_cid(value)}
@@ -84,7 +87,7 @@ class RecordStore:
         return StoredRecord(post.external_id, POSTS, rkey, post.details["cid"], post.details["record"], post)
 
     def list(self, account: SandboxAccount, collection: str, *, reverse: bool) -> list[StoredRecord]:
-        """Return the records of a collection by key, the highest first; `reverse`: the lowest first."""
+        """Return the records of a collection by key, highest first; `reverse`: lowest first."""
         if collection == POSTS:
             records = [self.describe(post) for post in self._world.list_posts(account)]
         else:
@@ -98,7 +101,7 @@ class RecordStore:
     def put(
         self, account: SandboxAccount, collection: str, rkey: str, *, value: dict[str, Any], at: float
     ) -> StoredRecord:
-        """Write the record, over an earlier one if there is one."""
+        """Write the record, replacing an existing one."""
         cid = build_cid(value)
         uri = f"at://{account.external_id}/{collection}/{rkey}"
         if collection != POSTS:
@@ -130,12 +133,15 @@ class RecordStore:
             del self._others[account.key, record.collection, record.rkey]
 
     def validate_key(self, rkey: object) -> None:
-        """Raise RecordError unless this may be a record's key."""
+        """Raise RecordError unless this is a valid record key."""
         if not isinstance(rkey, str) or not _RKEY.fullmatch(rkey) or rkey in (".", ".."):
             raise RecordError("InvalidRequest", "Input/rkey must be a valid Record Key")
 
     def validate(self, collection: str, record: object) -> None:
-        """Raise RecordError unless the record fits the lexicon of posts; other collections are not checked."""
+        """Raise RecordError unless the record matches the lexicon of posts.
+
+        Records of other collections are not checked.
+        """
         if not isinstance(record, dict):
             raise RecordError("InvalidRequest", 'Input must have the property "record"')
         if collection != POSTS:

@@ -1,6 +1,7 @@
-"""Simulated Facebook Pages: posts, photos, videos, comments, insights, and the reads of many ids at once.
+"""Simulated Facebook Pages: posts, photos, videos, comments, insights, and reads of many ids at once.
 
-The token is a Page's own, so /me is the Page. A field that the object lacks is refused, as on the Graph API.
+The token is the Page's own, so /me is the Page. A field that the object lacks is rejected, as in the Graph
+API.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from connectors.sandbox.facebook.videos import FacebookVideos
 from connectors.sandbox.facebook.views import pick, show_page, show_post
 from connectors.sandbox.meta.insights import answer_insights
 from connectors.sandbox.meta.protocol import (
-    GraphDialect,
+    GraphProtocol,
     graph_error,
     is_own,
     no_object,
@@ -37,7 +38,7 @@ _MOST_IDS: Final = 50
 
 
 class Facebook:
-    """The endpoints of Facebook over one world."""
+    """The endpoints of Facebook for one world."""
 
     platform = Platform.FACEBOOK
 
@@ -45,15 +46,15 @@ class Facebook:
         self._world = world
         self._videos = FacebookVideos(world)
         self._photos: dict[str, str] = {}
-        """Uploaded and not yet shown: the owner's key by photo id."""
+        """Uploaded, unpublished photos: the owner's key by photo id."""
         self._comments: dict[str, list[dict[str, object]]] = {}
 
     def routes(self) -> list[Route]:
-        """Return the routes; some paths are those of Instagram and Threads too."""
-        dialect = GraphDialect(self.platform)
+        """Return the routes; some paths are shared with Instagram and Threads."""
+        protocol = GraphProtocol(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler)
+            return Endpoint(self._world, protocol, operation, bucket, handler)
 
         page, video = on("followers", self.get_page), on("read", self._videos.get)
         return [
@@ -81,7 +82,7 @@ class Facebook:
         )
 
     def post(self, call: Call) -> Answer:
-        """POST /{page}/feed: a text, a link, or photos that were uploaded before."""
+        """POST /{page}/feed: a text, a link, or photos uploaded before."""
         given = call.parameters()
         message = given.get("message", "")
         try:
@@ -116,7 +117,7 @@ class Facebook:
         return self._world.settings.facebook_duplicate_window_s
 
     def upload_photo(self, call: Call) -> Answer:
-        """POST /{page}/photos?published=false: a photo to attach; only the unpublished kind is simulated."""
+        """POST /{page}/photos?published=false: a photo to attach; only unpublished photos are simulated."""
         given = call.parameters()
         if not is_own(call):
             return no_object(call.path["node"])
@@ -129,7 +130,7 @@ class Facebook:
         return Answer({"id": photo})
 
     def list_posts(self, call: Call) -> Answer:
-        """GET /{page}/published_posts, newest first; a video is there once it is processed."""
+        """GET /{page}/published_posts, newest first; a video appears once it is processed."""
         if not is_own(call):
             return no_object(call.path["node"])
         try:
@@ -162,7 +163,7 @@ class Facebook:
         return Answer({"success": True})
 
     def get_many(self, call: Call) -> Answer:
-        """GET /?ids=&fields=: one id that does not exist fails them all."""
+        """GET /?ids=&fields=: one unknown id fails the whole request."""
         ids = read_list(call.parameters().get("ids", ""))
         if not 0 < len(ids) <= _MOST_IDS:
             return graph_error(f"(#100) Param ids must have 1 to {_MOST_IDS} ids", 100)
@@ -182,7 +183,7 @@ class Facebook:
         return answer if isinstance(answer, Answer) else Answer(answer)
 
     def comment(self, call: Call) -> Answer:
-        """POST /{post}/comments, in the Page's name."""
+        """POST /{post}/comments, as the Page."""
         node, message = call.path["node"], call.parameters().get("message", "")
         if self._find(node, call) is None:
             return no_object(node)
@@ -199,7 +200,7 @@ class Facebook:
         return Answer({"id": comment["id"]})
 
     def list_comments(self, call: Call) -> Answer:
-        """GET /{post}/comments: only those that came through the API are kept as texts."""
+        """GET /{post}/comments: only comments created through the API have texts."""
         node = call.path["node"]
         if self._find(node, call) is None:
             return no_object(node)
@@ -225,7 +226,7 @@ class Facebook:
 
 
 class _ByNode:
-    """GET /{id}: a video or the Page, told apart by the id; each is its own operation."""
+    """GET /{id}: a video or the Page, distinguished by the id; each is a separate operation."""
 
     def __init__(self, videos: FacebookVideos, page: Endpoint, video: Endpoint) -> None:
         self._videos, self._page, self._video = videos, page, video

@@ -1,4 +1,4 @@
-"""Simulated Facebook: videos, which are accepted at once and become a post when they are processed."""
+"""Simulated Facebook videos: accepted at once, and published as a post after processing."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from connectors.sandbox.world import SandboxWorld
 
 _BROKEN = "broken"
-"""A video whose address holds this word cannot be processed."""
+"""A video with this word in its URL fails to process."""
 
 
 class FacebookVideos:
-    """The videos of one world. The post counts as out from the moment the video is accepted."""
+    """The videos of one world. The post counts as published from the moment the video is accepted."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._videos: dict[str, SandboxPost] = {}
         self._failed: dict[str, tuple[str, str, float]] = {}
-        """Owner's key, description and moment of videos that became nothing."""
+        """Owner's key, description and time of videos that failed."""
         for post in world.published(Platform.FACEBOOK, via="api"):
             if post.idempotency_key is not None:
                 self._videos[post.idempotency_key] = post
@@ -64,7 +64,7 @@ class FacebookVideos:
         return picked if isinstance(picked, Answer) else Answer(picked)
 
     def list(self, call: Call) -> Answer:
-        """GET /{page}/videos?type=UPLOADED, newest first, those in the works too."""
+        """GET /{page}/videos?type=UPLOADED, newest first, including those in processing."""
         if not is_own(call):
             return no_object(call.path["node"])
         fields = call.parameters().get("fields", "id,description,updated_time")

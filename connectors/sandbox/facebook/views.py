@@ -1,4 +1,4 @@
-"""Simulated Facebook: how Pages and posts look, and choosing of their fields."""
+"""Simulated Facebook: JSON of Pages and posts, and selection of their fields."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show_page(account: SandboxAccount, at: float) -> dict[str, object]:
 
 
 def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: int) -> dict[str, object]:
-    """Return all fields of a post; what is counted only when asked for is a function of the field's words."""
+    """Return all fields of a post; expensive fields are functions of the requested field expression."""
     now = world.counters(post, at)
     shares = now.reposts + now.quotes
     fields: dict[str, object] = {
@@ -60,7 +60,7 @@ def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: in
     if not post.text:
         del fields["message"]
     if shares:
-        # Facebook leaves it out while nobody has shared.
+        # Facebook omits it until somebody has shared.
         fields["shares"] = {"count": shares}
     if post.kind in _MEDIA_TYPES:
         photos = post.detail("photos") or ()
@@ -81,7 +81,7 @@ _KNOWN: Final = {
 
 
 def pick(values: Mapping[str, Any], fields: str, node_type: str) -> dict[str, object] | Answer:
-    """Return the fields that were asked for, the id always; a field that the type lacks is an error."""
+    """Return the requested fields and the id; a field that the type lacks is an error."""
     picked: dict[str, object] = {"id": values["id"]}
     for words in read_fields(fields):
         name = name_field(words)
@@ -102,6 +102,6 @@ def pick(values: Mapping[str, Any], fields: str, node_type: str) -> dict[str, ob
 def _read_insights(
     world: SandboxWorld, post: SandboxPost, words: str, at: float
 ) -> dict[str, object] | Answer:
-    """Answer insights.metric(a,b){name,values}."""
+    """Return insights.metric(a,b){name,values}."""
     names = words.partition("metric(")[2].partition(")")[0]
     return answer_insights(world, post, read_list(names), at)

@@ -1,8 +1,8 @@
-"""Simulated Instagram (API with Instagram login): containers, publishing, media, insights, comments, the user.
+"""Simulated Instagram (API with Instagram Login): containers, media, insights, comments, the user.
 
-Every path also works behind a version prefix such as /v23.0, which `app` strips; `graph_routes` tells apart
-what Facebook and Threads call the same. The token comes as a
-parameter or in the Authorization header, parameters come in the query, a form or JSON.
+Every path also works with a version prefix such as /v23.0, which `connectors.sandbox.app` strips;
+`graph_routes` dispatches paths shared with Facebook and Threads. The token is a parameter or in the
+Authorization header; parameters are in the query, a form or JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from connectors.sandbox.instagram.containers import InstagramContainers
 from connectors.sandbox.meta.insights import answer_insights
 from connectors.sandbox.meta.protocol import (
-    GraphDialect,
+    GraphProtocol,
     graph_error,
     is_own,
     no_object,
@@ -44,7 +44,7 @@ _MEDIA_TYPES: Final[dict[str, str]] = {"photo": "IMAGE", "video": "VIDEO", "text
 
 
 class Instagram:
-    """The endpoints of Instagram over one world."""
+    """The endpoints of Instagram for one world."""
 
     platform = Platform.INSTAGRAM
 
@@ -54,11 +54,11 @@ class Instagram:
         self._comments: dict[str, list[dict[str, object]]] = {}
 
     def routes(self) -> list[Route]:
-        """Return the routes; some paths are those of Facebook and Threads too."""
-        dialect = GraphDialect(self.platform)
+        """Return the routes; some paths are shared with Facebook and Threads."""
+        protocol = GraphProtocol(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler)
+            return Endpoint(self._world, protocol, operation, bucket, handler)
 
         return [
             route("/{node}/media_publish", ["POST"], on("publish", self._containers.publish)),
@@ -146,7 +146,7 @@ class Instagram:
         return Answer({"id": comment_id})
 
     def list_comments(self, call: Call) -> Answer:
-        """GET /{media}/comments: only those that the API's own users wrote are kept as texts."""
+        """GET /{media}/comments: only comments created through the API have texts."""
         node = call.path["node"]
         if self._world.find_post(Platform.INSTAGRAM, node, call.owner) is None:
             return no_object(node)
@@ -156,7 +156,7 @@ class Instagram:
         )
 
     def refresh(self, call: Call) -> Answer:
-        """GET /refresh_access_token: a new token for 60 days; the old one works until its own end."""
+        """GET /refresh_access_token: a new token for 60 days; the old one stays valid until its expiry."""
         if call.parameters().get("grant_type") != "ig_refresh_token":
             return graph_error("(#100) grant_type must be ig_refresh_token", 100)
         account = call.owner
@@ -199,7 +199,7 @@ class Instagram:
 
 
 class _ByNode:
-    """GET /{id}: a user, a container or a medium, told apart by the id; each is its own operation."""
+    """GET /{id}: a user, a container or a medium, distinguished by the id; each is a separate operation."""
 
     def __init__(
         self, containers: InstagramContainers, user: Endpoint, container: Endpoint, media: Endpoint

@@ -1,4 +1,4 @@
-"""Simulated Instagram: the containers that a post is prepared in."""
+"""Simulated Instagram containers, in which a post is prepared."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ class InstagramContainers(GraphContainers):
         return Answer({"data": [pick_fields(shown, call, default=("quota_usage",))]})
 
     def describe(self, status: ContainerStatus) -> dict[str, str]:
-        """Return status_code and the same in words."""
+        """Return status_code and its description."""
         return {"status_code": status, "status": f"{status.title()}: Media upload"}
 
     def refuse(self, status: ContainerStatus | None) -> Answer:
-        """Word a refusal with its subcode."""
+        """Return the error with its subcode."""
         message, code, subcode = _REFUSALS[status]
         return graph_error(message, code, subcode=subcode)
 
     def refuse_quota(self) -> Answer:
-        """Word the refusal of the 101st post."""
+        """Return the error for the 101st post."""
         message = "Application request limit reached: 100 posts in 24 hours"
         return graph_error(message, 9, subcode=2207042, status=403)
 

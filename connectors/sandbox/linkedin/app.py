@@ -1,7 +1,7 @@
-"""Simulated LinkedIn: posts, comments, who is it, OAuth refresh.
+"""Simulated LinkedIn: posts, comments, account, OAuth refresh.
 
-Accounts with an even number are organization pages, those with an odd one members. Uploads are in
-`linkedin_media`, statistics and followers in `linkedin_numbers`, errors and the text format in `linkedin_dialect`.
+Accounts with an even number are organization pages, those with an odd one are members. Uploads are in
+`media`, statistics and followers in `statistics`, errors and the text format in `protocol`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.linkedin.media import LinkedInMedia
 from connectors.sandbox.linkedin.protocol import (
-    LinkedInDialect,
+    LinkedInProtocol,
     denied,
     is_page,
     not_found,
@@ -38,7 +38,7 @@ _PLACEHOLDERS: Final[dict[ContentKind, str]] = {"photo": "urn:li:image:C4E1", "v
 
 
 class LinkedIn:
-    """The endpoints of LinkedIn over one world."""
+    """The endpoints of LinkedIn for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -51,10 +51,10 @@ class LinkedIn:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = LinkedInDialect()
+        protocol = LinkedInProtocol()
 
         def on(operation: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, "calls", handler, auth)
+            return Endpoint(self._world, protocol, operation, "calls", handler, auth)
 
         comments = "/rest/socialActions/{urn}/comments"
         return [
@@ -200,7 +200,7 @@ class LinkedIn:
         return Answer(comment, 201, headers={"x-restli-id": number})
 
     def list_comments(self, call: Call) -> Answer:
-        """GET /rest/socialActions/{urn}/comments: those written through the API."""
+        """GET /rest/socialActions/{urn}/comments: those created through the API."""
         if not self._may_read(call.owner):
             return denied("socialActions.GET_ALL-comments")
         post = self._own(call)
@@ -210,7 +210,7 @@ class LinkedIn:
         elements = [] if empty else self._comments.get(post.external_id, [])
         return Answer({"paging": {"start": 0, "count": 100, "links": []}, "elements": elements})
 
-    # -- who is it
+    # -- account
 
     def get_page(self, call: Call) -> Answer:
         """GET /rest/organizations/{number}."""
@@ -221,7 +221,7 @@ class LinkedIn:
         return Answer({"id": number, "localizedName": account.display_name, "vanityName": account.handle})
 
     def get_member(self, call: Call) -> Answer:
-        """GET /v2/userinfo: the member; of a page's token, its administrator."""
+        """GET /v2/userinfo: the member; for a page's token, its administrator."""
         account = call.owner
         if is_page(account):
             return Answer(
@@ -230,7 +230,7 @@ class LinkedIn:
         return Answer({"sub": account.external_id.rpartition(":")[2], "name": account.display_name})
 
     def refresh(self, call: Call) -> Answer:
-        """POST /oauth/v2/accessToken: the refresh token stays the same until its own end."""
+        """POST /oauth/v2/accessToken: the refresh token stays the same until its own expiry."""
         form = call.parameters()
         if (
             form.get("grant_type") != "refresh_token"

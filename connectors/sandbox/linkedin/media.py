@@ -1,4 +1,4 @@
-"""Simulated LinkedIn: uploads of images and videos. Bytes are counted, not kept."""
+"""Simulated LinkedIn: uploads of images and videos. Bytes are counted, not stored."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LinkedInMedia:
         ]
 
     def is_ready(self, urn: str, owner: SandboxAccount, at: float) -> bool:
-        """Tell whether a post of this account may carry the media."""
+        """Return whether a post of this account may use the media."""
         upload = self._uploads.get(urn)
         return (
             upload is not None

@@ -1,4 +1,4 @@
-"""Simulated LinkedIn: its errors, tokens and headers, and the little text format as a reader of it sees it."""
+"""Simulated LinkedIn: errors, tokens, headers, and the display of the little text format."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _TAG: Final = re.compile(r"#\w+")
 
 
 def refuse(status: int, code: str, message: str, **more: object) -> Answer:
-    """Return an error as LinkedIn words it."""
+    """Return an error in LinkedIn's format."""
     return Answer({"status": status, "code": code, "message": message, **more}, status)
 
 
 def not_found(what: str) -> Answer:
-    """Return LinkedIn's answer for something that is not there."""
+    """Return LinkedIn's error for an object that does not exist."""
     return refuse(404, "NOT_FOUND", f"{what} could not be found")
 
 
 def denied(what: str) -> Answer:
-    """Return LinkedIn's answer where a scope or a role is missing."""
+    """Return LinkedIn's error for a missing scope or role."""
     return refuse(
         403, "ACCESS_DENIED", f"Not enough permissions to access: {what}.20260301", serviceErrorCode=100
     )
 
 
-class LinkedInDialect:
-    """Tokens, refusals and headers of LinkedIn."""
+class LinkedInProtocol:
+    """Token checks, error responses and headers of LinkedIn."""
 
     platform = Platform.LINKEDIN
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is, or a 401 that says what is wrong with it."""
+        """Return the account of the token, or a 401 with the reason."""
         if call.request.url.path.startswith("/rest/"):
             version = call.request.headers.get("linkedin-version", "")
             if not re.fullmatch(r"20\d{4}", version):
@@ -56,7 +56,10 @@ class LinkedInDialect:
         return refuse(401, f"{code}_ACCESS_TOKEN", message, serviceErrorCode=65_600)
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal. LinkedIn documents no Retry-After; the simulation sends one, as gateways do."""
+        """Return the error response.
+
+        LinkedIn documents no Retry-After; the simulation sends one, as gateways do.
+        """
         if kind == "rate_limited":
             message = "Resource level throttle MEMBER DAY limit for calls to this resource is reached."
             answer = refuse(429, "TOO_MANY_REQUESTS", message, serviceErrorCode=101)
@@ -70,15 +73,15 @@ class LinkedInDialect:
         return refuse(500, "INTERNAL_SERVER_ERROR", "Internal Server Error")
 
     def limit_headers(self, state: LimitState) -> dict[str, str]:  # noqa: ARG002  the protocol's form
-        """Return nothing: LinkedIn tells its limits in the developer portal alone."""
+        """Return nothing: LinkedIn reports its limits only in the developer portal."""
         return {}
 
 
 def read_little(commentary: str) -> str:
     """Return the text that LinkedIn would show.
 
-    A reserved character that is not escaped, save the sign of a hashtag, cuts the text off where it stands:
-    that is what clients that do not escape report.
+    An unescaped reserved character, except a hashtag's sign, cuts the text off at its position, as reported
+    for clients that do not escape.
     """
     shown, position = [], 0
     while position < len(commentary):
@@ -95,7 +98,7 @@ def read_little(commentary: str) -> str:
 
 
 def write_little(text: str) -> str:
-    """Return the commentary that LinkedIn answers for a text: hashtags as templates, the rest escaped."""
+    """Return the commentary in LinkedIn's responses: hashtags as templates, the rest escaped."""
     pieces, end = [], 0
     for tag in _TAG.finditer(text):
         value = _escape(tag.group()[1:])
@@ -109,12 +112,12 @@ def _escape(text: str) -> str:
 
 
 def is_page(account: SandboxAccount) -> bool:
-    """Tell an organization's page from a member."""
+    """Return whether the account is an organization's page rather than a member."""
     return account.external_id.startswith("urn:li:organization:")
 
 
 def refuse_duplicate(twin: SandboxPost) -> Answer:
-    """Refuse a text that the author has posted already; the message names that post."""
+    """Reject a text that the author has already posted; the message names that post."""
     error = {"description": "Duplicate post is detected", "input": {}, "code": "DUPLICATE_POST"}
     return Answer(
         {

@@ -1,4 +1,4 @@
-"""Simulated LinkedIn: statistics of a page's and a member's posts, and who follows them."""
+"""Simulated LinkedIn: statistics of a page's and a member's posts, and follower counts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _QUERY_TYPES: Final = ("IMPRESSION", "MEMBERS_REACHED", "REACTION", "COMMENT", "
 
 
 class LinkedInNumbers:
-    """What LinkedIn counts, over one world."""
+    """LinkedIn's statistics endpoints for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
 
     def page_statistics(self, call: Call) -> Answer:
-        """GET /rest/organizationalEntityShareStatistics: what has no statistics is left out."""
+        """GET /rest/organizationalEntityShareStatistics: posts without statistics are omitted."""
         query = call.query
         if query.get("organizationalEntity") != call.owner.external_id or not is_page(call.owner):
             return denied("organizationalEntityShareStatistics.FINDER-organizationalEntity")
@@ -53,7 +53,7 @@ class LinkedInNumbers:
         return Answer({"paging": {"start": 0, "count": 10, "links": []}, "elements": elements})
 
     def member_statistics(self, call: Call) -> Answer:
-        """GET /rest/memberCreatorPostAnalytics?q=entity: one number of one post."""
+        """GET /rest/memberCreatorPostAnalytics?q=entity: one metric of one post."""
         if is_page(call.owner) or not self._world.settings.linkedin_member_statistics:
             return denied("memberCreatorPostAnalytics.FINDER-entity")
         kind, _, urn = call.query.get("entity", "").removeprefix("(").removesuffix(")").partition(":")

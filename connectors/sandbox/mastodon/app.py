@@ -1,6 +1,6 @@
 """Simulated Mastodon instance: statuses, media, the account, the instance.
 
-Can imitate a compatible server: one that ignores Idempotency-Key, lacks the batch read, or answers plain text.
+Can imitate a compatible server that ignores Idempotency-Key, lacks the batch read, or answers in plain text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from connectors.sandbox.mastodon.entities import show_account, show_instance, show_status
 from connectors.sandbox.mastodon.media import MastodonMedia
-from connectors.sandbox.mastodon.protocol import MastodonDialect, read_body
+from connectors.sandbox.mastodon.protocol import MastodonProtocol, read_body
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
 from connectors.types import ContentKind, Platform
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _URL_LENGTH: Final = 23
 _KEY_LIFETIME_S: Final = 3600.0
-# Mastodon's own limit for reading several statuses at once; one more is a 422.
+# Mastodon's limit for reading several statuses at once; one more is a 422.
 _BATCH: Final = 20
 _MAX_PAGE: Final = 40
 _URL: Final = re.compile(r"https?://\S+")
@@ -34,17 +34,17 @@ _VISIBILITIES: Final = frozenset({"public", "unlisted", "private", "direct"})
 
 
 def read_id(name: object) -> str | None:
-    """Return the number in an id, in whatever case it is written; None where there is none."""
+    """Return the number in an id, case-insensitive; None if there is none."""
     return str(name).lower().removeprefix("st") if name else None
 
 
 class Mastodon:
-    """The endpoints of one Mastodon instance over one world."""
+    """The endpoints of one Mastodon instance for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
-        self._dialect = MastodonDialect(world)
-        self._media = MastodonMedia(world, self._dialect)
+        self._protocol = MastodonProtocol(world)
+        self._media = MastodonMedia(world, self._protocol)
         self._keys: OrderedDict[tuple[str, str], tuple[SandboxPost, float]] = OrderedDict()
 
         for post in world.published(Platform.MASTODON, via="api"):
@@ -52,10 +52,10 @@ class Mastodon:
                 self._keys[post.account.key, post.idempotency_key] = (post, post.created)
 
     def routes(self) -> list[Route]:
-        """Return the routes, the hottest first."""
+        """Return the routes, the most used first."""
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, self._dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, self._protocol, operation, bucket, handler, auth)
 
         return [
             route("/api/v1/statuses", ["POST"], on("publish", "statuses", self.create)),
@@ -75,7 +75,7 @@ class Mastodon:
         ]
 
     async def create(self, call: Call) -> Answer:
-        """POST /api/v1/statuses. A known Idempotency-Key answers the status it made, for an hour."""
+        """POST /api/v1/statuses. A known Idempotency-Key returns its status, for an hour."""
         account = call.owner
         key = call.request.headers.get("idempotency-key")
         honoured = self._world.settings.mastodon_idempotency
@@ -86,7 +86,7 @@ class Mastodon:
         try:
             body = await read_body(call)
         except ValueError:
-            return self._dialect.error(400, "Error occurred while parsing request parameters")
+            return self._protocol.error(400, "Error occurred while parsing request parameters")
         text = str(body.get("status") or "")
         media_ids = [str(item) for item in body.get("media_ids") or []]
         fault = self._refuse_content(text, media_ids, body, call)
@@ -94,7 +94,7 @@ class Mastodon:
             return fault
         parent = read_id(body.get("in_reply_to_id"))
         if parent and self._world.find_post(Platform.MASTODON, str(parent), account) is None:
-            return self._dialect.error(404, "The post you are trying to reply to does not appear to exist.")
+            return self._protocol.error(404, "The post you are trying to reply to does not appear to exist.")
         post = self._world.add_post(
             account,
             text=text,
@@ -115,13 +115,13 @@ class Mastodon:
         return Answer(self._show(post, call, made=True))
 
     def list_by_ids(self, call: Call) -> Answer:
-        """GET /api/v1/statuses?id[]=: what is gone is left out."""
+        """GET /api/v1/statuses?id[]=: deleted statuses are omitted."""
         if not self._world.settings.mastodon_batch_read:
-            # Plain text, as the compatible servers that were tried answer.
+            # Plain text, as the tested compatible servers answer.
             return Answer(status=405, raw=b"Method Not Allowed", media_type="text/plain; charset=utf-8")
         ids = dict.fromkeys(call.query.getlist("id[]") + call.query.getlist("id"))
         if len(ids) > _BATCH:
-            return self._dialect.error(422, "Mastodon::ValidationError")
+            return self._protocol.error(422, "Mastodon::ValidationError")
         found = [self._world.find_post(Platform.MASTODON, read_id(name) or "", call.owner) for name in ids]
         if call.page_fault == "empty_page":
             found = []
@@ -131,28 +131,28 @@ class Mastodon:
         """GET /api/v1/statuses/{id}."""
         post = self._find(call)
         return (
-            self._dialect.error(404, "Record not found") if post is None else Answer(self._show(post, call))
+            self._protocol.error(404, "Record not found") if post is None else Answer(self._show(post, call))
         )
 
     def delete(self, call: Call) -> Answer:
-        """DELETE /api/v1/statuses/{id}: answers the status once more, with its source text."""
+        """DELETE /api/v1/statuses/{id}: returns the status once more, with its source text."""
         post = self._find(call)
         if post is None or post.account is not call.owner:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         shown = self._show(post, call)
         self._world.delete_post(post, call.at)
         return Answer({**shown, "text": post.text})
 
     def source(self, call: Call) -> Answer:
-        """GET /api/v1/statuses/{id}/source: the text as its author wrote it."""
+        """GET /api/v1/statuses/{id}/source: the text as written."""
         post = self._find(call) if self._world.settings.mastodon_source else None
         if post is None:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         spoiler = post.detail("spoiler_text") or ""
         return Answer({"id": self._name(post.external_id), "text": post.text, "spoiler_text": spoiler})
 
     def application(self, _call: Call) -> Answer:
-        """GET /api/v1/apps/verify_credentials: whose token it is."""
+        """GET /api/v1/apps/verify_credentials: the application of the token."""
         name = self._world.settings.mastodon_application
         address = "https://sandbox.test/callback"
         return Answer(
@@ -175,7 +175,7 @@ class Mastodon:
         """GET /api/v1/accounts/{id}."""
         account = self._world.find_account(Platform.MASTODON, call.path["id"])
         if account is None:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         return Answer(show_account(self._world, account, call.base_url, call.at))
 
     def list_statuses(self, call: Call) -> Answer:
@@ -183,7 +183,7 @@ class Mastodon:
         query = call.query
         account = self._world.find_account(Platform.MASTODON, call.path["id"])
         if account is None:
-            return self._dialect.error(404, "Record not found")
+            return self._protocol.error(404, "Record not found")
         try:
             size = min(_MAX_PAGE, max(1, int(query.get("limit", "20"))))
             below, after, newer_than = (
@@ -192,7 +192,7 @@ class Mastodon:
             )
             above = after if newer_than is None else newer_than
         except ValueError:
-            return self._dialect.error(400, "limit, max_id, min_id and since_id must be numbers")
+            return self._protocol.error(400, "limit, max_id, min_id and since_id must be numbers")
         oldest_first = after is not None
         posts = self._world.list_posts(account, below=below, above=above, oldest_first=oldest_first)
         if query.get("exclude_replies", "") in ("true", "1"):
@@ -223,13 +223,13 @@ class Mastodon:
         self, text: str, media_ids: list[str], body: dict[str, Any], call: Call
     ) -> Answer | None:
         if not text.strip() and not media_ids:
-            return self._dialect.error(422, "Validation failed: Text can't be blank")
+            return self._protocol.error(422, "Validation failed: Text can't be blank")
         counted = len(_URL.sub("x" * _URL_LENGTH, text)) + len(str(body.get("spoiler_text") or ""))
         limit = self._world.settings.mastodon_text_limit
         if counted > limit:
-            return self._dialect.error(422, f"Validation failed: Text character limit of {limit} exceeded")
+            return self._protocol.error(422, f"Validation failed: Text character limit of {limit} exceeded")
         if (body.get("visibility") or "public") not in _VISIBILITIES:
-            return self._dialect.error(422, "Validation failed: Visibility is not included in the list")
+            return self._protocol.error(422, "Validation failed: Visibility is not included in the list")
         return self._media.refuse(media_ids, call)
 
     def _recall(self, account: SandboxAccount, key: str, at: float) -> SandboxPost | None:
@@ -257,7 +257,7 @@ class Mastodon:
         }
 
     def _name(self, external_id: str, *, made: bool = False) -> str:
-        """Return an id as the instance writes it."""
+        """Return an id in the instance's format."""
         if not self._world.settings.mastodon_letter_ids:
             return external_id
         return f"st{external_id}" if made else f"ST{external_id}"

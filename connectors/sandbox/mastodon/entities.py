@@ -1,4 +1,4 @@
-"""Simulated Mastodon: the entities of its API, with every field its specification requires."""
+"""Simulated Mastodon: API entities, with every field that the specification requires."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BORN: Final = "2023-01-01T00:00:00.000Z"
 def show_status(
     world: SandboxWorld, post: SandboxPost, base_url: str, at: float, *, media: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return a Status. `media`: its attachments as they are shown."""
+    """Return a Status. `media`: its attachments."""
     account, now = post.account, world.counters(post, at)
     profile = f"{base_url}/users/{account.handle}"
     if not media and post.kind in ("photo", "video"):
@@ -72,7 +72,7 @@ def show_status(
 
 
 def build_html(text: str, base_url: str) -> str:
-    """Write a text as Mastodon does: paragraphs, line breaks, links cut up for display, hashtags as links."""
+    """Render a text as Mastodon does: paragraphs, line breaks, shortened links, linked hashtags."""
     paragraphs = re.split(r"\n{2,}", text.replace("\r\n", "\n").strip("\n"))
     return "".join(
         f"<p>{'<br />'.join(_link_up(line, base_url) for line in paragraph.split(chr(10)))}</p>"
@@ -83,7 +83,7 @@ def build_html(text: str, base_url: str) -> str:
 def show_account(
     world: SandboxWorld, account: SandboxAccount, base_url: str, at: float, *, own: bool = False
 ) -> dict[str, Any]:
-    """Return an Account; `own` adds what only its owner sees (CredentialAccount)."""
+    """Return an Account; `own` adds the fields that only its owner sees (CredentialAccount)."""
     picture = f"{base_url}/_sandbox/media/photo.png"
     shown: dict[str, Any] = {
         "id": account.external_id,

@@ -1,4 +1,4 @@
-"""Simulated Mastodon: its manners around each request: tokens, errors, limits, bodies."""
+"""Simulated Mastodon: tokens, errors, rate limits and request bodies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from connectors.sandbox.world import SandboxWorld
 
 
-class MastodonDialect:
-    """Tokens, refusals and headers of Mastodon."""
+class MastodonProtocol:
+    """Token checks, error responses and headers of Mastodon."""
 
     platform = Platform.MASTODON
 
@@ -23,7 +23,7 @@ class MastodonDialect:
         self._world = world
 
     def error(self, status: int, message: str) -> Answer:
-        """Return {"error": ...}, or a bare text where a compatible server is imitated."""
+        """Return {"error": ...}, or plain text when imitating a compatible server."""
         if self._world.settings.mastodon_html_errors:
             if status == 401:
                 status, message = 400, "Invalid Bearer token"
@@ -33,7 +33,7 @@ class MastodonDialect:
         return Answer({"error": message}, status)
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is."""
+        """Return the account of the token."""
         who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
         if isinstance(who, SandboxAccount):
             return who
@@ -41,7 +41,7 @@ class MastodonDialect:
         return self.error(401, f"The access token {said}")
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:  # noqa: ARG002  the protocol's form
-        """Word a refusal."""
+        """Return the error response."""
         status, message = {
             "rate_limited": (429, "Too many requests"),
             "unauthorized": (401, "The access token was revoked"),

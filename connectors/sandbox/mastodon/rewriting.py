@@ -1,6 +1,6 @@
-"""How compatible servers rewrite what they are sent: Markdown, double escapes, shortened links, completed mentions.
+"""Text rewriting of compatible servers: Markdown, double escapes, shortened links, completed mentions.
 
-Rough on purpose, like the small servers that do it: whoever looks for a post by its words has to cope.
+Deliberately crude, like the small servers that do it: a client that matches posts by text must cope with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MARKS: Final = (
 
 
 def rewrites(settings: SandboxSettings) -> bool:
-    """Tell whether the instance shows a text otherwise than Mastodon does."""
+    """Return whether the instance displays texts differently from Mastodon."""
     return (
         settings.mastodon_markdown
         or settings.mastodon_double_escapes
@@ -58,9 +58,7 @@ def _block(line: str, base_url: str, settings: SandboxSettings) -> str:
 
 def _inline(line: str, base_url: str, settings: SandboxSettings) -> str:
     if settings.mastodon_markdown:
-        line = _TAG.sub(
-            "", html.unescape(line)
-        )  # a renderer reads entities, and lets no foreign tags through
+        line = _TAG.sub("", html.unescape(line))  # a renderer reads entities and removes foreign tags
     pieces, position = [], 0
     for match in _PIECE.finditer(line):
         pieces.append(_words(line[position : match.start()], settings))

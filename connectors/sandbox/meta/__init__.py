@@ -1,4 +1,4 @@
-"""What the simulated Facebook, Instagram and Threads share: one host, tokens, errors, containers, insights.
+"""Shared parts of the simulated Facebook, Instagram and Threads: tokens, errors, containers, insights.
 
 Imported by these three and `connectors.sandbox.app`.
 """

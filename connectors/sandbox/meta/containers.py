@@ -1,4 +1,4 @@
-"""The containers that Instagram and Threads prepare a post in, and publishing them; each words its own refusals."""
+"""Containers of Instagram and Threads, and their publication; each platform has its own error messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ContainerStatus = Literal["IN_PROGRESS", "FINISHED", "PUBLISHED", "EXPIRED", "ER
 
 @dataclass(slots=True)
 class Container:
-    """A post in preparation: made first, published later, once."""
+    """A post in preparation: created first, published once later."""
 
     owner: SandboxAccount
     caption: str
@@ -38,7 +38,7 @@ class Container:
     media: SandboxPost | None = None
 
     def status(self, at: float) -> ContainerStatus:
-        """Return how far it is. An address that holds the word broken cannot be processed."""
+        """Return the status. A URL that contains the word broken fails to process."""
         if self.media is not None:
             return "PUBLISHED"
         if at >= self.created + _CONTAINER_LIFETIME_S:
@@ -91,7 +91,7 @@ class GraphContainers(ABC):
         return Answer({"id": container.media.external_id})
 
     def put_out(self, call: Call, container: Container, key: str | None) -> SandboxPost:
-        """Make the post that a container holds, and count it."""
+        """Create the post of a container, and count it."""
         self.recent(call.owner, call.at).append(call.at)
         return self.world.add_post(
             call.owner,
@@ -107,43 +107,43 @@ class GraphContainers(ABC):
         )
 
     def is_used_up(self, call: Call) -> bool:
-        """Tell whether the account may not publish any more today."""
+        """Return whether the account has used up its posts of the day."""
         used = self.recent(call.owner, call.at)
         return self.world.settings.enforce_rate_limits and len(used) >= self.quota_total
 
     def recent(self, account: SandboxAccount, at: float) -> deque[float]:
-        """Return when the account published in the last 24 hours."""
+        """Return the times of the account's posts in the last 24 hours."""
         moments = self._published.setdefault(account.key, deque())
         while moments and moments[0] <= at - QUOTA_WINDOW_S:
             moments.popleft()
         return moments
 
     def keep(self, call: Call, container: Container) -> Answer:
-        """Keep a new container and answer its id."""
+        """Store a new container and return its id."""
         container_id = str(self.world.next_number(self.platform, call.at))
         self._containers[container_id] = container
         return Answer({"id": container_id})
 
     def find_item(self, container_id: str, call: Call) -> Container | None:
-        """Return an item of a carousel of the caller's, once it is processed."""
+        """Return a carousel item of the caller, once it is processed."""
         item = self._containers.get(container_id)
         fits = item is not None and item.owner is call.owner and item.is_item
         return item if item is not None and fits and item.status(call.at) == "FINISHED" else None
 
     @abstractmethod
     def describe(self, status: ContainerStatus) -> dict[str, str]:
-        """Return the fields of a container beside its id."""
+        """Return the fields of a container besides its id."""
 
     @abstractmethod
     def refuse(self, status: ContainerStatus | None) -> Answer:
-        """Say why a container of this status (None: there is none) cannot be published."""
+        """Return the error for publishing a container with this status (None: it does not exist)."""
 
     @abstractmethod
     def refuse_quota(self) -> Answer:
-        """Say that the account has published enough for a day."""
+        """Return the error for too many posts in a day."""
 
     def _restore(self, post: SandboxPost) -> None:
-        """Know the container again that the post was published from."""
+        """Restore the container of a published post."""
         if post.idempotency_key is not None:
             self._containers[post.idempotency_key] = Container(
                 owner=post.account,

@@ -1,4 +1,4 @@
-"""Insights of one post, as Instagram, Facebook and Threads each name and count them."""
+"""Insights of one post, with the names and counts of Instagram, Facebook and Threads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TITLES: Final[Mapping[Platform, Mapping[str, str]]] = {
 def answer_insights(
     world: SandboxWorld, post: SandboxPost, names: Sequence[str], at: float
 ) -> dict[str, object] | Answer:
-    """Return the body of an insights answer, or the refusal: one bad name fails the whole request."""
+    """Return the body of an insights response, or the error: one invalid name fails the whole request."""
     if not names:
         return graph_error("(#100) The parameter metric is required", 100)
     titles = _TITLES[post.platform]

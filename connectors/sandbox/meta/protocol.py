@@ -1,4 +1,4 @@
-"""The manners of the Graph API, which Instagram, Facebook and Threads share: errors, tokens, fields, times, cursors."""
+"""The Graph API's protocol for Instagram, Facebook and Threads: errors, tokens, fields, times, cursors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def graph_error(
     message: str, code: int, *, subcode: int | None = None, status: int = 400, transient: bool = False
 ) -> Answer:
-    """Return an error as the Graph API words it."""
+    """Return an error in the Graph API's format."""
     error: dict[str, object] = {
         "message": message,
         "type": "OAuthException",
@@ -40,7 +40,7 @@ def graph_error(
 
 
 def no_object(node: str) -> Answer:
-    """Return the Graph API's answer for an id that is unknown or not the caller's."""
+    """Return the Graph API's error for an id that is unknown or not the caller's."""
     message = (
         f"Unsupported get request. Object with ID '{node}' does not exist, cannot be loaded due to missing "
         "permissions, or does not support this operation"
@@ -49,13 +49,13 @@ def no_object(node: str) -> Answer:
 
 
 @dataclass(slots=True)
-class GraphDialect:
-    """Tokens, refusals and headers of one platform of the Graph API."""
+class GraphProtocol:
+    """Token checks, error responses and headers of one Graph API platform."""
 
     platform: Platform
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is; a bad one is a 400 with code 190, as in the Graph API."""
+        """Return the account of the token; an invalid one is a 400 with code 190, as in the Graph API."""
         token = bearer_token(call)
         if token is None:
             try:
@@ -75,12 +75,15 @@ class GraphDialect:
         return graph_error("Invalid OAuth access token - Cannot parse access token", 190)
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal. A limit names the minutes to wait; Retry-After is the sandbox's own addition."""
+        """Return the error response.
+
+        A rate limit reports the minutes to wait; Retry-After is the sandbox's addition.
+        """
         if kind == "rate_limited":
             wait = max(0, int(-(-(reset - at) // 1)))
             usage = {"call_count": 100, "total_cputime": 25, "total_time": 25, "type": str(self.platform)}
             usage["estimated_time_to_regain_access"] = -(-wait // 60)
-            # A Page's own limit comes as a 400; the app's as a 429.
+            # A Page's own limit is a 400; the app's is a 429.
             if self.platform is Platform.FACEBOOK:
                 answer = graph_error("(#32) Page request limit reached", 32)
             else:
@@ -107,19 +110,19 @@ class GraphDialect:
 
 
 def is_own(call: Call) -> bool:
-    """Tell whether the path's user is the token's own, by id or as "me"."""
+    """Return whether the path's user is the token's own, by id or as "me"."""
     return str(call.path.get("node", "me")) in ("me", call.owner.external_id)
 
 
 def pick_fields(
     values: dict[str, Any], call: Call, *, always: Iterable[str] = (), default: Iterable[str] = ("id",)
 ) -> dict[str, Any]:
-    """Return the fields that were asked for; an unknown field is left out."""
+    """Return the requested fields; unknown fields are omitted."""
     asked = read_fields(call.parameters().get("fields", ""))
     if not asked:
         asked = tuple(default)
     names = dict.fromkeys((*always, *(name_field(item) for item in asked)))
-    # Every node of the Graph API carries its id, asked or not.
+    # Every node of the Graph API includes its id.
     if "id" in values:
         names["id"] = None
     return {name: values[name] for name in names if name in values}
@@ -133,7 +136,7 @@ def read_list(text: str) -> tuple[str, ...]:
 
 
 def read_fields(text: str) -> tuple[str, ...]:
-    """Read "a,b.limit(0){c,d}" as its two fields, each with what is asked of it."""
+    """Split "a,b.limit(0){c,d}" into its two fields, each with its modifiers."""
     fields, depth = [""], 0
     for letter in text:
         depth += (letter in "({") - (letter in ")}")
@@ -167,13 +170,13 @@ def read_page(call: Call) -> tuple[list[SandboxPost], bool]:
 
 
 def write_paging(call: Call, first: int, last: int, *, more: bool) -> dict[str, object]:
-    """Return the `paging` beside a page whose first and last posts have these numbers."""
+    """Return the `paging` object of a page whose first and last posts have these numbers."""
     after = write_cursor(last)
     if call.page_fault == "repeated_cursor":
         after, more = call.parameters().get("after") or write_cursor(first + 1), True
     paging: dict[str, object] = {"cursors": {"before": write_cursor(first), "after": after}}
     if more:
-        # As in the Graph API the address repeats every parameter, the token included.
+        # As in the Graph API, the URL repeats every parameter, including the token.
         address = f"{call.base_url}{call.request.url.path}"
         paging["next"] = f"{address}?{urlencode({**call.query, 'after': after})}"
     return paging
@@ -185,17 +188,17 @@ def read_time(text: str) -> float:
 
 
 def write_time(at: float) -> str:
-    """Write a moment as the Graph API does: 2026-01-02T03:04:05+0000."""
+    """Format a time as the Graph API does: 2026-01-02T03:04:05+0000."""
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def write_cursor(number: int) -> str:
-    """Write a position in a listing."""
+    """Encode a cursor."""
     return base64.urlsafe_b64encode(str(number).encode()).decode()
 
 
 def read_cursor(cursor: str) -> int:
-    """Read a position back. Raises ValueError."""
+    """Decode a cursor. Raises ValueError."""
     try:
         return int(base64.urlsafe_b64decode(cursor))
     except ValueError:

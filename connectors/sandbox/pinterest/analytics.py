@@ -1,4 +1,4 @@
-"""Simulated Pinterest: what a pin gained on each day, in sum, and in its life."""
+"""Simulated Pinterest: analytics of a pin per day, in total, and over its lifetime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def count_pin(
     world: SandboxWorld, post: SandboxPost, names: list[str], start: datetime, end: datetime, *, at: float
 ) -> dict[str, Any]:
-    """Return the three blocks of an analytics answer. A day's value is what the pin gained on it."""
+    """Return the three blocks of an analytics response. A day's value is the increase on that day."""
 
     def values(moment: float) -> dict[str, int]:
         now = world.counters(post, max(post.created, min(moment, at)))

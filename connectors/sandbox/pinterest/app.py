@@ -1,4 +1,7 @@
-"""Simulated Pinterest: boards, pins, video uploads, analytics, the account, token refresh. All paths begin with /v5."""
+"""Simulated Pinterest: boards, pins, video uploads, analytics, account, token refresh.
+
+All paths start with /v5.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +35,18 @@ _METRICS: Final = frozenset({
 _CREATIVE: Final[Mapping[ContentKind, str]] = {"video": "VIDEO"}
 
 
-class PinterestDialect:
-    """Tokens, refusals and headers of Pinterest: every error is {code, message}."""
+class PinterestProtocol:
+    """Token checks, error responses and headers of Pinterest: every error is {code, message}."""
 
     platform = Platform.PINTEREST
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is."""
+        """Return the account of the token."""
         who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
         return who if isinstance(who, SandboxAccount) else refuse_pin(401, 2, "Authentication failed.")
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:  # noqa: ARG002  the protocol's form
-        """Word a refusal."""
+        """Return the error response."""
         status, code, message = {
             "rate_limited": (429, 8, "This request exceeded a rate limit."),
             "unauthorized": (401, 2, "Authentication failed."),
@@ -61,7 +64,7 @@ class PinterestDialect:
 
 
 class Pinterest:
-    """The endpoints of Pinterest over one world."""
+    """The endpoints of Pinterest for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -69,10 +72,10 @@ class Pinterest:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = PinterestDialect()
+        protocol = PinterestProtocol()
 
         def on(operation: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, operation, handler, auth)
+            return Endpoint(self._world, protocol, operation, operation, handler, auth)
 
         return [
             route("/v5/pins", ["POST"], on("publish", self.create)),
@@ -145,7 +148,7 @@ class Pinterest:
         return Answer(status=204, raw=b"")
 
     def analytics(self, call: Call) -> Answer:
-        """GET /v5/pins/{id}/analytics: lifetime values, and one entry a day of the last ninety."""
+        """GET /v5/pins/{id}/analytics: lifetime values, and one entry per day of the last ninety."""
         post = self._own(call)
         if post is None:
             return refuse_pin(404, 50, "Pin not found.")
@@ -186,7 +189,7 @@ class Pinterest:
         )
 
     def list_boards(self, call: Call) -> Answer:
-        """GET /v5/boards: a secret one first, which is no place for a scheduled pin."""
+        """GET /v5/boards: a secret one first, which is not suitable for a scheduled pin."""
         owner = {"username": call.owner.handle}
         secret = {
             "id": str(int(board_id(call.owner)) - 1),
@@ -198,7 +201,7 @@ class Pinterest:
         return Answer({"items": [secret, public], "bookmark": None})
 
     def refresh(self, call: Call) -> Answer:
-        """POST /v5/oauth/token with the app's own credentials: a continuous refresh token works once."""
+        """POST /v5/oauth/token with the app's credentials: a continuous refresh token works once."""
         form = call.parameters()
         if not call.request.headers.get("authorization", "").lower().startswith("basic "):
             return refuse_pin(401, 2, "Authentication failed.")
@@ -260,7 +263,7 @@ class Pinterest:
 
 
 def refuse_pin(status: int, code: int, message: str) -> Answer:
-    """Return an error as Pinterest words it."""
+    """Return an error in Pinterest's format."""
     return Answer({"code": code, "message": message}, status)
 
 

@@ -1,4 +1,4 @@
-"""Simulated Pinterest: videos on their way to a pin, and the media sources that a pin may name."""
+"""Simulated Pinterest: video uploads, and the media sources of a pin."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class _Video:
 
 
 class PinterestMedia:
-    """The video uploads of one world. Bytes are looked at, not kept."""
+    """The video uploads of one world. Bytes are inspected, not stored."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._videos: dict[str, _Video] = {}
 
     def register(self, call: Call) -> Answer:
-        """POST /v5/media: answers where the file goes, and what must go with it."""
+        """POST /v5/media: returns the upload URL and the required form fields."""
         try:
             wanted = call.json().get("media_type")
         except ValueError:
@@ -57,7 +57,7 @@ class PinterestMedia:
         )
 
     async def receive(self, call: Call) -> Answer:
-        """POST to the storage service: a form with the given fields and the file. It knows nobody's token."""
+        """POST to the storage service: a form with the given fields and the file. It checks no token."""
         video = self._videos.get(call.path["id"])
         async with call.request.form() as form:
             file, policy = form.get("file"), form.get("policy")
@@ -81,7 +81,7 @@ class PinterestMedia:
         return Answer({"media_id": call.path["id"], "media_type": "video", "status": video.status(call.at)})
 
     def read_source(self, source: dict[str, Any], call: Call) -> dict[str, Any] | str:
-        """Return {media_type, ...} of a pin's media source, or why it is refused."""
+        """Return {media_type, ...} of a pin's media source, or the reason for its rejection."""
         kind = source.get("source_type")
         if kind == "image_url":
             return {"media_type": "image"} if _is_address(source.get("url")) else "url must be a web address"

@@ -1,6 +1,6 @@
-"""Simulated Telegram: one bot a channel, by the paths of the Bot API: /bot<token>/<method>.
+"""Simulated Telegram Bot API: one bot per channel, at /bot<token>/<method>.
 
-A bot hears nothing of what a channel holds, so there is nothing to list and nothing to count.
+A bot cannot read a channel's messages, so there are no listings and no metrics.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TEXT_LIMIT: Final = 4096
 _CAPTION_LIMIT: Final = 1024
 _ALBUM: Final = range(2, 11)
-_METHODS: Final = ("GET", "POST")  # the Bot API takes both for every method
+_METHODS: Final = ("GET", "POST")  # the Bot API accepts both for every method
 _BOT_RIGHTS: Final = {
     "can_be_edited": False, "is_anonymous": False, "can_manage_chat": True, "can_delete_messages": True,
     "can_manage_video_chats": False, "can_restrict_members": False, "can_promote_members": False,
@@ -33,18 +33,18 @@ _BOT_RIGHTS: Final = {
 }  # fmt: skip
 
 
-class TelegramDialect:
-    """The token in the path, and {ok, error_code, description} for every refusal."""
+class TelegramProtocol:
+    """The token in the path, and {ok, error_code, description} for every error."""
 
     platform = Platform.TELEGRAM
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token the path holds."""
+        """Return the account of the token in the path."""
         who = judge_token(call.world, self.platform, call.path["token"], kind=kind, at=call.at)
         return who if isinstance(who, SandboxAccount) else _refuse(401, "Unauthorized")
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal; a limit is named in the body, not in a header."""
+        """Return the error response; a rate limit is reported in the body, not in a header."""
         if kind == "rate_limited":
             wait = max(1, round(reset - at))
             return _refuse(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
@@ -55,19 +55,19 @@ class TelegramDialect:
         return _refuse(status, words)
 
     def limit_headers(self, state: LimitState) -> dict[str, str]:  # noqa: ARG002  the protocol's form
-        """Return none: Telegram does not say where one stands."""
+        """Return none: Telegram does not report the remaining limit."""
         return {}
 
 
 class Telegram:
-    """The methods of the Bot API over one world."""
+    """The methods of the Bot API for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = TelegramDialect()
+        protocol = TelegramProtocol()
         methods: dict[str, tuple[str, Handler]] = {
             "sendMessage": ("publish", self.send_message),
             "sendPhoto": ("publish", self.send_photo),
@@ -83,7 +83,7 @@ class Telegram:
             route(
                 f"/bot{{token}}/{name}",
                 _METHODS,
-                Endpoint(self._world, dialect, operation, operation, handler),
+                Endpoint(self._world, protocol, operation, operation, handler),
             )
             for name, (operation, handler) in methods.items()
         ]
@@ -98,15 +98,15 @@ class Telegram:
         return self._send(call, text, "link" if "http" in text else "text")
 
     def send_photo(self, call: Call) -> Answer:
-        """Send a photo by its address."""
+        """Send a photo by URL."""
         return self._send_file(call, "photo", "photo")
 
     def send_video(self, call: Call) -> Answer:
-        """Send a video by its address."""
+        """Send a video by URL."""
         return self._send_file(call, "video", "video")
 
     def send_album(self, call: Call) -> Answer:
-        """Send two to ten photos as one album: as many messages."""
+        """Send two to ten photos as one album of as many messages."""
         try:
             media = orjson.loads(call.parameters().get("media", ""))
         except orjson.JSONDecodeError:
@@ -129,7 +129,7 @@ class Telegram:
         return Answer({"ok": True, "result": [message, *more]})
 
     def delete_message(self, call: Call) -> Answer:
-        """Take a message down."""
+        """Delete a message."""
         post = self._world.find_post(
             Platform.TELEGRAM, call.parameters().get("message_id", ""), self._channel(call)
         )
@@ -139,11 +139,11 @@ class Telegram:
         return Answer({"ok": True, "result": True})
 
     def get_me(self, call: Call) -> Answer:
-        """Answer who the bot is."""
+        """getMe: the bot."""
         return Answer({"ok": True, "result": _show_bot(call.owner)})
 
     def get_chat(self, call: Call) -> Answer:
-        """Answer what the channel is."""
+        """getChat: the channel."""
         account = self._channel(call)
         if account is None:
             return _refuse(400, "Bad Request: chat not found")
@@ -158,7 +158,7 @@ class Telegram:
         return Answer({"ok": True, "result": {**_show_chat(account), **full}})
 
     def get_member(self, call: Call) -> Answer:
-        """Answer what the bot may do in the channel."""
+        """getChatMember: the bot's rights in the channel."""
         account = self._channel(call)
         if account is None:
             return _refuse(400, "Bad Request: chat not found")
@@ -171,7 +171,7 @@ class Telegram:
         )
 
     def count_members(self, call: Call) -> Answer:
-        """Answer how many subscribe."""
+        """getChatMemberCount: the number of subscribers."""
         account = self._channel(call)
         if account is None:
             return _refuse(400, "Bad Request: chat not found")

@@ -1,7 +1,7 @@
 """Simulated Threads: posts and replies, containers, insights, the profile.
 
-Every path also works behind a version prefix such as /v1.0; `graph_routes` tells apart what Facebook and
-Instagram call the same.
+Every path also works with a version prefix such as /v1.0; `graph_routes` dispatches paths shared with
+Facebook and Instagram.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from connectors.sandbox.meta.insights import answer_insights
 from connectors.sandbox.meta.protocol import (
-    GraphDialect,
+    GraphProtocol,
     graph_error,
     is_own,
     no_object,
@@ -37,7 +37,7 @@ _MEDIA_TYPES: Final = {"photo": "IMAGE", "video": "VIDEO", "text": "TEXT_POST", 
 
 
 class Threads:
-    """The endpoints of Threads over one world."""
+    """The endpoints of Threads for one world."""
 
     platform = Platform.THREADS
 
@@ -46,11 +46,11 @@ class Threads:
         self._containers = ThreadsContainers(world)
 
     def routes(self) -> list[Route]:
-        """Return the routes; some paths are those of Instagram and Facebook too."""
-        dialect = GraphDialect(self.platform)
+        """Return the routes; some paths are shared with Instagram and Facebook."""
+        protocol = GraphProtocol(self.platform)
 
         def on(operation: str, handler: Handler, bucket: str = "calls") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler)
+            return Endpoint(self._world, protocol, operation, bucket, handler)
 
         container, post = on("read", self._containers.get), on("read", self.get_post)
         create = _ByPurpose(on("publish", self._containers.create), on("prepare", self._containers.create))
@@ -86,7 +86,7 @@ class Threads:
         return self._list(call, replies=False)
 
     def list_replies(self, call: Call) -> Answer:
-        """GET /me/replies: what the account itself answered to anything."""
+        """GET /me/replies: the account's own replies."""
         return self._list(call, replies=True)
 
     def _list(self, call: Call, *, replies: bool) -> Answer:
@@ -131,7 +131,7 @@ class Threads:
         return answer if isinstance(answer, Answer) else Answer(answer)
 
     def account_insights(self, call: Call) -> Answer:
-        """GET /me/threads_insights?metric=followers_count: the only account metric that is simulated."""
+        """GET /me/threads_insights?metric=followers_count: the only simulated account metric."""
         if not is_own(call):
             return no_object(call.path["node"])
         if read_list(call.parameters().get("metric", "")) != ("followers_count",):
@@ -148,7 +148,7 @@ class Threads:
         return Answer({"data": [item]})
 
     def refresh(self, call: Call) -> Answer:
-        """GET /refresh_access_token: a new token for 60 days; the old one works until its own end."""
+        """GET /refresh_access_token: a new token for 60 days; the old one stays valid until its expiry."""
         if call.parameters().get("grant_type") != "th_refresh_token":
             return graph_error("(#100) grant_type must be th_refresh_token", 100)
         account = call.owner
@@ -195,7 +195,7 @@ class Threads:
 
 
 class _ByPurpose:
-    """POST /{user}/threads: with auto_publish_text it publishes, without it prepares."""
+    """POST /{user}/threads: publishes with auto_publish_text, otherwise prepares a container."""
 
     def __init__(self, publish: Endpoint, prepare: Endpoint) -> None:
         self._publish, self._prepare = publish, prepare
@@ -216,7 +216,7 @@ class _ByPurpose:
 
 
 class _ByNode:
-    """GET /{id}: a container or a post, told apart by the id."""
+    """GET /{id}: a container or a post, distinguished by the id."""
 
     def __init__(self, containers: ThreadsContainers, container: Endpoint, post: Endpoint) -> None:
         self._containers, self._container, self._post = containers, container, post

@@ -1,4 +1,4 @@
-"""Simulated Threads: texts that go out at once, and the containers that everything else is prepared in."""
+"""Simulated Threads: texts published at once, and containers for everything else."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ class ThreadsContainers(GraphContainers):
         return Answer({"data": [pick_fields(shown, call, default=("quota_usage",))]})
 
     def describe(self, status: ContainerStatus) -> dict[str, str]:
-        """Return status, and an error_message where it failed."""
+        """Return status, and an error_message if it failed."""
         return {"status": status, **({"error_message": "UNKNOWN"} if status == "ERROR" else {})}
 
     def refuse(self, status: ContainerStatus | None) -> Answer:  # noqa: ARG002 - Threads says the same of all
-        """Word the one refusal that Threads has for whatever cannot be published."""
+        """Return the one error that Threads has for everything that cannot be published."""
         return graph_error("The requested resource does not exist", 24, subcode=4279009)
 
     def refuse_quota(self) -> Answer:
-        """Word the refusal of the 251st post; no header names the time."""
+        """Return the error for the 251st post; no header reports a time."""
         return graph_error("Application request limit reached", 9, status=403)
 
     def _make(self, call: Call, given: Mapping[str, str], text: str) -> Container | Answer:

@@ -1,7 +1,7 @@
-"""Simulated TikTok: who is it, videos, posting videos in pieces and photos by address, OAuth refresh.
+"""Simulated TikTok: account, videos, posting of videos in chunks and photos by URL, OAuth refresh.
 
-A publish_id stands for one post: its upload is in `tiktok_publishing`. The envelope and its errors are in
-`tiktok_dialect`. Listings and counters know videos alone, as they are all that is documented.
+A publish_id stands for one post: its upload is in `publishing`. The envelope and its errors are in
+`protocol`. Listings and metrics include only videos, as documented.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
-from connectors.sandbox.tiktok.protocol import TikTokDialect, answer_data, refuse
+from connectors.sandbox.tiktok.protocol import TikTokProtocol, answer_data, refuse
 from connectors.sandbox.tiktok.publishing import TikTokPublishing
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, route
@@ -30,7 +30,7 @@ _VIDEO_FIELDS: Final = frozenset({
 
 
 class TikTok:
-    """The endpoints of TikTok over one world."""
+    """The endpoints of TikTok for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -38,10 +38,10 @@ class TikTok:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = TikTokDialect()
+        protocol = TikTokProtocol()
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, protocol, operation, bucket, handler, auth)
 
         return [
             *self._publishing.routes(on),
@@ -52,7 +52,7 @@ class TikTok:
         ]
 
     def get_user(self, call: Call) -> Answer:
-        """GET /v2/user/info/?fields=: a field without its scope refuses the whole request."""
+        """GET /v2/user/info/?fields=: a field without its scope fails the whole request."""
         account, asked = call.owner, call.query.get("fields", "").split(",")
         values: dict[str, object] = {
             "open_id": account.external_id,
@@ -96,7 +96,7 @@ class TikTok:
         )
 
     def query_videos(self, call: Call) -> Answer:
-        """POST /v2/video/query/: what is not the caller's or not there is left out without a word."""
+        """POST /v2/video/query/: ids that are unknown or not the caller's are omitted silently."""
         try:
             ids = call.json()["filters"]["video_ids"]
         except (KeyError, TypeError, ValueError):
@@ -134,7 +134,7 @@ class TikTok:
         }
 
     def refresh(self, call: Call) -> Answer:
-        """POST /v2/oauth/token/: rotates; a refusal comes with HTTP 200, as TikTok's does."""
+        """POST /v2/oauth/token/: rotates; an error comes with HTTP 200, as TikTok's does."""
         form = call.parameters()
         if not form.get("client_key") or not form.get("client_secret"):
             return _oauth_error("invalid_client", "Client key or secret is incorrect")

@@ -1,4 +1,4 @@
-"""Simulated TikTok: the envelope around every answer, tokens and refusals."""
+"""Simulated TikTok: the response envelope, tokens and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG_ID: Final = "20261124000000SANDBOX"
 
 
 def answer_data(data: dict[str, object]) -> Answer:
-    """Return a success: the envelope comes with every answer."""
+    """Return a success in the envelope."""
     return Answer({"data": data, "error": {"code": "ok", "message": "", "log_id": _LOG_ID}})
 
 
@@ -29,18 +29,21 @@ def _word(status: int, code: str, message: str) -> Answer:
     return Answer({"data": {}, "error": {"code": code, "message": message, "log_id": _LOG_ID}}, status)
 
 
-class TikTokDialect:
-    """Tokens, refusals and headers of TikTok."""
+class TikTokProtocol:
+    """Token checks, error responses and headers of TikTok."""
 
     platform = Platform.TIKTOK
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is; TikTok says the same of an expired and a revoked one."""
+        """Return the account of the token; expired and revoked tokens get the same error."""
         who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
         return who if isinstance(who, SandboxAccount) else self.refuse("unauthorized", reset=0, at=call.at)
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal. TikTok documents no Retry-After; the simulation sends one, as gateways do."""
+        """Return the error response.
+
+        TikTok documents no Retry-After; the simulation sends one, as gateways do.
+        """
         if kind == "rate_limited":
             answer = _word(
                 429, "rate_limit_exceeded", "The API rate limit was exceeded. Please try again later."
@@ -58,5 +61,5 @@ class TikTokDialect:
         return _word(500, "internal_error", "Something went wrong. Please try again later.")
 
     def limit_headers(self, state: LimitState) -> dict[str, str]:  # noqa: ARG002  the protocol's form
-        """Return nothing: TikTok tells its limits in its documentation alone."""
+        """Return nothing: TikTok reports its limits only in its documentation."""
         return {}

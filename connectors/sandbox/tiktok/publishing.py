@@ -1,6 +1,6 @@
-"""Simulated TikTok: posting. A video is out with the last of its bytes, photos with their request.
+"""Simulated TikTok: publishing. A video is published by its last byte, photos by their request.
 
-Bytes are counted, not kept.
+Bytes are counted, not stored.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class TikTokPublishing:
         return answer_data({"publish_id": publish_id, "upload_url": url})
 
     def start_photos(self, call: Call) -> Answer:
-        """POST content/init/: TikTok fetches the pictures and posts them."""
+        """POST content/init/: TikTok fetches the images and publishes them."""
         try:
             body = call.json()
             images = body["source_info"]["photo_images"]
@@ -122,7 +122,7 @@ class TikTokPublishing:
         return answer_data({"publish_id": opened[0]})
 
     def put(self, call: Call) -> Answer:
-        """PUT one piece of a video: 206 while more is to come, 201 with the last one."""
+        """PUT one chunk of a video: 206 while more is expected, 201 with the last one."""
         publish = self._publishes.get(call.query.get("upload_id", ""))
         if publish is None or call.query.get("upload_token") != f"token-of-{call.query.get('upload_id')}":
             return Answer(status=404, raw=b"")
@@ -190,7 +190,7 @@ class TikTokPublishing:
 
 
 class _Pieces:
-    """PUT of a piece: the last one publishes, so it is another operation than those before."""
+    """PUT of a chunk: the last one publishes, so it is a separate operation."""
 
     def __init__(self, before: Endpoint, last: Endpoint) -> None:
         self._before, self._last = before, last

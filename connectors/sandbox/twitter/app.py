@@ -1,6 +1,6 @@
 """Simulated X: posts, lookups, the user, OAuth2 refresh.
 
-Media uploads are in `twitter_media`, the wording of answers in `twitter_views`.
+Media uploads are in `media`, the JSON of responses in `views`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
 from connectors.sandbox.tokens import judge_token, rotate_tokens
 from connectors.sandbox.twitter.media import TwitterMedia
 from connectors.sandbox.twitter.views import (
-    TwitterDialect,
+    TwitterProtocol,
     invalid_request,
     not_found,
     problem,
@@ -41,7 +41,7 @@ _CREATE_FIELDS: Final = frozenset({
 
 
 class Twitter:
-    """The endpoints of X over one world."""
+    """The endpoints of X for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -53,11 +53,11 @@ class Twitter:
             self._recent.setdefault(post.account.key, {})[said] = post.created
 
     def routes(self) -> list[Route]:
-        """Return the routes, the hottest first."""
-        dialect = TwitterDialect()
+        """Return the routes, the most used first."""
+        protocol = TwitterProtocol()
 
         def on(operation: str, bucket: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, bucket, handler, auth)
+            return Endpoint(self._world, protocol, operation, bucket, handler, auth)
 
         return [
             route("/2/tweets", ["POST"], on("publish", "create", self.create)),
@@ -104,7 +104,7 @@ class Twitter:
         return Answer({"data": show_created(post)}, 201)
 
     def look_up(self, call: Call) -> Answer:
-        """GET /2/tweets?ids=: what is missing is left out of `data` and named in `errors`."""
+        """GET /2/tweets?ids=: missing ids are omitted from `data` and listed in `errors`."""
         ids = [text for text in call.query.get("ids", "").split(",") if text]
         if not 1 <= len(ids) <= _BATCH:
             message = f"size must be between 1 and {_BATCH}"
@@ -237,7 +237,7 @@ class Twitter:
         return {"media_ids": media_ids, "reply_to": parent, "conversation": conversation}
 
     def _is_duplicate(self, account: SandboxAccount, text: tuple[str, str | None], at: float) -> bool:
-        """Tell whether the account said this a short while ago; remember it if not."""
+        """Return whether the account posted the same text recently; remember it if not."""
         window = self._world.settings.duplicate_window_s
         recent = self._recent.setdefault(account.key, {})
         while recent and at - next(iter(recent.values())) > window:
@@ -255,7 +255,7 @@ class Twitter:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Which part of a timeline is asked for: Unix seconds, and post numbers (exclusive)."""
+    """The requested part of a timeline: Unix seconds, and post numbers (exclusive)."""
 
     size: int
     since: float
@@ -266,7 +266,7 @@ class _Window:
 
 
 def _read_window(query: QueryParams) -> _Window:
-    """Read the parameters of a listing. Raises ValueError in X's words."""
+    """Read the parameters of a listing. Raises ValueError with X's message."""
     size = int(query.get("max_results", "10"))
     if not 5 <= size <= _BATCH:
         raise ValueError(f"The `max_results` query parameter value [{size}] is not between 5 and 100")
@@ -284,7 +284,7 @@ def _read_window(query: QueryParams) -> _Window:
 
 
 def _is_too_long(text: str) -> bool:
-    # A character weighs 2 at most and an address 23, so most texts need no full count and no tables for it.
+    # A character weighs at most 2 and a URL 23, so most texts need no full count and no tables for it.
     return 2 * len(text) + 23 * text.count(".") > 280 and count_weighted(text) > 280
 
 

@@ -1,6 +1,6 @@
-"""Simulated X: media uploads in three steps, or one, and the state of a video that is being processed.
+"""Simulated X: media uploads in three steps or one, and the processing state of a video.
 
-Bytes are counted, not kept.
+Bytes are counted, not stored.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ class TwitterMedia:
         ]
 
     def is_ready(self, media_id: str, account: SandboxAccount, at: float) -> bool:
-        """Tell whether a post of this account may carry the media."""
+        """Return whether a post of this account may use the media."""
         upload = self._uploads.get(media_id)
         ready_at = None if upload is None or upload.owner is not account else upload.ready_at
         return ready_at is not None and at >= ready_at
 
     def kind_of(self, media_id: str) -> ContentKind:
-        """Return what a post that carries this media is."""
+        """Return the media kind of a post with this media."""
         return "video" if self._uploads[media_id].is_video else "photo"
 
     def initialize(self, call: Call) -> Answer:

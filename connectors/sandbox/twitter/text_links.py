@@ -1,4 +1,4 @@
-"""How X shows the text of a post: every address shortened to t.co, HTML's special characters escaped."""
+"""X's rendering of a post's text: every URL shortened to t.co, HTML special characters escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 def show_text(text: str, *, media_address: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the text as the API answers it, and its `entities`.
+    """Return the text in API responses, and its `entities`.
 
     Indices count code points of the returned text. A post with media ends with a link to it, as on X.
     """
@@ -49,7 +49,7 @@ def show_text(text: str, *, media_address: str | None = None) -> tuple[str, dict
 
 
 def shorten(address: str) -> str:
-    """Return the t.co address that stands for this one: always 23 characters."""
+    """Return the t.co URL of this URL: always 23 characters."""
     digest = hashlib.blake2b(address.encode(), digest_size=10).digest()
     return "https://t.co/" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest)
 

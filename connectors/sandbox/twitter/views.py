@@ -1,8 +1,7 @@
-"""Simulated X: how it words posts, errors and positions in a listing, and its dialect around each request.
+"""Simulated X: JSON of posts and errors, pagination tokens, and the protocol of every request.
 
-Shapes follow X's OpenAPI 2.167, which calls a repost `repost_count` and fields `post.fields`; the names of
-before (`retweet_count`, ...) are answered beside them only to clients that ask in the words of before
-(`tweet.fields`).
+Shapes follow X's OpenAPI 2.167, with `repost_count` and `post.fields`. The older names (`retweet_count`, ...)
+are returned in addition, but only to clients that use the older parameters (`tweet.fields`).
 """
 
 from __future__ import annotations
@@ -25,30 +24,30 @@ _PRIVATE_METRICS_S: Final = 30 * 86_400.0
 
 
 def problem(status: int, title: str, detail: str, kind: str = "about:blank", **more: object) -> Answer:
-    """Return an error as X words it."""
+    """Return an error in X's format."""
     content = {**more, "title": title, "detail": detail, "type": kind, "status": status}
     return Answer(content, status, media_type="application/problem+json; charset=utf-8")
 
 
 def invalid_request(message: str, parameters: dict[str, list[str]] | None = None) -> Answer:
-    """Return X's 400 for a bad parameter."""
+    """Return X's 400 for an invalid parameter."""
     detail = "One or more parameters to your request was invalid."
     errors = [{"parameters": parameters or {}, "message": message}]
     return problem(400, "Invalid Request", detail, f"{_PROBLEMS}invalid-request", errors=errors)
 
 
-class TwitterDialect:
-    """Tokens, refusals and headers of X."""
+class TwitterProtocol:
+    """Token checks, error responses and headers of X."""
 
     platform = Platform.TWITTER
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is; X answers 401 for any bad one, whatever is wrong with it."""
+        """Return the account of the token; X answers 401 for every invalid one."""
         who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
         return who if isinstance(who, SandboxAccount) else self.refuse("unauthorized", reset=0, at=call.at)
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:  # noqa: ARG002  the protocol's form
-        """Word a refusal."""
+        """Return the error response."""
         if kind == "rate_limited":
             return problem(429, "Too Many Requests", "Too Many Requests")
         if kind == "unauthorized":
@@ -67,7 +66,7 @@ class TwitterDialect:
 
 
 def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) -> dict[str, object]:
-    """Return the post with the fields that the call asks for; what it may not see is added to `errors`."""
+    """Return the post with the requested fields; fields it may not see are added to `errors`."""
     fields = _asked_fields(call)
     shown: dict[str, object] = {**show_created(post)}
     _, entities = _text_of(post)
@@ -91,7 +90,7 @@ def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) ->
 
 
 def show_created(post: SandboxPost) -> dict[str, object]:
-    """Return what every answer about a post holds."""
+    """Return the fields that every response about a post has."""
     text, _ = _text_of(post)
     return {"id": post.external_id, "text": text, "edit_history_post_ids": [post.external_id]}
 
@@ -152,7 +151,7 @@ def _asked_fields(call: Call) -> frozenset[str]:
 
 
 def not_found(resource: str, parameter: str, value: str) -> dict[str, object]:
-    """Return the partial error for an id that X does not know, or no longer."""
+    """Return the partial error for an id that X does not know, or no longer knows."""
     return {
         "value": value,
         "detail": f"Could not find {resource} with {parameter}: [{value}].",
@@ -179,12 +178,12 @@ def _not_authorized_field(external_id: str) -> dict[str, object]:
 
 
 def write_token(number: int) -> str:
-    """Write a position as X does, in lower-case base32hex."""
+    """Encode a pagination token as X does, in lower-case base32hex."""
     return base64.b32hexencode(str(number).encode()).rstrip(b"=").decode().lower()
 
 
 def read_token(token: str) -> int:
-    """Read a position back. Raises ValueError in X's words."""
+    """Decode a pagination token. Raises ValueError with X's message."""
     try:
         raw = base64.b32hexdecode(token.upper() + "=" * (-len(token) % 8))
         return int(raw)

@@ -1,4 +1,4 @@
-"""Simulated YouTube: the channel, its uploads, videos and their numbers; Google's token endpoint beside it."""
+"""Simulated YouTube: the channel, its uploads, videos and statistics; and Google's token endpoint."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 _BATCH: Final = 50
 
 
-class YouTubeDialect:
-    """Tokens and refusals of Google's APIs: {error: {code, message, errors, status}}."""
+class YouTubeProtocol:
+    """Token checks and errors of Google's APIs: {error: {code, message, errors, status}}."""
 
     platform = Platform.YOUTUBE
 
     def authenticate(self, call: Call, kind: TokenKind) -> SandboxAccount | Answer:
-        """Return whose token it is; expired and revoked ones are worded alike."""
+        """Return the account of the token; expired and revoked ones get the same error."""
         who = judge_token(call.world, self.platform, bearer_token(call), kind=kind, at=call.at)
         if isinstance(who, SandboxAccount):
             return who
         return refuse_call(401, "authError", "Request had invalid authentication credentials.")
 
     def refuse(self, kind: str, *, reset: float, at: float) -> Answer:
-        """Word a refusal. Retry-After is the sandbox's own addition."""
+        """Return the error response. Retry-After is the sandbox's addition."""
         if kind == "rate_limited":
             answer = refuse_call(429, "rateLimitExceeded", "The request cannot be completed so soon again.")
             answer.headers["retry-after"] = str(max(1, round(reset - at)))
@@ -47,12 +47,12 @@ class YouTubeDialect:
         return refuse_call(status, reason, words)
 
     def limit_headers(self, state: LimitState) -> dict[str, str]:  # noqa: ARG002  the protocol's form
-        """Return none: the quota is counted in another place."""
+        """Return none: the quota is not reported in headers."""
         return {}
 
 
 class YouTube:
-    """The endpoints of YouTube's data API over one world."""
+    """The endpoints of YouTube's data API for one world."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -60,10 +60,10 @@ class YouTube:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        dialect = YouTubeDialect()
+        protocol = YouTubeProtocol()
 
         def on(operation: str, handler: Handler, auth: Auth = "access") -> Endpoint:
-            return Endpoint(self._world, dialect, operation, operation, handler, auth)
+            return Endpoint(self._world, protocol, operation, operation, handler, auth)
 
         return [
             route("/youtube/v3/channels", ["GET"], on("followers", self.list_channels)),
@@ -103,7 +103,7 @@ class YouTube:
         )
 
     def list_videos(self, call: Call) -> Answer:
-        """GET videos?id=: what is gone is left out without a word."""
+        """GET videos?id=: deleted videos are omitted silently."""
         ids = [item for item in call.query.get("id", "").split(",") if item]
         if not 1 <= len(ids) <= _BATCH:
             return refuse_call(400, "invalidFilters", "The request specifies an invalid filter parameter.")

@@ -1,4 +1,4 @@
-"""Simulated YouTube: resumable uploads. A session takes the bytes in order, and answers with the video at the end."""
+"""Simulated YouTube resumable uploads: a session receives the bytes in order and returns the video."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Session:
 
 
 class YouTubeUploads:
-    """The upload sessions of one world. Bytes are counted, not kept."""
+    """The upload sessions of one world. Bytes are counted, not stored."""
 
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
@@ -59,7 +59,7 @@ class YouTubeUploads:
         ]
 
     def open(self, call: Call) -> Answer:
-        """POST ?uploadType=resumable: the session's address comes in Location."""
+        """POST ?uploadType=resumable: returns the session URL in Location."""
         try:
             body = call.json()
             size = int(call.request.headers["x-upload-content-length"])
@@ -82,7 +82,7 @@ class YouTubeUploads:
         return Answer(raw=b"", headers={"location": address, "x-guploader-uploadid": session_id})
 
     def receive(self, call: Call) -> Answer:
-        """PUT: a chunk, or a question how far the upload is."""
+        """PUT: a chunk, or a status query."""
         session_id = call.query.get("upload_id", "")
         session = self._sessions.get(session_id)
         if session is None or session.owner is not call.owner or call.at > session.opened + _LIFETIME_S:
@@ -115,7 +115,7 @@ class YouTubeUploads:
 
 @dataclass(frozen=True, slots=True)
 class _BySize:
-    """PUT to a session: the chunk that ends the file publishes, all else prepares."""
+    """PUT to a session: the chunk that completes the file publishes, all others prepare."""
 
     preparing: Endpoint
     publishing: Endpoint
@@ -128,7 +128,7 @@ class _BySize:
 
 
 def refuse_call(status: int, reason: str, message: str) -> Answer:
-    """Return an error as Google's APIs word it."""
+    """Return an error in the format of Google's APIs."""
     detail = {"message": message, "domain": "youtube", "reason": reason}
     return Answer({"error": {"code": status, "message": message, "errors": [detail]}}, status)
 

@@ -1,4 +1,4 @@
-"""What every answer has, whatever was asked."""
+"""The response envelope that every endpoint returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The type of a file by its first bytes: what is accepted is found, and what is not is called by its name."""
+"""Media type detection from the first bytes: accepted types are found, others are named."""
 
 import pytest
 from hypothesis import given

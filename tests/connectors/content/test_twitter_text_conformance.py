@@ -1,4 +1,4 @@
-"""Counting and links against the conformance suite of twitter-text, where its files are at hand."""
+"""Counting and links against the conformance suite of twitter-text, if its files are available."""
 
 from __future__ import annotations
 

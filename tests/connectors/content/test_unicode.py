@@ -1,4 +1,4 @@
-"""The world's text as each platform counts it: emoji families, combining marks, right to left, mixed scripts."""
+"""Character counts per platform: emoji sequences, combining marks, right-to-left text, mixed scripts."""
 
 import asyncio
 import unicodedata

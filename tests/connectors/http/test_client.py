@@ -1,4 +1,4 @@
-"""The transport over real sockets: a server that refuses, drips, breaks off or floods."""
+"""The HTTP client over real sockets: a server that refuses, sends slowly, disconnects or floods."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""A compressed answer costs what its reader takes, whatever it would become; nothing is unpacked twice."""
+"""A compressed response uses only as much memory as its reader takes; nothing is decompressed twice."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Which HTTP client an account's requests go through."""
+"""Selection of the HTTP client for an account's requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video passes through in pieces: whatever its length, memory holds a few megabytes of it at most."""
+"""A video is streamed in chunks: memory use stays at a few megabytes whatever its size."""
 
 import tracemalloc
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A server that rewrites texts, and a lost answer: the post is found or left to a person, never sent again."""
+"""A server that rewrites texts, and a lost response: the post is found or left to a person, never resent."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A refused refresh: the owner's to mend where the token is dead, the operator's where the app is set up wrong."""
+"""A rejected refresh: the account owner's fault for a dead token, the operator's for a misconfigured app."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A simulated world with a clock that a test moves, and a client that speaks to it without a network."""
+"""Fixtures: a simulated world with a test clock, and a client that calls it without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock that a test moves, and the names of what the fixtures give."""
+"""A test clock, and the types of the fixtures."""
 
 from __future__ import annotations
 

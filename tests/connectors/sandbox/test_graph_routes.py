@@ -1,4 +1,4 @@
-"""Three platforms on one host: what they call the same is told apart by the token."""
+"""Three platforms on one host: shared paths are dispatched by the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox behind a real server: what a broken connection looks like on the wire."""
+"""The sandbox behind a real server: broken connections as seen on the wire."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ class TestTikTok(ConnectorContract):
     ) -> None:
         world.settings.tiktok_errors_in_200 = True
         with pytest.raises(ContentRejectedError, match="video_ids must hold 1 to 20 ids") as caught:
-            await connector._door.query([])  # type: ignore[attr-defined]  # TikTok's own
+            await connector._client.query([])  # type: ignore[attr-defined]  # TikTok's own
         assert caught.value.platform_code == "invalid_params"
         world.settings.tiktok_statistics_scope = False
         verified = await pool.open(account).verify()

@@ -1,4 +1,4 @@
-"""What each answer of a platform, and each silence, comes to: the decisions on which a second or a lost post hangs."""
+"""Outcome of each response, error and time-out of a platform: these decide about duplicate and lost posts."""
 
 from __future__ import annotations
 

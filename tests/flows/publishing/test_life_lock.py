@@ -1,4 +1,4 @@
-"""Whether a publisher has ended: certain for processes of this machine, unknown for all others."""
+"""Detection that a publisher has ended: certain for processes of this machine, unknown for all others."""
 
 from __future__ import annotations
 

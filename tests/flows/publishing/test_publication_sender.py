@@ -1,4 +1,4 @@
-"""The steps around a send: whose post a post is, what a refused token leads to, what another publisher took over."""
+"""Steps around a send: matching posts, rejected tokens, publications taken over by another publisher."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Media, Platform, PostContent
-from flows.publishing.publication_sender import TAKEN_MARGIN, Courier, _SendState
+from flows.publishing.publication_sender import TAKEN_MARGIN, PublicationSender, _SendState
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
 from tests.connectors.harness import SANDBOX, Clock, account_of
@@ -68,7 +68,7 @@ class Scene:
     store: Store
     pool: ConnectorPool
     writer: StoreWriter
-    sender: Courier
+    sender: PublicationSender
     clock: Clock
     accounts: dict[str, AccountRow]
 
@@ -185,7 +185,7 @@ async def scene(store: Store, clock: Clock, uploads: MovingUploads) -> AsyncIter
                 accounts[str(owner.platform)] = row
         world.requests.clear()
         async with StoreWriter(store, owner="me", lease=LEASE, clock=clock) as writer:
-            sender = Courier(store, pool, writer, settings=SETTINGS, clock=clock)
+            sender = PublicationSender(store, pool, writer, settings=SETTINGS, clock=clock)
             yield Scene(world, store, pool, writer, sender, clock, accounts)
 
 

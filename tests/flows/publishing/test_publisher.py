@@ -1,4 +1,4 @@
-"""The publisher against the simulated platforms: what each answer leads to, and what the platforms hold in the end."""
+"""The publisher against the simulated platforms: the effect of each response, and the final posts."""
 
 from __future__ import annotations
 

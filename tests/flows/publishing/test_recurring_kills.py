@@ -1,4 +1,4 @@
-"""A process that makes recurring posts is killed at random points, and run again: each occurrence exists once."""
+"""A process that creates recurring posts is killed at random points and rerun: each occurrence exists once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hourly flow: every rule reaches the horizon, and one that cannot stops no other."""
+"""The hourly flow: every rule is extended to the horizon, and a failing rule does not stop the others."""
 
 from __future__ import annotations
 

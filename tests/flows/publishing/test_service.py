@@ -1,4 +1,4 @@
-"""The publisher as a process of its own, and the Prefect flow that shows or replaces it."""
+"""The publisher as a separate process, and the Prefect flow that reports on it or replaces it."""
 
 from __future__ import annotations
 

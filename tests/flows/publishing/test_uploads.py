@@ -1,4 +1,4 @@
-"""From an upload to the platform: bytes where it takes them, an address where it fetches; and the cleaning up."""
+"""From an upload to the platform: as bytes or as a URL; and the cleanup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events on the wire: real receivers, the official library's verification, a killed process, hostile addresses."""
+"""Webhook delivery: real receivers, verification by the official library, a killed process, unsafe URLs."""
 
 from __future__ import annotations
 

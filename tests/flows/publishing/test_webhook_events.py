@@ -1,4 +1,4 @@
-"""The flows' own events: fresh numbers, tokens that nobody could renew; and forgetting what is old."""
+"""Events of the flows: new metrics, tokens that cannot be refreshed; and deletion of old events."""
 
 from __future__ import annotations
 

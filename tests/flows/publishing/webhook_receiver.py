@@ -1,4 +1,4 @@
-"""A customer's receiver: a real HTTP server that notes what it gets and answers as it is told to."""
+"""A webhook receiver: a real HTTP server that records requests and answers as configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API's process as `up` starts it: who a request comes from is not for the request to say."""
+"""The API process as `up` starts it: a request cannot spoof its client address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for a child: as long as it lives and gets on, however long that takes."""
+"""Waiting for a child process: as long as it lives and makes progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half a request is not waited for without end; a whole one has all the time it needs."""
+"""Incomplete requests time out; complete ones have no time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One launcher a home, ports of its own, and an environment that nothing of the user's Prefect enters."""
+"""One launcher per home, reserved ports, and an environment isolated from the user's Prefect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prefect's server lets nobody in without our sign-in, by a foreign name or from a foreign page; nothing runs steps."""
+"""Prefect's server requires our sign-in, rejects foreign hosts and origins, and never runs steps."""
 
 from __future__ import annotations
 

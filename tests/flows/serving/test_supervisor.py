@@ -1,4 +1,4 @@
-"""Real processes: restarted when they end, stopped in order, and never left behind."""
+"""Real processes: restarted when they exit, stopped in order, and never left behind."""
 
 from __future__ import annotations
 

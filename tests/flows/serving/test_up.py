@@ -1,4 +1,4 @@
-"""`socialflow up` and `socialflow demo` as whole programs: a resolver that is content is no proof that they run."""
+"""`socialflow up` and `socialflow demo` as whole programs: resolved dependencies do not prove that they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes, one rotating refresh token: it is spent once, and both end up with a token that works."""
+"""Two processes, one rotating refresh token: it is used once, and both get a working token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A publication's way out: states, claims with leases, the attempts ledger, outcomes, recovery.
+"""Publishing of a publication: states, claims with leases, the attempts ledger, outcomes, recovery.
 
 Imported by `flows.publishing`, and for reading by every interface.
 """

@@ -1,8 +1,8 @@
-"""Who may work on which publication: claims with leases.
+"""Claims with leases: which publisher may work on which publication.
 
 Any number of publishers run at once, on any number of machines; the lease arbitrates. A claim is one short
-transaction for a whole batch. Leases are far longer than the 15 s that a saturated SQLite was seen to make a
-writer wait.
+transaction for a whole batch. Leases are far longer than the 15 s that writers were seen to wait on a
+saturated SQLite.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Columns = TypeVarTuple("_Columns")
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPublication:
-    """What a publisher needs to send, or to find out about, one publication."""
+    """What a publisher needs to send or look up one publication."""
 
     id: str
     post_id: str
@@ -53,16 +53,16 @@ _OPEN_AND_DUE = (
     .where(Publication.status.in_(("scheduled", "unknown")), Publication.due_at <= bindparam("horizon"))
     .limit(1)
 )
-"""Asked every second by every publisher, and nearly always answered by nothing: building a statement costs most."""
+"""Built once: every publisher runs it every second, mostly without result, and building costs most."""
 
 
 def claim_due(
     session: Session, *, owner: str, now: datetime, horizon: datetime, limit: int, lease: timedelta
 ) -> list[ClaimedPublication]:
-    """Claim what is due until `horizon`, at most `limit`, in turns among the accounts.
+    """Claim publications due before `horizon`, at most `limit`, round-robin over the accounts.
 
-    Left alone: paused workspaces, accounts and platforms, and accounts that are not active. The lease runs
-    from each publication's own due time, so that a claim ahead of time does not expire before it.
+    Skipped: paused workspaces, accounts and platforms, and accounts that are not active. The lease starts at
+    each publication's due time, so that an early claim does not expire before it.
     """
     due = _due(horizon)
     ready = (
@@ -71,13 +71,13 @@ def claim_due(
         .subquery()
     )
     turn = func.row_number().over(partition_by=ready.c.account_id, order_by=(ready.c.due_at, ready.c.id))
-    # In turns: the account with 1,000 posts due must not make the account with one wait behind it.
+    # Round-robin: an account with 1,000 due posts must not delay an account with one.
     ordered = select(ready.c.id).order_by(turn, ready.c.due_at, ready.c.id).limit(limit)
     chosen = list(session.scalars(ordered))
     rows = take(
         session,
         chosen,
-        due,  # asked again under the lock: it may have been moved, or sent back for approval, meanwhile
+        due,  # checked again under the lock: it may have been rescheduled or sent back for approval meanwhile
         status="claimed",
         lease_owner=owner,
         lease_until=max(now, horizon) + lease,
@@ -92,7 +92,7 @@ def claim_due(
 def claim_unknown(
     session: Session, *, owner: str, now: datetime, limit: int, lease: timedelta
 ) -> list[ClaimedPublication]:
-    """Take publications whose outcome is unknown and whose next look is due, oldest first."""
+    """Claim publications with an unknown outcome whose next look-up is due, oldest first."""
     due = _unknown(now)
     readable = join_limits(select(Publication.id)).where(due, *may_call(now, for_reading=True))
     chosen = list(session.scalars(readable.order_by(Publication.due_at, Publication.id).limit(limit)))
@@ -101,7 +101,7 @@ def claim_unknown(
 
 
 def has_work(session: Session, *, now: datetime, horizon: datetime) -> bool:
-    """Tell whether `claim_due` or `claim_unknown` would find anything: a look that takes no lock."""
+    """Return whether `claim_due` or `claim_unknown` would find anything, without taking a lock."""
     if session.scalar(_OPEN_AND_DUE, {"horizon": horizon}) is None:
         return False
     sendable = join_limits(select(Publication.id)).where(_due(horizon), *may_call(now)).limit(1)
@@ -112,7 +112,7 @@ def has_work(session: Session, *, now: datetime, horizon: datetime) -> bool:
 
 
 def renew_leases(session: Session, ids: Collection[str], *, owner: str, until: datetime) -> set[str]:
-    """Extend the leases that `owner` still holds; return the ids that it does."""
+    """Extend the leases that `owner` still holds; return their ids."""
     statement = (
         update(Publication)
         .where(Publication.id.in_(ids), Publication.lease_owner == owner)
@@ -131,7 +131,7 @@ def release_claims(
     ids: Collection[str] | None = None,
     reason: str | None = None,
 ) -> None:
-    """Give back what `owner` claimed (of `ids`; None = everything) and has not begun to send."""
+    """Release what `owner` claimed (of `ids`; None = everything) and has not started to send."""
     mine = and_(Publication.status == "claimed", Publication.lease_owner == owner)
     chosen = list(session.scalars(select(Publication.id).where(mine))) if ids is None else list(ids)
     rows = take(session, chosen, mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason)
@@ -141,7 +141,7 @@ def release_claims(
 
 
 def pause_account_until(session: Session, account_id: str, until: datetime, reason: str) -> None:
-    """Send nothing for this account until then; a longer pause stays. Holds back no other account."""
+    """Pause sending for this account until then; a longer pause is kept. Other accounts are not affected."""
     longer = or_(AccountRow.rate_limited_until.is_(None), AccountRow.rate_limited_until < until)
     session.execute(
         update(AccountRow)
@@ -151,7 +151,7 @@ def pause_account_until(session: Session, account_id: str, until: datetime, reas
 
 
 def pause_platform_until(session: Session, platform: str, until: datetime, reason: str) -> None:
-    """Send nothing on this platform until then: its limit is one of the app, not of an account."""
+    """Pause sending on this platform until then, for a limit of the app rather than of an account."""
     limit = session.get(PlatformLimit, platform, with_for_update=True)
     if limit is None:
         session.add(PlatformLimit(platform=platform, paused_until=until, reason=reason))
@@ -160,7 +160,7 @@ def pause_platform_until(session: Session, platform: str, until: datetime, reaso
 
 
 def join_limits(query: Select[*_Columns]) -> Select[*_Columns]:
-    """Join a query on publications with all that may hold their sending back."""
+    """Join a query on publications with everything that may pause their sending."""
     return (
         query.join(AccountRow, AccountRow.id == Publication.account_id)
         .join(Workspace, Workspace.id == Publication.workspace_id)
@@ -169,13 +169,13 @@ def join_limits(query: Select[*_Columns]) -> Select[*_Columns]:
 
 
 def may_call(now: datetime, *, for_reading: bool = False) -> list[ColumnElement[bool]]:
-    """Conditions under which the platform may be called for a publication at all."""
+    """Conditions under which the platform may be called for a publication."""
     conditions: list[ColumnElement[bool]] = [
         AccountRow.status == "active",
         or_(AccountRow.rate_limited_until.is_(None), AccountRow.rate_limited_until <= now),
         or_(PlatformLimit.paused_until.is_(None), PlatformLimit.paused_until <= now),
     ]
-    if not for_reading:  # a person's pause stops sending; finding out what happened goes on
+    if not for_reading:  # a manual pause stops sending; look-ups of outcomes continue
         conditions += [AccountRow.paused_at.is_(None), Workspace.publishing_paused_at.is_(None)]
     return conditions
 
@@ -186,7 +186,7 @@ def take(
     condition: ColumnElement[bool],
     **values: Any,  # noqa: ANN401 (column values)
 ) -> list[Publication]:
-    """Change those of `ids` that still satisfy `condition` and that no other transaction holds."""
+    """Update those of `ids` that still satisfy `condition` and are not locked by another transaction."""
     if not ids:
         return []
     row = aliased(Publication)
@@ -209,7 +209,7 @@ def _unknown(now: datetime) -> ColumnElement[bool]:
     free = or_(
         Publication.lease_until.is_(None),
         Publication.lease_until <= now,
-        Publication.lease_owner.in_(select_silent(now)),  # asking twice harms nobody
+        Publication.lease_owner.in_(select_silent(now)),  # looking up twice is harmless
     )
     return and_(Publication.status == "unknown", Publication.due_at <= now, free)
 

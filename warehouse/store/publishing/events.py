@@ -1,4 +1,4 @@
-"""Webhook events of publications: what became of each, written in the transaction of the change."""
+"""Webhook events of publications, written in the transaction of the change they report."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _OUTCOMES = {
 
 
 def announce_outcomes(session: Session, events: Sequence[LedgerEvent], now: datetime) -> None:
-    """Tell what became of publications, by their ledger's events; those of no interest are passed over.
+    """Write webhook events for the given ledger events; event types without a webhook are skipped.
 
-    To be called once the posts' statuses are refreshed: one event for each publication, for two accounts of one post
-    may fare differently.
+    Call it after the posts' statuses are refreshed. One event per publication, because two accounts of one
+    post may have different outcomes.
     """
     types = {event.publication_id: kind for event in events if (kind := _type_of(event)) is not None}
     if types:
@@ -37,7 +37,7 @@ def announce_outcomes(session: Session, events: Sequence[LedgerEvent], now: date
 
 
 def _announce(session: Session, types: Mapping[str, str], now: datetime) -> None:
-    """Write one event for each publication id of `types`."""
+    """Write one event for each publication id in `types`."""
     workspaces = select(Publication.workspace_id).where(Publication.id.in_(types))
     listened = list_listened(session, workspaces)
     if not listened:
@@ -58,7 +58,7 @@ def _announce(session: Session, types: Mapping[str, str], now: datetime) -> None
 
 
 def announce_deleted(session: Session, publication_ids: Sequence[str], now: datetime) -> None:
-    """Tell of publications that their platform was found to no longer have."""
+    """Write events for publications that no longer exist on their platform."""
     if publication_ids:
         _announce(session, dict.fromkeys(publication_ids, "post.deleted"), now)
 

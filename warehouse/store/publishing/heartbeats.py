@@ -1,8 +1,9 @@
-"""Which publishers are awake: each keeps a row with a heartbeat, by the store's clock.
+"""Running publishers: each keeps a row with a heartbeat, by the store's clock.
 
-What a publisher has claimed is free again as soon as its heartbeat stops (`warehouse.store.publishing.recovery`).
-What it was *sending* is not, for a publisher that is merely cut off from the store may still be sending: there only
-its certain end counts (`ended_at`), or the end of its lease.
+What a publisher has claimed is released as soon as its heartbeat stops
+(`warehouse.store.publishing.recovery`). What it was *sending* is not, because a publisher that is only cut
+off from the store may still be sending: then only its confirmed end (`ended_at`) or the end of its lease
+counts.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 BEAT = timedelta(seconds=2)
-"""How often a publisher says that it is awake."""
+"""Interval of a publisher's heartbeat."""
 STALE_AFTER = timedelta(seconds=8)
-"""After this long without a heartbeat a publisher's claims are free for others."""
+"""After this long without a heartbeat a publisher's claims are released."""
 KEPT = timedelta(days=1)
-"""How long the row of a publisher that has ended is kept, with its report."""
+"""How long the row of an ended publisher is kept, with its report."""
 
 
 class PublisherRow(Base):
-    """A publisher at work, or one that has ended lately. One about this installation, so without a workspace."""
+    """A publisher that is running or ended recently. Belongs to the installation, not to a workspace."""
 
     __tablename__ = "publishers"
 
@@ -41,27 +42,27 @@ class PublisherRow(Base):
     began_at: Mapped[datetime]
     beat_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    """Set once its process surely sends nothing any more: by itself, or by who saw that it is dead."""
+    """Set once its process certainly sends nothing more: by itself, or by another that saw it dead."""
     clock_skew: Mapped[float] = mapped_column(Float, default=0.0)
     """Seconds by which its machine's clock is ahead of the store's."""
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What it has done so far."""
+    """Its report so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishersState:
-    """How many publishers are awake, and how far their clocks are off."""
+    """The number of running publishers, and the deviation of their clocks."""
 
     awake: int
     """With a fresh heartbeat and a clock that agrees with the store's."""
     clock_skew_seconds: float
-    """The largest difference between a live publisher's own clock and the store's."""
+    """The largest difference between a running publisher's own clock and the store's."""
 
 
 def begin_beating(
     session: Session, owner: str, now: datetime, *, clock_skew: timedelta = timedelta(0)
 ) -> None:
-    """Note that this publisher is awake; rows that ended long ago are removed."""
+    """Record that this publisher runs; remove rows that ended long ago."""
     session.execute(delete(PublisherRow).where(PublisherRow.beat_at < now - KEPT))
     skew = clock_skew.total_seconds()
     session.add(PublisherRow(owner=owner, began_at=now, beat_at=now, clock_skew=skew))
@@ -71,7 +72,7 @@ def begin_beating(
 def beat(
     session: Session, owner: str, now: datetime, *, clock_skew: timedelta, report: dict[str, Any]
 ) -> bool:
-    """Note that it still is; False = its row says that it has ended, so that others took over its work."""
+    """Record the heartbeat; False = the row is marked ended, so others have taken over its work."""
     statement = (
         update(PublisherRow)
         .where(PublisherRow.owner == owner, PublisherRow.ended_at.is_(None))
@@ -83,25 +84,25 @@ def beat(
 
 
 def mark_ended(session: Session, owners: Collection[str], now: datetime) -> None:
-    """Note that these publishers send nothing any more: others may take over all their work."""
+    """Record that these publishers send nothing more: others may take over all their work."""
     statement = update(PublisherRow).where(PublisherRow.owner.in_(owners), PublisherRow.ended_at.is_(None))
     session.execute(statement.values(ended_at=now).execution_options(synchronize_session=False))
 
 
 def list_running(session: Session, *, except_owner: str | None = None) -> list[str]:
-    """Return the lease names of the publishers whose end nobody has noted."""
+    """Return the lease names of the publishers without a recorded end."""
     query = select(PublisherRow.owner).where(PublisherRow.ended_at.is_(None))
     return [owner for owner in session.scalars(query) if owner != except_owner]
 
 
 def list_publishers(session: Session, *, since: datetime) -> Sequence[PublisherRow]:
-    """Return the publishers that were awake at some moment after `since`, the oldest first."""
+    """Return the publishers that were running at any time after `since`, oldest first."""
     query = select(PublisherRow).where(PublisherRow.beat_at >= since)
     return session.scalars(query.order_by(PublisherRow.began_at, PublisherRow.owner)).all()
 
 
 def get_publishers_state(session: Session, now: datetime) -> PublishersState:
-    """Return how many are awake at `now` (by the store's clock)."""
+    """Return how many are running at `now` (by the store's clock)."""
     query = select(PublisherRow.clock_skew).where(
         PublisherRow.ended_at.is_(None), PublisherRow.beat_at > now - STALE_AFTER
     )
@@ -117,5 +118,5 @@ def select_silent(now: datetime) -> Select[str]:
 
 
 def select_ended() -> Select[str]:
-    """Select the publishers that surely send nothing any more."""
+    """Select the publishers that certainly send nothing more."""
     return select(PublisherRow.owner).where(PublisherRow.ended_at.is_not(None))

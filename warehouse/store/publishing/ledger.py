@@ -1,7 +1,7 @@
-"""The attempts ledger: every event in a publication's life, append-only, chained row to row.
+"""The attempts ledger: an append-only, hash-chained log of every event of a publication.
 
-A row's hash covers its own content and the previous row's hash; the publication keeps the count and the last
-hash. So a changed, removed or cut-off row shows (`verify_ledger`), and nobody has to guess what happened.
+A row's hash covers its content and the previous row's hash; the publication keeps the count and the last
+hash. `verify_ledger` therefore detects changed, removed and truncated rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _INSERT = insert(PublicationAttempt.__table__)  # type: ignore[arg-type]  # a ma
 
 @dataclass(frozen=True, slots=True)
 class LedgerEvent:
-    """One thing that happened to one publication. `detail` holds codes and words, never a secret."""
+    """One event of one publication. `detail` holds codes and messages, never a secret."""
 
     publication_id: str
     event: str
@@ -82,7 +82,8 @@ def append_events(
         row["hash"] = _row_hash(row)
         rows.append(row)
     session.connection().execute(_INSERT, rows)
-    # Through the connection, not the session: a bulk update that leaves loaded objects and `updated_at` alone.
+    # Through the connection, not the session: a bulk update that does not touch loaded objects and
+    # `updated_at`.
     table = Publication.__table__
     session.connection().execute(
         update(Publication)
@@ -98,9 +99,9 @@ def open_ledger(
     now: datetime,
     **detail: Any,  # noqa: ANN401 (becomes JSON)
 ) -> dict[str, Any]:
-    """Return the first row of the ledger of a publication that is about to be inserted, and note it there.
+    """Return the first ledger row of a publication that is about to be inserted, and record its hash there.
 
-    `insert_opened` has to follow in the same transaction, after the publication.
+    `insert_opened` must follow in the same transaction, after the publication.
     """
     row = {
         "publication_id": publication["id"],
@@ -132,7 +133,7 @@ def list_events(session: Session, publication_id: str) -> list[PublicationAttemp
 
 
 def verify_ledger(session: Session, publication_id: str) -> list[str]:
-    """Return what is wrong with the publication's ledger, in words; empty = whole."""
+    """Return the errors found in the publication's ledger; empty = intact."""
     publication = session.get_one(Publication, publication_id)
     problems = []
     previous = ""

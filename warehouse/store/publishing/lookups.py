@@ -1,4 +1,4 @@
-"""What a look-up must know of an account's other publications: which posts on the platform are theirs."""
+"""Other publications of an account that a look-up must exclude from its search."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _MAYBE_OUT = ("sending", "unknown", "needs_review")
 
 @dataclass(frozen=True, slots=True)
 class OtherPublications:
-    """The other publications of one account, as a look-up has to tell their posts from its own."""
+    """The other publications of one account, to exclude their posts from a look-up."""
 
     taken: frozenset[str]
-    """Ids on the platform that are known to be theirs."""
+    """Known ids on the platform that belong to them."""
     open: tuple[PostContent, ...]
-    """What those say that may be out without a known id: they are being sent, or their outcome is unknown."""
+    """Contents of those that may be published without a known id: being sent, or outcome unknown."""
     settling: bool
-    """Whether some of these still find out by themselves which post is theirs."""
+    """Whether some of these are still looking up which post is theirs."""
 
 
 def read_other_publications(
     session: Session, account_id: str, *, since: datetime, except_id: str
 ) -> OtherPublications:
-    """Return the account's other publications that may have a post on the platform since that moment."""
+    """Return the account's other publications that may have a post on the platform since that time."""
     query = select(
         Publication.status,
         Publication.attempts,
@@ -65,5 +65,5 @@ def read_other_publications(
 
 
 def _list_parts(state: Mapping[str, Any] | None) -> set[str]:
-    """Return the ids of the parts of a thread that are out already, by the state its connector saved."""
+    """Return the ids of the thread parts that are already published, from the connector's saved state."""
     return {str(part["id"]) for part in (state or {}).get("sent_parts", ())}

@@ -1,8 +1,8 @@
-"""What became of a publication: the publisher's transitions from claimed onward, in batches.
+"""Record outcomes: the publisher's state transitions from claimed onward, in batches.
 
-`begin_sending` is committed BEFORE any request leaves, the outcome right after the answer; each is its own
-transaction (of a batch of publications, never of two steps of one). Outcomes of a publication whose lease was
-lost are dropped, but for a receipt: that something is out is a fact whoever learns it.
+`begin_sending` is committed before any request is sent, the outcome right after the response. Each is its own
+transaction (of a batch of publications, never of two steps of one). An outcome is dropped if the lease was
+lost, except for a receipt: a published post is a fact whoever reports it.
 """
 
 from __future__ import annotations
@@ -50,16 +50,17 @@ _STATUS: Mapping[str, str] = {
     "needs_review": "needs_review",
 }
 PERMISSION_MISSING = "permission_missing"
-"""The code of a failure that the account's owner has to know of: every further post would fail of it."""
+"""Code of a failure that the account's owner must fix: every further post would fail for it."""
 _OPEN = frozenset({"scheduled", "claimed", "sending", "unknown", "needs_review"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt, or one look at the platform, came to.
+    """The result of one attempt or one look-up.
 
     `receipt` with published and found; `next_at` (UTC) with retry, not_found, unknown and still_unknown: when
-    to send, or to look, again. `code` and `message` say why, in the platform's own words where it has any.
+    to send or look up again. `code` and `message` give the reason, in the platform's own words if it gave
+    any.
     """
 
     publication_id: str
@@ -74,7 +75,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Leave to send: which attempt this is, and when the first one was."""
+    """Permission to send: the number of this attempt, and the time of the first one."""
 
     attempt: int
     first_attempt_at: datetime
@@ -83,9 +84,9 @@ class Granted:
 def begin_sending(
     session: Session, ids: Collection[str], *, owner: str, now: datetime, lease_until: datetime
 ) -> dict[str, Granted]:
-    """Mark claimed publications as being sent; only those in the answer may be sent.
+    """Mark claimed publications as sending; only the returned ones may be sent.
 
-    Left out: what `owner` no longer holds, and (released again) what may not be sent at the moment.
+    Omitted: publications that `owner` no longer holds, and (released again) those that may not be sent now.
     """
     mine = (
         Publication.id.in_(ids),
@@ -99,7 +100,7 @@ def begin_sending(
     granted = {row.id: Granted(row.attempts + 1, row.first_attempt_at or now) for row in rows}
     held_back = set(ids) - set(granted)
     if held_back:
-        # Claimed ahead of time, and meanwhile its account, platform or workspace was paused.
+        # It was claimed ahead of time, and its account, platform or workspace was paused meanwhile.
         release_claims(session, owner=owner, now=now, ids=held_back, reason="waits until sending is allowed")
     if granted:
         table = Publication.__table__
@@ -126,7 +127,7 @@ def begin_sending(
 def save_send_states(
     session: Session, states: Mapping[str, Mapping[str, Any]], *, owner: str, now: datetime
 ) -> set[str]:
-    """Keep what a connector needs to recognise its own request; return the ids that `owner` still holds."""
+    """Save what a connector needs to recognise its own request; return the ids that `owner` still holds."""
     held = set()
     for publication_id, state in states.items():
         statement = (
@@ -143,10 +144,10 @@ def save_send_states(
 def record_outcomes(
     session: Session, outcomes: Sequence[Outcome], *, owner: str, now: datetime
 ) -> dict[str, str]:
-    """Record what became of publications; return the resulting status of each.
+    """Record the outcomes of publications; return the resulting status of each.
 
-    A second receipt for a publication that is already out under another id is kept in the ledger as
-    `duplicate`: it should never happen, and must never hide.
+    A second receipt with another id for a published publication is recorded in the ledger as `duplicate`: it
+    should never happen, and must never be hidden.
     """
     query = select(Publication).where(Publication.id.in_([outcome.publication_id for outcome in outcomes]))
     rows = {
@@ -174,13 +175,13 @@ def record_outcomes(
 
 
 def _mark_limited(session: Session, account_id: str, reason: str, now: datetime) -> None:
-    """Note that the account's token works and lacks a permission; it stays in use for all that it may do."""
+    """Record that the account's token works but lacks a permission; it stays in use for everything else."""
     statement = update(AccountRow).where(AccountRow.id == account_id, AccountRow.status == "active")
     session.execute(statement.values(status_reason=reason, status_changed_at=now))
 
 
 def _clear_limits(session: Session, account_ids: Collection[str], now: datetime) -> None:
-    """Note that the platform accepts again what it had refused to these accounts for a missing permission."""
+    """Record that the platform accepts again what it had rejected for a missing permission."""
     limited = and_(AccountRow.status == "active", AccountRow.status_reason.is_not(None))
     statement = update(AccountRow).where(AccountRow.id.in_(account_ids), limited)
     if account_ids:
@@ -217,7 +218,7 @@ def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> 
     else:
         row.due_at = None
     if outcome.kind == "still_unknown":
-        return None  # looked, and no answer yet: the ledger would fill with the same line
+        return None  # looked up without a result: do not repeat the same line in the ledger
     return LedgerEvent(row.id, outcome.kind, _detail(outcome))
 
 

@@ -1,13 +1,13 @@
-"""The state machine of a publication, up to the moment it is sent: schedule, edit, cancel, derive.
+"""The state machine of a publication before it is sent: schedule, edit, cancel, derive the post's status.
 
     draft -> scheduled -> claimed -> sending -> published
-                  ^          |          |-> failed       the platform said no
-                  |          |          |-> scheduled    surely not sent: try again
-                  |          |          '-> unknown      may be out -> published | scheduled | needs_review
+                  ^          |          |-> failed       the platform rejected it
+                  |          |          |-> scheduled    certainly not sent: retry
+                  |          |          '-> unknown      may be published -> published | scheduled | needs_review
                   '---- lease expired, nothing sent yet
     scheduled -> canceled
 
-`claims`, `outcomes` and `housekeeping` beside it hold the publisher's transitions, this module those of people.
+This module has the transitions made by users; `claims`, `outcomes` and `recovery` have the publisher's.
 Every transition appends to the ledger and refreshes the post's derived status in the same transaction.
 """
 
@@ -39,12 +39,12 @@ IN_FLIGHT = frozenset({"claimed", "sending", "unknown"})
 
 
 def payload_hash(content: PostContent) -> str:
-    """Return the fingerprint of exactly what is sent: sha256 of its canonical JSON."""
+    """Return the sha256 of the content's canonical JSON, which is exactly what is sent."""
     return hash_payload(content.model_dump(mode="json"))
 
 
 def hash_payload(payload: Mapping[str, Any]) -> str:
-    """Return the fingerprint of a content that is JSON already."""
+    """Return the fingerprint of a content that is already JSON."""
     canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -54,7 +54,7 @@ def get_publication(session: Session, workspace_id: str, publication_id: str) ->
     query = select(Publication).where(
         Publication.id == publication_id, Publication.workspace_id == workspace_id
     )
-    # The lock (nothing on SQLite, where writers are alone anyway) keeps a publisher's claim out meanwhile.
+    # The lock (a no-op on SQLite, which has one writer) keeps a publisher from claiming it meanwhile.
     publication = session.scalar(query.with_for_update().execution_options(populate_existing=True))
     if publication is None:
         raise NotFoundError(f"there is no publication {publication_id} in this workspace")
@@ -69,7 +69,7 @@ def reschedule_publication(
     *,
     event: str = "scheduled",
 ) -> None:
-    """Set when the publication goes out; a draft becomes scheduled. Raises ConflictError once claimed."""
+    """Set the publishing time; a draft becomes scheduled. Raises ConflictError once claimed."""
     require_editable(publication)
     _require_not_ambiguous(publication)
     publication.status = "scheduled"
@@ -81,7 +81,7 @@ def reschedule_publication(
 
 
 def change_content(session: Session, publication: Publication, content: PostContent, now: datetime) -> None:
-    """Replace what will be sent. Raises ConflictError once claimed, and for a thread that is partly out."""
+    """Replace the content. Raises ConflictError once claimed, and for a partly published thread."""
     require_editable(publication)
     _require_not_ambiguous(publication)
     if publication.send_state.get("sent_parts"):
@@ -91,7 +91,7 @@ def change_content(session: Session, publication: Publication, content: PostCont
     publication.content = content.model_dump(mode="json")
     publication.content_kind = content.kind
     publication.payload_hash = payload_hash(content)
-    # What the connector saved belongs to the old content (a container, a full record).
+    # The connector's saved state belongs to the old content (a container, a full record).
     publication.send_state = {}
     publication.first_attempt_at = None
     publication.updated_at = now
@@ -99,7 +99,7 @@ def change_content(session: Session, publication: Publication, content: PostCont
 
 
 def cancel_publication(session: Session, publication: Publication, now: datetime) -> None:
-    """Cancel what has not been sent. Raises ConflictError once claimed or published."""
+    """Cancel an unsent publication. Raises ConflictError once claimed or published."""
     if publication.status == "canceled":
         return
     require_editable(publication)
@@ -131,11 +131,10 @@ def resolve_review(
     *,
     external_id: str | None = None,
 ) -> None:
-    """Carry out a person's decision on a `needs_review` publication.
+    """Apply a person's decision on a `needs_review` publication.
 
-    `published`: it is out (external_id lets its metrics be read); `send`: send it now; `discard`: it
-    stays unsent.
-    Raises ConflictError where nothing waits for a decision, InvalidInputError for another decision.
+    `published`: it was published (with external_id its metrics can be read); `send`: send it now; `discard`:
+    do not send it. Raises ConflictError if no decision is pending, InvalidInputError for another decision.
     """
     if publication.status != "needs_review":
         raise ConflictError(
@@ -189,7 +188,7 @@ def _require_free(session: Session, publication: Publication, external_id: str |
 
 
 def require_editable(publication: Publication) -> None:
-    """Raise ConflictError unless the publication can still be changed, with the reason in words."""
+    """Raise ConflictError, with the reason, unless the publication can still be changed."""
     if publication.status in EDITABLE:
         return
     if publication.status in IN_FLIGHT:
@@ -213,7 +212,7 @@ def _require_not_ambiguous(publication: Publication) -> None:
 
 
 def derive_post_status(counts: Mapping[str, int]) -> str:
-    """Return a post's status from how many of its publications are in each status."""
+    """Return a post's status from the number of its publications in each status."""
     alive = {status for status, count in counts.items() if count and status != "canceled"}
     if not alive:
         return "canceled"
@@ -227,7 +226,7 @@ def derive_post_status(counts: Mapping[str, int]) -> str:
 
 
 def refresh_post_status(session: Session, post_ids: Collection[str], now: datetime) -> None:
-    """Bring `posts.status` in line with the publications, in the caller's transaction."""
+    """Update `posts.status` from the publications, in the caller's transaction."""
     session.flush()
     query = select(Publication.post_id, Publication.status, func.count()).where(
         Publication.post_id.in_(set(post_ids))

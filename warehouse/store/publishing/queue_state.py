@@ -1,4 +1,4 @@
-"""How the queue is doing, over all workspaces: counts for monitoring, no content."""
+"""State of the publishing queue over all workspaces: counts for monitoring, no content."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class QueueState:
 
     by_status: dict[str, int]
     late: int
-    """Publications whose own time is more than LATE_AFTER ago, whatever holds them up but a person's pause."""
+    """Publications more than LATE_AFTER past their time, for any reason but a manual pause."""
     oldest_late_seconds: float
     revoked: int
-    """Accounts whose token the platform refuses."""
+    """Accounts whose token the platform rejects."""
     stale_unknown: int
-    """Publications of which nobody has found out for STALE_UNKNOWN_AFTER whether they are out."""
+    """Publications whose outcome has been unknown for STALE_UNKNOWN_AFTER."""
 
 
 def get_queue_state(session: Session, now: datetime) -> QueueState:
@@ -46,7 +46,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         .where(
             Publication.status.in_(("scheduled", "claimed", "sending")),
             Publication.scheduled_at < now - LATE_AFTER,
-            Publication.due_at.is_not(None),  # else it waits for approval, which is a person's pause too
+            Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
             AccountRow.paused_at.is_(None),
             Workspace.publishing_paused_at.is_(None),
         )
@@ -65,7 +65,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
 
 
 def get_oldest_unread(session: Session, now: datetime) -> tuple[int, datetime | None]:
-    """Return how many snapshots of connected accounts have been due for longer than UNREAD_AFTER, and since when."""
+    """Return how many snapshots of connected accounts are due for over UNREAD_AFTER, and since when."""
     count, oldest = session.execute(
         select(func.count(), func.min(Publication.next_snapshot_at))
         .select_from(Publication)

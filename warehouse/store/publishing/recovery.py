@@ -1,7 +1,7 @@
-"""What is done about publications that no publisher can go on with: dead owners, lost time, unusable accounts.
+"""Recover publications that no publisher can continue: dead owners, missed times, unusable accounts.
 
-Each function is one short transaction that any publisher may run at any time; a row that another transaction holds
-is left for the next turn.
+Each function is one short transaction that any publisher may run at any time. A row locked by another
+transaction is left for the next run.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 BATCH = 500
-"""Rows that one housekeeping transaction may change, so that no writer waits long for it."""
+"""Maximum rows per housekeeping transaction, so that no writer waits long for it."""
 
 
 def needs_recovery(session: Session, *, now: datetime, max_lateness: timedelta) -> bool:
-    """Tell whether the functions below would find anything: a look that takes no lock."""
+    """Return whether the functions below would find anything, without taking a lock."""
     inactive = select(AccountRow.id).where(AccountRow.status != "active")
     conditions = (
         _abandoned_claim(now),
@@ -42,11 +42,11 @@ def needs_recovery(session: Session, *, now: datetime, max_lateness: timedelta) 
 
 
 def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
-    """Take over from publishers that died.
+    """Take over from dead publishers.
 
-    A claim that was never sent goes back to scheduled as soon as its owner's heartbeat has stopped; one that was
-    being sent may be out: unknown, once its owner has surely ended or its lease has run out.
-    Returns how many of each: {"released": n, "unknown": n}.
+    A claim that was never sent returns to scheduled as soon as its owner's heartbeat has stopped. One that
+    was being sent may be published: it becomes unknown once its owner has certainly ended or its lease has
+    expired. Returns the counts: {"released": n, "unknown": n}.
     """
     claimed = _abandoned_claim(now)
     released = take(
@@ -83,7 +83,7 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
 
 
 def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) -> int:
-    """Move what is later than `max_lateness` to needs_review: nobody wants Friday's post on Monday."""
+    """Move publications later than `max_lateness` to needs_review: nobody wants Friday's post on Monday."""
     overdue = _overdue(now, max_lateness)
     message = (
         f"not sent within {_words(max_lateness)} of its time (SOCIALFLOW_MAX_LATENESS): "
@@ -97,7 +97,7 @@ def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) 
     ).all()
     rows = []
     for publication_id, why in found:
-        # What held it up is the first thing its author will ask.
+        # The reason for the delay is the first thing its author will ask for.
         reason = f"{message}. Before that: {why}" if why else message
         rows += take(
             session,
@@ -116,7 +116,7 @@ def review_overdue(session: Session, *, now: datetime, max_lateness: timedelta) 
 
 
 def fail_unusable(session: Session, *, now: datetime) -> int:
-    """Fail what is due on an account that cannot publish (revoked, disconnected), with the reason."""
+    """Fail publications due on an account that cannot publish (revoked, disconnected), with the reason."""
     due = _due(now)
     query = (
         select(Publication.id, AccountRow.status, AccountRow.handle, AccountRow.status_reason)
@@ -146,7 +146,7 @@ def fail_unusable(session: Session, *, now: datetime) -> int:
 
 
 def review_unaskable(session: Session, *, now: datetime) -> int:
-    """Move to needs_review what may be out on an account whose platform can no longer be asked."""
+    """Move to needs_review what may be published on an account whose platform can no longer be asked."""
     unusable = select(AccountRow.id).where(AccountRow.status != "active")
     stuck = and_(Publication.status == "unknown", Publication.account_id.in_(unusable))
     message = (
@@ -182,7 +182,7 @@ def _overdue(now: datetime, max_lateness: timedelta) -> ColumnElement[bool]:
     return and_(
         Publication.status == "scheduled",
         Publication.scheduled_at < now - max_lateness,
-        Publication.due_at.is_not(None),  # what waits for approval is judged when it is approved
+        Publication.due_at.is_not(None),  # a post that waits for approval is checked when it is approved
     )
 
 
