@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from connectors.content.capabilities import Capabilities
 from connectors.types import (
+    SENT_ELSEWHERE,
     Account,
     AccountMetrics,
     Credentials,
@@ -43,6 +44,11 @@ class PublishRequest:
     """The content as it is stored, where `content` names addresses in place of uploads: these may change."""
     others: tuple[PostContent, ...] = ()
     """Other publications of this account that may be out without a known id: what reads like one of them is theirs."""
+
+    @property
+    def sent_elsewhere(self) -> bool:
+        """Whether another installation may have sent it, so that what `state` does not hold proves nothing."""
+        return bool(self.state.get(SENT_ELSEWHERE))
 
 
 class Connector(Protocol):

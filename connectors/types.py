@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 JsonObject = Mapping[str, Any]
+SENT_ELSEWHERE = "sent_elsewhere"
+"""Key in the state of a publication that another installation may have sent: this one is a copy, or a restored backup."""
 
 
 def _parse_duration(value: object) -> object:

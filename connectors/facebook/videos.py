@@ -83,8 +83,9 @@ async def find_video(api: PlatformApi, page_id: str, part: Part, progress: Progr
         try:
             return _settled(await read_video(api, str(video_id), page_id))
         except VideoFailedError:
-            await progress.save(video_id=None)
-            return None
+            if not progress.request.sent_elsewhere:
+                await progress.save(video_id=None)
+                return None
     candidates, waiting = [], set()
     edge, since = f"{page_id}/videos", window_start(progress.request)
     async for video in list_since(api, edge, VIDEO_FIELDS, since, type="UPLOADED"):

@@ -132,10 +132,11 @@ class InstagramConnector:
             comments = await list_comments(self._api, self.account.handle, media.id)
             return choose(LABEL, part, progress, comments)
         container = progress.extra.get("container_id")
-        if container is None:
+        if container is None and not progress.request.sent_elsewhere:
             return None  # the container is saved before it is published: none, so nothing was
-        status = await self._containers.read_status(container)
-        return settle(status, LABEL, part, progress, await self._list_candidates(progress.request))
+        candidates = await self._list_candidates(progress.request)
+        status = None if container is None else await self._containers.read_status(container)
+        return settle(status, LABEL, part, progress, candidates)
 
     async def _list_candidates(self, request: PublishRequest) -> list[Candidate]:
         return await list_candidates(self._api, await self._user_id(), request)

@@ -81,14 +81,15 @@ class Containers:
 
 
 def settle(
-    status: str, label: str, part: Part, progress: Progress, candidates: Sequence[Candidate]
+    status: str | None, label: str, part: Part, progress: Progress, candidates: Sequence[Candidate]
 ) -> SentPart | None:
     """Return the post that a container has become, by its status and the account's posts since the first attempt.
 
     A container that says it is not published yet is a proof that nothing is out: publishing it again is refused if
-    that was wrong. One that is expired or unknown proves nothing.
+    that was wrong. One that is expired or unknown (None) proves nothing, nor does one that another installation may
+    have replaced: there the account's posts decide.
     """
-    if status == "EXPIRED":
+    if status in {None, "EXPIRED"} or (progress.request.sent_elsewhere and status != "PUBLISHED"):
         return choose(label, part, progress, candidates)
     found = find_match(part, progress, candidates)
     if found is None and status == "PUBLISHED":

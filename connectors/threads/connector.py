@@ -164,10 +164,11 @@ class ThreadsConnector:
         if progress.parent_of(part) is not None or not progress.request.content.media:
             return choose(LABEL, part, progress, await list_candidates(self._api, part, progress))
         container = progress.extra.get("container_id")
-        if container is None:
+        if container is None and not progress.request.sent_elsewhere:
             return None  # the container is saved before it is published: none, so nothing was
-        status = await self._containers.read_status(str(container))
-        return settle(status, LABEL, part, progress, await list_candidates(self._api, part, progress))
+        candidates = await list_candidates(self._api, part, progress)
+        status = None if container is None else await self._containers.read_status(str(container))
+        return settle(status, LABEL, part, progress, candidates)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""

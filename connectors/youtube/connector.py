@@ -127,10 +127,11 @@ class YouTubeConnector:
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
-        if progress.extra.get("session") is None:
+        elsewhere = progress.request.sent_elsewhere
+        if progress.extra.get("session") is None and not elsewhere:
             return None  # the session is saved before any byte leaves: none, so nothing was uploaded
         asked = await self._ask(progress)
-        if asked is None:
+        if asked is None or (elsewhere and not isinstance(asked, SentPart)):
             return choose(LABEL, part, progress, await self._list_uploads(window_start(progress.request)))
         return asked if isinstance(asked, SentPart) else None
 

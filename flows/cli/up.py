@@ -40,7 +40,8 @@ def up(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     with hold_home(home), Ports() as ports:
         take_ports(ports, settings)
-        prepare(child_environment(home, settings))
+        if warning := prepare(child_environment(home, settings)):
+            say(f"Warning: {warning}")
         supervisor = build_supervisor(home, settings, build_specs(home, settings))
         supervisor.catch_signals()
         announced = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +18,7 @@ from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.clock import CLOCK_TOLERANCE, StoreClock, read_time
 from warehouse.store.database import Store
+from warehouse.store.installation import read_arrival
 from warehouse.store.leases.flow_leases import find_flows_behind, list_flow_states
 from warehouse.store.measuring.measurements import count_measured
 from warehouse.store.publishing.heartbeats import get_publishers_state
@@ -37,6 +38,8 @@ LOW_DISK_BYTES = 1_000_000_000
 FULL_DISK_BYTES = 100_000_000
 WEBHOOKS_LATE_SECONDS = 600
 """A failing receiver is retried every five minutes at least, so a longer wait has its cause on our side."""
+COPY_SHOWN = timedelta(days=7)
+"""How long the doctor tells that this installation is a copy or a restored backup."""
 _PACKAGES = ("prefect", "fastapi", "sqlalchemy", "duckdb", "duckdb-extension-ducklake", "pytz")
 
 
@@ -139,6 +142,7 @@ def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime
         return
     with Store.open(settings, create=False) as store, store.read() as session:
         yield Finding("store", "ok", f"{store.dialect}, the secret key matches")
+        yield from _check_installation(session, now)
         yield _check_clock(store)
         yield from _check_pauses(session)
         yield from _check_accounts(session, now)
@@ -154,6 +158,12 @@ def _is_unmade(settings: WarehouseSettings) -> bool:
     """Return whether this home is empty: no key, no store, no lake."""
     kept = ("secret.key", "socialflow.sqlite", "lake")
     return settings.database_url is None and not any((settings.home / name).exists() for name in kept)
+
+
+def _check_installation(session: Session, now: datetime) -> Iterator[Finding]:
+    arrival = read_arrival(session)
+    if arrival is not None and now - arrival[0] < COPY_SHOWN:
+        yield Finding("installation", "warning", f"noticed {arrival[0]:%Y-%m-%d %H:%M} UTC: {arrival[1]}")
 
 
 def _check_clock(store: Store) -> Finding:

@@ -24,6 +24,7 @@ from flows.publishing.report import PublishReport
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
 from warehouse.store.clock import CLOCK_TOLERANCE, to_store_clock
+from warehouse.store.installation import arrive, write_last_beat
 from warehouse.store.publishing.claims import (
     claim_due,
     claim_unknown,
@@ -355,13 +356,20 @@ class Publisher:
         self._clock.sync()
         if self._life:
             self._life.acquire()
+        arrival = arrive(self._store, self._clock())
+        if arrival is not None:
+            logger.error("%s", arrival.message)
         with self._store.write() as session:
             begin_beating(session, self.owner, self._clock(), clock_skew=self._clock.skew)
 
     def _beat(self, report: dict[str, Any]) -> bool:
         self._clock.sync()
+        now = self._clock()
         with self._store.write() as session:
-            return beat(session, self.owner, self._clock(), clock_skew=self._clock.skew, report=report)
+            known = beat(session, self.owner, now, clock_skew=self._clock.skew, report=report)
+        if known:
+            write_last_beat(self._store, now)
+        return known
 
     async def _end(self) -> None:
         """Give back what was claimed and never begun, and note the end: others need not wait for anything."""

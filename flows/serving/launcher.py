@@ -70,9 +70,10 @@ def is_held(home: Path) -> bool:
     return False
 
 
-def prepare(environment: Mapping[str, str]) -> None:
+def prepare(environment: Mapping[str, str]) -> str:
     """Create or migrate both stores, in a process of its own so that this one stays small.
 
+    Returns what a person must know: a sentence where this installation is a copy or a restored backup, else nothing.
     Raises SetupError with that process's one sentence.
     """
     done = subprocess.run(
@@ -84,6 +85,7 @@ def prepare(environment: Mapping[str, str]) -> None:
     )
     if done.returncode:
         raise SetupError(done.stderr.strip() or f"the stores could not be opened (code {done.returncode})")
+    return done.stdout.strip()
 
 
 def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:

@@ -1,4 +1,7 @@
-"""Create or migrate both stores: `python -m flows.serving.prepare`, run by the launcher before it starts anything."""
+"""Create or migrate both stores: `python -m flows.serving.prepare`, run by the launcher before it starts anything.
+
+Prints a sentence where this installation turns out to be a copy or a restored backup.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from flows.deployments import SCHEDULED_FLOWS
 from flows.resources import Resources
 from warehouse.errors import WarehouseError
 from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.clock import StoreClock
+from warehouse.store.installation import arrive
 from warehouse.store.leases.flow_leases import expect_flows
 
 
@@ -21,6 +26,10 @@ def main() -> int:
                 ensure_default_workspace(session, datetime.now(UTC))
                 expect_flows(session, {one.name: one.period for one in SCHEDULED_FLOWS if one.exclusive})
             resources.lake.snapshot_id()
+            clock = StoreClock(resources.store)
+            clock.sync()
+            if (arrival := arrive(resources.store, clock())) is not None:
+                sys.stdout.write(f"{printable(arrival.message)}\n")
     except WarehouseError as error:
         sys.stderr.write(f"{printable(error.message)}\n")
         return 1

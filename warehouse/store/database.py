@@ -152,12 +152,17 @@ class Store:
         return self._engine.dialect.name
 
     @property
-    def folder(self) -> Path | None:
-        """The folder of the database's file; None where it is a server's, or only in memory."""
+    def file(self) -> Path | None:
+        """The database's file; None where it is a server's, or only in memory."""
         path = self._engine.url.database
         if self.dialect != "sqlite" or not path or path == ":memory:":
             return None
-        return Path(path).parent
+        return Path(path)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the database's file."""
+        return self.file and self.file.parent
 
     @property
     def reads_at_once(self) -> bool:

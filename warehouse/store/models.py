@@ -265,7 +265,7 @@ class PlatformLimit(Base):
 
 
 class Instance(Base):
-    """One row about this installation: which secret key its credentials were encrypted with."""
+    """One row about this installation: its secret key's fingerprint, and the place where the store was last used."""
 
     __tablename__ = "instance"
 
@@ -275,6 +275,14 @@ class Instance(Base):
     """HMAC keys that outlive a rotation of the secret, encrypted with it: those of API keys and of addresses."""
     previous_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     """During a rotation, encrypted with the new secret: what was saved with the old one can still be read."""
+    place: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What tells this store from a copy of it (`warehouse.store.installation`); None = nothing was published yet."""
+    generation: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    """Grows each time that the store is found to be a copy, or a restored backup."""
+    copied_at: Mapped[datetime | None]
+    """When that was last found."""
+    copied_reason: Mapped[str | None] = mapped_column(Text)
+    """By what, and how many publications are looked up for it."""
 
 
 class IdempotencyKey(Base):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import and_, bindparam, select, update
 
+from connectors.types import SENT_ELSEWHERE
 from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import (
@@ -210,6 +211,9 @@ def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> 
     elif row.status == "scheduled":
         row.due_at = outcome.next_at or now
         row.unknown_since = None
+        if outcome.kind == "not_found" and SENT_ELSEWHERE in row.send_state:
+            # Nothing of another installation is there: from here on, what this one saves tells all.
+            row.send_state = {key: kept for key, kept in row.send_state.items() if key != SENT_ELSEWHERE}
     else:
         row.due_at = None
     if outcome.kind == "still_unknown":
