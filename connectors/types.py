@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 JsonObject = Mapping[str, Any]
 SENT_ELSEWHERE = "sent_elsewhere"
-"""Key in the state of a publication that another installation may have sent: this one is a copy, or a restored backup."""
+"""Key in the state of a publication that another installation may have sent, as this one is a copy of it."""
 
 
 def _parse_duration(value: object) -> object:

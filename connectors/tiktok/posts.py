@@ -196,7 +196,9 @@ class TikTokPosts:
         publish_id = progress.extra.get("publish_id")
         if publish_id is None:
             if progress.request.sent_elsewhere:
-                raise CannotFindOutError(f"{LABEL} tells nothing without the publish_id of the installation that sent it")
+                raise CannotFindOutError(
+                    f"{LABEL} tells nothing without the publish_id of the installation that sent it"
+                )
             if progress.extra.get("asked"):
                 raise CannotFindOutError(
                     f"{LABEL} was asked for a photo post, and its answer with the publish_id was lost: look at "
@@ -206,7 +208,9 @@ class TikTokPosts:
         status = await self._read_status(publish_id)
         if status.status == "FAILED" or _lacks_bytes(status, progress):
             if progress.request.sent_elsewhere:
-                raise CannotFindOutError(f"{LABEL} was asked again, perhaps, under a publish_id that is not known here")
+                raise CannotFindOutError(
+                    f"{LABEL} was asked again, perhaps, under a publish_id that is not known here"
+                )
             return None
         sent = await self._read_receipt(status, progress)
         if sent is None:

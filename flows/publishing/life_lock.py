@@ -65,15 +65,22 @@ class LifeLock:
 
     def _is_dead(self, owner: str) -> bool:
         path = _path(self._folder, owner)
-        if not path.exists():
-            return False
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        lock.release()
+        return path.exists() and not _is_locked(path)
+
+
+def find_living(folder: Path) -> list[Path]:
+    """Return the lock files in `folder` that a publisher holds."""
+    return [path for path in sorted(folder.glob("*.lock")) if _is_locked(path)]
+
+
+def _is_locked(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
         return True
+    lock.release()
+    return False
 
 
 def _host() -> str:

@@ -14,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.registry import warm_up
+from connectors.types import SENT_ELSEWHERE
 from flows.publishing.life_lock import LifeLock, make_owner
 from flows.publishing.publication_sender import Courier
 from flows.publishing.report import PublishReport
@@ -286,7 +288,18 @@ class Publisher:
 
     async def _find_out(self, publication: ClaimedPublication) -> None:
         async with self._account_slots[publication.account_id], self._slots:
-            await self._record(await self._courier.find_out(publication))
+            await self._record(self._judge_lateness(publication, await self._courier.find_out(publication)))
+
+    def _judge_lateness(self, publication: ClaimedPublication, outcome: Outcome) -> Outcome:
+        """Leave to a person what was never sent, neither here nor by another installation, and is too late now."""
+        late = self._clock() - publication.scheduled_at > self._max_lateness
+        if not late or outcome.kind != "not_found" or SENT_ELSEWHERE not in publication.send_state:
+            return outcome
+        message = (
+            "the platform shows that the installation of which this one is a copy did not send it, and it is too late "
+            "now (SOCIALFLOW_MAX_LATENESS): send it now, set a new time, or discard it"
+        )
+        return replace(outcome, kind="needs_review", code="too_late", message=message, next_at=None)
 
     async def _record(self, outcome: Outcome) -> None:
         self._recording.add(outcome.publication_id)

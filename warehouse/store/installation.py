@@ -77,16 +77,19 @@ def arrive(store: Store, now: datetime) -> Arrival | None:
         if instance is None:
             return None
         place = read_place(store, session)
-        known, instance.place = instance.place, dict(place)
+        known = instance.place
+        told = {name: fact for name, fact in place.items() if fact is not None}
+        instance.place = {**(known or {}), **told}
         since = session.scalar(select(func.max(PublisherRow.beat_at)))
         reason = None if known is None else _find_difference(known, place) or _find_lost_beat(store, since)
         if reason is None:
             return None
         count = _mark_open(session, now, since, reason)
+        instance.place = told
         instance.generation += 1
         arrival = Arrival(instance.generation, reason, since, count)
         instance.copied_at, instance.copied_reason = now, arrival.message
-        write_last_beat(store, since or now)
+        _put_back_last_beat(store, since)
         return arrival
 
 
@@ -120,6 +123,14 @@ def write_last_beat(store: Store, at: datetime) -> None:
         os.utime(path, (seconds, seconds))
 
 
+def _put_back_last_beat(store: Store, since: datetime | None) -> None:
+    """Let the file agree with the store again: what it told is noted."""
+    if since is not None:
+        write_last_beat(store, since)
+    elif store.folder is not None:
+        (store.folder / LAST_BEAT).unlink(missing_ok=True)
+
+
 def read_place(store: Store, session: Session) -> dict[str, Any]:
     """Return what describes the place of this store."""
     if store.dialect == "postgresql":
@@ -140,7 +151,9 @@ def read_place(store: Store, session: Session) -> dict[str, Any]:
 def _read_server(session: Session) -> dict[str, Any]:
     oid = session.scalar(text("SELECT oid FROM pg_database WHERE datname = current_database()"))
     place: dict[str, Any] = {"database": int(oid or 0)}
-    query = text("SELECT system_identifier::text, timeline_id FROM pg_control_system(), pg_control_checkpoint()")
+    query = text(
+        "SELECT system_identifier::text, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
+    )
     try:
         with session.begin_nested():
             row = session.execute(query).one()
@@ -224,7 +237,9 @@ def _mark_open(session: Session, now: datetime, since: datetime | None, reason: 
 
 def _note(session: Session, rows: Sequence[Publication], message: str, now: datetime) -> None:
     unknown = [row for row in rows if row.status == "unknown"]
-    events = [LedgerEvent(row.id, "unknown", {"code": "sent_elsewhere", "message": message}) for row in unknown]
+    events = [
+        LedgerEvent(row.id, "unknown", {"code": "sent_elsewhere", "message": message}) for row in unknown
+    ]
     append_events(session, events, now=now)
     refresh_post_status(session, {row.post_id for row in unknown}, now)
 
@@ -238,20 +253,21 @@ def _read_machine() -> str | None:
 
 def _read_birth(file: Path, status: os.stat_result) -> int | None:
     """Return when the file was made, in nanoseconds; None where the system does not tell."""
-    if sys.platform == "linux":
-        return _read_birth_on_linux(file)
     born: float | None = getattr(status, "st_birthtime", None)
-    return None if born is None else int(born * 1_000_000_000)
+    return _ask_statx(file) if born is None else int(born * 1_000_000_000)
 
 
-def _read_birth_on_linux(file: Path) -> int | None:
-    """Ask statx(2), which Python does not offer."""
-    statx = getattr(ctypes.CDLL(None), "statx", None)
+def _ask_statx(file: Path) -> int | None:
+    """Ask statx(2) of Linux, which Python does not offer."""
+    statx = getattr(ctypes.CDLL(None), "statx", None) if os.name == "posix" else None
     if statx is None:
         return None
     at_cwd, wanted, seconds_at = -100, 0x800, 80  # AT_FDCWD, STATX_BTIME, the offset of stx_btime
-    answer = ctypes.create_string_buffer(256)
-    if statx(at_cwd, os.fsencode(file), 0, wanted, answer) or not int.from_bytes(answer[:4], sys.byteorder) & wanted:
+    buffer = ctypes.create_string_buffer(256)
+    if statx(at_cwd, os.fsencode(file), 0, wanted, buffer) != 0:
+        return None
+    answer = buffer.raw
+    if not int.from_bytes(answer[:4], sys.byteorder) & wanted:
         return None
     seconds = int.from_bytes(answer[seconds_at : seconds_at + 8], sys.byteorder, signed=True)
     return seconds * 1_000_000_000 + int.from_bytes(answer[seconds_at + 8 : seconds_at + 12], sys.byteorder)

@@ -194,7 +194,9 @@ async def test_what_was_under_way_is_looked_up(town: Town, platform: str, state:
             begin_beating(session, "elsewhere:1:a", now)
             claim_due(session, owner="elsewhere:1:a", now=now, horizon=now + HOUR, limit=1, lease=HOUR)
             if state == "sending":
-                begin_sending(session, [kept], owner="elsewhere:1:a", now=now, lease_until=now + timedelta(seconds=3))
+                begin_sending(
+                    session, [kept], owner="elsewhere:1:a", now=now, lease_until=now + timedelta(seconds=3)
+                )
     town.copy("copy")
     with town.open("original") as store:
         with store.write() as session:
@@ -215,7 +217,7 @@ async def test_lost_answers_of_a_copy_double_nothing(town: Town) -> None:
         kept = [town.schedule(store, ("mastodon", "bluesky")[n % 2], words) for n, words in enumerate(texts)]
     town.copy("copy")
     for platform in (Platform.MASTODON, Platform.BLUESKY):
-        rule = FaultRule(kind="reset_after", platform=platform, operation="publish", times=3)
+        rule = FaultRule(kind="reset_after", platform=platform, operation="publish", count=3)
         town.world.faults.add(rule)
     with town.open("original") as store:
         await town.settle(store, kept[:8])
@@ -229,7 +231,9 @@ async def test_an_in_place_restart_is_no_copy(town: Town) -> None:
     for _ in range(2):
         with town.open("original") as store:
             await town.publish(store, 0)
-            with store.write() as session:  # a heartbeat, as of a publisher that lives for more than two seconds
+            with (
+                store.write() as session
+            ):  # a heartbeat, as of a publisher that lives for more than two seconds
                 begin_beating(session, f"here:1:{utc_now().timestamp()}", utc_now())
             write_last_beat(store, utc_now())
     home = town.folder / "original"
@@ -266,14 +270,20 @@ async def test_an_older_database_in_the_place_of_the_file_is_noticed(town: Town)
         assert arrive(store, now + HOUR) is None
 
 
-async def test_another_machine_is_noticed(town: Town) -> None:
+async def test_a_disk_image_on_another_machine_is_noticed(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = tmp_path / "machine-id"
+    monkeypatch.setattr("warehouse.store.installation._MACHINE_ID", machine)
     with town.open("original") as store:
-        arrive(store, utc_now())
-        with store.write() as session:
-            instance = session.get_one(Instance, 1)
-            instance.place = {**(instance.place or {}), "machine": "another"}
+        machine.write_text("one\n")
+        assert arrive(store, utc_now()) is None
+        machine.unlink()  # a system without one proves nothing
+        assert arrive(store, utc_now()) is None
+        machine.write_text("another\n")
         arrival = arrive(store, utc_now())
-        assert (arrival is None) == (not os.path.exists("/etc/machine-id")) or arrival is not None
+        assert arrival is not None
+        assert arrival.reason == "it is on another machine"
 
 
 def test_a_copied_postgres_database_is_noticed(postgres_url: str, tmp_path: Path) -> None:

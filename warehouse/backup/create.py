@@ -1,0 +1,237 @@
+"""Make a backup while everything runs.
+
+The store comes first, then the lake: what the store knows as measured is then in the lake. The store is copied by
+SQLite's online backup, as of one moment. The lake's catalog is copied under the lake's write lock; the Parquet files
+that it names never change, and are deleted a day after they were last needed at the earliest
+(`warehouse.lake.maintenance.GRACE`), so they are read without the lock.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from warehouse.atomic_files import write_beside
+from warehouse.backup.manifest import (
+    CATALOG,
+    DATA,
+    FORMAT,
+    KEY,
+    MANIFEST,
+    MEDIA,
+    STORE,
+    FileEntry,
+    HashingReader,
+    Manifest,
+    count_lake_rows,
+    count_store_rows,
+)
+from warehouse.errors import InvalidInputError, SetupError
+from warehouse.lake.attach import local_catalog
+from warehouse.lake.locks import make_lock
+from warehouse.store.crypto import load_secret
+from warehouse.store.database import Store
+from warehouse.store.installation import read_generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from warehouse.settings import WarehouseSettings
+
+
+def create_backup(
+    settings: WarehouseSettings,
+    target: Path,
+    *,
+    with_key: bool = True,
+    key_file: Path | None = None,
+    say: Callable[[str], None] = lambda _words: None,
+) -> Manifest:
+    """Write the backup to `target`, readable by its owner alone; it appears when it is complete.
+
+    The key is in it unless `with_key` is false or `key_file` names a file that gets it instead. Raises SetupError
+    where a part is on a server, InvalidInputError where a file cannot be written.
+    """
+    require_local(settings, "backed up")
+    with Store.open(settings, create=False) as store:
+        if store.file is None:
+            raise SetupError("a store in memory cannot be backed up")
+        path = store.file
+        with store.read() as session:
+            generation = read_generation(session)
+    secret = load_secret(settings) if key_file is not None or with_key else None
+    if key_file is not None and secret is not None:
+        _write_key(key_file, secret)
+    with write_beside(target) as unfinished, _make_folder(target) as work:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            writer = _Writer(file)
+            say("store ...")
+            made_at = datetime.now(UTC)
+            copy = work / "store.sqlite"
+            copy_sqlite(path, copy)
+            with closing(sqlite3.connect(copy)) as connection:
+                store_rows = count_store_rows(connection)
+            writer.add_file(STORE, copy)
+            lake_rows = _add_lake(settings, writer, work, say)
+            _add_media(settings, writer, say)
+            if secret is not None and key_file is None:
+                writer.add_bytes(KEY, f"{secret}\n".encode())
+            manifest = Manifest(
+                format=FORMAT,
+                version=version("socialflow"),
+                made_at=made_at,
+                generation=generation,
+                key_included=KEY in writer.files,
+                store_rows=store_rows,
+                lake_rows=lake_rows,
+                files=writer.files,
+            )
+            writer.close(manifest)
+            file.flush()
+            os.fsync(file.fileno())
+    return manifest
+
+
+def require_local(settings: WarehouseSettings, done: str) -> None:
+    """Raise SetupError with the remedy where store or lake are on a server."""
+    if not settings.resolved_database_url.startswith("sqlite:"):
+        raise SetupError(
+            f"the store is in PostgreSQL, which is not {done} by this command: use pg_dump and pg_restore for the "
+            "store (and for the lake's catalog, where it is in PostgreSQL too), keep the secret key and the lake's "
+            "bucket with your other backups; docs/operations.md has the steps"
+        )
+    if local_catalog(settings) is None or "://" in settings.resolved_lake_data_path:
+        raise SetupError(
+            f"the lake is on a server, which is not {done} by this command: use pg_dump for its catalog and the "
+            "bucket's own versioning for its files; docs/operations.md has the steps"
+        )
+
+
+def media_folder(settings: WarehouseSettings) -> Path | None:
+    """Return the folder of uploaded media; None where they are in a bucket."""
+    place = settings.media_path
+    if place is None:
+        return settings.home / "media"
+    return None if "://" in place else Path(place).expanduser()
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a database as of one moment, beside its writers. Raises SetupError."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as reading,
+            closing(sqlite3.connect(target)) as writing,
+        ):
+            reading.backup(writing)
+            # One file that needs no -wal beside it.
+            writing.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise SetupError(f"cannot copy {source}: {error}") from error
+
+
+class _Writer:
+    """Adds members to the archive and keeps their hashes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
+        self.files: dict[str, FileEntry] = {}
+
+    def add_file(self, name: str, path: Path) -> None:
+        """Add a file. Raises FileNotFoundError."""
+        with path.open("rb") as source:
+            size = os.fstat(source.fileno()).st_size
+            self._add(name, HashingReader(source), size)
+
+    def add_bytes(self, name: str, content: bytes) -> None:
+        """Add a member with this content."""
+        self._add(name, HashingReader(io.BytesIO(content)), len(content))
+
+    def close(self, manifest: Manifest) -> None:
+        """End the archive with its manifest."""
+        self.add_bytes(MANIFEST, manifest.model_dump_json(indent=1).encode())
+        self._tar.close()
+
+    def _add(self, name: str, reader: HashingReader, size: int) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode, member.mtime = size, 0o600, int(datetime.now(UTC).timestamp())
+        self._tar.addfile(member, reader)
+        self.files[name] = reader.entry
+
+
+def _add_lake(
+    settings: WarehouseSettings, writer: _Writer, work: Path, say: Callable[[str], None]
+) -> dict[str, int] | None:
+    catalog = local_catalog(settings)
+    if catalog is None or not catalog.exists():
+        return None
+    say("lake ...")
+    copy, data = work / "catalog.sqlite", Path(settings.resolved_lake_data_path)
+    with make_lock(settings).hold():
+        copy_sqlite(catalog, copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        # What waits for its deletion in the original is not copied.
+        connection.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
+        connection.commit()
+        query = "SELECT path FROM ducklake_data_file UNION ALL SELECT path FROM ducklake_delete_file"
+        needed = {Path(path).name for (path,) in connection.execute(query)}
+    writer.add_file(CATALOG, copy)
+    for path in _walk(data):
+        if path.name in needed:
+            writer.add_file(DATA + path.relative_to(data).as_posix(), path)
+            needed.discard(path.name)
+    if needed:
+        raise SetupError(
+            f"{len(needed)} Parquet files of the lake are missing in {data} ({min(needed)}): `socialflow doctor` tells "
+            "more; nothing was written"
+        )
+    return count_lake_rows(settings, copy, str(data))
+
+
+def _add_media(settings: WarehouseSettings, writer: _Writer, say: Callable[[str], None]) -> None:
+    folder = media_folder(settings)
+    if folder is None:
+        say("media are in a bucket and not part of this backup")
+        return
+    say("media ...")
+    for path in _walk(folder):
+        if not path.name.startswith("."):
+            with suppress(FileNotFoundError):  # an upload that was deleted meanwhile
+                writer.add_file(MEDIA + path.relative_to(folder).as_posix(), path)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+@contextmanager
+def _make_folder(target: Path) -> Iterator[Path]:
+    """Yield a folder beside `target`, where there is room for copies; removed at the end."""
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
+        yield Path(name)
+
+
+def _write_key(path: Path, secret: str) -> None:
+    content = f"{secret}\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.read_text().strip() == secret:
+            return
+        raise InvalidInputError(
+            f"{path} exists and holds something else: choose another file for the key", field="key_file"
+        ) from None
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {path}: {error.strerror}", field="key_file") from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

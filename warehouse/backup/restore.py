@@ -1,0 +1,271 @@
+"""Restore a backup: unpack it beside its place, verify all of it, and only then put it there.
+
+The restored store is marked: the first publisher looks up what may have been sent since the backup was made
+(`warehouse.store.installation`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr, ValidationError
+
+from warehouse.backup.create import media_folder, require_local
+from warehouse.backup.manifest import (
+    CATALOG,
+    DATA,
+    FORMAT,
+    KEY,
+    MANIFEST,
+    MEDIA,
+    STORE,
+    FileEntry,
+    HashingReader,
+    Manifest,
+    count_lake_rows,
+    count_store_rows,
+)
+from warehouse.errors import ConflictError, InvalidInputError, SetupError
+from warehouse.lake.attach import local_catalog
+from warehouse.store.crypto import Cipher
+from warehouse.store.database import Store
+from warehouse.store.installation import mark_restored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse.settings import WarehouseSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored."""
+
+    manifest: Manifest
+    aside: Path | None
+    """The folder that holds what was there before."""
+
+
+def restore_backup(
+    settings: WarehouseSettings,
+    source: Path,
+    *,
+    force: bool = False,
+    key_file: Path | None = None,
+    say: Callable[[str], None] = lambda _words: None,
+) -> Restored:
+    """Put the backup's store, lake, media and key in their places; the caller sees to it that nothing runs there.
+
+    Raises InvalidInputError (no backup, cut off, changed, or a wrong key), ConflictError (something is there already,
+    and not `force`), SetupError. Nothing is changed where it raises one of these.
+    """
+    require_local(settings, "restored")
+    places = _list_places(settings)
+    there = [path for path in places.values() if _is_used(path)]
+    if there and not force:
+        raise ConflictError(
+            f"{there[0]} exists already: restore into an empty home (SOCIALFLOW_HOME), or use --force, which moves "
+            "aside what is there",
+            code="home_not_empty",
+        )
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.home) as name:
+        staged = Path(name)
+        say("unpacking and verifying ...")
+        manifest = _unpack(source, staged)
+        secret = _find_key(settings, staged, key_file)
+        _verify_store(staged, manifest, secret)
+        if manifest.lake_rows is not None:
+            _verify_lake(settings, staged, manifest.lake_rows)
+        _prepare_store(settings, staged, secret, manifest.made_at)
+        say("putting it in its place ...")
+        aside = _move_aside(settings, places) if there else None
+        _place(staged, places)
+    return Restored(manifest, aside)
+
+
+def _list_places(settings: WarehouseSettings) -> dict[str, Path]:
+    """Return where each part belongs; the store last: without it an interrupted restore is plain to see."""
+    catalog, media = local_catalog(settings), media_folder(settings)
+    places = {DATA: Path(settings.resolved_lake_data_path)}
+    if catalog is not None:
+        places[CATALOG] = catalog
+    if media is not None:
+        places[MEDIA] = media
+    if settings.secret_key is None and settings.secret_key_file is None:
+        places[KEY] = settings.home / "secret.key"
+    places[STORE] = Path(settings.resolved_database_url.removeprefix("sqlite:///"))
+    return places
+
+
+def _is_used(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.iterdir())
+    # A journal that is left over would be replayed on the restored database.
+    return path.exists() or path.with_name(path.name + "-wal").exists()
+
+
+def _unpack(source: Path, staged: Path) -> Manifest:
+    """Unpack and compare with the manifest. Raises InvalidInputError."""
+    found: dict[str, FileEntry] = {}
+    try:
+        with tarfile.open(source, mode="r:*") as archive:
+            for member in archive:
+                path = PurePosixPath(member.name)
+                stream = archive.extractfile(member) if member.isreg() else None
+                if stream is None or path.is_absolute() or ".." in path.parts or member.name in found:
+                    raise _refuse(source, f"it holds the unexpected member {member.name!r}")
+                target = staged / path
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    reader = HashingReader(stream)
+                    reader.exhaust(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                found[member.name] = reader.entry
+    except FileNotFoundError:
+        raise InvalidInputError(f"there is no file {source}", field="file") from None
+    except (tarfile.TarError, EOFError) as error:
+        raise _refuse(source, f"it is cut off, damaged, or no backup at all ({error})") from error
+    except OSError as error:
+        raise InvalidInputError(
+            f"cannot unpack {source}: {error.strerror or error}; nothing was changed", field="file"
+        ) from error
+    if found.pop(MANIFEST, None) is None:
+        raise _refuse(source, "it has no manifest at its end: it is cut off, or no backup of SocialFlow")
+    manifest = _read_manifest(source, staged / MANIFEST)
+    changed = sorted(
+        name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name)
+    )
+    if changed or STORE not in found:
+        raise _refuse(source, f"{(changed or [STORE])[0]} is not what the manifest says")
+    return manifest
+
+
+def _read_manifest(source: Path, path: Path) -> Manifest:
+    content = path.read_bytes()
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError:
+        raise _refuse(source, "its manifest cannot be read: was it made by a newer version?") from None
+    if manifest.format != FORMAT:
+        raise _refuse(
+            source, f"it has format {manifest.format}, this version reads {FORMAT}: update the program"
+        )
+    return manifest
+
+
+def _refuse(source: Path, why: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"{source} cannot be restored: {why}; nothing was changed", field="file", code="bad_backup"
+    )
+
+
+def _find_key(settings: WarehouseSettings, staged: Path, key_file: Path | None) -> str:
+    """Return the secret key, and have it in the staged folder. Raises InvalidInputError."""
+    inside = staged / KEY
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    path = next((file for file in (key_file, settings.secret_key_file) if file is not None), None)
+    if path is None:
+        path = inside if inside.exists() else settings.home / "secret.key"
+    try:
+        secret = path.expanduser().read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInputError(
+            f"the backup holds no key, and {path} cannot be read: name the key's file with --key-file",
+            field="key_file",
+            code="key_missing",
+        ) from None
+    inside.unlink(missing_ok=True)
+    descriptor = os.open(inside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{secret}\n")
+    return secret
+
+
+def _verify_store(staged: Path, manifest: Manifest, secret: str) -> None:
+    try:
+        with closing(sqlite3.connect(staged / STORE)) as connection:
+            rows = count_store_rows(connection)
+            known = connection.execute("SELECT secret_fingerprint FROM instance").fetchone()
+    except sqlite3.Error as error:
+        raise InvalidInputError(
+            f"the backup's store cannot be read: {error}", field="file", code="bad_backup"
+        ) from error
+    _compare("the store", manifest.store_rows, rows)
+    if known is not None and known[0] != Cipher(secret).fingerprint:
+        raise InvalidInputError(
+            "the secret key is not the one of this backup: name the right file with --key-file, or set "
+            "SOCIALFLOW_SECRET_KEY to the old value; nothing was changed",
+            field="key_file",
+            code="wrong_key",
+        )
+
+
+def _verify_lake(settings: WarehouseSettings, staged: Path, expected: dict[str, int]) -> None:
+    (staged / DATA).mkdir(parents=True, exist_ok=True)
+    _compare("the lake", expected, count_lake_rows(settings, staged / CATALOG, str(staged / DATA)))
+
+
+def _compare(what: str, expected: dict[str, int], rows: dict[str, int]) -> None:
+    for name in sorted({*expected, *rows}):
+        if expected.get(name) != rows.get(name):
+            raise InvalidInputError(
+                f"{what}'s table {name} has {rows.get(name)} rows, the backup's manifest says {expected.get(name)}",
+                field="file",
+                code="bad_backup",
+            )
+
+
+def _prepare_store(settings: WarehouseSettings, staged: Path, secret: str, made_at: datetime) -> None:
+    """Bring the store to this version's schema and mark it as restored. Raises SetupError."""
+    prepared = settings.model_copy(
+        update={
+            "home": staged,
+            "database_url": f"sqlite:///{staged / STORE}",
+            "secret_key": SecretStr(secret),
+            "secret_key_file": None,
+        }
+    )
+    with Store.open(prepared) as store:
+        mark_restored(store, made_at)
+
+
+def _move_aside(settings: WarehouseSettings, places: dict[str, Path]) -> Path:
+    aside = settings.home / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    aside.mkdir(mode=0o700)
+    # The store first: without it nothing of the old home can be started by mistake.
+    for name, path in reversed(places.items()):
+        for old in (path, *(path.with_name(path.name + tail) for tail in ("-wal", "-shm"))):
+            if old.exists():
+                target = aside / name.rstrip("/")
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                shutil.move(old, target.with_name(target.name + old.name.removeprefix(path.name)))
+    return aside
+
+
+def _place(staged: Path, places: dict[str, Path]) -> None:
+    for name, path in places.items():
+        part = staged / name
+        if not part.exists():
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if path.is_dir():
+                path.rmdir()  # an empty one; the parts that were used are aside by now
+            shutil.move(part, path)
+        except OSError as error:
+            raise SetupError(
+                f"cannot put {path} in its place: {error.strerror or error}; correct it and restore again with --force"
+            ) from error
