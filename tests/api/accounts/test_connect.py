@@ -120,7 +120,7 @@ def test_an_account_is_connected_from_consent_to_working_token(
 def test_a_state_works_once(tenant: Tenant, browser: Browser) -> None:
     location = browser.consent(start(tenant, "twitter")["authorization_url"])
     page_of(browser.come_back(location), 200)
-    assert "used before" in page_of(browser.come_back(location), 403)
+    assert "already used" in page_of(browser.come_back(location), 403)
     assert len(connected(tenant, "twitter")) == 1
 
 
@@ -163,7 +163,7 @@ def test_a_code_works_once(tenant: Tenant, browser: Browser, platform: str) -> N
     used = browser.consent(start(tenant, platform)["authorization_url"])
     page_of(browser.come_back(used), 200)
     again = browser.consent(start(tenant, platform)["authorization_url"])
-    assert "used before" in page_of(browser.come_back(again, code=used.params["code"]), 403)
+    assert "already used" in page_of(browser.come_back(again, code=used.params["code"]), 403)
 
 
 @pytest.mark.parametrize("platform", [one for one, flow in FLOWS.items() if flow.pkce], ids=str)

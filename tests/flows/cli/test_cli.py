@@ -191,7 +191,7 @@ def test_an_import_in_words_names_the_line(history: Path) -> None:
     result = call("import-history", str(history), "--platform", "facebook", "--account", "tea")
     assert result.exit_code == 0
     assert "line 4: published_at" in result.stderr
-    assert "5 rows: 3 loaded, 0 already there, 2 rejected" in result.stderr
+    assert "5 rows: 3 loaded, 0 already imported, 2 rejected" in result.stderr
 
 
 def test_an_import_of_nothing_is_one_sentence(tmp_path: Path) -> None:

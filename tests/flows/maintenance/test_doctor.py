@@ -202,7 +202,7 @@ def test_a_lake_that_was_begun_anew_while_the_store_knows_better(home: Path) -> 
     Lake.open(WarehouseSettings(home=home)).close()
     found = look(home)
     assert failed(found) == {"lake contents"}
-    assert "0 publications, and 3 were measured" in found["lake contents"].detail
+    assert "0 publications, but 3 were measured" in found["lake contents"].detail
 
 
 def test_publishing_that_is_paused(home: Path, store: Store) -> None:
