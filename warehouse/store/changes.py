@@ -1,4 +1,4 @@
-"""Whether anything in the store has changed: asked before an answer that was given before is given again."""
+"""Detect whether anything in the store has changed since a response was cached."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class ChangeCounter:
-    """SQLite's own `data_version`, on a connection that never writes: every commit of any other one shows.
+    """Reads SQLite's `data_version` on a connection that never writes, so every commit by another connection shows.
 
-    That includes commits by other processes. Safe to share between threads.
+    This includes commits by other processes. Thread-safe.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -22,14 +22,14 @@ class ChangeCounter:
 
     @classmethod
     def open(cls, engine: Engine) -> Self | None:
-        """Return a counter, or None where the database offers none."""
+        """Return a counter, or None if the database has no such number."""
         path = engine.url.database
         if engine.dialect.name != "sqlite" or not path or path == ":memory:":
             return None
         return cls(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
 
     def read(self) -> int:
-        """Return a number that means nothing but: the same as before = nothing has been committed since."""
+        """Return the data version: the same number as before = no commit since."""
         with self._lock:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             return int(version)

@@ -1,4 +1,4 @@
-"""Keep the operational store small and its plans good, every night."""
+"""Nightly compaction of the operational store and update of its planner statistics."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 WORTH_IT = 0.25
-"""Share of empty pages from which a SQLite file is written anew: it holds up writers for as long as that takes."""
+"""Share of empty pages at which a SQLite file is rewritten (VACUUM); writers wait while it runs."""
 
 
 def compact_store(store: Store) -> dict[str, float]:
-    """Give back the space of deleted rows and refresh the planner's figures.
+    """Free the space of deleted rows and update the planner statistics.
 
-    Returns {"store_empty_share": share of the file that was empty before}; PostgreSQL tends its own space, so 0.
+    Returns {"store_empty_share": share of empty pages before}; 0 on PostgreSQL, which manages its own space.
     """
     with store.upkeep() as run:
         if store.dialect == "postgresql":

@@ -1,8 +1,8 @@
-"""Credentials at rest, and the one secret that everything derives from.
+"""Encryption of credentials at rest, and the instance secret from which all keys are derived.
 
-The secret comes from `SOCIALFLOW_SECRET_KEY`, from the file that `SOCIALFLOW_SECRET_KEY_FILE` names or, on a first
-run, is made and kept in `<home>/secret.key` with mode 0600. Each purpose (credentials, tokens, keys) gets its own
-key by HKDF, so that one never opens another.
+The secret comes from `SOCIALFLOW_SECRET_KEY` or the file in `SOCIALFLOW_SECRET_KEY_FILE`; otherwise the first run
+creates it in `<home>/secret.key` with mode 0600. Each purpose (credentials, tokens, keys) has its own key, derived
+with HKDF, so that a key of one purpose cannot decrypt data of another.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ MINIMUM_SECRET_LENGTH = 32
 
 
 def load_secret(settings: WarehouseSettings) -> str:
-    """Return the instance's secret, made on first use. Raises SetupError where it is short or unreadable."""
+    """Return the instance's secret; create it on first use. Raises SetupError if it is too short or unreadable."""
     if settings.secret_key is not None and settings.secret_key_file is not None:
         raise SetupError(
-            "SOCIALFLOW_SECRET_KEY and SOCIALFLOW_SECRET_KEY_FILE exclude each other: set one of them"
+            "SOCIALFLOW_SECRET_KEY and SOCIALFLOW_SECRET_KEY_FILE are both set: set only one of them"
         )
     if settings.secret_key is not None:
         return _require_long(settings.secret_key.get_secret_value(), "SOCIALFLOW_SECRET_KEY")
@@ -45,7 +45,7 @@ def load_secret(settings: WarehouseSettings) -> str:
         try:
             given = settings.secret_key_file.expanduser().read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not text"
             raise SetupError(
                 f"cannot read SOCIALFLOW_SECRET_KEY_FILE={settings.secret_key_file}: {reason}"
             ) from None
@@ -54,7 +54,7 @@ def load_secret(settings: WarehouseSettings) -> str:
     try:
         return _read_or_make(path)
     except OSError as error:
-        raise SetupError(f"cannot read or make the key file {path}: {error.strerror or error}") from error
+        raise SetupError(f"cannot read or create the key file {path}: {error.strerror or error}") from error
 
 
 def new_secret() -> str:
@@ -77,7 +77,7 @@ def _read_or_make(path: Path) -> str:
     except FileNotFoundError:
         pass  # a first run
     try:
-        # O_EXCL: of two first runs at once only one makes the key; the link below shows it only when whole.
+        # O_EXCL: of two concurrent first runs only one creates the key; the link below publishes it when complete.
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as handle:
@@ -89,7 +89,7 @@ def _read_or_make(path: Path) -> str:
         finally:
             temporary.unlink()
     except FileExistsError:
-        pass  # an earlier run made it: that one counts
+        pass  # another run created it: use that one
     return _check_length(path.read_text().strip(), path)
 
 
@@ -167,15 +167,15 @@ class Cipher:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one secret from another without telling it; kept in the store to notice a wrong key."""
+        """A fingerprint of the secret, stored to detect a wrong key; it does not reveal the secret."""
         return self.derive_key("fingerprint").hex()[:32]
 
     def encrypt_text(self, purpose: str, text: str) -> bytes:
-        """Return an authenticated ciphertext that only the same purpose decrypts."""
+        """Return an authenticated ciphertext that only the key of the same purpose decrypts."""
         return self._fernet_of(purpose).encrypt(text.encode())
 
     def decrypt_text(self, purpose: str, blob: bytes) -> str:
-        """Return the text. Raises SetupError where secret or purpose are not those that encrypted it."""
+        """Return the text. Raises SetupError if the secret or the purpose differs from the one used to encrypt."""
         try:
             return self._fernet_of(purpose).decrypt(blob).decode()
         except InvalidToken:
@@ -206,7 +206,7 @@ class Cipher:
         return self._fernet.encrypt(json.dumps(_to_json(credentials)).encode())
 
     def decrypt_credentials(self, blob: bytes) -> Credentials:
-        """Return the credentials. Raises SetupError where the secret is not the one that encrypted them."""
+        """Return the credentials. Raises SetupError if the secret differs from the one used to encrypt."""
         try:
             plain: dict[str, Any] = json.loads(self._fernet.decrypt(blob))
         except InvalidToken:

@@ -1,8 +1,8 @@
-"""Open the operational store: engine, short transactions, migrations.
+"""Open the operational store: engines, short transactions, migrations.
 
-SQLite settings: WAL, so that readers never wait for the writer; synchronous=FULL, so that what was
-acknowledged survives a power cut; BEGIN IMMEDIATE for writers, since a read that turns into a write fails
-at once with "database is locked" instead of waiting.
+SQLite settings: WAL, so that readers never wait for the writer; synchronous=FULL, so that acknowledged
+commits survive a power cut; BEGIN IMMEDIATE for writers, because a read transaction that starts to write
+fails immediately with "database is locked" instead of waiting.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     from warehouse.settings import WarehouseSettings
 
-__all__ = ["Session", "Store", "new_id"]  # Session: for the annotations of rooms that import no driver
+__all__ = ["Session", "Store", "new_id"]  # Session: for annotations in modules that do not import the driver
 
 LASTING_KEYS, PREVIOUS_SECRET = "lasting-keys", "previous-secret"
 """Purposes under which the store keeps what outlives a rotation of the secret."""
 BUSY_TIMEOUT_MS = 30_000
-"""Longer than the 15 s that a writer was seen to wait on a saturated SQLite."""
+"""Longer than the longest wait measured for a writer on a saturated SQLite (15 s)."""
 
 
 _OWN_NAMES = (
@@ -57,17 +57,17 @@ _OWN_NAMES = (
         "tmp",
     ),
 )
-"""What is ours in a home folder; a folder that is shut shuts all that is in it."""
+"""Our own files and folders in a home folder. A folder without access protects everything in it."""
 
 
 class Store:
-    """The operational store of one process; safe to share between threads."""
+    """The operational store of one process. Thread-safe."""
 
     def __init__(self, engine: Engine, writer: Engine, cipher: Cipher) -> None:
         self._engine = engine
         self._writer = writer
-        # SQLite lets one write at a time, and those that wait for it sleep up to 100 ms between two looks. In one
-        # process a lock hands over at once: 32 clients that create posts are served several times as fast.
+        # SQLite allows one writer at a time, and waiting writers sleep up to 100 ms between attempts. Within one
+        # process a lock hands over immediately: 32 clients that create posts are served several times as fast.
         self._turn: AbstractContextManager[object] = nullcontext()
         if engine.dialect.name == "sqlite":
             self._turn = threading.RLock()
@@ -76,10 +76,10 @@ class Store:
 
     @classmethod
     def open(cls, settings: WarehouseSettings, *, create: bool = True) -> Self:
-        """Open the store; with `create` it is made or migrated under a lock, else it must be there and current.
+        """Open the store. With `create` it is created or migrated under a lock; else it must exist and be current.
 
-        Raises SetupError: an unusable folder or address, a wrong secret key, a damaged store, one from a newer
-        version; without `create` also no store, or one from an older version.
+        Raises SetupError: an unusable folder or URL, a wrong secret key, a damaged store, or a store of a newer
+        version; without `create` also if there is no store or it is of an older version.
         """
         if create:
             _prepare_home(settings)
@@ -88,11 +88,11 @@ class Store:
         secret = load_secret(settings)
         engine, writer = _create_engines(settings.resolved_database_url)
         try:
-            # BEGIN IMMEDIATE alone would do on SQLite, but switching a new file to WAL fails under contention.
+            # On SQLite BEGIN IMMEDIATE would be enough, but switching a new file to WAL fails under contention.
             if create:
                 with FileLock(settings.home / "migrate.lock", timeout=120):
                     migrate(engine, writer)
-                shut_home(settings.home)  # the database is there now
+                shut_home(settings.home)  # again: the database file exists now
             else:
                 require_current(engine)
             cipher = _open_cipher(engine, writer, settings, secret)
@@ -101,7 +101,7 @@ class Store:
             raise SetupError(_describe_damage(settings, str(error))) from error
         except DatabaseError as error:
             engine.dispose()
-            # The driver's own sentence may quote the address, password included: only its class is safe.
+            # The driver's message may contain the URL with its password: show only the class of the error.
             shown = make_url(settings.resolved_database_url).render_as_string(hide_password=True)
             raise SetupError(_describe_damage(settings, _driver_reason(error), shown)) from error
         except SetupError:
@@ -111,7 +111,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Yield a session inside one write transaction: committed at the end, rolled back on an error."""
+        """Yield a session in one write transaction: commit at the end, roll back on an error."""
         with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -122,21 +122,21 @@ class Store:
             yield session
 
     def change_mark(self) -> int | None:
-        """Return a number that differs once anybody, in any process, has committed a change to the store.
+        """Return a number that changes when any process commits a change to the store.
 
-        Takes microseconds on SQLite. None where there is no such number as cheap (PostgreSQL): then nothing
-        read may be remembered.
+        Takes microseconds on SQLite. None on PostgreSQL, which has no such number at that cost: callers must not
+        cache what they read.
         """
         return self._change_counter.read() if self._change_counter else None
 
     @contextmanager
     def upkeep(self) -> Iterator[Callable[[str], Any]]:
-        """Yield a function that runs a statement and returns its first value; on SQLite outside any transaction."""
+        """Yield a function that runs a statement and returns its first value. On SQLite: outside any transaction."""
         connection = self._engine.raw_connection()
         try:
             cursor = connection.cursor()
 
-            def run(statement: str) -> Any:  # noqa: ANN401 (whatever the database says)
+            def run(statement: str) -> Any:  # noqa: ANN401 (any value of the database)
                 cursor.execute(statement)
                 row = cursor.fetchone() if cursor.description else None
                 return row[0] if row else None
@@ -153,7 +153,7 @@ class Store:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the database's file; None where it is a server's, or only in memory."""
+        """The folder of the database file; None for a server or an in-memory database."""
         path = self._engine.url.database
         if self.dialect != "sqlite" or not path or path == ":memory:":
             return None
@@ -161,12 +161,12 @@ class Store:
 
     @property
     def reads_at_once(self) -> bool:
-        """Whether a row read by its key comes sooner than a thread would start: from a file, not over a network."""
+        """Whether a read by key is faster than starting a thread: true for a file, false over a network."""
         return self.dialect == "sqlite"
 
     @staticmethod
     def new_id(prefix: str) -> str:
-        """Return a new id such as 'post_01j...': sorts by time, tells what it names."""
+        """Return a new id such as 'post_01j...': sorts by time, with a prefix for its kind."""
         return new_id(prefix)
 
     def close(self) -> None:
@@ -188,12 +188,12 @@ def new_id(prefix: str) -> str:
 
 
 def _require_files(settings: WarehouseSettings) -> None:
-    """Raise SetupError where opening would make a new store or a new key in place of lost ones."""
+    """Raise SetupError if opening would create a new store or key in place of a lost one."""
     url = settings.resolved_database_url
     path = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:///") and not (path.is_file() and path.stat().st_size):
         raise SetupError(
-            f"there is no store at {url}: `socialflow up` makes one, a backup brings a lost one back"
+            f"there is no store at {url}: create one with `socialflow up`, or restore a lost one from a backup"
         )
     key = settings.home / "secret.key"
     if settings.secret_key is None and settings.secret_key_file is None and not key.is_file():
@@ -214,35 +214,35 @@ def _prepare_home(settings: WarehouseSettings) -> None:
 
 
 def shut_home(home: Path) -> None:
-    """Take from everybody else what is ours in the home folder, and the folder itself where it is only ours.
+    """Remove other users' access to our files in the home folder, and to the folder itself if it holds only ours.
 
-    A folder that existed before is often readable by all. One that others need, such as /tmp or a person's own home,
-    stays as it is: what lies in it is shut all the same.
+    A folder that existed before is often readable by all users. A folder that others need, such as /tmp or a user's
+    home, keeps its mode; our files in it are protected anyway.
     """
     if os.name != "posix":
         return
     ours = [path for name in _OWN_NAMES for path in home.glob(name)]
     is_shared = home in {Path.home(), Path(home.anchor)} or home.stat().st_mode & stat.S_ISVTX
     for path in [*ours, *([] if is_shared else [home])]:
-        with suppress(FileNotFoundError):  # a journal that another process has just removed
+        with suppress(FileNotFoundError):  # a journal file that another process has just removed
             status = path.lstat()
             if status.st_uid == os.geteuid() and status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
                 path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
 def _create_engines(url: str) -> tuple[Engine, Engine]:
-    """Return the engines for reading and for writing, which share their connections."""
+    """Return the engines for reading and for writing; they share their connections."""
     try:
         parsed = make_url(url)
     except SQLAlchemyError:
-        raise SetupError("SOCIALFLOW_DATABASE_URL is not an address such as sqlite:///file") from None
+        raise SetupError("SOCIALFLOW_DATABASE_URL is not a URL such as sqlite:///file") from None
     if parsed.get_backend_name() == "postgresql":
         # pre_ping: a server restart must not fail the first statement after it.
         engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
         return engine, engine
     if parsed.get_backend_name() != "sqlite":
         raise SetupError(f"SOCIALFLOW_DATABASE_URL names {parsed.drivername}: use sqlite or postgresql")
-    # More connections than a process has threads: none ever waits for one, the API's event loop least of all.
+    # More connections than the process has threads, so that no thread and no event loop waits for a connection.
     reader = create_engine(
         parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=20, max_overflow=100
     )
@@ -251,13 +251,13 @@ def _create_engines(url: str) -> tuple[Engine, Engine]:
     @event.listens_for(reader.pool, "connect")
     def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         raw: sqlite3.Connection = connection  # type: ignore[assignment]  # the driver is pysqlite here
-        raw.isolation_level = None  # we say BEGIN ourselves, below
+        raw.isolation_level = None  # we send BEGIN ourselves, below
         raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA foreign_keys=ON")
 
-    # Not by the event "begin": an engine with any listener looks for more of them around every single statement.
+    # Not with the event "begin": an engine with any listener checks for listeners around every statement.
     reader.dialect.do_begin = _begin("BEGIN")  # type: ignore[assignment,method-assign]  # pysqlite's own does nothing
     writer.dialect.do_begin = _begin("BEGIN IMMEDIATE")  # type: ignore[assignment,method-assign]  # same
     return reader, writer
@@ -320,7 +320,7 @@ def _describe_damage(settings: WarehouseSettings, reason: str, shown: str | None
     if "not a database" in reason or "malformed" in reason:
         remedy = ": the file is damaged; restore it from a backup (nothing was changed)"
     elif "full" in reason:
-        remedy = ": make room on the disk"
+        remedy = ": free space on the disk"
     return f"cannot use the store at {shown or settings.resolved_database_url}: {reason}{remedy}"
 
 

@@ -1,12 +1,12 @@
-"""The tables of the operational store.
+"""Core tables of the operational store.
 
     workspaces 1-n api_keys
     workspaces 1-n accounts 1-n publications n-1 posts n-1 workspaces
     publications 1-n publication_attempts      (append-only ledger)
 
-Every row belongs to one workspace. Ids are prefixed ULIDs, so that they sort by time of creation and tell
-what they name. Times are aware UTC. A post's `status` is derived from its publications and kept in the same
-transaction by `warehouse.store.publishing.publications.refresh_post_status`, so that lists can filter on it.
+Every row belongs to one workspace. Ids are ULIDs with a prefix for their kind, so they sort by creation time.
+Times are aware UTC. A post's `status` is derived from its publications and updated in the same transaction by
+`warehouse.store.publishing.publications.refresh_post_status`, so that lists can filter on it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: refuses naive values, stores UTC, returns aware UTC on every database."""
+    """An instant: rejects naive values, stores UTC, returns aware UTC on every database."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; SQLite has no zones, so it gets the naive UTC clock."""
+        """Convert to UTC; SQLite has no time zones, so it stores naive UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -71,21 +71,21 @@ class Base(DeclarativeBase):
 
 
 class Workspace(Base):
-    """One tenant: everything else belongs to exactly one."""
+    """One tenant. Every other row belongs to exactly one workspace."""
 
     __tablename__ = "workspaces"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     timezone: Mapped[str] = mapped_column(String(64), default="UTC")
-    """IANA zone in which a naive time of a request is read."""
+    """IANA zone for times without an offset in requests."""
     publishing_paused_at: Mapped[datetime | None]
     approval_required: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
 
 
 class ApiKey(Base):
-    """Credentials of a program. Only HMACs are kept; the values are shown once, when made."""
+    """An API key. Only HMACs are stored; the plain values are shown once, on creation."""
 
     __tablename__ = "api_keys"
 
@@ -93,7 +93,7 @@ class ApiKey(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
     name: Mapped[str] = mapped_column(String(200))
     key_hint: Mapped[str] = mapped_column(String(20))
-    """The first characters of the key, so that a person can tell keys apart."""
+    """The first characters of the key, shown in lists."""
     key_hmac: Mapped[str] = mapped_column(String(64), unique=True)
     secret_hmac: Mapped[str] = mapped_column(String(64))
     scopes: Mapped[list[str]]
@@ -113,12 +113,12 @@ class AccountRow(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
     platform: Mapped[str] = mapped_column(String(20))
     instance_url: Mapped[str] = mapped_column(String(300), default="")
-    """The account's own server; empty for platforms that have one address for all."""
+    """The account's own server; empty for platforms with one server for all accounts."""
     external_id: Mapped[str] = mapped_column(String(200))
     handle: Mapped[str] = mapped_column(String(200))
     display_name: Mapped[str] = mapped_column(String(300), default="")
     text_limit: Mapped[int | None] = mapped_column(Integer)
-    """The longest text that the account's own server takes; None = the platform's."""
+    """Text limit of the account's own server; None = the platform's limit."""
     timezone: Mapped[str | None] = mapped_column(String(64))
     """IANA zone of the audience for optimal times; None = the workspace's."""
     credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -129,9 +129,9 @@ class AccountRow(Base):
     status_reason: Mapped[str | None] = mapped_column(Text)
     status_changed_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
-    """Set by a person; nothing is sent until unset."""
+    """Set by a user; nothing is published until it is unset."""
     rate_limited_until: Mapped[datetime | None]
-    """Set from the platform's answer; survives a restart and holds back no other account."""
+    """Set from the platform's response; survives a restart and does not affect other accounts."""
     rate_limit_reason: Mapped[str | None] = mapped_column(Text)
     last_error: Mapped[str | None] = mapped_column(Text)
     last_verified_at: Mapped[datetime | None]
@@ -142,11 +142,11 @@ class AccountRow(Base):
     backfill_posts: Mapped[int] = mapped_column(Integer, default=0)
     backfill_finished_at: Mapped[datetime | None]
     refresh_lease_until: Mapped[datetime | None]
-    """While set, one process refreshes this token: a rotating token must never be spent twice."""
+    """While set, one process refreshes this token: a rotating refresh token must not be used twice."""
 
 
 class Post(Base):
-    """What the author wrote, or (origin external) a post found in an account's history."""
+    """A post by its author, or (origin external) a post found in an account's history."""
 
     __tablename__ = "posts"
     __table_args__ = (
@@ -161,25 +161,25 @@ class Post(Base):
     """socialflow | external"""
     content: Mapped[str] = mapped_column(Text)
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """The rest of the author's request: media, link, variants, thread, first_comment, timezone."""
+    """The other fields of the request: media, link, variants, thread, first_comment, timezone."""
     status: Mapped[str] = mapped_column(String(24))
     scheduled_at: Mapped[datetime | None]
     client_ref: Mapped[str | None] = mapped_column(String(200))
     approval_state: Mapped[str | None] = mapped_column(String(12))
-    """pending | approved | rejected; None = nobody was asked (`warehouse.store.posts.approvals`)."""
+    """pending | approved | rejected; None = no approval was requested (`warehouse.store.posts.approvals`)."""
     approval_at: Mapped[datetime | None]
-    """When it was asked for, or decided."""
+    """When approval was requested or decided."""
     approval_by: Mapped[str | None] = mapped_column(String(40))
     approval_reason: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer, default=1)
-    """Grows with each change; the post's ETag."""
+    """Increases with each change; the post's ETag."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 
 
 class Publication(Base):
-    """A post on one account: the unit that is claimed, sent, found out about and measured."""
+    """A post on one account: the unit that is claimed, sent, looked up and measured."""
 
     __tablename__ = "publications"
     __table_args__ = (
@@ -196,43 +196,43 @@ class Publication(Base):
     platform: Mapped[str] = mapped_column(String(20))
     origin: Mapped[str] = mapped_column(String(12), default="socialflow")
     content: Mapped[dict[str, Any]]
-    """connectors.types.PostContent as JSON: exactly what is sent."""
+    """connectors.types.PostContent as JSON: the exact content to send."""
     content_kind: Mapped[str] = mapped_column(String(12), default="text")
     payload_hash: Mapped[str] = mapped_column(String(64), index=True)
     status: Mapped[str] = mapped_column(String(16))
     """draft scheduled claimed sending unknown published failed needs_review canceled"""
     reason_code: Mapped[str | None] = mapped_column(String(60))
     reason: Mapped[str | None] = mapped_column(Text)
-    """In words, why the publication is in its status, or why it has not been sent yet."""
+    """Readable reason for the status, or why the publication has not been sent yet."""
     scheduled_at: Mapped[datetime | None]
-    """When the author wants it out."""
+    """The publishing time set by the author."""
     due_at: Mapped[datetime | None]
-    """When it may be claimed next: scheduled_at, later after a retry."""
+    """Earliest time of the next claim: scheduled_at, or later after a retry."""
     lease_owner: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     first_attempt_at: Mapped[datetime | None]
     unknown_since: Mapped[datetime | None]
     send_state: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What the connector saved to recognise its own request: container id, record key."""
+    """Values that the connector saved to recognise its own request: container id, record key."""
     ledger_rows: Mapped[int] = mapped_column(Integer, default=0)
     ledger_hash: Mapped[str] = mapped_column(String(64), default="")
-    """Length and last hash of this publication's ledger: a row cut off its end shows too."""
+    """Length and last hash of this publication's ledger, so that a truncated ledger is detected too."""
     external_id: Mapped[str | None] = mapped_column(String(300))
     permalink: Mapped[str | None] = mapped_column(Text)
     published_at: Mapped[datetime | None]
     next_snapshot_at: Mapped[datetime | None]
-    """When its metrics are to be read next; None = never (not published, gone, or too old)."""
+    """When its metrics are read next; None = never (not published, deleted, or too old)."""
     snapshot_count: Mapped[int] = mapped_column(Integer, default=0)
     snapshot_failures: Mapped[int] = mapped_column(Integer, default=0)
     platform_deleted_at: Mapped[datetime | None]
-    """When the platform was first found to no longer have it."""
+    """When the post was first found deleted on the platform."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
 
 class PublicationAttempt(Base):
-    """One event in a publication's life. Rows are only ever added; each holds the hash of the one before."""
+    """One event of a publication. Append-only; each row holds the hash of the previous row."""
 
     __tablename__ = "publication_attempts"
     __table_args__ = (UniqueConstraint("publication_id", "seq"),)
@@ -249,13 +249,13 @@ class PublicationAttempt(Base):
     payload_hash: Mapped[str] = mapped_column(String(64))
     owner: Mapped[str | None] = mapped_column(String(80))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What was answered, in words and codes; never a secret."""
+    """The response as text and codes; never a secret."""
     prev_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
 
 
 class PlatformLimit(Base):
-    """A pause that a platform asked of the whole app, not of one account."""
+    """A pause that a platform requested for the whole app, not for one account."""
 
     __tablename__ = "platform_limits"
 
@@ -265,7 +265,7 @@ class PlatformLimit(Base):
 
 
 class Instance(Base):
-    """One row about this installation: which secret key its credentials were encrypted with."""
+    """One row for this installation: the fingerprint of the secret key that encrypts its credentials."""
 
     __tablename__ = "instance"
 
@@ -278,7 +278,7 @@ class Instance(Base):
 
 
 class IdempotencyKey(Base):
-    """The answer given to one `Idempotency-Key`: a repeated request is answered, not done again."""
+    """The response to one `Idempotency-Key`: a repeated request gets this response and is not executed again."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
@@ -294,10 +294,10 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(String(255))
     body_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[int | None] = mapped_column(Integer)
-    """HTTP status of the stored answer; None = the first request is still being worked on."""
+    """HTTP status of the stored response; None = the first request is still in progress."""
     headers: Mapped[dict[str, Any]] = mapped_column(default=dict)
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     lease_until: Mapped[datetime | None]
-    """While status is None: until then a repetition is refused; later the first request counts as dead."""
+    """While status is None: until then repeats are refused; afterwards the first request counts as dead."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]

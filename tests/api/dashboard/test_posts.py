@@ -194,7 +194,7 @@ def test_a_post_is_moved_sent_now_and_canceled(tenant: Tenant, browser: httpx.Cl
     assert act(browser, post_id, "cancel").status_code == 303
     assert posts(tenant)[0]["status"] == "canceled"
     assert f"{post_id}/cancel" not in browser.get(LIST).text
-    assert "nothing of it is waiting" in act(browser, post_id, "move", now="yes").text
+    assert "it has no unsent publication to move" in act(browser, post_id, "move", now="yes").text
 
 
 def test_times_are_read_and_shown_by_the_workspaces_clock(server: Server) -> None:

@@ -60,7 +60,7 @@ def test_another_key_is_refused_and_changes_nothing(warehouse_settings: Warehous
     with Store.open(warehouse_settings) as store, store.write() as session:
         ensure_default_workspace(session, NOW)
     other = warehouse_settings.model_copy(update={"secret_key": SecretStr("k" * 40)})
-    with pytest.raises(SetupError, match="not the one this store was made with"):
+    with pytest.raises(SetupError, match="not the one this store was created with"):
         Store.open(other)
     Store.open(warehouse_settings).close()
 
@@ -181,13 +181,13 @@ def test_the_key_can_come_from_a_file(tmp_path: Path) -> None:
     Store.open(settings).close()
     assert not (settings.home / "secret.key").exists()
     assert load_secret(settings) == load_secret(WarehouseSettings(secret_key=SecretStr("k" * 48)))
-    with pytest.raises(SetupError, match="exclude each other"):
+    with pytest.raises(SetupError, match="both set: set only one"):
         load_secret(settings.model_copy(update={"secret_key": SecretStr("k" * 48)}))
     file.write_text("short")
     with pytest.raises(SetupError, match="SOCIALFLOW_SECRET_KEY_FILE has 5 characters"):
         load_secret(settings)
     file.write_bytes(b"\xff" * 50)
-    with pytest.raises(SetupError, match="it is no text"):
+    with pytest.raises(SetupError, match="it is not text"):
         load_secret(settings)
     file.unlink()
     with pytest.raises(SetupError, match="cannot read SOCIALFLOW_SECRET_KEY_FILE"):

@@ -1,4 +1,4 @@
-"""Who may do what: workspaces, API keys, and encryption at rest.
+"""Access control: workspaces, API keys and dashboard sessions.
 
-Imported by the API's auth, by every command that names a workspace, and by the rest of the store.
+Imported by the API's auth, by every command that takes a workspace, and by the rest of the store.
 """

@@ -1,8 +1,8 @@
-"""Keys of programs: made, shown once, verified in constant time, revoked.
+"""API keys: create, verify in constant time, list and revoke.
 
-A key looks like `sf_` + 22 random characters + 6 checksum characters, its secret like `sfs_` + 43 + 6; both of
-digits and letters, so that a double click selects all of it. The checksum lets scanners for leaked keys know
-one without asking the store. Only HMACs are kept.
+A key is `sf_` + 22 random characters + 6 checksum characters; its secret is `sfs_` + 43 + 6. Both use only digits
+and letters, so that a double click selects the whole value. The checksum lets secret scanners recognise a key
+without access to the store. The store keeps only HMACs; key and secret are shown once, on creation.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _KEY_PURPOSE, _SECRET_PURPOSE = "api-key", "api-secret"
 
 
 class CreatedApiKey(NamedTuple):
-    """A new key with the two values that are never shown again."""
+    """A new key with its two plain values, which are shown only once."""
 
     row: ApiKey
     api_key: str
     api_secret: str
 
 
-def create_api_key(  # noqa: PLR0917 (what a key consists of)
+def create_api_key(  # noqa: PLR0917 (the fields of a key)
     session: Session,
     cipher: Cipher,
     workspace_id: str,
@@ -56,9 +56,11 @@ def create_api_key(  # noqa: PLR0917 (what a key consists of)
     now: datetime,
     expires_at: datetime | None = None,
 ) -> CreatedApiKey:
-    """Make a key for a workspace. Raises InvalidInputError: no name, unknown scope, end in the past."""
+    """Create a key for a workspace. Raises InvalidInputError: no name, unknown scope, expiry in the past."""
     if not name.strip():
-        raise InvalidInputError("a key needs a name, so that it can be told from others", field="name")
+        raise InvalidInputError(
+            "a key needs a name: give one that identifies it in the list of keys", field="name"
+        )
     if expires_at is not None and expires_at <= now:
         raise InvalidInputError("expires_at is in the past", field="expires_at", code="in_the_past")
     api_key = _mint(_KEY_PREFIX, _KEY_LENGTH)
@@ -83,7 +85,7 @@ def create_api_key(  # noqa: PLR0917 (what a key consists of)
 
 
 def parse_scopes(scopes: Iterable[str]) -> list[str]:
-    """Return the scopes in their fixed order, each once. Raises InvalidInputError: an unknown one, or none."""
+    """Return the distinct scopes in fixed order. Raises InvalidInputError for an unknown scope or none at all."""
     wanted = set(scopes)
     unknown = sorted(wanted - set(SCOPES))
     if unknown or not wanted:
@@ -97,10 +99,10 @@ def parse_scopes(scopes: Iterable[str]) -> list[str]:
 def verify_credentials(
     session: Session, cipher: Cipher, api_key: str, api_secret: str, *, now: datetime
 ) -> ApiKey | None:
-    """Return the key that these credentials belong to, or None.
+    """Return the key with these credentials, or None.
 
-    The work is the same whether the key exists or not: two HMACs, one look-up by the HMAC, one comparison in
-    constant time, so that the answer's time tells nothing about which keys exist.
+    The work is the same whether the key exists or not (two HMACs, one lookup by HMAC, one constant-time
+    comparison), so that the response time does not reveal which keys exist.
     """
     key_hmac = cipher.hmac_hex(_KEY_PURPOSE, api_key)
     secret_hmac = cipher.hmac_hex(_SECRET_PURPOSE, api_secret)
@@ -118,7 +120,7 @@ def find_key(session: Session, cipher: Cipher, api_key: str) -> ApiKey | None:
 
 
 class KeyRights(NamedTuple):
-    """What a key allows at this moment."""
+    """The current permissions of a key."""
 
     id: str
     workspace_id: str
@@ -128,19 +130,19 @@ class KeyRights(NamedTuple):
     revoked_at: datetime | None
 
 
-# Kept: building a statement and the key of its compiled form takes longer than running it.
+# Built once: building a statement and its cache key takes longer than running it.
 _RIGHTS = select(*(ApiKey.__table__.c[name] for name in KeyRights._fields)).where(
     ApiKey.__table__.c.id == bindparam("key_id")
 )
 
 
 def is_usable(key: ApiKey | KeyRights, now: datetime) -> bool:
-    """Tell whether the key is neither revoked nor expired."""
+    """Return whether the key is neither revoked nor expired."""
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
 def describe_api_key(row: ApiKey, now: datetime) -> dict[str, Any]:
-    """Return a key as every interface shows it, without any secret."""
+    """Return a key as all interfaces show it, without secrets."""
     return {
         "id": row.id,
         "name": row.name,
@@ -155,9 +157,9 @@ def describe_api_key(row: ApiKey, now: datetime) -> dict[str, Any]:
 
 
 def ensure_command_line_key(session: Session, workspace_id: str, now: datetime) -> str:
-    """Return the id of the row that stands for the command line where the store asks for a key; made once.
+    """Return the id of the key row that represents the command line; create it on first use.
 
-    It is revoked and has no key and no secret, so nobody can sign in with it.
+    The row is revoked and has no key and no secret, so nobody can sign in with it.
     """
     key_id = f"key_cli_{workspace_id.removeprefix('ws_')}"[:40]
     if session.get(ApiKey, key_id) is None:
@@ -167,7 +169,7 @@ def ensure_command_line_key(session: Session, workspace_id: str, now: datetime) 
                 workspace_id=workspace_id,
                 name="command line (no sign-in)",
                 key_hint="",
-                # No HMAC looks like this: no key leads here.
+                # Not a valid HMAC, so no key matches this row.
                 key_hmac=f"none:{key_id}",
                 secret_hmac="",
                 scopes=["write"],
@@ -180,21 +182,21 @@ def ensure_command_line_key(session: Session, workspace_id: str, now: datetime) 
 
 
 def get_usable_api_key(session: Session, key_id: str, now: datetime) -> KeyRights | None:
-    """Return what the key allows while it may be used: what every request with a token asks."""
+    """Return the permissions of a usable key, else None. Called for every request with a token."""
     row = session.connection().execute(_RIGHTS, {"key_id": key_id}).one_or_none()
     key = None if row is None else KeyRights._make(row)
     return key if key is not None and is_usable(key, now) else None
 
 
 def touch_api_key(session: Session, key_id: str, now: datetime) -> None:
-    """Note that the key was used (needs a write session)."""
+    """Record that the key was used (needs a write session)."""
     row = session.get(ApiKey, key_id)
     if row is not None:
         row.last_used_at = now
 
 
 def expand_scopes(scopes: Iterable[str]) -> frozenset[str]:
-    """Return all that a key with these scopes may do: admin holds every scope."""
+    """Return the effective scopes: `admin` includes every scope."""
     held = frozenset(scopes)
     return frozenset(SCOPES) if "admin" in held else held
 
@@ -202,21 +204,21 @@ def expand_scopes(scopes: Iterable[str]) -> frozenset[str]:
 def require_grantable(
     holder: ApiKey | KeyRights, held: Iterable[str], wanted: Iterable[str], expires_at: datetime | None
 ) -> None:
-    """Raise InvalidInputError where a key that `holder` makes would do more than `held`, or outlive its maker.
+    """Raise InvalidInputError if a key created by `holder` would exceed the scopes `held` or the holder's expiry.
 
-    `held` are the scopes that the maker acts with now, which may be fewer than its own.
+    `held` are the scopes of the current request, which may be fewer than those of the holder's key.
     """
     beyond = [scope for scope in wanted if scope not in expand_scopes(held)]
     if beyond:
         raise InvalidInputError(
-            f"you do not hold {', '.join(beyond)} yourself: a key never grants more than its maker has",
+            f"your key does not have {', '.join(beyond)}: grant only scopes of the key that you use",
             field="scopes",
             code="beyond_own_scopes",
         )
     if holder.expires_at is not None and (expires_at is None or expires_at > holder.expires_at):
         raise InvalidInputError(
-            f"your own key ends at {holder.expires_at.isoformat()}: a key never outlives its maker, "
-            "so give an end no later than that",
+            f"your key expires at {holder.expires_at.isoformat()}: a new key cannot expire later than the key "
+            "that creates it, so set expires_at to that time or earlier",
             field="expires_at",
             code="beyond_own_expiry",
         )
@@ -225,7 +227,7 @@ def require_grantable(
 def list_api_keys(
     session: Session, workspace_id: str, *, before_id: str | None = None, limit: int | None = None
 ) -> list[ApiKey]:
-    """Return the workspace's keys, revoked ones too, newest first; at most `limit` of those before `before_id`."""
+    """Return the workspace's keys, including revoked ones, newest first: at most `limit`, before `before_id`."""
     statement = select(ApiKey).where(ApiKey.workspace_id == workspace_id).order_by(ApiKey.id.desc())
     if before_id is not None:
         statement = statement.where(ApiKey.id < before_id)
@@ -233,7 +235,7 @@ def list_api_keys(
 
 
 def get_api_key(session: Session, workspace_id: str, key_id: str) -> ApiKey:
-    """Return the key, usable or not. Raises NotFoundError, also for another workspace's."""
+    """Return the key, usable or not. Raises NotFoundError, also for a key of another workspace."""
     row = session.get(ApiKey, key_id)
     if row is None or row.workspace_id != workspace_id:
         raise NotFoundError(f"no API key {key_id} in this workspace: list them with `socialflow keys list`")
@@ -241,7 +243,7 @@ def get_api_key(session: Session, workspace_id: str, key_id: str) -> ApiKey:
 
 
 def revoke_api_key(session: Session, workspace_id: str, key_id: str, now: datetime) -> ApiKey:
-    """Revoke a key for good; its tokens stop at once. Raises NotFoundError; a second time changes nothing."""
+    """Revoke a key permanently; its tokens stop working immediately. Idempotent. Raises NotFoundError."""
     row = get_api_key(session, workspace_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = now
@@ -251,7 +253,7 @@ def revoke_api_key(session: Session, workspace_id: str, key_id: str, now: dateti
 
 
 def is_well_formed(value: str) -> bool:
-    """Tell whether `value` has the form and checksum of a key or secret; says nothing about its existence."""
+    """Return whether `value` has the form and checksum of a key or secret. Does not check that it exists."""
     for prefix, length in ((_SECRET_PREFIX, _SECRET_LENGTH), (_KEY_PREFIX, _KEY_LENGTH)):
         if value.startswith(prefix) and len(value) == len(prefix) + length + _CHECKSUM_LENGTH:
             return value[-_CHECKSUM_LENGTH:] == _checksum(value[:-_CHECKSUM_LENGTH])

@@ -1,4 +1,4 @@
-"""The tables of who is let in, beside the keys themselves."""
+"""Table of dashboard sessions. The table of API keys is in `warehouse.store.models`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warehouse.store.models import Base
 
 
 class DashboardSession(Base):
-    """A browser that is signed in to the dashboard with a key. Only an HMAC of its cookie is kept."""
+    """A browser signed in to the dashboard with an API key. Only an HMAC of its cookie is stored."""
 
     __tablename__ = "dashboard_sessions"
 
@@ -21,7 +21,7 @@ class DashboardSession(Base):
     token_hmac: Mapped[str] = mapped_column(String(64), unique=True)
     address: Mapped[str] = mapped_column(String(100))
     browser: Mapped[str] = mapped_column(String(200))
-    """What it calls itself (User-Agent), so that a person can tell sessions apart."""
+    """The browser's User-Agent, shown in the list of sessions."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]

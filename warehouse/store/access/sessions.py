@@ -1,4 +1,4 @@
-"""Sessions of the dashboard: opened at sign-in, ended at sign-out, at their time, or by an administrator."""
+"""Dashboard sessions: opened at sign-in; ended at sign-out, on expiry, or by an administrator."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 LIFETIME = timedelta(hours=8)
 _KEPT = timedelta(days=30)
-"""How long an ended session is remembered."""
+"""How long an ended session is kept."""
 _PURPOSE = "dashboard-session"
 
 
 class OpenSession(NamedTuple):
-    """A session as its owner, or an administrator, sees it."""
+    """An open session as shown to its owner or an administrator."""
 
     id: str
     key_id: str
@@ -43,7 +43,7 @@ class OpenSession(NamedTuple):
 def open_session(
     session: Session, cipher: Cipher, key: ApiKey, now: datetime, *, address: str, browser: str
 ) -> str:
-    """Open a session for a key and return the token of its cookie, which is kept nowhere."""
+    """Open a session for a key and return its cookie token, which is not stored."""
     session.execute(delete(DashboardSession).where(DashboardSession.expires_at < now - _KEPT))
     token = secrets.token_urlsafe(32)
     session.add(
@@ -63,7 +63,7 @@ def open_session(
 
 
 def find_session(session: Session, cipher: Cipher, token: str, now: datetime) -> tuple[str, str] | None:
-    """Return (session's id, key's id) of a cookie's token while the session is open."""
+    """Return (session id, key id) for a cookie token, or None if the session is not open."""
     row = session.execute(
         select(DashboardSession.id, DashboardSession.api_key_id).where(
             DashboardSession.token_hmac == cipher.hmac_hex(_PURPOSE, token),
@@ -77,7 +77,7 @@ def find_session(session: Session, cipher: Cipher, token: str, now: datetime) ->
 def list_sessions(
     session: Session, workspace_id: str, now: datetime, *, key_id: str | None = None
 ) -> list[OpenSession]:
-    """Return the open sessions of a workspace, or of one of its keys, the newest first."""
+    """Return the open sessions of a workspace, or of one of its keys, newest first."""
     asked = (
         select(
             DashboardSession.id,
@@ -105,7 +105,7 @@ def list_sessions(
 def end_session(
     session: Session, workspace_id: str, session_id: str, now: datetime, *, key_id: str | None = None
 ) -> None:
-    """End an open session, of any key or of `key_id` alone. Raises NotFoundError."""
+    """End an open session; with `key_id`, only a session of that key. Raises NotFoundError."""
     row = session.get(DashboardSession, session_id)
     if (
         row is None

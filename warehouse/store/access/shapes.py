@@ -1,4 +1,4 @@
-"""The shape of a new API key."""
+"""Input model of a new API key."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ Scope = Literal["read", "write", "approve", "analytics", "accounts", "admin"]
 
 
 class ApiKeyCreate(Shape):
-    """A new key for a program."""
+    """A new API key."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"name": "reports", "scopes": ["read", "analytics"]}}
     )
 
-    name: str = Field(min_length=1, max_length=200, description="What it is for, to tell keys apart.")
+    name: str = Field(min_length=1, max_length=200, description="Name shown in the list of keys.")
     scopes: list[Scope] = Field(
-        min_length=1, max_length=20, description="What it may do; never more than the key that makes it."
+        min_length=1,
+        max_length=20,
+        description="What the key may do; at most the scopes of the key that creates it.",
     )
     expires_at: str | None = Field(
         default=None,
         max_length=64,
-        description="When it ends, ISO 8601; never later than the key that makes it. Default: no end.",
+        description="Expiry, ISO 8601; at most the expiry of the key that creates it. Default: none.",
     )

@@ -1,4 +1,4 @@
-"""Workspaces: the tenants. A fresh installation has one, made on first use."""
+"""Workspaces (tenants). A fresh installation has one, created on first use."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 DEFAULT_WORKSPACE_ID = "ws_default"
-"""Fixed, so that two first runs at once make the same row instead of two."""
+"""Fixed, so that two concurrent first runs create one row and not two."""
 
 
 class WorkspaceSettings(NamedTuple):
-    """What decides about a new post, beside what its request says."""
+    """Workspace settings that apply to a new post."""
 
     timezone: str
     approval_required: bool
 
 
 _SETTINGS_OF = "workspace_settings"
-# Kept: building a statement and the key of its compiled form takes longer than running it.
+# Built once: building a statement and its cache key takes longer than running it.
 _SETTINGS = select(*(Workspace.__table__.c[name] for name in WorkspaceSettings._fields)).where(
     Workspace.__table__.c.id == bindparam("workspace_id")
 )
 
 
 def ensure_default_workspace(session: Session, now: datetime) -> Workspace:
-    """Return the installation's first workspace, made where there is none yet (needs a write session)."""
+    """Return the installation's first workspace; create it if there is none (needs a write session)."""
     known = session.get(Workspace, DEFAULT_WORKSPACE_ID)
     if known is not None:
         return known
@@ -50,13 +50,15 @@ def ensure_default_workspace(session: Session, now: datetime) -> Workspace:
 def create_workspace(
     session: Session, *, name: str, timezone: str = "UTC", now: datetime, workspace_id: str | None = None
 ) -> Workspace:
-    """Add a workspace, with an id of its own unless one is given.
+    """Create a workspace, with a new id unless one is given.
 
     Raises InvalidInputError: no name, an unknown time zone.
     """
     parse_timezone(timezone)
     if not name.strip():
-        raise InvalidInputError("a workspace needs a name, so that it can be told from others", field="name")
+        raise InvalidInputError(
+            "a workspace needs a name: give one that identifies it in lists", field="name"
+        )
     workspace = Workspace(
         id=workspace_id or new_id("ws"), name=name.strip(), timezone=timezone, created_at=now
     )
@@ -76,7 +78,7 @@ def get_workspace(session: Session, workspace_id: str) -> Workspace:
 
 
 def read_settings(session: Session, workspace_id: str) -> WorkspaceSettings:
-    """Return what a post's planning asks of its workspace, read once in a session. Raises NotFoundError."""
+    """Return the settings that planning needs, read once per session. Raises NotFoundError."""
     known: WorkspaceSettings | None = session.info.get((_SETTINGS_OF, workspace_id))
     if known is None:
         session.flush()
@@ -100,7 +102,7 @@ def update_workspace(
     timezone: str | None = None,
     approval_required: bool | None = None,
 ) -> Workspace:
-    """Change what is given. A post that waits for approval goes on waiting where approval is switched off.
+    """Change the given fields. Turning approval off does not release posts that already wait for approval.
 
     Raises InvalidInputError: no name, an unknown time zone.
     """
@@ -109,7 +111,7 @@ def update_workspace(
     if name is not None:
         if not name.strip():
             raise InvalidInputError(
-                "a workspace needs a name, so that it can be told from others", field="name"
+                "a workspace needs a name: give one that identifies it in lists", field="name"
             )
         workspace.name = name.strip()
     if timezone is not None:
@@ -121,11 +123,13 @@ def update_workspace(
 
 
 def _not_found(workspace_id: str) -> NotFoundError:
-    return NotFoundError(f"no workspace {workspace_id}: `socialflow workspaces list` shows what there is")
+    return NotFoundError(
+        f"no workspace {workspace_id}: list the workspaces with `socialflow workspaces list`"
+    )
 
 
 def pause_publishing(session: Session, workspace_id: str, now: datetime) -> Workspace:
-    """Send nothing of this workspace until it is resumed. An earlier pause keeps its time."""
+    """Stop publishing in this workspace until it is resumed. If already paused, the pause time stays."""
     workspace = get_workspace(session, workspace_id)
     workspace.publishing_paused_at = workspace.publishing_paused_at or now
     record(session, "publishing_paused", workspace_id, now, workspace_id)
@@ -141,10 +145,10 @@ def resume_publishing(session: Session, workspace_id: str, now: datetime) -> Wor
 
 
 def parse_timezone(name: str, *, field: str = "timezone") -> ZoneInfo:
-    """Return the IANA zone called `name`.
+    """Return the IANA time zone `name`.
 
-    Raises InvalidInputError: ZoneInfo itself would also open other files of the zone folder, or fail with
-    a dozen kinds of errors for odd names.
+    Raises InvalidInputError for an unknown name. ZoneInfo alone would also open other files in the zone folder
+    and raises a dozen kinds of errors for malformed names.
     """
     if name not in _timezones():
         raise InvalidInputError(
@@ -157,5 +161,5 @@ def parse_timezone(name: str, *, field: str = "timezone") -> ZoneInfo:
 
 @cache
 def _timezones() -> frozenset[str]:
-    """Every zone's name, read once in a process: Python walks the zone folder anew for each call, in 8 ms."""
+    """All zone names, cached per process: each call of Python's own function walks the zone folder (8 ms)."""
     return frozenset(available_timezones())

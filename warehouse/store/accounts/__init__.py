@@ -1,4 +1,4 @@
-"""Connected accounts: credentials, health, browser authorizations, and when each is measured next.
+"""Connected accounts: credentials, health, browser authorizations and target accounts.
 
 Imported by the API, the flows and the command line.
 """

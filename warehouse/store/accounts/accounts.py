@@ -1,4 +1,4 @@
-"""Connected accounts, and accounts of imported histories. Their tokens: `account_credentials`."""
+"""Connected accounts and accounts of imported histories. Their tokens are in `credentials`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-def connect_account(  # noqa: PLR0917 (what a connection consists of)
+def connect_account(  # noqa: PLR0917 (the fields of a connection)
     session: Session,
     cipher: Cipher,
     workspace_id: str,
@@ -48,10 +48,10 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
     *,
     timezone: str | None = None,
 ) -> AccountRow:
-    """Save an account that its platform has just confirmed; a known one is brought up to date.
+    """Save an account that its platform has just confirmed, or update it if it is known.
 
-    A reconnect never wipes a refresh token or app password with nothing: many people paste the access
-    token only.
+    A reconnect without a refresh token or app password keeps the stored one: many people paste only the
+    access token.
     """
     if timezone is not None:
         parse_timezone(timezone)
@@ -92,7 +92,7 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
 
 
 def get_account(session: Session, workspace_id: str, account_id: str) -> AccountRow:
-    """Return the account. Raises NotFoundError, also for another workspace's."""
+    """Return the account. Raises NotFoundError, also for an account of another workspace."""
     row = session.get(AccountRow, account_id)
     if row is None or row.workspace_id != workspace_id:
         raise NotFoundError(f"there is no account {account_id} in this workspace")
@@ -106,7 +106,7 @@ def list_accounts(
     platform: Platform | None = None,
     statuses: Collection[str] = ("active", "revoked", "imported"),
 ) -> list[AccountRow]:
-    """Return the workspace's accounts, oldest first; disconnected ones only where `statuses` asks."""
+    """Return the workspace's accounts, oldest first; disconnected ones only if `statuses` includes them."""
     query = select(AccountRow).where(
         AccountRow.workspace_id == workspace_id, AccountRow.status.in_(list(statuses))
     )
@@ -116,7 +116,7 @@ def list_accounts(
 
 
 def describe_account(row: AccountRow, now: datetime) -> dict[str, Any]:
-    """Return an account as every interface shows it; never a credential."""
+    """Return an account as all interfaces show it, without credentials."""
     health = account_health(row, now)
     waits = row.rate_limited_until is not None and row.rate_limited_until > now
     return {
@@ -140,10 +140,10 @@ def describe_account(row: AccountRow, now: datetime) -> dict[str, Any]:
 def disconnect_account(
     session: Session, workspace_id: str, account_id: str, now: datetime
 ) -> tuple[AccountRow, list[str]]:
-    """Forget the account's credentials and cancel what was scheduled on it.
+    """Delete the account's credentials and cancel its scheduled publications.
 
-    Returns the row and the ids of the canceled publications. What was published and measured stays.
-    Raises ConflictError while a publication is being sent: its outcome could no longer be found out.
+    Returns the row and the ids of the canceled publications. Published posts and their metrics stay.
+    Raises ConflictError while a publication is being sent, because its outcome could no longer be looked up.
     """
     row = get_account(session, workspace_id, account_id)
     query = select(Publication.id, Publication.status).where(
@@ -173,7 +173,7 @@ def disconnect_account(
 
 
 def pause_account(session: Session, workspace_id: str, account_id: str, now: datetime) -> AccountRow:
-    """Hold back everything on this account until `resume_account`; a second time changes nothing."""
+    """Stop publishing on this account until `resume_account`. Idempotent."""
     row = get_account(session, workspace_id, account_id)
     row.paused_at = row.paused_at or now
     record(session, "account_paused", workspace_id, now, row.id, _name_account(row))
@@ -196,9 +196,10 @@ def _name_account(row: AccountRow) -> dict[str, str]:
 def find_or_create_imported_account(
     session: Session, workspace_id: str, platform: Platform, name: str, now: datetime
 ) -> AccountRow:
-    """Return the account that an imported history belongs to: the one with this handle, else a new one.
+    """Return the account with this handle for an imported history; create it if there is none.
 
-    A new one is never sent to or measured: it has no credentials. Raises InvalidInputError for an empty name.
+    A new account has no credentials, so nothing is published on it and it is not measured.
+    Raises InvalidInputError for an empty name.
     """
     handle = name.strip()
     if not handle:

@@ -1,7 +1,7 @@
-"""Browser authorizations under way: begun by a key of a workspace, ended once by whoever brings the state back.
+"""Pending browser authorizations (OAuth): started with an API key, completed once by the redirect with the state.
 
-The state is the proof: random, single-use, short-lived, and bound to the workspace that began. Only its hash is kept,
-and what the exchange needs (verifier, client secret) is encrypted.
+The state is random, single-use, short-lived, and bound to the workspace that started the authorization. The store
+keeps only its hash; the values for the code exchange (verifier, client secret) are encrypted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PURPOSE = "authorizations"
 
 
 class AccountAuthorization(Base):
-    """One person on the way to a platform's page of consent and back."""
+    """One pending authorization on a platform's consent page."""
 
     __tablename__ = "account_authorizations"
 
@@ -39,7 +39,7 @@ class AccountAuthorization(Base):
     platform: Mapped[str] = mapped_column(String(20))
     state_hash: Mapped[str] = mapped_column(String(64), unique=True)
     kept: Mapped[bytes] = mapped_column(LargeBinary)
-    """Encrypted JSON: what the exchange of the code needs."""
+    """Encrypted JSON with the values for the code exchange."""
     return_url: Mapped[str | None] = mapped_column(Text)
     timezone: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
@@ -49,7 +49,7 @@ class AccountAuthorization(Base):
 
 @dataclass(frozen=True, slots=True)
 class ReturnedAuthorization:
-    """An authorization whose person is back in time, for the first time."""
+    """An authorization whose redirect arrived in time and for the first time."""
 
     workspace_id: str
     platform: str
@@ -60,12 +60,12 @@ class ReturnedAuthorization:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a person has come."""
+    """Progress of a pending authorization."""
 
     is_known: bool
-    """False once it came to nothing."""
+    """False after the authorization failed."""
     returned_at: datetime | None
-    """When they came back with the state; their account is saved next, or the authorization forgotten."""
+    """When the redirect arrived; next the account is saved or the authorization is deleted."""
 
 
 def make_state() -> str:
@@ -85,7 +85,7 @@ def begin_authorization(
     return_url: str | None = None,
     timezone: str | None = None,
 ) -> datetime:
-    """Keep what the return needs; return until when it is waited for. Forgets those that are long over."""
+    """Store a pending authorization and return when it expires. Deletes old, expired authorizations."""
     session.execute(delete(AccountAuthorization).where(AccountAuthorization.expires_at < now - KEPT_FOR))
     row = AccountAuthorization(
         id=new_id("auth"),
@@ -104,7 +104,7 @@ def begin_authorization(
 
 
 def is_awaited(session: Session, state: str, now: datetime) -> bool:
-    """Tell whether somebody is waited for with this state."""
+    """Return whether an authorization with this state is pending."""
     query = select(AccountAuthorization.id).where(
         AccountAuthorization.state_hash == _hash(state),
         AccountAuthorization.used_at.is_(None),
@@ -116,7 +116,7 @@ def is_awaited(session: Session, state: str, now: datetime) -> bool:
 def take_authorization(
     session: Session, cipher: Cipher, *, platform: str, state: str, now: datetime
 ) -> ReturnedAuthorization | None:
-    """Use the state up; None = unknown, another platform's, used before, or too old."""
+    """Consume the state. None = unknown, of another platform, already used, or expired."""
     statement = (
         update(AccountAuthorization)
         .where(
@@ -142,12 +142,12 @@ def take_authorization(
 
 
 def forget_authorization(session: Session, state: str) -> None:
-    """Forget one that came to nothing, so that whoever waits for it need not wait on."""
+    """Delete a failed authorization, so that clients that poll for it stop waiting."""
     session.execute(delete(AccountAuthorization).where(AccountAuthorization.state_hash == _hash(state)))
 
 
 def find_progress(session: Session, state: str) -> Progress:
-    """Return how far the person with this state has come."""
+    """Return the progress of the authorization with this state."""
     query = select(AccountAuthorization.used_at).where(AccountAuthorization.state_hash == _hash(state))
     row = session.execute(query).one_or_none()
     return Progress(is_known=row is not None, returned_at=None if row is None else row.used_at)

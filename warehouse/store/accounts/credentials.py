@@ -1,4 +1,4 @@
-"""Accounts' tokens: encrypted at rest, refreshed by one process at a time, and given up when they are refused."""
+"""Account tokens: encrypted at rest, refreshed by one process at a time, marked revoked when refused."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def open_account(row: AccountRow, cipher: Cipher) -> Account:
-    """Return the account as a connector needs it, credentials decrypted.
+    """Return the account with decrypted credentials, as a connector needs it.
 
-    Raises ConflictError where it has none (imported or disconnected).
+    Raises ConflictError if it has no credentials (imported or disconnected).
     """
     if row.credentials is None:
         raise ConflictError(f"account {row.id} is {row.status}: it has no credentials", code="not_connected")
@@ -38,7 +38,7 @@ def open_account(row: AccountRow, cipher: Cipher) -> Account:
 
 
 def mark_revoked(session: Session, account_id: str, reason: str, now: datetime) -> None:
-    """Note that the platform refuses the token; only a reconnect by its owner helps."""
+    """Mark the token as refused by the platform. The owner must reconnect the account."""
     row = session.get_one(AccountRow, account_id)
     if row.status != "active":
         return
@@ -51,15 +51,15 @@ def mark_revoked(session: Session, account_id: str, reason: str, now: datetime) 
 def save_credentials(
     session: Session, cipher: Cipher, account_id: str, credentials: Credentials, now: datetime
 ) -> None:
-    """Keep refreshed credentials; what the platform did not send anew stays as it was."""
+    """Save refreshed credentials; values that the platform did not send again stay."""
     row = session.scalars(select(AccountRow).where(AccountRow.id == account_id).with_for_update()).one()
     if row.status == "disconnected":
-        return  # its owner disconnected it meanwhile: nothing may be kept
+        return  # disconnected in the meantime: do not store credentials
     store_credentials(row, cipher, credentials, now)
 
 
 def list_expiring_accounts(session: Session, expires_before: datetime) -> list[AccountRow]:
-    """Return all workspaces' connected accounts whose access token ends before then, the first to end first."""
+    """Return connected accounts of all workspaces whose access token expires before then, earliest first."""
     query = select(AccountRow).where(
         AccountRow.status == "active",
         AccountRow.credentials.is_not(None),
@@ -71,7 +71,7 @@ def list_expiring_accounts(session: Session, expires_before: datetime) -> list[A
 def take_refresh_lease(
     session: Session, account_id: str, *, now: datetime, until: datetime
 ) -> AccountRow | None:
-    """Become the one process that refreshes this account's token; None = another one does, or it is not active."""
+    """Take the lease to refresh this account's token. None = another process has it, or the account is not active."""
     row = session.scalars(select(AccountRow).where(AccountRow.id == account_id).with_for_update()).one()
     held = row.refresh_lease_until is not None and row.refresh_lease_until > now
     if held or row.status != "active" or row.credentials is None:
@@ -81,14 +81,14 @@ def take_refresh_lease(
 
 
 def release_refresh(session: Session, account_id: str, *, error: str | None = None) -> None:
-    """Give the refresh lease back; `error` is kept for the account's owner, a success clears it."""
+    """Release the refresh lease. `error` is stored for the account's owner; a success clears it."""
     row = session.get_one(AccountRow, account_id)
     row.refresh_lease_until = None
     row.last_error = error
 
 
 def store_credentials(row: AccountRow, cipher: Cipher, credentials: Credentials, now: datetime) -> None:
-    """Encrypt and keep credentials; a refresh token or password that came with none stays."""
+    """Encrypt and store credentials. A missing refresh token or password keeps the stored one."""
     if row.credentials is not None:
         known = cipher.decrypt_credentials(row.credentials)
         credentials = replace(

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def announce_revoked(session: Session, account: AccountRow, now: datetime) -> None:
-    """Tell that a platform refuses an account's token."""
+    """Write the event that a platform refuses an account's token."""
     write_events(
         session, [Happening(account.workspace_id, "account.revoked", _account_data(account, now))], now
     )
 
 
 def announce_expiring(session: Session, accounts: Iterable[AccountRow], now: datetime) -> int:
-    """Tell, once for each token, that it ends soon or has ended without a refresh; return how many were told."""
+    """Write one event per token that expires soon or has expired without a refresh; return the number of events."""
     happenings = [
         Happening(
             row.workspace_id,

@@ -1,4 +1,4 @@
-"""Whether a connected account can be used, with when and why."""
+"""Health of a connected account: whether it can be used, since or until when, and why."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 HealthStatus = Literal["ok", "limited", "expiring", "expired", "revoked", "disconnected", "imported"]
 
 EXPIRING_WITHIN = timedelta(days=7)
-"""Long-lived tokens (60 days) are called expiring this long before their end."""
+"""A long-lived token (60 days) counts as expiring this long before its expiry."""
 EXPIRING_SHARE = 0.1
-"""Short-lived tokens (2 h) are called expiring in the last tenth of their life: a refresh is overdue then."""
+"""A short-lived token (2 h) counts as expiring in the last tenth of its lifetime: a refresh is overdue then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class AccountHealth:
     status: HealthStatus
     reason: str | None = None
     at: datetime | None = None
-    """When it changed, or (expiring) when it will."""
+    """When the health changed, or (expiring) when it will change."""
 
 
 def account_health(row: AccountRow, now: datetime) -> AccountHealth:
-    """Return whether the account can be used, with when and why."""
+    """Return the health of the account."""
     match row.status:
         case "revoked":
             return AccountHealth("revoked", row.status_reason, row.status_changed_at)
@@ -51,8 +51,8 @@ def _token_health(row: AccountRow, now: datetime) -> AccountHealth:
     if end is None:
         return AccountHealth("ok")
     if end <= now:
-        return AccountHealth("expired", "the access token has run out and was not refreshed", end)
+        return AccountHealth("expired", "the access token has expired and was not refreshed", end)
     issued = row.last_verified_at or row.connected_at
     if end - now <= min(EXPIRING_WITHIN, (end - issued) * EXPIRING_SHARE):
-        return AccountHealth("expiring", "the access token ends soon and was not refreshed yet", end)
+        return AccountHealth("expiring", "the access token expires soon and has not been refreshed yet", end)
     return AccountHealth("ok", None, end)

@@ -1,4 +1,4 @@
-"""The shape of a request to connect an account by its token."""
+"""Input model for connecting an account with a token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from warehouse.shapes import Shape
 
 
 class ConnectRequest(Shape):
-    """What proves to a platform that we may act for an account."""
+    """Credentials of an account to connect."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -19,7 +19,7 @@ class ConnectRequest(Shape):
     access_token: SecretStr = Field(
         min_length=1,
         max_length=10_000,
-        description="For Bluesky an app password, with `handle`, is fine too.",
+        description="Access token. Bluesky: an app password together with `handle` also works.",
     )
     instance_url: str | None = Field(
         default=None, max_length=300, description="The account's own server (Mastodon, Bluesky)."
@@ -27,7 +27,7 @@ class ConnectRequest(Shape):
     handle: str | None = Field(default=None, max_length=200)
     refresh_token: SecretStr | None = Field(default=None, max_length=10_000)
     expires_at: str | None = Field(
-        default=None, max_length=64, description="When access_token ends, ISO 8601."
+        default=None, max_length=64, description="Expiry of access_token, ISO 8601."
     )
     timezone: str | None = Field(
         default=None, max_length=64, description="IANA zone of the audience, for optimal times."

@@ -1,4 +1,4 @@
-"""Target accounts of a post: the accounts that its platforms and account ids mean."""
+"""Resolve the platforms and account ids of a post to its target accounts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TargetAccount(NamedTuple):
-    """What of an `AccountRow` a post's planning reads; the names are the same, so that either does."""
+    """The columns of an `AccountRow` that planning reads; same names, so either type works."""
 
     id: str
     workspace_id: str
@@ -32,14 +32,14 @@ class TargetAccount(NamedTuple):
 AnyAccount = AccountRow | TargetAccount
 
 _COLUMNS = AccountRow.__table__.c
-# Kept: building a statement and the key of its compiled form takes longer than running it.
+# Built once: building a statement and its cache key takes longer than running it.
 _CONNECTED = (
     select(*(_COLUMNS[name] for name in TargetAccount._fields))
     .where(_COLUMNS.workspace_id == bindparam("workspace_id"), _COLUMNS.status.in_(("active", "revoked")))
     .order_by(_COLUMNS.id)
 )
-# Two posts to the same account wait for each other: the duplicate guard and the choice of a free time must see the
-# first one. All of the workspace's, in the order of their ids: bulk requests must not wait for each other in a ring.
+# Posts to the same account are serialised, because the duplicate check and the choice of a free time must see the
+# earlier post. Locks all accounts of the workspace in id order, so that bulk requests cannot deadlock.
 _LOCKED = _CONNECTED.with_for_update()
 
 
@@ -51,10 +51,10 @@ def list_target_accounts(
     account_ids: Collection[str] = (),
     lock: bool = True,
 ) -> list[TargetAccount]:
-    """Return the accounts that a post goes to, locked for the caller's transaction unless it only asks.
+    """Return the target accounts of a post, locked for the caller's transaction unless it only reads.
 
-    A platform means each of its connected accounts, unless `account_ids` picks some of that platform.
-    Raises InvalidInputError: an unknown or disconnected account, a platform without a connected one.
+    A platform stands for all its connected accounts, unless `account_ids` selects some of that platform.
+    Raises InvalidInputError: an unknown or disconnected account, or a platform without a connected account.
     """
     session.flush()
     rows = session.connection().execute(_LOCKED if lock else _CONNECTED, {"workspace_id": workspace_id})

@@ -1,4 +1,4 @@
-"""Which process runs a flow, and how each flow's last runs ended.
+"""Flow leases: which process runs a flow, and the outcome of each flow's last runs.
 
-Imported by the flows, and for reading by the API and the doctor.
+Imported by the flows; the API and the doctor read it.
 """

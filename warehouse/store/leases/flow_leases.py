@@ -1,7 +1,7 @@
-"""One process at a time runs a flow: a lease with a heartbeat, by the database's clock.
+"""Leases that let one process at a time run a flow, with a heartbeat, by the database's clock.
 
-A process that dies leaves its lease to expire, and the next run takes it over. The lease saves double work; that a
-doubled run does no harm is the task of the flows themselves. The same row keeps how the flow's last runs ended.
+The lease of a dead process expires, and the next run takes it over. The lease only avoids duplicate work; the flows
+themselves must tolerate two runs at once. The same row stores the outcome of the flow's last runs.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 Outcome = Literal["succeeded", "partly_failed", "failed"]
 
 PERIODS_BEHIND = 3
-"""A flow that has not done its work for this many of its periods is behind."""
+"""A flow without a successful run for this many of its periods is behind."""
 _LONGEST_REASON = 2_000
 
 
 class FlowState(Base):
-    """One flow of this installation: who runs it, and how its last runs ended. Without a workspace."""
+    """One flow of this installation: its lease and the outcome of its last runs. Not tied to a workspace."""
 
     __tablename__ = "flow_states"
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
     period_seconds: Mapped[int | None] = mapped_column(Integer)
-    """How often its schedule starts it; None = no schedule is known."""
+    """Period of its schedule; None = no known schedule."""
     expected_since: Mapped[datetime | None]
-    """When the schedule was first set up here: a flow that never ran is behind, counted from then."""
+    """When the schedule was first set up; a flow that never ran is behind as counted from then."""
     lease_owner: Mapped[str | None] = mapped_column(String(120))
     lease_began_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     last_started_at: Mapped[datetime | None]
     last_succeeded_at: Mapped[datetime | None]
     last_finished_at: Mapped[datetime | None]
-    """When a run last came to its end with all its work tried, whatever single accounts failed in it."""
+    """When a run last tried all its work and ended; single accounts may have failed."""
     last_failed_at: Mapped[datetime | None]
     last_failure: Mapped[str | None] = mapped_column(Text)
-    """Why the last failed run failed; kept after a success, which is the later of the two."""
+    """Why the last failed run failed; kept after a later success."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseHolder:
-    """Who runs a flow at present."""
+    """The process that runs a flow now."""
 
     owner: str
     since: datetime
@@ -61,17 +61,17 @@ class LeaseHolder:
 
 @dataclass(frozen=True, slots=True)
 class FlowBehind:
-    """A flow that has not done its work for PERIODS_BEHIND of its periods."""
+    """A flow without a successful run for PERIODS_BEHIND of its periods."""
 
     name: str
     since: datetime
-    """When it last did its work, or when its schedule was set up."""
+    """When its last successful run ended, or when its schedule was set up."""
     period: timedelta
     last_failure: str | None
 
 
 def expect_flows(session: Session, periods: Mapping[str, timedelta]) -> None:
-    """Note which flows are scheduled here, and how often. To be called when the schedules are set up."""
+    """Store which flows are scheduled here and how often. Call it when the schedules are set up."""
     now = read_time(session)
     for name, period in periods.items():
         row = _get_row(session, name)
@@ -80,7 +80,7 @@ def expect_flows(session: Session, periods: Mapping[str, timedelta]) -> None:
 
 
 def take_lease(session: Session, name: str, *, owner: str, lease: timedelta) -> LeaseHolder | None:
-    """Become the one process that runs this flow; returns None, or who runs it already."""
+    """Take the lease of this flow. Returns None on success, else the process that has it."""
     row = _get_row(session, name)
     now = read_time(session)
     if row.lease_owner is not None and row.lease_until is not None and row.lease_until > now:
@@ -91,7 +91,7 @@ def take_lease(session: Session, name: str, *, owner: str, lease: timedelta) -> 
 
 
 def renew_lease(session: Session, name: str, *, owner: str, lease: timedelta) -> bool:
-    """Show a sign of life; False = the lease had expired and another process has taken it."""
+    """Renew the lease. False = it had expired and another process has taken it."""
     row = _get_row(session, name)
     if row.lease_owner != owner:
         return False
@@ -100,7 +100,7 @@ def renew_lease(session: Session, name: str, *, owner: str, lease: timedelta) ->
 
 
 def end_run(session: Session, name: str, *, owner: str, outcome: Outcome, reason: str | None = None) -> None:
-    """Give the lease back and keep how the run ended. `reason` must hold no secret."""
+    """Release the lease and store the outcome of the run. `reason` must not contain a secret."""
     row = _get_row(session, name)
     now = read_time(session)
     if row.lease_owner == owner:
@@ -115,12 +115,12 @@ def end_run(session: Session, name: str, *, owner: str, outcome: Outcome, reason
 
 
 def list_flow_states(session: Session) -> list[FlowState]:
-    """Return what is known of every flow, by name."""
+    """Return the state of every flow, by name."""
     return list(session.scalars(select(FlowState).order_by(FlowState.name)))
 
 
 def find_flows_behind(session: Session, now: datetime) -> list[FlowBehind]:
-    """Return the scheduled flows that have not done their work for PERIODS_BEHIND periods, by name."""
+    """Return the scheduled flows without a successful run for PERIODS_BEHIND periods, by name."""
     behind = []
     for row in list_flow_states(session):
         if row.period_seconds is None or row.expected_since is None:
@@ -134,7 +134,7 @@ def find_flows_behind(session: Session, now: datetime) -> list[FlowBehind]:
 
 
 def _get_row(session: Session, name: str) -> FlowState:
-    """Return the flow's row, made where it is missing, locked for this transaction."""
+    """Return the flow's row, locked for this transaction; create it if it is missing."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     session.execute(insert(FlowState).values(name=name).on_conflict_do_nothing())
     query = select(FlowState).where(FlowState.name == name).with_for_update()
@@ -142,7 +142,7 @@ def _get_row(session: Session, name: str) -> FlowState:
 
 
 def _clean(reason: str | None) -> str | None:
-    """Return what every database can keep: no NUL, no half of a surrogate pair, no endless text."""
+    """Return text that every database can store: no NUL, no lone surrogate, of limited length."""
     if reason is None:
         return None
     return reason.replace("\0", "").encode("utf-8", "replace").decode()[:_LONGEST_REASON]

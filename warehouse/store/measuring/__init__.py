@@ -1,4 +1,4 @@
-"""When metrics, followers and histories are read next, and what may still be read today.
+"""Measurement plan: when metrics, followers and histories are read next, and the daily read budgets.
 
 Imported by `flows.ingestion` and by the publishing outcomes.
 """

@@ -1,4 +1,4 @@
-"""How far the reading of each account's history has come: a place is noted when all before it is kept."""
+"""Backfill progress of each account's history. A cursor is saved once everything before it is stored."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 AGAIN_AFTER = timedelta(days=1)
-"""A finished history is looked at anew this long afterwards: posts are also made outside SocialFlow."""
+"""A finished history is checked again after this time, because posts are also made outside SocialFlow."""
 OVERLAP = timedelta(days=2)
-"""How far before the last look the next one begins; platforms list late, and edits move posts."""
+"""Overlap of the next check with the last one: platforms list posts late, and edits move posts."""
 
 
 def list_accounts_to_backfill(
     session: Session, now: datetime, *, account_ids: Collection[str] | None = None
 ) -> list[AccountRow]:
-    """Return connected accounts whose history is unread, half read, or was last looked at a day ago.
+    """Return connected accounts whose history is unread, partly read, or was last checked a day ago.
 
-    With `account_ids`: these, whenever they were last looked at.
+    With `account_ids`: these accounts, whenever they were last checked.
     """
     query = select(AccountRow).where(
         AccountRow.status == "active",
@@ -44,10 +44,10 @@ def list_accounts_to_backfill(
 def begin_backfill(
     session: Session, account_id: str, now: datetime, *, first_since: datetime, anew: bool = False
 ) -> AccountRow:
-    """Return the account with `backfill_since` and `backfill_cursor` set to where reading goes on.
+    """Return the account with `backfill_since` and `backfill_cursor` set to where reading continues.
 
-    A half-read history goes on at its cursor. A finished one is read again from shortly before the last look, or,
-    with `anew`, from `first_since`.
+    A partly read history continues at its cursor. A finished one is read again from shortly before the last
+    check or, with `anew`, from `first_since`.
     """
     row = session.get_one(AccountRow, account_id, with_for_update=True)
     finished = row.backfill_finished_at
@@ -60,14 +60,14 @@ def begin_backfill(
 
 
 def save_backfill_place(session: Session, account_id: str, *, cursor: str | None, posts: int) -> None:
-    """Note that all before `cursor` is kept, `posts` of it new; None = nothing yet: the next reading begins anew."""
+    """Save that everything before `cursor` is stored, with `posts` new posts. None = start again next time."""
     row = session.get_one(AccountRow, account_id, with_for_update=True)
     row.backfill_cursor = cursor
     row.backfill_posts += posts
 
 
 def finish_backfill(session: Session, account_id: str, now: datetime) -> None:
-    """Note that the history is read to its end."""
+    """Mark the history as completely read."""
     row = session.get_one(AccountRow, account_id, with_for_update=True)
     row.backfill_cursor = None
     row.backfill_finished_at = now

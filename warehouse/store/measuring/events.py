@@ -1,4 +1,4 @@
-"""Webhook events of measurements: fresh numbers of publications, written in the transaction that records them."""
+"""Webhook events of measurements, written in the transaction that records the metrics."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from warehouse.store.models import Publication
 
 MEASUREMENTS_PER_EVENT = 25
-"""Keeps a message near ten kilobytes: receivers are advised to refuse much longer ones."""
+"""Keeps a message near 10 kB: receivers are advised to refuse much longer ones."""
 
 
 def announce_metrics(
     session: Session, measured: Sequence[tuple[Publication, PostMetrics]], now: datetime
 ) -> None:
-    """Tell freshly measured numbers, those of one workspace together. What was not measured is null."""
+    """Write events with fresh metrics, grouped by workspace. Unmeasured values are null."""
     by_workspace: dict[str, list[dict[str, Any]]] = {}
     listened = list_listened(session, {row.workspace_id for row, _ in measured}) if measured else set()
     for row, metrics in measured:

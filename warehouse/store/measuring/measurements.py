@@ -1,7 +1,7 @@
-"""When a publication's metrics and an account's followers are to be read next, and what came of the last reading.
+"""Measurement schedule of publications and accounts, and the outcome of the last reading.
 
-Numbers live in the lake; here is only the plan. A snapshot is marked here after it is in the lake: a crash between
-the two reads the same publications once more, and loses and doubles nothing.
+The metrics are in the lake; the store holds only the schedule. A snapshot is marked here after it is in the lake: a
+crash in between makes the next run read the same publications again, without loss or duplicates.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ SNAPSHOT_AGES = (
     timedelta(hours=12),
     *(timedelta(days=days) for days in (1, 2, 3, 5, 7, 14, 30, 60, 90)),
 )
-"""Ages at which a publication is measured: often while it is young, seldom when little happens any more."""
+"""Ages at which a publication is measured: often while it is young, rarely later."""
 
 _EARLY = 0.1
-"""A reading this share of an age before it counts as the one at that age: platforms charge for each."""
+"""A reading earlier by up to this share of an age counts as the reading at that age: platforms charge for each."""
 _FIRST_PAUSE = timedelta(minutes=15)
 _LONGEST_PAUSE = timedelta(days=1)
 _CHUNK = 500
@@ -41,7 +41,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class DueAccount:
-    """An account with the publications to measure now, the longest due first."""
+    """An account with its publications to measure now, the longest overdue first."""
 
     account: AccountRow
     publications: tuple[Publication, ...]
@@ -50,7 +50,7 @@ class DueAccount:
 def next_snapshot_at(
     published_at: datetime, measured_at: datetime, ages: Sequence[timedelta] = SNAPSHOT_AGES
 ) -> datetime | None:
-    """Return when a publication measured at `measured_at` is to be measured next; None = never again."""
+    """Return the next measurement time of a publication measured at `measured_at`; None = never again."""
     age = measured_at - published_at
     return next((published_at + mark for mark in ages if age < mark * (1 - _EARLY)), None)
 
@@ -58,9 +58,9 @@ def next_snapshot_at(
 def put_off_young(
     session: Session, due: Sequence[DueAccount], now: datetime, ages: Mapping[str, Sequence[timedelta]]
 ) -> list[DueAccount]:
-    """Return `due` without what has not come to the first of its platform's own ages; that is planned for then.
+    """Return `due` without publications younger than the first of their platform's own ages; plan those for that age.
 
-    Publishing plans the first reading by SNAPSHOT_AGES, whatever the platform's own `ages` are.
+    Publishing plans the first reading by SNAPSHOT_AGES, regardless of the platform's own `ages`.
     """
     ready = []
     for item in due:
@@ -82,10 +82,10 @@ def put_off_young(
 def list_due_snapshots(
     session: Session, now: datetime, limit_per_account: int, *, account_ids: Collection[str] | None = None
 ) -> list[DueAccount]:
-    """Return what is to be measured by `now`, grouped by account, the account that has waited longest first.
+    """Return the publications due at `now`, grouped by account, the longest overdue account first.
 
-    Left alone: accounts that are not connected, and accounts and platforms within a rate limit's pause. What exceeds
-    `limit_per_account` stays due.
+    Skips accounts that are not connected, and accounts and platforms paused by a rate limit. Publications beyond
+    `limit_per_account` stay due.
     """
     due = _readable(select(Publication.id, Publication.account_id, Publication.next_snapshot_at), now).where(
         Publication.next_snapshot_at <= now,
@@ -122,14 +122,14 @@ def record_measured(
     missing: Collection[str] = (),
     ages: Mapping[str, Sequence[timedelta]] | None = None,
 ) -> list[str]:
-    """Note the outcome of one reading for these publications (ids) and plan the next.
+    """Record the outcome of one reading for these publications (ids) and plan the next.
 
-    Returns those that were not known to be deleted before.
+    Returns the newly deleted ones.
 
-    `ages`: those of platforms that have their own; all others have SNAPSHOT_AGES.
+    `ages`: ages by platform, for platforms with their own; all others use SNAPSHOT_AGES.
 
-    `deleted`: the platform says that the post is gone, so it is never asked for again. `missing`: left out of the
-    answer without a reason, so it is asked for again after a pause that doubles up to a day.
+    `deleted`: the platform reports the post as deleted; it is never requested again. `missing`: absent from the
+    response without a reason; it is requested again after a pause that doubles up to a day.
     """
     gone = []
     for publication, chunk_kind in _in_kinds(session, measured=measured, deleted=deleted, missing=missing):
@@ -141,14 +141,14 @@ def record_measured(
 
 
 def count_measured(session: Session) -> int:
-    """Return how many publications have been measured, so that the lake must know them."""
+    """Return the number of publications that have been measured and so must be in the lake."""
     return session.scalar(select(func.count()).where(Publication.snapshot_count > 0)) or 0
 
 
 def list_publications_by_external_id(
     session: Session, account_id: str, external_ids: Collection[str]
 ) -> dict[str, Publication]:
-    """Return the account's publications that the platform knows by these ids."""
+    """Return the account's publications with these external ids."""
     found: dict[str, Publication] = {}
     for chunk in _chunks(list(external_ids)):
         query = select(Publication).where(
@@ -161,7 +161,7 @@ def list_publications_by_external_id(
 def list_due_followers(
     session: Session, now: datetime, *, account_ids: Collection[str] | None = None
 ) -> list[AccountRow]:
-    """Return the connected accounts whose followers are to be read by `now`, the longest due first."""
+    """Return the connected accounts whose followers are due at `now`, the longest overdue first."""
     query = _readable_accounts(now).where(AccountRow.next_followers_at <= now)
     if account_ids is not None:
         query = query.where(AccountRow.id.in_(list(account_ids)))
@@ -175,7 +175,7 @@ def record_followers_measured(session: Session, account_ids: Collection[str], ne
 
 
 def record_account_error(session: Session, account_id: str, error: str | None) -> None:
-    """Keep why the account could last not be read, for the person who looks at it; None = it could."""
+    """Store why the last reading of the account failed, for its owner; None = it succeeded."""
     session.execute(update(AccountRow).where(AccountRow.id == account_id).values(last_error=error))
 
 
@@ -193,7 +193,7 @@ def _plan(publication: Publication, kind: str, captured_at: datetime, ages: Sequ
         publication.next_snapshot_at = None
     elif kind == "missing":
         publication.snapshot_failures += 1
-        # 2 ** 7 quarters of an hour are more than a day; the bound keeps the power itself small.
+        # 2 ** 7 quarters of an hour exceed a day; the bound keeps the power small.
         pause = min(_FIRST_PAUSE * 2 ** min(publication.snapshot_failures - 1, 7), _LONGEST_PAUSE)
         again = captured_at + pause
         publication.next_snapshot_at = again if again <= published_at + ages[-1] else None

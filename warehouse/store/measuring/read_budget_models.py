@@ -1,4 +1,4 @@
-"""The table of reads that a platform charges for."""
+"""Table of reads that a platform charges for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warehouse.store.models import Base
 
 
 class ReadCharge(Base):
-    """One post that was read, or is about to be, on one UTC day: platforms charge for it once a day."""
+    """One post that was or will be read on one UTC day. Platforms charge for a post once a day."""
 
     __tablename__ = "read_charges"
 

@@ -1,7 +1,7 @@
-"""What may still be read today on platforms that charge for each post read, and what was read already.
+"""Daily read budgets for platforms that charge per post read.
 
-A post counts once per platform and UTC day, as X counts it. It is noted before the platform is asked: a run that dies
-in between has at most noted too much, never spent too much.
+A post counts once per platform and UTC day, as X counts it. A read is recorded before the request: a run that dies
+in between has at most recorded too much, never spent too much.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from warehouse.store.models import Publication
 
 KEEP_CHARGES = timedelta(days=40)
-"""Long enough to hold a month's bill against what was read."""
+"""Long enough to compare a monthly bill with the recorded reads."""
 _CHUNK = 500
 _LOCK = 0x72656164  # "read"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a run may read now."""
+    """The reads granted to a run."""
 
     accounts: list[DueAccount]
     held_back: dict[str, int]
-    """Platform -> publications that stay due, since the day's budget is used up."""
+    """Platform -> publications that stay due because the day's budget is used up."""
 
 
 def grant_reads(
     session: Session, due: Sequence[DueAccount], limits: Mapping[str, int], now: datetime
 ) -> Grant:
-    """Note what of `due` may be read today, the longest due first, over all accounts; the rest stays due.
+    """Record which of `due` may be read today, the longest overdue first over all accounts; the rest stays due.
 
-    `limits`: posts a UTC day by platform; a platform left out has none. What was read today already is free. Several
-    runs at once share one budget: call it in a write transaction, which ends before the first request.
+    `limits`: posts per UTC day by platform; a platform not listed has no limit. Posts already read today are free.
+    Concurrent runs share one budget: call this in a write transaction that ends before the first request.
     """
     day = now.astimezone(UTC).date()
     allowed: set[str] = set()
@@ -75,26 +75,26 @@ def grant_reads(
 
 
 def note_reads(session: Session, platform: str, publications: Sequence[Publication], now: datetime) -> None:
-    """Note posts that a listing brought: they were charged, whatever the budget says."""
+    """Record posts returned by a listing: they were charged regardless of the budget."""
     _note(session, platform, now.astimezone(UTC).date(), [row.id for row in publications])
 
 
 def count_reads(session: Session, platform: str, now: datetime) -> int:
-    """Return how many posts were read on the platform this UTC day."""
+    """Return the number of posts read on the platform this UTC day."""
     day = now.astimezone(UTC).date()
     query = select(func.count()).where(ReadCharge.platform == platform, ReadCharge.day == day)
     return session.scalar(query) or 0
 
 
 def forget_reads(session: Session, now: datetime) -> int:
-    """Delete what was read longer than KEEP_CHARGES ago; returns how many rows."""
+    """Delete reads older than KEEP_CHARGES; return the number of rows."""
     before = (now - KEEP_CHARGES).astimezone(UTC).date()
     ids = session.scalars(delete(ReadCharge).where(ReadCharge.day < before).returning(ReadCharge.day))
     return len(ids.all())
 
 
 def _take_turns(session: Session) -> None:
-    """Keep two runs from spending the same rest; SQLite's writers take turns anyway."""
+    """Keep two runs from spending the same remaining budget. SQLite serialises writers anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 MIGRATION_LOCK = 0x50C1A1F1
-"""Names the advisory lock on PostgreSQL; any number that no other program uses there."""
+"""Key of the advisory lock on PostgreSQL: any number that no other program uses there."""
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Return the configuration that points Alembic at this folder and, where given, this connection."""
+    """Return an Alembic configuration for this folder and, if given, this connection."""
     from alembic.config import Config  # noqa: PLC0415 (see migrate)
 
-    # Alembic's default is what sys.stdout was when it was imported, which may be closed by now.
+    # Alembic's default is sys.stdout as of its import, which may be closed by now.
     config = Config(stdout=sys.stdout)
     # Alembic reads options with %-interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -32,13 +32,13 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def migrate(engine: Engine, writer: Engine | None = None) -> None:
-    """Bring the store to this version's schema; of several processes one does, the others wait and find it done.
+    """Migrate the store to this version's schema. Of several processes one migrates, the others wait.
 
-    `writer` takes the write lock where it begins; then `engine` only reads. Raises SetupError for a store made by a
-    newer version: an old program must not write to it.
+    `writer` takes the write lock when its transaction begins; then `engine` only reads. Raises SetupError for a store
+    of a newer version, because an old program must not write to it.
     """
-    # Looked at without a write lock and without Alembic first: nearly every start finds nothing to do, and a
-    # publisher starts each minute (Alembic costs 10 MB and a sixth of a second).
+    # Check without a write lock and without Alembic first: nearly every start has nothing to migrate, and a
+    # publisher starts each minute (importing Alembic costs 10 MB and 1/6 s).
     head = _newest_revision()
     with engine.connect() as connection:
         if _current_revision(connection) == head:
@@ -51,7 +51,7 @@ def migrate(engine: Engine, writer: Engine | None = None) -> None:
         current = _current_revision(connection)
         if current is not None and current not in _list_revisions():
             raise SetupError(
-                f"the store was made by a newer version of SocialFlow (schema {current}): update this program; "
+                f"the store was created by a newer version of SocialFlow (schema {current}): update this program; "
                 "nothing was changed"
             )
         if current != head:
@@ -59,21 +59,21 @@ def migrate(engine: Engine, writer: Engine | None = None) -> None:
 
 
 def require_current(engine: Engine) -> None:
-    """Raise SetupError where the store's schema is not this version's; nothing is changed."""
+    """Raise SetupError if the store's schema is not this version's. Changes nothing."""
     with engine.connect() as connection:
         current = _current_revision(connection)
     if current is None:
         raise SetupError(
-            "the store is empty: `socialflow up` makes its tables, a backup brings lost ones back"
+            "the store is empty: create its tables with `socialflow up`, or restore lost ones from a backup"
         )
     if current != _newest_revision():
         age = "an older" if current in _list_revisions() else "a newer"
         remedy = "start `socialflow up` once" if age == "an older" else "update this program"
-        raise SetupError(f"the store was made by {age} version of SocialFlow (schema {current}): {remedy}")
+        raise SetupError(f"the store was created by {age} version of SocialFlow (schema {current}): {remedy}")
 
 
 def _list_revisions() -> list[str]:
-    """Return all revisions, oldest first: each file begins with its own, in four digits."""
+    """Return all revisions, oldest first: each file name begins with its revision, in four digits."""
     folder = Path(__file__).parent / "versions"
     return sorted(path.name.split("_", 1)[0] for path in folder.glob("[0-9]*_*.py"))
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs inside the connection that `warehouse.store.migrations.migrate` hands over."""
+"""Alembic's entry point: runs on the connection passed by `warehouse.store.migrations.migrate`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 for _module in pkgutil.walk_packages(store.__path__, "warehouse.store."):
     if "migrations" not in _module.name:
-        import_module(_module.name)  # a table is known once its module is
+        import_module(_module.name)  # importing a module registers its tables
 
 
 def render_item(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
-    """Write our own column type as the plain one: a migration must not change when our code does."""
+    """Render our own column type as the plain one, so that migrations do not depend on our code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
@@ -29,7 +29,7 @@ def render_item(kind: str, item: object, _context: AutogenContext) -> str | Lite
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    # SQLite cannot alter most things in place: Alembic copies the table instead.
+    # SQLite cannot alter most things in place, so Alembic copies the table.
     render_as_batch=True,
     render_item=render_item,
     transactional_ddl=True,

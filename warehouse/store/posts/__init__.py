@@ -1,4 +1,4 @@
-"""Posts as their authors wrote them: rows, versions, approvals, duplicates, media, and posts found elsewhere.
+"""Posts: rows, versions, approvals, duplicates, media, idempotency keys, and posts published elsewhere.
 
 Imported by `warehouse.planning`, the API, the flows and the command line.
 """

@@ -1,7 +1,7 @@
-"""Approval: where a workspace asks for it, nothing of a post is sent before somebody approved what it says and when.
+"""Approvals: if a workspace requires approval, a post is sent only after its content and time are approved.
 
-A publication that waits keeps the status `scheduled` and has no due time, so that no query of a publisher can find
-it; its reason says why. A change after the approval asks anew. The ledger keeps who decided what.
+A waiting publication has the status `scheduled`, a reason, and no due time, so that no publisher query can find it.
+A change after the approval needs a new approval. The ledger records who decided what.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ WAITING_REASON = "waits for approval: nothing is sent before"
 
 
 def ask_for_approval(session: Session, post: Post, now: datetime) -> None:
-    """Ask anew after a change, where the workspace wants it or an approval is pending; a draft asks for none.
+    """Request approval after a change if the workspace requires it or one is pending. Drafts need no approval.
 
-    Call it in the transaction of the change, after its publications are as they shall be.
+    Call it in the transaction of the change, after the publications have their final state.
     """
     session.flush()
     rows = _publications(session, post)
@@ -51,7 +51,7 @@ def ask_for_approval(session: Session, post: Post, now: datetime) -> None:
 
 
 def hold_unapproved(session: Session, post: Post, now: datetime) -> None:
-    """Take the due time from what is scheduled of a post that waits for approval."""
+    """Remove the due time of the scheduled publications of a post that waits for approval."""
     if post.approval_state != PENDING:
         return
     session.flush()
@@ -76,10 +76,10 @@ def approve_post(
     max_lateness: timedelta,
     expected_version: int | None = None,
 ) -> Post:
-    """Let a post go out at its time, or at once where that has passed.
+    """Approve a post: it is published at its time, or immediately if that has passed.
 
-    What is later than `max_lateness` by now waits for a decision, like any late post. Raises ConflictError: nothing
-    waits for approval, or `expected_version` is not the present one (code stale).
+    A publication later than `max_lateness` needs a decision, like any late post. Raises ConflictError: nothing
+    waits for approval, or `expected_version` is not the current version (code stale).
     """
     post = _lock_pending(session, workspace_id, post_id, expected_version)
     post.approval_state, post.approval_at, post.approval_by = APPROVED, now, decided_by
@@ -115,12 +115,12 @@ def reject_post(  # noqa: PLR0917 (who decides what, when)
     *,
     expected_version: int | None = None,
 ) -> Post:
-    """Send a post back to its author as a draft, with the reason. Raises as `approve_post`, and for no reason."""
+    """Return a post to its author as a draft, with the reason. Raises like `approve_post`, and without a reason."""
     if not reason.strip():
-        raise InvalidInputError("say why, so that its author can correct the post", field="reason")
+        raise InvalidInputError("give a reason, so that the author can correct the post", field="reason")
     if len(reason) > MAX_REASON:
         raise InvalidInputError(
-            f"the reason has {len(reason)} characters, at most {MAX_REASON} are taken: shorten it",
+            f"the reason has {len(reason)} characters, the limit is {MAX_REASON}: shorten it",
             field="reason",
             code="reason_too_long",
         )
@@ -142,12 +142,12 @@ def reject_post(  # noqa: PLR0917 (who decides what, when)
 def _lock_pending(session: Session, workspace_id: str, post_id: str, expected_version: int | None) -> Post:
     post = get_post(session, workspace_id, post_id)
     lock_publications(session, post)
-    # Decided by another at the same moment: the lock was waited for, so read what is true now.
+    # Another request may have decided while this one waited for the lock, so read the current state.
     session.refresh(post)
     require_version(post, expected_version)
     if post.approval_state != PENDING or not _waiting(session, post):
         raise ConflictError(
-            f"the post is {post.status} and waits for no approval", code="not_pending_approval"
+            f"the post is {post.status} and does not wait for approval", code="not_pending_approval"
         )
     return post
 

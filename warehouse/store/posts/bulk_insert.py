@@ -1,7 +1,7 @@
-"""Rows that are new for sure: inserted in one statement, and there as objects without being read back.
+"""Insert rows known to be new in one statement, and return them as objects without reading them back.
 
-A flush does the same by way of SQLAlchemy's unit of work, which sorts, compares and inserts one object after the
-other: three times the CPU for the three rows of a new post (measured).
+A flush does the same with SQLAlchemy's unit of work, which sorts, compares and inserts object by object: three times
+the CPU for the three rows of a new post (measured).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Row = TypeVar("Row", bound=Base)
 
 
 def insert_new(session: Session, model: type[Row], rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Insert rows in the caller's transaction and return them as the session would have loaded them.
+    """Insert rows in the caller's transaction and return them as if loaded by the session.
 
-    A column that is not given gets its default.
+    Omitted columns get their default.
     """
     if not rows:
         return []
@@ -40,7 +40,7 @@ def insert_new(session: Session, model: type[Row], rows: Sequence[Mapping[str, A
 
 
 def _load(model: type[Row], row: dict[str, Any]) -> Row:
-    """Return the object of a row that is in the database, the way the ORM's own loading makes one."""
+    """Return the object of a stored row, built the way the ORM loads one."""
     one: Row = manager_of_class(model).new_instance()
     one.__dict__.update(row)
     make_transient_to_detached(one)
@@ -49,13 +49,13 @@ def _load(model: type[Row], row: dict[str, Any]) -> Row:
 
 @cache
 def _insert(model: type[Base]) -> Insert:
-    # Kept: building a statement and the key of its compiled form takes longer than running it.
+    # Built once: building a statement and its cache key takes longer than running it.
     return insert(model.__table__)  # type: ignore[arg-type]  # a mapped class's table is one
 
 
 @cache
 def _defaults(model: type[Base]) -> dict[str, Any]:
-    """Return what each column holds where nothing is said; those made by a function or the database are left out."""
+    """Return the constant column defaults; defaults computed by a function or the database are omitted."""
     values: dict[str, Any] = {}
     for column in model.__table__.columns:
         default = column.default

@@ -1,4 +1,4 @@
-"""The duplicate guard: the same content twice on one account is almost always a repeated request."""
+"""Duplicate check: the same content twice on one account is almost always a repeated request."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from warehouse.store.models import AccountRow
 
 DUPLICATE_WINDOW = timedelta(hours=24)
-"""The same content on the same account, planned or published closer together than this, is a duplicate."""
+"""The same content on the same account, scheduled or published within this interval, is a duplicate."""
 
 _COLUMNS = Publication.__table__.c
 _AT = func.coalesce(_COLUMNS.published_at, _COLUMNS.scheduled_at)
-# Kept: building a statement and the key of its compiled form takes longer than running it.
+# Built once: building a statement and its cache key takes longer than running it.
 _SAME_SAID = (
     select(_COLUMNS.account_id, _COLUMNS.payload_hash, _COLUMNS.post_id)
     .where(
-        # The accounts are compared below: named here, SQLite would read all that was ever sent on them instead.
+        # Accounts are compared below: with them in the query, SQLite would read everything ever sent on them.
         _COLUMNS.payload_hash.in_(bindparam("hashes", expanding=True)),
         _COLUMNS.status.not_in(("draft", "canceled", "failed")),
         bindparam("after") < _AT,
         bindparam("before") > _AT,
         _COLUMNS.post_id != bindparam("except_post_id"),
     )
-    # The oldest comes last and so is the one that is named.
+    # The oldest comes last, so it is the one in the error.
     .order_by(_COLUMNS.post_id.desc())
 )
 
 
 @dataclass(frozen=True)
 class Target:
-    """One account that a post goes to, and exactly what it is to say there."""
+    """A target account of a post, with the exact content for it."""
 
     account: AccountRow | TargetAccount
     content: PostContent
@@ -65,7 +65,7 @@ class Target:
 def refuse_duplicates(
     session: Session, targets: Sequence[Target], scheduled_at: datetime, *, except_post_id: str | None = None
 ) -> None:
-    """Raise ConflictError (code duplicate, with the existing post's id) where a target would say the same twice."""
+    """Raise ConflictError (code duplicate, with the existing post's id) if a target would get a duplicate."""
     if not targets:
         return
     session.flush()
@@ -83,7 +83,7 @@ def refuse_duplicates(
         existing = said.get((target.account.id, target.payload_hash))
         if existing is not None:
             raise ConflictError(
-                f"post {existing} says the same on {target.account.platform} (@{target.account.handle}) "
+                f"post {existing} has the same content on {target.account.platform} (@{target.account.handle}) "
                 "within 24 hours: set allow_duplicate to true if that is intended",
                 code="duplicate",
                 existing_id=existing,

@@ -1,4 +1,4 @@
-"""Posts that SocialFlow did not publish: found in an account's history, or imported from a file. In bulk."""
+"""Bulk storage of posts that SocialFlow did not publish: found in an account's history, or imported from a file."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from warehouse.store.models import AccountRow
 
 _CHUNK = 500
-"""Rows a statement: below every database's limit of bound values."""
+"""Rows per statement: below every database's limit of bound values."""
 
 
 class RecordedPosts(NamedTuple):
-    """What `record_external_posts` did."""
+    """Result of `record_external_posts`."""
 
     inserted: int
     existing: int
     """Known before: recorded earlier, or published by SocialFlow itself."""
     skipped: int
-    """Left for the next time, since one of our own publications may be the same post."""
+    """Skipped until the next run, because one of our own publications may be the same post."""
     publication_ids: dict[str, str]
-    """By the platform's id, of the inserted and the existing ones: what snapshots are kept under."""
+    """By external id, of inserted and existing posts: the keys for snapshots."""
 
 
 def record_external_posts(
@@ -52,12 +52,12 @@ def record_external_posts(
 ) -> RecordedPosts:
     """Record posts of an account's history, each once by (account, external id).
 
-    Ids are made of the post's own time and a hash, so that two processes that record the same history make
-    the same rows, and lists stay in order of publication. `next_snapshot_at` maps a post's published_at to
-    when its metrics are to be read next. Raises InvalidInputError for a post before 1970.
+    Ids consist of the post's own time and a hash, so that two processes that record the same history create
+    the same rows, and lists stay in order of publication. `next_snapshot_at` maps a post's published_at to the
+    next reading of its metrics. Raises InvalidInputError for a post before 1970.
     """
-    # A post listed while one of ours is under way may be that very post: recording it as a stranger's would
-    # count it twice and take the id that our receipt needs.
+    # A post listed while one of ours is in flight may be that very post: recording it as external would
+    # count it twice and use the id that our own publication needs.
     in_flight_since = session.scalar(
         select(func.min(Publication.first_attempt_at)).where(
             Publication.account_id == account.id,
@@ -110,7 +110,7 @@ def _insert_missing(
     *,
     json_column: str,
 ) -> None:
-    """Insert the rows that are not there. `json_column` is {} in all of them: a constant costs nothing."""
+    """Insert the missing rows. `json_column` is {} in all of them, as a constant for speed."""
     if not isinstance(table, Table):
         raise TypeError(f"{table} is no table")
     on_postgresql = session.get_bind().dialect.name == "postgresql"
@@ -132,7 +132,7 @@ def _deterministic_ulid(account_id: str, item: ListedPost) -> str:
 
 @lru_cache(maxsize=1024)
 def _content(text: str) -> tuple[dict[str, Any], str]:
-    """Return a found post's content and fingerprint; imported histories have few texts or none."""
+    """Return an external post's content and fingerprint; imported histories have few or no texts."""
     content = PostContent(text=text)
     return content.model_dump(mode="json"), payload_hash(content)
 

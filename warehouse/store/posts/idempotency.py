@@ -1,9 +1,8 @@
-"""Answers given to `Idempotency-Key`s, so that a repeated request is answered again and not done again.
+"""Stored responses to `Idempotency-Key`s, so that a repeated request gets the same response and is not executed again.
 
-Work that only touches the store runs in the same transaction as the note about its answer: both are there or
-neither, whatever dies when (`answer_once`). Work that also asks a platform cannot hold a transaction open
-meanwhile: it reserves the key under a lease, works, and then keeps its answer (`reserve`, `keep_answer`,
-`release`).
+Work that only touches the store runs in the same transaction that stores its response, so a crash leaves both or
+neither (`answer_once`). Work that also calls a platform must not keep a transaction open: it reserves the key under
+a lease, works, and then stores its response (`reserve`, `keep_answer`, `release`).
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 StoreSession = Session
-"""The type of a session for callers that may not import the database layer themselves."""
+"""Session type for callers that must not import the database layer."""
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT_FOR = timedelta(hours=24)
 _PURPOSE = "idempotent-answers"
-"""Answers may hold what opens something, such as the state of an authorization under way: they are kept encrypted."""
+"""Responses may hold secrets, such as the state of a pending authorization, so they are stored encrypted."""
 LEASE = timedelta(minutes=3)
-"""Longer than any request to a platform takes: after it, a request without an answer died."""
+"""Longer than any request to a platform takes: after it, a request without a response counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatableRequest:
-    """What makes two requests the same request."""
+    """The fields that identify a request."""
 
     workspace_id: str
     api_key_id: str
@@ -53,15 +52,15 @@ class RepeatableRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """An HTTP answer as it was given first."""
+    """The first HTTP response to a request."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-# Kept: building a statement and the key of its compiled form takes longer than running it. The insert is text, since
-# SQLAlchemy keeps no compiled form of an ON CONFLICT at all.
+# Built once: building a statement and its cache key takes longer than running it. The insert is text, because
+# SQLAlchemy does not cache the compiled form of an ON CONFLICT.
 _TABLE = IdempotencyKey.__table__
 _FIRST = (
     *("id", "workspace_id", "api_key_id", "route", "key", "body_hash"),
@@ -85,11 +84,11 @@ def answer_once(
     work: Callable[[Session], StoredAnswer],
     now: datetime,
 ) -> tuple[StoredAnswer, bool]:
-    """Do `work` in one write transaction, or return the answer it gave before; True = it was given before.
+    """Run `work` in one write transaction, or return its stored response; True = it was stored before.
 
-    A request without a key is simply done. Identical requests at the same time wait for the first one.
-    Raises ConflictError (codes idempotency_key_reused, idempotency_in_flight) and whatever `work` raises,
-    after which nothing is stored.
+    A request without a key is executed directly. Concurrent identical requests wait for the first one.
+    Raises ConflictError (codes idempotency_key_reused, idempotency_in_flight) and the errors of `work`;
+    then nothing is stored.
     """
     with store.write() as session:
         return answer_once_in(session, request, work, now, cipher=store.cipher)
@@ -103,9 +102,9 @@ def answer_once_in(
     *,
     cipher: Cipher | None = None,
 ) -> tuple[StoredAnswer, bool]:
-    """Do the same in a write transaction that is open already. Raises as `answer_once`.
+    """Like `answer_once`, in an open write transaction. Raises the same errors.
 
-    Without a cipher the answer is kept as it is: for callers whose answers hold nothing that opens anything.
+    Without a cipher the response is stored in plain text: only for responses without secrets.
     """
     if request is None:
         return work(session), False
@@ -118,7 +117,7 @@ def answer_once_in(
 
 
 def require_key(key: str) -> None:
-    """Raise InvalidInputError (code invalid_idempotency_key) for a key of other than 1 to 255 visible characters."""
+    """Raise InvalidInputError (code invalid_idempotency_key) unless the key has 1 to 255 visible ASCII characters."""
     if not KEY.fullmatch(key):
         detail = "use 1 to 255 visible ASCII characters"
         raise InvalidInputError.from_entries(
@@ -127,7 +126,7 @@ def require_key(key: str) -> None:
 
 
 def reserve(store: Store, request: RepeatableRequest, now: datetime) -> StoredAnswer | None:
-    """Take the key for a request that is about to be worked on, or return the answer it was given before.
+    """Reserve the key for a request, or return its stored response.
 
     Raises ConflictError (codes idempotency_key_reused, idempotency_in_flight).
     """
@@ -136,13 +135,13 @@ def reserve(store: Store, request: RepeatableRequest, now: datetime) -> StoredAn
 
 
 def keep_answer(store: Store, request: RepeatableRequest, answer: StoredAnswer) -> None:
-    """Keep the answer of a reserved request."""
+    """Store the response of a reserved request."""
     with store.write() as session:
         _complete(session, store.cipher, request, answer)
 
 
 def release(store: Store, request: RepeatableRequest) -> None:
-    """Give a reserved key back after a failure that changed nothing, so that a repetition is tried anew."""
+    """Release a reserved key after a failure that changed nothing, so that a repeat is executed."""
     with store.write() as session:
         session.execute(delete(IdempotencyKey).where(*_identity(request), IdempotencyKey.status.is_(None)))
 
@@ -173,14 +172,14 @@ def _begin(
     row = session.scalars(select(IdempotencyKey).where(*_identity(request)).with_for_update()).one()
     if row.body_hash != request.body_hash:
         raise ConflictError(
-            "this Idempotency-Key was used for another request: make a new key for each request",
+            "this Idempotency-Key was used for another request: use a new key for each request",
             code="idempotency_key_reused",
         )
     if row.status is not None and row.body is not None:
         return StoredAnswer(row.status, dict(row.headers), _unseal(cipher, row.body))
     if row.lease_until is not None and row.lease_until > now:
         raise ConflictError(
-            "the first request with this Idempotency-Key is still being worked on: repeat this one shortly",
+            "the first request with this Idempotency-Key is still in progress: retry shortly",
             code="idempotency_in_flight",
         )
     row.lease_until = now + LEASE
@@ -191,7 +190,7 @@ def _begin(
 def _complete(
     session: Session, cipher: Cipher | None, request: RepeatableRequest, answer: StoredAnswer
 ) -> None:
-    """Note the answer; a key reserved so long ago that it has expired is left forgotten."""
+    """Store the response, unless the reservation has expired and was deleted."""
     session.connection().execute(
         _COMPLETE,
         {
@@ -207,7 +206,7 @@ def _complete(
 
 
 def _unseal(cipher: Cipher | None, body: bytes) -> bytes:
-    """Return a kept body as it was sent; one that was kept without encryption is JSON as it stands."""
+    """Return a stored body as it was sent; a body stored without encryption is plain JSON."""
     if cipher is None or body[:1] in {b"{", b"["}:
         return body
     return cipher.decrypt_text(_PURPOSE, body).encode()

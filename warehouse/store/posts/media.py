@@ -1,4 +1,4 @@
-"""Uploaded media: what there is, and which posts and rules refer to it. The bytes are in `warehouse.media_files`."""
+"""Media uploads and the posts and recurrences that use them. The bytes are in `warehouse.media_files`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PURPOSE = "media-address"
 _DONE = ("published", "canceled")
-"""Post statuses after which nothing of it is sent any more; a failed one may be retried."""
+"""Post statuses after which nothing more is sent. Failed posts are not included: they may be retried."""
 _BATCH = 500
 
 
@@ -43,7 +43,7 @@ class MediaUpload(Base):
     kind: Mapped[str] = mapped_column(String(10))
     """image | video"""
     content_type: Mapped[str] = mapped_column(String(60))
-    """By its first bytes, whatever was declared."""
+    """Detected from the first bytes, not from the declared type."""
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     filename: Mapped[str] = mapped_column(String(200))
@@ -51,7 +51,7 @@ class MediaUpload(Base):
 
 
 class MediaUse(Base):
-    """That a post or a rule refers to an upload."""
+    """A reference from a post or a recurrence to an upload."""
 
     __tablename__ = "media_uses"
 
@@ -62,7 +62,7 @@ class MediaUse(Base):
 
 
 def new_media_id() -> str:
-    """Return the id of an upload that is about to be made."""
+    """Return an id for a new upload."""
     return new_id("med")
 
 
@@ -78,9 +78,9 @@ def add_upload(
     now: datetime,
     quota: int | None = None,
 ) -> MediaUpload:
-    """Add an upload whose file is kept already.
+    """Add an upload whose file is already stored.
 
-    Raises ConflictError where the workspace's uploads would be longer than `quota` bytes together.
+    Raises ConflictError if the workspace's uploads would exceed `quota` bytes in total.
     """
     if quota is not None:
         total = select(func.coalesce(func.sum(MediaUpload.size), 0)).where(
@@ -107,7 +107,7 @@ def add_upload(
 
 
 def get_upload(session: Session, workspace_id: str, media_id: str) -> MediaUpload:
-    """Return the upload. Raises NotFoundError, also for another workspace's."""
+    """Return the upload. Raises NotFoundError, also for an upload of another workspace."""
     row = session.get(MediaUpload, media_id)
     if row is None or row.workspace_id != workspace_id:
         raise NotFoundError(f"there is no upload {media_id} in this workspace")
@@ -115,7 +115,7 @@ def get_upload(session: Session, workspace_id: str, media_id: str) -> MediaUploa
 
 
 def describe_upload(row: MediaUpload) -> dict[str, Any]:
-    """Return an upload as every interface shows it."""
+    """Return an upload as all interfaces show it."""
     return {
         "id": row.id,
         "url": f"{UPLOAD_PREFIX}{row.id}",
@@ -129,7 +129,7 @@ def describe_upload(row: MediaUpload) -> dict[str, Any]:
 
 
 def find_uploads(session: Session, workspace_id: str, media_ids: Collection[str]) -> dict[str, MediaUpload]:
-    """Return those of these uploads that are there, by id, locked so that none is removed meanwhile."""
+    """Return the existing uploads among these ids, by id, locked against concurrent removal."""
     if not media_ids:
         return {}
     query = select(MediaUpload).where(MediaUpload.workspace_id == workspace_id, MediaUpload.id.in_(media_ids))
@@ -156,9 +156,9 @@ def note_uses(
     *,
     is_new: bool,
 ) -> None:
-    """Write down which uploads a post or a rule refers to, in place of what it did before.
+    """Replace the recorded upload references of a post or a recurrence.
 
-    `details`: as of a post; a draft without accounts has its media nowhere else.
+    `details`: those of the post; a draft without accounts has its media only there.
     """
     named = [details, *(details.get("variants") or {}).values()]
     media = [Media.model_validate(item) for one in named for item in one.get("media") or ()]
@@ -172,9 +172,9 @@ def note_uses(
 
 
 def remove_upload(session: Session, workspace_id: str, media_id: str) -> MediaUpload:
-    """Forget an upload; the caller removes its file after the commit.
+    """Delete an upload; the caller removes its file after the commit.
 
-    Raises NotFoundError, and ConflictError while a post that is not sent yet, or a rule, refers to it.
+    Raises NotFoundError, and ConflictError while an unsent post or a recurrence uses it.
     """
     row = get_upload(session, workspace_id, media_id)
     session.scalars(select(MediaUpload).where(MediaUpload.id == media_id).with_for_update()).one()
@@ -183,7 +183,7 @@ def remove_upload(session: Session, workspace_id: str, media_id: str) -> MediaUp
     ).one_or_none()
     if owner is not None:
         raise ConflictError(
-            f"{owner} refers to this upload and still needs it: change or cancel that first",
+            f"{owner} still uses this upload: change or cancel it first",
             code="media_in_use",
             existing_id=owner,
         )
@@ -192,7 +192,7 @@ def remove_upload(session: Session, workspace_id: str, media_id: str) -> MediaUp
 
 
 def remove_unused(session: Session, *, before: datetime) -> list[str]:
-    """Forget uploads made before then to which nothing refers that still needs them; return their ids.
+    """Delete unused uploads created before then; return their ids.
 
     The caller removes their files after the commit.
     """
@@ -206,22 +206,22 @@ def remove_unused(session: Session, *, before: datetime) -> list[str]:
 
 
 def sign_address(cipher: Cipher, media_id: str) -> str:
-    """Return what makes an upload's public address impossible to guess."""
+    """Return the signature that makes an upload's public URL impossible to guess."""
     return cipher.hmac_hex(_PURPOSE, media_id)[:40]
 
 
 def public_path(cipher: Cipher, media_id: str) -> str:
-    """Return the path, after the server's address, at which anyone who knows it can fetch an upload."""
+    """Return the URL path at which anyone who knows it can download an upload."""
     return f"/media/{media_id}/{sign_address(cipher, media_id)}"
 
 
 def is_signed(cipher: Cipher, media_id: str, signature: str) -> bool:
-    """Tell, in constant time, whether a public address is one of ours."""
+    """Verify the signature of a public URL in constant time."""
     return hmac.compare_digest(sign_address(cipher, media_id).encode(), signature.encode())
 
 
 def _is_alive() -> Any:  # noqa: ANN401 (an SQL condition)
-    """Condition on MediaUse: its owner is a rule, or a post of which something may still be sent."""
+    """Condition on MediaUse: its owner is a recurrence, or a post with something left to send."""
     done_post = exists().where(Post.id == MediaUse.owner_id, Post.status.in_(_DONE))
     ended_rule = exists().where(Recurrence.id == MediaUse.owner_id, Recurrence.deleted_at.is_not(None))
     return ~done_post & ~ended_rule

@@ -1,7 +1,7 @@
-"""Posts: what the author wrote, with one publication a target account.
+"""Create and change posts, each with one publication per target account.
 
-The platforms' own limits are checked by the caller (the warehouse knows no connector); what must hold in the
-store is checked here: who may be written to, when a change is too late, what would go out twice.
+The caller checks the platforms' limits. This module checks the store's rules: allowed accounts, changes that are too
+late, and duplicates.
 """
 
 from __future__ import annotations
@@ -60,23 +60,23 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PostDraft:
-    """All that an author says about a post, checked against the platforms' limits already."""
+    """A post as planned, already checked against the platforms' limits."""
 
     content: str
     targets: Sequence[Target]
     scheduled_at: datetime | None
-    """UTC; None only for a draft without a plan."""
+    """UTC; None only for a draft without a time."""
     is_draft: bool = False
     details: dict[str, Any] = field(default_factory=dict)
-    """The rest of the author's request, as JSON."""
+    """The other fields of the request, as JSON."""
     client_ref: str | None = None
     allow_duplicate: bool = False
 
 
 def create_post(session: Session, workspace_id: str, draft: PostDraft, now: datetime) -> Post:
-    """Save a post and one publication a target.
+    """Save a post and one publication per target.
 
-    Raises ConflictError (code duplicate, with the existing post's id) for what would go out twice.
+    Raises ConflictError (code duplicate, with the existing post's id) for a duplicate.
     """
     return create_post_and_publications(session, workspace_id, draft, now)[0]
 
@@ -84,10 +84,10 @@ def create_post(session: Session, workspace_id: str, draft: PostDraft, now: date
 def create_post_and_publications(
     session: Session, workspace_id: str, draft: PostDraft, now: datetime
 ) -> tuple[Post, list[Publication]]:
-    """Save a post as `create_post` does, and return what was made, nothing of it read back."""
+    """Like `create_post`, but return all created rows without reading them back."""
     _require_plan(draft)
     refuse_duplicates_of(session, draft)
-    # Its status is that of its publications: they are all alike.
+    # All publications have the same status, so it is also the post's.
     (post,) = insert_new(
         session,
         Post,
@@ -125,10 +125,10 @@ def update_post(
     *,
     expected_version: int | None = None,
 ) -> Post:
-    """Bring a post and its publications to what `draft` says, as one change.
+    """Update a post and its publications to match `draft`, as one change.
 
-    Raises ConflictError: a publication was claimed or is out (nothing published is ever sent again by an
-    edit), `expected_version` is not the present one (code stale), or the edit makes a duplicate.
+    Raises ConflictError: a publication is claimed or published (an edit never publishes again),
+    `expected_version` is not the current version (code stale), or the edit makes a duplicate.
     """
     post = get_post(session, workspace_id, post_id)
     require_version(post, expected_version)
@@ -173,10 +173,10 @@ def reschedule_post(
     details: dict[str, Any] | None = None,
     expected_version: int | None = None,
 ) -> Post:
-    """Move all that has not been sent to another time; a draft with targets becomes scheduled.
+    """Move all unsent publications to another time; a draft with targets becomes scheduled.
 
-    `details` are merged into the post's; without a "placement" among them the new time counts as chosen by hand.
-    Raises ConflictError once something was claimed or nothing can move.
+    `details` are merged into the post's; without a "placement" the new time counts as set by hand.
+    Raises ConflictError if a publication is claimed or nothing can move.
     """
     post = get_post(session, workspace_id, post_id)
     require_version(post, expected_version)
@@ -184,13 +184,13 @@ def reschedule_post(
     for publication in lock_publications(session, post):
         if publication.status in IN_FLIGHT:
             require_editable(publication)
-        # needs_review without an attempt was only late: it never left and may be given a new time.
+        # needs_review without an attempt means too late: it was never sent and may get a new time.
         late = publication.status == "needs_review" and publication.attempts == 0
         if publication.status in ("draft", "scheduled") or late:
             movable.append(publication)
     if not movable:
         raise ConflictError(
-            f"the post is {post.status}: nothing of it is waiting to be sent", code="nothing_to_reschedule"
+            f"the post is {post.status}: it has no unsent publication to move", code="nothing_to_reschedule"
         )
     for publication in movable:
         reschedule_publication(session, publication, scheduled_at, now)
@@ -204,9 +204,9 @@ def reschedule_post(
 def cancel_post(
     session: Session, workspace_id: str, post_id: str, now: datetime, *, expected_version: int | None = None
 ) -> Post:
-    """Cancel all of a post that has not been sent; a second time changes nothing.
+    """Cancel all unsent publications of a post. Idempotent.
 
-    Raises ConflictError once a publication was claimed, and where all is published already.
+    Raises ConflictError if a publication is claimed, or if everything is already published.
     """
     post = get_post(session, workspace_id, post_id)
     if post.status == "canceled":
@@ -219,7 +219,7 @@ def cancel_post(
     open_ones = [row for row in publications if row.status not in ("published", "canceled")]
     if publications and not open_ones:
         raise ConflictError(
-            f"the post is {post.status}: nothing of it is left to cancel; delete it on the platform itself",
+            f"the post is {post.status}: there is nothing left to cancel; delete it on the platform itself",
             code="final_status",
         )
     for publication in open_ones:
@@ -233,9 +233,9 @@ def cancel_post(
 def retry_post(
     session: Session, workspace_id: str, post_id: str, now: datetime, *, publication_ids: Collection[str] = ()
 ) -> Post:
-    """Send the failed publications of a post again, at once; `publication_ids` picks some of them.
+    """Retry the failed publications of a post immediately; `publication_ids` selects some of them.
 
-    Raises ConflictError where none has failed: what may be out already is never sent again by a retry.
+    Raises ConflictError if none has failed: a retry never repeats a publication that may have been published.
     """
     post = get_post(session, workspace_id, post_id)
     publications = lock_publications(session, post)
@@ -265,7 +265,7 @@ def resolve_publication(  # noqa: PLR0917 (each names one level of the same addr
     *,
     external_id: str | None = None,
 ) -> Post:
-    """Carry out a person's decision (published, send, discard) on a publication in needs_review."""
+    """Apply a user's decision (published, send, discard) to a publication in needs_review."""
     post = get_post(session, workspace_id, post_id)
     publication = get_publication(session, workspace_id, publication_id)
     if publication.post_id != post.id:
@@ -277,7 +277,7 @@ def resolve_publication(  # noqa: PLR0917 (each names one level of the same addr
 
 
 def list_possible_actions(post: Post, publications: Sequence[Publication]) -> set[str]:
-    """Return what can be done with a post now: move, cancel, retry, approve. Each action still checks by itself."""
+    """Return the actions possible now: move, cancel, retry, approve. Each action repeats its own checks."""
     statuses = {row.status for row in publications} or {post.status}
     possible: set[str] = set()
     if not statuses & IN_FLIGHT:
@@ -298,7 +298,7 @@ def _bring_up_to_date(
     if draft.is_draft:
         if publication.status == "scheduled":
             raise ConflictError(
-                "a scheduled post does not become a draft again: cancel it or move it",
+                "a scheduled post cannot become a draft again: cancel it or move it",
                 code="already_scheduled",
             )
         return
@@ -310,7 +310,7 @@ def _bring_up_to_date(
 def _add_publications(
     session: Session, post: Post, targets: Sequence[Target], draft: PostDraft, now: datetime
 ) -> list[Publication]:
-    """Add the publication of a post on each target's account; those of a draft have no time."""
+    """Add one publication per target account; those of a draft have no time."""
     scheduled_at = None if draft.is_draft else draft.scheduled_at
     event, at = ("draft", None) if scheduled_at is None else ("scheduled", scheduled_at.isoformat())
     rows: list[dict[str, Any]] = []
@@ -346,10 +346,10 @@ def _require_plan(draft: PostDraft) -> None:
     if not draft.targets:
         raise InvalidInputError("name at least one platform", field="platforms", code="no_target")
     if draft.scheduled_at is None:
-        raise InvalidInputError("a post that is no draft needs a time", field="scheduled_at")
+        raise InvalidInputError("a post needs a time unless it is a draft", field="scheduled_at")
 
 
 def refuse_duplicates_of(session: Session, draft: PostDraft, *, except_post_id: str | None = None) -> None:
-    """Drafts may say what they like: nothing of them goes out."""
+    """Refuse duplicates of a scheduled post. Drafts are not checked, because they are not sent."""
     if not draft.allow_duplicate and not draft.is_draft and draft.scheduled_at is not None:
         refuse_duplicates(session, draft.targets, draft.scheduled_at, except_post_id=except_post_id)

@@ -1,4 +1,4 @@
-"""Reading posts: one, a page, a calendar, and how each publication fared."""
+"""Read posts: one post, a page, a calendar, and the ledger of each publication."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PostFilter:
-    """Which posts of a workspace a list shows. Empty = all."""
+    """Filter for a list of posts. Empty = all."""
 
     statuses: tuple[str, ...] = ()
     platform: Platform | None = None
@@ -39,7 +39,7 @@ class PostFilter:
 
 
 def get_post(session: Session, workspace_id: str, post_id: str) -> Post:
-    """Return the post. Raises NotFoundError, also for another workspace's."""
+    """Return the post. Raises NotFoundError, also for a post of another workspace."""
     post = session.get(Post, post_id)
     if post is None or post.workspace_id != workspace_id or post.deleted_at is not None:
         raise NotFoundError(f"there is no post {post_id} in this workspace")
@@ -51,7 +51,7 @@ def list_posts(
 ) -> tuple[list[Post], bool]:
     """Return one page of posts, newest first, and whether more follow.
 
-    The page starts after `before_id`: ids sort by creation, so rows that come or go meanwhile shift nothing.
+    The page starts after `before_id`: ids sort by creation, so concurrent changes do not shift pages.
     """
     query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted))
     if before_id is not None:
@@ -94,7 +94,7 @@ def list_calendar(
     account_id: str | None = None,
     limit: int,
 ) -> list[tuple[Publication, Post]]:
-    """Return publications planned for [start, end), earliest first; canceled ones are left out."""
+    """Return publications scheduled in [start, end), earliest first, without canceled ones."""
     query = (
         select(Publication, Post)
         .join(Post, Post.id == Publication.post_id)
@@ -114,7 +114,7 @@ def list_calendar(
 
 
 def list_publications(session: Session, post_ids: Collection[str]) -> dict[str, list[Publication]]:
-    """Return the publications of these posts by post id, in the order they were made."""
+    """Return the publications of these posts by post id, in order of creation."""
     found: dict[str, list[Publication]] = {post_id: [] for post_id in post_ids}
     query = select(Publication).where(Publication.post_id.in_(list(post_ids))).order_by(Publication.id)
     for publication in session.scalars(query):

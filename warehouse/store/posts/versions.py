@@ -1,4 +1,4 @@
-"""What every change of a post does around it: its publications locked, its version asked for and grown."""
+"""Shared steps of every change to a post: lock its publications, check and increase its version."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lock_publications(session: Session, post: Post) -> list[Publication]:
 
 
 def touch(session: Session, post: Post, now: datetime) -> None:
-    """Make the version grow by at least one, whatever the derived status did."""
+    """Increase the version by at least one, whether or not the derived status changed."""
     session.flush()
     refresh_post_status(session, [post.id], now)
     session.refresh(post)
@@ -35,7 +35,7 @@ def touch(session: Session, post: Post, now: datetime) -> None:
 
 
 def require_version(post: Post, expected_version: int | None) -> None:
-    """Raise ConflictError (code stale) where the post is not at the version that a change was made from."""
+    """Raise ConflictError (code stale) if the post is not at the expected version."""
     if expected_version is not None and post.version != expected_version:
         raise ConflictError(
             "the post was changed since it was read: read it again and repeat the change", code="stale"

@@ -1,4 +1,4 @@
-"""A publication's story in words: what happened when, why it has not been sent yet, and what comes next."""
+"""Describe a publication's history in sentences: what happened when, why it is not sent yet, and what is next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def tell_story(
     session: Session, publication: Publication, events: Sequence[PublicationAttempt], now: datetime
 ) -> list[str]:
-    """Return sentences, oldest first; the last one says how things stand at `now`. Times are UTC."""
+    """Return sentences, oldest first; the last one describes the state at `now`. Times are UTC."""
     told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
     if publication.platform_deleted_at is not None:
         told.append(f"{_clock(publication.platform_deleted_at)} found deleted on the platform.")
@@ -40,19 +40,19 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
         "released": f"given back unsent{why}",
         "sending": f"attempt {event.attempt} began{late}",
         "published": f"accepted by the platform as {detail.get('external_id')}",
-        "retry": f"surely not sent{why}{next_at}",
-        "unknown": f"it may be out{why}; the platform will be asked",
-        "found": f"found on the platform as {detail.get('external_id')}: it was out",
+        "retry": f"not sent{why}{next_at}",
+        "unknown": f"outcome unknown: it may be published{why}; the platform will be checked",
+        "found": f"found on the platform as {detail.get('external_id')}: it was published",
         "not_found": f"not on the platform{why}",
-        "needs_review": f"waits for a person{why}",
+        "needs_review": f"needs a decision{why}",
         "failed": f"failed{why}",
         "canceled": "canceled",
-        "resolved": f"decided by a person: {detail.get('decision')}",
-        "retry_by_hand": "tried again by a person",
+        "resolved": f"decided by a user: {detail.get('decision')}",
+        "retry_by_hand": "retried by a user",
         "approval_requested": "asked for approval",
         "approved": f"approved{why}",
-        "rejected": f"sent back to its author{why}",
-        "duplicate": f"a second receipt came: {detail.get('external_id')}; it may be out twice",
+        "rejected": f"returned to its author{why}",
+        "duplicate": f"confirmed a second time, as {detail.get('external_id')}; it may be published twice",
     }
     return sentences.get(event.event, f"{event.event}{why}") + "."
 
@@ -60,17 +60,17 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
 def _standing(session: Session, publication: Publication, now: datetime) -> str:
     status, reason = publication.status, publication.reason
     if status == "published" and publication.platform_deleted_at is not None:
-        return "It was published, and has been deleted on the platform since."
+        return "It was published and later deleted on the platform."
     if status == "published":
-        return f"It is out{f': {publication.permalink}' if publication.permalink else ''}."
+        return f"It is published{f': {publication.permalink}' if publication.permalink else ''}."
     if status == "scheduled":
         return _waiting(session, publication, now)
     standing = {
         "draft": "It is a draft: give it a time to schedule it.",
-        "claimed": "A publisher holds it and sends it at its second.",
+        "claimed": "A publisher has claimed it and sends it at its time.",
         "sending": "It is being sent.",
-        "unknown": f"It may be out; the platform is asked again at {_clock(publication.due_at or now)}.",
-        "needs_review": f"It waits for your decision{f': {reason}' if reason else ''}.",
+        "unknown": f"It may be published; the platform is checked again at {_clock(publication.due_at or now)}.",
+        "needs_review": f"It needs your decision{f': {reason}' if reason else ''}.",
         "failed": f"It failed{f': {reason}' if reason else ''}.",
         "canceled": "It was canceled.",
     }
@@ -88,7 +88,7 @@ def _waiting(session: Session, publication: Publication, now: datetime) -> str:
     if account.paused_at is not None:
         return f"Not sent yet: the account is paused since {_clock(account.paused_at)}."
     if account.status != "active":
-        return f"Not sent yet, and it will fail: the account is {account.status}; connect it again."
+        return f"Not sent yet, and it will fail: the account is {account.status}; reconnect it."
     if account.rate_limited_until is not None and account.rate_limited_until > now:
         until, why = account.rate_limited_until, account.rate_limit_reason
         return f"Not sent yet: the platform asked this account to wait until {_clock(until)} ({why})."
@@ -99,7 +99,7 @@ def _waiting(session: Session, publication: Publication, now: datetime) -> str:
     due = publication.due_at or now
     if due > now:
         return f"Not sent yet: its {'next try' if publication.attempts else 'time'} is {_clock(due)}."
-    return "Due now: a publisher takes it within seconds; if not, none is running (`socialflow doctor`)."
+    return "Due now: a publisher sends it within seconds; if not, no publisher is running (`socialflow doctor`)."
 
 
 def _clock(at: datetime) -> str:

@@ -1,7 +1,7 @@
-"""Addresses for calendar programs: each has a token of its own that reads the calendar and nothing else.
+"""Calendar feeds: URLs for calendar programs, each with its own token that can only read the calendar.
 
-Such programs cannot send a header, so the token stands in the address. Only its HMAC is kept; it is shown once, when
-made or rotated, and stops working when its feed is revoked or rotated.
+Calendar programs cannot send a header, so the token is part of the URL. Only its HMAC is stored. The token is shown
+once, on creation or rotation, and stops working when its feed is revoked or rotated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PURPOSE = "calendar-feed"
 
 
 class CalendarFeed(Base):
-    """One address for calendar programs."""
+    """One calendar feed."""
 
     __tablename__ = "calendar_feeds"
     __table_args__ = (Index("ix_calendar_feeds_list", "workspace_id", "id"),)
@@ -40,25 +40,27 @@ class CalendarFeed(Base):
     name: Mapped[str] = mapped_column(String(200))
     token_hmac: Mapped[str] = mapped_column(String(64), unique=True)
     created_by: Mapped[str] = mapped_column(String(40))
-    """The API key that made it, or "cli"."""
+    """The API key that created it, or "cli"."""
     created_at: Mapped[datetime]
     rotated_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
 
 class CreatedFeed(NamedTuple):
-    """A feed with the token that is never shown again."""
+    """A feed with its token, which is shown only once."""
 
     row: CalendarFeed
     token: str
 
 
-def create_feed(  # noqa: PLR0917 (what a feed consists of)
+def create_feed(  # noqa: PLR0917 (the fields of a feed)
     session: Session, cipher: Cipher, workspace_id: str, name: str, created_by: str, now: datetime
 ) -> CreatedFeed:
-    """Make a feed. Raises InvalidInputError without a name, ConflictError where there are too many."""
+    """Create a feed. Raises InvalidInputError without a name, ConflictError if there are too many."""
     if not name.strip():
-        raise InvalidInputError("a feed needs a name, so that it can be told from others", field="name")
+        raise InvalidInputError(
+            "a feed needs a name: give one that identifies it in the list of feeds", field="name"
+        )
     if len([row for row in list_feeds(session, workspace_id) if row.revoked_at is None]) >= MOST_FEEDS:
         raise ConflictError(f"there are {MOST_FEEDS} feeds: revoke one first", code="too_many_feeds")
     token = _new_token()
@@ -76,7 +78,7 @@ def create_feed(  # noqa: PLR0917 (what a feed consists of)
 
 
 def list_feeds(session: Session, workspace_id: str) -> list[CalendarFeed]:
-    """Return the workspace's feeds, revoked ones too, newest first."""
+    """Return the workspace's feeds, including revoked ones, newest first."""
     query = select(CalendarFeed).where(CalendarFeed.workspace_id == workspace_id)
     return list(session.scalars(query.order_by(CalendarFeed.id.desc())))
 
@@ -84,10 +86,10 @@ def list_feeds(session: Session, workspace_id: str) -> list[CalendarFeed]:
 def rotate_feed(
     session: Session, cipher: Cipher, workspace_id: str, feed_id: str, now: datetime
 ) -> CreatedFeed:
-    """Give a feed another token; the old one stops working. Raises NotFoundError, ConflictError once revoked."""
+    """Give a feed a new token; the old one stops working. Raises NotFoundError, ConflictError if revoked."""
     row = _get(session, workspace_id, feed_id)
     if row.revoked_at is not None:
-        raise ConflictError("the feed is revoked: make a new one", code="revoked")
+        raise ConflictError("the feed is revoked: create a new one", code="revoked")
     token = _new_token()
     row.token_hmac = cipher.hmac_hex(_PURPOSE, token)
     row.rotated_at = now
@@ -95,27 +97,27 @@ def rotate_feed(
 
 
 def revoke_feed(session: Session, workspace_id: str, feed_id: str, now: datetime) -> CalendarFeed:
-    """Let a feed's token stop working; a second time changes nothing. Raises NotFoundError."""
+    """Revoke a feed's token. Idempotent. Raises NotFoundError."""
     row = _get(session, workspace_id, feed_id)
     row.revoked_at = row.revoked_at or now
     return row
 
 
 def feed_path(token: str) -> str:
-    """Return the path, after the server's own address, under which a calendar program reads the feed."""
+    """Return the URL path of the feed."""
     return f"{FEED_PATH}?{FEED_TOKEN}={token}"
 
 
 def describe_feed(row: CalendarFeed) -> dict[str, Any]:
-    """Return a feed as every interface shows it; never its token."""
+    """Return a feed as all interfaces show it, without its token."""
     names = ("id", "name", "created_by", "created_at", "rotated_at", "revoked_at")
     return {name: getattr(row, name) for name in names}
 
 
 def find_feed(session: Session, cipher: Cipher, token: str) -> CalendarFeed | None:
-    """Return the usable feed that a token opens, None for any other token.
+    """Return the active feed of a token, or None.
 
-    Looked up by the HMAC: how long that takes says nothing about a token that is close to a real one.
+    The lookup uses the HMAC, so its duration reveals nothing about tokens similar to a real one.
     """
     if not token.startswith(_PREFIX):
         return None

@@ -1,11 +1,11 @@
-"""How the times of posts were found, and a workspace's wish to have some of them found by experiment.
+"""How the time of each post was chosen, and a workspace's policy for timing experiments.
 
-A post that was placed by advice says so in `posts.details["placement"]`:
+A post placed by the advice has the key "placement" in `posts.details`:
 
     {"kind": "recommended" | "random" | "exploration", "random_share": 0.2, "seed": 123, "acceptable": 97, ...}
 
-A post without that key was placed by hand (`manual`): nobody chose its time but the author. A post that is moved by
-hand loses the key.
+A post without that key was placed by hand (`manual`): its author chose the time. Moving a post by hand removes the
+key.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
 
 MANUAL = "manual"
 LARGEST_SHARE = 0.5
-"""More posts at random than by advice would teach no faster."""
+"""A larger random share than this would not speed up learning."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 500
 
 
 class PlacementPolicy(Base):
-    """A workspace's wish to learn from some of its posts. No row = none: every time is the best one."""
+    """A workspace's policy for timing experiments. No row = no experiments: always the best time."""
 
     __tablename__ = "placement_policies"
 
     workspace_id: Mapped[str] = mapped_column(String(40), ForeignKey("workspaces.id"), primary_key=True)
     random_share: Mapped[float] = mapped_column(Float, default=0.0)
-    """Share of the posts placed by advice that get a random acceptable time instead, 0 to LARGEST_SHARE."""
+    """Share of the posts placed by the advice that get a random acceptable time instead, 0 to LARGEST_SHARE."""
     weekly_exploration: Mapped[bool] = mapped_column(Boolean, default=False)
-    """Whether one post a week tries the time that might be best, where little is known."""
+    """Whether one post a week tries a possibly better time with few measurements."""
     updated_at: Mapped[datetime]
 
 
 class Planned(NamedTuple):
-    """One post on one account that is planned, under way or out."""
+    """One post on one account that is scheduled, being sent, or published."""
 
     publication_id: str
     post_id: str
     account_id: str
     at: datetime
-    """UTC: when it went out, else when it is planned."""
+    """UTC: publishing time if published, else the scheduled time."""
     placement: str
 
 
 def get_policy(session: Session, workspace_id: str) -> PlacementPolicy:
-    """Return the workspace's policy; where none was set, one that leaves everything off."""
+    """Return the workspace's policy, or a policy with everything off if none is set."""
     known = session.get(PlacementPolicy, workspace_id)
     return known or PlacementPolicy(
         workspace_id=workspace_id, random_share=0.0, weekly_exploration=False, updated_at=_NEVER
@@ -71,14 +71,14 @@ def set_policy(
     random_share: float | None = None,
     weekly_exploration: bool | None = None,
 ) -> PlacementPolicy:
-    """Change what is given (None = as it is) and return the policy. Raises InvalidInputError."""
+    """Change the given values (None = unchanged) and return the policy. Raises InvalidInputError."""
     if random_share is not None and not 0 <= random_share <= LARGEST_SHARE:
         raise InvalidInputError(
             f"random_share is {random_share}: use 0 (off) to {LARGEST_SHARE}",
             field="random_share",
             code="invalid_share",
         )
-    # Two first changes at once must not both make the row.
+    # Two concurrent first changes must not both create the row.
     session.execute(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update())
     policy = get_policy(session, workspace_id)
     if random_share is not None:
@@ -99,9 +99,9 @@ def list_planned(
     end: datetime,
     except_post_id: str | None = None,
 ) -> list[Planned]:
-    """Return everything within [start, end) on these accounts, earliest first, whoever published it.
+    """Return all posts within [start, end) on these accounts, earliest first, also those published elsewhere.
 
-    What is out counts at its own time; drafts without a time, failed and canceled posts do not count.
+    A published post counts at its publishing time. Drafts without a time, failed and canceled posts do not count.
     """
     at = Publication.scheduled_at
     found: list[Planned] = []
@@ -129,7 +129,7 @@ def list_planned(
 
 
 def list_placements(session: Session, post_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return how each of these posts was placed, by post id; posts found in a history are left out."""
+    """Return how each of these posts was placed, by post id; external posts are left out."""
     wanted = sorted(post_ids)
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(wanted), _CHUNK):

@@ -1,4 +1,4 @@
-"""The table of weekly queue slots. Its rules are in `warehouse.scheduling.queue_slots`."""
+"""Table of weekly queue slots. The rules are in `warehouse.scheduling.queue_slots`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warehouse.store.models import Base
 
 
 class QueueSlot(Base):
-    """A local time of every week at which an account's queue sends one post."""
+    """A weekly local time at which an account's queue publishes one post."""
 
     __tablename__ = "queue_slots"
     __table_args__ = (UniqueConstraint("account_id", "weekday", "local_time"),)

@@ -1,4 +1,4 @@
-"""Tables of recurring posts: a rule, and each of its occurrences that was made into a post.
+"""Tables of recurring posts: recurrence rules, and each occurrence that became a post.
 
 workspaces 1-n recurrences 1-n recurrence_occurrences 1-1 posts
 """
@@ -15,7 +15,7 @@ from warehouse.store.models import Base
 
 
 class Recurrence(Base):
-    """A rule and what each of its posts says."""
+    """A recurrence rule with the content of its posts."""
 
     __tablename__ = "recurrences"
     __table_args__ = (
@@ -30,34 +30,34 @@ class Recurrence(Base):
     """Wall-clock time of the first possible occurrence, such as 2026-03-02T09:00:00."""
     timezone: Mapped[str] = mapped_column(String(64))
     skipped: Mapped[list[str]]
-    """Occurrences left out: wall-clock times or whole local days."""
+    """Excluded occurrences: wall-clock times or whole local days."""
     content: Mapped[str] = mapped_column(Text)
     details: Mapped[dict[str, Any]]
-    """As of a post: media, link, variants, thread, first_comment."""
+    """The same fields as a post's details: media, link, variants, thread, first_comment."""
     contents: Mapped[dict[str, Any]]
-    """Account id -> connectors.types.PostContent as JSON: exactly what is sent there."""
+    """Account id -> connectors.types.PostContent as JSON: the exact content to send."""
     client_ref: Mapped[str | None] = mapped_column(String(200))
     fingerprint: Mapped[str] = mapped_column(String(64))
-    """Hash of when and what: the same rule made twice is almost always a repeated request."""
+    """Hash of times and content: the same rule created twice is almost always a repeated request."""
     version: Mapped[int] = mapped_column(Integer, default=1)
     made_until: Mapped[datetime | None]
-    """Every occurrence before it was made into a post; None = the rule has no more."""
+    """All occurrences before this time have become posts; None = the rule has no more occurrences."""
     deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
 
 class RecurrenceOccurrence(Base):
-    """One occurrence that was made into a post. The key is what makes it happen once."""
+    """One occurrence that became a post. The primary key ensures that this happens once."""
 
     __tablename__ = "recurrence_occurrences"
 
     recurrence_id: Mapped[str] = mapped_column(ForeignKey("recurrences.id"), primary_key=True)
     occurrence: Mapped[str] = mapped_column(String(19), primary_key=True)
-    """Its name: the wall-clock time that the rule gives, whatever time its post is moved to."""
+    """Its identifier: the wall-clock time from the rule, even if its post is moved."""
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     at: Mapped[datetime]
-    """The instant that the rule gave it."""
+    """The instant from the rule."""
     post_id: Mapped[str | None] = mapped_column(ForeignKey("posts.id"), unique=True)
-    """None = none of the rule's accounts was connected."""
+    """None = no account of the rule was connected."""
     made_at: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""The shapes of a new calendar feed and of a change to a workspace."""
+"""Input models of a new calendar feed and of a change to a workspace."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from warehouse.store.schedules.placements import LARGEST_SHARE
 
 
 class FeedCreate(Shape):
-    """A new address for a calendar program."""
+    """A new calendar feed."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"name": "Ada's phone"}})
 
-    name: str = Field(min_length=1, max_length=200, description="Whose calendar it is, to tell feeds apart.")
+    name: str = Field(min_length=1, max_length=200, description="Name shown in the list of feeds.")
 
 
 class WorkspacePatch(Shape):
-    """Changes to a workspace; a field left out stays as it is."""
+    """Changes to a workspace; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"random_share": 0.2}})
 
@@ -29,7 +29,7 @@ class WorkspacePatch(Shape):
     )
     approval_required: StrictBool | None = Field(
         default=None,
-        description="Needs `admin`. Posts made or changed from now on wait; those that wait already go on waiting.",
+        description="Needs `admin`. Applies to posts created or changed from now on; waiting posts keep waiting.",
     )
     random_share: float | None = Field(default=None, ge=0, le=LARGEST_SHARE, description="0 turns it off.")
     weekly_exploration: StrictBool | None = None

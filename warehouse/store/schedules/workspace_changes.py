@@ -1,4 +1,4 @@
-"""A workspace together with its placement policy: what every interface shows and changes as one thing."""
+"""A workspace together with its placement policy, which all interfaces show and change as one object."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _settings(session: Session, workspace: Workspace) -> dict[str, Any]:
 
 
 def describe_workspace(session: Session, workspace: Workspace) -> dict[str, Any]:
-    """Return a workspace as every interface shows it."""
+    """Return a workspace as all interfaces show it."""
     policy = get_policy(session, workspace.id)
     return {
         "id": workspace.id,

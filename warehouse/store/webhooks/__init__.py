@@ -1,4 +1,4 @@
 """Webhooks in the store: endpoints, the outbox, deliveries and their log.
 
-Imported by the API's webhook routes, the deliverer, and whatever emits an event.
+Imported by the API's webhook routes, the deliverer, and every module that emits an event.
 """

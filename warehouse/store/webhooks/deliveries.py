@@ -1,7 +1,7 @@
-"""Deliveries on their way: who sends which, what came of it, when to try again, and the log of it all.
+"""Webhook deliveries: claims, outcomes, retries, and the delivery log.
 
-At least once: a delivery is taken under a lease and is done only when the receiver has said so. Whoever dies in
-between leaves the lease to run out, and the next one sends the same event under the same id.
+Delivery is at least once: a delivery is claimed under a lease and is done only when the receiver has confirmed it. If
+the process dies in between, the lease expires and the next process sends the same event with the same id.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ RETRY_AFTER = (
     timedelta(minutes=30),
     *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
 )
-"""Standard Webhooks' own schedule: ten attempts within three days, each pause +-10 %."""
+"""The schedule of Standard Webhooks: ten attempts within three days, each pause +-10 %."""
 LONGEST_WAIT = timedelta(hours=24)
 DEAD_AFTER = timedelta(days=3)
-"""An endpoint on which every attempt has failed for this long is disabled."""
+"""An endpoint is disabled after every attempt has failed for this long."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
-"""How long a failing endpoint is left alone, doubling with each failure from the first to the longest."""
+"""Pause of a failing endpoint: doubles with each failure from the first to the second value."""
 PER_ENDPOINT = 4
-"""Deliveries under way to one endpoint, over all processes; a failing one gets one at a time."""
+"""Concurrent deliveries to one endpoint, over all processes; a failing endpoint gets one at a time."""
 HISTORY = 20
 STATUSES = ("pending", "delivered", "exhausted")
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """What is needed to send one delivery."""
+    """The data to send one delivery."""
 
     id: str
     endpoint_id: str
@@ -58,14 +58,14 @@ class ClaimedDelivery:
     url: str
     body: str
     secrets: tuple[str, ...]
-    """The endpoint's secret, and the one before it while that still signs."""
+    """The endpoint's secret, and the previous one while it still signs."""
     fault: str | None = None
-    """Why it cannot be sent: that counts as a failed attempt."""
+    """Why it cannot be sent; this counts as a failed attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one attempt came to. Delivered is any 2xx; `status` None = no answer, `error` says why."""
+    """Outcome of one attempt. Any 2xx is delivered; `status` None = no response, `error` has the reason."""
 
     at: datetime
     milliseconds: int
@@ -73,11 +73,11 @@ class Attempt:
     error: str | None = None
     response: str | None = None
     retry_at: datetime | None = None
-    """When the receiver asked to come back."""
+    """When the receiver asked for the next attempt."""
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted it."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -86,13 +86,13 @@ _PENDING_AND_DUE = (
     .where(WebhookDelivery.status == "pending", WebhookDelivery.next_attempt_at <= bindparam("now"))
     .limit(1)
 )
-"""Asked every second, and nearly always answered by nothing: building the statement below costs ten times as much."""
+"""Run every second, nearly always without a result: building the statement below costs ten times as much."""
 
 
 def find_due(session: Session, now: datetime, limit: int) -> list[str]:
-    """Return what may be sent now, in turns among the endpoints: one that is slow holds back no other.
+    """Return the ids of due deliveries, in turn over the endpoints, so that a slow endpoint does not delay others.
 
-    To be called in a read session: the claim that follows is short.
+    Call it in a read session, so that the write transaction of the claim stays short.
     """
     if session.scalar(_PENDING_AND_DUE, {"now": now}) is None:
         return []
@@ -136,7 +136,7 @@ def find_due(session: Session, now: datetime, limit: int) -> list[str]:
 def claim_deliveries(
     session: Session, cipher: Cipher, ids: Sequence[str], *, owner: str, now: datetime, lease: timedelta
 ) -> list[ClaimedDelivery]:
-    """Take those of `ids` that nobody else has taken meanwhile."""
+    """Claim those of `ids` that no other process has claimed in the meantime."""
     if not ids:
         return []
     row = aliased(WebhookDelivery)
@@ -159,7 +159,7 @@ def claim_deliveries(
     for found in session.execute(query).all():
         try:
             secrets, fault = _secrets(cipher, found.WebhookEndpoint, now), None
-        except (SetupError, ValueError) as error:  # one endpoint's damaged secret holds up no other endpoint
+        except (SetupError, ValueError) as error:  # one endpoint's damaged secret must not block the others
             secrets, fault = (), str(error)
         claimed.append(
             ClaimedDelivery(
@@ -178,15 +178,15 @@ def claim_deliveries(
 def record_attempt(
     session: Session, claimed: ClaimedDelivery, attempt: Attempt, *, owner: str, now: datetime
 ) -> str | None:
-    """Keep what an attempt came to and plan the next; return the delivery's status, None where it is gone.
+    """Record the outcome of an attempt and plan the next; return the delivery's status, None if it was deleted.
 
-    A failure counts only for the holder of the lease; that the receiver took it is a fact, whoever learns it.
+    A failure counts only if the caller still holds the lease; a success always counts.
     """
-    # The endpoint first, as everybody locks them; not against the outbox, which only needs it to be there.
+    # Lock the endpoint first, as all code does; weak enough for the outbox, which only needs it to exist.
     endpoint = session.get(WebhookEndpoint, claimed.endpoint_id, with_for_update={"key_share": True})
     row = session.get(WebhookDelivery, claimed.id, with_for_update=True)
     if endpoint is None or row is None:
-        return None  # deleted by its owner meanwhile
+        return None  # deleted by its owner in the meantime
     if row.status != "pending" or (row.lease_owner != owner and not attempt.delivered):
         return row.status
     row.attempts += 1
@@ -232,7 +232,7 @@ def list_deliveries(
 def get_delivery(
     session: Session, workspace_id: str, endpoint_id: str, delivery_id: str
 ) -> tuple[WebhookDelivery, WebhookEvent]:
-    """Return one delivery with its event. Raises NotFoundError, also for another endpoint's."""
+    """Return one delivery with its event. Raises NotFoundError, also for a delivery of another endpoint."""
     query = (
         select(WebhookDelivery, WebhookEvent)
         .join(WebhookEvent, WebhookEvent.id == WebhookDelivery.event_id)
@@ -257,9 +257,9 @@ def replay_deliveries(
     delivery_id: str | None = None,
     only_undelivered: bool = False,
 ) -> int:
-    """Send again what happened at or after `since`, or one delivery; return how many. The ids stay the same.
+    """Replay the events since `since`, or one delivery; return the number. The ids stay the same.
 
-    Left alone: what is being sent at this moment. Raises ConflictError for a disabled endpoint.
+    Skips deliveries that are being sent now. Raises ConflictError for a disabled endpoint.
     """
     _require_enabled(endpoint)
     conditions: list[ColumnElement[bool]] = [WebhookDelivery.endpoint_id == endpoint.id, _free(now)]
@@ -290,7 +290,7 @@ def replay_deliveries(
 def send_test_event(
     session: Session, endpoint: WebhookEndpoint, now: datetime
 ) -> tuple[WebhookDelivery, WebhookEvent]:
-    """Send a test event to the endpoint, the way every event goes; return its delivery.
+    """Queue a test event for the endpoint like any other event; return its delivery.
 
     Raises ConflictError for a disabled endpoint.
     """
@@ -300,7 +300,7 @@ def send_test_event(
 
 
 def describe_delivery(row: WebhookDelivery, event: WebhookEvent) -> dict[str, Any]:
-    """Return a delivery as every interface shows it."""
+    """Return a delivery as all interfaces show it."""
     return {
         "id": row.id,
         "event_id": event.id,
@@ -316,7 +316,7 @@ def describe_delivery(row: WebhookDelivery, event: WebhookEvent) -> dict[str, An
 
 
 def describe_delivery_detail(row: WebhookDelivery, event: WebhookEvent) -> dict[str, Any]:
-    """Return a delivery with its attempts, the last answer, and what is sent."""
+    """Return a delivery with its attempts, the last response, and the payload."""
     return {
         **describe_delivery(row, event),
         "history": row.history,
@@ -348,7 +348,7 @@ def _secrets(cipher: Cipher, endpoint: WebhookEndpoint, now: datetime) -> tuple[
 
 
 def _next_attempt(attempts: int, attempt: Attempt, now: datetime) -> datetime:
-    # Jitter, so that what failed together does not come back together.
+    # Jitter, so that deliveries that failed together are not retried together.
     pause = RETRY_AFTER[attempts - 1] * random.uniform(0.9, 1.1)  # noqa: S311 (spreads load, guards nothing)
     return max(now + pause, _asked(attempt, now))
 
@@ -360,17 +360,17 @@ def _asked(attempt: Attempt, now: datetime) -> datetime:
 def _note_failure(endpoint: WebhookEndpoint, attempt: Attempt, now: datetime) -> None:
     endpoint.failing_since = endpoint.failing_since or attempt.at
     endpoint.failures_in_a_row += 1
-    # 2 ** 9 seconds are more than five minutes; the bound keeps the power itself small.
+    # 2 ** 9 seconds exceed five minutes; the bound keeps the power small.
     pause = min(FIRST_PAUSE * 2 ** min(endpoint.failures_in_a_row - 1, 9), LONGEST_PAUSE)
     endpoint.paused_until = max(now + pause, _asked(attempt, now))
     if endpoint.disabled_at is not None:
         return
     if attempt.status == 410:
-        endpoint.disabled_reason = "it answered 410 Gone: it wants no more"
+        endpoint.disabled_reason = "it answered 410 Gone: it accepts no more events"
     elif now - endpoint.failing_since >= DEAD_AFTER:
         answered = f"it answered {attempt.status}" if attempt.status is not None else attempt.error
         since = f"{endpoint.failing_since:%Y-%m-%d %H:%M} UTC"
-        endpoint.disabled_reason = f"no delivery has succeeded since {since}; at last: {answered}"
+        endpoint.disabled_reason = f"no delivery has succeeded since {since}; last result: {answered}"
     else:
         return
     endpoint.disabled_at = endpoint.updated_at = now

@@ -1,6 +1,6 @@
-"""Who wants to hear of events: endpoints, and the secrets that sign what is sent to them.
+"""Webhook endpoints and their signing secrets.
 
-A secret is kept encrypted, since signing needs it; it is shown once, when it is made.
+A secret is stored encrypted, because signing needs its plain value; it is shown once, on creation.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 SECRET_BYTES = 32
 OLD_SECRET_SIGNS_FOR = timedelta(hours=24)
 MOST_ENDPOINTS = 20
-"""Of one workspace: each event is written once for each of them."""
+"""Per workspace: each event is written once for every endpoint."""
 PURPOSE = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedEndpoint:
-    """A new endpoint, or one with a new secret: the only time that the secret is seen."""
+    """A new endpoint, or one with a new secret, which is shown only once."""
 
     row: WebhookEndpoint
     secret: str
@@ -53,7 +53,7 @@ def create_endpoint(
     now: datetime,
     description: str = "",
 ) -> CreatedEndpoint:
-    """Add an endpoint. The address is the caller's to check. Raises InvalidInputError, ConflictError."""
+    """Add an endpoint. The caller checks the URL. Raises InvalidInputError, ConflictError."""
     known = session.scalar(select(func.count()).where(WebhookEndpoint.workspace_id == workspace_id)) or 0
     if known >= MOST_ENDPOINTS:
         raise ConflictError(
@@ -81,7 +81,7 @@ def create_endpoint(
 def get_endpoint(
     session: Session, workspace_id: str, endpoint_id: str, *, lock: bool = False
 ) -> WebhookEndpoint:
-    """Return the endpoint. Raises NotFoundError, also for another workspace's."""
+    """Return the endpoint. Raises NotFoundError, also for an endpoint of another workspace."""
     query = select(WebhookEndpoint).where(
         WebhookEndpoint.id == endpoint_id, WebhookEndpoint.workspace_id == workspace_id
     )
@@ -108,9 +108,9 @@ def change_endpoint(
     enabled: bool | None = None,
     expected_version: int | None = None,
 ) -> None:
-    """Change what is given. Enabling forgets the failures: what has waited is sent at once.
+    """Change the given fields. Enabling resets the failures, so that waiting deliveries are sent immediately.
 
-    Raises ConflictError (code stale) where `expected_version` is not the present one.
+    Raises ConflictError (code stale) if `expected_version` is not the current version.
     """
     _require_version(row, expected_version)
     if url is not None:
@@ -149,7 +149,7 @@ def delete_endpoint(
     *,
     expected_version: int | None = None,
 ) -> None:
-    """Remove the endpoint with its log and all that still waits for it. Raises as `change_endpoint`."""
+    """Delete the endpoint with its log and its waiting deliveries. Raises like `change_endpoint`."""
     row = get_endpoint(session, workspace_id, endpoint_id, lock=True)
     _require_version(row, expected_version)
     session.execute(delete(WebhookDelivery).where(WebhookDelivery.endpoint_id == row.id))
@@ -163,7 +163,7 @@ def _name_endpoint(row: WebhookEndpoint) -> dict[str, Any]:
 
 
 def describe_endpoint(row: WebhookEndpoint, now: datetime) -> dict[str, Any]:
-    """Return a webhook as every interface shows it; never a secret."""
+    """Return a webhook as all interfaces show it, without its secret."""
     failing = "failing" if row.failing_since is not None else "enabled"
     paused = row.paused_until is not None and row.paused_until > now
     overlap = row.old_secret_until is not None and row.old_secret_until > now
@@ -186,7 +186,7 @@ def describe_endpoint(row: WebhookEndpoint, now: datetime) -> dict[str, Any]:
 
 
 def check_events(events: Collection[str]) -> list[str]:
-    """Return the types once each, in our order. Raises InvalidInputError for none, or an unknown one."""
+    """Return the distinct types in fixed order. Raises InvalidInputError for none or an unknown one."""
     known = ", ".join(EVENT_TYPES)
     unknown = sorted(set(events) - set(EVENT_TYPES))
     if unknown:

@@ -1,6 +1,6 @@
-"""The outbox: an event is written in the same transaction as the change it tells of.
+"""Transactional outbox: an event is written in the same transaction as the change that it reports.
 
-So neither can be there without the other, whatever dies when. What happens where nobody listens is not written.
+So a crash leaves both or neither. Events without a subscribed endpoint are not written.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ EVENT_TYPES = (
     "account.revoked",
     "metrics.updated",
 )
-"""What an endpoint may ask for; names follow Standard Webhooks: full stops from the general to the special."""
+"""Event types that an endpoint can subscribe to. Names follow Standard Webhooks: dots, from general to specific."""
 TEST_EVENT = "webhook.test"
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something to tell of: `data` is JSON, with datetimes (aware UTC) allowed in it, and never holds a secret."""
+    """An event to write: `data` is JSON that may contain datetimes (aware UTC) and never holds a secret."""
 
     workspace_id: str
     type: str
     data: dict[str, Any]
     once_key: str | None = None
-    """Of several happenings of one workspace with the same key, only the first is told."""
+    """Of several events of one workspace with the same key, only the first is written."""
 
 
 def list_listened(session: Session, workspaces: Select[str] | Collection[str]) -> set[tuple[str, str]]:
-    """Return the (workspace id, event type) pairs that some endpoint wants to hear of.
+    """Return the (workspace id, event type) pairs with a subscribed endpoint.
 
-    Asked first, so that nobody builds what nobody listens to.
+    Callers check this first, to avoid building events that no endpoint receives.
     """
     chosen = workspaces if not isinstance(workspaces, (list, set, tuple, frozenset)) else list(workspaces)
     rows = session.execute(
@@ -61,9 +61,9 @@ def list_listened(session: Session, workspaces: Select[str] | Collection[str]) -
 
 
 def write_events(session: Session, happenings: Sequence[Happening], now: datetime) -> int:
-    """Write the events that some endpoint listens to, one delivery for each such endpoint; return how many events.
+    """Write the events that have subscribed endpoints, with one delivery per endpoint; return the number of events.
 
-    Endpoints that are disabled get theirs too: it waits until they are enabled again.
+    Disabled endpoints get deliveries too, which wait until the endpoint is enabled again.
     """
     if not happenings:
         return 0
@@ -71,7 +71,7 @@ def write_events(session: Session, happenings: Sequence[Happening], now: datetim
     query = select(WebhookEndpoint.id, WebhookEndpoint.workspace_id, WebhookEndpoint.events).where(
         WebhookEndpoint.workspace_id.in_({one.workspace_id for one in happenings})
     )
-    # FOR KEY SHARE: an endpoint that is being deleted must not fail the change that is told of.
+    # FOR KEY SHARE: a concurrent delete of an endpoint must not fail the change that the event reports.
     endpoints = session.execute(query.with_for_update(read=True, key_share=True)).all()
     events: list[dict[str, Any]] = []
     deliveries: list[dict[str, Any]] = []
@@ -94,8 +94,8 @@ def write_events(session: Session, happenings: Sequence[Happening], now: datetim
 
 
 def write_test_event(session: Session, endpoint: WebhookEndpoint, now: datetime) -> str:
-    """Write a test event for this endpoint alone, whatever it listens to; return its delivery's id."""
-    data = {"endpoint_id": endpoint.id, "message": "It works: this is a test that somebody asked for."}
+    """Write a test event for this endpoint only, whatever it subscribes to; return the delivery id."""
+    data = {"endpoint_id": endpoint.id, "message": "This is a test event. Your webhook works."}
     event = _event_row(Happening(endpoint.workspace_id, TEST_EVENT, data), now)
     delivery = _delivery_row(event, endpoint.id, now)
     _insert(session, [event], [delivery])
@@ -103,7 +103,7 @@ def write_test_event(session: Session, endpoint: WebhookEndpoint, now: datetime)
 
 
 def _insert_once(session: Session, event: dict[str, Any]) -> bool:
-    """Insert the event unless one of its key is there, or another transaction is writing it; True = inserted."""
+    """Insert the event unless its key exists or another transaction is inserting it; True = inserted."""
     dialect = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     made = dialect(WebhookEvent).values(event).on_conflict_do_nothing().returning(WebhookEvent.id)
     return session.scalar(made) is not None
@@ -146,4 +146,4 @@ def _insert(session: Session, events: list[dict[str, Any]], deliveries: list[dic
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} cannot be told in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be encoded as JSON")

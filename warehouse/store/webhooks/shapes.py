@@ -1,4 +1,4 @@
-"""The shapes of a new webhook, of a change to one, and of a request to send its events again."""
+"""Input models of a new webhook, a change to one, and a replay request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _URL = "https://example.com/hooks/socialflow"
 
 
 class WebhookCreate(Shape):
-    """Where events are to be sent, and which."""
+    """A new webhook."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -33,14 +33,14 @@ class WebhookCreate(Shape):
     url: str = Field(
         min_length=1,
         max_length=2000,
-        description="https, on the public internet (unless a setting allows more).",
+        description="An https URL on the public internet (unless a setting allows others).",
     )
     events: list[EventType] = Field(min_length=1, max_length=20)
     description: str = Field(default="", max_length=300)
 
 
 class WebhookPatch(Shape):
-    """What is to change; what is left out stays."""
+    """Changes to a webhook; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"enabled": True}})
 
@@ -49,19 +49,19 @@ class WebhookPatch(Shape):
     description: str | None = Field(default=None, max_length=300)
     enabled: StrictBool | None = Field(
         default=None,
-        description="true sends what has waited at once; false keeps what happens and sends nothing.",
+        description="true sends waiting events immediately; false stores events and sends nothing.",
     )
 
 
 class ReplayRequest(Shape):
-    """Which deliveries are to be sent again."""
+    """The deliveries to replay."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"example": {"since": "2026-03-01T00:00:00Z", "only_undelivered": True}},
     )
 
-    since: str = Field(max_length=64, description="ISO 8601: what happened at or after it.")
+    since: str = Field(max_length=64, description="ISO 8601: replays events at or after this time.")
     only_undelivered: StrictBool = Field(
-        default=False, description="Leave out what the receiver has taken already."
+        default=False, description="Skip events that the receiver has already accepted."
     )

@@ -1,4 +1,4 @@
-"""How the webhooks are doing, over all workspaces, for monitoring; and forgetting what is old."""
+"""Webhook state over all workspaces for monitoring, and deletion of old events."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 BATCH = 500
-"""Events forgotten in one transaction, so that no writer waits long for it."""
+"""Events deleted per transaction, so that no writer waits long."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookState:
-    """One reading of the outbox; counts, no content."""
+    """State of the outbox: counts, no content."""
 
     backlog: int
-    """Deliveries to enabled endpoints whose time has come."""
+    """Due deliveries to enabled endpoints."""
     oldest_seconds: float
-    """How long ago that time came for the longest waiting one."""
+    """How long the oldest of them has been due."""
     retrying: int
-    """Deliveries that failed and wait for their next attempt."""
+    """Failed deliveries that wait for their next attempt."""
     exhausted: int
-    """Deliveries that were given up; kept for replay until they are forgotten."""
+    """Deliveries given up; kept for replay until they are deleted."""
     disabled: int
-    """Endpoints that get nothing at present."""
+    """Disabled endpoints."""
 
 
 def get_webhook_state(session: Session, now: datetime) -> WebhookState:
@@ -58,7 +58,7 @@ def get_webhook_state(session: Session, now: datetime) -> WebhookState:
 
 
 def forget_old_events(session: Session, before: datetime) -> int:
-    """Remove at most BATCH events from before then, with their deliveries; return how many. Call until 0."""
+    """Delete at most BATCH events older than that, with their deliveries; return the number. Call until 0."""
     ids = list(
         session.scalars(
             select(WebhookEvent.id)

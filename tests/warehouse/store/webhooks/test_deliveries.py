@@ -148,7 +148,7 @@ def test_an_endpoint_on_which_everything_fails_for_days_is_disabled_and_says_why
     office.record(claimed, None)
     endpoint = office.endpoint(endpoint_id)
     assert endpoint.disabled_at == office.at
-    assert "no delivery has succeeded since 2026-03-02 12:00 UTC; at last: ConnectError" in str(
+    assert "no delivery has succeeded since 2026-03-02 12:00 UTC; last result: ConnectError" in str(
         endpoint.disabled_reason
     )
     office.happen()
