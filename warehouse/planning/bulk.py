@@ -1,4 +1,4 @@
-"""Create many posts in one transaction: all or nothing, or each row by itself, or a dry run that saves nothing."""
+"""Create many posts in one transaction: all or nothing, each row independently, or a dry run that saves nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from warehouse.planning.files import PostRow
 
 BulkMode = Literal["all", "each"]
-"""all: nothing is saved unless every row is right. each: every right row is saved."""
+"""all: save nothing unless every row is valid. each: save every valid row."""
 
 
 @dataclass(frozen=True, slots=True)
 class BulkRow:
-    """What became of one row."""
+    """Result of one row."""
 
     line: int
     status: Literal["created", "valid", "failed"]
@@ -34,14 +34,14 @@ class BulkRow:
     warnings: Sequence[str] = ()
     code: str | None = None
     errors: Sequence[Mapping[str, Any]] = field(default_factory=list)
-    """Entries as of InvalidInputError; pointers are into the row's own post."""
+    """Entries like those of InvalidInputError; the pointers are relative to the row's post."""
     existing_id: str | None = None
-    """With the code duplicate: the earlier post."""
+    """For the code duplicate: the existing post."""
 
 
 @dataclass(frozen=True, slots=True)
 class BulkReport:
-    """What became of all rows, in their order."""
+    """Results of all rows, in their order."""
 
     mode: BulkMode
     dry_run: bool
@@ -61,11 +61,11 @@ def create_posts(
 ) -> BulkReport:
     """Create the posts of the rows, and report on each row.
 
-    On a dry run, and with mode "all" where a row is wrong, everything is rolled back to the state before the call.
-    Each row sees the rows before it: a duplicate within the file is found, and each row takes its own free time.
+    On a dry run, and with mode "all" if a row is invalid, everything is rolled back to the state before the call.
+    Each row sees the rows before it: duplicates within the file are found, and each row takes its own free time.
     """
     with context.session.begin_nested() as everything:
-        # A dry run takes part in no experiment: it could be repeated until the draw pleases.
+        # A dry run takes part in no experiment: otherwise it could be repeated until the draw suits.
         told = [_create_row(context, row, preview=dry_run) for row in rows]
         failed = sum(row.status == "failed" for row in told)
         discard = dry_run or (mode == "all" and failed > 0)
@@ -94,7 +94,7 @@ def _read_wish(row: PostRow) -> PostWish:
 def _create_row(context: PlanningContext, row: PostRow, *, preview: bool) -> BulkRow:
     try:
         wish = _read_wish(row)
-        # A savepoint: what a refused row has begun is undone, the other rows stay.
+        # A savepoint: the changes of a refused row are rolled back, the other rows stay.
         with context.session.begin_nested():
             plan = plan_new_post(context, wish, preview=preview)
             post = create_post(context.session, context.workspace_id, plan.draft, context.now)

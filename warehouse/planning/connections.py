@@ -1,4 +1,4 @@
-"""A request to connect an account by its token becomes the account that its platform is asked about."""
+"""Turn a request to connect an account with a token into the account to verify on its platform."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_candidate(session: Session, workspace_id: str, request: ConnectRequest, now: datetime) -> Account:
-    """Return the account as the request describes it, to be verified by its platform. Raises InvalidInputError."""
+    """Return the account of the request, to be verified by its platform. Raises InvalidInputError."""
     platform = parse_platform(request.platform)
     zone = parse_timezone(get_workspace(session, workspace_id).timezone)
     if request.timezone is not None:

@@ -1,4 +1,4 @@
-"""What planning needs beside the input: a store session, the workspace, the time now, the lake, and a few settings."""
+"""Dependencies of planning: a store session, the workspace, the current time, the lake, and a few settings."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanningContext:
-    """One planning step: made for one session and thrown away with it."""
+    """The context of one planning step, valid for one session."""
 
     session: StoreSession
-    """A write session for everything that saves; a read session is enough for `preview_post`."""
+    """A write session for functions that save; a read session is enough for `preview_post`."""
     workspace_id: str
     now: datetime
     """Aware UTC. Read once, so that all decisions of one step agree."""
     open_lake: Callable[[], Lake]
-    """Returns the open lake; called only where advice places a post ("optimal", see `needs_lake`)."""
+    """Returns the open lake; called only for "optimal" times (see `needs_lake`)."""
     media_public_url: str | None
-    """Address under which platforms can fetch uploads; None = they cannot."""
+    """Base URL at which platforms can download uploads; None = they cannot."""
     recurrence_horizon: timedelta
-    """How far ahead the posts of a recurring rule are made."""
+    """How far ahead the posts of a recurring rule are created."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ROWS = 200
-"""All rows are one transaction: on SQLite a publisher waits for it, about a second for this many."""
+"""All rows are one transaction. On SQLite a publisher waits for it: about a second for this many rows."""
 FileFormat = Literal["json", "json_lines", "csv"]
 CSV_COLUMNS = (
     "content",
@@ -35,7 +35,7 @@ CSV_COLUMNS = (
     "allow_duplicate",
 )
 VARIANT_PREFIX = "content."
-"""A column such as `content.mastodon`: what that platform gets instead."""
+"""Prefix of a column such as `content.mastodon`: content for that platform only."""
 
 _LISTS = ("platforms", "account_ids")
 _SEPARATORS = re.compile(r"[\s,;]+")
@@ -44,20 +44,20 @@ _THREAD_BREAK = re.compile(r"^---\s*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class PostRow:
-    """One post of a file, not checked yet."""
+    """One post of a file, not validated yet."""
 
     line: int
-    """Line on which it begins, from 1; in a JSON array its place in it."""
+    """Number of its first line, from 1; in a JSON array its position."""
     fields: object
-    """The fields of a PostWish as JSON has them; `problem` says why there are none."""
+    """The fields of a PostWish as JSON values; None with a `problem`."""
     problem: str | None = None
 
 
 def read_post_rows(body: bytes, file_format: FileFormat) -> list[PostRow]:
     """Return the rows of a file.
 
-    "json" also takes JSON lines, as many tools declare them so. Raises InvalidInputError: no UTF-8, no rows, too many,
-    a wrong header. One row that cannot be read is a PostRow with a `problem`.
+    "json" also accepts JSON lines, because many tools declare them so. Raises InvalidInputError: not UTF-8, no rows,
+    too many rows, an invalid header. A row that cannot be read is a PostRow with a `problem`.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -72,10 +72,10 @@ def read_post_rows(body: bytes, file_format: FileFormat) -> list[PostRow]:
     else:
         rows = list(_read_lines(text))
     if not rows:
-        raise InvalidInputError("the file holds no posts", field="", code="no_rows")
+        raise InvalidInputError("the file contains no posts", field="", code="no_rows")
     if len(rows) > MAX_ROWS:
         raise InvalidInputError(
-            f"{len(rows)} posts, at most {MAX_ROWS} at once: split them",
+            f"the file has {len(rows)} posts, the limit is {MAX_ROWS}: split it",
             field="",
             code="too_many_rows",
             limit=MAX_ROWS,
@@ -84,13 +84,13 @@ def read_post_rows(body: bytes, file_format: FileFormat) -> list[PostRow]:
 
 
 def _read_lines(text: str) -> Iterator[PostRow]:
-    # Not splitlines: it would also cut at separators that may stand inside a JSON string.
+    # Not splitlines: it would also split at separators that may occur inside a JSON string.
     for line, written in enumerate(text.split("\n"), start=1):
         if written.strip():
             try:
                 yield PostRow(line, orjson.loads(written))
             except orjson.JSONDecodeError as error:
-                yield PostRow(line, None, f"no JSON: {error}")
+                yield PostRow(line, None, f"invalid JSON: {error}")
 
 
 def _read_array(text: str) -> list[PostRow]:
@@ -98,7 +98,7 @@ def _read_array(text: str) -> list[PostRow]:
         return [PostRow(line, fields) for line, fields in enumerate(orjson.loads(text), start=1)]
     except orjson.JSONDecodeError as error:
         raise InvalidInputError(
-            f"the file is no JSON array: {error}", field="", code="json_invalid"
+            f"the file is not a JSON array: {error}", field="", code="json_invalid"
         ) from None
 
 
@@ -114,7 +114,9 @@ def _read_csv(text: str) -> Iterator[PostRow]:
                 yield _from_cells(line, header, cells)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InvalidInputError(f"line {line} is no CSV: {error}", field="", code="csv_invalid") from None
+        raise InvalidInputError(
+            f"line {line} is not valid CSV: {error}", field="", code="csv_invalid"
+        ) from None
 
 
 def _require_known(header: list[str]) -> None:
@@ -126,16 +128,16 @@ def _require_known(header: list[str]) -> None:
                 code="unknown_column",
             )
     if "content" not in header:
-        raise InvalidInputError(
-            "the first line names the columns: content is missing", field="", code="missing_column"
-        )
+        raise InvalidInputError("the header has no column content: add it", field="", code="missing_column")
     if len(set(header)) != len(header):
-        raise InvalidInputError("a column stands twice in the first line", field="", code="repeated_column")
+        raise InvalidInputError(
+            "the header has a repeated column: keep one", field="", code="repeated_column"
+        )
 
 
 def _from_cells(line: int, header: list[str], cells: list[str]) -> PostRow:
     if len(cells) != len(header):
-        return PostRow(line, None, f"{len(cells)} cells, the first line names {len(header)} columns")
+        return PostRow(line, None, f"{len(cells)} cells, the header has {len(header)} columns")
     given = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
     fields: dict[str, Any] = {"content": ""}
     variants: dict[str, Any] = {}
@@ -153,12 +155,12 @@ def _from_cells(line: int, header: list[str], cells: list[str]) -> PostRow:
     if "media" in given:
         fields["media"] = _media(given)
     elif "media_kind" in given or "alt_text" in given:
-        return PostRow(line, None, "media_kind and alt_text describe media: give media too")
+        return PostRow(line, None, "media_kind and alt_text need media: add the column media")
     return PostRow(line, fields)
 
 
 def _media(given: dict[str, str]) -> list[dict[str, str]]:
-    """Return media from addresses set apart by spaces, and alt texts set apart by `|` in the same order."""
+    """Return media from space-separated URLs and, in the same order, alt texts separated by `|`."""
     texts = [text.strip() for text in given.get("alt_text", "").split("|")]
     media = []
     for place, url in enumerate(given["media"].split()):

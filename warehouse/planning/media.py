@@ -1,4 +1,4 @@
-"""Media of a post: the uploads among them, their kinds, and whether each platform can fetch them."""
+"""Media of a post: resolve uploads and their kinds, and check that each platform can download them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:
-    """Return the wording with each upload's real kind, whatever the input says.
+    """Return the wording with each upload's real kind instead of the declared one.
 
     Raises InvalidInputError (code unknown_upload) for an upload that does not exist in this workspace.
     """
@@ -41,7 +41,7 @@ def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) 
 
 
 def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:
-    """Raise InvalidInputError where a platform fetches media by itself and uploads have no public address."""
+    """Raise InvalidInputError if a platform downloads media by URL and uploads have no public URL."""
     if public_url is not None:
         return
     errors: list[dict[str, Any]] = []
@@ -50,8 +50,8 @@ def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_u
         media = wording.for_platform(platform).media
         if any(item.upload_id is not None and item.kind in capabilities.fetches_media for item in media):
             detail = (
-                f"{platform}: {capabilities.label} fetches media by address, and uploads have none here: set "
-                "SOCIALFLOW_MEDIA_PUBLIC_URL, or give the media's own address"
+                f"{platform}: {capabilities.label} downloads media by URL, and uploads have no public URL: set "
+                "SOCIALFLOW_MEDIA_PUBLIC_URL, or give the URL of the media"
             )
             errors.append(
                 {

@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A checked wish: `draft` can be saved as it is."""
+    """A checked request: `draft` can be saved as it is."""
 
     draft: PostDraft
     resolved: ResolvedTime | None
-    """How the time was found; None = there is none, or a change left it alone."""
+    """How the time was found; None = no time, or a change did not touch it."""
     warnings: Sequence[str]
-    """What has to change before the post can go out."""
+    """What must change before the post can be published."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPost:
-    """A post as it was saved."""
+    """A saved post."""
 
     post: Post
     publications: Sequence[Publication]
@@ -52,7 +52,7 @@ class SavedPost:
 
 
 def create_post(context: PlanningContext, wish: PostWish) -> SavedPost:
-    """Check a wish and save the post with one publication for each account.
+    """Check a request and save the post with one publication per account.
 
     Raises InvalidInputError, and ConflictError (code duplicate, with `existing_id`).
     """
@@ -64,7 +64,7 @@ def create_post(context: PlanningContext, wish: PostWish) -> SavedPost:
 
 
 def preview_post(context: PlanningContext, wish: PostWish) -> Plan:
-    """Return what `create_post` would save, or raise what it would raise; nothing is saved (a dry run)."""
+    """Dry run: return what `create_post` would save, or raise what it would raise. Saves nothing."""
     plan = plan_new_post(context, wish, preview=True)
     store_posts.refuse_duplicates_of(context.session, plan.draft)
     return plan
@@ -73,10 +73,10 @@ def preview_post(context: PlanningContext, wish: PostWish) -> Plan:
 def change_post(
     context: PlanningContext, post_id: str, change: PostChange, *, expected_version: int | None = None
 ) -> SavedPost:
-    """Check a change together with what stays, and save it.
+    """Check a change together with the unchanged fields, and save it.
 
-    Raises InvalidInputError, NotFoundError, and ConflictError: a part is being sent or is out, the change makes a
-    duplicate, or `expected_version` is not the present version (code stale).
+    Raises InvalidInputError, NotFoundError, and ConflictError: a publication is being sent or is published, the change
+    makes a duplicate, or `expected_version` is not the current version (code stale).
     """
     post = get_post(context.session, context.workspace_id, post_id)
     publications = list_publications(context.session, [post.id])[post.id]
@@ -101,9 +101,9 @@ def move_post(
     experiment: bool = True,
     expected_version: int | None = None,
 ) -> Post:
-    """Move everything of a post that has not been sent to another time; None = at once. A draft becomes scheduled.
+    """Move the unsent publications of a post to another time; None = now. A draft becomes scheduled.
 
-    `scheduled_at`, `timezone` and `experiment` mean what they mean in a PostWish. Raises as `change_post`.
+    `scheduled_at`, `timezone` and `experiment` have the same meaning as in a PostWish. Raises like `change_post`.
     """
     post = get_post(context.session, context.workspace_id, post_id)
     recipients = _present_recipients(list_publications(context.session, [post.id])[post.id])
@@ -122,7 +122,7 @@ def move_post(
 
 
 def plan_new_post(context: PlanningContext, wish: PostWish, *, preview: bool = False) -> Plan:
-    """Return what a new post will be; a preview takes part in no experiment. Raises InvalidInputError."""
+    """Return the plan of a new post. A preview takes part in no experiment. Raises InvalidInputError."""
     require_length(wish.content)
     wording = read_wording(wish, wish.content)
     recipients = Recipients(parse_platforms(wish.platforms), wish.account_ids)
@@ -154,7 +154,7 @@ def plan_new_post(context: PlanningContext, wish: PostWish, *, preview: bool = F
 def plan_changes(
     context: PlanningContext, post: Post, publications: Sequence[Publication], change: PostChange
 ) -> Plan:
-    """Return what a post will be once the given fields have replaced its own. Raises InvalidInputError."""
+    """Return the plan of a post after the given fields replace its own. Raises InvalidInputError."""
     given = change.model_fields_set
     content = post.content if change.content is None else change.content
     if "content" in given:
@@ -172,7 +172,7 @@ def plan_changes(
     if "scheduled_at" in given:
         if change.scheduled_at is None and not is_draft:
             raise InvalidInputError(
-                "a post that is not a draft keeps a time: give another one, or cancel the post",
+                "a scheduled post needs a time: give another time, or cancel the post",
                 field="scheduled_at",
                 code="null_time",
             )
@@ -188,7 +188,7 @@ def plan_changes(
         timing = timing_details(resolved)
     elif "timezone" in given and change.timezone is not None:
         raise InvalidInputError(
-            "timezone only says how scheduled_at is read: give scheduled_at with it",
+            "timezone applies only to scheduled_at: give scheduled_at with it",
             field="timezone",
             code="timezone_without_time",
         )

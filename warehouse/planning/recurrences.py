@@ -1,4 +1,4 @@
-"""Plan, create, change and preview a recurring rule, which makes posts ahead of their time."""
+"""Plan, create, change and preview a recurrence rule, which creates posts ahead of time."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ LATEST_START = timedelta(days=366 * 5)
 
 
 class SavedRecurrence(NamedTuple):
-    """A rule as it was saved, and what has to change before its posts can go out."""
+    """A saved rule, and what must change before its posts can be published."""
 
     row: Recurrence
     warnings: Sequence[str]
 
 
 class NamedOccurrence(NamedTuple):
-    """One time of a rule, in words."""
+    """One occurrence of a rule, for display."""
 
     occurrence: str
-    """Its local time, which names it."""
+    """Its local time, which identifies it."""
     scheduled_at: datetime
     resolution: LocalResolution
     note: str | None
-    """What became of a local time that the clocks skip or show twice."""
+    """How a nonexistent or ambiguous local time (clock change) was resolved."""
 
 
 def create_recurrence(context: PlanningContext, wish: RecurrenceWish) -> SavedRecurrence:
-    """Check a rule, save it, and make its posts up to the context's horizon.
+    """Check a rule, save it, and create its posts up to the context's horizon.
 
     Raises InvalidInputError, and ConflictError (code duplicate) for the same rule with the same content.
     """
@@ -72,7 +72,7 @@ def change_recurrence(
     *,
     expected_version: int | None = None,
 ) -> SavedRecurrence:
-    """Change a rule, and every post of it that is neither sent nor changed by hand.
+    """Change a rule and its posts, except those already sent or changed by hand.
 
     Raises InvalidInputError, NotFoundError, and ConflictError (code stale).
     """
@@ -91,7 +91,7 @@ def change_recurrence(
 
 
 def plan_recurrence(context: PlanningContext, wish: RecurrenceWish) -> tuple[RecurrenceDraft, list[str]]:
-    """Return what a new rule will be, and warnings. Raises InvalidInputError."""
+    """Return the draft of a new rule, and warnings. Raises InvalidInputError."""
     require_length(wish.content)
     rule = read_rule(context, wish.rrule, wish.starts_at, timezone=wish.timezone, exdates=wish.exdates)
     recipients = Recipients(parse_platforms(wish.platforms), wish.account_ids)
@@ -112,11 +112,11 @@ def plan_recurrence(context: PlanningContext, wish: RecurrenceWish) -> tuple[Rec
 def plan_recurrence_changes(
     context: PlanningContext, row: Recurrence, change: RecurrenceChange
 ) -> tuple[RecurrenceDraft, list[str]]:
-    """Return what a rule will be once the given fields have replaced its own. Raises InvalidInputError."""
+    """Return the draft of a rule after the given fields replace its own. Raises InvalidInputError."""
     given = change.model_fields_set
     for name in given & {"rrule", "starts_at", "timezone", "content"}:
         if getattr(change, name) is None:
-            raise InvalidInputError(f"a rule keeps its {name}: leave it out, or give another", field=name)
+            raise InvalidInputError(f"a rule needs {name}: omit the field, or give another value", field=name)
     content = row.content if change.content is None else change.content
     if "content" in given:
         require_length(content)
@@ -132,7 +132,7 @@ def plan_recurrence_changes(
     named = given & {"platforms", "account_ids"}
     if named and not change.platforms and not change.account_ids:
         raise InvalidInputError(
-            "a rule keeps at least one account: name a platform (or account_ids)",
+            "a rule needs at least one account: name a platform (or account_ids)",
             field="platforms" if "platforms" in named else "account_ids",
             code="no_target",
         )
@@ -162,7 +162,7 @@ def read_rule(
 ) -> RecurrenceRule:
     """Return a checked rule.
 
-    `kept`: skipped occurrences that were checked before. `is_new`: whether `starts_at` must be near the present.
+    `kept`: excluded occurrences that were checked before. `is_new`: whether `starts_at` must be near the current time.
     Raises InvalidInputError.
     """
     zone = parse_timezone(timezone or read_settings(context.session, context.workspace_id).timezone)
@@ -179,7 +179,7 @@ def read_rule(
     for place, name in enumerate(names):
         if not rule.has(name):
             raise InvalidInputError(
-                f"{name} is no occurrence of the rule: there is nothing to leave out",
+                f"{name} is not an occurrence of the rule: remove it from exdates",
                 field=f"exdates/{place}",
                 code="no_occurrence",
             )
@@ -231,6 +231,6 @@ def _draft(
 def _wall_clock(text: str, zone: ZoneInfo) -> datetime:
     resolved = resolve_time(text, zone, field="starts_at")
     written = datetime.fromisoformat(text.strip().upper())
-    # A local time that does not exist on its first day stays as written: it exists on the rule's other days.
+    # A local time that does not exist on the first day stays as written: it exists on the rule's other days.
     local = written if written.tzinfo is None else resolved.at.astimezone(zone).replace(tzinfo=None)
     return local.replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""When a post goes out: a time as written, "optimal", "queue", or at once."""
+"""Resolve the publishing time of a post: a given time, "optimal", "queue", or now."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIMAL, QUEUE = "optimal", "queue"
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Target platforms and accounts of a wish."""
+    """Target platforms and accounts of a request."""
 
     platforms: Sequence[Platform] = ()
     account_ids: Sequence[str] = ()
@@ -37,9 +37,9 @@ class Recipients:
 
 
 def needs_lake(scheduled_at: object) -> bool:
-    """Return whether planning with this `scheduled_at` asks the lake.
+    """Return whether planning with this `scheduled_at` reads the lake.
 
-    A command opens the lake before its transaction, which should be short, and only where it is needed.
+    A command opens the lake only if needed, and before its transaction, which should be short.
     """
     return isinstance(scheduled_at, str) and scheduled_at.strip().lower() == OPTIMAL
 
@@ -53,11 +53,11 @@ def resolve_when(
     experiment: bool = True,
     except_post_id: str | None = None,
 ) -> ResolvedTime | None:
-    """Return the instant that `scheduled_at` means, or None where it is not given.
+    """Return the instant of `scheduled_at`, or None if it is not given.
 
-    A time without an offset is read in `timezone`, else in the workspace's zone. "queue" is the next slot that is
-    free on all the accounts. With "optimal", `experiment` lets the workspace's experiment choose the time too.
-    `except_post_id` is the post that is moved. Raises InvalidInputError.
+    A time without an offset is in `timezone`, else in the workspace's zone. "queue" is the next slot that is free on
+    all the accounts. With "optimal", `experiment` allows the workspace's experiment to choose the time.
+    `except_post_id` is the post being moved. Raises InvalidInputError.
     """
     zone = parse_timezone(timezone or read_settings(context.session, context.workspace_id).timezone)
     if value is None:
@@ -71,11 +71,11 @@ def resolve_when(
     if asked == QUEUE:
         if not accounts:
             raise InvalidInputError(
-                "a queue belongs to accounts: name at least one", field="platforms", code="no_target"
+                "a queue belongs to an account: name at least one", field="platforms", code="no_target"
             )
         at = next_free_slot(context.session, accounts, context.now, except_post_id=except_post_id)
         return ResolvedTime(at, value, zone.key, "queue", "the next free slot of the queue")
-    from warehouse.scheduling.optimal_placement import place_post  # noqa: PLC0415 (only what asks the lake needs it)
+    from warehouse.scheduling.optimal_placement import place_post  # noqa: PLC0415 (only needed to read the lake)
 
     placement = place_post(
         context.session,
@@ -92,7 +92,7 @@ def resolve_when(
 
 
 def resolve_at_once(context: PlanningContext) -> ResolvedTime:
-    """Return the time now, as the time of a post that is published at once."""
+    """Return the current time as the time of a post to publish now."""
     zone = read_settings(context.session, context.workspace_id).timezone
     return ResolvedTime(context.now, "", zone, "now")
 

@@ -1,4 +1,4 @@
-"""Save an uploaded file: its type is read from its first bytes, and file and row are saved together or not at all."""
+"""Save an uploaded file. Its type is detected from its first bytes; file and row are saved together or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """A file that can be uploaded, and the id that its upload gets."""
+    """A file that can be uploaded, with the id of its upload."""
 
     content_type: str
     size: int
@@ -36,7 +36,7 @@ class CheckedFile:
 
 
 class KeptFile:
-    """A file that is saved and waits for its row in the store (`record`)."""
+    """A saved file whose row is not in the store yet (`record`)."""
 
     def __init__(self, checked: CheckedFile) -> None:
         self.checked = checked
@@ -47,7 +47,7 @@ class KeptFile:
     ) -> MediaUpload:
         """Add the upload's row. Call it inside the block of `keep_file`, in a transaction that ends there.
 
-        Raises ConflictError where the workspace's uploads would exceed `quota` bytes.
+        Raises ConflictError if the workspace's uploads would exceed `quota` bytes.
         """
         row = add_upload(
             session,
@@ -67,7 +67,7 @@ class KeptFile:
 def check_file(
     file: IO[bytes], *, filename: str, max_bytes: int | None = None, name: str = "the file"
 ) -> CheckedFile:
-    """Return what is known of a file that may be uploaded; `name` stands for it in messages.
+    """Check a file and return it; `name` refers to it in messages.
 
     Raises InvalidInputError (field "file"): a NUL in its name, empty, longer than `max_bytes`, or of a type that is not
     accepted.
@@ -79,7 +79,7 @@ def check_file(
     size = file.seek(0, os.SEEK_END)
     if max_bytes is not None and size > max_bytes:
         raise InvalidInputError(
-            f"{name} has {size:,} bytes, at most {max_bytes:,} are taken (SOCIALFLOW_API_MAX_UPLOAD_BYTES): "
+            f"{name} has {size:,} bytes, the limit is {max_bytes:,} (SOCIALFLOW_API_MAX_UPLOAD_BYTES): "
             "make it smaller",
             field="file",
             code="file_too_large",
@@ -103,10 +103,10 @@ def check_file(
 
 @contextmanager
 def keep_file(media: MediaFiles, checked: CheckedFile, file: IO[bytes]) -> Iterator[KeptFile]:
-    """Save a file for the block. It is removed again unless the block records it and ends without an error.
+    """Save a file and yield it. It is removed again unless the block records it and ends without an error.
 
-    The block holds the whole transaction: the file is saved before it (it should be short), and a file without a row
-    must not stay. Raises StorageError where the file cannot be saved.
+    The block contains the whole transaction: the file is saved before it, to keep the transaction short, and a file
+    without a row is removed. Raises StorageError if the file cannot be saved.
     """
     kept = KeptFile(checked)
     ended_well = False

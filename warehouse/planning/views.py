@@ -1,4 +1,4 @@
-"""Posts and recurring rules as every interface shows them: rows of the store become plain values."""
+"""Turn stored posts and recurrence rules into the plain values that all interfaces show."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from warehouse.store.schedules.recurrence_models import Recurrence
 
 UPCOMING = 5
-"""How many coming occurrences a rule shows."""
+"""Number of upcoming occurrences shown with a rule."""
 
 
 def describe_post(
     post: Post, publications: Sequence[Publication], warnings: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return a post as lists show it, and as the answer to a change."""
+    """Return a post as shown in lists and in the response to a change."""
     shown = _describe_fields(post, publications)
     return {
         **shown,
@@ -43,7 +43,7 @@ def describe_post_detail(
     attempts: Mapping[str, Sequence[PublicationAttempt]],
     now: datetime,
 ) -> dict[str, Any]:
-    """Return one post with the story of each publication."""
+    """Return one post with the history of each publication."""
     return {
         **_describe_fields(post, publications),
         "publications": [
@@ -69,7 +69,7 @@ def describe_post_detail(
 
 
 def describe_publication(row: Publication) -> dict[str, Any]:
-    """Return the post on one account."""
+    """Return one publication of a post."""
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -108,7 +108,7 @@ def describe_placement(details: Mapping[str, Any]) -> dict[str, Any]:
 def describe_recurrence(
     session: Session, row: Recurrence, now: datetime, warnings: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return a recurring rule with its next occurrences and the posts that were made for them."""
+    """Return a recurrence rule with its next occurrences and the posts created for them."""
     upcoming, _ = list_upcoming(rule_of(row), now, UPCOMING)
     posts = posts_of(session, row.id, after=now)
     return {
@@ -132,7 +132,7 @@ def describe_recurrence(
 
 def _describe_fields(post: Post, publications: Sequence[Publication]) -> dict[str, Any]:
     details = post.details
-    # A canceled publication no longer is a target, unless the whole post was canceled.
+    # A canceled publication is no longer a target, unless the whole post was canceled.
     targets = [row for row in publications if row.status != "canceled"] or publications
     return {
         "id": post.id,

@@ -1,4 +1,4 @@
-"""What a post says on each platform, and what a platform would refuse about it."""
+"""Content of a post per platform, and validation against each platform's limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The content that all platforms share, and what single platforms get instead."""
+    """The common content of a post and its variants per platform."""
 
     content: str
     media: Sequence[Media] = ()
@@ -36,7 +36,7 @@ class Wording:
     variants: Mapping[Platform, Variant] = field(default_factory=dict)
 
     def for_platform(self, platform: Platform) -> PostContent:
-        """Return exactly what is sent to accounts of the platform."""
+        """Return the exact content for accounts of the platform."""
         variant = self.variants.get(platform) or Variant()
         return PostContent(
             text=self.content if variant.content is None else variant.content,
@@ -47,7 +47,7 @@ class Wording:
         )
 
     def as_details(self) -> dict[str, Any]:
-        """Return everything except the common text as JSON, as `posts.details` stores it."""
+        """Return everything except the common text as JSON, as stored in `posts.details`."""
         return {
             "media": [item.model_dump(mode="json") for item in self.media],
             "link": self.link,
@@ -61,9 +61,9 @@ class Wording:
 
 
 def read_wording(wish: PostTemplate, content: str, known: Wording | None = None) -> Wording:
-    """Return the wording of a wish; with `known`, a field that is not given stays as it was.
+    """Return the wording of a request; with `known`, omitted fields keep their value.
 
-    Raises InvalidInputError for a variant of an unknown platform, and for a link that is no web address.
+    Raises InvalidInputError for a variant of an unknown platform, and for a link that is not a web URL.
     """
     fresh = Wording(
         content=content,
@@ -83,18 +83,20 @@ def read_wording(wish: PostTemplate, content: str, known: Wording | None = None)
 
 
 def _require_web_addresses(wording: Wording) -> None:
-    """Check links whether or not there is an account yet whose platform would be asked."""
+    """Check all links, also for platforms without a connected account."""
     links = [("link", wording.link)]
     links += [(f"variants/{name}/link", variant.link) for name, variant in wording.variants.items()]
     for place, link in links:
         if link and not is_web_address(link):
             raise InvalidInputError(
-                f"{link[:100]!r} is no web address: start it with https://", field=place, code="invalid_link"
+                f"{link[:100]!r} is not a web address: start it with https://",
+                field=place,
+                code="invalid_link",
             )
 
 
 def stored_wording(post: Post | Recurrence) -> Wording:
-    """Return what a stored post, or each post of a stored rule, says."""
+    """Return the wording of a stored post, or of the posts of a stored rule."""
     details = post.details
     return Wording(
         content=post.content,
@@ -110,11 +112,11 @@ def stored_wording(post: Post | Recurrence) -> Wording:
 
 
 def require_length(content: str) -> None:
-    """Raise InvalidInputError for a common content that is longer than MAX_CONTENT."""
+    """Raise InvalidInputError for common content longer than MAX_CONTENT."""
     if len(content) > MAX_CONTENT:
         raise InvalidInputError(
-            f"the content has {len(content)} characters, at most {MAX_CONTENT} are taken: shorten it by "
-            f"{len(content) - MAX_CONTENT}, or use variants for platforms that take more",
+            f"the content has {len(content)} characters, the limit is {MAX_CONTENT}: shorten it by "
+            f"{len(content) - MAX_CONTENT}, or use variants for platforms with a higher limit",
             field="content",
             code="content_too_long",
         )
@@ -123,10 +125,10 @@ def require_length(content: str) -> None:
 def make_targets(
     accounts: Sequence[AnyAccount], wording: Wording, *, due_later: bool
 ) -> tuple[list[Target], list[str]]:
-    """Return each account with what it is sent, and warnings. Raises InvalidInputError for what would be refused.
+    """Return each account with its content, and warnings. Raises InvalidInputError for content a platform refuses.
 
-    A missing picture, where a platform requires one, is only a warning while there is time to add it (`due_later`):
-    texts are written early, a picture often comes last.
+    A missing picture on a platform that requires one is only a warning while there is time to add it (`due_later`),
+    because the picture is often added last.
     """
     targets = [Target(row, wording.for_platform(Platform(row.platform))) for row in accounts]
     entries, warnings = [], []
@@ -144,12 +146,12 @@ def make_targets(
 
 
 def is_due_later(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) -> bool:
-    """Return whether a post can still be completed before it goes out."""
+    """Return whether a post can still be completed before it is published."""
     return is_draft or (scheduled_at is not None and scheduled_at > now)
 
 
 def count_text(platform: Platform, content: PostContent) -> int:
-    """Return the length of what is sent, as the platform counts."""
+    """Return the length of the content by the platform's counting rules."""
     capabilities = get_capabilities(platform)
     return capabilities.count_text(capabilities.write_text(content))
 

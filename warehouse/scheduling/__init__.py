@@ -1,4 +1,4 @@
-"""When a post goes out: placement in an advised week, queue times, recurrence rules, local times, and advice in words.
+"""Posting times: placement by advice, queue times, recurrence rules, local times, and explanations of advice.
 
 Imported by `warehouse.planning` and by every interface that shows times.
 """

@@ -1,4 +1,4 @@
-"""What one time is worth on each of several accounts, in figures for people."""
+"""Expected effect of one time on each of several accounts, as percentages for display."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountShare:
-    """What a time is worth on one account; None = nothing was computed for it yet."""
+    """Expected effect of a time on one account; None = nothing computed yet."""
 
     account_id: str
     platform: str
@@ -27,13 +27,13 @@ class AccountShare:
     own_best_lift_pct: float | None
     """At the account's own best hour of the week."""
     loss_pct: float | None
-    """Share of its engagement at that hour that it gives up at this time."""
+    """Share of the engagement at its best hour that it loses at this time."""
 
 
 def list_shares(
     candidate: Candidate, weeks: Sequence[Week], handles: Mapping[str, str], weights: Mapping[str, float]
 ) -> list[AccountShare]:
-    """Return what an instant is worth on each account, and what each gives up against its own best hour."""
+    """Return the effect of an instant on each account, and each account's loss against its own best hour."""
     return [AccountShare(**share_fields(candidate, week, handles, weights)) for week in weeks]
 
 

@@ -1,4 +1,4 @@
-"""The advised week of the chosen accounts, each alone and all of them together."""
+"""Advised week of the chosen accounts, for each account and for all of them together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warehouse.store.posts.idempotency import StoreSession
 
 MOST_SHARING = 25
-"""More accounts than this are not weighed against each other in a table."""
+"""For more accounts than this, no common times are computed."""
 NOISE_MEMORY = timedelta(days=365)
 
 
@@ -40,7 +40,7 @@ class SharedTime:
 
     next_at: datetime
     weekday: int
-    """0 = Monday, in the zone of the answer."""
+    """0 = Monday, in the zone of the response."""
     hour: int
     expected_lift_pct: float
     """Weighted mean over the accounts."""
@@ -51,7 +51,7 @@ class SharedTime:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedTimes:
-    """The coming week's best times for all of the accounts together, the best first."""
+    """The best times of the coming week for all of the accounts together, best first."""
 
     timezone: str
     verdict: str
@@ -60,13 +60,13 @@ class SharedTimes:
 
 @dataclass(frozen=True, slots=True)
 class AdvisedWeek:
-    """What is advised for the chosen accounts."""
+    """Advice for the chosen accounts."""
 
     accounts: Sequence[AccountRow]
     slots: Sequence[Mapping[str, Any]]
     """Rows of marts.optimal_times: the best `limit` of each account, best first."""
     best: Mapping[str, Mapping[str, Any]]
-    """The best of them by account id; an account without one has nothing computed yet."""
+    """The best row by account id; an account without a row has nothing computed yet."""
 
 
 def read_advised_week(
@@ -118,15 +118,15 @@ def share_week(
 
 
 def read_noise(lake: Lake, workspace_id: str, week: AdvisedWeek, now: datetime) -> dict[str, float]:
-    """Return, by account, how much luck there is in one post (in log units), where that was measured."""
+    """Return the noise of a single post by account (log units), for accounts where it was measured."""
     ids = [row.id for row in week.accounts]
     return get_posting_noise(lake, workspace_id=workspace_id, account_ids=ids, since=now - NOISE_MEMORY)
 
 
 def rank_across_accounts(rows: Sequence[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
-    """Return the best slot of each account, then the second best of each, ... at most `limit` in all.
+    """Return the best slot of each account, then the second best of each, and so on; at most `limit` in total.
 
-    Lifts are relative to each account's own usual times, so they do not rank accounts against each other.
+    Lifts are relative to each account's own usual times, so they cannot be compared between accounts.
     """
     ranks: dict[str, int] = {}
     ranked = []

@@ -1,4 +1,4 @@
-"""The content calendar: a span of time, what is planned in it by local day, and conflicts."""
+"""Content calendar: publications of a period by local day, with conflicts."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ DEFAULT_SPAN = timedelta(days=30)
 LONGEST_SPAN = timedelta(days=366)
 MOST_ENTRIES = 5000
 FEED_PAST = timedelta(days=30)
-"""How far back a calendar program sees."""
+"""How far back a calendar feed reaches."""
 
 
 def read_planned(
     session: Session, workspace_id: str, start: datetime, end: datetime, account_id: str | None
 ) -> list[tuple[Publication, Post]]:
-    """Return what is planned in and a little around [start, end). Raises NotFoundError, InvalidInputError."""
+    """Return the publications in and slightly around [start, end). Raises NotFoundError, InvalidInputError."""
     if account_id is not None:
         get_account(session, workspace_id, account_id)
     planned = list_calendar(
         session,
         workspace_id,
-        # A little beyond both ends, so that conflicts across them show.
+        # Slightly beyond both ends, to show conflicts across them.
         start=start - HARD_GAP,
         end=end + HARD_GAP,
         account_id=account_id,
@@ -49,7 +49,7 @@ def read_planned(
 def read_feed_span(
     session: Session, workspace_id: str, now: datetime, account_id: str | None
 ) -> list[tuple[Publication, Post]]:
-    """Return what a calendar program shows: from a month ago to eleven months ahead. Raises as `read_planned`."""
+    """Return the content of a feed: from a month ago to eleven months ahead. Raises like `read_planned`."""
     start = now - FEED_PAST
     return read_planned(session, workspace_id, start, start + LONGEST_SPAN, account_id)
 
@@ -57,9 +57,9 @@ def read_feed_span(
 def resolve_span(
     from_: str | None, to: str | None, zone: ZoneInfo, now: datetime
 ) -> tuple[datetime, datetime]:
-    """Return the asked span as [start, end) in UTC; default: 30 days from the local midnight on.
+    """Return the requested span as [start, end) in UTC; default: 30 days from local midnight.
 
-    Raises InvalidInputError that names the parameter.
+    Raises InvalidInputError with the name of the parameter.
     """
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     start = resolve_time(from_, zone, field="from").at if from_ else midnight.astimezone(UTC)
@@ -74,7 +74,7 @@ def resolve_span(
 def describe_calendar(
     planned: Sequence[tuple[Publication, Post]], zone: ZoneInfo, start: datetime, end: datetime
 ) -> dict[str, Any]:
-    """Return what is planned within [start, end) by local day, with conflicts: the API's answer as plain values."""
+    """Return the publications within [start, end) by local day, with conflicts, as plain values for the API."""
     conflicts = _find_conflicts(planned)
     days: dict[str, dict[str, Any]] = {}
     for publication, post in planned:
@@ -105,7 +105,7 @@ def describe_calendar(
 
 
 def _find_conflicts(planned: Sequence[tuple[Publication, Post]]) -> dict[str, list[str]]:
-    """Return, by publication, the neighbours on the same account that are too close. `planned` is in order."""
+    """Return, by publication, the publications of the same account that are too close. `planned` is sorted."""
     conflicts: dict[str, list[str]] = {}
     by_account: dict[str, list[tuple[datetime, str]]] = {}
     for publication, post in planned:
@@ -122,5 +122,5 @@ def _find_conflicts(planned: Sequence[tuple[Publication, Post]]) -> dict[str, li
 
 
 def _refuse(field: str, code: str, words: str) -> InvalidInputError:
-    # The pointer of a query parameter is its bare name.
+    # The pointer of a query parameter is its plain name.
     return InvalidInputError.from_entries([{"pointer": field, "code": code, "detail": words}])

@@ -1,4 +1,4 @@
-"""What is known about posting times, in sentences that a person understands. Pure."""
+"""Explain posting-time advice in sentences. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 NO_EFFECT = "no reliable timing effect"
 WORSE = "worse than usual"
 CAVEATS = [
-    "This is association, not proof: posts at these times did better, which does not show that the time was why.",
-    "Wide ranges and the basis 'prior' mean that little is known yet about the account's own audience.",
+    "This is correlation, not proof: posts at these times did better, which does not show that the time was the cause.",
+    "Wide ranges and the basis 'prior' mean that there is little data yet about the account's own audience.",
 ]
 FEW_POSTS = 100
 STALE_DAYS = 3
@@ -25,7 +25,7 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Percent(NamedTuple):
-    """A lift as people read it: percent, one decimal."""
+    """A lift in percent, with one decimal."""
 
     lift: float
     low: float
@@ -38,7 +38,7 @@ def to_percent(lift: float, low: float, high: float) -> Percent:
 
 
 def describe_confidence(confidence: str, lift_high: float) -> str:
-    """Return how sure it is that a slot is better; "none" is spelled out as no effect, or as surely worse."""
+    """Return the confidence that a slot is better; "none" becomes "no reliable timing effect" or "worse than usual"."""
     if confidence != "none":
         return confidence
     return WORSE if lift_high < 0 else NO_EFFECT
@@ -51,13 +51,15 @@ def describe_time(at: datetime, *, with_date: bool = False) -> str:
 
 
 def describe_slot(row: Mapping[str, Any], at: datetime) -> str:
-    """Return the sentence about one row of marts.optimal_times, `at` being its next instant, local."""
+    """Return the sentence about one row of marts.optimal_times; `at` is its next local instant."""
     lift, low, high = to_percent(row["expected_lift"], row["lift_low"], row["lift_high"])
     slot = describe_time(at)
     size = f"about {abs(lift):.0f} % {'better' if lift >= 0 else 'worse'} than your usual times"
     spread = _spread(low, high)
     if row["basis"] == "prior" and not row["n_posts"] and not row["n_nearby"]:
-        return f"Accounts like this one did {size} around {slot} ({spread}); none of your own posts tell yet."
+        return (
+            f"Similar accounts did {size} around {slot} ({spread}); there is no data from your own posts yet."
+        )
     evidence = f"from {row['n_posts']} posts there and {row['n_nearby']} at similar hours"
     if describe_confidence(row["confidence"], row["lift_high"]) == NO_EFFECT:
         return f"No reliable timing effect around {slot}: posts did {size} ({spread}), {evidence}."
@@ -67,42 +69,40 @@ def describe_slot(row: Mapping[str, Any], at: datetime) -> str:
 def describe_account(best: Mapping[str, Any] | None, at: datetime | None) -> str:
     """Return the verdict on an account from its best row of marts.optimal_times; None = nothing computed yet."""
     if best is None or at is None:
-        return "Nothing was computed for this account yet: post when it suits you, and look again tomorrow."
+        return "Nothing has been computed for this account yet: post when it suits you, and check again tomorrow."
     lift, low, high = to_percent(best["expected_lift"], best["lift_low"], best["lift_high"])
     if best["account_posts"] == 0:
         return (
-            "None of this account's posts was measured yet: what other accounts of the platform show here is all "
-            f"there is, and it promises {lift:+.0f} % at best ({_spread(low, high)})."
+            "None of this account's posts has been measured yet. From other accounts of the platform, expect "
+            f"{lift:+.0f} % at best ({_spread(low, high)})."
         )
     if best["confidence"] == "none":
         return (
-            f"No reliable timing effect: even the best hour, around {describe_time(at)}, promises {lift:+.0f} % "
-            f"({_spread(low, high)}), which may be nothing. Post when it suits you."
+            f"No reliable timing effect: for the best hour, around {describe_time(at)}, expect {lift:+.0f} % "
+            f"({_spread(low, high)}), which may be no effect. Post when it suits you."
         )
     return (
         f"Timing seems to matter ({best['confidence']} confidence): the best hour, around {describe_time(at)}, "
-        f"promises {lift:+.0f} % against your usual times ({_spread(low, high)})."
+        f"has an expected effect of {lift:+.0f} % against your usual times ({_spread(low, high)})."
     )
 
 
 def list_account_caveats(best: Mapping[str, Any] | None, now: datetime) -> list[str]:
-    """Return what to bear in mind about one account's advice."""
+    """Return the caveats about one account's advice."""
     if best is None:
-        return ["Times are computed each night: a fresh account has none before."]
+        return ["Times are computed each night: a new account has none before the first night."]
     caveats = []
     posts = best["account_posts"]
     if 0 < posts < FEW_POSTS:
         caveats.append(f"Only {posts} measured posts: expect this advice to change as more come in.")
     age = (now - best["computed_at"]).days
     if age >= STALE_DAYS:
-        caveats.append(
-            f"Computed {age} days ago, although it should be every night: see `socialflow doctor`."
-        )
+        caveats.append(f"Computed {age} days ago, but it should run every night: see `socialflow doctor`.")
     return caveats
 
 
 def describe_candidate(candidate: Candidate, weeks: Sequence[Week]) -> str:
-    """Return what an instant is worth on these accounts together."""
+    """Return the expected effect of an instant on these accounts together."""
     unknown = len(weeks) - len(candidate.by_account)
     lift, low, high = to_percent(candidate.lift, candidate.lift_low, candidate.lift_high)
     whose = "their" if len(weeks) > 1 else "its"
@@ -112,12 +112,12 @@ def describe_candidate(candidate: Candidate, weeks: Sequence[Week]) -> str:
     elif all(slot.confidence == "none" for slot in candidate.by_account.values()):
         text += f", {NO_EFFECT}"
     if unknown:
-        text += f"; nothing was computed yet for {unknown} of {len(weeks)} accounts"
+        text += f"; nothing has been computed yet for {unknown} of {len(weeks)} accounts"
     return text
 
 
 def describe_losses(candidate: Candidate, weeks: Sequence[Week]) -> str:
-    """Return what each account gives up against its own best hour, or "" for a single account."""
+    """Return each account's loss against its own best hour, or "" for a single account."""
     if len(weeks) < 2:
         return ""
     parts = [
@@ -125,11 +125,11 @@ def describe_losses(candidate: Candidate, weeks: Sequence[Week]) -> str:
         for week in weeks
         if week.slots and compute_loss(week, candidate) >= 0.005
     ]
-    return f" Given up against their own best hours: {', '.join(parts)}." if parts else ""
+    return f" Loss against their own best hours: {', '.join(parts)}." if parts else ""
 
 
 def compute_loss(week: Week, candidate: Candidate) -> float:
-    """Return the share of its engagement at its own best hour that an account gives up at this time (0-1)."""
+    """Return the share of the engagement at its own best hour that an account loses at this time (0-1)."""
     here = candidate.by_account.get(week.account_id, UNKNOWN_SLOT)
     return max(0.0, 1 - (1 + here.expected_lift) / (1 + week.best.expected_lift))
 
@@ -159,8 +159,8 @@ def describe_choice(
         )
     if kind == "exploration":
         return (
-            f"{slot}: this week's exploration, the free time of {accounts} ({room}) that might be best where little is "
-            f"known; {worth}."
+            f"{slot}: this week's exploration, the free time of {accounts} ({room}) that may be best among those "
+            f"with little data; {worth}."
         )
     losses = describe_losses(candidate, weeks)
     return f"{slot}: the best of {free} free times of {accounts} ({room}); {worth}.{losses}"

@@ -1,4 +1,4 @@
-"""The calendar as iCalendar (RFC 5545): one event a publication, the same bytes while nothing changes."""
+"""Write the calendar as iCalendar (RFC 5545): one event per publication, byte-identical while nothing changes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from warehouse.store.models import Post, Publication
 
 LENGTH = timedelta(minutes=15)
-"""How long an event looks in a calendar: a post has no length of its own."""
+"""Displayed length of an event, because a post has no duration."""
 REFRESH = timedelta(minutes=15)
 _SUMMARY = 80
 _TENTATIVE = frozenset({"draft", "needs_review", "failed"})
 
 
 def write_calendar(planned: Sequence[tuple[Publication, Post]], name: str) -> bytes:
-    """Return an iCalendar of one event a publication. Times are UTC: each program shows its owner's zone."""
-    from icalendar import Calendar, Event  # noqa: PLC0415 (0.2 s that most starts need not wait)
+    """Return an iCalendar with one event per publication. Times are UTC; programs convert them to the user's zone."""
+    from icalendar import Calendar, Event  # noqa: PLC0415 (0.2 s that most starts do not need)
 
     calendar = Calendar()
     calendar.add("PRODID", "-//SocialFlow//Content calendar//EN")
@@ -33,7 +33,7 @@ def write_calendar(planned: Sequence[tuple[Publication, Post]], name: str) -> by
         text = str(publication.content.get("text", ""))
         event = Event()
         event.add("UID", f"{publication.id}@socialflow")
-        # Of the last change, not of this answer: the same state is the same bytes.
+        # Time of the last change, not of this response, so that the same state gives the same bytes.
         event.add("DTSTAMP", post.updated_at.replace(microsecond=0))
         event.add("LAST-MODIFIED", post.updated_at.replace(microsecond=0))
         event.add("SEQUENCE", post.version)

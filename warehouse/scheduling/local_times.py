@@ -1,6 +1,6 @@
-"""Times as people write them (ISO 8601, with or without an offset) and the instants that they mean.
+"""Parse ISO 8601 times, with or without an offset, and resolve them to instants.
 
-Pure: no clock, no I/O. A time without an offset is read in a zone that the caller names.
+Pure: no clock, no I/O. A time without an offset is in the zone given by the caller.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-"""Bounds that leave room for sums of times on either side."""
+"""Bounds that leave room for date arithmetic on either side."""
 CLOCK_TOLERANCE = timedelta(seconds=5)
-"""A time this little in the past is accepted as now: clients' clocks differ a little."""
+"""A time up to this much in the past is accepted as now, because clients' clocks differ slightly."""
 
 
 class LocalInstant(NamedTuple):
-    """What a wall-clock time means in its zone."""
+    """The instant of a wall-clock time in its zone."""
 
     at: datetime
     """UTC."""
@@ -38,12 +38,12 @@ class LocalInstant(NamedTuple):
 def resolve_local(written: datetime, zone: ZoneInfo) -> LocalInstant:
     """Return the instant of a naive wall-clock time.
 
-    One that the clocks skip is moved forward by the gap; of one that they show twice, the first is taken.
-    Raises OverflowError at the ends of the calendar.
+    A nonexistent time (clocks go forward) moves forward by the gap; of an ambiguous time (clocks go back) the first
+    instant counts. Raises OverflowError at the ends of the calendar.
     """
     first = written.replace(tzinfo=zone, fold=0)
     second = written.replace(tzinfo=zone, fold=1)
-    # fold=0 reads a skipped time with the offset before the change: that moves it forward by the gap.
+    # fold=0 reads a nonexistent time with the offset before the change, which moves it forward by the gap.
     at = first.astimezone(UTC)
     if at.astimezone(zone).replace(tzinfo=None) != written:
         return LocalInstant(at, "shifted_forward")
@@ -53,7 +53,7 @@ def resolve_local(written: datetime, zone: ZoneInfo) -> LocalInstant:
 
 
 def describe_resolution(shown: str, local: LocalInstant, zone: ZoneInfo) -> str | None:
-    """Return in words what became of a wall-clock time, or None where it exists once. `shown`: as it was written."""
+    """Return how a nonexistent or ambiguous time was resolved, or None if it exists once. `shown`: as written."""
     if local.resolution == "shifted_forward":
         taken = local.at.astimezone(zone).replace(tzinfo=None).isoformat()
         return f"{shown} does not exist in {zone.key} (the clocks go forward): taken as {taken}"
@@ -64,29 +64,29 @@ def describe_resolution(shown: str, local: LocalInstant, zone: ZoneInfo) -> str 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTime:
-    """An instant, and how it was found from what the caller wrote."""
+    """An instant, and how it was derived from the input."""
 
     at: datetime
     """UTC."""
     requested: str
     timezone: str
-    """IANA zone in which a time without offset was read."""
+    """IANA zone used for a time without an offset."""
     resolution: Resolution
     note: str | None = None
     placement: dict[str, Any] | None = None
-    """How advice found it, as stored in `posts.details`; None = the author chose the time."""
+    """How the advice chose it, as stored in `posts.details`; None = the author chose the time."""
 
 
 def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> ResolvedTime:
-    """Return the instant that `value` names.
+    """Return the instant of `value`.
 
-    A local time that the clocks skip is moved forward by the gap; of one that they show twice, the first
-    is taken; `note` says so. Raises InvalidInputError.
+    A nonexistent local time (clocks go forward) moves forward by the gap; of an ambiguous time (clocks go back) the
+    first instant counts; `note` says so. Raises InvalidInputError.
     """
     text = value.strip()
     if not _ISO_8601.fullmatch(text):
         raise InvalidInputError(
-            f"{value!r} is no time: write ISO 8601 such as 2026-04-15T14:30:00Z",
+            f"{value!r} is not a valid time: write ISO 8601 such as 2026-04-15T14:30:00Z",
             field=field,
             code="invalid_time",
         )
@@ -98,7 +98,7 @@ def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> 
             resolved = ResolvedTime(written.astimezone(UTC), value, zone.key, "exact")
     except (ValueError, OverflowError):
         raise InvalidInputError(
-            f"{value!r} is no time of the calendar: check day, hour and offset",
+            f"{value!r} is not a valid date and time: check day, hour and offset",
             field=field,
             code="invalid_time",
         ) from None
@@ -115,14 +115,14 @@ def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "sched
     """Raise InvalidInputError for a time more than CLOCK_TOLERANCE in the past."""
     if resolved.at < now - CLOCK_TOLERANCE:
         raise InvalidInputError(
-            f"{resolved.at.isoformat()} is in the past: choose a later time, or leave it out to publish at once",
+            f"{resolved.at.isoformat()} is in the past: choose a later time, or omit it to publish now",
             field=field,
             code="in_the_past",
         )
 
 
 def resolve_expiry(value: str | None, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """Return when something ends (field "expires_at"); None = never. Raises InvalidInputError, also for the past."""
+    """Return an expiry (field "expires_at"); None = never. Raises InvalidInputError, also for the past."""
     if value is None:
         return None
     resolved = resolve_time(value, zone, field="expires_at")

@@ -1,7 +1,7 @@
-"""Occurrences of recurring posts: made into posts ahead of their time, each exactly once; changed and canceled.
+"""Occurrences of recurring posts: turned into posts ahead of time, each exactly once; changed and canceled.
 
-Every function works under the lock of the rule's row. The primary key (rule, occurrence) and the post are one
-transaction, so that neither a kill nor a second process makes an occurrence twice or loses one.
+Every function works under the lock of the rule's row. The primary key (rule, occurrence) and the post are written in
+one transaction, so that neither a crash nor a second process duplicates or loses an occurrence.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ WORDING = ("media", "link", "thread", "first_comment", "variants")
 
 
 def rule_of(row: Recurrence) -> RecurrenceRule:
-    """Return a stored rule as one that can be expanded."""
+    """Return a stored rule as an expandable rule."""
     starts_at = datetime.fromisoformat(row.starts_at)
     return parse_rule(row.rrule, starts_at, ZoneInfo(row.timezone), frozenset(row.skipped))
 
 
 def list_due_rules(session: Session, *, before: datetime, limit: int) -> list[str]:
-    """Return the ids of rules whose occurrences are made only up to a time before `before`, furthest behind first."""
+    """Return the ids of rules whose posts exist only up to a time before `before`, furthest behind first."""
     query = select(Recurrence.id).where(Recurrence.deleted_at.is_(None), Recurrence.made_until < before)
     return list(session.scalars(query.order_by(Recurrence.made_until, Recurrence.id).limit(limit)))
 
 
 def extend_rule(session: Session, recurrence_id: str, *, until: datetime, now: datetime) -> list[str]:
-    """Make the occurrences up to `until` (UTC) that are not made yet; return the new posts' ids.
+    """Create the missing posts of occurrences up to `until` (UTC); return their ids.
 
-    [] too where another process holds the rule at the moment. What came due while nothing ran is made as well:
-    the publisher decides by its lateness.
+    Also [] while another process holds the rule. Occurrences missed while nothing ran are created as well; the
+    publisher decides by their lateness.
     """
     query = select(Recurrence).where(Recurrence.id == recurrence_id, Recurrence.deleted_at.is_(None))
     locked = query.with_for_update(skip_locked=True).execution_options(populate_existing=True)
@@ -94,24 +94,24 @@ def _make_post(session: Session, row: Recurrence, occurrence: Occurrence, now: d
 def rearrange(
     session: Session, row: Recurrence, before_change: Mapping[str, Any], *, until: datetime, now: datetime
 ) -> None:
-    """Bring what is not sent yet in line with a rule that was changed, then make what is missing.
+    """Update the unsent posts of a changed rule, then create the missing ones.
 
-    `before_change`: content and details of the rule as its posts were made from. Left alone: what is sent,
-    being sent, canceled, or was changed by hand.
+    `before_change`: content and details from which the rule's posts were created. Skips posts that are sent,
+    being sent, canceled, or changed by hand.
     """
     wanted = {one.key: one for one in rule_of(row).between(now, until).found}
     for known in _future(session, row, now):
         post = session.get(Post, known.post_id) if known.post_id else None
         occurrence = wanted.get(known.occurrence)
         if post is None:
-            session.delete(known)  # its accounts may be connected again, or others be named
+            session.delete(known)  # its accounts may be connected again, or replaced by others
         elif _is_untouched(session, post, known, before_change):
             _adapt(session, row, known, post, occurrence, now)
     session.flush()
     _make(session, row, after=now, until=until, now=now)
 
 
-def _adapt(  # noqa: PLR0917 (an occurrence as it is, and as it shall be)
+def _adapt(  # noqa: PLR0917 (the occurrence and its new values)
     session: Session,
     row: Recurrence,
     known: RecurrenceOccurrence,
@@ -121,7 +121,7 @@ def _adapt(  # noqa: PLR0917 (an occurrence as it is, and as it shall be)
 ) -> None:
     draft = None if occurrence is None else _draft(session, row, occurrence)
     try:
-        # A publisher may claim it meanwhile: then this one goes out as it is.
+        # A publisher may claim it in the meantime: then it is published unchanged.
         with session.begin_nested():
             if occurrence is None or draft is None or not draft.targets:
                 cancel_post(session, row.workspace_id, post.id, now)
@@ -135,7 +135,7 @@ def _adapt(  # noqa: PLR0917 (an occurrence as it is, and as it shall be)
 
 
 def cancel_unsent(session: Session, row: Recurrence, now: datetime) -> int:
-    """Cancel all posts of a rule of which nothing has been sent or is being sent; return how many."""
+    """Cancel the rule's posts of which nothing is sent or being sent; return the number."""
     query = (
         select(RecurrenceOccurrence.post_id)
         .join(Post, Post.id == RecurrenceOccurrence.post_id)
@@ -155,7 +155,7 @@ def cancel_unsent(session: Session, row: Recurrence, now: datetime) -> int:
 
 
 def posts_of(session: Session, recurrence_id: str, *, after: datetime) -> dict[str, str | None]:
-    """Return the posts of a rule's occurrences at or after an instant: occurrence -> post id."""
+    """Return the posts of a rule's occurrences at or after an instant, as occurrence -> post id."""
     query = select(RecurrenceOccurrence.occurrence, RecurrenceOccurrence.post_id).where(
         RecurrenceOccurrence.recurrence_id == recurrence_id, RecurrenceOccurrence.at >= after
     )
@@ -186,7 +186,7 @@ def _is_untouched(
 def _draft(session: Session, row: Recurrence, occurrence: Occurrence) -> PostDraft:
     accounts = session.scalars(
         select(AccountRow)
-        # A revoked account is connected again soon, or the publication fails with the reason.
+        # A revoked account may be reconnected in time; otherwise the publication fails with the reason.
         .where(AccountRow.id.in_(list(row.contents)), AccountRow.status.in_(("active", "revoked")))
         .order_by(AccountRow.id)
         .with_for_update()
@@ -210,6 +210,6 @@ def _draft(session: Session, row: Recurrence, occurrence: Occurrence) -> PostDra
             "recurrence": {"id": row.id, "occurrence": occurrence.key},
         },
         client_ref=row.client_ref,
-        # To say the same again is what a rule is for.
+        # A rule repeats content on purpose.
         allow_duplicate=True,
     )

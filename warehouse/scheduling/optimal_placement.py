@@ -1,7 +1,7 @@
-"""Find the time of a post by advice: the lake says what an hour is worth, the store what is planned already.
+"""Choose the time of a post by advice: the lake has the value of each hour, the store the posts already scheduled.
 
-The caller holds the target accounts' rows locked (`list_target_accounts`), so that two requests at the same time
-see each other's posts and never take the same slot.
+The caller holds the lock on the target accounts' rows (`list_target_accounts`), so that concurrent requests see each
+other's posts and never take the same slot.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ if TYPE_CHECKING:
 Kind = Literal["recommended", "random", "exploration"]
 
 LEAD = timedelta(minutes=5)
-"""An advised time is at least this far off, so that a person can still change their mind."""
+"""An advised time is at least this far ahead, so that a user can still change it."""
 NEAR, FAR = timedelta(days=7), timedelta(days=14)
 EXPLORATION_PAUSE = timedelta(days=7)
 _REACH = max(WANTED_GAP, timedelta(hours=3))
-"""How far around a span other posts matter."""
+"""How far around a span other posts are considered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A time that was found for a post, and why it is this one."""
+    """The chosen time of a post, and the reason."""
 
     kind: Kind
     candidate: Candidate
     reason: str
     free: int
-    """How many free times there were to choose from."""
+    """Number of free times to choose from."""
     gap: timedelta
     random_share: float | None = None
-    """With an experiment under way: the share of posts placed at random. None = no experiment."""
+    """In a running experiment: the share of posts placed at random. None = no experiment."""
     seed: int | None = None
     acceptable: int | None = None
-    """With an experiment: how many times the random choice had."""
+    """In an experiment: the number of times in the random choice."""
 
     def as_details(self) -> dict[str, Any]:
-        """Return it as JSON, as `posts.details["placement"]` keeps it; lifts are fractions."""
+        """Return it as JSON, as stored in `posts.details["placement"]`; lifts are fractions."""
         return {
             "kind": self.kind,
             "reason": self.reason,
@@ -80,9 +80,9 @@ class Placement:
 
 
 def load_weeks(session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AnyAccount]) -> list[Week]:
-    """Return the advised week of each account, in their order; empty where nothing was computed yet.
+    """Return the advised week of each account, in their order; empty if nothing is computed yet.
 
-    Kept for the session: a file of a thousand posts asks the lake once, and does not hold the store meanwhile.
+    Cached per session: a file of a thousand posts reads the lake once, and the store is not held meanwhile.
     """
     key = ("advised_weeks", *(row.id for row in accounts))
     if key not in session.info:
@@ -121,7 +121,7 @@ def read_calendar(
     *,
     except_post_id: str | None = None,
 ) -> tuple[Calendar, list[Planned]]:
-    """Return what is planned and out on these accounts in and around [start, end)."""
+    """Return scheduled and published posts of these accounts in and around [start, end)."""
     planned = list_planned(
         session, account_ids, start=start - _REACH, end=end + _REACH, except_post_id=except_post_id
     )
@@ -144,25 +144,25 @@ def place_post(
     seed: int | None,
     except_post_id: str | None = None,
 ) -> Placement:
-    """Return the next best time that is free on all of these accounts, or what the workspace's experiment makes of it.
+    """Return the next best time that is free on all of these accounts, or the time from the workspace's experiment.
 
-    Free = two hours away from what is planned or out on these accounts, in the coming week, else in the week
-    after; where there is nothing either, half an hour away. `seed` decides an experiment's draw; None = the post
-    takes part in none. `except_post_id` is the post itself, when it is moved.
+    Free = two hours from any scheduled or published post of these accounts, in the coming week, else in the week
+    after; if there is none, half an hour. `seed` determines an experiment's draw; None = no experiment.
+    `except_post_id` is the post itself when it is moved.
 
-    Raises InvalidInputError: nothing was computed for any account yet, or both weeks are full.
+    Raises InvalidInputError: nothing computed for any account yet, or both weeks are full.
     """
     weeks = load_weeks(session, lake, workspace_id, accounts)
     if not any(week.slots for week in weeks):
         raise InvalidInputError(
-            "no time is advised for these accounts yet: give a time, or wait for the next computation (each night; "
-            "`socialflow run optimal-times` does it now)",
+            "no times have been computed for these accounts yet: give a time, or wait for the nightly computation "
+            "(`socialflow run optimal-times` runs it now)",
             field="scheduled_at",
             code="no_advised_time",
         )
     start = now + LEAD
     candidates = list_candidates(weeks, start, now + FAR)
-    # Explorations of the week before count too.
+    # Explorations of the previous week count too.
     calendar, planned = read_calendar(
         session,
         [row.id for row in accounts],
@@ -196,9 +196,9 @@ def choose(
     seed: int | None,
     explored: Sequence[datetime] = (),
 ) -> Placement:
-    """Return the best of the free times, or one that teaches something, as the policy wishes. No reason yet.
+    """Return the best free time or, as the policy requires, a random or exploratory one. Sets no reason yet.
 
-    An exploration comes before the draw and never takes part in it: what is drawn is then a fair comparison.
+    An exploration is chosen before the draw and never takes part in it, so that the draw is a fair comparison.
     """
     best = Placement("recommended", best_of(free), "", len(free), gap)
     if seed is None:
@@ -211,7 +211,7 @@ def choose(
     acceptable = [candidate for candidate in free if candidate.acceptable]
     if policy.random_share <= 0 or not acceptable:
         return best
-    drawn = random.Random(seed)  # noqa: S311 (an experiment's draw, kept so that it can be done again)
+    drawn = random.Random(seed)  # noqa: S311 (a reproducible draw of an experiment)
     kind: Kind = "random" if drawn.random() < policy.random_share else "recommended"
     return Placement(
         kind=kind,

@@ -1,8 +1,8 @@
-"""Place posts in an advised week: which instants exist, which are free, which is best. Pure: no I/O, no clock.
+"""Place posts in an advised week: list the slots, find free ones, choose the best. Pure: no I/O, no clock.
 
-A slot is one local hour of an account's week; a candidate is the real instant at which a slot of one of the
-target accounts begins. What a candidate is worth on another account is what that account's local hour at the same
-instant is worth, so that accounts in different zones, half hours included, can share a time.
+A slot is one local hour of an account's week; a candidate is the instant at which a slot of one of the target accounts
+begins. The value of a candidate on another account is the value of that account's local hour at the same instant, so
+that accounts in different zones, including half-hour offsets, can share a time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_PICKS_IN_WINDOW = 2
 
 
 class SlotAdvice(NamedTuple):
-    """What one local hour is expected to bring: lifts are fractions against the account's usual times."""
+    """Expected effect of one local hour: lifts are fractions against the account's usual times."""
 
     expected_lift: float
     lift_low: float
@@ -37,7 +37,7 @@ class SlotAdvice(NamedTuple):
 
 
 UNKNOWN_SLOT = SlotAdvice(0.0, 0.0, 0.0, 0.5, "none")
-"""Where nothing was computed: no hour is better than another. It decides nothing, and is told to nobody."""
+"""Used if nothing was computed: all hours are equal. It has no influence and is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +56,35 @@ class Week:
         return max(self.slots.values(), default=UNKNOWN_SLOT)
 
     def advice_at(self, at: datetime) -> SlotAdvice:
-        """Return what the local hour at an instant (aware, any zone) is worth."""
+        """Return the advice for the local hour at an instant (aware, any zone)."""
         local = at.astimezone(self.zone)
         return self.slots.get((local.weekday(), local.hour), UNKNOWN_SLOT)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An instant, and what it is worth: the weighted mean over the target accounts."""
+    """An instant with its expected effect: the weighted mean over the target accounts."""
 
     at: datetime
     """UTC."""
     lift: float
     lift_low: float
     lift_high: float
-    """80 % interval; the accounts' errors count as independent."""
+    """80 % interval; the accounts' errors are treated as independent."""
     by_account: Mapping[str, SlotAdvice]
-    """Of the accounts with a computed week."""
+    """Over the accounts with a computed week."""
 
     @property
     def acceptable(self) -> bool:
-        """Whether no account's 80 % interval lies wholly below its usual times."""
+        """Whether no account's 80 % interval lies entirely below its usual times."""
         return all(slot.lift_high >= 0 for slot in self.by_account.values())
 
 
 def iter_slot_starts(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield, in UTC and in order of local time, when each local hour in [start, end) begins.
+    """Yield the beginning (UTC) of each local hour in [start, end), in order of local time.
 
-    An hour whose beginning the clocks skip is left out; of a repeated one the first counts. So does a whole day
-    that a zone never had (the date line).
+    Skips an hour whose beginning does not exist (clock change); of a repeated hour the first counts. Also skips a whole
+    day that a zone never had (date line).
     """
     day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
     while day <= last:
@@ -96,9 +96,9 @@ def iter_slot_starts(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator
 
 
 def next_instant(weekday: int, hour: int, zone: ZoneInfo, after: datetime) -> datetime:
-    """Return when the slot next begins after an instant, in its zone.
+    """Return the next beginning of the slot after an instant, in its zone.
 
-    A local hour that the clocks skip is passed over; of a repeated one the first counts.
+    Skips a local hour that does not exist (clock change); of a repeated hour the first counts.
     """
     day = after.astimezone(zone).date()
     day += timedelta(days=(weekday - day.weekday()) % 7)
@@ -114,7 +114,7 @@ def list_candidates(
 ) -> list[Candidate]:
     """Return every slot start of these accounts within [start, end), earliest first.
 
-    `weights` by platform (default 1): an account's lift counts as much as its platform's weight.
+    `weights` by platform (default 1): the weight of each account's lift.
     """
     zones = {week.zone.key: week.zone for week in weeks}
     instants = {at for zone in zones.values() for at in iter_slot_starts(zone, start, end)}
@@ -122,7 +122,7 @@ def list_candidates(
 
 
 def weigh(weeks: Sequence[Week], at: datetime, *, weights: Mapping[str, float] | None = None) -> Candidate:
-    """Return what an instant is worth on these accounts together; one without a computed week has no say."""
+    """Return the candidate at an instant for these accounts; accounts without a computed week do not count."""
     known = [week for week in weeks if week.slots]
     slots = [week.advice_at(at) for week in known]
     parts = [(weights or {}).get(week.platform, 1.0) for week in known]
@@ -142,10 +142,10 @@ def weigh(weeks: Sequence[Week], at: datetime, *, weights: Mapping[str, float] |
 
 
 class Calendar:
-    """What is planned or out on the target accounts, and what may come beside it.
+    """Scheduled and published posts of the target accounts, and the rules for new posts beside them.
 
-    `busy` holds every post by account id, `picks` those among them that were placed by advice: of these at most
-    MOST_PICKS_IN_WINDOW lie within PICK_WINDOW of each other on one account.
+    `busy` holds every post by account id; `picks` holds those placed by the advice: at most MOST_PICKS_IN_WINDOW of
+    them lie within PICK_WINDOW of each other on one account.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Calendar:
         self._picks = {account: sorted(times) for account, times in (picks or {}).items()} or {"": []}
 
     def is_free(self, at: datetime, gap: timedelta) -> bool:
-        """Tell whether nothing on any of the accounts is less than `gap` away, and a pick more is not too many."""
+        """Return whether no post of any account is closer than `gap`, and one more pick stays within the limit."""
         position = bisect.bisect_left(self._busy, at)
         near = self._busy[max(0, position - 1) : position + 1]
         if any(abs(at - other) < gap for other in near):
@@ -163,28 +163,28 @@ class Calendar:
         return not any(_too_many(times, at) for times in self._picks.values())
 
     def take(self, at: datetime) -> None:
-        """Note a pick on all of the accounts."""
+        """Add a pick on all of the accounts."""
         bisect.insort(self._busy, at)
         for times in self._picks.values():
             bisect.insort(times, at)
 
     def copy(self) -> Calendar:
-        """Return a calendar that can be filled without changing this one."""
+        """Return an independent copy."""
         return Calendar({"": self._busy}, self._picks)
 
 
 def best_of(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate that is worth most; of equals the earliest."""
+    """Return the candidate with the highest value; of equal ones the earliest."""
     return max(candidates, key=lambda candidate: (candidate.lift, -candidate.at.timestamp()))
 
 
 def choose_greedily(
     candidates: Sequence[Candidate], calendar: Calendar, count: int, *, gap: timedelta = WANTED_GAP
 ) -> list[Candidate]:
-    """Return at most `count` candidates, the best first, each free beside the posts there are and the picks so far.
+    """Return at most `count` candidates, best first, each free beside the existing posts and the earlier picks.
 
-    A candidate that would leave too little room for the rest is passed over, as long as all `count` fit
-    somehow: the best hour of an evening is no use if it makes two posts impossible.
+    Skips a candidate that would leave too little room for the rest, as long as all `count` can fit: the best hour of an
+    evening is not chosen if it makes two other posts impossible.
     """
     open_ones = [candidate for candidate in candidates if calendar.is_free(candidate.at, gap)]
     instants = [candidate.at for candidate in open_ones]
@@ -199,7 +199,7 @@ def choose_greedily(
             continue
         after = calendar.copy()
         after.take(candidate.at)
-        # What does not leave room now does not later either: it is never looked at again.
+        # A candidate that leaves no room now never will, so it is not checked again.
         rest = room - len(chosen) - 1
         if _count_fitting(instants, after, gap, rest) >= rest:
             calendar = after
@@ -208,16 +208,16 @@ def choose_greedily(
 
 
 def _find_instant(day: date, hour: int, zone: ZoneInfo) -> datetime | None:
-    """Return when a local hour first begins, in UTC; None = the clocks never show its beginning."""
+    """Return the first beginning of a local hour, in UTC; None = it does not exist (clock change)."""
     local = datetime.combine(day, time(hour), tzinfo=zone)
     at = local.astimezone(UTC)
     return at if at.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
 
 
 def _count_fitting(instants: Sequence[datetime], calendar: Calendar, gap: timedelta, enough: int) -> int:
-    """Return how many of these instants, in order, fit together, counting no further than `enough`.
+    """Return how many of these sorted instants fit together, up to `enough`.
 
-    Earliest first packs the most.
+    Taking the earliest first fits the most.
     """
     calendar = calendar.copy()
     fitting = position = 0
@@ -233,7 +233,7 @@ def _count_fitting(instants: Sequence[datetime], calendar: Calendar, gap: timede
 
 
 def _too_many(times: Sequence[datetime], at: datetime) -> bool:
-    """Tell whether one more pick at `at` makes more than MOST_PICKS_IN_WINDOW within some PICK_WINDOW."""
+    """Return whether one more pick at `at` exceeds MOST_PICKS_IN_WINDOW within any PICK_WINDOW."""
     first = bisect.bisect_left(times, at - PICK_WINDOW)
     last = bisect.bisect_right(times, at + PICK_WINDOW)
     near = sorted([*times[first:last], at])

@@ -1,4 +1,4 @@
-"""The shapes of a new queue slot and of a change to one."""
+"""Input models of a new queue slot and of a change to one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from warehouse.shapes import Shape
 
 def _refuse_other_than_numbers(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("give a whole number")  # noqa: TRY004 (pydantic turns a ValueError into a refused field)
+        raise ValueError("give a whole number")  # noqa: TRY004 (pydantic reports a ValueError as a field error)
     return value
 
 
-# An integer as JSON Schema means it: 3 and 3.0, but neither "3" nor true. The bounds stand before the validator.
+# An integer as defined by JSON Schema: 3 and 3.0, but neither "3" nor true. The bounds come before the validator.
 Weekday = Annotated[
     int, Field(ge=0, le=6, description="0 = Monday."), BeforeValidator(_refuse_other_than_numbers)
 ]
@@ -34,7 +34,7 @@ class QueueSlotCreate(Shape):
 
 
 class QueueSlotPatch(Shape):
-    """Another place in the week; a field left out stays as it is."""
+    """Changes to a slot; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"time": "10:00"}})
 

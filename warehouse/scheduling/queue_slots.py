@@ -1,6 +1,6 @@
-"""Weekly slots of an account, and the next one that is free. Two posts never take the same slot.
+"""Weekly queue slots of an account and the next free slot. Two posts never take the same slot.
 
-Choosing and taking are one transaction, under the lock on the accounts that `list_target_accounts` takes.
+A slot is chosen and taken in one transaction, under the lock on the accounts from `list_target_accounts`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from warehouse.store.accounts.target_accounts import AnyAccount
 
 MOST_SLOTS = 200
-"""On one account: more than one an hour, every day."""
+"""Per account: more than one per hour, every day."""
 REACH = timedelta(days=366)
-"""How far a queue may fill up."""
+"""How far ahead a queue can fill up."""
 _STEP = timedelta(days=35)
 
 
@@ -38,7 +38,7 @@ def _weekly(slot: QueueSlot) -> WeeklySlot:
 
 
 def zone_of(session: Session, account: AnyAccount) -> ZoneInfo:
-    """Return the zone in which an account's slots are read: its own, or the workspace's."""
+    """Return the zone of an account's slots: its own, or the workspace's."""
     return ZoneInfo(account.timezone or get_workspace(session, account.workspace_id).timezone)
 
 
@@ -49,10 +49,10 @@ def list_slots(session: Session, workspace_id: str, account_id: str) -> list[Que
     return list(session.scalars(query.order_by(QueueSlot.weekday, QueueSlot.local_time)))
 
 
-def add_slot(  # noqa: PLR0917 (a place in the week)
+def add_slot(  # noqa: PLR0917 (the fields of a slot)
     session: Session, workspace_id: str, account_id: str, weekday: int, local_time: str, now: datetime
 ) -> QueueSlot:
-    """Add a slot. Raises InvalidInputError, NotFoundError, ConflictError (code duplicate) for one that is there."""
+    """Add a slot. Raises InvalidInputError, NotFoundError, ConflictError (code duplicate) if the slot exists."""
     _lock_account(session, workspace_id, account_id)
     slots = list_slots(session, workspace_id, account_id)
     if len(slots) >= MOST_SLOTS:
@@ -71,7 +71,7 @@ def add_slot(  # noqa: PLR0917 (a place in the week)
     return row
 
 
-def change_slot(  # noqa: PLR0917 (an address and a place in the week)
+def change_slot(  # noqa: PLR0917 (the address and the fields of a slot)
     session: Session,
     workspace_id: str,
     account_id: str,
@@ -79,7 +79,7 @@ def change_slot(  # noqa: PLR0917 (an address and a place in the week)
     weekday: int | None = None,
     local_time: str | None = None,
 ) -> QueueSlot:
-    """Move a slot; posts that took it stay where they are. Raises as `add_slot`."""
+    """Move a slot; posts that took it keep their time. Raises like `add_slot`."""
     _lock_account(session, workspace_id, account_id)
     row = get_slot(session, workspace_id, account_id, slot_id)
     others = [one for one in list_slots(session, workspace_id, account_id) if one.id != row.id]
@@ -90,14 +90,14 @@ def change_slot(  # noqa: PLR0917 (an address and a place in the week)
 
 
 def remove_slot(session: Session, workspace_id: str, account_id: str, slot_id: str) -> QueueSlot:
-    """Remove a slot; posts that took it stay where they are. Raises NotFoundError."""
+    """Remove a slot; posts that took it keep their time. Raises NotFoundError."""
     row = get_slot(session, workspace_id, account_id, slot_id)
     session.delete(row)
     return row
 
 
 def get_slot(session: Session, workspace_id: str, account_id: str, slot_id: str) -> QueueSlot:
-    """Return a slot of the account. Raises NotFoundError, also for another account's or workspace's."""
+    """Return a slot of the account. Raises NotFoundError, also for a slot of another account or workspace."""
     get_account(session, workspace_id, account_id)
     row = session.get(QueueSlot, slot_id)
     if row is None or row.account_id != account_id or row.workspace_id != workspace_id:
@@ -112,9 +112,9 @@ def replace_slots(
     wanted: Collection[tuple[int, str]],
     now: datetime,
 ) -> list[QueueSlot]:
-    """Give an account these slots (weekday, HH:MM) and no others; those that stay keep their ids.
+    """Replace an account's slots with these (weekday, HH:MM); unchanged slots keep their ids.
 
-    Raises as `add_slot`.
+    Raises like `add_slot`.
     """
     _lock_account(session, workspace_id, account_id)
     places = {(weekday, _parse_time(local_time)) for weekday, local_time in wanted}
@@ -128,7 +128,7 @@ def replace_slots(
 
 
 def describe_slot(session: Session, row: QueueSlot, now: datetime) -> dict[str, Any]:
-    """Return a slot as every interface shows it, with its next time, taken or not."""
+    """Return a slot as all interfaces show it, with its next time, taken or not."""
     zone = zone_of(session, get_account(session, row.workspace_id, row.account_id))
     return {
         "id": row.id,
@@ -136,7 +136,7 @@ def describe_slot(session: Session, row: QueueSlot, now: datetime) -> dict[str, 
         "weekday": row.weekday,
         "time": row.local_time,
         "timezone": zone.key,
-        # A zone may skip a whole day, so two weeks.
+        # Two weeks, because a zone may skip a whole day.
         "next_at": min(slot_instants([_weekly(row)], zone, now, now + timedelta(days=15))),
     }
 
@@ -148,10 +148,10 @@ def next_free_slot(
     *,
     except_post_id: str | None = None,
 ) -> datetime:
-    """Return the first instant (UTC) that is a slot of each of these accounts and taken on none of them.
+    """Return the first instant (UTC) that is a free slot on each of these accounts.
 
-    `except_post_id`: the post that is moved. Raises InvalidInputError: an account without slots, no common slot, or
-    a queue that is full for a year.
+    `except_post_id`: the post being moved. Raises InvalidInputError: an account without slots, no common slot, or a
+    queue that is full for a year.
     """
     weekly = {}
     for account in accounts:
@@ -179,7 +179,7 @@ def next_free_slot(
     raise InvalidInputError(
         "every common slot of these accounts is taken for a year: add slots, or give a time"
         if shared_any
-        else "these accounts have no queue slot at the same time: give them one, or make a post for each",
+        else "these accounts have no common queue slot: add one, or create a post for each account",
         field="scheduled_at",
         code="no_free_slot" if shared_any else "no_common_slot",
     )
@@ -193,7 +193,7 @@ def _taken(
     except_post_id: str | None,
 ) -> set[datetime]:
     query = (
-        # The post's own time: a draft's publication has none, and keeps its slot all the same.
+        # Use the post's time: a draft's publication has no time, but keeps its slot.
         select(Post.scheduled_at)
         .join(Publication, Publication.post_id == Post.id)
         .where(
@@ -216,7 +216,7 @@ def _refuse_duplicate(others: Sequence[QueueSlot], row: QueueSlot) -> None:
     for known in others:
         if _weekly(known) == _weekly(row):
             raise ConflictError(
-                f"the account has this slot already ({known.id})", code="duplicate", existing_id=known.id
+                f"the account already has this slot ({known.id})", code="duplicate", existing_id=known.id
             )
 
 
@@ -227,6 +227,8 @@ def _parse_time(text: str) -> str:
         at = None
     if at is None or at.tzinfo is not None or at.second or at.microsecond:
         raise InvalidInputError(
-            f"{text!r} is no time of day: write HH:MM such as 09:30", field="time", code="invalid_time"
+            f"{text!r} is not a valid time of day: write HH:MM such as 09:30",
+            field="time",
+            code="invalid_time",
         )
     return at.strftime("%H:%M")

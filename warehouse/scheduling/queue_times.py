@@ -1,4 +1,4 @@
-"""When an account's weekly slots come round: pure, no clock, no I/O."""
+"""Instants of an account's weekly slots. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class WeeklySlot(NamedTuple):
-    """A local time of every week."""
+    """A weekly local time."""
 
     weekday: int
     """0 = Monday."""
@@ -26,13 +26,13 @@ def slot_instants(
 ) -> set[datetime]:
     """Return the instants (UTC) of these slots with after < instant <= before.
 
-    A local time that the clocks skip moves forward by the gap; of one that they show twice, the first counts.
+    A nonexistent local time (clocks go forward) moves forward by the gap; of an ambiguous one the first counts.
     """
     by_weekday: dict[int, list[time]] = {}
     for slot in slots:
         by_weekday.setdefault(slot.weekday, []).append(slot.at)
     instants = set()
-    # A day more at both ends: a gap may move the last slot of a day into the next.
+    # One extra day at both ends, because a clock change may move the last slot of a day into the next.
     day = after.astimezone(zone).date() - timedelta(days=1)
     last = before.astimezone(zone).date() + timedelta(days=1)
     while day <= last:

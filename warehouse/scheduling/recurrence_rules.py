@@ -1,7 +1,7 @@
 """Recurring times: an RRULE (RFC 5545) over wall-clock times of one IANA zone. Pure: no clock, no I/O.
 
-A rule is expanded on the wall clock and only then turned into instants, so that "every Monday at 09:00" stays
-09:00 whatever the clocks do. An occurrence is named by its wall-clock time, as RECURRENCE-ID does.
+A rule is expanded in wall-clock time and then converted to instants, so that "every Monday at 09:00" stays 09:00
+across clock changes. An occurrence is identified by its wall-clock time, like RECURRENCE-ID.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ FREQUENCIES = {
     "MONTHLY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS"}),
     "YEARLY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"}),
 }
-"""What may narrow each frequency down, as RFC 5545 allows; BYHOUR and BYMINUTE with all of them."""
+"""Parts allowed with each frequency, as in RFC 5545; BYHOUR and BYMINUTE are allowed with all."""
 MOST_A_DAY = 24
 LOOK_AHEAD = timedelta(days=366 * 9)
-"""How far a rule may be searched for its next occurrence: 29 February is up to eight years away."""
+"""Search limit for the next occurrence of a rule: 29 February is up to eight years away."""
 LONGEST_YEARS = 60
-"""How much of a rule is looked at for one question, whatever instants it names."""
+"""Search limit of one query, whatever instants it asks for."""
 
 _ALWAYS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYHOUR", "BYMINUTE"})
 _RANGES = {
@@ -46,25 +46,25 @@ _RANGES = {
     "BYSETPOS": range(1, 367),
 }
 _FROM_THE_END = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
-"""Those that may be negative: -1 is the last."""
+"""Parts that may be negative: -1 is the last."""
 _LISTS = frozenset(name for name in _RANGES if name.startswith("BY"))
 _UNTIL = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
 _MARGIN = timedelta(days=2)
-"""Wall clocks and UTC differ by less; a skipped day (Samoa, 2011) included."""
+"""Upper bound of the difference between wall clock and UTC, including a skipped day (Samoa, 2011)."""
 
 
 class Occurrence(NamedTuple):
-    """One time of a rule."""
+    """One occurrence of a rule."""
 
     local: datetime
-    """Naive, as the rule means it: the occurrence's name."""
+    """Naive wall-clock time: identifies the occurrence."""
     at: datetime
     """UTC."""
     resolution: LocalResolution
 
     @property
     def key(self) -> str:
-        """The name as text, such as 2026-03-02T09:00:00."""
+        """The wall-clock time as text, such as 2026-03-02T09:00:00."""
         return self.local.isoformat()
 
 
@@ -72,22 +72,22 @@ class Occurrences(NamedTuple):
     """The occurrences of a span."""
 
     found: list[Occurrence]
-    """Earliest first; no two at the same instant."""
+    """Earliest first; all instants are distinct."""
     ended: bool
-    """Whether the rule has none after the span."""
+    """Whether the rule has no occurrences after the span."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceRule:
-    """A checked rule; make it by `parse_rule`."""
+    """A checked rule; create it with `parse_rule`."""
 
     text: str
-    """The RRULE in capitals, without the name and colon before it."""
+    """The RRULE in capitals, without the prefix "RRULE:"."""
     starts_at: datetime
     """Naive: the first possible occurrence, which also gives the time of day."""
     zone: ZoneInfo
     skipped: frozenset[str] = field(default_factory=frozenset)
-    """Occurrences left out: names (2026-03-02T09:00:00), or whole local days (2026-03-02)."""
+    """Excluded occurrences: wall-clock times (2026-03-02T09:00:00) or whole local days (2026-03-02)."""
 
     def between(self, after: datetime, before: datetime) -> Occurrences:
         """Return the occurrences with after <= at < before (UTC)."""
@@ -101,7 +101,7 @@ class RecurrenceRule:
             if not after <= instant.at < before or self._is_skipped(local):
                 continue
             known = found.get(instant.at)
-            # A skipped 02:30 becomes 03:30; where 03:30 is an occurrence itself, that one counts.
+            # A nonexistent 02:30 becomes 03:30; if 03:30 is an occurrence too, it counts once.
             if known is None or instant.resolution == "exact":
                 found[instant.at] = Occurrence(local, instant.at, instant.resolution)
         ended = is_complete() and (last_at is None or last_at < before)
@@ -117,7 +117,7 @@ class RecurrenceRule:
             span = min(span * 4, LOOK_AHEAD)
 
     def has(self, name: str) -> bool:
-        """Tell whether an occurrence (or, for a date, a local day) is one of the rule, left out or not."""
+        """Return whether the rule has this occurrence (or, for a date, one on this local day), excluded or not."""
         wanted = datetime.fromisoformat(name)
         end = datetime.combine(wanted.date(), time.max) if len(name) == len("2026-03-02") else wanted
         candidates, _complete = self._expand(wanted, end)
@@ -127,9 +127,9 @@ class RecurrenceRule:
         return local.isoformat() in self.skipped or local.date().isoformat() in self.skipped
 
     def _expand(self, first: datetime, until: datetime) -> tuple[Iterator[datetime], Callable[[], bool]]:
-        """Return the wall-clock times from `first` (or before) to `until`, and a function that tells if these are all.
+        """Return wall-clock times from `first` (or before) to `until`, and a function that returns if these are all.
 
-        Told afterwards, once they have been read. A COUNT is counted from the rule's start.
+        Call the function after reading all times. COUNT counts from the rule's start.
         """
         parts = _split(self.text)
         count = int(parts.pop("COUNT", "0")) or None
@@ -155,7 +155,7 @@ class RecurrenceRule:
 def parse_rule(
     text: str, starts_at: datetime, zone: ZoneInfo, skipped: frozenset[str] = frozenset()
 ) -> RecurrenceRule:
-    """Return the rule that `text` says. Raises InvalidInputError that names the field and the remedy."""
+    """Parse a rule. Raises InvalidInputError with the field and the remedy."""
     parts = _split(text.strip().upper().removeprefix("RRULE:"))
     frequency = parts.get("FREQ", "")
     if frequency not in FREQUENCIES:
@@ -163,37 +163,37 @@ def parse_rule(
     for name, value in parts.items():
         _require_known(name, value, frequency)
     if "COUNT" in parts and "UNTIL" in parts:
-        raise _wrong("COUNT and UNTIL exclude each other: keep one")
+        raise _wrong("COUNT and UNTIL cannot be combined: keep one")
     times = len(parts.get("BYHOUR", "0").split(",")) * len(parts.get("BYMINUTE", "0").split(","))
     if times > MOST_A_DAY:
-        raise _wrong(f"{times} times a day, at most {MOST_A_DAY}: shorten BYHOUR or BYMINUTE")
+        raise _wrong(f"{times} times a day, the limit is {MOST_A_DAY}: shorten BYHOUR or BYMINUTE")
     rule = RecurrenceRule(_join(parts), starts_at.replace(microsecond=0), zone, skipped)
     try:
-        candidates, _complete = rule._expand(rule.starts_at, rule.starts_at + LOOK_AHEAD)  # noqa: SLF001 (the rule's own maker)
+        candidates, _complete = rule._expand(rule.starts_at, rule.starts_at + LOOK_AHEAD)  # noqa: SLF001 (the rule's own factory)
         first = next(candidates, None)
     except (ValueError, OverflowError) as error:
         raise _wrong(f"the rule cannot be read ({error}): write it as FREQ=WEEKLY;BYDAY=MO,TH") from None
     if first is None:
-        raise _wrong("the rule never comes about: no day satisfies all of its parts")
+        raise _wrong("the rule has no occurrence: no day satisfies all of its parts")
     return rule
 
 
 def _require_known(name: str, value: str, frequency: str) -> None:
     allowed = _ALWAYS | FREQUENCIES[frequency]
     if name not in allowed:
-        raise _wrong(f"{name} is not taken with FREQ={frequency}: use {', '.join(sorted(allowed))}")
+        raise _wrong(f"{name} is not allowed with FREQ={frequency}: use {', '.join(sorted(allowed))}")
     if name == "BYDAY":
         for day in value.split(","):
             match = WEEKDAY.fullmatch(day)
             if match is None or (match[1] and frequency not in {"MONTHLY", "YEARLY"}):
-                raise _wrong(f"BYDAY={value}: use MO to SU; numbers before them only with MONTHLY and YEARLY")
+                raise _wrong(f"BYDAY={value}: use MO to SU; numbers only with MONTHLY and YEARLY")
     elif name in _RANGES:
         numbers = value.split(",") if name in _LISTS else [value]
         for number in numbers:
             digits = number.removeprefix("-") if name in _FROM_THE_END else number
             if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) not in _RANGES[name]:
                 least, most = _RANGES[name][0], _RANGES[name][-1]
-                raise _wrong(f"{name}={value[:40]}: {number[:20]!r} is not from {least} to {most}")
+                raise _wrong(f"{name}={value[:40]}: {number[:20]!r} is not between {least} and {most}")
 
 
 def _split(text: str) -> dict[str, str]:
@@ -201,7 +201,7 @@ def _split(text: str) -> dict[str, str]:
     for part in text.split(";"):
         name, equals, value = part.partition("=")
         if not equals or not value or name in parts:
-            raise _wrong(f"{part!r} is no part of a rule: write FREQ=WEEKLY;BYDAY=MO,TH")
+            raise _wrong(f"{part!r} is not a valid rule part: write FREQ=WEEKLY;BYDAY=MO,TH")
         parts[name] = value
     return parts
 
@@ -211,10 +211,10 @@ def _join(parts: dict[str, str]) -> str:
 
 
 def _parse_until(text: str, zone: ZoneInfo) -> datetime:
-    """Return the last wall-clock time that UNTIL lets through; a plain date means that whole day."""
+    """Return the last wall-clock time allowed by UNTIL; a plain date includes the whole day."""
     match = _UNTIL.fullmatch(text)
     if match is None:
-        raise ValueError(f"UNTIL={text} is no date and no time")
+        raise ValueError(f"UNTIL={text} is not a valid date or time")
     day = datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=None)  # noqa: DTZ007 (a wall-clock date)
     if match[2] is None:
         return datetime.combine(day, time(23, 59, 59))
@@ -223,7 +223,7 @@ def _parse_until(text: str, zone: ZoneInfo) -> datetime:
 
 
 def parse_skipped(text: str, *, field: str) -> str:
-    """Return the name of an occurrence or a local day, in one spelling. Raises InvalidInputError."""
+    """Return an excluded occurrence or local day in normalised form. Raises InvalidInputError."""
     try:
         if len(text.strip()) <= len("2026-03-02"):
             return date.fromisoformat(text.strip()).isoformat()
@@ -232,7 +232,7 @@ def parse_skipped(text: str, *, field: str) -> str:
         at = None
     if at is None or at.tzinfo is not None:
         raise InvalidInputError(
-            f"{text!r} names no occurrence: write its local time (2026-03-02T09:00:00) or day (2026-03-02)",
+            f"{text!r} is not a valid occurrence: write its local time (2026-03-02T09:00:00) or day (2026-03-02)",
             field=field,
             code="invalid_occurrence",
         )

@@ -1,4 +1,4 @@
-"""Rules of recurring posts: made, read, changed, deleted; each change brings their unsent posts along."""
+"""Create, read, change and delete recurrence rules; each change updates their unsent posts."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceDraft:
-    """All that an author says about recurring posts, checked against the platforms' limits already."""
+    """A recurrence rule as planned, already checked against the platforms' limits."""
 
     rule: RecurrenceRule
     content: str
     targets: Sequence[Target]
     details: dict[str, Any] = field(default_factory=dict)
-    """As of a post: media, link, variants, thread, first_comment."""
+    """The same fields as a post's details: media, link, variants, thread, first_comment."""
     client_ref: str | None = None
     allow_duplicate: bool = False
 
@@ -41,9 +41,9 @@ class RecurrenceDraft:
 def create_recurrence(
     session: Session, workspace_id: str, draft: RecurrenceDraft, *, until: datetime, now: datetime
 ) -> Recurrence:
-    """Save a rule and make its posts from now up to `until`.
+    """Save a rule and create its posts from now up to `until`.
 
-    Raises ConflictError (code duplicate) where the same rule with the same content is there already.
+    Raises ConflictError (code duplicate) if the same rule with the same content exists.
     """
     row = Recurrence(
         id=new_id("rec"),
@@ -65,7 +65,7 @@ def create_recurrence(
 
 
 def get_recurrence(session: Session, workspace_id: str, recurrence_id: str) -> Recurrence:
-    """Return the rule. Raises NotFoundError, also for another workspace's and for a deleted one."""
+    """Return the rule. Raises NotFoundError, also for a deleted rule or one of another workspace."""
     row = session.get(Recurrence, recurrence_id)
     if row is None or row.workspace_id != workspace_id or row.deleted_at is not None:
         raise NotFoundError(f"there is no recurrence {recurrence_id} in this workspace")
@@ -93,9 +93,9 @@ def update_recurrence(
     until: datetime,
     expected_version: int | None = None,
 ) -> Recurrence:
-    """Change a rule and bring its unsent posts in line; what was sent or changed by hand stays.
+    """Change a rule and its unsent posts; posts sent or changed by hand stay.
 
-    Raises ConflictError (code stale) where `expected_version` is not the present one.
+    Raises ConflictError (code stale) if `expected_version` is not the current version.
     """
     row = _lock(session, workspace_id, recurrence_id)
     _require_version(row, expected_version)
@@ -120,7 +120,7 @@ def delete_recurrence(
     cancel_posts: bool,
     expected_version: int | None = None,
 ) -> tuple[Recurrence, int]:
-    """End a rule; with `cancel_posts` its unsent posts too. Returns it and how many were canceled."""
+    """End a rule; with `cancel_posts` also cancel its unsent posts. Returns the rule and the number canceled."""
     row = _lock(session, workspace_id, recurrence_id)
     _require_version(row, expected_version)
     row.deleted_at = row.updated_at = now
@@ -151,7 +151,7 @@ def _refuse_duplicate(session: Session, row: Recurrence) -> None:
     existing = session.scalars(query.order_by(Recurrence.id).limit(1)).one_or_none()
     if existing is not None:
         raise ConflictError(
-            f"recurrence {existing} says the same at the same times: set allow_duplicate to true if that is intended",
+            f"recurrence {existing} has the same content and times: set allow_duplicate to true if that is intended",
             code="duplicate",
             existing_id=existing,
         )

@@ -1,8 +1,8 @@
-"""The days of a recurrence rule, one period (day, week, month, year) at a time: no more work than the span asked for.
+"""Expand the days of a recurrence rule period by period (day, week, month, year), only for the requested span.
 
-dateutil searches for a rule's next day to the year 9999 where no day satisfies all of its parts: seconds, without a way
-to stop it. The meaning here is dateutil's (and RFC 5545's) for every rule that `recurrence_rules` accepts; the tests
-compare both.
+If no day satisfies all parts of a rule, dateutil searches up to the year 9999, which takes seconds and cannot be
+stopped. This module gives the same results as dateutil (and RFC 5545) for every rule that `recurrence_rules` accepts;
+the tests compare both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DAY_PARTS = ("BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO")
 
 @dataclass(frozen=True, slots=True)
 class RulePeriods:
-    """A rule without COUNT and UNTIL, ready to be expanded."""
+    """An expandable rule without COUNT and UNTIL."""
 
     frequency: str
     interval: int
@@ -35,9 +35,9 @@ class RulePeriods:
     year_days: frozenset[int]
     weeks: frozenset[int]
     weekdays: frozenset[int]
-    """Every one of the week."""
+    """Weekdays without a number: every such day."""
     numbered_weekdays: frozenset[tuple[int, int]]
-    """(weekday, n): the nth of the month or year, from the end where negative."""
+    """(weekday, n): the nth of the month or year; negative n counts from the end."""
     positions: frozenset[int]
     times: tuple[time, ...]
 
@@ -57,7 +57,7 @@ class RulePeriods:
                     yield local
 
     def _periods(self, first: date, last: date) -> Iterator[tuple[date, date]]:
-        """Yield first and last day of each period of the rule that ends on or after `first`, to the one of `last`."""
+        """Yield first and last day of each period of the rule that ends on or after `first`, up to `last`."""
         start = self.starts_at.date()
         if self.frequency == "WEEKLY":
             start -= timedelta((start.weekday() - self.week_start) % 7)
@@ -134,14 +134,14 @@ class RulePeriods:
         return number in self.weeks or number - _weeks_between(first, next_first) - 1 in self.weeks
 
     def _first_week(self, year: int) -> date:
-        """Return the first day of the first week that has four days or more in the year."""
+        """Return the first day of the first week with at least four days in the year."""
         new_year = date(year, 1, 1)
         into_week = (new_year.weekday() - self.week_start) % 7
         return new_year + timedelta(days=-into_week if into_week <= 3 else 7 - into_week)
 
 
 def make_periods(parts: Mapping[str, str], starts_at: datetime) -> RulePeriods:
-    """Return the expandable form of a checked rule's parts. Raises ValueError for what has no meaning."""
+    """Return the expandable form of a checked rule's parts. Raises ValueError for invalid values."""
     frequency = parts["FREQ"]
     numbers = {
         name: _numbers(value) for name, value in parts.items() if name.startswith("BY") and name != "BYDAY"
@@ -149,7 +149,7 @@ def make_periods(parts: Mapping[str, str], starts_at: datetime) -> RulePeriods:
     weekdays, numbered = _read_weekdays(parts.get("BYDAY", ""))
     months, month_days = numbers.get("BYMONTH", frozenset()), numbers.get("BYMONTHDAY", frozenset())
     if not any(name in parts for name in _DAY_PARTS):
-        # What the rule leaves open, its start says.
+        # Parts missing from the rule come from its start.
         if frequency == "YEARLY" and not months:
             months = frozenset({starts_at.month})
         if frequency in {"YEARLY", "MONTHLY"}:
@@ -186,7 +186,7 @@ def _read_weekdays(value: str) -> tuple[frozenset[int], frozenset[tuple[int, int
     for part in value.split(",") if value else ():
         match = WEEKDAY.fullmatch(part)
         if match is None or (match[1] and int(match[1]) == 0):
-            raise ValueError(f"BYDAY={part} is no weekday")
+            raise ValueError(f"BYDAY={part} is not a weekday")
         weekday = WEEKDAYS.index(match[2])
         if match[1]:
             numbered.add((weekday, int(match[1])))
@@ -197,7 +197,7 @@ def _read_weekdays(value: str) -> tuple[frozenset[int], frozenset[tuple[int, int
 
 def _read_week_start(value: str) -> int:
     if value not in WEEKDAYS:
-        raise ValueError(f"WKST={value} is no weekday")
+        raise ValueError(f"WKST={value} is not a weekday")
     return WEEKDAYS.index(value)
 
 

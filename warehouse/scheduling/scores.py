@@ -1,4 +1,4 @@
-"""What one time is worth on each account, what is near it, and what the platform allows."""
+"""Score a time: its expected effect on each account, nearby posts, and the platform's publishing limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST_WINDOW = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True)
 class Collision:
-    """Another post of the account near the asked time."""
+    """Another post of the account near the requested time."""
 
     publication_id: str
     post_id: str
@@ -44,24 +44,24 @@ class Collision:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitUse:
-    """How much of a platform's own publishing limit would be used."""
+    """Usage of a platform's publishing limit."""
 
     posts: int
     window_minutes: int
     used: int
-    """Posts known here in the fullest window that holds the asked time, without a new one."""
+    """Known posts in the fullest window that contains the requested time, without the new post."""
     exceeded: bool
-    """Whether one more would be too many."""
+    """Whether one more post would exceed the limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountScore(AccountShare):
-    """What the asked time is worth on one account, and what conflicts with it there."""
+    """Expected effect of the requested time on one account, and conflicts there."""
 
     weekday: int
     hour: int
     timezone: str
-    """The account's own: weekday and hour are in it."""
+    """The account's zone, for weekday and hour."""
     p_better: float | None
     collisions: Sequence[Collision]
     limit: LimitUse | None
@@ -71,12 +71,12 @@ class AccountScore(AccountShare):
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What one time is worth."""
+    """Score of one time."""
 
     at: datetime
     timezone: str
     expected_lift_pct: float | None
-    """Weighted mean over the accounts; None = there is none, or nothing was computed yet."""
+    """Weighted mean over the accounts; None = no accounts, or nothing computed yet."""
     interval_80: tuple[float, float] | None
     verdict: str
     data: Sequence[AccountScore]
@@ -94,7 +94,7 @@ def score_time(
     account_id: str | None = None,
     timezone: str | None = None,
 ) -> Score:
-    """Return what a time is worth; None = now. Raises InvalidInputError (in the past, no time), NotFoundError."""
+    """Return the score of a time; None = now. Raises InvalidInputError (in the past, not a time), NotFoundError."""
     zone = parse_timezone(timezone or read_settings(session, workspace_id).timezone)
     instant = now
     if at is not None:
@@ -169,11 +169,11 @@ def _find_collisions(at: datetime, planned: Sequence[Planned]) -> list[Collision
 
 
 def _use_limit(platform: Platform, at: datetime, planned: Sequence[Planned]) -> LimitUse | None:
-    """Return how full the fullest window is that holds `at`; None = the platform publishes no limit."""
+    """Return the usage of the fullest window that contains `at`; None = the platform publishes no limit."""
     limit = get_capabilities(platform).publishing_limit
     if limit is None:
         return None
-    # A window is fullest when it begins at a post, or at the asked time itself.
+    # The fullest window begins at a post or at the requested time.
     begins = [at, *(item.at for item in planned if at - limit.window < item.at <= at)]
     used = max(sum(begin <= item.at < begin + limit.window for item in planned) for begin in begins)
     return LimitUse(
@@ -191,7 +191,7 @@ def _sentence(
     words = (
         f"{describe_time(local)} on {week.platform}: {describe_candidate(alone, [week])}."
         if week.slots
-        else f"{describe_time(local)} on {week.platform}: nothing was computed for this account yet."
+        else f"{describe_time(local)} on {week.platform}: nothing has been computed for this account yet."
     )
     close = sum(collision.severity == "too_close" for collision in collisions)
     if close:
@@ -199,7 +199,7 @@ def _sentence(
     elif collisions:
         words += f" {len(collisions)} other post(s) less than two hours away."
     if limit is not None and limit.exceeded:
-        words += f" The platform takes no more than {limit.posts} posts in {limit.window_minutes} minutes: too many."
+        words += f" The platform allows only {limit.posts} posts in {limit.window_minutes} minutes: too many."
     return words
 
 
@@ -207,12 +207,12 @@ def _verdict(candidate: Candidate, weeks: Sequence[Week], scores: Sequence[Accou
     if not weeks:
         return "No account is connected here."
     if not any(week.slots for week in weeks):
-        return "Nothing was computed for these accounts yet."
+        return "Nothing has been computed for these accounts yet."
     in_the_way = sum(
         any(collision.severity == "too_close" for collision in score.collisions)
         or (score.limit is not None and score.limit.exceeded)
         for score in scores
     )
-    obstacle = f" On {in_the_way} of {len(scores)} accounts something is in the way." if in_the_way else ""
+    obstacle = f" There are conflicts on {in_the_way} of {len(scores)} accounts." if in_the_way else ""
     worth = describe_candidate(candidate, weeks)
     return f"{worth[0].upper()}{worth[1:]}.{obstacle}"

@@ -1,4 +1,4 @@
-"""Times for several posts at once: found one after the other, the most promising first. Nothing is reserved."""
+"""Suggest times for several posts: chosen one by one, the most promising first. Nothing is reserved."""
 
 from __future__ import annotations
 
@@ -44,14 +44,16 @@ Weights = dict[PlatformName, Annotated[float, Field(gt=0, le=LARGEST_WEIGHT)]]
 
 
 class SuggestionWish(Shape):
-    """How many times to find, for which accounts, in which span."""
+    """Request for suggested times: number, accounts, span."""
 
-    count: int = Field(ge=1, le=100, description="How many posts want a time.")
+    count: int = Field(ge=1, le=100, description="Number of posts to place.")
     platforms: list[PlatformName] = Field(
-        default_factory=list, max_length=50, description="Each stands for its connected accounts."
+        default_factory=list, max_length=50, description="All connected accounts of each platform."
     )
     account_ids: list[AccountId] = Field(
-        default_factory=list, max_length=100, description="Nothing named at all: every connected account."
+        default_factory=list,
+        max_length=100,
+        description="Without platforms and accounts: every connected account.",
     )
     from_: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, alias="from", description="ISO 8601; default: now."
@@ -61,19 +63,19 @@ class SuggestionWish(Shape):
     )
     timezone: Zone | None = None
     gap_minutes: int = Field(
-        default=120, ge=30, le=10_080, description="From one post of an account to the next."
+        default=120, ge=30, le=10_080, description="Minimum gap between posts of an account."
     )
     weights: Weights = Field(
-        default_factory=dict, max_length=20, description="How much a platform counts; default 1 an account."
+        default_factory=dict, max_length=20, description="Weight by platform; default 1 per account."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """One found time."""
+    """One suggested time."""
 
     at: datetime
-    """In the zone of the answer."""
+    """In the zone of the response."""
     weekday: int
     hour: int
     rank: int
@@ -86,12 +88,12 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestions:
-    """Found times in order of time."""
+    """Suggested times, earliest first."""
 
     asked: int
     found: int
     note: str
-    """Says when fewer fit than were asked for, and what would help."""
+    """Set if fewer times fit than requested, with a remedy."""
     timezone: str
     from_: datetime
     to: datetime
@@ -102,7 +104,7 @@ class Suggestions:
 def suggest_times(
     session: StoreSession, lake: Lake, workspace_id: str, wish: SuggestionWish, now: datetime
 ) -> Suggestions:
-    """Return times for `count` posts, or as many as fit. Raises InvalidInputError."""
+    """Return times for `count` posts, or for as many as fit. Raises InvalidInputError."""
     zone = parse_timezone(wish.timezone or read_settings(session, workspace_id).timezone)
     start, end = _resolve_range(wish, zone, now)
     accounts = choose_accounts(session, workspace_id, parse_platforms(wish.platforms), wish.account_ids)
@@ -118,7 +120,7 @@ def suggest_times(
     weeks = load_weeks(session, lake, workspace_id, accounts)
     if not any(week.slots for week in weeks):
         raise InvalidInputError(
-            "no time is advised for these accounts yet: wait for the next computation (each night)",
+            "no times have been computed for these accounts yet: wait for the nightly computation",
             field="platforms",
             code="no_advised_time",
         )
@@ -146,7 +148,7 @@ def suggest_times(
 def choose_accounts(
     session: StoreSession, workspace_id: str, platforms: Sequence[Platform], account_ids: Sequence[str]
 ) -> Sequence[AnyAccount]:
-    """Return the named accounts, or every connected one where none is named. Raises InvalidInputError."""
+    """Return the named accounts, or every connected account if none is named. Raises InvalidInputError."""
     if not platforms and not account_ids:
         return [row for row in list_accounts(session, workspace_id) if row.status == "active"]
     return list_target_accounts(
@@ -155,7 +157,7 @@ def choose_accounts(
 
 
 def parse_weights(values: Sequence[str]) -> dict[str, float]:
-    """Read weights written as "platform:number". Raises InvalidInputError."""
+    """Parse weights of the form "platform:number". Raises InvalidInputError."""
     weights = {}
     for value in values:
         name, _, number = value.partition(":")
@@ -165,7 +167,7 @@ def parse_weights(values: Sequence[str]) -> dict[str, float]:
             weight = 0.0
         if not 0 < weight <= LARGEST_WEIGHT:
             raise InvalidInputError(
-                f"{value!r} is no weight: write platform:number, such as instagram:2",
+                f"{value!r} is not a valid weight: write platform:number, such as instagram:2",
                 field="weight",
                 code="invalid_weight",
             )
@@ -187,7 +189,7 @@ def _resolve_range(wish: SuggestionWish, zone: ZoneInfo, now: datetime) -> tuple
     return start, end
 
 
-def _describe(  # noqa: PLR0917 (what a suggestion is made of)
+def _describe(  # noqa: PLR0917 (the fields of a suggestion)
     candidate: Candidate,
     rank: int,
     weeks: Sequence[Week],

@@ -156,7 +156,7 @@ def test_what_is_no_picture_is_refused_and_the_words_stay(tenant: Tenant, browse
     ("fields", "status", "said"),
     [
         ({"account": []}, 422, "name at least one platform"),
-        ({"when": "at", "at": ""}, 422, "is no time"),
+        ({"when": "at", "at": ""}, 422, "is not a valid time"),
         ({"when": "at", "at": "2020-01-01T10:00"}, 422, "past"),
         ({"when": "queue"}, 422, "has no queue slots"),
         ({"content": "x" * 300}, 422, "280"),

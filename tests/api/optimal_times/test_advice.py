@@ -72,7 +72,7 @@ def test_before_the_first_computation_the_answer_says_so(tenant: Tenant) -> None
     assert [(one["posts"], one["basis"], one["confidence"]) for one in told["accounts"]] == [
         (0, "prior", None)
     ] * 2
-    assert all("Nothing was computed" in one["verdict"] for one in told["accounts"])
+    assert all("Nothing has been computed" in one["verdict"] for one in told["accounts"])
 
 
 def test_advice(tenant: Tenant) -> None:
@@ -109,7 +109,7 @@ def test_a_time_for_all_accounts_shows_what_each_gives_up(tenant: Tenant) -> Non
     assert (best["next_at"], best["expected_lift_pct"]) == ("2026-03-04T09:00:00Z", 15.0)
     losses = {one["platform"]: (one["own_best_lift_pct"], one["loss_pct"]) for one in best["accounts"]}
     assert losses == {"twitter": (30.0, 7.7), "mastodon": (10.0, 0.0)}
-    assert "Given up against their own best hours: twitter 8 %" in best["sentence"]
+    assert "Loss against their own best hours: twitter 8 %" in best["sentence"]
     # Independent errors of 10 points each make one of 7 for their mean.
     assert best["interval_80"] == [7.9, 22.1]
     heavy = tenant.client.get(OPTIMAL, params={"weight": ["x:5", "mastodon:1"]}).json()["combined"]["data"][0]
@@ -255,7 +255,7 @@ def test_suggestions_keep_their_distance_and_come_in_order(tenant: Tenant) -> No
     assert suggest(tenant, platforms=["twitter"], timezone="Europe/Berlin") == told
     both = suggest(tenant, account_ids=list(tenant.accounts.values()), weights={"x": 3})
     assert {len(one["accounts"]) for one in both["data"]} == {2}
-    assert "nothing was computed yet for 1 of 2 accounts" in both["data"][0]["reason"]
+    assert "nothing has been computed yet for 1 of 2 accounts" in both["data"][0]["reason"]
 
 
 def test_fewer_than_asked_is_said_clearly(tenant: Tenant) -> None:
@@ -330,13 +330,13 @@ def test_a_time_is_scored_with_what_is_near_it(tenant: Tenant) -> None:
     ]
     assert one["limit"] == {"posts": 100, "window_minutes": 15, "used": 0, "exceeded": False}
     assert "less than 30 minutes away" in one["sentence"]
-    assert told["verdict"].endswith("On 1 of 1 accounts something is in the way.")
+    assert told["verdict"].endswith("There are conflicts on 1 of 1 accounts.")
     everywhere = score(tenant, at="2026-03-03T18:10:00Z")
     of = {row["platform"]: row for row in everywhere["data"]}
     assert (of["twitter"]["expected_lift_pct"], everywhere["expected_lift_pct"]) == (30.0, 30.0)
     unknown = ("expected_lift_pct", "interval_80", "confidence", "own_best_lift_pct", "loss_pct", "p_better")
     assert [of["mastodon"][name] for name in unknown] == [None] * 6, "not computed is null, never 0"
-    assert "nothing was computed yet for 1 of 2 accounts" in everywhere["verdict"]
+    assert "nothing has been computed yet for 1 of 2 accounts" in everywhere["verdict"]
     assert {row["platform"]: row["limit"] for row in everywhere["data"]}["mastodon"] is None
 
 

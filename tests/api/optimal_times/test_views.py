@@ -55,7 +55,7 @@ def test_no_effect_is_an_answer_and_a_prior_says_so() -> None:
     assert worse.confidence == "worse than usual"
     assert worse.sentence.startswith("Posts around Tue 18:00 did about 30 % worse than your usual times")
     prior = render_optimal_time(row(basis="prior", n_posts=0, n_nearby=0), None, NOON)
-    assert "none of your own posts" in prior.sentence
+    assert "no data from your own posts" in prior.sentence
 
 
 def test_a_slot_can_be_told_in_another_zone() -> None:
@@ -70,8 +70,8 @@ def test_the_verdict_says_no_effect_nothing_of_its_own_and_nothing_at_all() -> N
     none = describe_account(row(confidence="none"), NOON)
     assert none.startswith("No reliable timing effect")
     assert "Post when it suits you" in none
-    assert "None of this account's posts was measured" in describe_account(row(account_posts=0), NOON)
-    assert "Nothing was computed" in describe_account(None, None)
+    assert "None of this account's posts has been measured" in describe_account(row(account_posts=0), NOON)
+    assert "Nothing has been computed" in describe_account(None, None)
 
 
 def test_few_posts_and_old_figures_are_caveats() -> None:

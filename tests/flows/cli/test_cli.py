@@ -113,7 +113,7 @@ def test_known_mistakes_are_one_sentence() -> None:
     )
     assert_one_sentence(
         call("posts", "create", "--content", "x", "--platform", "x", "--at", "tomorrow"),
-        "--at: 'tomorrow' is no time",
+        "--at: 'tomorrow' is not a valid time",
     )
     assert_one_sentence(call("posts", "show", "post_none"), "post_none")
     assert_one_sentence(call("accounts", "connect", "--platform", "mastodon", given="\n"), "no access token")

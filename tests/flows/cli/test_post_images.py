@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_sent_is_named_and_nothing_is_kept(
     for value, words, environment in (
         (str(text), f"{text} is none of image/jpeg", {}),
         (str(empty), f"{empty} is empty", {}),
-        (str(large), f"{large} has 2,049 bytes, at most 1,024 are taken", limit),
+        (str(large), f"{large} has 2,049 bytes, the limit is 1,024", limit),
         (str(tmp_path), f"{tmp_path} cannot be read (Is a directory)", {}),
         ("none.png", "none.png cannot be read (No such file or directory)", {}),
         ("upload:med_none", "there is no upload med_none", {}),

@@ -138,7 +138,7 @@ def test_a_time_is_scored(advised: str) -> None:
         (("suggest", "--platform", "myspace"), "unknown platform 'myspace'"),
         (("suggest", "--weight", "mastodon"), "such as instagram:2"),
         (("suggest", "--to", "2020-01-01T00:00:00Z"), "must be after"),
-        (("score", "--at", "tomorrow"), "'tomorrow' is no time"),
+        (("score", "--at", "tomorrow"), "'tomorrow' is not a valid time"),
         (("score", "--account", "acct_none"), "acct_none"),
         (("score", "--timezone", "Mars/Olympus"), "unknown time zone"),
     ],

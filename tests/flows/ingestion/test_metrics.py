@@ -103,7 +103,7 @@ async def test_a_deleted_post_is_never_asked_for_again(read_floor: Floor) -> Non
         story = tell_story(session, row, (), read_floor.clock())
         events = [json.loads(event.body) for event in session.query(WebhookEvent)]
     assert (row.platform_deleted_at, row.next_snapshot_at) == (read_floor.clock(), None)
-    assert story[-1] == "It was published, and has been deleted on the platform since."
+    assert story[-1] == "It was published and later deleted on the platform."
     assert "found deleted on the platform" in story[-2]
     (event,) = [event for event in events if event["type"] == "post.deleted"]
     assert event["data"]["publication"]["id"] == row.id

@@ -270,7 +270,7 @@ async def test_an_upload_without_an_address_fails_before_anything_leaves(scene: 
     outcome = await scene.send(publication)
     assert outcome is not None
     assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "failed", "content_rejected")
-    assert "give the media's own address" in (outcome.message or "")
+    assert "give the URL of the media" in (outcome.message or "")
     assert not scene.requests("instagram")
 
 

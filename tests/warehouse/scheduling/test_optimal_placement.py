@@ -132,7 +132,7 @@ def test_an_account_without_advice_follows_the_others_and_is_named(world: World,
         )
         placement = place_post(session, lake, world.workspace_id, accounts, NOON, seed=None)
     assert placement.candidate.at == datetime.fromisoformat("2026-03-03T18:00:00Z")
-    assert "nothing was computed yet for 1 of 2 accounts" in placement.reason
+    assert "nothing has been computed yet for 1 of 2 accounts" in placement.reason
 
 
 def test_a_move_by_hand_makes_a_post_manual(world: World, lake: Lake) -> None:

@@ -99,7 +99,9 @@ def _waiting(session: Session, publication: Publication, now: datetime) -> str:
     due = publication.due_at or now
     if due > now:
         return f"Not sent yet: its {'next try' if publication.attempts else 'time'} is {_clock(due)}."
-    return "Due now: a publisher sends it within seconds; if not, no publisher is running (`socialflow doctor`)."
+    return (
+        "Due now: a publisher sends it within seconds; if not, no publisher is running (`socialflow doctor`)."
+    )
 
 
 def _clock(at: datetime) -> str:

@@ -432,7 +432,7 @@ def test_the_story_tells_what_happened_and_how_it_stands(world: World) -> None:
     world.begin([publication])
     world.record(Outcome(publication, "retry", "not_sent", "connection refused", world.at + 5 * SECOND))
     assert story_of(world, publication)[-2:] == [
-        "2026-03-02 12:00:01.000Z surely not sent: connection refused; next at 2026-03-02T12:00:06+00:00.",
+        "2026-03-02 12:00:01.000Z not sent: connection refused; next at 2026-03-02T12:00:06+00:00.",
         "Not sent yet: its next try is 2026-03-02 12:00:06.000Z.",
     ]
     world.at += 5 * SECOND
@@ -442,7 +442,7 @@ def test_the_story_tells_what_happened_and_how_it_stands(world: World) -> None:
     assert story_of(world, publication)[-3:] == [
         "2026-03-02 12:00:06.000Z attempt 2 began, +5.000 s from its time.",
         "2026-03-02 12:00:06.000Z accepted by the platform as 77.",
-        "It is out: https://social.example/77.",
+        "It is published: https://social.example/77.",
     ]
 
 
@@ -450,7 +450,7 @@ def test_the_story_tells_what_happened_and_how_it_stands(world: World) -> None:
     ("change", "says"),
     [
         ({"paused_at": NOON}, "the account is paused since"),
-        ({"status": "revoked"}, "the account is revoked; connect it again"),
+        ({"status": "revoked"}, "the account is revoked; reconnect it"),
         (
             {"rate_limited_until": NOON + 60 * SECOND, "rate_limit_reason": "slow down"},
             "wait until 2026-03-02 12:01",
