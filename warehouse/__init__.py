@@ -1,1 +1,1 @@
-"""What is kept and computed: the operational store, the lake, the timing model."""
+"""Storage and computation: the operational store, the lake, planning, scheduling and the timing model."""

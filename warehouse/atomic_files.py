@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, moved into it at the end."""
+"""Atomic file writes: write to a temporary path in the same folder, then move it into place."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def write_beside(target: Path) -> Iterator[Path]:
-    """Yield a free path in the target's folder; what is there at the end of the block becomes the target.
+    """Yield a free path in the target's folder; after the block it is moved to the target.
 
-    A file replaces an earlier file. A folder needs its name free, or an empty folder of that name. On any error nothing
-    is left behind. Raises InvalidInputError: the place cannot be written to.
+    A file replaces an earlier file. A folder needs a free name or an empty folder of that name. On any error nothing is
+    left behind. Raises InvalidInputError if the target cannot be written.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         if not target.parent.is_dir():
             raise InvalidInputError(
-                f"there is no folder {target.parent}: make it first, or choose another", field="output"
+                f"there is no folder {target.parent}: create it first, or choose another", field="output"
             )
         yield temporary
         temporary.replace(target)

@@ -1,13 +1,13 @@
-"""What can go wrong in the warehouse, named by what the caller should do.
+"""Errors of the warehouse, by what the caller should do.
 
 WarehouseError
-|-- NotFoundError            no such row in this workspace (a foreign row is the same as none)
-|-- ConflictError            the row's state forbids it now; the message says which and the remedy
+|-- NotFoundError            no such row in this workspace (also for a row of another workspace)
+|-- ConflictError            the row's current state forbids it; the message has the state and the remedy
 |   '-- StaleLeaseError      another process holds this publication: do nothing
-|-- InvalidInputError        the caller's value is wrong; `field` names it, `entries` lists everything that is wrong
+|-- InvalidInputError        the caller's value is invalid; `field` names it, `entries` lists every problem
 |   '-- InvalidShapeError    a field is missing, unknown, of the wrong type or too long
 |-- StorageError             files cannot be saved now: try again later
-'-- SetupError               the installation is wrong (key, version, path): one sentence, exit 1
+'-- SetupError               the installation is misconfigured (key, version, path): one sentence, exit 1
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WarehouseError(Exception):
-    """Base of all; `code` is stable for programs."""
+    """Base class; `code` is stable for programs."""
 
     code = "warehouse_error"
 
@@ -35,7 +35,7 @@ class NotFoundError(WarehouseError):
 
 
 class ConflictError(WarehouseError):
-    """The row's present state forbids the change."""
+    """The row's current state forbids the change."""
 
     code = "conflict"
 
@@ -46,14 +46,14 @@ class ConflictError(WarehouseError):
 
 
 class StaleLeaseError(ConflictError):
-    """The lease on this publication is held by another process, or ran out."""
+    """The lease on this publication is held by another process or has expired."""
 
 
 class InvalidInputError(WarehouseError):
-    """A value from outside is wrong: `field` names it, the message says how to correct it.
+    """An input value is invalid: `field` names it, the message says how to correct it.
 
     `entries` lists each problem as {"pointer": JSON pointer into the input, "code", "detail", ...}. Most errors have
-    one entry, made from the arguments; `more` is added to it.
+    one entry, built from the arguments; `more` is added to it.
     """
 
     code = "invalid"
@@ -69,7 +69,7 @@ class InvalidInputError(WarehouseError):
 
     @classmethod
     def from_entries(cls, entries: Sequence[Mapping[str, Any]]) -> Self:
-        """Return one error for several problems; its message and code are the first one's."""
+        """Return one error for several problems, with the message and code of the first."""
         first = entries[0]
         error = cls(first["detail"], field=first["pointer"].removeprefix("/"), code=first["code"])
         error.entries = tuple(entries)
@@ -77,13 +77,13 @@ class InvalidInputError(WarehouseError):
 
 
 class InvalidShapeError(InvalidInputError):
-    """The input does not have the shape that is wanted: a field is missing, unknown, mistyped or too long."""
+    """The input does not match the model: a field is missing, unknown, of the wrong type or too long."""
 
     code = "invalid_request"
 
     @classmethod
     def from_entries(cls, entries: Sequence[Mapping[str, Any]]) -> Self:
-        """Return one error for several wrong fields; its message names the first one."""
+        """Return one error for several invalid fields; its message names the first."""
         first = entries[0]
         message = f"{first['pointer'] or 'the input'}: {first['detail']}"
         error = cls(message, field=first["pointer"].removeprefix("/"), code=cls.code)
@@ -92,12 +92,12 @@ class InvalidShapeError(InvalidInputError):
 
 
 class StorageError(WarehouseError):
-    """A file cannot be saved now, for a reason outside the program (a full disk, a store that does not answer)."""
+    """A file cannot be saved now for an external reason (full disk, unreachable storage)."""
 
     code = "storage_unavailable"
 
 
 class SetupError(WarehouseError):
-    """The installation is wrong; the message is one sentence with the remedy."""
+    """The installation is misconfigured; the message is one sentence with the remedy."""
 
     code = "setup"

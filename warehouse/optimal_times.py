@@ -1,4 +1,4 @@
-"""The documented entry to the posting-time model: `from warehouse.optimal_times import compute_optimal_times`.
+"""Public entry point of the posting-time model: `from warehouse.optimal_times import compute_optimal_times`.
 
 Pure: a DataFrame of past posts in, a DataFrame of the 168 slots of a week out. The model is in `warehouse.timing`.
 """

@@ -1,4 +1,4 @@
-"""Platform names as people write them."""
+"""Parse platform names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def parse_platform(name: str, *, field: str = "platform") -> Platform:
-    """Return the platform called `name`. Raises InvalidInputError that lists the known names."""
+    """Return the platform `name`. Raises InvalidInputError with the list of known names."""
     try:
         return Platform.parse(name)
     except ValueError as error:
@@ -20,7 +20,7 @@ def parse_platform(name: str, *, field: str = "platform") -> Platform:
 
 
 def parse_platforms(names: Iterable[str], *, field: str = "platforms") -> list[Platform]:
-    """Return the named platforms, each once. Raises InvalidInputError that names the unknown one's place."""
+    """Return the distinct platforms. Raises InvalidInputError with the position of an unknown name."""
     found: dict[Platform, None] = {}
     for number, name in enumerate(names):
         found[parse_platform(name, field=f"{field}/{number}")] = None

@@ -1,4 +1,4 @@
-"""Where the two stores live. Built at the entry points and passed down; no module-level instance."""
+"""Settings of the operational store and the lake. Created at the entry points and passed down; no global instance."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from connectors.types import Duration
 
 
 class WarehouseSettings(BaseSettings):
-    """Addresses of the operational store and the lake, and the key that encrypts credentials."""
+    """Locations of the operational store and the lake, the secret key, and retention times."""
 
     model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
 
-    home: Path = Field(default=Path("~/.socialflow"), description="Folder that holds every file.")
+    home: Path = Field(default=Path("~/.socialflow"), description="Folder for all files.")
     database_url: str | None = Field(
         default=None,
-        description="Operational store as a SQLAlchemy address; default: a SQLite file in the home folder.",
+        description="Operational store as a SQLAlchemy URL; default: a SQLite file in the home folder.",
     )
     lake_catalog: str | None = Field(
         default=None,
@@ -41,39 +41,39 @@ class WarehouseSettings(BaseSettings):
     media_public_url: str | None = Field(
         default=None,
         pattern="^https?://[^/]+.*[^/]$",
-        description="Public address of this API, for platforms that fetch media by themselves.",
+        description="Public URL of this API, for platforms that download media by URL.",
     )
     media_unused_after: Duration = Field(
         default=timedelta(days=7),
         ge=timedelta(hours=1),
-        description="Uploads that no unsent post needs are removed once they are this old.",
+        description="Age at which uploads not needed by an unsent post are removed.",
     )
     secret_key: SecretStr | None = Field(
         default=None,
-        description="Encrypts credentials and signs tokens; default: made on first run into home/secret.key.",
+        description="Encrypts credentials and signs tokens; default: created on first run in home/secret.key.",
     )
     secret_key_file: Path | None = Field(
         default=None,
-        description="File that holds the secret key, such as a container's secret; instead of SOCIALFLOW_SECRET_KEY.",
+        description="File with the secret key, such as a container secret; instead of SOCIALFLOW_SECRET_KEY.",
     )
     max_lateness: Duration = Field(
         default=timedelta(hours=1),
-        description="After downtime, posts later than this wait for a person instead of going out (seconds).",
+        description="After downtime, posts later than this need a decision and are not published (seconds).",
     )
     recurrence_horizon: Duration = Field(
         default=timedelta(days=14),
         ge=timedelta(days=1),
         le=timedelta(days=92),
-        description="How long ahead a recurring rule's posts are made (1d to 92d).",
+        description="How far ahead the posts of a recurrence rule are created (1d to 92d).",
     )
 
     keep_raw_payloads: Duration = Field(
         default=timedelta(days=90),
-        description="How long the platforms' own answers are kept beside the numbers (seconds, or 90d).",
+        description="How long the platforms' raw responses are kept with the metrics (seconds, or 90d).",
     )
     keep_lake_snapshots: Duration = Field(
         default=timedelta(days=30),
-        description="How far back the lake's own time travel reaches: beyond hours, to one state a day or week.",
+        description="How far back the lake's time travel reaches; beyond some hours, one state per day or week.",
     )
     keep_findings: Duration = Field(
         default=timedelta(days=365), description="How long findings of the data checks are kept."
@@ -86,16 +86,16 @@ class WarehouseSettings(BaseSettings):
 
     @property
     def resolved_database_url(self) -> str:
-        """The store's address, the default filled in."""
+        """The store's URL, or its default."""
         return self.database_url or f"sqlite:///{self.home / 'socialflow.sqlite'}"
 
     @property
     def resolved_lake_catalog(self) -> str:
-        """The lake's catalog, the default filled in: 'sqlite:...' or 'postgres:...'."""
+        """The lake's catalog, or its default: 'sqlite:...' or 'postgres:...'."""
         return self.lake_catalog or f"sqlite:{self.home / 'lake' / 'catalog.sqlite'}"
 
     @property
     def resolved_lake_data_path(self) -> str:
-        """The lake's Parquet folder, the default filled in, with a trailing slash."""
+        """The lake's Parquet folder, or its default, with a trailing slash."""
         path = self.lake_data_path or str(self.home / "lake" / "data")
         return path if path.endswith("/") else path + "/"

@@ -1,7 +1,7 @@
-"""Shapes of input: the base of all request models, field types that several share, and errors in plain words.
+"""Base of all input models, shared field types, and conversion of validation errors.
 
-A shape says which fields there are, of which type and length. HTTP bodies, rows of a file and command-line options are
-read by the same shapes, so that a field is defined once.
+An input model defines fields, types and lengths. HTTP bodies, rows of a file and command-line options are parsed with
+the same models, so that each field is defined once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_PROBLEMS = 50
 
 
 class Shape(BaseModel):
-    """Base of all input models: an unknown field is refused, since it is a typing error."""
+    """Base of all input models. Unknown fields are refused, because they are usually typos."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,9 +32,9 @@ AnyShape = TypeVar("AnyShape", bound=Shape)
 
 
 def read_shape(shape: type[AnyShape], fields: object) -> AnyShape:
-    """Return `fields` (a mapping as JSON has it) as a model.
+    """Parse `fields` (a mapping of JSON values) into a model.
 
-    Raises InvalidShapeError (code invalid_request) with one entry for each wrong field.
+    Raises InvalidShapeError (code invalid_request) with one entry per invalid field.
     """
     try:
         return shape.model_validate(fields)
@@ -44,7 +44,7 @@ def read_shape(shape: type[AnyShape], fields: object) -> AnyShape:
 
 
 def describe_problem(item: Mapping[str, Any], path: Sequence[object]) -> dict[str, Any]:
-    """Return one of pydantic's errors as an entry of InvalidInputError; `path` leads to the field."""
+    """Convert one pydantic error to an entry of InvalidInputError; `path` is the path of the field."""
     pointer = "".join(f"/{escape_step(step)}" for step in path)
     message = str(item["msg"]).removeprefix("Value error, ")
     return {"pointer": pointer, "code": str(item["type"]), "detail": message}

@@ -1,12 +1,12 @@
-"""The lake's SQL: one statement a file, grouped by what it is for; a header gives grain and params.
+"""The lake's SQL: one statement per file, grouped by use; a header gives grain and params.
 
     migrations/   the lake's tables, numbered, each applied once (these hold several statements)
     load/         raw rows and dimensions, by natural key
-    marts/        what is kept up from them at load time
-    quality/      what is looked at in each load
-    queries/      what is asked of them
+    marts/        marts updated with each load
+    quality/      checks of each load
+    queries/      queries of the product
 
-Schemas are written without a catalog: `warehouse.lake.connect` makes the lake the default one.
+Schemas are written without a catalog: `warehouse.lake.connect` makes the lake the default catalog.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How engagement grows with a post's age, so that young posts can be compared with old ones. Pure."""
+"""Growth of engagement with a post's age, to compare young posts with old ones. Pure."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ _ENOUGH_POSTS = 30
 
 @dataclass(frozen=True, slots=True)
 class AgeCurve:
-    """Log share of the final engagement that a post has at an age; 0 from the last age on."""
+    """Log share of the final engagement by age; 0 from the last age on."""
 
     hours: FloatArray
     log_share: FloatArray
 
     def at(self, age_hours: FloatArray) -> FloatArray:
-        """Log share at each age, straight between the measured ages."""
+        """Log share at each age, linear between the measured ages."""
         return np.interp(age_hours, self.hours, self.log_share)
 
 
-# Until own snapshots say better: about -0.6 below 4 h, -0.45 up to 8 h, complete by 48 h.
+# Default until there are enough own snapshots: about -0.6 below 4 h, -0.45 up to 8 h, complete by 48 h.
 DEFAULT_AGE_CURVE = AgeCurve(
     np.array([4.0, 8.0, 16.0, 24.0, GROWN_UP_HOURS]), np.array([-0.6, -0.45, -0.2, -0.1, 0.0])
 )
 
 
 def compute_age_curve(snapshots: pd.DataFrame) -> AgeCurve:
-    """The platform's curve from snapshots of the same posts when young and when grown up.
+    """The platform's curve from snapshots of the same posts when young and when fully grown.
 
     Args:
         snapshots: publication_id, age_hours (at the snapshot), engagement (cumulative; NULL rows are left out).
             A post counts if it has a snapshot at 48 h or later; the last one is its final engagement.
 
     Returns:
-        The default curve where fewer than 30 posts support any age; otherwise the ages that 30 posts or
-        more support. It never falls with age.
+        The default curve if no age has at least 30 posts; otherwise a curve over the ages with at least 30 posts.
+        It never decreases with age.
 
     Raises:
         InvalidInputError: a column is missing.

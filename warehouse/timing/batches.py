@@ -1,4 +1,4 @@
-"""Runs the model's batches of accounts on the machine's cores. NumPy lets go of the interpreter while it works."""
+"""Run the model's batches of accounts in threads. NumPy releases the GIL while it computes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 Batch = TypeVar("Batch")
 
-_MAX_THREADS = 4  # each holds one batch's arrays, some 100 MB
+_MAX_THREADS = 4  # each holds the arrays of one batch, about 100 MB
 
 
 def map_batches(work: Callable[[Batch], None], batches: Iterable[Batch]) -> None:
-    """Run `work` on every batch, several at a time; each writes its own rows, so the order does not matter."""
+    """Run `work` on every batch, several in parallel; each writes its own rows, so the order does not matter."""
     waiting = list(batches)
     threads = min(_MAX_THREADS, os.cpu_count() or 1, len(waiting))
     if threads < 2:

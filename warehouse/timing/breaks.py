@@ -1,4 +1,4 @@
-"""Finds the moment at which an account's level jumps: a page that is sold, boosted or changes what it posts. Pure."""
+"""Detect a jump in an account's level: a page that is sold, boosted or changes its content. Pure."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-WINDOW_POSTS = 60  # so many posts before a moment are compared with as many after it
-_LEAST_POSTS = 10  # on either side
-_SURPRISE = 3.5  # standard errors between them that make a jump; a false one costs little, see `after_break`
+WINDOW_POSTS = 60  # number of posts compared before and after a moment
+_LEAST_POSTS = 10  # on each side
+_SURPRISE = 3.5  # standard errors between the sides for a jump; a false one costs little, see `after_break`
 
 
 def after_break(posts: PostArrays, values: FloatArray, sd: FloatArray) -> FloatArray:
-    """1 for posts after their account's largest jump, 0 for those before it and where no jump stands out.
+    """1 for posts after their account's largest jump, 0 for posts before it and for accounts without a clear jump.
 
-    A smooth level turns a jump into a ramp: posts before it look bad and posts after it good, and where the hours
-    of posting change at the same time, so do the hours. How high the jump is is not decided here: it is solved
-    for beside the smooth level, which leaves nothing of a jump that was only a steep slope.
+    A smooth level turns a jump into a ramp: posts before it look bad and posts after it look good, and if the posting
+    hours change at the same time, so do the hours. The height of the jump is estimated later, together with the smooth
+    level, which leaves nothing of a jump that was only a steep slope.
 
     Args:
         posts: sorted by account and time.
         values: log engagement, viral posts clipped, (posts,).
-        sd: luck of one post, (accounts,).
+        sd: standard deviation of one post, (accounts,).
     """
     account, published = posts.account, posts.published
-    once = posts.weight > 0  # repeated rows would widen the windows
+    once = posts.weight > 0  # without repeated rows, which would widen the windows
     if not once.all():
         account, published, values = account[once], published[once], values[once]
     bounds = np.searchsorted(account, np.arange(len(sd) + 1))

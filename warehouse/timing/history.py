@@ -1,4 +1,4 @@
-"""Checks and cleans a post history for the timing model: DataFrame in, sorted arrays out. Pure, no clock."""
+"""Validate and clean a post history for the timing model: DataFrame in, sorted arrays out. Pure, no clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"}) 
 class PostArrays:
     """Posts of several accounts, sorted by account, then time. Exact duplicates are kept, weight 0.
 
-    Times are microseconds since 1970 UTC; `age_hours` is infinite where a post counts as grown up.
+    Times are microseconds since 1970 UTC; `age_hours` is infinite for posts that count as fully grown.
     """
 
     account: IntArray  # index into the list of accounts
@@ -38,7 +38,7 @@ class PostArrays:
     engagement: FloatArray
     kind: IntArray
     age_hours: FloatArray
-    weight: FloatArray  # 1, or 0 for a repeated row: it is counted, and changes no estimate
+    weight: FloatArray  # 1, or 0 for a repeated row, which is counted but changes no estimate
 
     def __len__(self) -> int:
         return len(self.account)
@@ -57,19 +57,19 @@ class PostArrays:
 
 @lru_cache(maxsize=1024)
 def check_zone(name: str) -> str:
-    """The name of an IANA zone, or InvalidInputError."""
+    """Return the name of an IANA zone. Raises InvalidInputError."""
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:  # a folder's name gives OSError
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:  # OSError: the name of a folder
         raise InvalidInputError(
-            f"timezones: {name!r} is no IANA time zone; use a name such as 'Europe/Berlin' or 'UTC'",
+            f"timezones: {name!r} is not an IANA time zone; use a name such as 'Europe/Berlin' or 'UTC'",
             field="timezones",
         ) from error
     return name
 
 
 def read_zones(account_ids: pd.Index[Any], timezones: Mapping[str, str] | str) -> tuple[list[Any], list[str]]:
-    """Every account of the history and of the mapping in order of its id, and each one's zone."""
+    """All accounts of the history and of the mapping, sorted by id, with the zone of each."""
     if isinstance(timezones, str):
         check_zone(timezones)
         names = _sorted(account_ids)
@@ -94,7 +94,7 @@ def _sorted(account_ids: Iterable[Any]) -> list[Any]:
         return sorted(account_ids)
     except TypeError as error:
         raise InvalidInputError(
-            f"account_id has values that cannot be put in order: make them all text or all numbers ({error})",
+            f"account_id has values that cannot be sorted: make them all text or all numbers ({error})",
             field="account_id",
         ) from error
 
@@ -102,9 +102,9 @@ def _sorted(account_ids: Iterable[Any]) -> list[Any]:
 def read_history(
     history: pd.DataFrame, timezones: Mapping[str, str] | str, as_of: datetime | None
 ) -> tuple[list[Any], list[str], PostArrays]:
-    """Check a history and bring it into arrays.
+    """Validate a history and convert it to arrays.
 
-    Rows without an engagement and, where `as_of` is given, rows published after it are left out.
+    Rows without an engagement and, if `as_of` is given, rows published after it are left out.
 
     Raises:
         InvalidInputError: a column is missing or of the wrong type, a time is naive or missing, a number is
@@ -161,7 +161,7 @@ def _read_times(column: pd.Series[Any]) -> IntArray:
 
 
 def _as_instants(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Aware times kept as Python objects or by Arrow, as pandas' own type; any other column as it is."""
+    """Convert aware times in Python objects or Arrow to pandas' own type; return any other column unchanged."""
     if isinstance(column.dtype, pd.ArrowDtype) and getattr(column.dtype.pyarrow_dtype, "tz", None):
         return pd.Series(pd.to_datetime(column.to_numpy(dtype=object), utc=True))
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "datetime":
@@ -199,10 +199,10 @@ def sort_posts(
     kind: npt.NDArray[Any],
     age_hours: npt.NDArray[Any],
 ) -> PostArrays:
-    """Rows by account, time, engagement, kind (so that row order cannot matter), repeats marked.
+    """Sort rows by account, time, engagement, kind, so that the result does not depend on row order; mark repeats.
 
-    Rows that come by account and time, as a database may return them, are not sorted again. A repeat is a
-    row equal in all but its age: its youngest copy has weight 0.
+    Rows already sorted by account and time, as a database may return them, are not sorted again. A repeat is a row
+    that equals another in everything except its age: its youngest copy has weight 0.
     """
     columns: list[npt.NDArray[Any]] = [account, published, engagement, kind, -age_hours]
     step = np.diff(account)
@@ -220,7 +220,7 @@ def sort_posts(
 
 
 def _sort_ties(columns: list[npt.NDArray[Any]]) -> None:
-    """Bring posts of one account and one instant in order, in place of the columns' copies."""
+    """Sort posts of one account and one instant, in place."""
     account, published = columns[:2]
     tied = np.flatnonzero((np.diff(account) == 0) & (np.diff(published) == 0))
     if not len(tied):

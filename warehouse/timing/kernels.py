@@ -1,9 +1,8 @@
-"""How much the slots of a week may differ, and which of them go together: the model's covariance. Pure.
+"""Covariance of the 168 slots of a week: how much slots differ, and which are similar. Pure.
 
-Nobody knows beforehand whether a platform's good times are an hour wide or six, and whether whole days are
-better than others. So there are eight shapes, and the model works with their weighted mean: with the
-weights below where nothing is known, with those that its accounts' posts speak for where a platform's
-profile has been estimated (`warehouse.timing.prior`).
+It is unknown beforehand whether a platform's good times are one hour wide or six, and whether whole days are better
+than others. So there are eight shapes, and the model uses their weighted mean: with the weights below by default,
+with weights learned from the accounts' posts if a platform's profile has been estimated (`warehouse.timing.prior`).
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
-OFFSET_VARIANCE = 0.5  # the level is estimated on the account's own mix of slots: its offset is unknown
-SLOT_VARIANCE = 0.0059  # what a slot has for itself alone, in the shape measured on real pages
-STRENGTHS = (0.1, 0.7, 2.0)  # factors on the kernel: timing matters much to one account, hardly to another
-# The shapes beside the measured one: over how many hours a good time reaches, and the share of the variance
-# that whole days have. The measured one has 2.1 hours and 3 %.
+OFFSET_VARIANCE = 0.5  # the level is estimated on the account's own mix of slots, so its offset is unknown
+SLOT_VARIANCE = 0.0059  # variance of a single slot, in the shape measured on real pages
+STRENGTHS = (0.1, 0.7, 2.0)  # factors on the kernel: timing matters more to some accounts than to others
+# The shapes in addition to the measured one: the width of a good time in hours, and the share of the variance
+# of whole days. The measured one has 2.1 hours and 3 %.
 _SHAPES = ((2.1, 0.35), *((length, days) for length in (1.3, 3.5, 6.0) for days in (0.05, 0.35)))
-_SLOTS_ALONE = 0.12  # share of the variance that each slot has for itself
+_SLOTS_ALONE = 0.12  # share of the variance of each single slot
 _DROPPED_EIGENVALUE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class KernelMix:
-    """What is believed of a platform's kernel: weights that sum to 1.
+    """Weights of a platform's kernel, each list summing to 1.
 
-    `shapes` has one for each of the eight shapes, the measured one first; `strengths` the probability of each
-    of STRENGTHS.
+    `shapes` has one weight for each of the eight shapes, the measured one first; `strengths` the probability of each of
+    STRENGTHS.
     """
 
     shapes: tuple[float, ...]
@@ -50,10 +49,10 @@ DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 
 
 
 def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
-    """A mix from its two lists of numbers, scaled to sum 1.
+    """A mix from its two lists of numbers, scaled to sum to 1.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else, or of another version of the model.
+        KeyError, TypeError, ValueError: not a mix, or of another version of the model.
     """
     mix = KernelMix(tuple(map(float, noted["shapes"])), tuple(map(float, noted["strengths"])))
     parts = []
@@ -82,11 +81,11 @@ def smooth_covariance() -> FloatArray:
     return _hours_alike(2.1) + 0.0024 * _same_day()
 
 
-@lru_cache(maxsize=32)  # some 1.5 MB each
+@lru_cache(maxsize=32)  # about 1.5 MB each
 def slot_kernel(shapes: tuple[float, ...], strength: float) -> Kernel:
     """The weighted mean of the shapes at one strength; the offset is the last basis vector.
 
-    The smooth part is kept as its leading eigenvectors; what they leave out joins the slot's own part.
+    The smooth part is stored as its leading eigenvectors; the remainder is added to the single slots' variance.
     """
     parts = _shape_covariances()
     smooth = sum(weight * part for weight, (part, _) in zip(shapes, parts, strict=True))
@@ -115,7 +114,7 @@ def _shape_covariances() -> tuple[tuple[FloatArray, float], ...]:
 
 
 def _hours_alike(length: float) -> FloatArray:
-    """Hours of the day that are alike over `length` hours: on all days, the more on days of the same class."""
+    """Similarity of hours of the day over `length` hours: on all days, stronger on days of the same class."""
     slot = np.arange(SLOTS)
     hour, weekend = slot % HOURS, slot // HOURS >= 5
     angle = np.pi * (hour[:, None] - hour) / HOURS

@@ -1,10 +1,9 @@
-"""Takes a post's age, its account's level over time and its kind out of its engagement. Pure.
+"""Remove the effects of a post's age, its account's level over time and its kind from its engagement. Pure.
 
-Working scale: the logarithm, see `log_engagement`. What is left, the residual, is what the posting time may
-explain.
+Working scale: the logarithm, see `log_engagement`. The residual is the part that the posting time may explain.
 
-Level and kind are solved for together. One after the other, a page that moves from photos to live video
-puts the kinds' difference into the level, and with it what the videos' hours are worth.
+Level and kind are estimated together. If they were estimated one after the other, a page that moves from photos to
+live video would put the difference of the kinds into the level, and with it the effect of the videos' hours.
 """
 
 from __future__ import annotations
@@ -30,31 +29,31 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 LEVEL_DAYS = 10.0
 LEVEL_POSTS = 40.0
 BINS_PER_BANDWIDTH = 4
-KIND_SHRINKAGE = 5.0  # posts that a kind needs before its own mean counts half
-BREAK_SHRINKAGE = 0.5  # the same for a jump of the level, which has stood out already
-# Beyond so many robust sd a post says "good" or "bad", not how much. Between the two decides the share of posts
-# beyond 2.5 sd: 1.2 % where luck is normal, 6 % with Student's t of 3 degrees of freedom.
+KIND_SHRINKAGE = 5.0  # number of posts at which a kind's own mean counts half
+BREAK_SHRINKAGE = 0.5  # the same for a jump of the level, which is already significant
+# Beyond this many robust sd a post counts as "good" or "bad", not by how much. The share of posts beyond 2.5 sd
+# chooses between the two: 1.2 % for normal noise, 6 % for Student's t with 3 degrees of freedom.
 CLIP_SD = (3.0, 1.5)
 TAIL_SHARES = (0.015, 0.03)
 TAIL_SD = 2.5
 COMMON_ZEROS = 0.05
-NOISE_MARGIN = 1.05  # what an account's noise is taken to be beyond its estimate, as posts share their days
-_ROUNDS = 2  # of clipping viral posts and solving again
+NOISE_MARGIN = 1.05  # factor on an account's estimated noise, because posts of a day are not independent
+_ROUNDS = 2  # rounds of clipping viral posts and solving again
 _TAPS = 3 * BINS_PER_BANDWIDTH
-_PRIOR_POSTS = 20.0  # as how many posts the normal share of unclipped ones counts
-_TAIL_POSTS, _TAIL_SHARE = 60.0, 0.05  # tails are heavy until so many posts show that they are not
+_PRIOR_POSTS = 20.0  # weight, in posts, of the normal share of unclipped posts
+_TAIL_POSTS, _TAIL_SHARE = 60.0, 0.05  # tails count as heavy until this many posts show otherwise
 _HISTOGRAM_STEP = 0.02
 _HISTOGRAM_BINS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A ragged time grid: each account's own bins side by side, with empty margins between accounts."""
+    """A ragged time grid: the bins of each account side by side, with empty margins between accounts."""
 
     bin: IntArray  # per post: the bin left of it
-    share: FloatArray  # per post: how far it is towards the next bin
+    share: FloatArray  # per post: relative distance towards the next bin
     weight: FloatArray  # per post: 1, or 0 for a repeated row
-    number: FloatArray  # per bin: posts around it, by the kernel's weight
+    number: FloatArray  # per bin: posts around it, weighted by the kernel
     size: int
 
 
@@ -66,9 +65,9 @@ def sum_by(group: IntArray, values: FloatArray, groups: int) -> FloatArray:
 def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tuple[FloatArray, FloatArray]:
     """Residual of each post (log units, viral posts clipped) and each account's noise variance per post.
 
-    A clipped residual says too little of a shift that all posts share: only those within the limit move.
-    Divided by their share, a slot's mean is one Newton step of a robust mean (Huber's), so heavy tails cost
-    less than with plain means and normal ones nearly nothing.
+    Clipped residuals understate a shift common to all posts, because only posts within the limit move. Divided by the
+    share of these posts, a slot's mean is one Newton step of a robust mean (Huber's): it loses less than a plain mean
+    with heavy tails, and nearly nothing with normal ones.
 
     Shapes: (posts,) and (accounts,).
     """
@@ -85,8 +84,8 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
         of_kind = sum_by(kind_of, values * posts.weight, accounts * kinds).reshape(accounts, kinds)
         return np.column_stack((of_kind, sum_by(posts.account, values * broken, accounts)))
 
-    # Normal equations of y = level + kind + jump with the level smoothed away: what a kind's posts have beyond
-    # the posts around them. A kind that never stood beside another one gets no effect of its own.
+    # Normal equations of y = level + kind + jump with the level smoothed away: the difference of a kind's posts from
+    # the posts around them. A kind that never occurs near another one gets no effect of its own.
     level = smooth_level(grid, y)
     sd, _ = robust_spread(y - level, posts, accounts)
     limit = CLIP_SD[1] * sd[posts.account]
@@ -122,15 +121,15 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
 
 
 def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> FloatArray:
-    """ln(unit + engagement at full age), the unit being the account's own; shape (posts,).
+    """ln(unit + engagement at full age), with a unit per account; shape (posts,).
 
-    With a unit of 1 the answer would depend on whether likes are counted one by one or in thousands. So the
-    unit is the smallest engagement above 0 the account has had (1 for most that count one by one), in full
-    where posts without any engagement are common and down to a tenth where there are none, as only those
-    need it. Scaling all engagement then changes nothing.
+    With a unit of 1 the result would depend on whether likes are counted singly or in thousands. So the unit is the
+    account's smallest engagement above 0 (1 for most accounts that count singly): in full if posts without engagement
+    are common, down to a tenth if there are none, because only those posts need it. Scaling all engagement then
+    changes nothing.
     """
     engagement = posts.engagement.copy()
-    young = np.flatnonzero(posts.age_hours < curve.hours[-1])  # few of a long history
+    young = np.flatnonzero(posts.age_hours < curve.hours[-1])  # few posts in a long history
     engagement[young] *= np.exp(-curve.at(posts.age_hours[young]))
     some = engagement > 0
     smallest = np.full(len(count), np.inf)
@@ -143,12 +142,12 @@ def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> Flo
 
 
 def noise_variance(squares: FloatArray, count: FloatArray) -> FloatArray:
-    """Variance of one post, with its margin: pulled to 1.2 like ten posts would."""
+    """Variance of one post, with its margin: shrunk towards 1.2 with the weight of ten posts."""
     return NOISE_MARGIN * (squares + 12.0) / (count + 10.0)
 
 
 def build_grid(posts: PostArrays, accounts: int, count: FloatArray) -> Grid:
-    """Bins of a quarter of the account's bandwidth: 10 days, or 40 posts where that is longer."""
+    """Bins of a quarter of the account's bandwidth: 10 days, or 40 posts if that is longer."""
     days = posts.published / MICROSECONDS_PER_DAY
     starts = np.flatnonzero(np.diff(posts.account, prepend=-1))  # posts are sorted by account, then time
     first, span = np.zeros(accounts), np.zeros(accounts)
@@ -181,10 +180,10 @@ def _spread(grid: Grid, weights: FloatArray) -> FloatArray:
 
 
 def robust_spread(residual: FloatArray, posts: PostArrays, accounts: int) -> tuple[FloatArray, FloatArray]:
-    """1.48 x the median absolute residual of each account, at least 0.1, and the share of its posts beyond 2.5 of it.
+    """1.48 x the median absolute residual of each account, at least 0.1, and its share of posts beyond 2.5 x that.
 
-    From a histogram, without a sort. Straight within its cells: a residual that rounding moves over a cell's edge
-    must not move the answer.
+    Computed from a histogram, without a sort, and linear within its cells, so that a residual that rounding moves over
+    a cell's edge does not change the result.
     """
     cell = np.minimum(np.abs(residual) / _HISTOGRAM_STEP, _HISTOGRAM_BINS - 1).astype(np.int64)
     cell += posts.account * _HISTOGRAM_BINS

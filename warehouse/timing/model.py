@@ -1,9 +1,9 @@
-"""When to post: the expected lift of each of the 168 slots of a week. Pure: no I/O, no clock.
+"""Compute the expected lift of each of the 168 hourly slots of a week. Pure: no I/O, no clock.
 
-A post's engagement is noisy (a factor of three either way) and the time of posting moves it little (a
-fifth), so a slot's own mean says next to nothing. The model takes an account's level and the kind of content
-out, shares what is left among neighbouring hours, similar days and the platform's other accounts, and says
-how sure it is. docs/optimal-times.md has the method and what it reaches on real pages.
+A post's engagement is noisy (a factor of three either way) and the posting time changes it little (a fifth), so the
+mean of a single slot has almost no information. The model removes an account's level and the kind of content, pools
+the residuals over neighbouring hours, similar days and the platform's other accounts, and reports its uncertainty.
+docs/optimal-times.md describes the method and its results on real pages.
 """
 
 from __future__ import annotations
@@ -42,10 +42,8 @@ __all__ = [
 ]
 
 MODEL_VERSION = "gp168-4"
-FOREIGN_PROFILE = (
-    0.55  # the part of its weight that a profile from elsewhere keeps: how much of it is noise is unknown
-)
-_KERNEL = "kernel"  # where a prior's attrs hold what was learned of the kernel
+FOREIGN_PROFILE = 0.55  # factor on the weight of an external profile: how much of it is noise is unknown
+_KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 
 _COLUMNS = (
     *("expected_lift", "lift_low", "lift_high", "p_better"),
@@ -68,14 +66,14 @@ def compute_optimal_times(
         history: account_id, published_at (aware; any zone), engagement (>= 0, NULL = unknown, left out);
             optional kind, and age_hours (age at the time of measuring; NULL = old enough). Exact repeats of
             (account_id, published_at, engagement, kind) are counted and change no estimate.
-        timezones: IANA zone per account, or one for all. Accounts named here without posts get rows too.
+        timezones: IANA zone per account, or one for all. Accounts listed here without posts get rows too.
         prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per
-            account_id; see `compute_platform_prior`, which also notes in the frame's `attrs` how the platform's
-            slots resemble each other. None or empty: flat. Without that note it comes from elsewhere: it counts
-            about half, as it may be mostly noise.
-        as_of: posts after this instant are left out, and it gives a post's age where age_hours is missing.
-            None: all posts are used and those without age_hours count as grown up.
-        age_curve: how engagement grows with a post's age; see `compute_age_curve`.
+            account_id; see `compute_platform_prior`, which also stores in the frame's `attrs` how similar the
+            platform's slots are. None or empty: flat. A prior without these attrs counts as external and has about
+            half the weight, because it may be mostly noise.
+        as_of: posts after this instant are left out; it also gives a post's age if age_hours is missing.
+        None: all posts are used, and posts without age_hours count as fully grown.
+        age_curve: growth of engagement with a post's age; see `compute_age_curve`.
 
     Returns:
         168 rows per account, ordered by account_id, weekday, hour: account_id, weekday (0 = Monday), hour
@@ -99,18 +97,18 @@ def compute_platform_prior(
     exclude: str | None = None,
     age_curve: AgeCurve = DEFAULT_AGE_CURVE,
 ) -> pd.DataFrame:
-    """The profile that a platform's accounts share: weekday, hour (local), log_effect; 168 rows, mean 0.
+    """The common profile of a platform's accounts: weekday, hour (local), log_effect; 168 rows, mean 0.
 
-    `attrs["kernel"]` holds what the accounts' posts say of how slots resemble each other (narrow or wide
-    times, strong or weak, whole days), as plain numbers; a Parquet file keeps it.
+    `attrs["kernel"]` holds the similarity of slots as learned from the accounts' posts (narrow or wide times, strong or
+    weak effects, whole days), as plain numbers; a Parquet file preserves it.
 
     Args:
-        history: as for `compute_optimal_times`, the accounts of one platform.
-        timezones: as there.
-        as_of: as there.
-        exclude: leave this account out (an account may not be its own prior). For all accounts at once use
+        history: as for `compute_optimal_times`, with the accounts of one platform.
+        timezones: as for `compute_optimal_times`.
+        as_of: as for `compute_optimal_times`.
+        exclude: leave this account out (an account must not be its own prior). For all accounts at once use
             `compute_slot_sums` and `compute_prior_without_each`.
-        age_curve: as there.
+        age_curve: as for `compute_optimal_times`.
 
     Raises:
         InvalidInputError: as for `compute_optimal_times`.
@@ -138,13 +136,13 @@ def compute_slot_sums(
     as_of: datetime | None = None,
     age_curve: AgeCurve = DEFAULT_AGE_CURVE,
 ) -> SlotSums:
-    """The first half of the model: from posts to residuals to sums per slot. Arguments as above."""
+    """First half of the model: from posts to residuals to sums per slot. Arguments as for `compute_optimal_times`."""
     names, zones, posts = read_history(history, timezones, as_of)
     return sum_posts(names, zones, posts, age_curve)
 
 
 def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The second half: from sums per slot to the table that `compute_optimal_times` returns."""
+    """Second half of the model: from sums per slot to the table of `compute_optimal_times`."""
     profile, kernel = _read_prior(prior, sums.account_ids), _read_kernel(prior)
     if kernel is None:
         profile, kernel = FOREIGN_PROFILE * profile, DEFAULT_MIX
@@ -175,20 +173,20 @@ def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: Ker
 
 
 def _read_kernel(prior: pd.DataFrame | None) -> KernelMix | None:
-    """What a prior says of the kernel; None where it says nothing."""
+    """The kernel of a prior; None if it has none."""
     if prior is None or _KERNEL not in prior.attrs:
         return None
     try:
         return read_mix(prior.attrs[_KERNEL])
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(
-            "prior.attrs['kernel'] is not what compute_platform_prior writes; delete it for the default",
+            "prior.attrs['kernel'] is not in the form that compute_platform_prior writes; delete it for the default",
             field="prior",
         ) from error
 
 
 def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArray:
-    """(1, 168), or (accounts, 168) where the prior is given per account; an account it lacks gets 0."""
+    """(1, 168), or (accounts, 168) if the prior is per account; accounts missing from it get 0."""
     if prior is not None and not isinstance(prior, pd.DataFrame):
         raise InvalidInputError("prior must be a pandas DataFrame, or None", field="prior")
     if prior is None or len(prior) == 0:

@@ -1,8 +1,8 @@
-"""What the advice is worth, by experiment: posts it placed against posts placed at random. Pure: no I/O, no clock.
+"""Measured effect of the advice: posts placed by it compared with posts placed at random. Pure: no I/O, no clock.
 
-The draw decides which posts are placed how, so the difference between the two groups is what the placing did, and not
-what else was different about the posts. Compared is ln(1 + engagement), each account with itself: accounts differ by
-far more than any hour does.
+The draw decides how each post is placed, so the difference between the two groups is the effect of the placement and
+not of other properties of the posts. The comparison uses ln(1 + engagement), each account with itself, because
+accounts differ by far more than hours do.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
 FEWEST_POSTS = 10
-"""In each group: below, an interval would rest on hardly more than its own assumptions."""
+"""Minimum per group: with fewer posts, an interval would rest almost only on its assumptions."""
 
 
 class Outcome(NamedTuple):
-    """One publication of a post that took part in the experiment."""
+    """One publication of a post in the experiment."""
 
     post_id: str
-    """What was drawn: all publications of a post were placed together."""
+    """The unit of the draw: all publications of a post were placed together."""
     stratum: Hashable
-    """Within which posts are compared: the account, and the share of posts that was drawn then."""
+    """Posts are compared within a stratum: the account, and the random share at that time."""
     recommended: bool
     """Placed by the advice; False = at random."""
     value: float
-    """ln(1 + engagement), at an age that is the same for all."""
+    """ln(1 + engagement) at an age that is the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The difference recommended - random in log units, and what it rests on."""
+    """The difference recommended - random in log units, and the number of posts behind it."""
 
     recommended: int
     """Posts that could be compared."""
@@ -43,10 +43,10 @@ class Effect:
     """None = too few posts."""
     standard_error: float | None = None
     degrees: float | None = None
-    """Of freedom, for the t distribution."""
+    """Degrees of freedom of the t distribution."""
 
     def interval(self, level: float) -> tuple[float, float] | None:
-        """Return the two-sided interval, such as 0.95, in log units; None = too few posts."""
+        """Return the two-sided interval of a level such as 0.95, in log units; None = too few posts."""
         if self.difference is None or self.standard_error is None or self.degrees is None:
             return None
         reach = compute_t_quantile((1 + level) / 2, self.degrees) * self.standard_error
@@ -54,7 +54,7 @@ class Effect:
 
 
 class _Sums(NamedTuple):
-    """Number and sum of values, of recommended and of random publications in one stratum."""
+    """Number and sum of values of the recommended and the random publications in one stratum."""
 
     recommended: int = 0
     recommended_sum: float = 0.0
@@ -71,7 +71,7 @@ class _Sums(NamedTuple):
 
     @property
     def weight(self) -> float:
-        """How much the stratum tells: 0 where one of the groups is missing."""
+        """Weight of the stratum: 0 if one of the groups is empty."""
         return self.recommended * self.random / max(1, self.recommended + self.random)
 
     @property
@@ -84,11 +84,11 @@ class _Sums(NamedTuple):
 
 
 def compute_effect(outcomes: Sequence[Outcome]) -> Effect:
-    """Return the difference within strata, weighted by how much each stratum tells.
+    """Return the difference within strata, weighted by the information of each stratum.
 
-    Its error is the jackknife's over posts: leave one post out, publications and all, and see how far the result
-    moves. That needs no equal noise of accounts or groups, and counts a post on five accounts once. The degrees
-    of freedom are Welch's, so that ten random posts among a thousand are treated as ten.
+    Its error is a jackknife over posts: leave out one post with all its publications and measure how far the result
+    moves. This does not assume equal noise of accounts or groups, and counts a post on five accounts once. The degrees
+    of freedom are Welch's, so that ten random posts among a thousand count as ten.
     """
     strata: dict[Hashable, _Sums] = defaultdict(_Sums)
     for outcome in outcomes:
@@ -117,13 +117,13 @@ def compute_effect(outcomes: Sequence[Outcome]) -> Effect:
         random=groups[False],
         difference=difference,
         standard_error=variance**0.5,
-        # No variance at all: every post did alike, and any number of degrees gives the same interval.
+        # No variance: all posts had the same result, and any number of degrees gives the same interval.
         degrees=variance**2 / degrees if degrees else float(len(posts) - 2),
     )
 
 
 def compute_t_quantile(probability: float, degrees: float) -> float:
-    """Return the quantile of Student's t distribution; right to three digits from 5 degrees of freedom on.
+    """Return the quantile of Student's t distribution; accurate to three digits from 5 degrees of freedom.
 
     Cornish and Fisher's expansion around the normal distribution (Abramowitz and Stegun, 26.7.5).
     """

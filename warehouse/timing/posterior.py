@@ -1,11 +1,10 @@
-"""The Gaussian process over the 168 slots of a week, for many accounts at once. Pure.
+"""Gaussian process over the 168 slots of a week, for many accounts at once. Pure.
 
-Timing matters much to one account and hardly to another, so three strengths of the kernel are fitted to
-each and averaged by how well each explains the account's posts: an account whose posts show no pattern is
-not promised a lift.
+Timing matters more to some accounts than to others, so three strengths of the kernel are fitted to each account and
+averaged by how well each explains its posts: an account whose posts show no pattern gets no lift.
 
-The kernel's smooth part is kept as its leading eigenvectors (`timing_kernels`), so that one fit costs a 50 x 50
-inverse in place of a 168 x 168 one.
+The kernel's smooth part is stored as its leading eigenvectors (`kernels`), so that one fit costs a 50 x 50 inverse
+instead of a 168 x 168 one.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-PROFILE_WEIGHT = 0.9  # how far an account follows its platform's profile, beforehand ...
-PROFILE_WEIGHT_VARIANCE = 0.25  # ... and how far accounts differ in that
-RHO = 0.97  # how much of a slot's effect lasts into the future
+PROFILE_WEIGHT = 0.9  # prior mean of the weight of the platform's profile for an account ...
+PROFILE_WEIGHT_VARIANCE = 0.25  # ... and its variance between accounts
+RHO = 0.97  # share of a slot's effect that persists into the future
 
 
 @dataclass(frozen=True, slots=True)
 class SlotPosts:
-    """What the fit sees of some accounts: all (accounts, 168) but `noise`, which is (accounts,)."""
+    """Input of the fit for some accounts: all (accounts, 168) except `noise`, which is (accounts,)."""
 
     count: FloatArray
     mean: FloatArray  # mean residual, 0 where there is no post
@@ -48,11 +47,11 @@ class Forecast:
     lift: FloatArray
     sd: FloatArray
     p_better: FloatArray
-    learned: FloatArray  # share of the variance beforehand that the account's own posts took away
+    learned: FloatArray  # share of the prior variance removed by the account's own posts
 
 
 def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast:
-    """The average of the fits at each strength, weighted by what the account's own posts say for it."""
+    """The mean of the fits at each strength, weighted by the evidence of the account's own posts."""
     fits = [_fit(slot_kernel(mix.shapes, strength), posts) for strength in STRENGTHS]
     weights = weigh_evidence(np.array([fit.evidence for fit in fits]), np.array(mix.strengths))
 
@@ -70,16 +69,16 @@ def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast
 
 
 def compute_evidence(kernel: Kernel, posts: SlotPosts) -> FloatArray:
-    """Log likelihood of each account's posts under a kernel, up to a constant that all kernels share: (accounts,)."""
+    """Log likelihood of each account's posts under a kernel, up to a constant common to all kernels: (accounts,)."""
     return _solve(kernel, posts).evidence
 
 
 def weigh_evidence(evidence: FloatArray, chances: FloatArray) -> FloatArray:
-    """Probability of each kernel after an account's posts: (kernels, accounts), columns sum to 1.
+    """Posterior probability of each kernel given an account's posts: (kernels, accounts), columns sum to 1.
 
     Args:
         evidence: log likelihoods, (kernels, accounts).
-        chances: probability of each kernel beforehand, (kernels,), all above 0.
+        chances: prior probability of each kernel, (kernels,), all above 0.
     """
     log_weights = evidence + np.log(chances)[:, None]
     weights = np.exp(log_weights - log_weights.max(axis=0))
@@ -88,11 +87,11 @@ def weigh_evidence(evidence: FloatArray, chances: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class _Solution:
-    """The coefficients' posterior, and what it was made of."""
+    """The posterior of the coefficients, and its inputs."""
 
-    prior: FloatArray  # (accounts, 168) the profile at its weight beforehand
+    prior: FloatArray  # (accounts, 168) the profile at its prior weight
     profile: FloatArray  # (accounts, 168) the profile at one sd of an account's own weight
-    alone: FloatArray  # (accounts, 168) share of a slot's surprise put down to the slot alone
+    alone: FloatArray  # (accounts, 168) share of a slot's surprise attributed to the single slot
     surprise: FloatArray  # (accounts, 168)
     covariance: FloatArray  # (accounts, rank + 1, rank + 1)
     weights: FloatArray  # (accounts, rank + 1)
@@ -104,15 +103,15 @@ class _Fit:
     lift: FloatArray
     variance: FloatArray
     learned: FloatArray
-    evidence: FloatArray  # (accounts,) log likelihood, up to a constant that all strengths share
+    evidence: FloatArray  # (accounts,) log likelihood, up to a constant common to all strengths
 
 
 def _solve(kernel: Kernel, posts: SlotPosts) -> _Solution:
     """Posterior under one kernel.
 
     f = basis @ z + own profile weight x profile + each slot's own part, with z and the others independent.
-    Sums of s x basis_i x basis_j over slots are products with `kernel.pairs`: one large matrix product
-    for all accounts where a small one for each would take ten times as long.
+    Sums of s x basis_i x basis_j over slots are products with `kernel.pairs`: one large matrix product for all
+    accounts; a small one for each account would take ten times as long.
     """
     rank = kernel.basis.shape[1]
     profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
@@ -167,7 +166,7 @@ def _expand(weights: FloatArray, kernel: Kernel, profile: FloatArray) -> FloatAr
 
 
 def _variance_before(kernel: Kernel, profile: FloatArray, mix: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Each slot's variance before any post, and its covariance with the mix of slots."""
+    """Prior variance of each slot, and its covariance with the mix of slots."""
     single = (kernel.basis**2).sum(axis=1) + kernel.slot_variance + profile**2
     with_mix = (mix @ kernel.basis) @ kernel.basis.T + kernel.slot_variance * mix
     return single, with_mix + profile * (profile * mix).sum(axis=1, keepdims=True)
@@ -176,7 +175,7 @@ def _variance_before(kernel: Kernel, profile: FloatArray, mix: FloatArray) -> tu
 def _variance_after(
     kernel: Kernel, profile: FloatArray, covariance: FloatArray, left: FloatArray, mix: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """The same after the posts; `left` is the share of a slot that its own posts leave to the others."""
+    """The same a posteriori; `left` is the share of a slot that its own posts leave to the others."""
     packed = covariance[:, kernel.rows, kernel.columns] * np.where(kernel.rows == kernel.columns, 1.0, 2.0)
     single = packed @ kernel.pairs.T + 2 * profile * (covariance[:, :-1, -1] @ kernel.basis.T)
     single += profile**2 * covariance[:, -1:, -1]
@@ -186,7 +185,7 @@ def _variance_after(
 
 
 def _contrast(single: FloatArray, with_mix: FloatArray, mix: FloatArray) -> FloatArray:
-    """Variance of a slot's distance from the account's mix."""
+    """Variance of the difference of a slot from the account's mix."""
     return np.asarray(single - 2 * with_mix + (mix * with_mix).sum(axis=1, keepdims=True))
 
 

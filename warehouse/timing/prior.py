@@ -1,4 +1,4 @@
-"""What a platform's accounts have in common, estimated from their slot sums: a profile, and the kernel. Pure."""
+"""Estimate what a platform's accounts have in common from their slot sums: a profile and the kernel. Pure."""
 
 from __future__ import annotations
 
@@ -25,24 +25,23 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-ACCOUNT_VARIANCE = 0.05  # how far an account differs from its platform's profile, per slot
-# How strong the shared profile may be, as factors on the kernel; the accounts' posts decide among them.
+ACCOUNT_VARIANCE = 0.05  # variance of an account around its platform's profile, per slot
+# Candidate strengths of the common profile, as factors on the kernel; the accounts' posts decide among them.
 PROFILE_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _ROUNDS = 4
-KERNEL_ACCOUNTS = 300  # so many show how a platform's slots resemble each other
-_KERNEL_POSTS = 20  # an account with fewer shows nothing of it
-_LEAST_ACCOUNTS = 10  # fewer say little, and each would hear mostly its own voice
-_DEFAULT_COUNTS = 20.0  # as how many accounts the default counts
+KERNEL_ACCOUNTS = 300  # number of accounts from which the similarity of a platform's slots is learned
+_KERNEL_POSTS = 20  # accounts with fewer posts have no information about it
+_LEAST_ACCOUNTS = 10  # with fewer, each account would mostly see its own posts
+_DEFAULT_COUNTS = 20.0  # weight of the default, in accounts
 _KERNEL_ROUNDS = 40
 
 
 def pool_profiles(count: FloatArray, mean: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The shared profile, and for each account the one that the others share.
+    """The common profile, and for each account the profile of the others.
 
-    Every account's slot mean counts by its precision, no account more than the differences among accounts
-    allow. The accounts' offsets (an account that posts only at good hours looks average to itself) are
-    estimated along. Leaving one out keeps the smoothing of all, which shrinks a little more where there
-    are few accounts.
+    Each account's slot mean is weighted by its precision, limited by the variance between accounts. The accounts'
+    offsets (an account that posts only at good hours looks average to itself) are estimated too. The profile of the
+    others uses the smoothing of all, which shrinks slightly more with few accounts.
 
     Args:
         count: posts per slot, (accounts, 168).
@@ -74,14 +73,14 @@ def pool_profiles(count: FloatArray, mean: FloatArray, noise: FloatArray) -> tup
 
 
 def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
-    """How probable the platform's accounts make each shape and strength of the kernel.
+    """Learn the probability of each shape and strength of the kernel from the platform's accounts.
 
-    A hundred posts of one account say nothing of it; those of many say whether good times are narrow or wide. Every
-    account's posts have a likelihood under each of the 24 kernels; the probabilities are raised round by
-    round to what these say on average (expectation maximisation), with the default as twenty accounts more.
+    A hundred posts of one account have no information about it; the posts of many accounts show whether good times are
+    narrow or wide. Each account's posts have a likelihood under each of the 24 kernels; expectation maximisation fits
+    the probabilities to them, with the default counted as twenty more accounts.
 
     Args:
-        sums: the platform's accounts; 300 of them, spread evenly, are looked at.
+        sums: the platform's accounts; 300 of them, evenly spaced, are used.
         profile: each account's prior, (accounts, 168), or (1, 168) for all.
     """
     able = np.flatnonzero(sums.count.sum(axis=1) >= _KERNEL_POSTS)
@@ -91,7 +90,7 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     some = sums.take(chosen)
     mix = some.count / some.count.sum(axis=1, keepdims=True)
     its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
-    # The margin on the noise is there for the intervals; here it would pass for weak timing.
+    # The margin on the noise is for the intervals; here it would look like weak timing.
     posts = SlotPosts(some.count, some.mean, some.noise / NOISE_MARGIN, its_profile, mix)
     shapes = len(DEFAULT_MIX.shapes)
     pure = [tuple(np.eye(shapes)[shape].tolist()) for shape in range(shapes)]
@@ -104,15 +103,15 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
         said = weigh_evidence(evidence, chances).sum(axis=1) + _DEFAULT_COUNTS * default
         chances = said / said.sum()
     by_shape = chances.reshape(shapes, len(STRENGTHS))
-    weights = by_shape @ np.array(STRENGTHS)  # a shape counts by the variance it stands for
-    # Level and kinds are estimated from the same posts and take a part of the timing with them, so these understate
-    # its strength: half of the way to what they say keeps the promised lifts true.
+    weights = by_shape @ np.array(STRENGTHS)  # a shape is weighted by its variance
+    # Level and kinds are estimated from the same posts and absorb a part of the timing effect, so the learned strengths
+    # are too low: going only half of the way to them keeps the expected lifts accurate.
     strengths = (by_shape.sum(axis=0) + np.array(DEFAULT_MIX.strengths)) / 2
     return KernelMix(tuple((weights / weights.sum()).tolist()), tuple(strengths.tolist()))
 
 
 class _Smoother:
-    """Takes weighted sums per slot to the posterior mean of a profile of one strength."""
+    """Maps weighted sums per slot to the posterior mean of a profile of one strength."""
 
     def __init__(self, strength: float, total: FloatArray) -> None:
         covariance = strength * (smooth_covariance() + SLOT_VARIANCE * np.eye(SLOTS))
@@ -122,6 +121,6 @@ class _Smoother:
         self.matrix: FloatArray = covariance - scaled.T @ np.linalg.solve(self._whitened, scaled)
 
     def log_likelihood(self, sums: FloatArray) -> float:
-        """Of the sums under this strength, up to a constant that all strengths share."""
+        """Log likelihood of the sums under this strength, up to a constant common to all strengths."""
         z = np.where(self._root > 0, sums / np.maximum(self._root, 1e-12), 0.0)
         return float(-0.5 * (z @ np.linalg.solve(self._whitened, z) + np.linalg.slogdet(self._whitened)[1]))

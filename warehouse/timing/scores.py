@@ -1,4 +1,4 @@
-"""From sums per slot to what is said of each slot: lift, interval, basis, confidence, score. Pure."""
+"""Compute the results of each slot from its sums: lift, interval, basis, confidence, score. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
 
 Z_80 = 1.2816
-UNSEEN_LIFT = 0.05  # a platform's table alone earned 2-4 %: nobody is promised more without own posts
+UNSEEN_LIFT = 0.05  # a platform's profile alone gained 2-4 %: the limit for accounts without own posts
 _NEARBY_HOURS = 2
 _BATCH_ACCOUNTS = 250
 
@@ -32,10 +32,10 @@ _CODES = {"n_posts": np.int64, "n_nearby": np.int64, "basis": np.int8, "confiden
 def score_sums(
     sums: SlotSums, prior: FloatArray, kernel: KernelMix = DEFAULT_MIX
 ) -> dict[str, npt.NDArray[Any]]:
-    """Every measure of every slot, (accounts, 168) each, by the names of `compute_optimal_times`' columns.
+    """All results of every slot, (accounts, 168) each, by the column names of `compute_optimal_times`.
 
-    `basis` and `confidence` are places in BASES and CONFIDENCES. `prior` is the platform's profile, (1, 168)
-    for all or (accounts, 168), `kernel` what is believed of its kernel.
+    `basis` and `confidence` are indices into BASES and CONFIDENCES. `prior` is the platform's profile, (1, 168) for all
+    accounts or (accounts, 168); `kernel` is its kernel mix.
     """
     accounts = len(sums.account_ids)
     table: dict[str, npt.NDArray[Any]] = {key: np.empty((accounts, SLOTS)) for key in _NUMBERS}
@@ -83,7 +83,7 @@ def _score_slots(
 
 
 def _lift_of_unseen(lift: FloatArray) -> FloatArray:
-    """Without own posts there is no habit to fall short of, and little to promise: between 0 and 5 %."""
+    """Lift without own posts: there is no own habit to compare with, so it is limited to 0 to 5 %."""
     highest = np.maximum(lift.max(axis=1, keepdims=True), 1e-12)
     promised: FloatArray = np.maximum(lift * np.minimum(1.0, np.log1p(UNSEEN_LIFT) / highest), 0.0)
     return promised

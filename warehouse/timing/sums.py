@@ -1,4 +1,4 @@
-"""From posts to sums per slot, in batches of accounts: all that the fit needs to know of a history. Pure."""
+"""Sum posts per slot in batches of accounts; the sums are the complete input of the fit. Pure."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-_BATCH_POSTS = 50_000  # their arrays stay in the processor's cache
+_BATCH_POSTS = 50_000  # their arrays fit in the processor's cache
 _BATCH_ACCOUNTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class SlotSums:
-    """All the model needs to know of a history: one row per account, small enough to keep for all at once."""
+    """Summary of a history for the model: one row per account, small enough to hold all accounts in memory."""
 
-    account_ids: list[Any]  # in order
+    account_ids: list[Any]  # sorted
     count: FloatArray  # (accounts, 168) posts per local slot, repeated rows left out
     rows: FloatArray  # (accounts, 168) the same with repeated rows
     mean: FloatArray  # (accounts, 168) mean residual in log units, 0 where there is no post
     noise: FloatArray  # (accounts,) variance of one post's residual
 
     def take(self, places: npt.NDArray[np.int64]) -> SlotSums:
-        """Some of the accounts, by their places in order."""
+        """A subset of the accounts, by their indices."""
         return SlotSums(
             [self.account_ids[place] for place in places],
             self.count[places],
@@ -47,13 +47,13 @@ class SlotSums:
 
 
 def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve: AgeCurve) -> SlotSums:
-    """Residuals of all posts, summed per account and slot of its zone's clock.
+    """Residuals of all posts, summed per account and local slot of its zone.
 
     Args:
         account_ids: names in the order of `posts.account`.
         zones: each account's IANA zone.
         posts: sorted, see `PostArrays`.
-        curve: how engagement grows with a post's age.
+        curve: growth of engagement with a post's age.
     """
     size = (len(account_ids), SLOTS)
     sums = SlotSums(account_ids, np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(len(account_ids)))
@@ -92,7 +92,7 @@ def _renumber(batch: PostArrays, account: npt.NDArray[np.int64]) -> PostArrays:
 
 
 def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
-    """Slot 0-167 (Monday 00:00 first) of each post by its account's clock at the post's own instant."""
+    """Slot 0-167 (Monday 00:00 first) of each post in its account's local time."""
     slots = np.empty(len(batch), dtype=np.int64)
     if not len(batch):
         return slots
