@@ -1,1 +1,1 @@
-"""The lake: every number ever measured, append-only, and the marts kept up from it (DuckLake on DuckDB)."""
+"""The lake (DuckLake on DuckDB): all measurements, append-only, and the marts derived from them."""

@@ -1,7 +1,7 @@
-"""How an analyst's own DuckDB reaches the lake: the exact statements, without a secret in them.
+"""Statements that attach the lake in an analyst's own DuckDB, without secrets.
 
-Where a key or password belongs, a placeholder or a comment names the place: statements end up in shell
-histories, notebooks and chats.
+Keys and passwords are replaced by a placeholder or a comment, because statements end up in shell histories, notebooks
+and chats.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from warehouse.settings import WarehouseSettings
 
 KEY_PLACEHOLDER = "<your key id>"
-SECRET_PLACEHOLDER = "<your secret>"  # noqa: S105 (says that none is shown)
+SECRET_PLACEHOLDER = "<your secret>"  # noqa: S105 (a placeholder)
 
 
 def attach_statements(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> list[str]:
-    """Return the statements that attach the lake read-only as `lake`, in order, without their semicolons.
+    """Return the statements that attach the lake read-only as `lake`, in order, without semicolons.
 
-    They work in any DuckDB of this very version. Raises SetupError: an address or an extension is wrong.
+    They work in any DuckDB of exactly this version. Raises SetupError for an invalid address or extension.
     """
     statements = [f"LOAD {quote(str(path))}" for path in extension_files(settings)]
     if settings.resolved_lake_data_path.startswith("s3://"):
@@ -37,25 +37,23 @@ def attach_statements(settings: WarehouseSettings, *, as_of: AsOf | None = None)
 
 
 def attach_notes(settings: WarehouseSettings) -> list[str]:
-    """Return what a person must know before the statements work, a sentence each."""
-    notes = [f"Needs DuckDB {duckdb.__version__}: its extensions are made for that version only."]
+    """Return the prerequisites of the statements, one sentence each."""
+    notes = [f"Needs DuckDB {duckdb.__version__}: its extensions work only with that version."]
     if local_catalog(settings) is None and "password" in conninfo_to_dict(postgres_words(settings)):
-        notes.append("The catalog's password belongs into the environment variable PGPASSWORD, or ~/.pgpass.")
+        notes.append("Put the catalog's password into the environment variable PGPASSWORD or into ~/.pgpass.")
     if settings.resolved_lake_data_path.startswith("s3://"):
-        notes.append(
-            "The bucket's key belongs where the placeholders are: one that may only read is enough, and best."
-        )
+        notes.append("Replace the placeholders with a key of the bucket, preferably a read-only one.")
     return notes
 
 
 def show_for_cli(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> str:
-    """Return lines for the DuckDB command line, or for a file to give it with -init."""
+    """Return lines for the DuckDB command line, or for a file for its option -init."""
     notes = [f"-- {note}" for note in attach_notes(settings)]
     return "\n".join([*notes, *(f"{statement};" for statement in attach_statements(settings, as_of=as_of))])
 
 
 def show_for_python(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> str:
-    """Return lines of Python that end with a connection called `lake`."""
+    """Return lines of Python that create a connection `lake`."""
     return "\n".join(
         [
             *(f"# {note}" for note in attach_notes(settings)),

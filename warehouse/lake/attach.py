@@ -1,4 +1,4 @@
-"""Make a DuckDB connection that has the lake attached as `lake`. Nothing is downloaded at run time."""
+"""Create a DuckDB connection with the lake attached as `lake`. Nothing is downloaded at run time."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     AsOf = int | datetime
 
 MAX_THREADS = 4
-"""More threads make more, smaller Parquet files a commit and win nothing at the lake's sizes."""
+"""More threads write more and smaller Parquet files per commit, without a gain at the lake's size."""
 
 
 def local_catalog(settings: WarehouseSettings) -> Path | None:
-    """Return the catalog's file, or None where the catalog is in PostgreSQL. Raises SetupError."""
+    """Return the catalog's file, or None for a catalog in PostgreSQL. Raises SetupError."""
     kind, _, rest = settings.resolved_lake_catalog.partition(":")
     if kind == "postgres" and rest:
         try:
             conninfo_to_dict(rest)
         except ProgrammingError:
             raise SetupError(
-                "SOCIALFLOW_LAKE_CATALOG holds no connection words after 'postgres:', such as "
+                "SOCIALFLOW_LAKE_CATALOG needs connection parameters after 'postgres:', such as "
                 "'postgres:host=db dbname=lake user=lake'"
             ) from None
         return None
     if kind == "sqlite" and rest:
         return Path(rest)
-    raise SetupError("SOCIALFLOW_LAKE_CATALOG must be 'sqlite:<file>' or 'postgres:<connection words>'")
+    raise SetupError("SOCIALFLOW_LAKE_CATALOG must be 'sqlite:<file>' or 'postgres:<connection parameters>'")
 
 
 def postgres_words(settings: WarehouseSettings) -> str:
-    """Return the connection words of a PostgreSQL catalog."""
+    """Return the connection parameters of a PostgreSQL catalog."""
     return settings.resolved_lake_catalog.removeprefix("postgres:")
 
 
 def describe_lake(settings: WarehouseSettings) -> str:
-    """Return the catalog's address without a password, for messages."""
+    """Return the catalog's address without its password, for messages."""
     if (path := local_catalog(settings)) is not None:
         return str(path)
     words = conninfo_to_dict(postgres_words(settings))
@@ -61,20 +61,20 @@ def attach_lake(
     as_of: AsOf | None = None,
     threads: int = MAX_THREADS,
 ) -> duckdb.DuckDBPyConnection:
-    """Return a connection with the lake attached; `create` makes the catalog where there is none.
+    """Return a connection with the lake attached; `create` creates a missing catalog.
 
-    `as_of` (the number of a snapshot, or an aware instant) attaches the lake as it was then; read-only.
-    `threads` is how many work on one statement at most.
+    `as_of` (the number of a snapshot, or an aware instant) attaches that state of the lake, read-only.
+    `threads` is the maximum number of threads per statement.
 
-    Raises SetupError: an extension, the catalog or the memory limit cannot be used.
-    Raises InvalidInputError: the lake keeps no snapshot that old.
+    Raises SetupError: an extension, the catalog or the memory limit is unusable.
+    Raises InvalidInputError: the lake has no snapshot that old.
     """
     connection = duckdb.connect(
         ":memory:",
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            # A query never picks up a Python variable that happens to have a table's name.
+            # Queries must not read Python variables that happen to have a table's name.
             "python_enable_replacements": "false",
         },
     )
@@ -99,14 +99,14 @@ def attach_statement(
     as_of: AsOf | None = None,
     catalog: str | None = None,
 ) -> str:
-    """Return the ATTACH statement. It holds the catalog's password where the settings (or `catalog`) do."""
+    """Return the ATTACH statement. It contains the catalog's password if the settings (or `catalog`) do."""
     options = [f"DATA_PATH {quote(settings.resolved_lake_data_path)}"]
-    # The catalog remembers the path it was made with; ours counts, so that a home folder can be moved.
+    # The catalog stores the path of its creation; override it, so that a home folder can be moved.
     options.append("OVERRIDE_DATA_PATH true")
     if read_only or as_of is not None:
         options.append("READ_ONLY")
     else:
-        # Inlined batches of 500 rows were 4 times slower (measured).
+        # Inlining made batches of 500 rows 4 times slower (measured).
         options.append("DATA_INLINING_ROW_LIMIT 0")
     if not create:
         options.append("CREATE_IF_NOT_EXISTS false")
@@ -123,7 +123,7 @@ def attach_statement(
 
 
 def extension_files(settings: WarehouseSettings) -> list[Path]:
-    """Return the files of the extensions that this lake needs, in the order to load them. Raises SetupError."""
+    """Return the extension files that this lake needs, in load order. Raises SetupError."""
     names = ["ducklake", "postgres_scanner" if local_catalog(settings) is None else "sqlite_scanner"]
     if settings.resolved_lake_data_path.startswith("s3://"):
         names.append("httpfs")
@@ -131,18 +131,18 @@ def extension_files(settings: WarehouseSettings) -> list[Path]:
 
 
 def quote(text: str) -> str:
-    """Return the text as a literal of SQL."""
+    """Return the text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def read_snapshot(connection: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
-    """Return number and time (UTC) of the snapshot that is attached."""
+    """Return number and time (UTC) of the attached snapshot."""
     row = connection.execute(
         "SELECT snapshot_id, epoch_us(snapshot_time) FROM ducklake_snapshots('lake') "
         "WHERE snapshot_id = (SELECT id FROM ducklake_current_snapshot('lake'))"
     ).fetchone()
     if row is None:
-        raise InvalidInputError("the lake keeps no such snapshot", field="as_of")
+        raise InvalidInputError("the lake has no such snapshot", field="as_of")
     return int(row[0]), datetime.fromtimestamp(row[1] / 1_000_000, UTC)
 
 
@@ -151,12 +151,12 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: WarehouseSetting
         connection.execute(f"SET memory_limit = {quote(settings.lake_memory_limit)}")
     except duckdb.Error:
         raise SetupError(
-            f"SOCIALFLOW_LAKE_MEMORY_LIMIT={settings.lake_memory_limit!r} is no size such as 1GB"
+            f"SOCIALFLOW_LAKE_MEMORY_LIMIT={settings.lake_memory_limit!r} is not a size such as 1GB"
         ) from None
     connection.execute(f"SET threads = {min(threads, os.cpu_count() or 1)}")
-    # Else DuckDB spills into the current folder.
+    # By default DuckDB spills into the current folder.
     connection.execute(f"SET temp_directory = {quote(str(settings.home / 'lake' / 'tmp'))}")
-    # Keys that someone keeps for DuckDB in their own home folder are not ours to use.
+    # Do not use DuckDB secrets stored in the user's home folder.
     connection.execute(f"SET secret_directory = {quote(str(settings.home / 'lake' / 'secrets'))}")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_progress_bar = false")
@@ -204,9 +204,9 @@ def _create_secret(connection: duckdb.DuckDBPyConnection, settings: WarehouseSet
     try:
         connection.execute(f"CREATE SECRET lake_bucket ({', '.join(words)})")
     except duckdb.Error as error:
-        # The statement holds the key, and so may the cause: neither is shown.
+        # The statement contains the key, and so may the cause: show neither.
         raise SetupError(
-            f"the SOCIALFLOW_LAKE_S3_* settings make no usable access ({type(error).__name__})"
+            f"the SOCIALFLOW_LAKE_S3_* settings are unusable ({type(error).__name__}): check them"
         ) from None
 
 
@@ -216,7 +216,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, 
     except duckdb.Error as error:
         if "No snapshot found" in str(error):
             remedy = (
-                "SELECT snapshot_id, snapshot_time FROM ducklake_snapshots('lake') lists those that are kept"
+                "SELECT snapshot_id, snapshot_time FROM ducklake_snapshots('lake') lists the existing ones"
             )
             raise InvalidInputError(
                 f"{_first_line(error).rpartition(': ')[2]}: {remedy}", field="as_of"
@@ -233,7 +233,7 @@ def _first_line(error: Exception) -> str:
 def _hide_password(message: str, settings: WarehouseSettings) -> str:
     if local_catalog(settings) is not None:
         return message
-    # DuckDB quotes the whole address; a URI may hold the password percent-encoded, so that goes as a whole.
+    # DuckDB quotes the whole address; a URI may contain the password percent-encoded, so hide all of it.
     message = message.replace(postgres_words(settings), "...")
     password = conninfo_to_dict(postgres_words(settings)).get("password")
     return message.replace(str(password), "***") if password else message

@@ -1,7 +1,7 @@
-"""Open the lake: one connection a process, a cursor a thread, every write behind the one lock.
+"""Open the lake: one connection per process, one cursor per thread, all writes behind one lock.
 
-A process keeps its Lake: connecting costs 0.3 s. Never open the catalog's file with another SQLite library
-(Python's sqlite3 included) inside such a process: closing that handle would drop DuckDB's own file locks.
+Keep the Lake open for the life of the process: connecting costs 0.3 s. Never open the catalog's file with another
+SQLite library (including Python's sqlite3) in the same process: closing that handle would drop DuckDB's file locks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Lake:
-    """The lake of one process; safe to share between threads."""
+    """The lake of one process. Thread-safe."""
 
     def __init__(
         self, connection: DuckDBPyConnection, lock: WriteLock, settings: WarehouseSettings, *, read_only: bool
@@ -58,12 +58,12 @@ class Lake:
     def open(
         cls, settings: WarehouseSettings, *, read_only: bool = False, threads: int = MAX_THREADS
     ) -> Self:
-        """Open the lake; a writer creates it or brings its tables up to date.
+        """Open the lake; a writer creates it or migrates its tables.
 
-        `threads` is how many work on one statement at most: 1 for who answers many small questions at once.
+        `threads` is the maximum number of threads per statement: use 1 for many small concurrent queries.
 
-        Raises SetupError: an unusable folder or address, a missing extension, a lake from a newer version,
-        and (read-only) a lake that does not exist or is older than this version.
+        Raises SetupError: an unusable folder or address, a missing extension, a lake of a newer version,
+        and (read-only) a lake that does not exist or is of an older version.
         """
         lock = make_lock(settings)
         if read_only:
@@ -81,24 +81,24 @@ class Lake:
 
     def frame(self, sql: str, params: Parameters | None = None) -> pd.DataFrame:
         """Return the rows of a statement as a DataFrame."""
-        # By way of Arrow: DuckDB's own .df() calls what pandas 3.1 has deprecated.
+        # Via Arrow: DuckDB's .df() uses functions that pandas 3.1 has deprecated.
         frame: pd.DataFrame = self._cursor().execute(sql, params or {}).to_arrow_table().to_pandas()
         return frame
 
     def snapshot_id(self) -> int:
-        """Return the number of the lake's newest commit: it grows with each write, whoever wrote."""
+        """Return the number of the lake's newest commit. It increases with each write of any process."""
         return self._watch.snapshot_id()
 
     def peek_snapshot_id(self) -> int | None:
-        """Return the same where it is known without asking the catalog, else None; never waits."""
+        """Return the same if known without a catalog query, else None. Never blocks."""
         return self._watch.peek()
 
     @contextmanager
     def write(self) -> Iterator[DuckDBPyConnection]:
-        """Lock, begin, yield a cursor, commit, unlock: the only way to write. Rolls back on any error.
+        """Lock, begin, yield a cursor, commit, unlock. The only way to write. Rolls back on any error.
 
-        A commit may have been applied although it raised: check before doing the same again, or let
-        `run_write` do so. Raises ConflictError where the lock cannot be had.
+        A commit may have been applied although it raised: check before retrying, or use `run_write`. Raises
+        ConflictError if the lock cannot be acquired.
         """
         if self.read_only:
             raise SetupError("this lake was opened read-only: open it with read_only=False to write")
@@ -111,7 +111,7 @@ class Lake:
                     self._lock.verify()
                     cursor.execute("COMMIT")
                 except BaseException:
-                    # After a failed commit there is nothing left to roll back.
+                    # After a failed commit there is nothing to roll back.
                     with suppress(duckdb.Error):
                         cursor.execute("ROLLBACK")
                     raise
@@ -119,10 +119,10 @@ class Lake:
             cursor.close()
 
     def run_write(self, work: Callable[[DuckDBPyConnection], Result]) -> Result:
-        """Run `work(cursor)` in a write transaction; on a conflict run it all again, at most WRITE_ATTEMPTS times.
+        """Run `work(cursor)` in a write transaction; retry it on a conflict, at most WRITE_ATTEMPTS times.
 
-        `work` must check before it inserts (all of `warehouse.lake.load` does): a commit may have been
-        applied although an error came back, and then the repetition finds nothing to do.
+        `work` must check before it inserts (like all of `warehouse.lake.load`): a commit may have been applied
+        although it raised, and then the retry must do nothing.
         """
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
@@ -135,7 +135,7 @@ class Lake:
                         code="lake_conflict",
                     ) from error
                 _logger.warning("lake write, attempt %d, runs again: %s", attempt, error)
-                time.sleep(0.05 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 (spreads writers, hides nothing)
+                time.sleep(0.05 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, not security)
         raise AssertionError("unreachable")
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class Lake:
 def fetch_rows(
     cursor: DuckDBPyConnection, limit: int | None = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return column names and the (first `limit`) rows, instants as datetimes in datetime.UTC."""
+    """Return column names and the (first `limit`) rows; instants are datetimes in datetime.UTC."""
     columns = cursor.description or []
     names = [str(column[0]) for column in columns]
     instants = [index for index, column in enumerate(columns) if str(column[1]) == "TIMESTAMP WITH TIME ZONE"]
@@ -180,7 +180,7 @@ def fetch_rows(
     for value in values:
         row = list(value)
         for index in instants:
-            # DuckDB gives pytz zones, and infinities as dates beyond what a zone can be computed for.
+            # DuckDB returns pytz zones, and infinities as dates beyond the range of zone computations.
             if row[index] is not None:
                 row[index] = row[index].replace(tzinfo=UTC)
         rows.append(tuple(row))
@@ -213,16 +213,16 @@ def _require_newest(version: int, shown: str) -> None:
     if version < NEWEST_VERSION:
         raise SetupError(
             f"the lake at {shown} is of an older version ({version}, needed {NEWEST_VERSION}): "
-            "start `socialflow up` once, which brings it up to date"
+            "run `socialflow up` once to update it"
         )
 
 
 def _try_open_current(settings: WarehouseSettings, threads: int) -> DuckDBPyConnection | None:
-    """Open without the lock, so that a start never waits for a long write; None = needs the lock."""
+    """Open without the lock, so that a start never waits for a long write; None = the lock is needed."""
     try:
         connection = attach_lake(settings, threads=threads)
     except SetupError:
-        return None  # maybe half made by another process: looked at again under the lock, which says why
+        return None  # may be half created by another process: checked again under the lock, which raises the reason
     try:
         if check_version(connection, describe_lake(settings)) == NEWEST_VERSION:
             return connection
@@ -251,14 +251,14 @@ def _create_or_migrate(settings: WarehouseSettings, lock: WriteLock, threads: in
 
 
 def _refuse_lost_catalog(settings: WarehouseSettings) -> None:
-    """Raise SetupError where a new catalog would take the place of a lost one, whose Parquet files are there."""
+    """Raise SetupError if a new catalog would replace a lost one whose Parquet files still exist."""
     catalog, data = local_catalog(settings), settings.resolved_lake_data_path
     if catalog is None or data.startswith("s3://") or (catalog.is_file() and catalog.stat().st_size):
         return
     if next(Path(data).rglob("*.parquet"), None) is not None:
         raise SetupError(
-            f"the lake's catalog {catalog} is missing, and its Parquet files are in {data}: restore the catalog from a "
-            "backup, or move that folder away to begin with an empty lake; nothing was changed"
+            f"the lake's catalog {catalog} is missing, but its Parquet files are in {data}: restore the catalog from a "
+            "backup, or move that folder away to start with an empty lake; nothing was changed"
         )
 
 

@@ -1,9 +1,9 @@
-"""Questions in SQL: one reading statement, on a connection that can reach the lake and nothing else, for some minutes.
+"""SQL console: run one read-only statement on a connection restricted to the lake, with a time limit.
 
-A read-only ATTACH alone would not do: table functions such as sqlite_scan open any file (the operational
-store among them), DuckLake's maintenance functions delete files, and the catalog's own database, which in PostgreSQL
-may be the operational store's too, is attached beside the lake. So the connection reaches no file outside the
-lake's data folder, only table functions known to be harmless are let through, and only the lake's tables.
+A read-only ATTACH is not enough: table functions such as sqlite_scan open any file (including the operational store),
+DuckLake's maintenance functions delete files, and the catalog's own database, which in PostgreSQL may also be the
+operational store's, is attached beside the lake. So the connection can access only files in the lake's data folder,
+only table functions known to be harmless, and only the lake's tables.
 """
 
 from __future__ import annotations
@@ -50,33 +50,33 @@ TABLE_FUNCTIONS = frozenset(
 """Table functions that read neither files nor other databases and change nothing."""
 
 CATALOGS = frozenset({"", "lake", "system", "temp", "memory"})
-"""Whose tables may be asked. The last three hold what DuckDB tells about itself."""
+"""Allowed catalogs. The last three contain DuckDB's metadata."""
 _METADATA = "__ducklake_metadata"
-"""How the name begins under which DuckLake attaches its catalog; `duckdb_databases()` does not list it."""
+"""Prefix of the name under which DuckLake attaches its catalog; `duckdb_databases()` does not list it."""
 LONGEST_SECONDS = 300.0
 MOST_SPILLED = "8GB"
-"""What a statement may write to the disk where it needs more than the memory limit."""
+"""Disk space that a statement may use beyond the memory limit."""
 
 BATCH_ROWS = 10_000
-"""Rows in memory at once: a long answer is as small as a short one."""
+"""Rows per batch, which limits memory for large results."""
 
-_ONLY = "only one reading statement is run here: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
+_ONLY = "only one read-only statement is allowed: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
 _EXPLAIN = re.compile(
     r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\s+(?:ANALYZE\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE | re.DOTALL
 )
 
 
 class Answer:
-    """The rows of a statement as they come: DuckDB computes them while they are read, none is kept."""
+    """A streaming result: DuckDB computes the rows while they are read."""
 
     def __init__(self, cursor: DuckDBPyConnection, snapshot: tuple[int, datetime] | None = None) -> None:
         self._cursor = cursor
         self.snapshot = snapshot
-        """Number and time of the lake's state that was asked, where it is not the newest: not every one is kept."""
+        """Number and time of the queried snapshot if it is not the newest: older states are thinned out."""
         self.columns = [str(column[0]) for column in cursor.description or []]
 
     def rows(self, limit: int | None = None) -> Iterator[tuple[Any, ...]]:
-        """Yield the (first `limit`) rows, instants as aware UTC datetimes."""
+        """Yield the (first `limit`) rows; instants are aware UTC datetimes."""
         left = limit
         while left is None or left > 0:
             _, rows = fetch_rows(self._cursor, BATCH_ROWS if left is None else min(left, BATCH_ROWS))
@@ -97,7 +97,7 @@ def _read_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             batch = reader.read_next_batch()
         except StopIteration:
             return
-        except OSError as error:  # how Arrow hands on what went wrong within DuckDB
+        except OSError as error:  # how Arrow reports errors of DuckDB
             raise InvalidInputError(str(error), field="sql") from error
         yield batch
 
@@ -106,13 +106,13 @@ def _read_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 def ask(
     settings: WarehouseSettings, sql: str, *, as_of: AsOf | None = None, seconds: float = LONGEST_SECONDS
 ) -> Iterator[Answer]:
-    """Run one reading statement on the lake and yield its answer, to be read inside the block.
+    """Run one read-only statement on the lake and yield its result, to be read inside the block.
 
-    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; sees
-    one snapshot of the lake, its newest or the one of `as_of`. The block may take `seconds`.
+    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; reads one
+    snapshot of the lake, the newest or the one of `as_of`. The block may take `seconds`.
 
-    Raises InvalidInputError: not one reading statement, DuckDB refuses it (its own words), no such snapshot, or it
-    takes too long.
+    Raises InvalidInputError: not one read-only statement, an error of DuckDB (with its message), no such snapshot, or
+    a timeout.
     Raises SetupError: there is no lake, or it cannot be opened.
     """
     connection = open_console(settings, as_of=as_of)
@@ -121,7 +121,7 @@ def ask(
     def stop_in_time() -> None:
         if not done.wait(seconds):
             late.set()
-            while not done.wait(0.1):  # between two batches there is nothing to interrupt yet
+            while not done.wait(0.1):  # repeat: between two batches there is nothing to interrupt
                 connection.interrupt()
 
     watch = threading.Thread(target=stop_in_time, daemon=True)
@@ -133,7 +133,7 @@ def ask(
     except (duckdb.Error, InvalidInputError) as error:
         if late.is_set():
             raise InvalidInputError(
-                f"the statement took more than {seconds:g} s and was stopped: narrow it down, or allow it more time",
+                f"the statement took more than {seconds:g} s and was stopped: narrow it down, or allow more time",
                 field="sql",
                 code="too_slow",
             ) from None
@@ -149,13 +149,13 @@ def ask(
 def run_sql(
     settings: WarehouseSettings, sql: str, *, limit: int | None = None, as_of: AsOf | None = None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one reading statement as `ask` does and return (column names, at most `limit` rows)."""
+    """Run one read-only statement like `ask` and return (column names, at most `limit` rows)."""
     with ask(settings, sql, as_of=as_of) as answer:
         return answer.columns, list(answer.rows(limit))
 
 
 def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> DuckDBPyConnection:
-    """Return a connection to the lake, read-only, that reaches no other file and cannot be set otherwise."""
+    """Return a read-only connection to the lake without access to other files and with locked settings."""
     connection = attach_lake(settings, read_only=True, as_of=as_of)
     data_path = settings.resolved_lake_data_path.replace("'", "''")
     connection.execute("USE lake")
@@ -175,7 +175,7 @@ def check_statement(connection: DuckDBPyConnection, sql: str) -> None:
         raise InvalidInputError(str(error), field="sql") from error
     if len(statements) != 1:
         raise InvalidInputError(
-            f"{_ONLY} (found {len(statements)}; a PIVOT needs its values named: ON column IN (...))",
+            f"{_ONLY} (found {len(statements)}; a PIVOT needs explicit values: ON column IN (...))",
             field="sql",
         )
     text = statements[0].query
@@ -183,22 +183,22 @@ def check_statement(connection: DuckDBPyConnection, sql: str) -> None:
         text = _EXPLAIN.sub("", text)
     row = connection.execute("SELECT json_serialize_sql($sql)", {"sql": text}).fetchone()
     tree = orjson.loads(row[0]) if row else {"error": True}
-    # Only SELECT and its kin can be turned into a tree, so everything that changes something ends here.
+    # Only SELECT statements can be serialised to a tree, so all modifying statements are refused here.
     if tree["error"]:
         raise InvalidInputError(f"{_ONLY}", field="sql")
     for name in _table_functions(tree):
         if name.lower() not in TABLE_FUNCTIONS:
             raise InvalidInputError(
-                f"the table function {name} is not available here: ask the lake's tables", field="sql"
+                f"the table function {name} is not available here: query the lake's tables", field="sql"
             )
     for name in _foreign_names(tree):
         raise InvalidInputError(
-            f"{name} is not the lake's: ask its tables, such as marts.publication_latest", field="sql"
+            f"{name} is not part of the lake: query its tables, such as marts.publication_latest", field="sql"
         )
 
 
 def _foreign_names(node: Any) -> Iterator[str]:  # noqa: ANN401 (any JSON value)
-    """Yield catalogs other than the lake's, wherever a statement names one: as catalog, schema, or in a text."""
+    """Yield catalogs other than the lake's that a statement names as catalog, as schema, or in a string."""
     if isinstance(node, dict):
         catalog = str(node.get("catalog_name") or "")
         if catalog.lower() not in CATALOGS:

@@ -1,4 +1,4 @@
-"""Are the Parquet files there that the catalog knows? A file that is gone fails queries, and not all of them."""
+"""Check that the Parquet files in the catalog exist. A missing file makes only some queries fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def list_lost_files(lake: Lake) -> list[str]:
-    """Return the files of the newest snapshot that are missing, or shorter or longer than when they were written."""
+    """Return the files of the newest snapshot that are missing or have another size than when written."""
     known = _list_known_files(lake)
     data = lake.settings.resolved_lake_data_path
     if data.startswith("s3://"):

@@ -1,8 +1,8 @@
-"""Load rows into the lake: each row once by its natural key, the marts kept up in the same transaction.
+"""Load rows into the lake: each row once by its natural key, with the marts updated in the same transaction.
 
-DuckLake has no unique keys, so each load inserts what is later than all that is known of its publication, and of
-the rest what an anti-join with raw does not find. That is safe only behind the lake's lock, and makes each load safe to
-repeat: after any error the same call can simply be made again.
+DuckLake has no unique keys, so a load inserts rows later than all known ones of their publication, and of the other
+rows those not found by an anti-join with raw. This is safe only behind the lake's lock, and makes loads idempotent:
+after any error the same call can be repeated.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 Source = Literal["platform", "import"]
 
 BLOCK_ROWS = 4096
-"""Rows turned into columns at a time: few enough to stay in the processor's cache while each column reads them, which
-saves a quarter of the time."""
+"""Rows converted to columns at a time: few enough to stay in the processor's cache, which saves a quarter of the
+time."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT, "placement_share": pa.float64()} | dict.fromkeys(
@@ -54,7 +54,7 @@ _TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT, "placement_share": 
 
 
 def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
-    """Bring accounts up to date by account_id; returns how many are new."""
+    """Insert or update accounts by account_id; return the number of new ones."""
     batch = to_batch(rows, AccountDim)
 
     def work(cursor: DuckDBPyConnection) -> int:
@@ -67,7 +67,7 @@ def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
 
 
 def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> int:
-    """Bring publications and their marts up to date by publication_id; returns how many are new."""
+    """Insert or update publications by publication_id, and their marts; return the number of new ones."""
     batch = to_batch(rows, PublicationDim)
 
     def work(cursor: DuckDBPyConnection) -> int:
@@ -82,10 +82,10 @@ def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> 
 def load_post_snapshots(
     lake: Lake, rows: Sequence[PostSnapshot] | pa.Table, run_id: str, *, source: Source = "platform"
 ) -> int:
-    """Append snapshots by (publication_id, captured_at); returns how many were not there yet.
+    """Append snapshots by (publication_id, captured_at); return the number of new ones.
 
-    A later snapshot of a publication restates it: both are kept, and the marts use the newest. A table has
-    the columns of PostSnapshot. Raises InvalidInputError for a naive time.
+    All snapshots of a publication are kept; the marts use the newest. A table needs the columns of PostSnapshot.
+    Raises InvalidInputError for a naive time.
     """
     batch = to_batch(rows, PostSnapshot)
 
@@ -96,11 +96,11 @@ def load_post_snapshots(
 
 
 def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source) -> int:
-    """Do the work of `load_post_snapshots` inside a transaction of `Lake.write`."""
+    """Like `load_post_snapshots`, inside a transaction of `Lake.write`."""
     params, extent = _provenance(run_id) | {"source": source}, _extent(batch)
     cursor.register("batch", batch)
     try:
-        if find_newest_known(cursor, "batch") < len(batch):  # else no row can be there twice
+        if find_newest_known(cursor, "batch") < len(batch):  # otherwise all rows are new
             batch = _without_repeats(cursor, batch)
             cursor.register("batch", batch)
         inserted = _count(cursor.execute(load_sql("load/insert_newest_post_snapshots"), params))
@@ -116,7 +116,7 @@ def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: s
 
 
 def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Table, run_id: str) -> int:
-    """Append account counts by (account_id, captured_at); returns how many were not there yet."""
+    """Append account counts by (account_id, captured_at); return the number of new ones."""
     batch = to_batch(rows, AccountSnapshot)
 
     def work(cursor: DuckDBPyConnection) -> int:
@@ -132,9 +132,9 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
 
 
 def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:
-    """Return the rows as an Arrow table with just the columns and types of `kind`.
+    """Return the rows as an Arrow table with exactly the columns and types of `kind`.
 
-    Raises InvalidInputError for a naive time: taken for UTC it would be silently wrong.
+    Raises InvalidInputError for a naive time, because reading it as UTC could be silently wrong.
     """
     names = [field.name for field in fields(kind)]
     schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in names])
@@ -170,11 +170,11 @@ def _column(rows: Sequence[Row], name: str, kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _dump(value: Any) -> str | None:  # noqa: ANN401 (whatever a platform answered)
-    """Return the platform's answer as JSON text; None where JSON cannot say it: the numbers count, not it."""
+def _dump(value: Any) -> str | None:  # noqa: ANN401 (any response of a platform)
+    """Return the platform's response as JSON text, or None if it is not serialisable: only the metrics are required."""
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # whole numbers beyond 64 bits, halves of surrogate pairs
+    except TypeError:  # integers beyond 64 bits, lone surrogates
         try:
             return json.dumps(value, default=str, skipkeys=True)
         except (ValueError, RecursionError):
@@ -191,7 +191,7 @@ def _extent(batch: pa.Table) -> dict[str, Any]:
 
 
 def _without_repeats(cursor: DuckDBPyConnection, batch: pa.Table) -> pa.Table:
-    """Return the batch, registered as such, with each (publication_id, captured_at) once."""
+    """Return the registered table `batch` with each (publication_id, captured_at) once."""
     keys = batch.select(["publication_id", "captured_at"]).group_by(["publication_id", "captured_at"])
     if len(keys.aggregate([])) == len(batch):
         return batch
@@ -207,7 +207,7 @@ def _with_batch(cursor: DuckDBPyConnection, batch: pa.Table, statement: str, par
 
 
 def _replace_changed(cursor: DuckDBPyConnection, batch: pa.Table, dimension: str) -> tuple[int, int]:
-    """Replace the rows that differ from the lake's; returns how many have a new key, and how many differ."""
+    """Replace the rows that differ from the lake's; return the number of new keys and the number of changed rows."""
     changed = _with_batch(cursor, batch, f"load/select_changed_{dimension}", {})
     if not changed:
         return 0, 0

@@ -1,7 +1,7 @@
-"""The one lock behind which every write to the lake happens.
+"""The lock that serialises all writes to the lake.
 
-DuckLake has no unique keys: without the lock, four processes that loaded the same rows doubled them silently
-(measured on a PostgreSQL catalog), since each one's check saw none of the others' rows.
+DuckLake has no unique keys. Without the lock, four processes that loaded the same rows duplicated them silently
+(measured on a PostgreSQL catalog), because the check of each process did not see the rows of the others.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from warehouse.settings import WarehouseSettings
 
 LOCK_TIMEOUT_S = 600.0
-"""Longer than the longest write, which is an import of some million rows."""
+"""Longer than the longest write, an import of some million rows."""
 _POLL_S = 0.01
 _ADVISORY_KEY = 0x736F6369_616C666C  # "socialfl"
 
 
 class WriteLock(Protocol):
-    """Held by one writer at a time, over all threads and processes; a killed holder lets go of it."""
+    """Held by one writer at a time, over all threads and processes; released if the holder is killed."""
 
     def hold(self) -> AbstractContextManager[None]:
-        """Wait for the lock, hold it inside the block. Raises ConflictError after LOCK_TIMEOUT_S."""
+        """Acquire the lock and hold it inside the block. Raises ConflictError after LOCK_TIMEOUT_S."""
 
     def verify(self) -> None:
-        """Raise ConflictError if the lock was lost meanwhile; called just before a commit."""
+        """Raise ConflictError if the lock was lost in the meantime; called just before a commit."""
 
 
 def make_lock(settings: WarehouseSettings) -> WriteLock:
-    """Return the lock of the settings' catalog."""
+    """Return the lock of the configured catalog."""
     path = local_catalog(settings)
     if path is not None:
         return FileWriteLock(path.with_name(path.name + ".lock"))
@@ -48,15 +48,15 @@ def make_lock(settings: WarehouseSettings) -> WriteLock:
 
 
 class FileWriteLock:
-    """A flock on a file beside the local catalog. The kernel drops it with its process."""
+    """A flock on a file beside the local catalog. The kernel releases it with its process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Wait for the lock, hold it inside the block."""
-        # An object a turn: each has its own file handle, so that threads exclude each other too.
+        """Acquire the lock and hold it inside the block."""
+        # A new object each time: each has its own file handle, so that threads exclude each other too.
         lock = FileLock(self._path, timeout=LOCK_TIMEOUT_S, poll_interval=_POLL_S)
         try:
             lock.acquire()
@@ -76,11 +76,11 @@ class FileWriteLock:
             lock.release()
 
     def verify(self) -> None:
-        """A flock cannot be lost while its process lives."""
+        """Do nothing: a flock cannot be lost while its process lives."""
 
 
 class PostgresWriteLock:
-    """A session's advisory lock in the catalog's own database. The server drops it with the session."""
+    """A session-level advisory lock in the catalog's database. The server releases it with the session."""
 
     def __init__(self, settings: WarehouseSettings) -> None:
         self._words = postgres_words(settings)
@@ -89,7 +89,7 @@ class PostgresWriteLock:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Wait for the lock, hold it inside the block."""
+        """Acquire the lock and hold it inside the block."""
         try:
             session = psycopg.connect(self._words, autocommit=True)
         except psycopg.OperationalError as error:
@@ -113,7 +113,7 @@ class PostgresWriteLock:
                 self._held.session = None
 
     def verify(self) -> None:
-        """Ask the server whether the session, and with it the lock, is still there."""
+        """Check that the session, and with it the lock, still exists on the server."""
         session: psycopg.Connection | None = getattr(self._held, "session", None)
         try:
             if session is None:

@@ -1,7 +1,7 @@
-"""Keep the lake quick: a commit makes a dozen small files, which are merged when they are many, and each night.
+"""Lake maintenance: merge the small files of commits (a dozen each), expire old snapshots, delete unused files.
 
-Files are not all: the catalog remembers every file that a kept snapshot needs, and each query searches its list. So
-only the newest snapshots are all kept, of the others one a day, and after a week one a week.
+The catalog lists every file needed by an existing snapshot, and each query searches this list. So only the newest
+snapshots are all kept; of the older ones, one per day, and after a week one per week.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from warehouse.lake.marts import make_again
+from warehouse.lake.marts import rebuild_all_marts
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
@@ -20,30 +20,31 @@ if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
 
 KEEP_SNAPSHOTS = timedelta(days=30)
-"""How far back the lake's own time travel reaches."""
+"""How far back the lake's time travel reaches."""
 KEEP_EACH = timedelta(hours=6)
-"""What is older is thinned out. Longer than any reading lasts: a transaction reads by its snapshot."""
+"""Older snapshots are thinned out. Longer than any read, because a transaction reads from its snapshot."""
 GRACE = timedelta(days=1)
-"""A file stays this long after it was last needed: far beyond any reading that may still use it."""
+"""An unused file is kept this long: far longer than any read that may still use it."""
 ORPHAN_AGE = timedelta(days=3)
-"""A file that no commit knows may belong to an open transaction; none lasts for days."""
+"""A file unknown to all commits may belong to an open transaction; no transaction lasts days."""
 NEEDLESS_FILES = 60
-"""So many small files more than needed are merged at once: about a dozen commits make them. After 100 unmerged commits
-a load took twice the CPU of the first (0.45 s); a merge after each dozen (0.3 s) saved a quarter of all CPU."""
+"""Number of surplus small files that triggers a merge: about a dozen commits. After 100 unmerged commits a load took
+twice the CPU of the first (0.45 s); a merge after each dozen (0.3 s) saved a quarter of all CPU."""
 SMALL_FILE, LARGE_FILE = 32_000_000, 512_000_000
-"""Bytes. By day only small files are merged: a few rows must not make a large one be written again. By night files are
-merged up to the large size, and small ones lose every deleted row: what has some is left out of merging for good."""
+"""Bytes. During the day only small files are merged, so that a few rows do not cause the rewrite of a large file. At
+night files are merged up to the large size, and deleted rows are removed from small files: files with deleted rows
+are never merged."""
 
 
 def rebuild_marts(lake: Lake) -> dict[str, int]:
-    """Build every mart that loads keep up again from raw and dims, in one transaction; return rows per mart."""
-    return lake.run_write(make_again)
+    """Rebuild all marts that loads update, from raw and dims, in one transaction; return rows per mart."""
+    return lake.run_write(rebuild_all_marts)
 
 
 def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:
-    """Forget what is kept for a time only, merge small files, expire old snapshots, delete files nobody needs.
+    """Delete expired payloads and findings, merge small files, expire old snapshots, delete unused files.
 
-    Safe beside readers and writers. How long payloads and findings are kept is in the lake's settings.
+    Safe beside readers and writers. The retention of payloads and findings is in the settings.
 
     Returns {before, after: {tables, files, delete_files, bytes}, payloads_dropped, findings_dropped,
     snapshots_expired, files_deleted, orphans_deleted}.
@@ -70,7 +71,7 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
 
 
 def merge_if_many(lake: Lake, now: datetime) -> bool:
-    """Merge small files and forget what lies between, if it is worth it; True = done. Who loads calls it afterwards."""
+    """Merge small files if there are many; True = merged. Call it after a load."""
     (row,) = lake.query(load_sql("maintenance/count_needless_files"))
     if row["needless"] < NEEDLESS_FILES:
         return False
@@ -80,7 +81,7 @@ def merge_if_many(lake: Lake, now: datetime) -> bool:
 
 
 def measure_files(lake: Lake) -> dict[str, int]:
-    """Return {tables, files, delete_files, bytes} of what the newest snapshot uses."""
+    """Return {tables, files, delete_files, bytes} of the newest snapshot."""
     (row,) = lake.query(load_sql("maintenance/count_files"))
     return row
 
@@ -92,23 +93,23 @@ def get_pipeline_state(lake: Lake, now: datetime) -> dict[str, Any]:
 
 
 def _merge(lake: Lake, *, below: int, small: int) -> None:
-    # Each step has the lock to itself for a moment only, so that loads get their turn in between.
+    # Each step holds the lock only briefly, so that loads can run in between.
     lake.run_write(lambda cursor: _write_again(cursor, small))
     _run(lake, "merge_adjacent_files", below=below)
 
 
 def _write_again(cursor: DuckDBPyConnection, small: int) -> None:
-    """Write the rows of files with many deletions again, by plain statements.
+    """Rewrite files with many deleted rows, using plain statements.
 
-    Never ducklake_rewrite_data_files (1.5.5): where a column has no value in one of the files, it forgets the
-    column's least and greatest value in the table, and the next insert takes its own for them. DuckDB trusts those:
-    filters then find nothing, and ORDER BY gives numbers that are not in the table.
+    Never use ducklake_rewrite_data_files (1.5.5): if a column has no value in one of the files, it loses the column's
+    minimum and maximum in the table, and the next insert sets them to its own. DuckDB trusts these values: filters then
+    find nothing, and ORDER BY returns numbers that are not in the table.
     """
     holed = cursor.execute(load_sql("maintenance/select_files_with_deletes"), {"small": small}).fetchall()
     for schema, table, names in holed:
         within = f"{schema}.{table} WHERE parse_filename(filename) IN (SELECT unnest($names))"
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE kept AS FROM {within}", {"names": names})
-        cursor.execute(f"DELETE FROM {within}", {"names": names})  # noqa: S608 (the lake's own names)
+        cursor.execute(f"DELETE FROM {within}", {"names": names})  # noqa: S608 (names of the lake)
         cursor.execute(f"INSERT INTO {schema}.{table} FROM kept")
     cursor.execute("DROP TABLE IF EXISTS kept")
 
@@ -121,7 +122,7 @@ def _run(lake: Lake, name: str, **params: datetime | int) -> int:
 
 
 def _thin(lake: Lake, older_than: datetime) -> int:
-    """Expire what select_thinned_snapshots.sql names; returns how many."""
+    """Expire the snapshots from select_thinned_snapshots.sql; return the number."""
 
     def work(cursor: DuckDBPyConnection) -> int:
         rows = cursor.execute(
@@ -137,7 +138,7 @@ def _thin(lake: Lake, older_than: datetime) -> int:
 
 
 def _forget(lake: Lake, name: str, older_than: datetime) -> int:
-    """Run a statement that changes old rows; returns how many."""
+    """Run a statement that changes old rows; return the number of rows."""
 
     def work(cursor: DuckDBPyConnection) -> int:
         row = cursor.execute(load_sql(f"maintenance/{name}"), {"older_than": older_than}).fetchone()

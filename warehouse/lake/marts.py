@@ -1,13 +1,13 @@
-"""Keep the marts up: after a load, only the rows that it may have changed are made again.
+"""Incremental update of the marts: after a load, rebuild only the rows that it may have changed.
 
     raw.post_snapshots -> publication_latest, publication_at_age, engagement_daily
     raw.account_snapshots -> account_daily
     these -> post_performance, slot_engagement
 
-`warehouse/sql/marts/` has one SELECT a mart; it reads what is to be made again from temporary tables named touched_*.
-Snapshots that follow all that is known of their publication, nearly every load's, go on from its newest, so that a load
-costs what it brings and not what the lake holds; other publications are `recounted` from raw. All functions work
-within a transaction of `Lake.write`.
+`warehouse/sql/marts/` has one SELECT per mart, which reads the keys to rebuild from temporary tables named touched_*.
+Snapshots later than all known ones of their publication (nearly all of a load) are added to its newest known state, so
+that the cost of a load depends on its own size and not on the size of the lake. The other publications
+(`recomputed_publications`) are recomputed from raw. All functions work within a transaction of `Lake.write`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ KEYS = {
     "post_performance": ("post_id",),
     "slot_engagement": ("account_id", "weekday", "hour"),
 }
-"""The marts that loads keep up, with the columns that name a row; each after those that it is made of."""
+"""The marts updated by loads, with their key columns, in order of dependency."""
 
 CHUNK_ROWS = 2_000_000
-"""Snapshots that a rebuild holds in memory at once."""
+"""Snapshots per chunk of a rebuild, to limit its memory."""
 
 _SINCE = "day >= $since::DATE"
 _ANY_PUBLICATION = (
@@ -43,52 +43,53 @@ _FIRST_DAY = date(1, 1, 1)
 
 
 def find_newest_known(cursor: DuckDBPyConnection, rows: str) -> int:
-    """Put what the marts know of the publications in a table into `newest_known`: a load begins with it.
+    """Copy the known state of a table's publications from the marts to `newest_known`. First step of a load.
 
-    Returns how many publications the table has. Raises SetupError where the marts hold one of them twice: each load
-    would double that again, in raw too.
+    Returns the number of publications in the table. Raises SetupError if the marts contain a publication twice: each
+    load would double it again, in raw too.
     """
     touched = _touch_publications(cursor, rows)
     if _count(cursor.execute(load_sql("marts/find_newest_known"))) > touched:
         raise SetupError(
-            "marts.publication_latest holds a publication twice, so nothing was loaded: "
+            "marts.publication_latest contains a publication twice, so nothing was loaded: "
             "run `socialflow lake rebuild-marts`"
         )
     return touched
 
 
 def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date, *, repeated: bool) -> None:
-    """Bring the marts up to date for the snapshots in `added`, which are of the day `since` (UTC) or later.
+    """Update the marts for the snapshots in `added`, which are from the day `since` (UTC) or later.
 
-    Reads `newest_known` as it was before them. `repeated`: it was asked for more than what was added.
+    Reads `newest_known`, the state before these snapshots. `repeated`: `newest_known` also has publications of rows
+    that were already loaded.
     """
     if repeated:
         _touch_publications(cursor, "added")
-        # What a load only repeated is not made again, so it must not be taken away either.
+        # Publications without added rows are not rebuilt, so their rows must not be deleted.
         cursor.execute(
             "DELETE FROM newest_known WHERE publication_id NOT IN (SELECT publication_id FROM touched_publications)"
         )
-    cursor.execute(load_sql("marts/find_recounted_publications"))
-    cursor.execute(load_sql("marts/find_publications_with_several"))
+    cursor.execute(load_sql("marts/find_recomputed_publications"))
+    cursor.execute(load_sql("marts/find_multi_snapshot_publications"))
     _refresh_publications(cursor, since)
 
 
 def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
-    """Bring the marts up to date for the dimension rows in `changed`, which are in the lake already."""
+    """Update the marts for the dimension rows in `changed`, which are already in the lake."""
     find_newest_known(cursor, "changed")
-    _recount_all(cursor)
+    _recompute_all(cursor)
     _refresh_publications(cursor, None)
 
 
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
-    """Bring the marts up to date for the dimension rows in `changed`: another zone makes other slots."""
+    """Update the marts for the dimension rows in `changed`: a new time zone changes the slots."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")
-    _forget_latest(cursor)
+    _clear_latest(cursor)
     _refresh_slots(cursor)
 
 
 def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> None:
-    """Bring the marts up to date for the counts in `added`, which are of the day `since` (UTC) or later."""
+    """Update the marts for the counts in `added`, which are from the day `since` (UTC) or later."""
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM added")
     _refresh_accounts(cursor, since)
     published = f"utc_time(published_at)::DATE >= DATE '{since}'"
@@ -101,8 +102,8 @@ def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> 
     _refresh_whole_posts(cursor)
 
 
-def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
-    """Make every mart that loads keep up again from raw and dims; return rows per mart."""
+def rebuild_all_marts(cursor: DuckDBPyConnection) -> dict[str, int]:
+    """Rebuild all marts of KEYS from raw and dims; return rows per mart."""
     for mart in KEYS:
         cursor.execute(f"DELETE FROM marts.{mart}")  # noqa: S608 (our own names)
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM raw.account_snapshots")
@@ -110,9 +111,9 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
     chunks = 1 + _count(cursor.execute("SELECT count(*) FROM raw.post_snapshots")) // CHUNK_ROWS
     for chunk in range(chunks):
         find_newest_known(cursor, f"{_ANY_PUBLICATION} WHERE hash(publication_id) % {chunks} = {chunk}")
-        _recount_all(cursor)
-        _make_publications(cursor, _FIRST_DAY)
-        _put("publication_latest", cursor, "FROM latest", gone=None)
+        _recompute_all(cursor)
+        _rebuild_publications(cursor, _FIRST_DAY)
+        _replace_rows("publication_latest", cursor, "FROM latest", outdated=None)
     _touch("posts", cursor, "SELECT DISTINCT post_id FROM dims.publications")
     _refresh_whole_posts(cursor)
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM dims.publications")
@@ -123,19 +124,19 @@ def make_again(cursor: DuckDBPyConnection) -> dict[str, int]:
     }
 
 
-def _recount_all(cursor: DuckDBPyConnection) -> None:
-    """Have all of `touched_publications` recounted: their dimensions changed, or the marts are empty."""
+def _recompute_all(cursor: DuckDBPyConnection) -> None:
+    """Recompute all of `touched_publications`: their dimensions changed, or the marts are empty."""
     cursor.execute("CREATE OR REPLACE TEMP TABLE added AS FROM raw.post_snapshots LIMIT 0")
     cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE recounted AS SELECT publication_id FROM touched_publications"
+        "CREATE OR REPLACE TEMP TABLE recomputed_publications AS SELECT publication_id FROM touched_publications"
     )
-    cursor.execute("CREATE OR REPLACE TEMP TABLE several (publication_id VARCHAR)")
+    cursor.execute("CREATE OR REPLACE TEMP TABLE multi_snapshot_publications (publication_id VARCHAR)")
 
 
 def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
-    """Make all that depends on `touched_publications` again; since = None: their dimensions changed, not raw."""
-    _make_publications(cursor, since)
-    # The post and the account that a publication belonged to before are not the same without it.
+    """Rebuild everything that depends on `touched_publications`. since = None: only their dimensions changed."""
+    _rebuild_publications(cursor, since)
+    # Also the previous post and account of a publication, which change when it is moved away.
     for what in ("post", "account"):
         key = f"{what}_id"
         _touch(f"{what}s", cursor, f"SELECT {key} FROM latest UNION SELECT {key} FROM newest_known")  # noqa: S608 (our own names)
@@ -143,47 +144,56 @@ def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
     cursor.execute(load_sql("marts/find_shared_posts"))
     _refresh_posts(cursor)
     _refresh_slots(cursor)
-    # Last: a table that this transaction has changed is read more slowly, and posts and slots read it.
-    _put("publication_latest", cursor, "FROM latest", gone="SELECT publication_id FROM newest_known")
+    # Last, because posts and slots read this table, and reads are slower after changes in the same transaction.
+    _replace_rows(
+        "publication_latest", cursor, "FROM latest", outdated="SELECT publication_id FROM newest_known"
+    )
 
 
-def _make_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
-    """Make the ages and days of `touched_publications` again, and put what is newest of them into `latest`."""
+def _rebuild_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
+    """Rebuild ages and days of `touched_publications`, and put their newest state into `latest`."""
     cursor.execute(load_sql("marts/describe_publications"))
-    recounted = _count(cursor.execute("SELECT count(*) FROM recounted"))
-    several = _count(cursor.execute("SELECT count(*) FROM several"))
+    recomputed = _count(cursor.execute("SELECT count(*) FROM recomputed_publications"))
+    multiple = _count(cursor.execute("SELECT count(*) FROM multi_snapshot_publications"))
     cursor.execute(load_sql("marts/collect_new_snapshots"))
-    if recounted or several:
-        cursor.execute(load_sql("marts/collect_recounted_snapshots"))
-    lines = _count(cursor.execute(load_sql("marts/find_reached_ages")))
-    if recounted or lines:
-        _make("publication_at_age", cursor)
-        _put("publication_at_age", cursor, "FROM fresh", gone="SELECT publication_id, age_hours FROM fresh")
+    if recomputed or multiple:
+        cursor.execute(load_sql("marts/collect_recomputed_snapshots"))
+    reached = _count(cursor.execute(load_sql("marts/find_reached_ages")))
+    if recomputed or reached:
+        _rebuild("publication_at_age", cursor)
+        _replace_rows(
+            "publication_at_age",
+            cursor,
+            "FROM rebuilt_rows",
+            outdated="SELECT publication_id, age_hours FROM rebuilt_rows",
+        )
     if since is not None:
         params = {"since": since}
-        held = _count(cursor.execute(load_sql("marts/find_held_days"), params))
-        gone = "SELECT publication_id, day FROM held" if held else None
-        _put("engagement_daily", cursor, load_sql("marts/build_engagement_daily"), params, gone=gone)
-    _forget_latest(cursor)
+        existing = _count(cursor.execute(load_sql("marts/find_existing_days"), params))
+        outdated = "SELECT publication_id, day FROM existing_days" if existing else None
+        _replace_rows(
+            "engagement_daily", cursor, load_sql("marts/build_engagement_daily"), params, outdated=outdated
+        )
+    _clear_latest(cursor)
     cursor.execute(f"INSERT INTO latest BY NAME {load_sql('marts/build_publication_latest')}")
 
 
-def _forget_latest(cursor: DuckDBPyConnection) -> None:
-    """Empty `latest`: what the table holds is what is newest."""
+def _clear_latest(cursor: DuckDBPyConnection) -> None:
+    """Empty `latest`: publication_latest is up to date."""
     cursor.execute("CREATE OR REPLACE TEMP TABLE latest AS FROM marts.publication_latest LIMIT 0")
 
 
 def _refresh_whole_posts(cursor: DuckDBPyConnection) -> None:
-    """Make the rows of `touched_posts` again from publication_latest alone."""
-    _forget_latest(cursor)
+    """Rebuild the rows of `touched_posts` from publication_latest only."""
+    _clear_latest(cursor)
     cursor.execute(load_sql("marts/find_ranks_before"))
     cursor.execute("CREATE OR REPLACE TEMP TABLE shared_posts AS FROM touched_posts")
     _refresh_posts(cursor)
 
 
 def _refresh_posts(cursor: DuckDBPyConnection) -> None:
-    """Make the rows of `touched_posts` again, and the places of the posts that they are compared with."""
-    # Where there is nothing to find, DuckDB need not look for it: a scan of an empty join takes 6 ms, LIMIT 0 none.
+    """Rebuild the rows of `touched_posts`, and the ranks of the posts of the same months."""
+    # LIMIT 0 skips a query without results: DuckDB needs 6 ms for the scan of an empty join.
     shared = _count(cursor.execute("SELECT count(*) FROM shared_posts"))
     cursor.execute(load_sql("marts/find_other_publications") + ("" if shared else " LIMIT 0"))
     cursor.execute(load_sql("marts/find_followers_at_publishing"))
@@ -191,27 +201,31 @@ def _refresh_posts(cursor: DuckDBPyConnection) -> None:
     changed = _count(cursor.execute(load_sql("marts/find_changed_months")))
     for step in ("rank_posts", "find_moved_posts"):
         cursor.execute(load_sql(f"marts/{step}") + ("" if changed else " LIMIT 0"))
-    gone = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
-    _put("post_performance", cursor, load_sql("marts/build_post_performance"), gone=gone)
+    outdated = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
+    _replace_rows("post_performance", cursor, load_sql("marts/build_post_performance"), outdated=outdated)
 
 
 def _refresh_slots(cursor: DuckDBPyConnection) -> None:
-    """Make the rows of `touched_accounts` again; most of an account's slots come out as they were, and stay."""
+    """Rebuild the rows of `touched_accounts`, and write only the changed slots, which are few."""
     slots = "FROM marts.slot_engagement WHERE account_id IN (FROM touched_accounts)"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS {slots}")
-    _make("slot_engagement", cursor)
-    cursor.execute("CREATE OR REPLACE TEMP TABLE gone AS FROM held EXCEPT FROM fresh")
-    new = "FROM fresh EXCEPT FROM held"
-    _put("slot_engagement", cursor, new, gone="SELECT account_id, weekday, hour FROM gone")
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE existing_slots AS {slots}")
+    _rebuild("slot_engagement", cursor)
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE outdated_slots AS FROM existing_slots EXCEPT FROM rebuilt_rows"
+    )
+    changed = "FROM rebuilt_rows EXCEPT FROM existing_slots"
+    _replace_rows(
+        "slot_engagement", cursor, changed, outdated="SELECT account_id, weekday, hour FROM outdated_slots"
+    )
 
 
 def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> None:
-    """Make the days of `touched_accounts` from `since` on again."""
+    """Rebuild the days of `touched_accounts` from `since` on."""
     params = {"since": since}
     days = f"FROM marts.account_daily WHERE account_id IN (FROM touched_accounts) AND {_SINCE}"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE held AS {days}", params)
-    gone = "SELECT account_id, day FROM held"
-    _put("account_daily", cursor, load_sql("marts/build_account_daily"), params, gone=gone)
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE existing_account_days AS {days}", params)
+    outdated = "SELECT account_id, day FROM existing_account_days"
+    _replace_rows("account_daily", cursor, load_sql("marts/build_account_daily"), params, outdated=outdated)
 
 
 def _touch_publications(cursor: DuckDBPyConnection, rows: str) -> int:
@@ -223,24 +237,24 @@ def _touch(what: str, cursor: DuckDBPyConnection, keys: str) -> int:
     return _count(cursor.execute(f"CREATE OR REPLACE TEMP TABLE touched_{what} AS {keys}"))
 
 
-def _make(mart: str, cursor: DuckDBPyConnection) -> None:
-    """Put what the mart's SELECT says now into `fresh`, with the mart's own columns and types."""
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM marts.{mart} LIMIT 0")
-    cursor.execute(f"INSERT INTO fresh BY NAME {load_sql(f'marts/build_{mart}')}")
+def _rebuild(mart: str, cursor: DuckDBPyConnection) -> None:
+    """Put the result of the mart's SELECT into `rebuilt_rows`, with the mart's columns and types."""
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE rebuilt_rows AS FROM marts.{mart} LIMIT 0")
+    cursor.execute(f"INSERT INTO rebuilt_rows BY NAME {load_sql(f'marts/build_{mart}')}")
 
 
-def _put(
+def _replace_rows(
     mart: str,
     cursor: DuckDBPyConnection,
     rows: str,
     params: dict[str, date] | None = None,
     *,
-    gone: str | None,
+    outdated: str | None,
 ) -> None:
-    """Insert what a SELECT gives in the place of the rows whose keys another names (None: there are none)."""
-    if gone is not None:
+    """Insert the result of a SELECT after deleting the rows with the keys from `outdated` (None = no such rows)."""
+    if outdated is not None:
         keys = ", ".join(KEYS[mart])
-        cursor.execute(f"DELETE FROM marts.{mart} WHERE ({keys}) IN ({gone})")  # noqa: S608 (our own names)
+        cursor.execute(f"DELETE FROM marts.{mart} WHERE ({keys}) IN ({outdated})")  # noqa: S608 (our own names)
     cursor.execute(f"INSERT INTO marts.{mart} BY NAME {rows}", params or {})
 
 

@@ -1,4 +1,4 @@
-"""Bring the lake's tables up to date: numbered migrations, applied once, by one process under the lock."""
+"""Migrate the lake's tables: numbered migrations, each applied once, by one process under the lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from warehouse.errors import SetupError
-from warehouse.lake.marts import make_again
+from warehouse.lake.marts import rebuild_all_marts
 from warehouse.sql import list_migrations, load_sql
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ NEWEST_VERSION = list_migrations()[-1][0]
 
 
 def read_version(cursor: DuckDBPyConnection) -> int:
-    """Return the number of the newest migration in the lake; 0 for an empty lake."""
+    """Return the number of the lake's newest migration; 0 for an empty lake."""
     exists = cursor.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = 'main' "
         "AND table_name = 'schema_version'"
@@ -30,24 +30,24 @@ def read_version(cursor: DuckDBPyConnection) -> int:
 
 
 def check_version(cursor: DuckDBPyConnection, shown: str) -> int:
-    """Return the lake's version. Raises SetupError where a newer SocialFlow made it."""
+    """Return the lake's version. Raises SetupError if it was created by a newer SocialFlow."""
     version = read_version(cursor)
     if version > NEWEST_VERSION:
         raise SetupError(
-            f"the lake at {shown} was made by a newer SocialFlow (version {version}, this one knows "
+            f"the lake at {shown} was created by a newer SocialFlow (version {version}, this one supports "
             f"{NEWEST_VERSION}): install the newer one; nothing was changed"
         )
     return version
 
 
 def migrate(cursor: DuckDBPyConnection, shown: str) -> list[str]:
-    """Apply what is missing, all of it or nothing, and return the names. The caller holds the lock."""
+    """Apply all missing migrations or none, and return their names. The caller holds the lock."""
     version = check_version(cursor, shown)
     missing = [(number, name) for number, name in list_migrations() if number > version]
     if not missing:
         return []
-    # One transaction for all: a commit that alters tables costs DuckLake up to a second, and a lake
-    # between two versions helps nobody.
+    # One transaction for all: a commit that alters tables costs DuckLake up to a second, and a partly migrated
+    # lake is of no use.
     cursor.execute("BEGIN TRANSACTION")
     try:
         for _, name in missing:
@@ -58,8 +58,8 @@ def migrate(cursor: DuckDBPyConnection, shown: str) -> list[str]:
             {"numbers": [m[0] for m in missing], "names": [m[1] for m in missing], "now": datetime.now(UTC)},
         )
         if version:
-            # A lake that holds rows already: its marts are made by this version's rules, the new ones among them.
-            make_again(cursor)
+            # The lake already has rows: rebuild its marts, including new ones, by the rules of this version.
+            rebuild_all_marts(cursor)
     except BaseException:
         cursor.execute("ROLLBACK")
         raise

@@ -1,7 +1,7 @@
-"""Look at what a load brought: what cannot be true, and what seldom is. Findings are kept; the data stays as it came.
+"""Data checks of a load: impossible and unlikely values. Findings are stored; the data is not changed.
 
-Only new snapshots are looked at, each beside the one before, in the transaction of the load: cheap, and never apart
-from its data. `check_name` and `severity` are explained in the catalog (quality.findings).
+Only new snapshots are checked, each against the previous one, in the transaction of the load: cheap, and consistent
+with its data. `check_name` and `severity` are explained in the catalog (quality.findings).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def check_post_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime) -> None:
-    """Check the snapshots named in `added`, each beside the one before, in `steps`."""
+    """Check the snapshots of `added`, each against the previous one, in `snapshots_with_previous`."""
     _keep(cursor, load_sql("quality/check_post_snapshots"), {}, run_id, now)
 
 
 def check_account_snapshots(cursor: DuckDBPyConnection, run_id: str, now: datetime, first: datetime) -> None:
-    """Check the counts named in `added`, the oldest captured at `first`."""
+    """Check the counts of `added`; `first` is the oldest captured_at."""
     _keep(cursor, load_sql("quality/check_account_snapshots"), {"first": first}, run_id, now)
 
 
 def check_silence(lake: Lake, run_id: str, now: datetime, longest: timedelta) -> None:
-    """Find accounts whose followers were last counted longer ago than `longest`; once for each silence."""
+    """Find accounts whose followers were last counted longer ago than `longest`; one finding per gap."""
     params = {"now": now, "hours": max(1, round(longest.total_seconds() / 3600))}
-    # Looked at first without the lock: most runs find nothing, and a commit costs every reader's cache.
+    # Check without the lock first: most runs find nothing, and a commit invalidates every reader's cache.
     if lake.query(load_sql("quality/find_silent_accounts"), params):
         lake.run_write(
             lambda cursor: _keep(cursor, load_sql("quality/find_silent_accounts"), params, run_id, now)
@@ -39,7 +39,7 @@ def check_silence(lake: Lake, run_id: str, now: datetime, longest: timedelta) ->
 
 
 def list_findings(lake: Lake, run_id: str) -> list[dict[str, Any]]:
-    """Return what the run's checks found: {check_name, severity, findings, accounts}, failed ones first."""
+    """Return the findings of a run: {check_name, severity, findings, accounts}, failed ones first."""
     return lake.query(load_sql("quality/count_findings_of_run"), {"run_id": run_id})
 
 

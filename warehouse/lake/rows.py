@@ -1,4 +1,4 @@
-"""The rows that enter the lake. Times are aware UTC; a metric that was not measured is None, never 0."""
+"""Input rows of the lake. Times are aware UTC; an unmeasured metric is None, never 0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AccountDim:
-    """An account on a platform, as last known. Holds no credential."""
+    """The last known state of an account on a platform. Contains no credentials."""
 
     account_id: str
     workspace_id: str
@@ -27,7 +27,7 @@ class AccountDim:
 
 @dataclass(frozen=True, slots=True)
 class PublicationDim:
-    """A published post on one account, as last known."""
+    """The last known state of a published post on one account."""
 
     publication_id: str
     post_id: str
@@ -42,14 +42,14 @@ class PublicationDim:
     permalink: str | None = None
     text: str | None = None
     placement: str | None = None
-    """manual | recommended | random | exploration; None = not ours, or this reading does not say."""
+    """manual | recommended | random | exploration; None = external post, or unknown to this reading."""
     placement_share: float | None = None
-    """Share of posts placed at random when this one was placed; None = no experiment."""
+    """Share of posts placed at random at the time of placement; None = no experiment."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostSnapshot:
-    """The cumulative counters of one publication at one moment. Key: publication_id and captured_at."""
+    """The cumulative counters of one publication at one instant. Key: publication_id and captured_at."""
 
     workspace_id: str
     publication_id: str
@@ -65,14 +65,14 @@ class PostSnapshot:
     clicks: int | None = None
     video_views: int | None = None
     raw: JsonObject | None = field(default=None, hash=False)
-    """The platform's own answer for this post."""
+    """The platform's response for this post."""
     api_version: str | None = None
-    """Version of the API that answered; None for imported rows."""
+    """API version of the response; None for imported rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """The counts of one account at one moment. Key: account_id and captured_at."""
+    """The counts of one account at one instant. Key: account_id and captured_at."""
 
     workspace_id: str
     account_id: str
@@ -81,13 +81,13 @@ class AccountSnapshot:
     following: int | None = None
     posts: int | None = None
     raw: JsonObject | None = field(default=None, hash=False)
-    """The platform's own answer."""
+    """The platform's response."""
     api_version: str | None = None
-    """Version of the API that answered."""
+    """API version of the response."""
 
 
 LARGEST_COUNT = 10**15
-"""No counter of any platform comes near; sums of larger ones would not fit the marts."""
+"""Far above the counters of all platforms; sums of larger counters would not fit into the marts."""
 _COUNTERS: dict[type[PostSnapshot | AccountSnapshot], tuple[str, ...]] = {
     PostSnapshot: METRIC_NAMES,
     AccountSnapshot: ("followers", "following", "posts"),
@@ -95,14 +95,14 @@ _COUNTERS: dict[type[PostSnapshot | AccountSnapshot], tuple[str, ...]] = {
 
 
 def find_fault(row: PostSnapshot | AccountSnapshot) -> str | None:
-    """Return in words why the lake cannot take the row; None = it can. One bad row would fail its whole load.
+    """Return why the lake cannot store the row; None = it can. One invalid row would fail its whole load.
 
-    A negative count is taken: the checks of the loaded data find it.
+    Negative counts are accepted: the checks of the loaded data find them.
     """
     if not isinstance(row.captured_at, datetime) or row.captured_at.tzinfo is None:
-        return f"captured_at is {row.captured_at!r:.60}, no instant with a time zone"
+        return f"captured_at is {row.captured_at!r:.60}, not an instant with a time zone"
     for name in _COUNTERS[type(row)]:
         value = getattr(row, name)
         if value is not None and (type(value) is not int or abs(value) > LARGEST_COUNT):
-            return f"{name} is {value!r:.60}, no count"
+            return f"{name} is {value!r:.60}, not a count"
     return None

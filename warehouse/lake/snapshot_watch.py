@@ -1,7 +1,7 @@
-"""The number of the lake's newest commit, without asking the catalog each time: that alone costs 4 ms.
+"""Detect the lake's newest commit without a catalog query each time, which costs 4 ms.
 
-A commit to a local catalog (SQLite) writes to its files, so files that have not changed since hold no newer one.
-Only their size and time are looked at: opening them would drop the locks that DuckDB holds on them.
+A commit to a local catalog (SQLite) writes to its files, so unchanged files mean that there is no newer commit.
+Only their size and time are checked: opening them would drop DuckDB's locks on them.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     Stamps = tuple[tuple[int, int] | None, ...]
 
 SETTLE_S = 0.1
-"""Two writes within a tick of the file system's clock (4 ms) look like one: files as fresh as this prove nothing."""
+"""Two writes within a tick of the file system's clock (4 ms) look like one, so more recent files prove nothing."""
 LONGEST_S = 1.0
-"""A commit is seen a moment after its bytes are written, longer on a slow disk: nothing is believed for long."""
+"""A commit becomes visible after its bytes are written, later on a slow disk, so results expire after this time."""
 
 
 class CommitWatch:
-    """Knows the newest snapshot's number; safe to share between threads."""
+    """Caches the number of the newest snapshot. Thread-safe."""
 
     def __init__(
         self, catalog: Path | None, ask: Callable[[], int], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Watch the catalog's file (None = it is no file: ask each time); `ask` asks the lake."""
+        """Watch the catalog's file (None = not a file: call `ask` each time); `ask` queries the lake."""
         self._clock = clock
         self._files = () if catalog is None else (catalog, catalog.with_name(catalog.name + "-wal"))
         self._ask = ask
@@ -37,19 +37,19 @@ class CommitWatch:
         """Return the number of the newest commit."""
         if not self._files:
             return self._ask()
-        # Looked at before asking: a commit in between then makes the files differ the next time.
+        # Check the files before the query: then a commit in between makes them differ the next time.
         stamps, asked_at = self._look(), self._clock()
         if (number := self._recall(stamps, asked_at)) is not None:
             return number
         settled_before = time.time_ns() - int(SETTLE_S * 1e9)
         number = self._ask()
         settled = all(stamp is None or stamp[0] < settled_before for stamp in stamps)
-        # One assignment of one value: threads see the old or the new, never half of it.
+        # A single assignment: threads see either the old or the new value.
         self._known = (stamps, asked_at, number) if settled else None
         return number
 
     def peek(self) -> int | None:
-        """Return the newest commit's number where it is known without asking, else None; takes microseconds."""
+        """Return the number of the newest commit if it is known without a query, else None. Takes microseconds."""
         return self._recall(self._look(), self._clock()) if self._files else None
 
     def _recall(self, stamps: Stamps, at: float) -> int | None:

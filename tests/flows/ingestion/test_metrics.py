@@ -15,7 +15,7 @@ from connectors.types import Platform
 from flows.errors import DoubtfulDataError
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
-from warehouse.lake.marts import make_again
+from warehouse.lake.marts import rebuild_all_marts
 from warehouse.store.models import Publication
 from warehouse.store.publishing.story import tell_story
 from warehouse.store.webhooks.endpoints import create_endpoint
@@ -187,7 +187,7 @@ async def test_a_number_that_cannot_be_true_marks_the_run_and_stays(read_floor: 
     with lake.write() as cursor:
         # Instagram alone reports reach: as if what it said before had been far more than its next answers.
         cursor.execute("UPDATE raw.post_snapshots SET likes = 1000000 WHERE likes IS NOT NULL")
-        make_again(cursor)  # the marts, from which the next load goes on
+        rebuild_all_marts(cursor)  # the marts, from which the next load goes on
     report = await measure(read_floor)
     assert {row["check_name"] for row in report.findings} == {"counter_fell"}
     report.raise_if_doubtful()  # a fall is a warning

@@ -35,7 +35,7 @@ def test_an_old_lake_with_rows_is_upgraded_with_its_marts(
         before.setattr(warehouse.lake.migrate, "list_migrations", lambda: old)
         before.setattr(warehouse.lake.migrate, "NEWEST_VERSION", 2)
         before.setattr("warehouse.lake.connect.NEWEST_VERSION", 2)
-        before.setattr(warehouse.lake.migrate, "make_again", lambda _cursor: None)
+        before.setattr(warehouse.lake.migrate, "rebuild_all_marts", lambda _cursor: None)
         rows = [make_snapshot(hours=hours, likes=hours) for hours in (1, 30)]
         with Lake.open(warehouse_settings) as lake, lake.write() as cursor:
             cursor.execute(

@@ -1,4 +1,4 @@
-"""The lake's tables and answers as files: CSV, JSON, Parquet, or one DuckDB file.
+"""Export tables and query results of the lake to files: CSV, JSON, Parquet, or one DuckDB file.
 
 Imported by the command line and the API's export route.
 """

@@ -1,7 +1,7 @@
-"""Texts in CSV files that no spreadsheet takes for formulas.
+"""Protect CSV files against formula injection.
 
-Spreadsheets read a cell that begins like a formula as one, quoted or not: a handle or a post that somebody else wrote
-could make a reader's computer fetch or run something. An apostrophe in front makes it text.
+Spreadsheets treat a cell that begins like a formula as a formula, quoted or not: a handle or post written by somebody
+else could make a reader's computer fetch or run something. A leading apostrophe makes the cell text.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _PATTERN = r"^[=+\-@\t\r]"
 
 
 def guard_text(text: str) -> str:
-    """Return the text, an apostrophe before what begins like a formula."""
+    """Return the text, with a leading apostrophe if it begins like a formula."""
     return f"'{text}" if text.startswith(_BEGINNINGS) else text
 
 
 def describe(source: str) -> str:
-    """Return the statement that tells the columns of what follows FROM."""
+    """Return the statement that lists the columns of `source` (an expression after FROM)."""
     return f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {source})"  # noqa: S608 (our own names)
 
 
 def guard_columns(columns: Iterable[tuple[str, str]]) -> str:
-    """Return the select list for these columns (name and type), every text column guarded."""
+    """Return the select list for these columns (name and type), with every text column guarded."""
     names = [str(name).replace('"', '""') for name, kind in columns if kind == "VARCHAR"]
     guards = [
         f'CASE WHEN regexp_matches("{name}", \'{_PATTERN}\') THEN chr(39) || "{name}" ELSE "{name}" END'

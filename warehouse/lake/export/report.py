@@ -1,4 +1,4 @@
-"""What an export holds: its tables with their meaning, and how many rows each has."""
+"""Report of an export: its tables with descriptions and row counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportedTable:
-    """A table of the lake and what its parts mean."""
+    """A table of the lake with its comments."""
 
     schema: str
     name: str
@@ -21,16 +21,16 @@ class ExportedTable:
 
     @property
     def full_name(self) -> str:
-        """The name as in docs/warehouse.md, such as marts.publication_latest."""
+        """The full name, such as marts.publication_latest."""
         return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was exported."""
+    """Result of an export."""
 
     snapshot_id: int
     snapshot_time: datetime
     workspace_id: str | None
     rows: dict[str, int] = field(default_factory=dict)
-    """By full name of the table."""
+    """Row counts by full table name."""

@@ -1,4 +1,4 @@
-"""An answer of the lake as CSV, JSON or Parquet, written while it is computed: memory stays flat."""
+"""Write a query result as CSV, JSON or Parquet while it is computed, with constant memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_csv(answer: Answer, stream: IO[bytes], *, limit: int | None = None) -> int:
-    """Write a header and a line a row (UTF-8, an empty cell = NULL, lists as JSON); returns the rows."""
+    """Write a header and one line per row (UTF-8, empty cell = NULL, lists as JSON); return the number of rows."""
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.columns)
@@ -29,7 +29,7 @@ def write_csv(answer: Answer, stream: IO[bytes], *, limit: int | None = None) ->
 
 
 def write_json(answer: Answer, stream: IO[bytes], *, limit: int | None = None) -> int:
-    """Write one array with an object a row, a line each; instants as ISO 8601; returns the rows."""
+    """Write one array with one object per row and line, instants as ISO 8601; return the number of rows."""
     stream.write(b"[")
     count = 0
     for row in answer.rows(limit):
@@ -42,8 +42,8 @@ def write_json(answer: Answer, stream: IO[bytes], *, limit: int | None = None) -
 
 
 def write_parquet(answer: Answer, stream: IO[bytes], *, limit: int | None = None) -> int:
-    """Write a Parquet file (zstd); returns the rows."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 (30 MB that the other formats do without)
+    """Write a Parquet file (zstd); return the number of rows."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 (30 MB that the other formats do not need)
 
     schema, batches = answer.arrow()
     count = 0
@@ -66,7 +66,7 @@ def _cell(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
-    """Return the value without what JSON cannot say: NaN and infinities become null."""
+    """Return a value that JSON can represent: NaN and infinities become null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

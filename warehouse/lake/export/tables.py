@@ -1,7 +1,7 @@
-"""Take the marts and dimensions along: a folder of Parquet or CSV files, or one DuckDB file that needs nothing else.
+"""Export the marts and dimensions to a folder of Parquet or CSV files, or to one self-contained DuckDB file.
 
-An export is of one snapshot of the lake, whatever is written meanwhile, and appears when it is complete. The lake
-holds no credential, so no export does.
+An export contains one snapshot of the lake, regardless of concurrent writes, and appears when it is complete. The lake
+contains no credentials, so exports do not either.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ExportFormat(StrEnum):
-    """What is written."""
+    """Format of an export."""
 
     PARQUET = "parquet"
     CSV = "csv"
@@ -47,11 +47,11 @@ def export_lake(
     as_of: AsOf | None = None,
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Write every mart and dimension to `target`: a new folder, or for DUCKDB a file, which may replace one.
+    """Write every mart and dimension to `target`: a new folder, or for DUCKDB a file, which may replace an old one.
 
-    `workspace_id` leaves only that workspace's rows. `progress(table, number, of)` is told of each finished table.
+    With `workspace_id`, only that workspace's rows. `progress(table, number, of)` is called after each table.
 
-    Raises InvalidInputError: the target cannot be written, an unknown workspace, no such snapshot.
+    Raises InvalidInputError: the target cannot be written, the workspace is unknown, or there is no such snapshot.
     Raises SetupError: there is no lake, or it cannot be opened.
     """
     place = _make_target(kind)
@@ -78,7 +78,7 @@ def export_lake(
     finally:
         connection.close()
         if log is not None:
-            # DuckDB's own, left where the writing was broken off.
+            # Left by DuckDB if writing was interrupted.
             log.unlink(missing_ok=True)
     return report
 
@@ -108,7 +108,7 @@ def _make_target(kind: ExportFormat) -> Target:
 
 
 def _filter(connection: DuckDBPyConnection, tables: list[ExportedTable], workspace_id: str | None) -> str:
-    """Return the WHERE that leaves one workspace's rows. Every mart and dimension has the column."""
+    """Return the WHERE clause for one workspace. Every mart and dimension has the column."""
     if workspace_id is None:
         return ""
     known = " UNION ".join(f"SELECT workspace_id FROM lake.{table.full_name}" for table in tables)  # noqa: S608 (names of the catalog)

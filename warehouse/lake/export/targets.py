@@ -1,4 +1,4 @@
-"""What an export is written into: a folder with a file a table, or one DuckDB file that needs nothing else."""
+"""Targets of an export: a folder with one file per table, or one self-contained DuckDB file."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ SCHEMAS = ("dims", "marts")
 
 
 class Target(Protocol):
-    """Takes the tables one by one; `path` is where it may write until everything is done."""
+    """Writes tables one by one; `path` is the temporary path until everything is complete."""
 
     def check(self, wanted: Path) -> None:
-        """Raise InvalidInputError where the place that was asked for cannot be taken."""
+        """Raise InvalidInputError if the requested target is not allowed."""
 
     def open(self, connection: DuckDBPyConnection, path: Path) -> None:
-        """Begin at `path`."""
+        """Start writing at `path`."""
 
     def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
-        """Write the rows of `source` (what follows FROM) as `table`; returns how many."""
+        """Write the rows of `source` (an expression after FROM) as `table`; return the number of rows."""
 
     def finish(
         self, connection: DuckDBPyConnection, tables: list[ExportedTable], report: ExportReport
     ) -> None:
-        """Say what was exported, and let go of the files."""
+        """Write the report and close the files."""
 
 
 class FolderTarget:
-    """A file a table, and a manifest with the comments that Parquet and CSV have no place for."""
+    """One file per table, and a manifest with the comments, which Parquet and CSV cannot contain."""
 
     def __init__(self, kind: str, options: str) -> None:
         self._kind, self._options = kind, options
         self._path: Path
 
     def check(self, wanted: Path) -> None:
-        """A folder is never replaced: what else is in it could not be told apart."""
+        """Refuse an existing folder: its other contents would be lost."""
         if wanted.exists() and (wanted.is_file() or any(wanted.iterdir())):
-            raise InvalidInputError(f"{wanted} exists already: name a new folder", field="output")
+            raise InvalidInputError(f"{wanted} already exists: choose a new folder", field="output")
 
     def open(self, _connection: DuckDBPyConnection, path: Path) -> None:
-        """Make the folder."""
+        """Create the folder."""
         path.mkdir()
         self._path = path
 
@@ -90,18 +90,18 @@ class FolderTarget:
 
 
 class DatabaseTarget:
-    """One file with every table, its comments, the lake's functions, and a table that says where it comes from."""
+    """One file with every table, its comments, the lake's functions, and a table about its origin."""
 
     def check(self, wanted: Path) -> None:
-        """DuckDB calls a database as its file: in marts.duckdb, `FROM marts.x` would be ambiguous."""
+        """Refuse a file named like a schema: DuckDB uses it as the database name, and `FROM marts.x` is ambiguous."""
         if wanted.stem in SCHEMAS:
             raise InvalidInputError(
-                f"a database called {wanted.stem} would be mistaken for its schema: name it socialflow.duckdb, say",
+                f"the name {wanted.stem} is also the name of a schema: choose another, such as socialflow.duckdb",
                 field="output",
             )
 
     def open(self, connection: DuckDBPyConnection, path: Path) -> None:
-        """Make the file."""
+        """Create the file."""
         connection.execute(f"ATTACH {quote(str(path))} AS exported")
 
     def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
@@ -117,7 +117,7 @@ class DatabaseTarget:
     def finish(
         self, connection: DuckDBPyConnection, _tables: list[ExportedTable], report: ExportReport
     ) -> None:
-        """Bring the functions along and close the file."""
+        """Copy the functions and close the file."""
         macros = connection.execute(
             "SELECT function_name, parameters, macro_definition FROM duckdb_functions() "
             "WHERE database_name = 'lake' AND function_type = 'macro' AND NOT internal"
@@ -137,11 +137,11 @@ class DatabaseTarget:
         }
         for place, comment in comments.items():
             connection.execute(f"COMMENT ON {place} IS {quote(comment)}")
-        # Detaching writes everything into the one file; nothing stays in a log beside it.
+        # DETACH writes everything into the file and removes the log beside it.
         connection.execute("DETACH exported")
 
 
 def count_of(cursor: DuckDBPyConnection) -> int:
-    """Return the one number that a copying statement answers."""
+    """Return the row count of a COPY or CREATE TABLE statement."""
     row = cursor.fetchone()
     return int(row[0]) if row else 0

@@ -1,7 +1,6 @@
-"""One workspace's rows of one table as a file, for who takes them over HTTP.
+"""Export one workspace's rows of one table to a file, for downloads over HTTP.
 
-DuckDB writes the file itself, with as much memory for ten million rows as for ten. Column names and meanings are the
-lake's own: docs/warehouse.md.
+DuckDB writes the file with constant memory. Columns are described in docs/warehouse.md.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ _FORGOTTEN_AFTER_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class OpenTable:
-    """A table that may be taken along."""
+    """A table that can be exported."""
 
     relation: str
     time: str | None
-    """The column that a period is about; None = the table has none."""
+    """The time column for period filters; None = the table has none."""
     platform: str = "account_id IN (SELECT account_id FROM dims.accounts WHERE platform = $platform)"
     account: str | None = "account_id = $account_id"
 
@@ -53,7 +52,7 @@ TABLES = {
     "post_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at"),
     "account_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.account_snapshots)", "captured_at"),
 }
-"""By the name that a caller gives. Raw rows come without the platform's own answer."""
+"""Exportable tables by public name. Raw rows do not include the platform's response."""
 
 
 @contextmanager
@@ -68,10 +67,10 @@ def write_table(
     platform: Platform | str | None = None,
     account_id: str | None = None,
 ) -> Iterator[Path]:
-    """Yield a file (of FORMATS) with the workspace's rows of one of TABLES; it is deleted after the block.
+    """Yield a file (in one of FORMATS) with the workspace's rows of one of TABLES; it is deleted after the block.
 
-    [start, end) is about the table's own time; a day belongs to the period when its beginning (UTC) does.
-    Raises InvalidInputError: a filter that the table has no column for.
+    [start, end) applies to the table's time column; a day belongs to the period if its beginning (UTC) does.
+    Raises InvalidInputError for a filter without a matching column.
     """
     wanted = TABLES[table]
     conditions, params = ["workspace_id = $workspace_id"], {"workspace_id": workspace_id}
@@ -110,10 +109,10 @@ def write_table(
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what a killed process left behind."""
+    """Delete files left by killed processes."""
     for path in folder.glob("export-*"):
         try:
             if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER_S:
                 path.unlink()
         except FileNotFoundError:
-            continue  # its own process was quicker
+            continue  # already deleted by its own process

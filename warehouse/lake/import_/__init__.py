@@ -1,4 +1,4 @@
-"""Files of past posts into the store and the lake.
+"""Import files of past posts into the store and the lake.
 
 Imported by the command line.
 """

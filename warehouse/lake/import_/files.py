@@ -1,4 +1,4 @@
-"""Read a file of past posts: CSV or Parquet, every column as text first, each bad row named with its line."""
+"""Read a file of past posts (CSV or Parquet). All columns are read as text; invalid rows are reported by line."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})")
 
 
 class RejectedRow(NamedTuple):
-    """One thing wrong with one row; such a row is not imported."""
+    """One problem of one row. Such a row is not imported."""
 
     line: int
-    """CSV: line of the file on which the record starts, the header being line 1. Parquet: row number from 1."""
+    """CSV: line on which the record starts (the header is line 1). Parquet: row number from 1."""
     field: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryFile:
-    """What a file holds."""
+    """Contents of a file."""
 
     rows: pa.Table
-    """Good rows: line, account, post_id, published_at, captured_at (UTC), derived (captured_at is not the
-    file's own), kind, likes, comments, shares, impressions (NULL = not reported)."""
+    """Valid rows: line, account, post_id, published_at, captured_at (UTC), derived (captured_at is not from
+    the file), kind, likes, comments, shares, impressions (NULL = not reported)."""
     rejected: list[RejectedRow]
     total: int
-    """Rows in the file, bad ones and repetitions included."""
+    """Rows in the file, including invalid and repeated ones."""
     notes: list[str]
-    """What a person should know once: ignored columns, kinds taken as text, the moment of measuring."""
+    """Notes for the user: ignored columns, kinds read as text, the assumed time of measuring."""
 
 
 def read_history(
@@ -58,12 +58,12 @@ def read_history(
 ) -> HistoryFile:
     """Read a CSV or Parquet file with published_at, likes, comments, shares and optional OPTIONAL columns.
 
-    Times without an offset are taken in `timezone` (IANA name or fixed offset such as -05:00). An empty count
-    is not reported. Rows after `now` are rejected.
+    Times without an offset are in `timezone` (IANA name or fixed offset such as -05:00). An empty count means not
+    reported. Rows after `now` are rejected.
 
-    A kind of any other name than text, link, photo, video and their common synonyms is taken as text. A row
-    without post_id gets one made of its account, time and kind. Of rows with the same post_id (and
-    captured_at) the first counts: identical ones are passed over, others rejected.
+    A kind other than text, link, photo, video and their common synonyms is read as text. A row without post_id gets
+    one from its account, time and kind. Of rows with the same post_id (and captured_at) the first counts; identical
+    repeats are skipped, others are rejected.
 
     Raises InvalidInputError: no such file, an empty one, a missing or repeated column, an unknown zone.
     """
@@ -108,13 +108,13 @@ def parse_zone(timezone: str) -> tuple[str | None, int]:
         except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder of zones
             pass
     raise InvalidInputError(
-        f"{timezone!r} is no time zone: use a name such as Europe/Berlin, or an offset such as -05:00",
+        f"{timezone!r} is not a time zone: use a name such as Europe/Berlin, or an offset such as -05:00",
         field="timezone",
     )
 
 
 def _load_lines(connection: DuckDBPyConnection, path: Path) -> tuple[list[str], list[RejectedRow]]:
-    """Fill the table `lines` with text; returns the file's column names and the rows of a wrong shape."""
+    """Fill the table `lines` with text; return the file's column names and the malformed rows."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -122,7 +122,7 @@ def _load_lines(connection: DuckDBPyConnection, path: Path) -> tuple[list[str], 
         raise InvalidInputError(f"cannot read {path}: {error.strerror}", field="path") from error
     if not start:
         raise InvalidInputError(
-            f"{path} is empty: it needs a header with {', '.join(REQUIRED)}, then a line per post",
+            f"{path} is empty: it needs a header with {', '.join(REQUIRED)}, then one line per post",
             field="path",
         )
     connection.execute(
@@ -141,19 +141,21 @@ def _load_parquet(connection: DuckDBPyConnection, path: Path) -> tuple[list[str]
         known = _known_columns(columns)
         quoted = {name: columns[index].replace('"', '""') for name, index in known.items()}
         chosen = "".join(f', CAST("{column}" AS VARCHAR) AS {name}' for name, column in quoted.items())
-        rows = f"SELECT file_row_number + 1 AS line{chosen}"  # names of ours, and the file's in quotes
+        rows = f"SELECT file_row_number + 1 AS line{chosen}"  # our own names, and quoted names of the file
         source = "read_parquet($path, file_row_number = true)"
         connection.execute(f"INSERT INTO lines BY NAME {rows} FROM {source}", params)
     except duckdb.Error as error:
         first_line = str(error).splitlines()[0]
-        raise InvalidInputError(f"{path} is no readable Parquet file: {first_line}", field="path") from error
+        raise InvalidInputError(
+            f"{path} is not a readable Parquet file: {first_line}", field="path"
+        ) from error
     return columns, []
 
 
 def _load_csv(connection: DuckDBPyConnection, path: Path) -> tuple[list[str], list[RejectedRow]]:
-    """Python's own reader: it knows the line of each record, and one bad record does not end it."""
+    """Read with Python's csv module: it reports the line of each record, and continues after an invalid record."""
     ragged: list[RejectedRow] = []
-    # surrogateescape: a byte that is not UTF-8 must spoil its own row only.
+    # surrogateescape: a byte that is not UTF-8 must affect only its own row.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         header_line = file.readline()
         delimiter = max(",;\t|", key=header_line.count)
@@ -172,7 +174,7 @@ def _load_csv(connection: DuckDBPyConnection, path: Path) -> tuple[list[str], li
 
 
 def _records(reader: Iterator[list[str]], ragged: list[RejectedRow]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line on which it starts, fields) of each record that is not blank."""
+    """Yield (first line, fields) of each record that is not blank."""
     last_line = 0
     while True:
         try:
@@ -180,7 +182,7 @@ def _records(reader: Iterator[list[str]], ragged: list[RejectedRow]) -> Iterator
         except StopIteration:
             return
         except csv.Error as error:
-            ragged.append(RejectedRow(last_line + 1, "row", f"is no CSV: {error}"))
+            ragged.append(RejectedRow(last_line + 1, "row", f"is not valid CSV: {error}"))
             last_line = reader.line_num  # type: ignore[attr-defined]  # csv's reader has it
             continue
         if record:
@@ -193,7 +195,7 @@ def _right_shape(
 ) -> Iterator[tuple[int, list[str]]]:
     for line, record in records:
         if len(record) != width:
-            reason = f"has {len(record)} fields where the header has {width}: check its commas and quotes"
+            reason = f"has {len(record)} fields, the header has {width}: check its commas and quotes"
             ragged.append(RejectedRow(line, "row", reason))
         elif any(not value.isascii() and _has_stray_byte(value) for value in record):
             ragged.append(RejectedRow(line, "row", "is not UTF-8 text: save the file as UTF-8"))
@@ -212,14 +214,14 @@ def _insert(connection: DuckDBPyConnection, table: pa.Table) -> None:
 
 
 def _known_columns(columns: list[str]) -> dict[str, int]:
-    """Return where each column that we read is. Raises InvalidInputError for one that comes twice."""
+    """Return the index of each known column. Raises InvalidInputError for a repeated column."""
     known: dict[str, int] = {}
     for index, column in enumerate(columns):
         name = column.strip().lower()
         if name not in REQUIRED + OPTIONAL:
             continue
         if name in known:
-            raise InvalidInputError(f"the column {name} comes twice: keep one", field=name)
+            raise InvalidInputError(f"the column {name} is repeated: keep one", field=name)
         known[name] = index
     return known
 
@@ -230,12 +232,12 @@ def _require_columns(columns: list[str], account_name: str | None) -> None:
         if name not in known:
             found = ", ".join(columns) or "none"
             raise InvalidInputError(
-                f"the file has no column {name}: rename or add it (empty where unknown); found: {found[:300]}",
+                f"the file has no column {name}: rename or add it (empty if unknown); found: {found[:300]}",
                 field=name,
             )
     if account_name is None and "account" not in known:
         raise InvalidInputError(
-            "the file has no column account: add it, or name the account all rows belong to (--account)",
+            "the file has no column account: add it, or name the account of all rows (--account)",
             field="account",
         )
 
@@ -255,20 +257,20 @@ def _notes(
     )
     if others:
         notes.append(
-            f"all rows are taken as one account's, though the column account names {others} others: "
-            "leave --account out to keep them apart"
+            f"all rows are imported into one account, but the column account names {others} others: "
+            "omit --account to keep them separate"
         )
     kinds = connection.execute(
         "SELECT DISTINCT unknown_kind FROM parsed WHERE unknown_kind IS NOT NULL ORDER BY 1 LIMIT 20"
     ).fetchall()
     if kinds:
-        notes.append(f"kinds taken as text: {', '.join(kind for (kind,) in kinds)}")
+        notes.append(f"kinds read as text: {', '.join(kind for (kind,) in kinds)}")
     derived = rows.filter(rows["derived"]) if len(rows) else rows
     if len(derived):
         moment: datetime = derived["captured_at"][0].as_py()
         notes.append(
             "the file does not say when its counts were read (no captured_at): "
-            f"its newest post's time is taken, {moment:%Y-%m-%d %H:%M} UTC"
+            f"the time of its newest post is used, {moment:%Y-%m-%d %H:%M} UTC"
         )
     return notes
 

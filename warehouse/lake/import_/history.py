@@ -1,7 +1,7 @@
-"""Import a file of past posts: into the operational store as posts of origin external, then into the lake.
+"""Import a file of past posts: first into the operational store as posts of origin external, then into the lake.
 
-Each step is idempotent by its natural key and the store comes first, so an import that was killed is simply
-run again; a second import of a file adds nothing. See docs/warehouse.md for what captured_at becomes.
+Each step is idempotent by its natural key, so an interrupted import can simply be run again, and a second import of a
+file adds nothing. See docs/warehouse.md for the rules of captured_at.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ if TYPE_CHECKING:
     from warehouse.store.models import AccountRow
 
     Progress = Callable[[str, int, int], None]
-    """Called with what is being done, rows done and rows in all."""
+    """Called with the current step, the rows done and the total rows."""
 
 __all__ = ["ImportReport", "RejectedRow", "import_history", "read_history"]
 
 _TURN_ROWS = 5_000
-_LOOKUP_CHUNK = 5_000  # SQLite takes at most 32,766 parameters in a statement
+_LOOKUP_CHUNK = 5_000  # SQLite allows at most 32,766 parameters per statement
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did: rows = loaded + already_there + skipped + rows with something wrong."""
+    """Result of an import: rows = loaded + already_there + skipped + rows with problems."""
 
     rows: int
     """Rows in the file."""
     loaded: int
-    """Measurements that are new to the lake."""
+    """Measurements new to the lake."""
     already_there: int
-    """Rows that told nothing new, repetitions within the file included."""
+    """Rows without new data, including repeats within the file."""
     skipped: int
-    """Rows of an account on which a post is being sent this very moment: import again later."""
+    """Rows of an account on which a post is being sent now: import again later."""
     rejected: list[RejectedRow]
     accounts: list[str]
     """Handles of the accounts in the file."""
     notes: list[str]
-    """What a person should know once."""
+    """Notes for the user."""
 
 
 def import_history(
@@ -75,10 +75,10 @@ def import_history(
     now: datetime,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> ImportReport:
-    """Load a CSV or Parquet file of past posts (columns: `read_history`); bad rows are reported, good ones loaded.
+    """Import a CSV or Parquet file of past posts (columns: `read_history`). Reports invalid rows, loads valid ones.
 
-    Without `account_name` each value of the column `account` is an account of its own. 233,000 posts take
-    about half a minute. Raises InvalidInputError as `read_history` does; then nothing is stored.
+    Without `account_name` each value of the column `account` is a separate account. 233,000 posts take about half a
+    minute. Raises InvalidInputError like `read_history`; then nothing is stored.
     """
     progress("reading", 0, 1)
     history = read_history(path, timezone=timezone, account_name=account_name, now=now)
@@ -111,7 +111,7 @@ def _store_posts(
     now: datetime,
     progress: Progress,
 ) -> tuple[list[AccountDim], pa.Table, pa.Table, int]:
-    """Record the posts; returns the lake's rows for them and how many rows could not be stored now."""
+    """Record the posts; return their rows for the lake and the number of rows that could not be stored now."""
     accounts: dict[str, AccountDim] = {}
     publications: list[pa.Table] = [to_batch([], PublicationDim)]
     snapshots: list[pa.Table] = []
@@ -136,10 +136,10 @@ def _store_posts(
 
 
 def _turns(rows: pa.Table) -> Iterator[list[tuple[str, pa.Table]]]:
-    """Yield (account name, rows) for one short transaction after the other.
+    """Yield batches of (account name, rows), one per short transaction.
 
-    A transaction of all rows would keep the store from the publisher for half a minute; one for each of many
-    small accounts costs a disk flush each.
+    One transaction for all rows would block the publisher for half a minute; one per account would cost a disk flush
+    for each of many small accounts.
     """
     turn: list[tuple[str, pa.Table]] = []
     size = 0
@@ -174,7 +174,7 @@ def _listed_posts(rows: pa.Table) -> Iterator[ListedPost]:
 def _find_publications(
     session: Session, account: AccountRow, external_ids: list[str]
 ) -> dict[str, Publication]:
-    """Return what the store holds, which may be more than the file knows: a post of ours, its own time."""
+    """Return the stored rows, which may have more data than the file: for example our own post and its exact time."""
     known: dict[str, Any] = {}
     columns = (
         Publication.external_id,
@@ -207,7 +207,7 @@ def _to_account_dim(account: AccountRow) -> AccountDim:
 
 
 def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) -> tuple[pa.Table, pa.Table]:
-    """Return the publications and snapshots of the rows that the store has."""
+    """Return the publications and snapshots of the rows that are in the store."""
     external_ids = rows["post_id"].to_pylist()
     rows = rows.filter(pa.array([external_id in known for external_id in external_ids], pa.bool_()))
     found = [known[external_id] for external_id in external_ids if external_id in known]

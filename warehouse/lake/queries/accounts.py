@@ -1,6 +1,6 @@
-"""How accounts did: followers and engagement of a period, and followers day by day.
+"""Account analytics: followers and engagement of a period, and followers per day.
 
-What was not measured is None, never 0.
+Unmeasured values are None, never 0.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ FIGURES = (
 
 
 NOT_MEASURED: dict[str, Any] = {**dict.fromkeys(FIGURES), "publications": 0, "measured": 0}
-"""The figures of an account that was neither counted nor published on in the period."""
+"""Values of an account without counts and publications in the period."""
 
 
 def get_account_figures(
     lake: Lake, *, workspace_id: str, start: datetime, end: datetime, account_id: str | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return the FIGURES of [start, end) by account_id, for accounts that were counted or published in it.
+    """Return the FIGURES of [start, end) by account_id, for accounts with a count or a publication in it.
 
-    follower_growth is last minus first count, None for fewer than two; the rate is against the first.
-    engagement is what the period's publications have earned so far, engagement_mean per measured one.
+    follower_growth is last minus first count, None for fewer than two counts; the rate is relative to the first.
+    engagement is the engagement of the period's publications so far, engagement_mean the mean per measured one.
     """
     params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
     rows = lake.query(load_sql("queries/select_account_figures"), params)
@@ -41,9 +41,9 @@ def get_account_figures(
 def list_account_days(
     lake: Lake, *, workspace_id: str, start: datetime, end: datetime, account_id: str
 ) -> list[dict[str, Any]]:
-    """Return one row per UTC day whose last count was read in [start, end), oldest first.
+    """Return one row per UTC day with its last count in [start, end), oldest first.
 
-    Columns: date, captured_at, followers, following, posts, follower_growth (against the measured day before).
+    Columns: date, captured_at, followers, following, posts, follower_growth (since the previous measured day).
     """
     params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
     return lake.query(load_sql("queries/select_account_days"), params)

@@ -1,6 +1,6 @@
-"""The overview of a period: what its posts have earned, followers won, and the same for the period before.
+"""Overview of a period: engagement of its posts, follower growth, and the same for the previous period.
 
-Definitions are in DEFINITIONS and docs/warehouse.md. What was not measured is None, never 0.
+Definitions are in DEFINITIONS and docs/warehouse.md. Unmeasured values are None, never 0.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
 
 DEFINITIONS = {
-    "total_posts": "Posts published in the period, whoever published them; a post on several accounts counts once.",
+    "total_posts": "Posts published in the period, with SocialFlow or elsewhere; a post on several accounts counts once.",
     "total_engagement": (
-        "Likes + comments + shares + saves that those posts have earned by as_of, not only within the period; "
-        "null when nothing was measured."
+        "Likes + comments + shares + saves of those posts by as_of, not only within the period; "
+        "null if nothing was measured."
     ),
     "follower_growth": (
         "Last minus first follower count in the period, summed over the accounts counted at least twice in it; "
-        "null when there is none."
+        "null if there is none."
     ),
     "top_performing": "The period's posts by engagement, at most 10.",
     "previous": (
-        "The equally long period just before. Its posts have had longer to earn. change = (now - before) / before."
+        "The period of equal length just before. Its posts had more time to grow. change = (now - before) / before."
     ),
     "by_platform": "The same per platform; a post on two platforms counts in both.",
-    "series": "Per UTC day: posts by day of publishing, what they earned by as_of, followers won that day.",
+    "series": "Per UTC day: posts by day of publishing, their engagement by as_of, new followers of that day.",
     "coverage": "How many of the period's publications have been measured.",
     "as_of": "Time of the newest measurement used.",
 }
@@ -52,14 +52,14 @@ def get_overview(
     account_id: str | None = None,
     as_of: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return the overview of [start, end), UTC; `as_of` looks back: only what was measured by then counts.
+    """Return the overview of [start, end), UTC. With `as_of`, only measurements up to then count.
 
     Keys: total_posts, total_engagement, follower_growth, top_performing [{post_id, engagement}],
     period {from, to}, as_of, previous {period, the first four, change {the first three, as fractions}},
     by_platform [{platform, the first three}], series [{date, posts, engagement, follower_growth}],
     coverage {publications, measured, share, follower_accounts}, definitions.
 
-    Raises InvalidInputError: naive times, or an end that is not after the start.
+    Raises InvalidInputError: naive times, or an end not after the start.
     """
     for name, instant in (("from", start), ("to", end), ("as_of", as_of)):
         if instant is not None and instant.tzinfo is None:
@@ -110,7 +110,7 @@ def get_overview(
 
 
 def find_post_words(lake: Lake, workspace_id: str, post_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return {post_id: {text, places [{platform, permalink}]}} of the posts that the lake knows; text may be None."""
+    """Return {post_id: {text, places [{platform, permalink}]}} of the posts in the lake; text may be None."""
     params = {"workspace_id": workspace_id, "post_ids": list(post_ids)}
     return {row["post_id"]: row for row in lake.query(load_sql("queries/select_post_texts"), params)}
 
@@ -135,7 +135,7 @@ def _best(parts: Mapping[str, list[dict[str, Any]]], *, current: bool) -> list[d
 
 
 def _change(now: int | None, before: int | None) -> float | None:
-    """Return the relative change; None where one side is unmeasured or the base is 0."""
+    """Return the relative change; None if one value is unmeasured or the base is 0."""
     if now is None or not before:
         return None
     return (now - before) / abs(before)
@@ -158,7 +158,7 @@ def _join_platforms(parts: Mapping[str, list[dict[str, Any]]]) -> list[dict[str,
 def _fill_days(
     start: datetime, end: datetime, parts: Mapping[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Return every UTC day of the period: without posts it has 0 of them, and no engagement."""
+    """Return every UTC day of the period; a day without posts has 0 posts and no engagement."""
     posts = {row["day"]: row for row in parts["day"]}
     growth = {row["day"]: row["total"] for row in parts["day_followers"]}
     first, last = start.date(), (end - timedelta(microseconds=1)).date()

@@ -1,4 +1,4 @@
-"""The measured lift of advised times over random ones, from the lake's experiments."""
+"""Measured lift of advised times over random times, from the lake's experiments."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from warehouse.timing.placement_effect import Effect
 
 AGES = {"1h": 1, "24h": 24, "7d": 168, "30d": 720}
-"""Those of marts.publication_at_age."""
+"""The ages of marts.publication_at_age."""
 DEFINITIONS = {
     "lift_pct": (
-        "How much more engagement posts placed by the advice got than posts placed at random among acceptable times: "
-        "difference of mean ln(1 + engagement) at the same age, each account compared with itself, as percent."
+        "Additional engagement of posts placed by the advice over posts placed at random among acceptable times: "
+        "difference of mean ln(1 + engagement) at the same age, each account compared with itself, in percent."
     ),
-    "interval_80": "80 % of such intervals hold the true lift; leave-one-post-out (jackknife) error, t distribution.",
-    "interval_95": "The same with 95 %. Above 0 as a whole: the advice is worth something, and not by chance.",
-    "posts": "Posts that could be compared: measured at that age, on an account with posts of both kinds.",
-    "unmeasured": "Publications of at least twice that age whose engagement at that age is not known.",
-    "too_young": "Publications not known at that age yet, and less than twice as old at the newest measurement.",
+    "interval_80": "80 % of such intervals contain the true lift; leave-one-post-out (jackknife), t distribution.",
+    "interval_95": "The same with 95 %. If it is entirely above 0, the advice works, and not by chance.",
+    "posts": "Comparable posts: measured at that age, on an account with posts of both kinds.",
+    "unmeasured": "Publications of at least twice that age without a measured engagement at that age.",
+    "too_young": "Publications without a value at that age yet, less than twice as old at the newest measurement.",
     "left_out": (
-        "Posts of the author's own time, posts moved by hand afterwards, explorations, and everything placed while no "
-        "experiment ran: nothing was drawn there, so nothing can be concluded."
+        "Posts with a time set by their author, posts moved by hand, explorations, and everything placed while no "
+        "experiment ran: there was no random draw, so no conclusion is possible."
     ),
 }
 
@@ -34,7 +34,7 @@ DEFINITIONS = {
 def get_placement_lift(
     lake: Lake, *, workspace_id: str, age: str, platform: str | None = None, account_id: str | None = None
 ) -> dict[str, Any]:
-    """Return what the workspace's experiments show at an age of AGES.
+    """Return the result of the workspace's experiments at one of AGES.
 
     Keys: age, recommended {posts, publications}, random {posts, publications}, unmeasured, too_young, accounts,
     lift_pct, interval_80, interval_95 (percent; None with too few posts), reason (why None), verdict, as_of,
@@ -94,16 +94,16 @@ def _interval(effect: Effect, level: float) -> tuple[float, float] | None:
 
 
 def _explain_silence(effect: Effect, age: str, *, any_placed: bool) -> str | None:
-    """Return why there is no figure; None = there is one."""
+    """Return why there is no result; None = there is one."""
     if not any_placed:
         return (
-            "No post was placed by an experiment yet: set the workspace's random_share, and let posts be "
-            'placed with "scheduled_at": "optimal".'
+            "No post has been placed by an experiment yet: set the workspace's random_share, and schedule posts "
+            'with "scheduled_at": "optimal".'
         )
     if effect.difference is None:
         return (
             f"Too few posts measured at {age} to compare: {effect.recommended} placed by the advice and "
-            f"{effect.random} at random, of each at least {FEWEST_POSTS} are needed on accounts that have both."
+            f"{effect.random} at random; at least {FEWEST_POSTS} of each are needed on accounts that have both."
         )
     return None
 
@@ -111,14 +111,14 @@ def _explain_silence(effect: Effect, age: str, *, any_placed: bool) -> str | Non
 def _judge(effect: Effect, age: str) -> str:
     interval = effect.interval(0.95)
     if effect.difference is None or interval is None:
-        raise ValueError("an effect without a figure has no verdict but its reason")
+        raise ValueError("an effect without a result has no verdict")
     lift, low, high = (_percent(value) for value in (effect.difference, *interval))
     told = (
         f"Posts placed by the advice got {lift:+.0f} % engagement by {age} against posts placed at random (95 % range "
         f"{low:+.0f} to {high:+.0f} %; {effect.recommended} against {effect.random} posts)"
     )
     if interval[0] > 0:
-        return f"{told}: the advice is worth something, and hardly by chance."
+        return f"{told}: the advice works, and this is unlikely to be chance."
     if interval[1] < 0:
-        return f"{told}: the advice does harm here, and hardly by chance. Stop using it, and tell us."
+        return f"{told}: the advice does harm here, and this is unlikely to be chance. Stop using it, and report it."
     return f"{told}: not proven either way."

@@ -1,6 +1,6 @@
-"""How posts did: each of their snapshots over time, and against each other at equal age.
+"""Post analytics: snapshots over time, and rankings at equal age.
 
-What was not measured is None, never 0.
+Unmeasured values are None, never 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ METRICS = (
     *("engagement", "engagement_rate", "impressions", "likes", "comments", "shares", "saves", "clicks"),
     "video_views",
 )
-"""What posts can be ranked by. Reach is not among them: people reached on two accounts may be the same."""
+"""Metrics for rankings. Not reach, because the same people may be reached on two accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Ranking:
     """One page of a ranking."""
 
     rows: list[dict[str, Any]]
-    """Best first: rank, value (what it is ranked by), post_id, published_at, platforms, publications, the metrics."""
+    """Best first: rank, value (of the ranking metric), post_id, published_at, platforms, publications, the metrics."""
     has_more: bool
     ranked: int
-    """Posts that have a place."""
+    """Number of ranked posts."""
     unranked: int
-    """Posts of the period that have none: not measured around that age, or the metric is not reported."""
+    """Number of unranked posts of the period: not measured around that age, or the metric is not reported."""
 
 
 def rank_posts(
@@ -55,13 +55,13 @@ def rank_posts(
     after: tuple[float, str] | None = None,
     limit: int = 20,
 ) -> Ranking:
-    """Rank the posts published in [start, end) by a metric at an age of AGES, or by their newest (None).
+    """Rank the posts published in [start, end) by a metric at one of AGES, or by the newest value (None).
 
-    With a platform or account only the publications there count. All pages of a list read the same
-    `snapshot_id`, so that none is missed and none seen twice while numbers move; `after` is (value, post_id) of the
-    last post of the page before.
+    With a platform or account, only the publications there count. All pages of a list read the same `snapshot_id`,
+    so that no post is missed or repeated while values change; `after` is (value, post_id) of the last post of the
+    previous page.
 
-    Raises InvalidInputError: the lake no longer keeps that snapshot.
+    Raises InvalidInputError: the lake no longer has that snapshot.
     """
     params: dict[str, Any] = {
         "snapshot": snapshot_id,
@@ -84,7 +84,7 @@ def rank_posts(
         if "No snapshot found" not in str(error):
             raise
         raise InvalidInputError(
-            "the list began with a state of the lake that is no longer kept: start again without the cursor",
+            "the cursor refers to a state of the lake that no longer exists: start again without the cursor",
             field="cursor",
             code="cursor_expired",
         ) from None
@@ -99,7 +99,7 @@ def get_post_metrics(lake: Lake, workspace_id: str, post_id: str) -> dict[str, A
     {post_id, publications: [{publication_id, account_id, platform, kind, published_at, permalink,
     snapshots: [{captured_at, age_hours, the 8 metrics, engagement}]}]}
 
-    `publications` is empty for a post that is not published, unknown, or another workspace's.
+    `publications` is empty for a post that is not published, unknown, or of another workspace.
     """
     rows = lake.query(
         load_sql("queries/select_post_metrics"), {"workspace_id": workspace_id, "post_id": post_id}

@@ -1,6 +1,6 @@
-"""Optimal times between the lake and the pure model: read the posts, compute, keep the answer.
+"""Optimal times: read the posts from the lake, run the pure model, store the result.
 
-The model and its libraries are imported where times are computed: the API only reads them, and spares 60 MB.
+The model and its libraries are imported only where times are computed; the API only reads times, which saves 60 MB.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """Compute every account's slots again and replace marts.optimal_times.
+    """Recompute the slots of all accounts and replace marts.optimal_times.
 
-    All measured posts of an account count, whoever published them. `timezones` gives IANA zones by
-    account_id; an account left out takes the zone of its lake row, else UTC.
+    All measured posts of an account count, from any origin. `timezones` gives IANA zones by account_id; other accounts
+    use the zone of their lake row, else UTC.
 
-    Returns {accounts, posts, rows, platforms, model_version, computed_at, failures}; `failures` tells by account id or
-    platform what could not be computed as it should be.
+    Returns {accounts, posts, rows, platforms, model_version, computed_at, failures}; `failures` has the problem by
+    account id or platform.
     """
     import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
 
@@ -58,7 +58,7 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
         try:
             slots, counted = _compute_platform(lake, platform, rows, now)
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-            # Odd numbers of one platform's posts: its old advice stays, and the others get theirs.
+            # Invalid data of one platform: keep its old advice, and continue with the others.
             logger.exception("the times of %s could not be computed", platform)
             failures[platform] = f"{type(error).__name__}: {error}"
             continue
@@ -108,7 +108,7 @@ def get_optimal_times(
 
     `platform`, `account_id` and `account_ids` narrow the accounts; None = all.
 
-    Rows hold the columns of marts.optimal_times and the account's handle. Nothing computed yet = no rows.
+    Rows have the columns of marts.optimal_times and the account's handle. Nothing computed yet = no rows.
     """
     params = {
         "workspace_id": workspace_id,
@@ -123,9 +123,9 @@ def get_optimal_times(
 def get_posting_noise(
     lake: Lake, *, workspace_id: str, account_ids: Collection[str], since: datetime
 ) -> dict[str, float]:
-    """Return the luck in one post by account id: a standard deviation in log units (1.1 = a factor of 3).
+    """Return the noise of one post by account id: a standard deviation in log units (1.1 = a factor of 3).
 
-    Accounts with fewer than 20 pairs of grown posts since then are left out: that is not measured.
+    Accounts with fewer than 20 pairs of grown posts since then are left out as not measured.
     """
     params = {"workspace_id": workspace_id, "account_ids": list(account_ids), "since": since}
     rows = lake.query(load_sql("queries/estimate_posting_noise"), params)
@@ -135,9 +135,9 @@ def get_posting_noise(
 def _compute_platform(
     lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
 ) -> tuple[pa.Table, int]:
-    """Return the slots of a platform's accounts, each with the others' profile as its prior, and its posts.
+    """Return the slots of a platform's accounts, each with the profile of the others as prior, and the number of posts.
 
-    The posts' arrays are freed before the fit starts: together they would need twice the memory.
+    The posts' arrays are freed before the fit starts; otherwise twice the memory would be needed.
     """
     import numpy as np  # noqa: PLC0415 (see the module docstring)
     import pyarrow as pa  # noqa: PLC0415 (same)

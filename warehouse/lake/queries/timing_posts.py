@@ -1,6 +1,6 @@
-"""What the timing model needs of the lake: a platform's posts as arrays, and how its engagement grows with age.
+"""Input of the timing model from the lake: a platform's posts as arrays, and its age curve of engagement.
 
-pandas is imported where it is needed: the API reads advice without it.
+pandas is imported only where it is needed: the API reads advice without it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from warehouse.timing.age import AgeCurve
     from warehouse.timing.history import PostArrays
 
-AGE_CURVE_POSTS = 10_000  # the newest posts of a platform show how it behaves today
+AGE_CURVE_POSTS = 10_000  # the newest posts of a platform show its current behaviour
 
 
 def read_posts(lake: Lake, platform: str, account_ids: list[str], now: datetime) -> PostArrays:
-    """Every measured post of the accounts up to `now`; `account` is the place in `account_ids`.
+    """Every measured post of the accounts up to `now`; `account` is the index into `account_ids`.
 
-    A post of an account that is not listed is left out: without a row in dims.accounts nobody could be told.
+    Posts of other accounts are left out: without a row in dims.accounts, advice could not be shown.
     """
     import numpy as np  # noqa: PLC0415 (see the module docstring)
 
@@ -43,7 +43,7 @@ def read_posts(lake: Lake, platform: str, account_ids: list[str], now: datetime)
 
 
 def read_age_curve(lake: Lake, platform: str) -> AgeCurve:
-    """The platform's age curve from its newest posts' snapshots; the measured default where there are too few."""
+    """The platform's age curve from the snapshots of its newest posts; the measured default if there are too few."""
     from warehouse.timing.age import GROWN_UP_HOURS, compute_age_curve  # noqa: PLC0415 (see the module docstring)
 
     params = {"platform": platform, "grown_up": GROWN_UP_HOURS, "posts": AGE_CURVE_POSTS}

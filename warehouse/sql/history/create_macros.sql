@@ -1,10 +1,10 @@
--- grain: none: the readings of one text value, for parse_lines.sql
+-- grain: none: macros that parse one text value, for parse_lines.sql
 -- params: none
--- Values that mean "not reported" in the files that tools and people write.
+-- Values that mean "not reported" in common files.
 CREATE TEMP MACRO cleaned(value) AS
   CASE WHEN lower(trim(value)) IN ('', 'nan', 'null', 'none', 'n/a') THEN NULL ELSE trim(value) END;
 
--- A count is whole; 12.0 is how tools write 12 in a column with gaps.
+-- Counts are whole numbers; tools write 12 as 12.0 in a column with gaps.
 CREATE TEMP MACRO to_count(value) AS
   CASE WHEN regexp_full_match(value, '\d{1,18}(\.0*)?') THEN CAST(split_part(value, '.', 1) AS BIGINT) END;
 
@@ -19,14 +19,14 @@ CREATE TEMP MACRO count_problem(name, value) AS
 CREATE TEMP MACRO has_zone(value) AS
   regexp_full_match(value, '.*[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)');
 
--- DuckDB also reads words such as 'epoch' and 'infinity' as times: only a date and a clock time count here.
+-- DuckDB also parses words such as 'epoch' and 'infinity' as times; only a date with a clock time is valid here.
 CREATE TEMP MACRO is_instant(value) AS
   regexp_full_match(
     value,
     '\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)?'
   );
 
--- DuckDB's own form: seconds always, the offset without a space and with a colon.
+-- DuckDB's form: always with seconds, the offset without a space and with a colon.
 CREATE TEMP MACRO normalized(value) AS
   regexp_replace(
     regexp_replace(
@@ -36,7 +36,7 @@ CREATE TEMP MACRO normalized(value) AS
     '([+-]\d{2})(\d{2})$', '\1:\2'
   );
 
--- zone is an IANA name, or NULL where the clock has the fixed offset of so many minutes east of UTC.
+-- zone is an IANA name, or NULL for a fixed offset in minutes east of UTC.
 CREATE TEMP MACRO to_instant(value, zone, offset_minutes) AS
   CASE
     WHEN NOT is_instant(value) THEN NULL

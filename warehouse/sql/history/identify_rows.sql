@@ -1,7 +1,7 @@
--- grain: one row per good row of `parsed`, with its key and where that key came first
+-- grain: one row per valid row of `parsed`, with its key and the first line with that key
 -- params: none
--- A row without post_id gets one made of its account, time and kind, and of its place among the different
--- rows that share these: several posts in one minute are common, and files have no finer clock.
+-- A row without post_id gets an id from its account, time, kind and its index among the different rows with the same
+-- values: several posts in one minute are common, and files have no finer time.
 CREATE OR REPLACE TEMP TABLE identified AS
 WITH good AS (SELECT * FROM parsed WHERE len(problems) = 0),
 placed AS (
@@ -30,7 +30,7 @@ keyed AS (
 )
 SELECT
   *,
-  -- As the lake's own rule says: one row per publication and moment.
+  -- The same rule as in the lake: one row per publication and instant.
   first_value(line) OVER same_key AS first_line,
   row(published_at, kind, likes, comments, shares, impressions)
     IS NOT DISTINCT FROM

@@ -1,4 +1,4 @@
--- grain: one row per row of the file, with what is wrong with it; reads the relation `lines` (all text)
+-- grain: one row per row of the file, with its problems; reads the relation `lines` (all text)
 -- params: zone, offset_minutes (see to_instant), account (NULL = the file's column), now
 CREATE OR REPLACE TEMP TABLE parsed AS
 WITH cleaned AS (
@@ -31,7 +31,7 @@ SELECT
   CASE
     WHEN kind IN ('photo', 'image', 'picture', 'album', 'carousel', 'carousel_album', 'gif') THEN 'photo'
     WHEN kind IN ('video', 'reel', 'reels', 'live', 'short', 'animated_gif') THEN 'video'
-    -- An event is shown as a card that leads elsewhere, as a link is.
+    -- An event is shown as a card with a link.
     WHEN kind IN ('link', 'share', 'event', 'article') THEN 'link'
     ELSE 'text'
   END AS kind,

@@ -1,3 +1,3 @@
--- grain: the old form of each publication in `changed`
+-- grain: the old row of each publication in `changed`
 -- params: none
 DELETE FROM dims.publications WHERE publication_id IN (SELECT publication_id FROM changed)

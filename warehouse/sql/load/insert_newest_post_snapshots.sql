@@ -1,6 +1,6 @@
 -- grain: one row of `batch` that is later than every snapshot of its publication in the lake
 -- params: run_id, source, loaded_at; reads `newest_known`
--- These are new without a look into raw, however much it holds: publication_latest changes in raw's own transactions.
+-- These rows are new without a check of raw, because publication_latest changes in the same transactions as raw.
 CREATE OR REPLACE TEMP TABLE added AS
 SELECT
   batch.*,

@@ -1,4 +1,4 @@
--- grain: one row per account of `batch` that the lake does not hold in just this form
+-- grain: one row per account of `batch` that is missing in the lake or differs there
 -- params: none
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT account_id, workspace_id, platform, handle, display_name, timezone

@@ -1,6 +1,6 @@
--- grain: one row per publication of `batch` that the lake does not hold in just this form
+-- grain: one row per publication of `batch` that is missing in the lake or differs there
 -- params: none
--- A batch that does not say how a publication was placed (a history that is read again) leaves what is known.
+-- A batch without the placement of a publication (a history that is read again) keeps the known placement.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT
   fresh.publication_id, fresh.post_id, fresh.workspace_id, fresh.account_id, fresh.platform, fresh.origin,

@@ -1,8 +1,8 @@
--- grain: the rows of `batch` that tell the lake something new
+-- grain: one row of `batch` that is new to the lake
 -- params: now
--- A file without captured_at cannot say when its counts were true. So a row whose counts the lake holds
--- already adds nothing, whenever they were read; that makes a second import of a file, touched, copied or
--- corrected elsewhere, add nothing. Counts that differ from those held for the same moment restate them.
+-- A file without captured_at does not say when its counts were read. So a row with counts already in the lake adds
+-- nothing, whatever their time: a second import of a file that was touched, copied or corrected elsewhere adds
+-- nothing. Counts that differ from the stored ones of the same instant replace them.
 WITH held AS (
   SELECT publication_id, captured_at, likes, comments, shares, impressions
   FROM raw.post_snapshots

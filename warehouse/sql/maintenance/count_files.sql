@@ -1,6 +1,6 @@
 -- grain: one row for the lake
 -- params: none
--- Not table_info's delete_file_count: that goes on counting those of files that are no longer used.
+-- Not delete_file_count of table_info, which still counts delete files of unused files.
 SELECT
   count(*)::BIGINT AS tables,
   coalesce(sum(file_count), 0)::BIGINT AS files,

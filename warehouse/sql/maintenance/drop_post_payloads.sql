@@ -1,3 +1,3 @@
--- grain: one post snapshot whose payload was loaded before older_than: it keeps its numbers and loses the payload
+-- grain: one post snapshot loaded before older_than: its payload is removed, its numbers stay
 -- params: older_than
 UPDATE raw.post_snapshots SET raw = NULL WHERE raw IS NOT NULL AND loaded_at < $older_than::TIMESTAMPTZ

@@ -1,3 +1,3 @@
--- grain: one expired snapshot of `versions`; what was known just then can no longer be travelled back to
+-- grain: one expired snapshot of `versions`; time travel to it is no longer possible
 -- params: versions
 CALL ducklake_expire_snapshots('lake', versions => $versions::UBIGINT[])

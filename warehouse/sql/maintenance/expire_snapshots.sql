@@ -1,3 +1,3 @@
--- grain: one expired snapshot; what was known before older_than can no longer be travelled back to
+-- grain: one expired snapshot; time travel to before older_than is no longer possible
 -- params: older_than
 CALL ducklake_expire_snapshots('lake', older_than => $older_than::TIMESTAMPTZ)

@@ -1,3 +1,3 @@
--- grain: one table that was worked on
--- params: below = bytes; larger files stay as they are
+-- grain: one processed table
+-- params: below = bytes; larger files are not merged
 CALL ducklake_merge_adjacent_files('lake', max_file_size => $below::UBIGINT)

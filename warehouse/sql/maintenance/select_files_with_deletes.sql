@@ -1,5 +1,5 @@
--- grain: one table, with the names of its files that are to be written again without their deleted rows
--- params: small = bytes; of files so small a single deleted row is enough, of larger ones it takes a twentieth of them
+-- grain: one table, with the names of its files to rewrite without their deleted rows
+-- params: small = bytes; a smaller file is rewritten for one deleted row, a larger one when a twentieth is deleted
 SELECT schemas.schema_name, tables.table_name, list(parse_filename(files.path)) AS names
 FROM __ducklake_metadata_lake.ducklake_data_file AS files
 JOIN __ducklake_metadata_lake.ducklake_delete_file AS holes

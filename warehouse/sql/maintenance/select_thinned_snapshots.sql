@@ -1,6 +1,6 @@
--- grain: one snapshot from before older_than that is not the one kept of its UTC day, or week if it is older by a week
+-- grain: one snapshot before older_than that is not the kept one of its UTC day (of its week, if a week older)
 -- params: older_than
--- Kept is the state after a merge, the last one: it needs the fewest files. Without a merge, the last commit.
+-- The last state after a merge is kept, because it needs the fewest files; without a merge, the last commit.
 SELECT snapshot_id
 FROM (
   SELECT
@@ -17,5 +17,5 @@ FROM (
   FROM ducklake_snapshots('lake')
   WHERE snapshot_time < $older_than::TIMESTAMPTZ
 )
--- A quiet lake's newest snapshot is old too: it is the lake.
+-- Never the newest snapshot, which is the current state and may be old too.
 WHERE place > 1 AND snapshot_id < (SELECT id FROM ducklake_current_snapshot('lake'))

@@ -16,7 +16,7 @@ WITH days AS (
 grown AS (
   SELECT
     *,
-    -- IGNORE NULLS: a day without a count is bridged, so that growth still adds up.
+    -- IGNORE NULLS skips days without a count, so that the sum of growth stays right.
     followers - lag(followers IGNORE NULLS) OVER (PARTITION BY account_id ORDER BY day) AS follower_growth
   FROM days
 )

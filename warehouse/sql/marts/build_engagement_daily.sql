@@ -1,6 +1,6 @@
--- grain: one row per publication in `steps` and UTC day, from `since` on, on which its engagement was measured
--- params: since (a day); reads `held` (what is not recounted goes on from there)
--- A counter that falls is a correction of the platform's, not a negative day: it has its own column.
+-- grain: one row per publication in `snapshots_with_previous` and UTC day with measured engagement, from `since` on
+-- params: since (a day); reads `existing_days` (rows to which publications that are not recomputed are added)
+-- A falling counter is a correction by the platform, not a negative day, so it has its own column.
 WITH parts AS (
   SELECT
     workspace_id, account_id, publication_id,
@@ -9,10 +9,10 @@ WITH parts AS (
     captured_at AS counted_to,
     greatest(engagement - coalesce(counted_before.engagement, 0), 0) AS gain,
     least(engagement - coalesce(counted_before.engagement, 0), 0) AS correction
-  FROM steps
+  FROM snapshots_with_previous
   WHERE engagement IS NOT NULL AND utc_time(captured_at)::DATE >= $since::DATE
   UNION ALL BY NAME
-  SELECT * FROM held WHERE publication_id NOT IN (FROM recounted)
+  SELECT * FROM existing_days WHERE publication_id NOT IN (FROM recomputed_publications)
 )
 SELECT
   min(workspace_id) AS workspace_id,

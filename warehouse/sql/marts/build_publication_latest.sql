@@ -1,7 +1,7 @@
--- grain: one row per publication in `described`; the newest of `steps` wins
--- params: none; reads `lines`
+-- grain: one row per publication in `publication_dimensions`, with the newest of `snapshots_with_previous`
+-- params: none; reads `values_at_age`
 WITH newest AS (
-  SELECT * EXCLUDE (before, counted_before) FROM steps WHERE is_newest
+  SELECT * EXCLUDE (before, counted_before) FROM snapshots_with_previous WHERE is_newest
 ),
 aged AS (
   SELECT
@@ -10,7 +10,7 @@ aged AS (
     max(counted) FILTER (WHERE age_hours = 24) AS engagement_24h,
     max(counted) FILTER (WHERE age_hours = 168) AS engagement_7d,
     max(counted) FILTER (WHERE age_hours = 720) AS engagement_30d
-  FROM (SELECT publication_id, age_hours, engagement(likes, comments, shares, saves) AS counted FROM lines)
+  FROM (SELECT publication_id, age_hours, engagement(likes, comments, shares, saves) AS counted FROM values_at_age)
   GROUP BY publication_id
 )
 SELECT
@@ -37,6 +37,6 @@ SELECT
   coalesce(aged.engagement_24h, publications.engagement_24h) AS engagement_24h,
   coalesce(aged.engagement_7d, publications.engagement_7d) AS engagement_7d,
   coalesce(aged.engagement_30d, publications.engagement_30d) AS engagement_30d
-FROM described AS publications
+FROM publication_dimensions AS publications
 LEFT JOIN newest USING (publication_id)
 LEFT JOIN aged USING (publication_id)

@@ -1,10 +1,10 @@
--- grain: one row per account in `touched_accounts` and hour of its local week in which it published
+-- grain: one row per account in `touched_accounts` and hour of its local week with publications
 -- params: none; reads `latest`, which is newer than publication_latest
 WITH zones AS (
   SELECT account_id, timezone
   FROM dims.accounts
   WHERE account_id IN (SELECT account_id FROM touched_accounts)
-    -- A name that this build of the zone database does not know must not stop a load.
+    -- A zone name unknown to this build of the zone database must not fail a load.
     AND timezone IN (SELECT name FROM pg_timezone_names())
 ),
 newest AS (
@@ -24,7 +24,7 @@ zoned AS (
   FROM newest
   LEFT JOIN zones USING (account_id)
 ),
--- A day on which the zone's clocks do not change is moved as a whole: asking row by row took half of the time.
+-- Days without a clock change are converted with one offset: conversion per row took half of the time.
 days AS (
   SELECT
     timezone,

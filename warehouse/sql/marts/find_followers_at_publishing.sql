@@ -1,7 +1,8 @@
--- grain: one account and UTC day on which a publication of `latest` or `other_publications` went out, with the newest count of followers by then
+-- grain: one account and UTC day of a publication in `latest` or `other_publications`, with the newest count of
+--   followers by then
 -- params: none
--- By account and day, and a table of its own: to sort all publications for the join took a third of a load's time for posts,
--- and in one statement the join begins from the wrong side.
+-- By account and day, in its own table: sorting all publications for the join took a third of the time of a load of
+-- posts, and in one statement the join starts from the wrong side.
 CREATE OR REPLACE TEMP TABLE followers_then AS
 SELECT days.account_id, days.published_day, daily.followers
 FROM (

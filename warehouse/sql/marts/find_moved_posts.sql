@@ -1,6 +1,6 @@
--- grain: one post that no load touched, whose place moved all the same
--- params: none; reads `places`
+-- grain: one post outside the load whose rank changed
+-- params: none; reads `post_ranks`
 CREATE OR REPLACE TEMP TABLE moved_posts AS
-SELECT held.* REPLACE (places.place AS rank_24h)
-FROM marts.post_performance AS held
-JOIN (SELECT post_id, place FROM places WHERE moved) AS places USING (post_id)
+SELECT existing.* REPLACE (post_ranks.new_rank AS rank_24h)
+FROM marts.post_performance AS existing
+JOIN (SELECT post_id, new_rank FROM post_ranks WHERE moved) AS post_ranks USING (post_id)

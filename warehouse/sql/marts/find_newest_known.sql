@@ -1,4 +1,4 @@
--- grain: one publication of `touched_publications` that the marts know, as its newest snapshot left it
+-- grain: one publication of `touched_publications` in the marts, with its newest known snapshot
 -- params: none
 CREATE OR REPLACE TEMP TABLE newest_known AS
 FROM marts.publication_latest

@@ -1,17 +1,17 @@
--- grain: one publication and age of 1, 24, 168 or 720 hours that a snapshot of `steps` is the first to have reached
+-- grain: one publication and age of 1, 24, 168 or 720 hours first reached by a snapshot of `snapshots_with_previous`
 -- params: none
--- A straight line between the snapshots just before and just after the age. Publishing counts as a snapshot of
--- zeros at age 0; beyond the last snapshot nothing is known. Growth is no straight line: so the nearer of the two
--- must be within a quarter of the age, else the age counts as not measured. A counter that one of the two lacks
+-- Linear interpolation between the snapshots just before and just after the age. Publishing counts as a snapshot of
+-- zeros at age 0; there is no value beyond the last snapshot. Growth is not linear, so the nearer of the two snapshots
+-- must be within a quarter of the age; otherwise the age counts as not measured. A counter missing in one of the two
 -- is NULL.
-CREATE OR REPLACE TEMP TABLE lines AS
+CREATE OR REPLACE TEMP TABLE values_at_age AS
 WITH stretches AS (
   SELECT
     publication_id, age_hours AS hours,
-    -- What was read before the publishing (a time that was corrected) is no start.
+    -- Ignore a snapshot from before publishing (a corrected time).
     CASE WHEN before.age_hours >= 0 THEN before END AS start,
     struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views) AS finish
-  FROM steps
+  FROM snapshots_with_previous
 ),
 reached AS (
   SELECT publication_id, ages.age_hours, hours AS after_hours, coalesce(start.age_hours, 0) AS before_hours, start, finish
@@ -23,7 +23,7 @@ near AS (
   SELECT
     publication_id, age_hours, start, finish, after_hours,
     CASE WHEN after_hours = age_hours THEN after_hours ELSE before_hours END AS before_hours,
-    -- Where on the line the age is: 0 = at the snapshot before, 1 = at the one after, which then counts alone.
+    -- Position of the age between the snapshots: 0 = the one before, 1 = the one after, which is then used alone.
     (age_hours - before_hours) / (after_hours - before_hours) AS share,
     start IS NULL OR after_hours = age_hours AS from_zero
   FROM reached

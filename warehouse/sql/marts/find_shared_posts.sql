@@ -1,9 +1,9 @@
--- grain: one post of `touched_posts` that is more than one publication, or one that is not in `latest`
--- params: none; reads `latest`, `newest_known`, `places_before`
+-- grain: one post of `touched_posts` with several publications, or whose publication is not in `latest`
+-- params: none; reads `latest`, `newest_known`, `previous_ranks`
 CREATE OR REPLACE TEMP TABLE shared_posts AS
 WITH others AS (
   SELECT post_id
-  FROM places_before
+  FROM previous_ranks
   LEFT JOIN (SELECT post_id, count(*) AS known FROM newest_known GROUP BY post_id) USING (post_id)
   WHERE publications > coalesce(known, 0)
 )

@@ -1,5 +1,5 @@
--- grain: one row per account and slot of `slots` (numbers; its account is a place in `accounts`)
--- params: model_version, computed_at; bases, confidences = the words that `slots` numbers from 0
+-- grain: one row per account and slot of `slots` (numeric; `place` is the index of its account in `accounts`)
+-- params: model_version, computed_at; bases, confidences = names for the indices (from 0) in `slots`
 INSERT INTO marts.optimal_times BY NAME
 SELECT
   accounts.workspace_id,

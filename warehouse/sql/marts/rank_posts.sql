@@ -1,7 +1,7 @@
--- grain: one post of a month in `changed_months` that has an engagement at 24 hours, with its place
+-- grain: one post of a month in `changed_months` with an engagement at 24 hours, with its new rank
 -- params: none; reads `post_totals`
--- moved: a post that no load touched, whose place is another all the same.
-CREATE OR REPLACE TEMP TABLE places AS
+-- moved: a post outside the load whose rank changed.
+CREATE OR REPLACE TEMP TABLE post_ranks AS
 WITH others AS (
   SELECT workspace_id, month, post_id, engagement_24h, rank_24h
   FROM marts.post_performance
@@ -10,7 +10,7 @@ WITH others AS (
     AND post_id NOT IN (SELECT post_id FROM touched_posts)
 ),
 posts AS (
-  SELECT workspace_id, month, post_id, engagement_24h, NULL AS place_before, false AS other
+  SELECT workspace_id, month, post_id, engagement_24h, NULL AS old_rank, false AS other
   FROM post_totals
   WHERE (workspace_id, month) IN (FROM changed_months) AND engagement_24h IS NOT NULL
   UNION ALL
@@ -18,10 +18,10 @@ posts AS (
 ),
 ranked AS (
   SELECT
-    post_id, other, place_before,
-    rank() OVER (PARTITION BY workspace_id, month ORDER BY engagement_24h DESC) AS place
+    post_id, other, old_rank,
+    rank() OVER (PARTITION BY workspace_id, month ORDER BY engagement_24h DESC) AS new_rank
   FROM posts
 )
-SELECT post_id, place, other AND place IS DISTINCT FROM place_before AS moved
+SELECT post_id, new_rank, other AND new_rank IS DISTINCT FROM old_rank AS moved
 FROM ranked
-WHERE NOT other OR place IS DISTINCT FROM place_before
+WHERE NOT other OR new_rank IS DISTINCT FROM old_rank

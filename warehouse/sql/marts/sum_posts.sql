@@ -1,4 +1,4 @@
--- grain: one row per post in `touched_posts` that has a publication: all of post_performance but the place
+-- grain: one row per post in `touched_posts` with publications: all columns of post_performance except the rank
 -- params: none; reads `latest`, `shared_posts`, `other_publications`, `followers_then`
 CREATE OR REPLACE TEMP TABLE post_totals AS
 WITH of_posts AS (
@@ -17,7 +17,7 @@ SELECT
   post_id,
   min(origin) AS origin,
   CASE WHEN min(kind) = max(kind) THEN min(kind) END AS kind,
-  -- Not list(DISTINCT ...): a hash table per post took half of the statement's time.
+  -- Not list(DISTINCT ...): its hash table per post took half of the statement's time.
   list_sort(list_distinct(list(platform))) AS platforms,
   min(published_at) AS published_at,
   date_trunc('month', utc_time(min(published_at)))::DATE AS month,
@@ -37,7 +37,7 @@ SELECT
     / sum(impressions) FILTER (WHERE engagement IS NOT NULL AND impressions > 0) AS engagement_rate_impressions,
   sum(engagement) FILTER (WHERE followers > 0)
     / sum(followers) FILTER (WHERE engagement IS NOT NULL AND followers > 0) AS engagement_rate_followers,
-  -- A sum over some of the publications only would not compare with other posts.
+  -- A sum over only some of the publications is not comparable with other posts.
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND engagement_1h IS NULL) = 0
     THEN sum(engagement_1h)::BIGINT END AS engagement_1h,
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND engagement_24h IS NULL) = 0
@@ -48,7 +48,7 @@ SELECT
     THEN sum(engagement_30d)::BIGINT END AS engagement_30d
 FROM of_posts
 GROUP BY workspace_id, post_id
--- Most posts are one publication: the same without sums, in a third of the time.
+-- Most posts have one publication: the same without sums, in a third of the time.
 UNION ALL BY NAME
 SELECT
   workspace_id,

@@ -1,6 +1,6 @@
--- grain: one new count of `added` that a check did not pass; reads the accounts' counts of the last 60 days before
+-- grain: one new count of `added` that failed a check; reads the accounts' counts of the 60 days before
 -- params: first (the oldest captured_at of the batch)
--- A jump: by more than a third and more than 100 within one step. Real ones happen, so it is a warning.
+-- A jump is a change by more than a third and more than 100 in one step. Real jumps happen, so it is a warning.
 WITH counts AS (
   SELECT
     workspace_id, account_id, captured_at, followers,

@@ -1,12 +1,12 @@
--- grain: one metric of one new snapshot of `added` that a check did not pass; reads `steps`
+-- grain: one metric of one new snapshot of `added` that failed a check; reads `snapshots_with_previous`
 -- params: none
--- A counter that falls can be a platform's own correction; a count below zero, or more people than showings, cannot be.
--- Impressions exactly doubled while nothing else moved is what a source looks like that counts everything twice.
+-- A falling counter can be a platform's correction. Negative counts and reach above impressions are impossible.
+-- Impressions that exactly double while nothing else changes indicate a source that counts everything twice.
 WITH
--- Nearly all snapshots pass: the few that may not are looked at counter by counter.
+-- Nearly all snapshots pass; only suspicious ones are checked per counter.
 suspicious AS (
   SELECT *
-  FROM steps
+  FROM snapshots_with_previous
   WHERE least(impressions, reach, likes, comments, shares, saves, clicks, video_views) < 0
      OR impressions < before.impressions OR reach < before.reach OR likes < before.likes
      OR comments < before.comments OR shares < before.shares OR saves < before.saves
@@ -14,7 +14,7 @@ suspicious AS (
      OR reach > impressions
      OR (before.impressions >= 100 AND impressions = 2 * before.impressions)
 ),
-fresh_rows AS (
+new_snapshots AS (
   SELECT suspicious.*
   FROM suspicious
   JOIN (SELECT publication_id, captured_at FROM added) USING (publication_id, captured_at)
@@ -26,7 +26,7 @@ counters AS (
     unnest([impressions, reach, likes, comments, shares, saves, clicks, video_views]) AS value,
     unnest([before.impressions, before.reach, before.likes, before.comments, before.shares, before.saves,
             before.clicks, before.video_views]) AS compared_with
-  FROM fresh_rows
+  FROM new_snapshots
 )
 SELECT workspace_id, account_id, publication_id, 'negative' AS check_name, 'failed' AS severity, captured_at,
        metric, value, 0::BIGINT AS compared_with
@@ -36,11 +36,11 @@ SELECT workspace_id, account_id, publication_id, 'counter_fell', 'warning', capt
 FROM counters WHERE value < compared_with
 UNION ALL
 SELECT workspace_id, account_id, publication_id, 'reach_above_impressions', 'failed', captured_at, 'reach', reach, impressions
-FROM fresh_rows WHERE reach > impressions
+FROM new_snapshots WHERE reach > impressions
 UNION ALL
 SELECT workspace_id, account_id, publication_id, 'impressions_doubled', 'warning', captured_at, 'impressions', impressions,
        before.impressions
-FROM fresh_rows
+FROM new_snapshots
 WHERE before.impressions >= 100 AND impressions = 2 * before.impressions
   AND engagement
       IS NOT DISTINCT FROM engagement(before.likes, before.comments, before.shares, before.saves)

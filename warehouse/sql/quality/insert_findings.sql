@@ -1,4 +1,4 @@
--- grain: one row per finding of `found` that the lake does not hold yet
+-- grain: one row per finding of `found` that is not in the lake yet
 -- params: run_id, found_at
 INSERT INTO quality.findings BY NAME
 SELECT found.*, $run_id::VARCHAR AS run_id, $found_at::TIMESTAMPTZ AS found_at

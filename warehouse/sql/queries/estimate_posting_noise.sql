@@ -1,7 +1,7 @@
--- grain: one account with at least 20 pairs of neighbouring grown posts: the luck in one post, in log units
+-- grain: one account with at least 20 pairs of consecutive grown posts: the noise of one post, in log units
 -- params: workspace_id, account_ids (a list), since
--- Half the mean square of the step from one post to the next: a level that drifts over months does not count as
--- luck, as it would in a standard deviation over all posts.
+-- Half the mean square of the difference between consecutive posts: a level that drifts over months does not count as
+-- noise, as it would in a standard deviation over all posts.
 WITH steps AS (
   SELECT
     account_id,

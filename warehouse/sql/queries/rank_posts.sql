@@ -1,8 +1,8 @@
--- grain: one post of the page, best first; always at least one row, without a post where the page is empty
--- params: workspace_id, start, "end" (of published_at; the end is outside); metric; platform, account_id (NULL = all);
+-- grain: one post of the page, best first; an empty page has one row without a post
+-- params: workspace_id, start, "end" (of published_at; end is exclusive); metric; platform, account_id (NULL = all);
 --   after_value, after_id (NULL = from the top); rows. The placeholder in scope is counted_latest or counted_at_age.
--- A sum over some of a post's publications only would not compare with other posts: where a publication that is
--- measured at all was not measured around the age, the post has no figure, and no place.
+-- A sum over only some of a post's publications is not comparable with other posts: if a measured publication has no
+-- measurement around the age, the post has no value and no rank.
 WITH scope AS (
   SELECT *
   FROM ({measured})

@@ -1,5 +1,5 @@
 -- grain: one UTC day on which the account was counted, oldest first
--- params: workspace_id, account_id; start, "end" (of the day's last count; the end is outside)
+-- params: workspace_id, account_id; start, "end" (of the day's last count; end is exclusive)
 SELECT day AS date, captured_at, followers, following, posts, follower_growth
 FROM marts.account_daily
 WHERE workspace_id = $workspace_id

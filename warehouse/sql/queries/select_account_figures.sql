@@ -1,6 +1,7 @@
--- grain: one account that was counted, or published, in the period
--- params: workspace_id, start, "end" (the end is outside), account_id (NULL = all)
--- Followers come from raw: account_daily has a day's last count, and a period begins and ends within days.
+-- grain: one account with a count or a publication in the period
+-- params: workspace_id, start, "end" (end is exclusive), account_id (NULL = all)
+-- Followers come from raw, because account_daily has only a day's last count, and a period can begin and end within
+-- a day.
 WITH followers AS (
   SELECT
     account_id,

@@ -1,4 +1,4 @@
--- grain: one publication by its counters at an age; a relation that rank_posts.sql reads
+-- grain: one publication with its counters at an age; read by rank_posts.sql
 -- params: age_hours; snapshot = the lake's snapshot to read, the same for every page of a list
 SELECT
   workspace_id, publication_id, post_id, account_id, platform, published_at, impressions, likes, comments, shares,

@@ -1,7 +1,7 @@
--- grain: one publication that an experiment placed, with its engagement at the asked age
+-- grain: one publication placed by an experiment, with its engagement at the requested age
 -- params: workspace_id; platform, account_id (NULL = all); age_hours (one of marts.publication_at_age)
--- `due` tells whether the publication had twice that age at the workspace's newest measurement: an age is known once
--- there is a snapshot after it too. The clock is left out, so that the answer is the same as long as the lake is.
+-- `due`: whether the publication had twice that age at the workspace's newest measurement, because the value at an age
+-- needs a snapshot after it. Does not use the clock, so that the result changes only with the lake.
 WITH newest AS (
   SELECT max(captured_at) AS captured_at FROM marts.publication_latest WHERE workspace_id = $workspace_id
 )

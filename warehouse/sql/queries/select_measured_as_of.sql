@@ -1,4 +1,4 @@
--- grain: one publication, measured last at or before as_of; the relation that sum_overview.sql reads
+-- grain: one publication with its last measurement at or before as_of; read by sum_overview.sql
 -- params: as_of
 WITH newest AS (
   SELECT

@@ -1,4 +1,4 @@
--- grain: one publication, measured last as the lake knows it now; the relation that sum_overview.sql reads
+-- grain: one publication with its last measurement; read by sum_overview.sql
 -- params: none
 SELECT workspace_id, publication_id, post_id, account_id, platform, published_at, captured_at, engagement
 FROM marts.publication_latest

@@ -1,5 +1,5 @@
 -- grain: one slot of one account, best expected lift first
--- params: workspace_id; platform, account_id, account_ids (a list; NULL = all); slots = how many per account
+-- params: workspace_id; platform, account_id, account_ids (a list; NULL = all); slots = maximum per account
 SELECT times.*, accounts.handle
 FROM marts.optimal_times AS times
 LEFT JOIN (SELECT account_id, handle FROM dims.accounts) AS accounts USING (account_id)

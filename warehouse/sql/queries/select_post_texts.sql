@@ -1,6 +1,6 @@
--- grain: one of the named posts of a workspace, with its words and where it can be seen
+-- grain: one of the given posts of a workspace, with its text and links
 -- params: workspace_id, post_ids
--- A post on several accounts may have other words on each: those of the first platform by name stand for it.
+-- A post on several accounts may have different texts; the text of the first platform by name is used.
 SELECT
   post_id,
   arg_min(text, platform) FILTER (WHERE text <> '') AS text,

@@ -1,6 +1,6 @@
 -- grain: one snapshot of one of the platform's newest $posts posts that were measured at $grown_up hours or later:
---   its snapshots from before, and the newest
--- params: platform; grown_up = hours; posts = how many at most
+--   the snapshots before that age, and the newest
+-- params: platform; grown_up = hours; posts = maximum number
 WITH grown AS (
   SELECT publication_id, published_at, age_hours, engagement
   FROM marts.publication_latest

@@ -1,6 +1,6 @@
--- grain: one measured publication of the platform, whoever published it, by its newest snapshot; `place` is the
---   account's place in $account_ids, `kind` the kind's place in $kinds (0 = none)
--- params: platform; account_ids, kinds (lists of text); now = leave out what was published later
+-- grain: one measured publication of the platform of any origin, with its newest snapshot; `place` is the index
+--   of its account in $account_ids, `kind` the index of its kind in $kinds (0 = none)
+-- params: platform; account_ids, kinds (lists of text); now = later publications are left out
 WITH accounts AS (
   SELECT
     unnest($account_ids::VARCHAR[]) AS account_id,

@@ -1,10 +1,10 @@
--- grain: one figure of the overview: part says of what, `current` of the period or the one before it
--- params: workspace_id, previous_start, start, "end" (periods hold their start, not their end); as_of (NULL = now);
+-- grain: one value of the overview: `part` is its subject, `current` is false for the previous period
+-- params: workspace_id, previous_start, start, "end" (start is inclusive, end exclusive); as_of (NULL = now);
 --   platform, account_id (NULL = all). The placeholder in scope is measured_now or measured_as_of.
--- One statement, since each one costs the catalog some milliseconds, more than the sums themselves; and parts one
--- below the other, since side by side they are joined, and planning those joins took longer than all the rest.
--- Followers come from raw: account_daily has a day's last count, and a period begins and ends within days.
--- Growth is last minus first count, so an account counted once in a period has none, and is not taken as 0.
+-- One statement, because each statement costs some milliseconds in the catalog, more than the sums themselves. The
+-- parts are combined by UNION: with joins, planning took longer than everything else.
+-- Followers come from raw, because account_daily has only a day's last count, and a period can begin and end within a
+-- day. Growth is last minus first count, so an account counted once in a period has no growth (not 0).
 WITH scope AS MATERIALIZED (
   SELECT post_id, platform, published_at, captured_at, engagement, published_at >= $start::TIMESTAMPTZ AS current
   FROM ({measured})

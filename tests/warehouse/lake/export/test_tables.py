@@ -168,9 +168,9 @@ def test_what_cannot_be_exported_leaves_nothing_behind(filled: WarehouseSettings
         export_lake(filled, file, ExportFormat.DUCKDB, as_of=999)
     with pytest.raises(InvalidInputError, match="there is no folder"):
         export_lake(filled, tmp_path / "none" / "socialflow.duckdb", ExportFormat.DUCKDB)
-    with pytest.raises(InvalidInputError, match="mistaken for its schema"):
+    with pytest.raises(InvalidInputError, match="also the name of a schema"):
         export_lake(filled, tmp_path / "marts.duckdb", ExportFormat.DUCKDB)
-    with pytest.raises(InvalidInputError, match="exists already"):
+    with pytest.raises(InvalidInputError, match="already exists"):
         export_lake(filled, folder, ExportFormat.CSV)
     assert sorted(tmp_path.iterdir()) == before
     assert file.read_text() == "an earlier one"

@@ -80,8 +80,8 @@ def test_good_rows_are_typed(read: Read) -> None:
         ("2024-05-31 10:00,1,1,many", "shares", "is not a number"),
         ('2024-05-31 10:00,1,1,"1,200"', "shares", "is not a number"),
         ("2024-05-31 10:00,1,1,1234567890123456789", "shares", "whole number"),
-        ("2024-05-31 10:00,1,1", "row", "3 fields where the header has 4"),
-        ("2024-05-31 10:00,1,1,1,1", "row", "5 fields where the header has 4"),
+        ("2024-05-31 10:00,1,1", "row", "3 fields, the header has 4"),
+        ("2024-05-31 10:00,1,1,1,1", "row", "5 fields, the header has 4"),
     ],
 )
 def test_a_malformed_row_is_named_and_the_others_stay(read: Read, row: str, field: str, reason: str) -> None:
@@ -100,7 +100,7 @@ def test_every_field_of_a_bad_row_is_named_and_lines_follow_quoted_breaks(read: 
         (4, "likes"),
         (4, "published_at"),
     ]
-    assert "kinds taken as text: a\nb" in history.notes
+    assert "kinds read as text: a\nb" in history.notes
 
 
 def test_a_byte_that_is_not_utf8_spoils_its_own_row_only(read: Read) -> None:
@@ -190,7 +190,7 @@ def test_without_a_moment_of_measuring_the_newest_good_post_gives_it(read: Read)
     [
         ("", "path", "is empty"),
         ("published_at,likes,shares\n", "comments", "no column comments"),
-        (f"{HEADER},Likes\n", "likes", "comes twice"),
+        (f"{HEADER},Likes\n", "likes", "is repeated"),
         ("\x00\x01\x02", "published_at", "no column published_at"),
     ],
 )
@@ -247,7 +247,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
 def test_a_broken_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.parquet"
     path.write_bytes(b"PAR1 and then nothing of the kind")
-    with pytest.raises(InvalidInputError, match="no readable Parquet file") as raised:
+    with pytest.raises(InvalidInputError, match="not a readable Parquet file") as raised:
         read_history(path, account_name="me")
     assert raised.value.field == "path"
 

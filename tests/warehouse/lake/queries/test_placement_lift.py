@@ -48,7 +48,7 @@ def test_a_known_gain_is_found_and_called_proven(
     low, high = told["interval_95"]
     assert low < 50 < high
     assert low > 0
-    assert "worth something" in told["verdict"]
+    assert "the advice works" in told["verdict"]
     assert (told["recommended"], told["random"]) == (
         {"posts": 80, "publications": 80},
         {"posts": 40, "publications": 40},

@@ -1,8 +1,8 @@
--- grain: one publication of `added` that is made again from all its snapshots
+-- grain: one publication of `added` that must be recomputed from all its snapshots
 -- params: none; reads `newest_known`
--- The others go on from the newest known snapshot: all their new ones follow it. Not where the newest has no engagement:
--- the daily gain then counts from an older one.
-CREATE OR REPLACE TEMP TABLE recounted AS
+-- The others continue from the newest known snapshot, because all their new ones are later. If the newest has no
+-- engagement, the daily gain counts from an older snapshot, so the publication is recomputed.
+CREATE OR REPLACE TEMP TABLE recomputed_publications AS
 SELECT DISTINCT publication_id
 FROM added
 LEFT JOIN (

@@ -1,26 +1,28 @@
--- grain: one snapshot of a publication in `recounted`, or a new one of those in `several`; columns as in collect_new_snapshots.sql
--- params: none; reads `added`, `described`, `newest_known`
-INSERT INTO steps BY NAME
+-- grain: one snapshot of a publication in `recomputed_publications`, or a new one of `multi_snapshot_publications`;
+--   columns as in collect_new_snapshots.sql
+-- params: none; reads `added`, `publication_dimensions`, `newest_known`
+INSERT INTO snapshots_with_previous BY NAME
 WITH history AS (
   SELECT
     workspace_id, account_id, publication_id, published_at, captured_at,
     impressions, reach, likes, comments, shares, saves, clicks, video_views
   FROM added
-  WHERE publication_id IN (FROM several)
+  WHERE publication_id IN (FROM multi_snapshot_publications)
   UNION ALL
   SELECT
     workspace_id, account_id, publication_id, published_at, captured_at,
     impressions, reach, likes, comments, shares, saves, clicks, video_views
   FROM raw.post_snapshots
-  WHERE publication_id IN (FROM recounted)
+  WHERE publication_id IN (FROM recomputed_publications)
 ),
 aged AS (
   SELECT
     history.*,
-    (epoch_us(captured_at) - epoch_us(described_published_at)) / 3.6e9 AS age_hours,
+    (epoch_us(captured_at) - epoch_us(dimension_published_at)) / 3.6e9 AS age_hours,
     engagement(likes, comments, shares, saves) AS engagement
   FROM history
-  LEFT JOIN (SELECT publication_id, published_at AS described_published_at FROM described) USING (publication_id)
+  LEFT JOIN (SELECT publication_id, published_at AS dimension_published_at FROM publication_dimensions)
+    USING (publication_id)
 ),
 compared AS (
   SELECT
@@ -42,7 +44,7 @@ known AS (
     ) AS known_before,
     struct_pack(captured_at, engagement) AS known_counted
   FROM newest_known
-  WHERE captured_at IS NOT NULL AND publication_id IN (FROM several)
+  WHERE captured_at IS NOT NULL AND publication_id IN (FROM multi_snapshot_publications)
 )
 SELECT
   compared.* EXCLUDE (new_before, new_counted_before),
