@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
 
 DEFINITIONS = {
-    "total_posts": "Posts published in the period, with SocialFlow or elsewhere; a post on several accounts counts once.",
+    "total_posts": "Posts published in the period, with SocialFlow or elsewhere; several accounts count once.",
     "total_engagement": (
         "Likes + comments + shares + saves of those posts by as_of, not only within the period; "
         "null if nothing was measured."
