@@ -364,7 +364,7 @@ def add_published(session: Any, tenant: Tenant, account_id: str, at: datetime) -
 def test_scores_of_nothing_and_of_the_past(tenant: Tenant) -> None:
     now = score(tenant)
     assert (now["at"], now["expected_lift_pct"], now["interval_80"]) == ("2026-03-02T12:00:00Z", None, None)
-    assert now["verdict"] == "Nothing was computed for these accounts yet."
+    assert now["verdict"] == "Nothing has been computed for these accounts yet."
     for wrong, code in (("2026-03-02T11:00:00Z", "in_the_past"), ("soon", "invalid_time")):
         answer = tenant.client.get(SCORE, params={"at": wrong})
         assert (answer.status_code, answer.json()["code"], answer.json()["errors"][0]["pointer"]) == (
