@@ -1,6 +1,6 @@
-"""Create or migrate both stores: `python -m flows.serving.prepare`, run by the launcher before it starts anything.
+"""Create or migrate both stores: `python -m flows.serving.prepare`. The launcher runs it first.
 
-Prints a sentence where this installation turns out to be a copy or a restored backup.
+Prints a notice if this installation is a copy or a restored backup.
 """
 
 from __future__ import annotations
