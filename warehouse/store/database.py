@@ -289,7 +289,7 @@ def _open_cipher(engine: Engine, writer: Engine, settings: WarehouseSettings, se
         secret, cipher = (secret, cipher) if begun is None else (begun, Cipher(begun))
     if known != cipher.fingerprint:
         raise SetupError(
-            "the secret key is not the one this store was made with: set SOCIALFLOW_SECRET_KEY (or restore "
+            "the secret key is not the one this store was created with: set SOCIALFLOW_SECRET_KEY (or restore "
             "secret.key in the home folder) to the old value, or after `socialflow secrets rotate` to the new one; "
             "nothing was changed"
         )
