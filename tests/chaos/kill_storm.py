@@ -150,7 +150,7 @@ def run_storm(storm: KillStorm, home: Path) -> Verdict:
     """Run one storm in an empty home and return what was found."""
     verdict = Verdict()
     settings = WarehouseSettings(home=home, database_url=storm.database_url)
-    with supervised(home, storm) as (supervisor, url), Store.open(settings) as store:
+    with Store.open(settings) as store, supervised(home, storm) as (supervisor, url):
         accounts = asyncio.run(connect_all(store, url, datetime.now(UTC)))
         draw = random.Random(storm.seed)
         plan = Plan(store, url, accounts, storm.seed)

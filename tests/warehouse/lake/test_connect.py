@@ -65,7 +65,7 @@ def test_a_lake_from_a_newer_version_is_refused_and_left_alone(lake_settings: Wa
             cursor.execute("INSERT INTO schema_version VALUES (999, 'future', now())")
         before = lake.snapshot_id()
     for read_only in (False, True):
-        with pytest.raises(SetupError, match=f"newer SocialFlow.*999.*knows {NEWEST_VERSION}"):
+        with pytest.raises(SetupError, match=f"newer SocialFlow.*999.*supports {NEWEST_VERSION}"):
             Lake.open(lake_settings, read_only=read_only)
     connection = attach_lake(lake_settings)
     assert connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone() == (before,)

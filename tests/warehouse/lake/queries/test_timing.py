@@ -62,6 +62,7 @@ def test_every_account_gets_its_week_in_its_own_zone(
     assert summary == {
         "accounts": 3,
         "posts": 200,
+        "failures": {},
         "rows": 3 * 168,
         "platforms": ["twitter"],
         "model_version": MODEL_VERSION,
