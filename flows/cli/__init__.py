@@ -46,9 +46,7 @@ COMMANDS = {
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
-    "backup": Entry(
-        "flows.cli.backup", "Write the whole installation to one file, also while it runs.", "backup_app"
-    ),
+    "backup": Entry("flows.cli.backup", "Write the whole installation to one file.", "backup_app"),
     "restore": Entry("flows.cli.backup", "Verify a backup and put it into an empty home.", "restore_app"),
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),

@@ -163,7 +163,7 @@ def test_a_code_works_once(tenant: Tenant, browser: Browser, platform: str) -> N
     used = browser.consent(start(tenant, platform)["authorization_url"])
     page_of(browser.come_back(used), 200)
     again = browser.consent(start(tenant, platform)["authorization_url"])
-    assert "already used" in page_of(browser.come_back(again, code=used.params["code"]), 403)
+    assert "used before" in page_of(browser.come_back(again, code=used.params["code"]), 403)
 
 
 @pytest.mark.parametrize("platform", [one for one, flow in FLOWS.items() if flow.pkce], ids=str)

@@ -144,7 +144,7 @@ def test_a_key_is_guessed_no_faster_from_many_addresses(tmp_path: Path) -> None:
         seen = []
         for number in range(5):
             with pytest.raises(ApiError) as refused:
-                check_credentials(server.services, f"192.0.2.{number}", "sf_one", "guess")
+                check_credentials(server.services, f"192.0.2.{number}", "sf_one", "guess", via="token")
             seen.append(refused.value.status)
         assert seen == [401, 401, 401, 429, 429]
 

@@ -85,7 +85,7 @@ def test_pause_and_resume_everything(store: Store) -> None:
     assert "publishing is paused" in run("pause")
     with store.read() as session:
         assert session.query(Workspace).one().publishing_paused_at is not None
-    assert "goes on" in run("resume")
+    assert "is resumed" in run("resume")
     with store.read() as session:
         assert session.query(Workspace).one().publishing_paused_at is None
 
