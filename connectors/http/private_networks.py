@@ -90,6 +90,8 @@ def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> 
         raise GiveUpError(
             f"{field} {shorten(url or '')!r} names its host in no usual way: write a name, or four decimal numbers"
         )
+    if host in {"http", "https"}:
+        raise GiveUpError(f"{field} {shorten(url or '')!r} holds the scheme twice: write https:// once")
     if parts.username or parts.password:
         raise GiveUpError(f"{field} must not hold a user name or password")
     if parts.scheme == "http" and not allow_private:

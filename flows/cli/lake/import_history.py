@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.printable import printable
 from flows.cli.output import JsonOption, print_json, say, show_progress
 from flows.resources import Resources
 from flows.timing.refresh import compute_all_optimal_times
@@ -88,7 +89,7 @@ def _show(report: ImportReport) -> dict[str, Any]:
 
 def _tell(report: ImportReport) -> None:
     for row in report.rejected[:SHOWN_REJECTIONS]:
-        say(f"line {row.line}: {row.field} {row.reason}")
+        say(printable(f"line {row.line}: {row.field} {row.reason}"))
     if len(report.rejected) > SHOWN_REJECTIONS:
         say(f"... and {len(report.rejected) - SHOWN_REJECTIONS} more (--json lists all)")
     for note in report.notes:

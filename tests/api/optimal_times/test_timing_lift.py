@@ -29,7 +29,7 @@ def test_without_an_experiment_the_answer_is_null_and_says_what_to_do(tenant: Te
     )
     assert "random_share" in told["reason"]
     assert told["verdict"] == told["reason"]
-    assert "drawn" in told["definitions"]["left_out"]
+    assert "random draw" in told["definitions"]["left_out"]
 
 
 def test_the_answer_is_kept_until_the_lake_changes(tenant: Tenant) -> None:

@@ -535,7 +535,7 @@ def test_a_kernel_that_is_none_is_a_clear_error(kernel: object) -> None:
         (lambda h: h.assign(engagement="many"), "engagement", "number"),
         (lambda h: h.assign(age_hours=-2.0), "age_hours", "negative"),
         (lambda h: h.assign(account_id=None), "account_id", "missing"),
-        (lambda h: h.assign(account_id=["a", 1, "b", 2, 3]), "account_id", "order"),
+        (lambda h: h.assign(account_id=["a", 1, "b", 2, 3]), "account_id", "sorted"),
         (lambda h: h.assign(engagement=True), "engagement", "number"),
         (
             lambda h: h.assign(published_at=h["published_at"].dt.tz_localize(None).astype(object)),
