@@ -196,7 +196,9 @@ class MastodonConnector:
                     elif same_id(one.external_id, post_id):
                         metrics[post_id] = replace(one, external_id=post_id)
                     else:
-                        missing.add(post_id)  # a different status than requested
+                        # A different status than requested: returned under its own id, so that the caller reports it.
+                        missing.add(post_id)
+                        metrics.setdefault(one.external_id, one)
         if deleted:
             # A broken proxy returns 404 for everything: believe it only if the instance still knows our
             # account.
