@@ -155,7 +155,7 @@ class ConnectorPool:
         for item in content.media:
             if item.upload_id is not None and item.kind in fetched:
                 if self._uploads is None:
-                    raise ContentRejectedError("this process has no uploads: give the media's own address")
+                    raise ContentRejectedError("this process has no uploads: give the URL of the media")
                 media.append(item.model_copy(update={"url": self._uploads.address(item.upload_id)}))
             else:
                 media.append(item)

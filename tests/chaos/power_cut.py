@@ -26,6 +26,8 @@ import psutil
 
 from flows.deployments import SCHEDULED_FLOWS
 from flows.serving.ports import Ports
+from flows.serving.prefect_environment import read_auth_string
+from warehouse.errors import SetupError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 from warehouse.store.leases.flow_leases import list_flow_states
@@ -101,8 +103,10 @@ class Machine:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return what Prefect's server answers; None where it does not."""
-        with suppress(httpx.TransportError, ValueError):
-            answer = httpx.post(f"{self.prefect_url}{path}", json=body or {}, timeout=10)
+        with suppress(httpx.TransportError, ValueError, SetupError):
+            user, password = read_auth_string(self.home, {}).split(":", 1)
+            url = f"{self.prefect_url}{path}"
+            answer = httpx.post(url, json=body or {}, auth=(user, password), timeout=10)
             if answer.is_success:
                 return answer.json()
         return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_no_post_is_lost_or_sent_twice(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
-    storm = Storm(posts=60, seconds=10, kills=6, targeted_kills=2, seed=1, database_url=url, calm=60)
+    storm = Storm(posts=60, seconds=10, kills=6, targeted_kills=2, seed=1, database_url=url, calm=240)
     verdict = run_storm(storm, tmp_path / "home")
     assert verdict.problems == []
     assert set(verdict.statuses) == {"published"}
