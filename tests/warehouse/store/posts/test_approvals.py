@@ -91,7 +91,7 @@ def test_where_nobody_asks_nothing_waits(world: World) -> None:
     (free,) = world.schedule("twitter")
     with world.store.read() as session:
         assert session.get_one(Post, world.get(free).post_id).approval_state is None
-    with pytest.raises(ConflictError, match="no approval"):
+    with pytest.raises(ConflictError, match="does not wait for approval"):
         approve(world, free)
     assert claimed(world, free)
 
