@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -39,6 +40,16 @@ SLOW_FIRST = (
     "tests/api/",
 )
 """Files that take longest. They start first: a slow file that starts last keeps one worker busy while others idle."""
+
+
+def pytest_configure() -> None:
+    """Listen to Ctrl-C again where the tests were started as a background job.
+
+    A shell starts such a job with SIGINT ignored and every child inherits that: a test that interrupts a command
+    would wait for it for ever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -140,7 +140,12 @@ def ask(
         if isinstance(error, InvalidInputError):
             raise
         raise InvalidInputError(str(error), field="sql") from error
+    except RuntimeError as error:  # how DuckDB reports Ctrl-C
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
     finally:
+        connection.interrupt()  # close() waits for every thread of a statement that did not end
         done.set()
         watch.join()
         connection.close()
