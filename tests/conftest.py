@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -43,11 +44,13 @@ SLOW_FIRST = (
 
 
 def pytest_configure() -> None:
-    """Listen to Ctrl-C again where the tests were started as a background job.
+    """Undo two things that the tests' processes would inherit from where they were started.
 
-    A shell starts such a job with SIGINT ignored and every child inherits that: a test that interrupts a command
-    would wait for it for ever.
+    A shell starts a background job with SIGINT ignored: a test that interrupts a command would wait for its end.
+    Without bytecode each of the several hundred commands and services compiles all modules again.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from warehouse.settings import WarehouseSettings
 
@@ -73,7 +75,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def resources(warehouse_settings: WarehouseSettings) -> Iterator[Resources]:
+def resources(warehouse_settings: WarehouseSettings, migrated_home: Path) -> Iterator[Resources]:
+    shutil.copytree(migrated_home, warehouse_settings.home, dirs_exist_ok=True)
     with Resources(warehouse_settings, FlowSettings()) as opened:
         yield opened
 
