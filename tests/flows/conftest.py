@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from warehouse.settings import WarehouseSettings
 
-HISTORY_DAYS = 20
 PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
 
 
@@ -82,8 +81,14 @@ def resources(warehouse_settings: WarehouseSettings, migrated_home: Path) -> Ite
 
 
 @pytest.fixture
-async def floor(resources: Resources, clock: Clock) -> AsyncIterator[Floor]:
-    world = SandboxWorld(now=clock, history_days=HISTORY_DAYS)
+def history_days() -> int:
+    """Age of the oldest simulated post; a test that needs several pages of history parametrizes it."""
+    return 6
+
+
+@pytest.fixture
+async def floor(resources: Resources, clock: Clock, history_days: int) -> AsyncIterator[Floor]:
+    world = SandboxWorld(now=clock, history_days=history_days)
     settings = ConnectorSettings(
         twitter_base_url=SANDBOX,
         instagram_base_url=SANDBOX,

@@ -70,6 +70,7 @@ async def test_a_second_look_within_a_day_does_nothing_and_one_after_a_day_adds_
     assert again.counts["new_posts"] == 0
 
 
+@pytest.mark.parametrize("history_days", [20])
 async def test_an_interrupted_history_goes_on_where_it_stopped(
     floor: Floor, monkeypatch: pytest.MonkeyPatch, death: type[Death]
 ) -> None:
