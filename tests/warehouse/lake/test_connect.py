@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +12,7 @@ import duckdb
 import pytest
 
 from warehouse.errors import SetupError
-from warehouse.lake.attach import attach_lake
+from warehouse.lake.attach import attach_lake, extension_files
 from warehouse.lake.connect import Lake
 from warehouse.lake.migrate import NEWEST_VERSION
 from warehouse.settings import WarehouseSettings
@@ -106,6 +109,26 @@ def test_a_missing_extension_is_one_clear_sentence(
     with pytest.raises(SetupError, match=r"package duckdb-extension-ducklake==0\.0\.1 is missing") as raised:
         Lake.open(warehouse_settings)
     assert "\n" not in raised.value.message
+
+
+def test_a_changed_extension_is_not_loaded(warehouse_settings: WarehouseSettings, tmp_path: Path) -> None:
+    """In a process of its own, with the options of the product: these tests' own processes do not check signatures."""
+    genuine = extension_files(warehouse_settings)[0]
+    changed = tmp_path / "duckdb_extension_ducklake" / "extensions" / genuine.parent.name / genuine.name
+    changed.parent.mkdir(parents=True)
+    (tmp_path / "duckdb_extension_ducklake" / "__init__.py").touch()
+    content = bytearray(genuine.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    script = "from warehouse.settings import *; from warehouse.lake.connect import Lake; Lake.open(WarehouseSettings())"
+    opened = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "SOCIALFLOW_HOME": str(warehouse_settings.home)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert opened.returncode == 1
+    assert f"cannot load its extension ducklake from {changed}" in opened.stderr
+    assert "signature" in opened.stderr
 
 
 @pytest.mark.parametrize(
