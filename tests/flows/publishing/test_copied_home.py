@@ -297,7 +297,7 @@ def test_a_copied_postgres_database_is_noticed(postgres_url: str, tmp_path: Path
     copy = f"{address.database}_copy"
     engine = create_engine(address.set(database="template1"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {copy} TEMPLATE {address.database}"))
+        connection.execute(text(f"CREATE DATABASE {copy} TEMPLATE {address.database} STRATEGY file_copy"))
     engine.dispose()
     copied = address.set(database=copy).render_as_string(hide_password=False)
     with Store.open(settings.model_copy(update={"database_url": copied})) as store:
