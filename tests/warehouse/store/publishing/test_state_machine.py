@@ -206,7 +206,7 @@ class PublishingMachine(RuleBasedStateMachine):
 
 TestPublishing = PublishingMachine.TestCase
 TestPublishing.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
