@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 ROME = ZoneInfo("Europe/Rome")
-RULES, DAYS, KILLS = 16, 7, 8
+RULES, DAYS, KILLS = 16, 7, 5
 HOURS = (0, 2, 9, 14, 20)
 PROCESS = f"""
 import sys
