@@ -212,6 +212,8 @@ class HistoryPage:
     posts: tuple[ListedPost, ...]
     next_cursor: str | None
     """None = the end."""
+    odd: tuple[str, ...] = ()
+    """Descriptions of the items that could not be read and were left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,17 @@ class ScheduledFlow:
     period: timedelta
     """How often the cron starts it; a flow without a success for several periods is reported as behind."""
     exclusive: bool = True
-    """One run at a time, under a lease in the store, which also records how runs ended."""
+    """One run at a time, under a lease in the store. Either way the store records how its runs ended."""
     embedded_interval: timedelta | None = None
     """Interval under `socialflow up`, instead of `cron`.
 
     The flow runs once at startup, then once per interval, and each run ends within it.
     """
+
+    @property
+    def embedded_period(self) -> timedelta:
+        """How often it starts under `socialflow up`."""
+        return self.embedded_interval or self.period
 
     @property
     def entrypoint(self) -> str:

@@ -112,12 +112,13 @@ async def recover_token(
 
 async def give_up_token(
     store: Store, account: Account, error: ReauthenticateError, *, clock: Callable[[], datetime]
-) -> None:
+) -> bool:
     """Mark the account revoked: the platform rejected the token right after a refresh.
 
-    Does nothing if the store holds other credentials by now: the owner has reconnected the account.
+    Returns False, and changes nothing, if the store holds other credentials by now: the owner has reconnected the
+    account, or another process has refreshed its token.
     """
-    await asyncio.to_thread(_give_up, store, account, error.message, clock())
+    return await asyncio.to_thread(_give_up, store, account, error.message, clock())
 
 
 def _begin(store: Store, account_id: str, now: datetime, lease: timedelta) -> Account | None:
@@ -137,13 +138,15 @@ def _revoke(store: Store, account_id: str, reason: str, now: datetime) -> None:
         release_refresh(session, account_id, error=reason)
 
 
-def _give_up(store: Store, account: Account, reason: str, now: datetime) -> None:
+def _give_up(store: Store, account: Account, reason: str, now: datetime) -> bool:
     with store.write() as session:
         row = session.get_one(AccountRow, account.id)
         if row.credentials is None:
-            return
-        if open_account(row, store.cipher).credentials.access_token == account.credentials.access_token:
-            mark_revoked(session, account.id, reason, now)
+            return True  # disconnected: there is no other token, now or later
+        if open_account(row, store.cipher).credentials.access_token != account.credentials.access_token:
+            return False
+        mark_revoked(session, account.id, reason, now)
+        return True
 
 
 def _save(store: Store, account_id: str, credentials: Credentials, now: datetime) -> None:

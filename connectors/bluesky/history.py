@@ -5,11 +5,13 @@ Sources: lexicons app.bsky.feed.getAuthorFeed, com.atproto.repo.listRecords.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from connectors.bluesky.capabilities import LABEL
 from connectors.bluesky.records import COLLECTION, parse_feed_item, parse_record
 from connectors.errors import GiveUpError, UnavailableError
 from connectors.http.client import PlatformApi
+from connectors.listings import read_items
 from connectors.types import HistoryPage, ListedPost
 
 NO_APPVIEW = frozenset({404, 501, 502})
@@ -37,38 +39,44 @@ async def _list_feed(
     params = {"actor": did, "limit": str(_PAGE), "filter": "posts_no_replies"}
     if cursor:
         params["cursor"] = cursor
+    odd: list[str] = []
     posts, following = await api.read(
         "/app.bsky.feed.getAuthorFeed",
         lambda body: (
-            [post for item in body["feed"] if (post := parse_feed_item(item, captured_at, did))],
+            read_items(body["feed"], lambda item: parse_feed_item(item, captured_at, did), odd),
             body.get("cursor"),
         ),
         params=params,
     )
-    return _page(posts, since, cursor, following, prefix="")
+    return _page([post for post in posts if post], odd, since, cursor, following, prefix="")
 
 
 async def _list_records(api: PlatformApi, did: str, *, since: datetime, cursor: str) -> HistoryPage:
     params = {"repo": did, "collection": COLLECTION, "limit": str(_PAGE)}
     if cursor:
         params["cursor"] = cursor
+    odd: list[str] = []
     posts, following = await api.read(
         "/com.atproto.repo.listRecords",
-        lambda body: (
-            [
-                parse_record(item["uri"], item["value"])
-                for item in body["records"]
-                if "reply" not in item["value"]
-            ],
-            body.get("cursor"),
-        ),
+        lambda body: (read_items(body["records"], _parse_listed, odd), body.get("cursor")),
         params=params,
     )
-    return _page(posts, since, cursor, following, prefix=_RECORDS)
+    return _page([post for post in posts if post], odd, since, cursor, following, prefix=_RECORDS)
+
+
+def _parse_listed(item: Any) -> ListedPost | None:  # noqa: ANN401 - JSON
+    """Read one record; None for a reply."""
+    return None if "reply" in item["value"] else parse_record(item["uri"], item["value"])
 
 
 def _page(
-    posts: Sequence[ListedPost], since: datetime, cursor: str | None, following: str | None, *, prefix: str
+    posts: Sequence[ListedPost],
+    odd: Sequence[str],
+    since: datetime,
+    cursor: str | None,
+    following: str | None,
+    *,
+    prefix: str,
 ) -> HistoryPage:
     if following and following == cursor:
         raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
@@ -77,4 +85,4 @@ def _page(
     if not prefix and posts and posts[-1].published_at < since:
         following = None
     kept = tuple(post for post in posts if post.published_at >= since)
-    return HistoryPage(kept, prefix + following if following else None)
+    return HistoryPage(kept, prefix + following if following else None, tuple(odd))

@@ -37,6 +37,7 @@ from connectors.facebook.posts import (
 from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
+from connectors.listings import read_items
 from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
@@ -197,11 +198,13 @@ class FacebookConnector:
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts, without metrics."""
         edge = f"{await self._page_id()}/published_posts"
-        items, following = await list_page(self._api, edge, POST_FIELDS, cursor)
-        posts = tuple(parse_listed(item) for item in items)
+        odd: list[str] = []
+        items, following = await list_page(self._api, edge, POST_FIELDS, cursor, odd=odd)
+        posts = read_items(items, parse_listed, odd)
         if posts and posts[-1].published_at < since:
             following = None
-        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, following, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """A Page token derived from a long-lived user token does not expire."""

@@ -3,7 +3,7 @@
 Sources: meta/Page.json (edges published_posts, videos), meta/PagePost.json (edge comments).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +20,22 @@ _COMMENT_FIELDS = "id,message,from,created_time"
 
 
 async def list_page(
-    api: PlatformApi, edge: str, fields: str, cursor: str | None, **more: str
+    api: PlatformApi,
+    edge: str,
+    fields: str,
+    cursor: str | None,
+    *,
+    more: Mapping[str, str] | None = None,
+    odd: list[str] | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read one page of `edge` (11/videos, 11_22/comments) and the cursor of the next page; None = the end."""
-    params = {"fields": fields, "limit": str(_PAGE), **more, **({"after": cursor} if cursor else {})}
-    items, following = await api.read(f"{VERSION}/{edge}", parse_listing, params=params)
+    """Read one page of `edge` (11/videos, 11_22/comments) and the cursor of the next page; None = the end.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
+    params = {"fields": fields, "limit": str(_PAGE), **(more or {}), **({"after": cursor} if cursor else {})}
+    items, following = await api.read(
+        f"{VERSION}/{edge}", lambda body: parse_listing(body, odd), params=params
+    )
     if following is not None and following == cursor:
         raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
     return items, following
@@ -36,7 +47,7 @@ async def list_since(
     """Yield the items created since that time, from a list sorted newest first."""
     cursor: str | None = None
     while True:
-        items, cursor = await list_page(api, edge, fields, cursor, **more)
+        items, cursor = await list_page(api, edge, fields, cursor, more=more)
         for item in items:
             if parse_time(item["created_time"]) >= since:
                 yield item
@@ -51,7 +62,7 @@ async def list_comments(api: PlatformApi, page_id: str, post_id: str) -> list[Ca
     """
     order, own, cursor = {"filter": "stream", "order": "reverse_chronological"}, [], None
     while True:
-        comments, cursor = await list_page(api, f"{post_id}/comments", _COMMENT_FIELDS, cursor, **order)
+        comments, cursor = await list_page(api, f"{post_id}/comments", _COMMENT_FIELDS, cursor, more=order)
         for comment in comments:
             if (comment.get("from") or {}).get("id") in {None, page_id}:
                 sent = SentPart(comment["id"], None, parse_time(comment["created_time"]))

@@ -12,6 +12,7 @@ from connectors.candidates import Candidate
 from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.http.client import Refusal
+from connectors.listings import read_id, read_items
 from connectors.meta import api as graph_api
 from connectors.meta.api import parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
@@ -51,12 +52,14 @@ def parse_account_metrics(page: Mapping[str, Any], captured_at: datetime) -> Acc
     return AccountMetrics(captured_at, followers=read_count(raw.get("followers_count")), raw=raw)
 
 
-def parse_listing(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts or videos and the cursor of the next page."""
-    items = [{**item, "id": str(item["id"])} for item in parse_data(body)]
-    for item in items:
-        parse_time(item["created_time"])
-    return items, parse_cursor(body)
+def parse_listing(body: Any, odd: list[str] | None = None) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts or videos and the cursor of the next page. `odd`: see `connectors.listings.read_items`."""
+    return read_items(parse_data(body), _parse_item, odd), parse_cursor(body)
+
+
+def _parse_item(item: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    parse_time(item["created_time"])
+    return {**item, "id": read_id(item["id"])}
 
 
 def parse_listed(post: dict[str, Any]) -> ListedPost:

@@ -50,7 +50,8 @@ Clock = Callable[[], datetime]
 
 _PUBLISH_IN_DOUBT = frozenset({303, 408})
 _CONTENT_STATUSES = frozenset({400, 409, 413, 415, 422})
-_SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, OSError)
+"""What parsing JSON of an unknown shape may raise; the last two: a time that no calendar holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class PlatformApi:
             error.message = redact(error.message, self._secrets)
             error.args = (error.message,)
             raise
-        except _SHAPE_ERRORS as error:
+        except SHAPE_ERRORS as error:
             # Neither the JSON nor a decoder's exception is kept as the cause: both may contain tokens.
             status = response.status_code
             words = f"answered {status} in a form we do not know ({type(error).__name__}): {excerpt(content)}"

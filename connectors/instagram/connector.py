@@ -29,6 +29,7 @@ from connectors.instagram.media import (
     parse_metrics,
     parse_user,
 )
+from connectors.listings import read_items
 from connectors.meta.api import (
     InsightsReader,
     measure_each,
@@ -159,11 +160,13 @@ class InstagramConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 media. Without metrics: the listing has likes and comments only."""
-        items, following = await list_page(self._api, await self._user_id(), since, cursor)
-        posts = tuple(parse_listed(item) for item in items)
+        odd: list[str] = []
+        items, following = await list_page(self._api, await self._user_id(), since, cursor, odd)
+        posts = read_items(items, parse_listed, odd)
         if posts and posts[-1].published_at < since:
             following = None
-        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, following, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""

@@ -22,13 +22,18 @@ _POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp,chi
 
 
 async def list_page(
-    api: PlatformApi, user_id: str, since: datetime, cursor: str | None
+    api: PlatformApi, user_id: str, since: datetime, cursor: str | None, odd: list[str] | None = None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read one page of the account's media, newest first, and the cursor of the next page; None = the end."""
+    """Read one page of the account's media, newest first, and the cursor of the next page; None = the end.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
     params = {"fields": _POST_FIELDS, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
     if cursor:
         params["after"] = cursor
-    items, following = await api.read(f"{VERSION}/{user_id}/media", parse_page, params=params)
+    items, following = await api.read(
+        f"{VERSION}/{user_id}/media", lambda body: parse_page(body, odd), params=params
+    )
     _check_cursor(cursor, following)
     return items, following
 

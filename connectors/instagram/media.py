@@ -11,6 +11,7 @@ from connectors.candidates import Candidate
 from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Refusal
+from connectors.listings import read_id, read_items
 from connectors.meta import api as graph_api
 from connectors.meta.api import count_children, parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
@@ -49,14 +50,17 @@ def parse_user(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"username": user["username"], **user}
 
 
-def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of media and the cursor of the next page, which exists only if `next` is present."""
-    items = [
-        {**item, "id": str(item["id"]), "caption": item.get("caption") or ""} for item in parse_data(body)
-    ]
-    for item in items:
-        parse_time(item["timestamp"])
-    return items, parse_cursor(body)
+def parse_page(body: Any, odd: list[str] | None = None) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of media and the cursor of the next page, which exists only if `next` is present.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
+    return read_items(parse_data(body), _parse_item, odd), parse_cursor(body)
+
+
+def _parse_item(item: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    parse_time(item["timestamp"])
+    return {**item, "id": read_id(item["id"]), "caption": item.get("caption") or ""}
 
 
 def parse_comments(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON

@@ -40,6 +40,7 @@ from connectors.linkedin.responses import (
 )
 from connectors.linkedin.statistics import fetch_member_statistics, fetch_page_statistics
 from connectors.linkedin.tokens import renew
+from connectors.listings import read_items
 from connectors.parts import find_parts, publish_parts
 from connectors.types import (
     Account,
@@ -131,13 +132,16 @@ class LinkedInConnector:
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts, last changed first. Without metrics: the listing has none."""
         start, _, before = (cursor or "0").partition(" ")
-        posts, following = await (await self._posts()).list_page(int(start), before)
-        listed = tuple(parse_listed(post) for post in posts if is_own_words(post))
+        odd: list[str] = []
+        posts, following = await (await self._posts()).list_page(int(start), before, odd)
+        listed = read_items((post for post in posts if is_own_words(post)), parse_listed, odd)
         if posts and modified_at(posts[-1]) < since:
             following = None
+        first = posts[0]["id"] if posts else ""
         return HistoryPage(
             tuple(post for post in listed if post.published_at >= since),
-            None if following is None else f"{following} {posts[0]['id']}",
+            None if following is None else f"{following} {first}",
+            tuple(odd),
         )
 
     # -- metrics

@@ -169,14 +169,16 @@ class LinkedInPosts:
             if posts and modified_at(posts[-1]) < since:
                 return
 
-    async def list_page(self, start: int, before: str) -> tuple[list[dict[str, Any]], int | None]:
+    async def list_page(
+        self, start: int, before: str, odd: list[str] | None = None
+    ) -> tuple[list[dict[str, Any]], int | None]:
         """Read one page, last changed first, and the start of the next.
 
-        `before`: first id of the previous page.
+        `before`: first id of the previous page. `odd`: see `connectors.listings.read_items`.
         """
         author = quote(self._author, safe="")
         path = f"/rest/posts?author={author}&q=author&count={_PAGE}&start={start}&sortBy=LAST_MODIFIED"
-        posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE))
+        posts, following = await self._api.read(path, lambda body: parse_page(body, start, _PAGE, odd))
         if posts and str(posts[0]["id"]) == before:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         if posts and modified_at(posts[0]) < modified_at(posts[-1]):

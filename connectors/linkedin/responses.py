@@ -27,6 +27,7 @@ from connectors.errors import (
 from connectors.http.client import BearerAuth, HeaderParse, Refusal
 from connectors.http.messages import read_secret
 from connectors.linkedin.text import unescape_little
+from connectors.listings import read_id, read_items
 from connectors.types import ContentKind, Credentials, ListedPost, Media, PostMetrics
 
 DUPLICATE, DENIED, GONE = "DUPLICATE_POST", "ACCESS_DENIED", "NOT_FOUND"
@@ -157,15 +158,31 @@ def parse_elements(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
     return [dict(item) for item in body["elements"]]
 
 
-def parse_page(body: Any, start: int, size: int) -> tuple[list[dict[str, Any]], int | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts and the start of the next page; None = the end."""
-    posts = parse_elements(body)
-    for post in posts:
-        published_at(post)
-        str(post["id"])
+def parse_page(
+    body: Any,  # noqa: ANN401 - JSON
+    start: int,
+    size: int,
+    odd: list[str] | None = None,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Read a page of posts and the start of the next page; None = the end.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
+    elements = body["elements"]
+    if not isinstance(elements, list):
+        raise TypeError("elements is no list")
+    posts = read_items(elements, _parse_post, odd)
+    if elements and not posts:
+        raise TypeError("no post of the list can be read, so a repeated page could not be told")
     links = (body.get("paging") or {}).get("links") or ()
-    more = len(posts) >= size or any(link.get("rel") == "next" for link in links)
-    return posts, start + len(posts) if posts and more else None
+    more = len(elements) >= size or any(link.get("rel") == "next" for link in links)
+    return posts, start + len(elements) if elements and more else None
+
+
+def _parse_post(post: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    published_at(post)
+    read_id(post["id"])
+    return dict(post)
 
 
 def published_at(post: Mapping[str, Any]) -> datetime:

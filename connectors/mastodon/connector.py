@@ -23,6 +23,7 @@ from connectors.errors import GiveUpError, UnclaimedPostsError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.http.private_networks import check_instance_url
+from connectors.listings import read_items
 from connectors.mastodon.capabilities import (
     CAPABILITIES,
     LABEL,
@@ -241,13 +242,15 @@ class MastodonConnector:
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 40 statuses with their metrics; boosts and replies are left out."""
         captured_at = self._context.clock()
+        odd: list[str] = []
         statuses, following = await list_page(
-            self._api, await self._account_id(), cursor, exclude_replies=True
+            self._api, await self._account_id(), cursor, exclude_replies=True, odd=odd
         )
-        posts = tuple(parse_listed(status, captured_at) for status in statuses)
+        posts = read_items(statuses, lambda status: parse_listed(status, captured_at), odd)
         if posts and posts[-1].published_at < since:
             following = None
-        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, following, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """Mastodon's tokens do not expire."""

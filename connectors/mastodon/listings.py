@@ -15,15 +15,25 @@ _PAGE = 40  # the maximum page size
 
 
 async def list_page(
-    api: PlatformApi, account_id: str, cursor: str | None, *, exclude_replies: bool
+    api: PlatformApi,
+    account_id: str,
+    cursor: str | None,
+    *,
+    exclude_replies: bool,
+    odd: list[str] | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read one page without boosts, and the cursor of the next page; None = the end."""
+    """Read one page without boosts, and the cursor of the next page; None = the end.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
     params = {"limit": str(_PAGE), "exclude_reblogs": "true"}
     if exclude_replies:
         params["exclude_replies"] = "true"
     if cursor:
         params["max_id"] = cursor
-    statuses = await api.read(f"/api/v1/accounts/{account_id}/statuses", parse_statuses, params=params)
+    statuses = await api.read(
+        f"/api/v1/accounts/{account_id}/statuses", lambda body: parse_statuses(body, odd), params=params
+    )
     if cursor is not None and any(status["id"] == cursor for status in statuses):
         raise UnavailableError("Mastodon: the instance gave the same page twice, its listing is broken now")
     # A page may be short because boosts were filtered out; only an empty page is the end.

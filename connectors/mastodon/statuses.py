@@ -20,6 +20,7 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http.client import Refusal
+from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
 
@@ -60,14 +61,19 @@ def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  
     return AccountMetrics(captured_at, followers, following, posts, raw)
 
 
-def parse_statuses(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
-    """Read a list of statuses; each has an id and a readable time."""
+def parse_statuses(body: Any, odd: list[str] | None = None) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Read a list of statuses; each has an id and a readable time. `odd`: see `connectors.listings.read_items`."""
     if not isinstance(body, list):
         raise TypeError("no list of statuses")
-    statuses = [{**status, "id": str(status["id"])} for status in body]
-    for status in statuses:
-        parse_time(status["created_at"])
+    statuses = read_items(body, _parse_status, odd)
+    if body and not statuses:
+        raise TypeError("no status of the list can be read, so where it goes on is not known")
     return statuses
+
+
+def _parse_status(status: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    parse_time(status["created_at"])
+    return {**status, "id": read_id(status["id"])}
 
 
 def parse_sent(body: Any) -> SentPart:  # noqa: ANN401 - JSON

@@ -109,14 +109,14 @@ def parse_cursor(body: Any) -> str | None:  # noqa: ANN401 - JSON
     return str(paging["cursors"]["after"]) if paging.get("next") else None
 
 
-def parse_data(body: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+def parse_data(body: Any) -> list[Any]:  # noqa: ANN401 - JSON
     """Read {data: [..]}.
 
     Raises if the response contains an error as well: a post missing from a partial list would be sent again.
     """
     if not isinstance(body["data"], list) or "error" in body:
         raise TypeError("no list")
-    return [dict(item) for item in body["data"]]
+    return list(body["data"])
 
 
 def parse_insights(body: Any) -> dict[str, int]:  # noqa: ANN401 - JSON

@@ -25,6 +25,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth, Refusal
 from connectors.http.context import ConnectorContext
+from connectors.listings import read_items
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.pinterest.analytics import AnalyticsReader
 from connectors.pinterest.capabilities import CAPABILITIES, LABEL
@@ -166,9 +167,9 @@ class PinterestConnector:
                 return
             bookmark = page.bookmark
 
-    async def _list_page(self, bookmark: str | None, **query: str) -> Page:
+    async def _list_page(self, bookmark: str | None, *, odd: list[str] | None = None, **query: str) -> Page:
         params = {"page_size": str(_PAGE), **query, **({"bookmark": bookmark} if bookmark else {})}
-        page = await self._api.read("/v5/pins", parse_pins, params=params)
+        page = await self._api.read("/v5/pins", lambda body: parse_pins(body, odd), params=params)
         if page.bookmark is not None and page.bookmark == bookmark:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return page
@@ -198,10 +199,11 @@ class PinterestConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 pins created by the account; pins saved from others are left out."""
-        page = await self._list_page(cursor, pin_filter="exclude_repins")
-        posts = tuple(parse_listed(pin) for pin in page.items)
+        odd: list[str] = []
+        page = await self._list_page(cursor, odd=odd, pin_filter="exclude_repins")
+        posts = read_items(page.items, parse_listed, odd)
         recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, page.bookmark if recent else None)
+        return HistoryPage(recent, page.bookmark if recent or odd else None, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """POST /v5/oauth/token."""

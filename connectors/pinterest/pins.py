@@ -12,6 +12,7 @@ from typing import Any
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count
 from connectors.http.messages import read_secret
+from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.types import (
     AccountMetrics,
@@ -84,12 +85,14 @@ def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
     return Page([{**item, "id": str(item["id"])} for item in body["items"]], body.get("bookmark") or None)
 
 
-def parse_pins(body: Any) -> Page:  # noqa: ANN401 - JSON
-    """Read a page of pins, each with a readable time."""
-    page = parse_page(body)
-    for pin in page.items:
-        parse_time(pin["created_at"])
-    return page
+def parse_pins(body: Any, odd: list[str] | None = None) -> Page:  # noqa: ANN401 - JSON
+    """Read a page of pins, each with a readable time. `odd`: see `connectors.listings.read_items`."""
+    return Page(read_items(body["items"], _parse_pin, odd), body.get("bookmark") or None)
+
+
+def _parse_pin(pin: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    parse_time(pin["created_at"])
+    return {**pin, "id": read_id(pin["id"])}
 
 
 def parse_listed(pin: dict[str, Any]) -> ListedPost:

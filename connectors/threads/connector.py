@@ -21,6 +21,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
+from connectors.listings import read_items
 from connectors.meta.api import (
     InsightsReader,
     measure_each,
@@ -192,11 +193,13 @@ class ThreadsConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts, without metrics; replies and reposts are left out."""
-        items, following = await list_page(self._api, "threads", POST_FIELDS, since, cursor)
-        posts = tuple(parse_listed(item) for item in items)
+        odd: list[str] = []
+        items, following = await list_page(self._api, "threads", POST_FIELDS, since, cursor, odd=odd)
+        posts = read_items(items, parse_listed, odd)
         if posts and posts[-1].published_at < since:
             following = None
-        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, following, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""

@@ -18,13 +18,24 @@ _PAGE = 100
 
 
 async def list_page(
-    api: PlatformApi, edge: str, fields: str, since: datetime, cursor: str | None
+    api: PlatformApi,
+    edge: str,
+    fields: str,
+    since: datetime,
+    cursor: str | None,
+    *,
+    odd: list[str] | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Read a page of `edge` (threads or replies), newest first, and the next cursor; None = the end."""
+    """Read a page of `edge` (threads or replies), newest first, and the next cursor; None = the end.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
     params = {"fields": fields, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
     if cursor:
         params["after"] = cursor
-    items, following = await api.read(f"{VERSION}/me/{edge}", parse_page, params=params)
+    items, following = await api.read(
+        f"{VERSION}/me/{edge}", lambda body: parse_page(body, odd), params=params
+    )
     if following is not None and following == cursor:
         raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
     return items, following

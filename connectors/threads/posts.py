@@ -10,6 +10,7 @@ from typing import Any
 from connectors.candidates import Candidate
 from connectors.errors import ConnectorError, OutcomeUnknownError
 from connectors.http.client import Refusal
+from connectors.listings import read_id, read_items
 from connectors.meta import api as graph_api
 from connectors.meta.api import count_children, parse_cursor, parse_data, parse_time, read_error
 from connectors.parts import SentPart
@@ -38,16 +39,20 @@ def parse_profile(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {**body, "id": str(body["id"]), "username": str(body["username"])}
 
 
-def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts and the cursor of the next page. Reposts of others' posts are left out."""
-    items = [
-        {**item, "id": str(item["id"]), "text": item.get("text") or ""}
-        for item in parse_data(body)
-        if item.get("media_type") != _REPOST
+def parse_page(body: Any, odd: list[str] | None = None) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts and the cursor of the next page. Reposts of others' posts are left out.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
+    own = [
+        item for item in parse_data(body) if not isinstance(item, dict) or item.get("media_type") != _REPOST
     ]
-    for item in items:
-        parse_time(item["timestamp"])
-    return items, parse_cursor(body)
+    return read_items(own, _parse_item, odd), parse_cursor(body)
+
+
+def _parse_item(item: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    parse_time(item["timestamp"])
+    return {**item, "id": read_id(item["id"]), "text": item.get("text") or ""}
 
 
 def parse_listed(item: dict[str, Any]) -> ListedPost:

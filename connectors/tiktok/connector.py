@@ -26,6 +26,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.context import ConnectorContext
+from connectors.listings import read_items
 from connectors.oauth.tokens import judge_refresh
 from connectors.parts import find_parts, publish_parts
 from connectors.tiktok.capabilities import CAPABILITIES, LABEL
@@ -118,18 +119,24 @@ class TikTokConnector:
         """One page of up to 20 public videos with their metrics, newest first."""
         captured_at = self._context.clock()
         body: dict[str, int] = {"max_count": _PAGE, **({"cursor": int(cursor)} if cursor else {})}
+        odd: list[str] = []
         videos, following = await self._client.post(
             LIST_PATH,
-            lambda data: (parse_videos(data), str(data["cursor"]) if data.get("has_more") else None),
+            lambda data: (parse_videos(data, odd), str(data["cursor"]) if data.get("has_more") else None),
             body,
         )
         if following is not None and following == cursor:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
-        if not videos or time_of(videos[-1]) < since:
+        if (not videos and not odd) or (videos and time_of(videos[-1]) < since):
             following = None
-        posts = (parse_listed(video, captured_at, self._client.permalink(video["id"])) for video in videos)
+        posts = read_items(
+            videos,
+            lambda video: parse_listed(video, captured_at, self._client.permalink(video["id"])),
+            odd,
+        )
         since = since.astimezone(UTC).replace(microsecond=0)  # TikTok's times are whole seconds
-        return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+        recent = tuple(post for post in posts if post.published_at >= since)
+        return HistoryPage(recent, following, tuple(odd))
 
     # -- metrics
 

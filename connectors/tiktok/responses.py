@@ -25,6 +25,7 @@ from connectors.errors import (
 )
 from connectors.http.client import Purpose, Refusal
 from connectors.http.messages import read_secret, shorten
+from connectors.listings import read_id, read_items
 from connectors.tiktok.capabilities import LABEL
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostMetrics
 
@@ -199,12 +200,14 @@ def parse_user(data: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {**user, "open_id": str(user["open_id"])}
 
 
-def parse_videos(data: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
-    """Read the videos of video/list and video/query."""
-    videos = [{**video, "id": str(video["id"])} for video in data["videos"]]
-    for video in videos:
-        time_of(video)
-    return videos
+def parse_videos(data: Any, odd: list[str] | None = None) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """Read the videos of video/list and video/query. `odd`: see `connectors.listings.read_items`."""
+    return read_items(data["videos"], _parse_video, odd)
+
+
+def _parse_video(video: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    time_of(video)
+    return {**video, "id": read_id(video["id"])}
 
 
 def time_of(video: Mapping[str, Any]) -> datetime:

@@ -20,6 +20,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
+from connectors.listings import read_items
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.twitter.capabilities import CAPABILITIES, LABEL
 from connectors.twitter.errors import DUPLICATE, explain
@@ -139,7 +140,7 @@ class TwitterConnector:
                 return
 
     async def _list_page(
-        self, since: datetime, cursor: str | None
+        self, since: datetime, cursor: str | None, odd: list[str] | None = None
     ) -> tuple[list[dict[str, Any]], str | None]:
         # Replies are kept: `exclude=replies` would shorten the reachable history from 3,200 posts to 800.
         params = {
@@ -151,7 +152,7 @@ class TwitterConnector:
         if cursor:
             params["pagination_token"] = cursor
         posts, following = await self._api.read(
-            f"/2/users/{await self._user_id()}/tweets", parse_page, params=params
+            f"/2/users/{await self._user_id()}/tweets", lambda body: parse_page(body, odd), params=params
         )
         if following is not None and following == cursor:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
@@ -200,11 +201,16 @@ class TwitterConnector:
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 100 posts; reposts and replies are left out. X returns at most 3,200 posts."""
         captured_at = self._context.clock()
-        posts, following = await self._list_page(since, cursor)
-        listed = (
-            parse_listed(post, captured_at, self._permalink(post["id"])) for post in posts if is_root(post)
+        odd: list[str] = []
+        posts, following = await self._list_page(since, cursor, odd)
+        roots = read_items(posts, lambda post: post if is_root(post) else None, odd)
+        listed = read_items(
+            filter(None, roots),
+            lambda post: parse_listed(post, captured_at, self._permalink(post["id"])),
+            odd,
         )
-        return HistoryPage(tuple(post for post in listed if post.published_at >= since), following)
+        recent = tuple(post for post in listed if post.published_at >= since)
+        return HistoryPage(recent, following, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """POST /2/oauth2/token; this invalidates the old refresh token."""

@@ -15,6 +15,7 @@ from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
 from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
+from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.types import (
     AccountMetrics,
@@ -51,18 +52,21 @@ def parse_created(body: Any) -> str:  # noqa: ANN401 - JSON
     return str(body["data"]["id"])
 
 
-def parse_page(body: Any) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
-    """Read a page of posts and the next cursor.
+def parse_page(body: Any, odd: list[str] | None = None) -> tuple[list[dict[str, Any]], str | None]:  # noqa: ANN401 - JSON
+    """Read a page of posts and the next cursor. `odd`: see `connectors.listings.read_items`.
 
     A page without posts is empty only if X counts 0 results. Otherwise X failed, and treating the page as
     empty would lead to a second send.
     """
     if not body.get("data") and (body.get("meta") or {}).get("result_count") != 0:
         raise GiveUpError(f"X (Twitter) lists no posts: {platform_message(body) or 'without a reason'}")
-    posts = [{**post, "id": str(post["id"])} for post in body.get("data") or ()]
-    for post in posts:
-        parse_time(post["created_at"])
+    posts = read_items(body.get("data") or (), _parse_post, odd)
     return posts, (body.get("meta") or {}).get("next_token")
+
+
+def _parse_post(post: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    parse_time(post["created_at"])
+    return {**post, "id": read_id(post["id"])}
 
 
 def parse_metrics(body: Any, captured_at: datetime) -> tuple[list[PostMetrics], set[str]]:  # noqa: ANN401 - JSON

@@ -21,6 +21,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth, Refusal
 from connectors.http.context import ConnectorContext
+from connectors.listings import read_items
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
@@ -149,7 +150,7 @@ class YouTubeConnector:
                 return uploads
             token = page.following
 
-    async def _list_page(self, token: str | None) -> Page:
+    async def _list_page(self, token: str | None, odd: list[str] | None = None) -> Page:
         uploads = (self._channel or await self._read_channel()).uploads
         params = {
             "part": "snippet,contentDetails",
@@ -158,7 +159,9 @@ class YouTubeConnector:
             **({"pageToken": token} if token else {}),
         }
         try:
-            page = await self._api.read("/youtube/v3/playlistItems", parse_page, params=params)
+            page = await self._api.read(
+                "/youtube/v3/playlistItems", lambda body: parse_page(body, odd), params=params
+            )
         except GiveUpError as error:
             if error.platform_code != NO_PLAYLIST:
                 raise
@@ -199,9 +202,11 @@ class YouTubeConnector:
 
     async def list_publications(self, *, since: datetime, cursor: str | None = None) -> HistoryPage:
         """One page of up to 50 uploads."""
-        page = await self._list_page(cursor)
+        odd: list[str] = []
+        page = await self._list_page(cursor, odd)
         recent = list_recent(page.items, since)
-        return HistoryPage(tuple(map(parse_listed, recent)), page.following if recent else None)
+        posts = tuple(read_items(recent, parse_listed, odd))
+        return HistoryPage(posts, page.following if recent or odd else None, tuple(odd))
 
     async def refresh_token(self) -> Credentials | None:
         """POST /token at Google's OAuth server."""

@@ -24,6 +24,7 @@ from connectors.errors import (
 )
 from connectors.http.client import Refusal
 from connectors.http.messages import read_secret
+from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
 from connectors.youtube.capabilities import LABEL
@@ -162,13 +163,18 @@ def parse_account_metrics(channel: Channel, captured_at: datetime) -> AccountMet
     )
 
 
-def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
-    """Read a page of playlistItems; each has a video and a readable time."""
-    items = list(body["items"])
-    for item in items:
-        _published_at(item)
-        str(item["contentDetails"]["videoId"])
-    return Page(items, body.get("nextPageToken") or None)
+def parse_page(body: Any, odd: list[str] | None = None) -> Page:  # noqa: ANN401 - JSON
+    """Read a page of playlistItems; each has a video and a readable time.
+
+    `odd`: see `connectors.listings.read_items`.
+    """
+    return Page(read_items(body["items"], _parse_item, odd), body.get("nextPageToken") or None)
+
+
+def _parse_item(item: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    _published_at(item)
+    read_id(item["contentDetails"]["videoId"])
+    return dict(item)
 
 
 def parse_listed(item: dict[str, Any]) -> ListedPost:

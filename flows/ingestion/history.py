@@ -56,6 +56,8 @@ class _Stretch:
 
     posts: Sequence[ListedPost]
     next_cursor: str | None
+    odd: Sequence[str] = ()
+    """Items that the platform listed and that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ async def read_histories(
         async for stretch in _read_stretches(resources, row, connector, clock):
             on_posts(name_account(row), len(stretch.posts))
             version = pool.api_version(connector.account.platform)
+            problems += stretch.odd
             posts = find_readable_posts(stretch.posts, problems)
             kept = await _keep(
                 resources, row, connector, posts, run_id=run_id, api_version=version, clock=clock
@@ -129,15 +132,17 @@ async def _read_stretches(
     """
     cursor = row.backfill_cursor
     posts: list[ListedPost] = []
+    odd: list[str] = []
     while True:
         await asyncio.to_thread(_await_budget, resources, row.platform, len(posts), clock())
         page, used = await _fetch_page(resources, row, connector, cursor)
         posts += page.posts
+        odd += page.odd
         if page.next_cursor is not None and page.next_cursor == used:
             raise GiveUpError("the platform repeats the same page of its list: reading stopped there")
         if page.next_cursor is None or len(posts) >= STRETCH:
-            yield _Stretch(posts, page.next_cursor)
-            posts = []
+            yield _Stretch(posts, page.next_cursor, odd)
+            posts, odd = [], []
         if page.next_cursor is None:
             return
         cursor = page.next_cursor

@@ -166,7 +166,7 @@ class PublicationSender:
     ) -> Outcome:
         """Run the action; if the token is rejected, refresh it once and run again.
 
-        A second rejection is final.
+        A second rejection is final, unless the store holds other credentials by then.
 
         A rejected token proves that nothing was sent with it. `again` and `wait`: the outcome and the delay
         if no new token is available now.
@@ -191,21 +191,26 @@ class PublicationSender:
             return Outcome(publication.id, again, "token_refreshing", message, now + wait / 5)
         if recovery == "revoked":
             return _give_up(publication, refused, again)
+        # Another publication of the account may have opened it with the old token during the refresh.
+        self._connectors.pop(publication.account_id, None)
         try:
             connector = await self._open(publication.account_id)
             return await act(connector)
         except ReauthenticateError as error:
             self._connectors.pop(publication.account_id, None)
-            await give_up_token(self._store, connector.account, error, clock=self._clock)
-            return _give_up(publication, error, again)
+            if await give_up_token(self._store, connector.account, error, clock=self._clock):
+                return _give_up(publication, error, again)
+            message = f"{error.message}; the account has been given another token meanwhile"
+            return Outcome(publication.id, again, "token_replaced", message, now + wait)
 
     async def _open(self, account_id: str) -> Connector:
         """Return a connector with the account's credentials, at most CREDENTIALS_AGE old."""
         known = self._connectors.get(account_id)
         if known is not None and self._clock() - known[0] < CREDENTIALS_AGE:
             return known[1]
+        asked_at = self._clock()
         connector = self._pool.open(await asyncio.to_thread(self._load_account, account_id))
-        self._connectors[account_id] = (self._clock(), connector)
+        self._connectors[account_id] = (asked_at, connector)
         return connector
 
     def _load_account(self, account_id: str) -> Account:

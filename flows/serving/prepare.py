@@ -24,7 +24,7 @@ def main() -> int:
         with Resources.open() as resources:
             with resources.store.write() as session:
                 ensure_default_workspace(session, datetime.now(UTC))
-                expect_flows(session, {one.name: one.period for one in SCHEDULED_FLOWS if one.exclusive})
+                expect_flows(session, {one.name: one.embedded_period for one in SCHEDULED_FLOWS})
             resources.lake.snapshot_id()
             clock = StoreClock(resources.store)
             clock.sync()

@@ -230,9 +230,24 @@ class Plan:
             self.texts[session.scalars(query).one()] = text
 
 
-def set_fault(url: str, **rule: str | float | None) -> None:
-    """Make the sandbox misbehave."""
-    httpx.post(f"{url}/_sandbox/faults", json=rule).raise_for_status()
+def set_fault(url: str, **rule: str | float | None) -> int:
+    """Make the sandbox misbehave; return the fault's id."""
+    answer = httpx.post(f"{url}/_sandbox/faults", json=rule).raise_for_status()
+    return int(answer.json()["id"])
+
+
+def refuse_one_token(url: str, earlier: int | None) -> int:
+    """Refuse Bluesky's token at the next look-up; its account can sign in again with its password.
+
+    Never two in a row: the second would refuse the token that was just issued. That is a revoked account, whose posts
+    rightly wait for a person. An earlier refusal that nobody has met yet therefore stays as it is.
+    """
+    rules = httpx.get(f"{url}/_sandbox/faults").raise_for_status().json()["rules"]
+    if any(rule["id"] == earlier and rule["remaining"] for rule in rules):
+        return int(earlier or 0)
+    if earlier is not None:
+        time.sleep(1.0)  # whoever met it has signed in and asked again by then
+    return set_fault(url, kind="unauthorized", platform="bluesky", operation="read", count=1)
 
 
 def brew(url: str, seed: int) -> None:
@@ -277,15 +292,16 @@ def rage(running: Processes, plan: Plan, storm: Storm, verdict: Verdict, end: da
     """Kill publishers at random moments, some right between accept and record, until there were enough of both.
 
     A moment between accept and record can be missed (the post went elsewhere, the platform refused it): then one
-    more kill follows, within twice the storm's time.
+    more kill follows, within twice the storm's time, or half of what it may take to settle on a busy machine.
     """
+    last = end + timedelta(seconds=max(storm.seconds, storm.calm / 2))
     draw = random.Random(storm.seed + 1)
     pause = storm.seconds / (storm.kills + 1)
+    refused = None
     while verdict.kills < storm.kills or verdict.targeted_kills < storm.targeted_kills:
         time.sleep(draw.uniform(0.5, 1.5) * pause)  # the storm's own rhythm; nothing waits for it to be right
         if verdict.kills % 3 == 0:
-            # A token that is refused while looking up; its account can sign in again with its password.
-            set_fault(running.url, kind="unauthorized", platform="bluesky", operation="read", count=1)
+            refused = refuse_one_token(running.url, refused)
         if verdict.kills % 4 == 1:
             running.freeze_publisher(draw.randrange(len(running.publishers)))
             verdict.frozen += 1
@@ -298,7 +314,7 @@ def rage(running: Processes, plan: Plan, storm: Storm, verdict: Verdict, end: da
         else:
             running.kill_publisher(draw.randrange(len(running.publishers)))
         verdict.kills += 1
-        if datetime.now(UTC) > end + timedelta(seconds=storm.seconds):
+        if datetime.now(UTC) > last:
             break
     if verdict.kills < storm.kills or verdict.targeted_kills < storm.targeted_kills:
         verdict.problems.append(
@@ -359,7 +375,8 @@ def judge(url: str, store: Store, texts: dict[str, str], verdict: Verdict) -> No
             found = out.get(text, [])
             if len(found) != 1:
                 verdict.problems.append(
-                    f"{row.platform} {text!r} is out {len(found)} times, we say {row.status}"
+                    f"{row.platform} {text!r} is out {len(found)} times, we say {row.status} "
+                    f"({row.reason_code}: {row.reason})"
                 )
             elif row.status != "published" or row.external_id not in found:
                 verdict.problems.append(

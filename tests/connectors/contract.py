@@ -46,11 +46,14 @@ from connectors.types import (
 )
 from tests.connectors.harness import (
     MP4,
+    ODD_ITEMS,
     PNG,
     Clock,
     Flood,
     RewritingTransport,
     SavedState,
+    spoil_item,
+    spoil_times,
     write_numbers_as_text,
 )
 from tests.connectors.publishing_harness import Desk
@@ -825,6 +828,61 @@ class ConnectorContract:
         await connector.publish(saved.request(self.content, clock()))
         page = await connector.list_publications(since=clock() - timedelta(minutes=1))
         assert page.posts[0].text == self.content.text
+
+    @pytest.mark.parametrize("odd", ODD_ITEMS)
+    async def test_an_odd_item_costs_the_history_no_other_post(
+        self,
+        odd: str,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        world: SandboxWorld,
+        clock: Clock,
+    ) -> None:
+        if not CONNECTORS[self.platform].capabilities.lists_posts:
+            return
+        spoiling = False
+        transport = RewritingTransport(
+            httpx.ASGITransport(create_sandbox_app(world)),
+            lambda body: spoil_item(body, 1, ODD_ITEMS[odd]) if spoiling else body,
+        )
+        async with ConnectorPool(connector_settings, clock=clock, transport=transport) as pool:
+            connector = pool.open(account)
+            await connector.verify()
+            since = clock() - timedelta(days=50)
+            whole = await connector.list_publications(since=since)
+            spoiling = True
+            page = await connector.list_publications(since=since)
+        assert whole.odd == ()
+        assert len(whole.posts) >= 3
+        assert page.posts == (whole.posts[0], *whole.posts[2:])
+        assert len(page.odd) == 1
+        assert page.next_cursor == whole.next_cursor
+
+    async def test_a_look_up_never_leaves_out_an_odd_item(
+        self,
+        *,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        world: SandboxWorld,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        if self.absence != "list":
+            return  # it does not look into a list
+        spoiling = False
+        transport = RewritingTransport(
+            httpx.ASGITransport(create_sandbox_app(world)),
+            lambda body: spoil_item(body, 0, spoil_times) if spoiling else body,
+        )
+        async with ConnectorPool(connector_settings, clock=clock, transport=transport) as pool:
+            connector = pool.open(account)
+            request = saved.request(self.content, clock())
+            sent = await connector.publish(request)
+            lost = replace(request, key="pub_2", state={}, taken=frozenset({sent.external_id}))
+            assert await connector.find_publication(lost) is None
+            spoiling = True
+            with pytest.raises(ConnectorError):
+                await connector.find_publication(lost)
 
     async def test_an_empty_page_is_the_end(
         self, connector: Connector, world: SandboxWorld, clock: Clock

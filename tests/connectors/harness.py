@@ -110,6 +110,47 @@ def write_numbers_as_text(node: Any) -> Any:
     return str(node) if isinstance(node, int) and not isinstance(node, bool) else node
 
 
+TIMES = frozenset(
+    {
+        "created_at",
+        "created_time",
+        "create_time",
+        "createdAt",
+        "timestamp",
+        "publishedAt",
+        "videoPublishedAt",
+    }
+)
+
+
+def spoil_times(node: Any) -> Any:
+    """Return the JSON with every time as a word."""
+    if isinstance(node, dict):
+        return {name: "someday" if name in TIMES else spoil_times(item) for name, item in node.items()}
+    return [spoil_times(item) for item in node] if isinstance(node, list) else node
+
+
+ODD_ITEMS: Mapping[str, Callable[[Any], Any]] = {
+    "no object": lambda _item: 7,
+    "nothing": lambda _item: None,
+    "an empty object": lambda _item: {},
+    "times that are words": spoil_times,
+}
+"""What may stand in a platform's list in the place of a post."""
+
+
+def spoil_item(body: Any, position: int, spoil: Callable[[Any], Any]) -> Any:
+    """Return the response with one item of its list spoiled; unchanged if the list is not longer than `position`."""
+    if isinstance(body, list):
+        return [spoil(item) if index == position else item for index, item in enumerate(body)]
+    if not isinstance(body, dict):
+        return body
+    lists = ("data", "items", "elements", "feed", "records", "videos")
+    return {
+        name: spoil_item(value, position, spoil) if name in lists else value for name, value in body.items()
+    }
+
+
 def account_of(owner: SandboxAccount) -> Account:
     """Return the simulated account as a connector takes it."""
     own_server = owner.platform in {Platform.MASTODON, Platform.BLUESKY}

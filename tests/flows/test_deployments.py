@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import prefect
 import pytest
@@ -17,7 +17,13 @@ from prefect.server.schemas import schedules as server_schedules
 from prefect.types._datetime import now
 
 from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
+from flows.serving import prepare
 from flows.serving.runner import build_deployment
+from warehouse.store.database import Store
+from warehouse.store.leases.flow_leases import list_flow_states
+
+if TYPE_CHECKING:
+    from warehouse.settings import WarehouseSettings
 
 FILE = Path(__file__).parents[2] / "prefect.yaml"
 
@@ -56,6 +62,25 @@ def test_schedule_and_entrypoint_are_the_same(written: dict[str, Any], scheduled
     # A slot of Prefect's stays taken when everything is killed while a run starts: the flow would never run again.
     assert "concurrency_limit" not in item
     assert build_deployment(scheduled).concurrency_limit is None
+
+
+def test_only_the_processes_that_publish_say_so_in_their_command_line(written: dict[str, Any]) -> None:
+    commands = {
+        item["name"]: item["work_pool"].get("job_variables", {}).get("command")
+        for item in written["deployments"]
+    }
+    assert commands.pop("publish-due-posts") == "python -m flows.publishing.flow_run"
+    assert set(commands.values()) == {None}
+    assert importlib.util.find_spec("flows.publishing.flow_run") is not None
+
+
+def test_every_scheduled_flow_is_expected_at_its_pace(warehouse_settings: WarehouseSettings) -> None:
+    assert prepare.main() == 0
+    with Store.open(warehouse_settings) as store, store.read() as session:
+        expected = {row.name: row.period_seconds for row in list_flow_states(session)}
+    assert expected == {
+        item.name: (item.embedded_interval or item.period).total_seconds() for item in SCHEDULED_FLOWS
+    }
 
 
 @pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)

@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from warehouse.atomic_files import write_beside
 from warehouse.backup.manifest import (
     CATALOG,
@@ -34,10 +36,11 @@ from warehouse.backup.manifest import (
     count_lake_rows,
     count_store_rows,
 )
-from warehouse.errors import InvalidInputError, SetupError
+from warehouse.errors import ConflictError, InvalidInputError, SetupError
 from warehouse.lake.attach import local_catalog
 from warehouse.lake.locks import make_lock
-from warehouse.store.crypto import load_secret
+from warehouse.store.audit.log import record
+from warehouse.store.crypto import NEXT_KEY, Cipher, load_secret
 from warehouse.store.database import Store
 from warehouse.store.installation import read_generation
 
@@ -58,7 +61,8 @@ def create_backup(
     """Write the backup to `target`, readable by its owner alone; it appears when it is complete.
 
     The key is in it unless `with_key` is false or `key_file` names a file that gets it instead. Raises SetupError
-    where a part is on a server, InvalidInputError where a file cannot be written.
+    where a part is on a server, InvalidInputError where a file cannot be written, ConflictError where the key is
+    being rotated. The audit log records that a backup was begun, in the backup too.
     """
     require_local(settings, "backed up")
     with Store.open(settings, create=False) as store:
@@ -67,9 +71,7 @@ def create_backup(
         path = store.file
         with store.read() as session:
             generation = read_generation(session)
-    secret = load_secret(settings) if key_file is not None or with_key else None
-    if key_file is not None and secret is not None:
-        _write_key(key_file, secret)
+        _record_start(store, target, with_key=with_key, key_file=key_file, say=say)
     with write_beside(target) as unfinished, _make_folder(target) as work:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -80,6 +82,9 @@ def create_backup(
             copy_sqlite(path, copy)
             with closing(sqlite3.connect(copy)) as connection:
                 store_rows = count_store_rows(connection)
+                secret = _find_key(settings, connection) if key_file is not None or with_key else None
+            if key_file is not None and secret is not None:
+                _write_key(key_file, secret)
             writer.add_file(STORE, copy)
             lake_rows = _add_lake(settings, writer, work, say)
             _add_media(settings, writer, say)
@@ -99,6 +104,32 @@ def create_backup(
             file.flush()
             os.fsync(file.fileno())
     return manifest
+
+
+def _record_start(
+    store: Store, target: Path, *, with_key: bool, key_file: Path | None, say: Callable[[str], None]
+) -> None:
+    detail = {"file": target.name, "key": "in a file" if key_file else "inside" if with_key else "left out"}
+    try:
+        with store.write() as session:
+            record(session, "backup_started", None, datetime.now(UTC), detail=detail)
+    except SQLAlchemyError as error:  # a full disk is a reason to make a backup, not to refuse one
+        say(f"the audit log could not be written: {type(error).__name__}")
+
+
+def _find_key(settings: WarehouseSettings, copy: sqlite3.Connection) -> str:
+    """Return the key of the copied store, which a rotation may have replaced since it was opened."""
+    known = copy.execute("SELECT secret_fingerprint FROM instance").fetchone()
+    secrets = [load_secret(settings)]
+    with suppress(OSError, UnicodeDecodeError):
+        secrets.append((settings.home / NEXT_KEY).read_text().strip())
+    for secret in secrets:
+        if known is None or Cipher(secret).fingerprint == known[0]:
+            return secret
+    raise ConflictError(
+        "the secret key is being rotated: finish `socialflow secrets rotate`, then make the backup",
+        code="unfinished_rotation",
+    )
 
 
 def require_local(settings: WarehouseSettings, done: str) -> None:

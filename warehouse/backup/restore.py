@@ -36,6 +36,7 @@ from warehouse.backup.manifest import (
 )
 from warehouse.errors import ConflictError, InvalidInputError, SetupError
 from warehouse.lake.attach import local_catalog
+from warehouse.store.audit.log import record
 from warehouse.store.crypto import Cipher
 from warehouse.store.database import Store
 from warehouse.store.installation import mark_restored
@@ -240,6 +241,10 @@ def _prepare_store(settings: WarehouseSettings, staged: Path, secret: str, made_
     )
     with Store.open(prepared) as store:
         mark_restored(store, made_at)
+        with store.write() as session:
+            record(
+                session, "backup_restored", None, datetime.now(UTC), detail={"made_at": made_at.isoformat()}
+            )
 
 
 def _move_aside(settings: WarehouseSettings, places: dict[str, Path]) -> Path:

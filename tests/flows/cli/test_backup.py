@@ -10,20 +10,27 @@ import subprocess
 import sys
 import tarfile
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
+from warehouse.backup import create
+from warehouse.backup.create import create_backup
+from warehouse.errors import ConflictError
 from warehouse.lake.connect import Lake
 from warehouse.lake.maintenance import maintain_lake
 from warehouse.settings import WarehouseSettings
 from warehouse.store.clock import utc_now
+from warehouse.store.crypto import adopt_next_secret, load_secret, make_next_secret, new_secret
 from warehouse.store.database import Store
 from warehouse.store.installation import arrive
+from warehouse.store.rotation import finish_rotation, is_rotating, rotate_secret
 
 HISTORY = "published_at,likes,comments,shares,kind,post_id\n" + "".join(
     f"2026-01-{day:02}T09:00:00Z,{day * 10},{day},1,text,p{day}\n" for day in range(1, 29)
@@ -134,7 +141,13 @@ def test_every_table_and_file_comes_back(home: Path, tmp_path: Path) -> None:
     assert made["lake_rows"]["raw.post_snapshots"] == 28
     back = call_json("restore", str(file), SOCIALFLOW_HOME=str(restored))
     assert back["store_rows"] == made["store_rows"]
-    assert dump_store(restored) == dump_store(home)
+    now, then = dump_store(restored), dump_store(home)
+    told = [row for row in now["audit_log"] if row not in then["audit_log"]]
+    assert len(told) == 1
+    assert "backup_restored" in told[0]
+    assert any("backup_started" in row for row in then["audit_log"])
+    now["audit_log"].remove(told[0])
+    assert now == then
     assert dump_lake(restored) == dump_lake(home)
     assert list_files(restored / "media") == list_files(home / "media")
     assert (restored / "secret.key").read_text() == (home / "secret.key").read_text()
@@ -149,6 +162,80 @@ def test_every_table_and_file_comes_back(home: Path, tmp_path: Path) -> None:
         arrival = arrive(store, utc_now())
         assert arrival is not None
         assert "a backup of" in arrival.reason
+
+
+def list_audit_log(home: Path) -> list[dict[str, Any]]:
+    entries = call_json("audit-log", SOCIALFLOW_HOME=str(home))
+    return [one for one in entries if one["action"].startswith("backup")]
+
+
+def test_the_audit_log_tells_of_backups_and_of_a_restore(home: Path, tmp_path: Path) -> None:
+    here = {"SOCIALFLOW_HOME": str(home)}
+    call_json("backup", str(tmp_path / "plain.tar"), **here)
+    call_json("backup", str(tmp_path / "apart.tar"), "--key-file", str(tmp_path / "key"), **here)
+    call_json("backup", str(tmp_path / "bare.tar"), "--without-key", **here)
+    assert [one["detail"] for one in reversed(list_audit_log(home))] == [
+        {"file": "plain.tar", "key": "inside"},
+        {"file": "apart.tar", "key": "in a file"},
+        {"file": "bare.tar", "key": "left out"},
+    ]
+    assert {one["actor"]["kind"] for one in list_audit_log(home)} == {"command_line"}
+    restored = tmp_path / "restored"
+    made = call_json("restore", str(tmp_path / "plain.tar"), SOCIALFLOW_HOME=str(restored))
+    newest, oldest = list_audit_log(restored)
+    assert (newest["action"], oldest["action"]) == ("backup_restored", "backup_started")
+    assert datetime.fromisoformat(newest["detail"]["made_at"]) == datetime.fromisoformat(made["made_at"])
+
+
+@pytest.mark.parametrize("moment", ["rotated", "adopted", "finished"])
+def test_a_backup_during_a_rotation_holds_the_key_of_its_store(
+    home: Path, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = WarehouseSettings(home=home)
+    copy = create.copy_sqlite
+    before = load_secret(settings)
+
+    def rotate_first(source: Path, target: Path) -> None:
+        """Copy the store at a moment that no test could hit otherwise: just after a rotation went so far."""
+        if target.name == "store.sqlite":
+            with Store.open(settings) as store:
+                rotate_secret(store, make_next_secret(settings), utc_now())
+            if moment != "rotated":
+                adopt_next_secret(settings)
+            if moment == "finished":
+                with Store.open(settings) as store:
+                    finish_rotation(store, utc_now())
+        copy(source, target)
+
+    monkeypatch.setattr(create, "copy_sqlite", rotate_first)
+    create_backup(settings, tmp_path / "all.tar")
+    restored = tmp_path / "restored"
+    call_json("restore", str(tmp_path / "all.tar"), SOCIALFLOW_HOME=str(restored))
+    assert load_secret(WarehouseSettings(home=restored)) != before
+    assert call_json("doctor", SOCIALFLOW_HOME=str(restored))["failed"] == []
+    if moment != "finished":
+        done = call_json("secrets", "rotate", "--yes", SOCIALFLOW_HOME=str(restored))
+        assert done == {"state": "rotated"}
+    with Store.open(WarehouseSettings(home=restored)) as store:
+        assert not is_rotating(store)
+
+
+def test_a_backup_whose_key_is_replaced_elsewhere_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = create.copy_sqlite
+    given = WarehouseSettings(home=home, secret_key=SecretStr(load_secret(WarehouseSettings(home=home))))
+
+    def rotate_first(source: Path, target: Path) -> None:
+        if target.name == "store.sqlite":
+            with Store.open(given) as store:
+                rotate_secret(store, new_secret(), utc_now())
+        copy(source, target)
+
+    monkeypatch.setattr(create, "copy_sqlite", rotate_first)
+    with pytest.raises(ConflictError, match="being rotated"):
+        create_backup(given, tmp_path / "all.tar", key_file=tmp_path / "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_a_backup_beside_a_writer_is_consistent(home: Path, tmp_path: Path) -> None:
@@ -220,7 +307,9 @@ def test_a_used_home_needs_force_and_is_moved_aside(home: Path, file: Path) -> N
     assert "--force" in refused("restore", str(file))
     assert dump_store(home) == changed
     aside = Path(call_json("restore", str(file), "--force")["aside"])
-    assert dump_store(home) == before
+    restored = dump_store(home)
+    restored["audit_log"] = [row for row in restored["audit_log"] if "backup_restored" not in row]
+    assert restored == before
     with closing(sqlite3.connect(aside / "store.sqlite")) as connection:
         assert connection.execute("SELECT count(*) FROM api_keys WHERE name = 'later'").fetchone() == (1,)
 

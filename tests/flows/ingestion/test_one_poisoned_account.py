@@ -23,7 +23,7 @@ from flows.ingestion.metrics import read_due_metrics
 from flows.ingestion.placing import find_readable_posts
 from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 from flows.tokens.due_tokens import refresh_ending_tokens
-from tests.connectors.harness import SANDBOX, Clock, account_of
+from tests.connectors.harness import ODD_ITEMS, SANDBOX, Clock, account_of, spoil_item
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.credentials import open_account
@@ -251,6 +251,32 @@ async def test_history(crowd: Crowd, poison: str) -> None:
         crowd.assert_only_the_first_failed(report)
     found = crowd.count("raw.post_snapshots")
     assert all(found.get(row.id, 0) > 0 for row in crowd.accounts[1:])
+
+
+async def test_one_odd_item_costs_its_history_no_other_post(crowd: Crowd) -> None:
+    def spoil_every_page(answer: Any) -> Any:
+        return spoil_item(answer, 1, ODD_ITEMS["times that are words"]) if len(answer) > 1 else answer
+
+    crowd.poison.spoil = spoil_every_page
+    report = await read_history(crowd)
+    crowd.assert_only_the_first_failed(report)
+    assert "cannot be read" in (crowd.row(crowd.sick.id).last_error or "")
+    listed = {
+        owner.handle: len(crowd.world.published(Platform.MASTODON, owner.handle))
+        for owner in crowd.world.accounts
+    }
+    with crowd.resources.store.read() as session:
+        kept = {
+            row.handle: session.query(Publication).filter_by(account_id=row.id).count()
+            for row in crowd.accounts
+        }
+    assert {name.split("@")[0]: count for name, count in kept.items()} == {
+        row.handle.split("@")[0]: listed[row.handle.split("@")[0]] - (row is crowd.sick)
+        for row in crowd.accounts
+    }
+    assert crowd.row(crowd.sick.id).backfill_cursor is None
+    found = crowd.count("raw.post_snapshots")
+    assert all(found.get(row.id, 0) > 0 for row in crowd.accounts)
 
 
 def test_odd_posts_of_a_listing_are_left_out_alone() -> None:

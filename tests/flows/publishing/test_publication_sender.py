@@ -16,6 +16,7 @@ from connectors.errors import UnavailableError
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultRule
+from connectors.sandbox.tokens import expire_tokens
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials, Media, Platform, PostContent
@@ -348,8 +349,54 @@ async def test_an_account_that_was_connected_again_meanwhile_stays(scene: Scene)
     scene.sender._open = open_and_reconnect  # type: ignore[method-assign]  # a moment that no clock brings about
     outcome = await scene.send(publication)
     assert outcome is not None
-    assert outcome.kind == "failed"
+    assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "retry", "token_replaced")
+    assert outcome.next_at is not None
+    assert timedelta(seconds=4) <= outcome.next_at - scene.clock() <= timedelta(seconds=6)
     assert scene.account("twitter").status == "active"
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (2, 1)
+
+
+async def test_an_account_that_was_disconnected_meanwhile_is_final(scene: Scene) -> None:
+    scene.fail("unauthorized", "twitter", count=None)
+    publication, opened = scene.schedule("twitter"), []
+    refused = scene.sender._open
+
+    async def open_and_disconnect(account_id: str) -> Any:
+        connector = await refused(account_id)
+        opened.append(connector)
+        if len(opened) == 2:
+            with scene.store.write() as session:
+                session.get_one(AccountRow, account_id).credentials = None
+        return connector
+
+    scene.sender._open = open_and_disconnect  # type: ignore[method-assign]  # a moment that no clock brings about
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "reauthenticate")
+    assert (scene.requests("twitter"), scene.requests("twitter", "refresh")) == (2, 1)
+
+
+@pytest.mark.parametrize("platform", ["twitter", "bluesky"])
+async def test_an_account_opened_with_the_old_token_during_a_refresh_is_opened_again(
+    scene: Scene, platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication = await lose(scene, platform, after=False)
+    expire_tokens(next(item for item in scene.world.accounts if item.platform == platform))
+    kind: Any = type(scene.pool.open(open_account(scene.account(platform), scene.store.cipher)))
+    refresh = kind.refresh_token
+
+    async def refresh_while_another_opens(connector: Any) -> Any:
+        fresh = await refresh(connector)  # the new token is not stored yet
+        await scene.sender._open(scene.accounts[platform].id)
+        return fresh
+
+    monkeypatch.setattr(
+        kind, "refresh_token", refresh_while_another_opens
+    )  # a moment that no clock brings about
+    outcome = await scene.look(publication)
+    assert (outcome.kind, outcome.code) == ("not_found", "not_found")
+    assert scene.requests(platform, "refresh") == 1
+    assert scene.account(platform).status == "active"
 
 
 async def test_a_retry_goes_on_where_the_refusal_came(scene: Scene) -> None:

@@ -141,6 +141,39 @@ async def test_a_slow_receiver_holds_back_no_other(office: Office) -> None:
         await asyncio.wait([running])
 
 
+POISONED_ENDPOINTS: dict[str, dict[str, Any]] = {
+    "a secret that cannot be decrypted": {"secret": b"not what was encrypted"},
+    "an address that is none": {"url": "http://["},
+    "an address of no scheme": {"url": "receiver"},
+    "a host that nobody has": {"url": "http://nobody.invalid/hook"},
+    "a port that nobody listens on": {"url": "http://127.0.0.1:1/hook"},
+    "characters that no request can carry": {"url": "http://127.0.0.1/\r\nhook: 1"},
+}
+
+
+@pytest.mark.parametrize("poison", POISONED_ENDPOINTS)
+async def test_one_poisoned_endpoint_holds_back_none_of_ten(office: Office, poison: str) -> None:
+    with Receiver() as receiver:
+        sick, _ = office.listen(receiver.url)
+        for number in range(10):
+            office.listen(f"{receiver.url}?n={number}")
+        with office.store.write() as session:
+            row = session.get_one(WebhookEndpoint, sick)
+            for name, value in POISONED_ENDPOINTS[poison].items():
+                setattr(row, name, value)
+        office.happen(2)
+        report = await office.deliver()
+    assert report["attempts"]["delivered"] == len(receiver.requests) == 20
+    endpoint = office.endpoint(sick)
+    assert endpoint.failing_since is not None
+    waiting = [row for row in office.rows() if row.endpoint_id == sick]
+    assert {row.status for row in waiting} == {"pending"}
+    tried = [row for row in waiting if row.attempts]
+    assert tried
+    assert all(row.history[-1]["error"] for row in tried)
+    assert all(row.next_attempt_at is not None for row in waiting)
+
+
 async def test_what_happens_while_it_runs_is_told_by_the_same_run(office: Office) -> None:
     with Receiver() as receiver:
         office.listen(receiver.url)

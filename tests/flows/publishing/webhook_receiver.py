@@ -40,6 +40,11 @@ class Reply:
     hold: bool = False
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """Connections that may wait at once; beyond Python's 5, the kernel resets some of a burst."""
+
+
 class Receiver:
     """Answers each request with the next of `replies`, then always with `rest`. Runs within the `with` block."""
 
@@ -72,7 +77,7 @@ class Receiver:
                 with suppress(ConnectionError):  # the deliverer was killed meanwhile, as some tests do
                     super().handle()
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -41,6 +41,8 @@ Action = Literal[
     "webhook_deleted",
     "webhook_secret_rotated",
     "data_exported",
+    "backup_started",
+    "backup_restored",
     "secret_rotation_started",
     "secret_rotated",
 ]

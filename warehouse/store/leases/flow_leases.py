@@ -105,6 +105,10 @@ def end_run(session: Session, name: str, *, owner: str, outcome: Outcome, reason
     now = read_time(session)
     if row.lease_owner == owner:
         row.lease_owner = row.lease_began_at = row.lease_until = None
+    _note_outcome(row, now, outcome, reason)
+
+
+def _note_outcome(row: FlowState, now: datetime, outcome: Outcome, reason: str | None) -> None:
     if outcome == "succeeded":
         row.last_succeeded_at = now
     else:
@@ -112,6 +116,16 @@ def end_run(session: Session, name: str, *, owner: str, outcome: Outcome, reason
         row.last_failure = _clean(reason)
     if outcome != "failed":
         row.last_finished_at = now
+
+
+def note_start(session: Session, name: str) -> None:
+    """Store that a run of a flow that takes no lease has started."""
+    _get_row(session, name).last_started_at = read_time(session)
+
+
+def note_outcome(session: Session, name: str, outcome: Outcome, reason: str | None = None) -> None:
+    """Store the outcome of a flow that takes no lease. `reason` must not contain a secret."""
+    _note_outcome(_get_row(session, name), read_time(session), outcome, reason)
 
 
 def list_flow_states(session: Session) -> list[FlowState]:
