@@ -173,7 +173,7 @@ def _letters(text: str) -> str:
 def _split(text: str) -> tuple[str, set[str]]:
     """Return the text without its links, and the link targets in normalized form."""
     pieces, links, end = [], [], 0
-    for start, stop, url in find_urls(text, with_scheme_only=False):
+    for start, stop, url in find_urls(text):
         pieces.append(text[end:start])
         links.append(url)
         end = stop

@@ -128,11 +128,10 @@ def _documented_methods(request: Request) -> list[str]:
     """Return the methods of the most specific documented path that matches the request's path."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     fitting = [path for path in paths if compile_path(path)[0].match(request.url.path)]
-    return (
-        [method.upper() for method in paths[min(fitting, key=lambda path: path.count("{"))]]
-        if fitting
-        else []
-    )
+    if not fitting:
+        return []
+    methods = [method.upper() for method in paths[min(fitting, key=lambda path: path.count("{"))]]
+    return [*methods, "HEAD"] if "GET" in methods else methods
 
 
 def _from_http(error: HTTPException) -> ApiError:

@@ -36,6 +36,8 @@ _SINGLE = frozenset(
     }
 )
 """Headers that must be single: with two, different readers could use different values."""
+_ANSWERS_HEAD_ITSELF = re.compile(r"/media/[^/]+/[^/]+|/api/v1/accounts/connect/[^/]+/callback")
+"""An upload's file, which is not read for HEAD; and the end of a sign-in, which only the browser's GET may use up."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 _SECURITY_HEADERS = (
@@ -52,7 +54,10 @@ _SECURITY_HEADERS = (
 
 
 class RequestEnvelope:
-    """Outermost ASGI middleware of the application: even an unexpected error becomes a problem document."""
+    """Outermost ASGI middleware of the application: even an unexpected error becomes a problem document.
+
+    It also answers HEAD wherever there is a GET (RFC 9110, section 9.1): the GET runs, and its body is left out.
+    """
 
     def __init__(
         self, app: ASGIApp, *, max_body_bytes: int, max_upload_bytes: int, metrics: RequestMetrics
@@ -68,14 +73,19 @@ class RequestEnvelope:
             await self._app(scope, receive, send)
             return
         _hide_feed_token(scope)
-        exchange = _Exchange(scope, send)
+        method = scope["method"]
+        is_head = method == "HEAD" and not _ANSWERS_HEAD_ITSELF.fullmatch(scope["path"])
+        if is_head:
+            # A copy: the server reads its own scope to know that the response has no body.
+            scope = {**scope, "method": "GET"}
+        exchange = _Exchange(scope, send, is_head=is_head)
         started = time.perf_counter()
         try:
             await self._app(scope, await self._prepare(scope, receive), exchange.send)
         except ApiError as error:
             await exchange.send_problem(error)
         except Exception:
-            logger.exception("failed: %s %s", scope["method"], scope["path"])
+            logger.exception("failed: %s %s", method, scope["path"])
             if exchange.status is not None:
                 raise  # the response has started: only closing the connection shows it is incomplete
             await exchange.send_problem(
@@ -89,7 +99,7 @@ class RequestEnvelope:
             self._metrics.observe(operation, exchange.status or 0, seconds)
             logger.info(
                 "%s %s -> %s in %.1f ms",
-                scope["method"],
+                method,
                 scope["path"],
                 exchange.status,
                 seconds * 1000,
@@ -149,7 +159,7 @@ def _too_large(most: int) -> ApiError:
 class _Exchange:
     """Response of one request: records its status and adds the default headers."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, *, is_head: bool = False) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else _new_request_id()
         scope["socialflow.request_id"] = self.request_id
@@ -157,6 +167,7 @@ class _Exchange:
         self.status: int | None = None
         self._scope = scope
         self._send = send
+        self._is_head = is_head
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -174,6 +185,8 @@ class _Exchange:
                     (b"ratelimit-reset", b"%d" % limit.reset_seconds),
                 ]
             message["headers"] = [*message["headers"], *added]
+        elif self._is_head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def send_problem(self, error: ApiError) -> None:

@@ -17,7 +17,7 @@ from api.schedules.schemas_recurrences import (
 )
 from api.schedules.views_recurrences import render_preview, render_recurrence
 from warehouse.planning import recurrences as planned_recurrences
-from warehouse.planning.recurrences import read_rule
+from warehouse.planning.recurrences import list_warnings, read_rule
 from warehouse.scheduling import recurrences as store_recurrences
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
@@ -105,6 +105,7 @@ def preview_recurrence(
         rrule=rule.text,
         starts_at=rule.starts_at.isoformat(),
         timezone=rule.zone.key,
+        warnings=list_warnings(rule),
         data=data,
         has_more=has_more,
     )

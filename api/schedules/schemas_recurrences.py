@@ -60,6 +60,9 @@ class PreviewOut(BaseModel):
     rrule: str
     starts_at: str
     timezone: str
+    warnings: list[str] = Field(
+        default=[], description="Months that the rule leaves out, and how to include them."
+    )
     data: list[OccurrenceOut]
     has_more: bool
     next_cursor: str | None = None

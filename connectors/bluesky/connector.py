@@ -29,6 +29,7 @@ from connectors.bluesky.repository import compose_record, find_record, put_recor
 from connectors.bluesky.responses import explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.content.handles import read_handle
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -40,6 +41,7 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
+    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
@@ -96,10 +98,10 @@ class BlueskyConnector:
         )
 
     async def _sign_in(self, old: Credentials) -> Credentials:
-        identifier = self.account.handle or self.account.external_id
+        identifier = read_handle(Platform.BLUESKY, self.account.handle) or self.account.external_id
         if not identifier or old.app_password is None:
             raise GiveUpError(f"{LABEL} signs in with handle and app password: give the account's handle too")
-        body = {"identifier": identifier.lstrip("@"), "password": old.app_password.get_secret_value()}
+        body = {"identifier": identifier, "password": old.app_password.get_secret_value()}
         return self._adopt(
             await self._api.prepare(
                 "POST",

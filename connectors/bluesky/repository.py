@@ -33,10 +33,11 @@ async def compose_record(
         return await _resolve(api, handle)
 
     media = progress.request.content.media if part.index == 0 else ()
+    link = progress.request.content.link if part.index == 0 else None
     return build_record(
         progress.request,
         part,
-        facets=await build_facets(part.text, resolve),
+        facets=await build_facets(part.text, resolve, link=link),
         images=[await _upload(api, context, item) for item in media],
         root=progress.sent[0] if progress.sent else None,
         parent=progress.parent_of(part),

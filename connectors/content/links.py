@@ -1,7 +1,15 @@
-"""Find URLs in a text by the rules of twitter-text, which X and Mastodon document as theirs.
+"""Find the links of a text: by X's rules, by Mastodon's, and as whole addresses.
 
-Source: twitter-text 3 (configuration v3 and the conformance suite, validate.yml and extract.yml). The
-top-level domains are those of the Public Suffix List, from the installed package: no network access.
+| function             | what ends a link                                        | used for                     |
+|----------------------|---------------------------------------------------------|------------------------------|
+| `find_urls`          | a letter outside Latin and Cyrillic, most symbols       | counting for X, comparisons  |
+| `find_mastodon_urls` | white space, brackets; it may hold letters of any script | counting for Mastodon       |
+| `find_links`         | white space, or what closes a bracket before the link   | link targets, link counts    |
+
+Sources: twitter-text 3 (configuration v3 and the conformance suite, validate.yml and extract.yml); Mastodon's
+config/initializers/twitter_regex.rb, which replaces twitter-text's rules for paths and queries; the vectors of
+Bluesky's rich-text detection. The top-level domains are those of the Public Suffix List, from the installed
+package: no network access.
 
 Hosts are found by a linear scan, not a regular expression: with nested repetitions, "a.a.a.a" of 4,000
 characters would take 30 seconds.
@@ -44,6 +52,39 @@ _PARENTHESES = rf"\((?:{_IN_PATH}+|{_IN_PATH}*\({_IN_PATH}+\){_IN_PATH}*)\)"
 _PATH = rf"/(?:(?:{_IN_PATH}|{_PARENTHESES})*{_PATH_END}|{_PARENTHESES})*"
 _QUERY = r"\?[A-Za-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*[A-Za-z0-9\-_&=#/]"
 _AFTER_HOST = regex.compile(rf"(?::[0-9]+)?(?P<path>{_PATH})?(?:{_QUERY})?")
+# Mastodon: a path is anything but white space, <, >, brackets and "?"; a query takes letters of every script.
+_M_IN_PATH = r"[^\p{White_Space}<>()?]"
+_M_PATH_END = r"[^\p{White_Space}()?!*\"'\u300c\u300d<>;:=,.$%\[\]~&|@]"
+_M_PARENTHESES = rf"\((?:{_M_IN_PATH}+|{_M_IN_PATH}*\({_M_IN_PATH}+\){_M_IN_PATH}*)\)"
+_M_PATH = rf"/(?:(?:{_M_IN_PATH}|{_M_PARENTHESES})*(?:{_M_PATH_END}|{_M_PARENTHESES}))?"
+_M_LETTERS = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000efffd"
+_M_QUERY = rf"\?[A-Za-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@^{_M_LETTERS}]*[A-Za-z0-9_&=#/\-{_M_LETTERS}]"
+_AFTER_HOST_ON_MASTODON = regex.compile(rf"(?::[0-9]+)?(?P<path>{_M_PATH})?(?:{_M_QUERY})?")
+# Whole links: they end at white space, or at an invisible mark of direction.
+_LINK_START = regex.compile(r"https?://(?=[\p{L}\p{N}\[])", regex.IGNORECASE)
+_BREAK = regex.compile(rf"[\s\u200b{_DIRECTIONS}{INVALID_CHARACTERS}]|\Z")
+_IN_WORD = regex.compile(r"[\p{L}\p{N}\p{M}]")
+_WHOLE_HOST = regex.compile(r"\[[0-9A-Fa-f:.]+\]|[\p{L}\p{N}\p{M}\p{So}\u200d._-]+")
+_GOES_ON = regex.compile(r"[/?#]|:[0-9]|(?::[^/?#@]*)?@")
+_NEXT_LINK = regex.compile(r"[,;|]+https?://", regex.IGNORECASE)
+_BRACKETS = {
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    "<": ">",
+    "\uff08": "\uff09",
+    "\u3010": "\u3011",
+    "\u300c": "\u300d",
+    "\u300e": "\u300f",
+    "\u201c": "\u201d",
+    "\xab": "\xbb",
+}
+_CLOSERS = _BRACKETS | {'"': '"', "'": "'", "\u2018": "\u2019"} | {mark: mark for mark in "*_~`"}
+_PUNCTUATION = ".,;:!?'\"\u2026\u2019"
+_WIDE_PUNCTUATION = "\u3001\u3002\uff0c\uff0e\uff01\uff1f\uff1a\uff1b"
+_NOT_BEFORE_LINK = regex.compile(r"[A-Za-z0-9@\uff20$#\uff03/=&%?._~-]")
+_ENDS = regex.escape(_PUNCTUATION + _WIDE_PUNCTUATION + "".join(_BRACKETS.values()), special_only=False)
+_AFTER_LINK = regex.compile(rf"[{_ENDS}]*(?:[,;|]https?://|{_BREAK.pattern})")
 _SHORT_LINK = regex.compile(rf"https?://t\.co/([a-z0-9]+)(?:{_QUERY})?", regex.IGNORECASE)
 
 
@@ -78,44 +119,165 @@ class _Candidate:
         return self.start < self.host_start
 
 
-def find_urls(text: str, *, with_scheme_only: bool) -> list[tuple[int, int, str]]:
-    """Return (start, end, url) of each URL, in code points."""
-    if ("://" if with_scheme_only else ".") not in text:
+def find_urls(text: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, url) of each URL by X's rules, in code points."""
+    if "." not in text:
         return []
     spans: list[tuple[int, int]] = []
-    for candidate in _find_candidates(text):
+    for candidate in _find_candidates(text, _AFTER_HOST):
         if not _is_possible(candidate):
             continue
         if candidate.has_scheme:
             spans += _cut_short_link(candidate)
-        elif not with_scheme_only and text[candidate.start - 1 : candidate.start] not in {"-", "_", ".", "/"}:
+        elif text[candidate.start - 1 : candidate.start] not in {"-", "_", ".", "/"}:
             spans += _find_plain_hosts(candidate)
     return [(start, end, text[start:end]) for start, end in spans]
 
 
-def _find_candidates(text: str) -> Iterator[_Candidate]:
+def find_mastodon_urls(text: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, url) of each URL that Mastodon counts as 23, in code points. All have a scheme."""
+    if "://" not in text:
+        return []
+    return [
+        (candidate.start, candidate.end, text[candidate.start : candidate.end])
+        for candidate in _find_candidates(text, _AFTER_HOST_ON_MASTODON)
+        if candidate.has_scheme and _is_possible(candidate)
+    ]
+
+
+def find_links(text: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, target) of each link, in code points, so that its target is the page that was meant.
+
+    A link that follows white space or punctuation reaches to the next white space, without the punctuation of
+    the sentence, as in Bluesky's own clients: paths may hold any letter, {}, ^ and emoji, hosts may be IP
+    addresses or have a new top-level domain. A link within a word ("見てhttps://example.com/aを"), as scripts
+    without spaces write it, ends by X's rules. A name without a scheme is a link if its top-level domain is
+    known; its target then starts with https://.
+    """
+    plain = {start: end for start, end, _url in find_urls(text)}
+    schemes = {match.start(): match.end() for match in _LINK_START.finditer(text)}
+    found: list[tuple[int, int, str]] = []
+    taken = run_end = 0
+    for start in sorted({*plain, *schemes}):
+        if start >= run_end:
+            run_end = _BREAK.search(text, start).start()
+        if start < taken or _NOT_BEFORE_URL.match(text, max(start - 1, 0), start):
+            continue
+        end = _end_of_link(text, start, run_end, schemes.get(start), plain.get(start))
+        if end is not None:
+            url = text[start:end]
+            found.append((start, end, url if start in schemes else f"https://{url}"))
+            taken = end
+    return found
+
+
+def find_whole(text: str, link: str) -> list[tuple[int, int]]:
+    """Return where `link` stands in the text as a whole link, not as the beginning or a part of another."""
+    if link not in text:
+        return []
+    spans = {(start, end) for start, end, _target in find_links(text)}
+    found = []
+    for match in regex.finditer(regex.escape(link), text):
+        start, end = match.span()
+        if (start, end) in spans or (
+            not _NOT_BEFORE_LINK.match(text, max(start - 1, 0), start) and _AFTER_LINK.match(text, end)
+        ):
+            found.append((start, end))
+    return found
+
+
+def _end_of_link(text: str, start: int, run_end: int, host_start: int | None, by_x: int | None) -> int | None:
+    """Return where the link at `start` ends; None = there is none.
+
+    `run_end`: the next white space. `host_start`: where the link's host begins, if it has a scheme. `by_x`: where
+    the link ends by X's rules, if it is one by them.
+    """
+    if _IN_WORD.match(text, max(start - 1, 0), start):
+        return by_x
+    host = _WHOLE_HOST.match(text, start if host_start is None else host_start, run_end)
+    if host is None or (host_start is None and (by_x is None or by_x < host.end())):
+        return by_x
+    if by_x is not None and not _is_host(host[0]):
+        return by_x  # "https://example.comです": letters follow the host without a space
+    if not _GOES_ON.match(text, host.end(), run_end):
+        return by_x if host_start is None else _trim(text, start, host.end())
+    closer = _CLOSERS.get(text[start - 1 : start])
+    if closer:
+        run_end = _find_closer(text, start, run_end, closer)
+    following = _NEXT_LINK.search(text, host.end(), run_end)
+    if following and text.find("?", start, following.start()) < 0:
+        run_end = following.start()
+    return _trim(text, start, run_end)
+
+
+def _is_host(host: str) -> bool:
+    last = host.rpartition(".")[2]
+    return last.isascii() or load_top_level_domains().fullmatch(last) is not None
+
+
+def _find_closer(text: str, start: int, end: int, closer: str) -> int:
+    """Return where the bracket or quote before the link is closed; `end` = not within the run."""
+    opener = text[start - 1]
+    depth = 0
+    for position in range(start, end):
+        if text[position] == closer:
+            if depth == 0:
+                return position
+            depth -= 1
+        elif text[position] == opener:
+            depth += 1
+    return end
+
+
+def _trim(text: str, start: int, end: int) -> int:
+    """Return the end of a link without the punctuation of the sentence around it."""
+    surplus = {
+        closer: text.count(closer, start, end) - text.count(opener, start, end)
+        for opener, closer in _BRACKETS.items()
+    }
+    while end > start:
+        char = text[end - 1]
+        if surplus.get(char, 0) > 0:
+            surplus[char] -= 1
+        elif char in _WIDE_PUNCTUATION:
+            # A title may end with it ("モーニング娘。"); after a Latin letter it ends the sentence.
+            if not text[end - 2].isascii():
+                break
+        elif char not in _PUNCTUATION:
+            break
+        end -= 1
+    return end
+
+
+def _find_candidates(text: str, after_host: Any) -> Iterator[_Candidate]:  # noqa: ANN401 - regex has no types
     taken = 0
     for run in _HOST.finditer(text):
         start, end = run.span()
         if end <= taken or text.find(".", start, end) < 0:
             continue
         labels = _read_labels(text, start, end)
-        while (candidate := _next_candidate(text, start, labels, taken)) is not None:
+        while (candidate := _next_candidate(text, start, labels, taken, after_host)) is not None:
             yield candidate
             taken = candidate.end
 
 
-def _next_candidate(text: str, run_start: int, labels: list[_Label], taken: int) -> _Candidate | None:
+def _next_candidate(
+    text: str,
+    run_start: int,
+    labels: list[_Label],
+    taken: int,
+    after_host: Any,  # noqa: ANN401 - as above
+) -> _Candidate | None:
     scheme = _SCHEME.search(text, max(taken, run_start - len("https://")), run_start)
     if scheme and _may_start(text, scheme.start(), taken):
         host_end = _end_of_host(text, run_start, labels, 0)
         if host_end is not None:
-            return _complete(text, scheme.start(), run_start, host_end, labels)
+            return _complete(text, scheme.start(), run_start, host_end, labels, after_host)
     for number, label in enumerate(labels):
         for start in range(max(label.start, taken), label.dot):
             host_end = _end_of_host(text, start, labels, number)
             if host_end is not None and _may_start(text, start, taken):
-                return _complete(text, start, start, host_end, labels)
+                return _complete(text, start, start, host_end, labels, after_host)
     return None
 
 
@@ -136,8 +298,15 @@ def _end_of_host(text: str, start: int, labels: list[_Label], number: int) -> in
     return label.domain_end if label.last_underscore < start else None
 
 
-def _complete(text: str, start: int, host_start: int, host_end: int, labels: list[_Label]) -> _Candidate:
-    rest = _AFTER_HOST.match(text, host_end)
+def _complete(  # noqa: PLR0917 (where a candidate stands, and the rule for its rest)
+    text: str,
+    start: int,
+    host_start: int,
+    host_end: int,
+    labels: list[_Label],
+    after_host: Any,  # noqa: ANN401 - as above
+) -> _Candidate:
+    rest = after_host.match(text, host_end)
     return _Candidate(text, start, host_start, host_end, rest.end(), rest["path"] is not None, labels)
 
 

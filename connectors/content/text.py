@@ -9,7 +9,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from connectors.content.links import find_urls
+from connectors.content.links import find_mastodon_urls, find_urls, find_whole
 from connectors.types import PostContent
 
 _GRAPHEME = regex.compile(r"\X")
@@ -45,7 +45,7 @@ def count_weighted(text: str) -> int:
         return len(text)  # fast path: the full count takes a twentieth of the time of creating a post
     text = unicodedata.normalize("NFC", _mend(text)).replace("\r\n", "\n")
     total, end = 0, 0
-    for start, stop, _url in find_urls(text, with_scheme_only=False):
+    for start, stop, _url in find_urls(text):
         total += _weigh_without_urls(text[end:start]) + _X_URL_WEIGHT
         end = stop
     return total + _weigh_without_urls(text[end:])
@@ -86,10 +86,11 @@ def count_utf16_units(text: str) -> int:
 def count_mastodon(text: str, *, url_length: int = _MASTODON_URL_LENGTH) -> int:
     """Count as Mastodon does: graphemes; a URL with a scheme counts 23, a mention only its local part.
 
-    Source: app/validators/status_length_validator.rb; `characters_reserved_per_url` of /api/v2/instance.
+    A link counts 23 whatever its path holds. Source: app/validators/status_length_validator.rb;
+    `characters_reserved_per_url` of /api/v2/instance.
     """
     total, rest, end = 0, [], 0
-    for start, stop, _url in find_urls(text, with_scheme_only=True):
+    for start, stop, _url in find_mastodon_urls(text):
         rest.append(text[end:start])
         total += url_length
         end = stop
@@ -108,8 +109,11 @@ def count_threads(text: str) -> int:
 
 
 def compose_text(content: PostContent) -> str:
-    """Return the text of the first post: the author's text, then the link unless the text has it."""
-    if not content.link or content.link in content.text:
+    """Return the text of the first post: the author's text, then the link unless the text has it.
+
+    A longer link that only begins with it is another page, so the link is added then as well.
+    """
+    if not content.link or find_whole(content.text, content.link):
         return content.text
     return f"{content.text}\n\n{content.link}" if content.text else content.link
 

@@ -11,6 +11,7 @@
 | 2xx that is not the JSON we expect, or far too long | UnavailableError   | OutcomeUnknownError |
 | 429                                                 | RateLimitedError   | RateLimitedError    |
 | 401                                                 | ReauthenticateError| ReauthenticateError |
+| 400, 403, 422 whose words name an invalid token     | ReauthenticateError| ReauthenticateError |
 | 400, 409, 413, 415, 422                             | GiveUpError (read) | ContentRejectedError|
 | any other 3xx or 4xx                                | GiveUpError        | GiveUpError         |
 
@@ -38,7 +39,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.http.messages import excerpt, platform_message
+from connectors.http.messages import excerpt, platform_message, says_bad_token
 from connectors.http.private_networks import PrivateAddressError
 from connectors.http.rate_limits import parse_retry_at
 from connectors.http.redaction import redact
@@ -50,6 +51,7 @@ Clock = Callable[[], datetime]
 
 _PUBLISH_IN_DOUBT = frozenset({303, 408})
 _CONTENT_STATUSES = frozenset({400, 409, 413, 415, 422})
+_TOKEN_STATUSES = frozenset({400, 403, 422})
 SHAPE_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 """What parsing JSON of an unknown shape may raise; the last two: a time that no calendar holds."""
 
@@ -245,6 +247,9 @@ class PlatformApi:
             received_at=now,
             retry_at=parse_retry_at(response.headers, now=now),
         )
+        if body is None and _names_bad_token(refusal):
+            # Plain text or HTML: a server or a proxy with words of its own, which no platform module knows.
+            return ReauthenticateError(message, expired=True, status=status)
         return self._explain(refusal) or _default_error(refusal)
 
     def _raise_not_sent(self, error: httpx.TransportError) -> NoReturn:
@@ -268,11 +273,17 @@ def _default_error(refusal: Refusal) -> ConnectorError:
         return RateLimitedError(message, retry_at=refusal.retry_at)
     if status == 401:
         return ReauthenticateError(message, status=status)
+    if _names_bad_token(refusal):
+        return ReauthenticateError(message, expired=True, status=status)
     if status >= 500 or status in _PUBLISH_IN_DOUBT:
         return UnavailableError(message, retry_at=refusal.retry_at, status=status)
     if status in _CONTENT_STATUSES and refusal.purpose != "read":
         return ContentRejectedError(message, status=status)
     return GiveUpError(message, status=status)
+
+
+def _names_bad_token(refusal: Refusal) -> bool:
+    return refusal.status in _TOKEN_STATUSES and says_bad_token(refusal.message)
 
 
 def _is_passing(error: Exception) -> bool:

@@ -9,6 +9,12 @@ from pydantic import SecretStr
 _LONGEST = 300
 _UNSEEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+# How servers word an invalid token if they do not answer 401 (Takahe: 400 "Invalid Bearer token").
+_NAMED = r"(?:(?:oauth2?|bearer|access|auth|authentication|session|api)[ -])*token"
+_BAD = r"(?:invalid(?:ated)?|expired|revoked|unknown|bad|missing|not valid|no longer valid|not recogni[sz]ed|malformed)"
+_BAD_TOKEN = re.compile(
+    rf"(?i)answered 4\d\d: (?:(?:the|your|an?|this) )?(?:{_BAD} {_NAMED}|{_NAMED} (?:is |was |has )?(?:been )?{_BAD})\b"
+)
 _NAMES = ("detail", "message", "error_description", "error_user_msg", "error", "title", "description")
 
 
@@ -31,6 +37,11 @@ def platform_message(body: Any) -> str:  # noqa: ANN401 - any JSON
     if isinstance(errors, list):
         words += [inner for item in errors[:3] if (inner := platform_message(item)) and inner not in words]
     return shorten("; ".join(words))
+
+
+def says_bad_token(message: str) -> bool:
+    """Return whether a refusal's message says, in whatever words, that the access token is not accepted."""
+    return _BAD_TOKEN.search(message) is not None
 
 
 def read_secret(value: Any) -> SecretStr:  # noqa: ANN401 - any JSON

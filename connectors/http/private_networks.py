@@ -25,6 +25,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # NAT64).
 _IPV6_INTERNET = ipaddress.ip_network("2000::/3")
 _LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
+_HANDLE = re.compile(r"\A@?[\w.-]+@(?=[^@/]+\Z)")
+"""The user of a handle such as @anna@tea.example."""
 _IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
 
 
@@ -49,10 +51,14 @@ def is_public(address: str) -> bool:
 def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> str:
     """Return the address as scheme://host[:port]. Raises GiveUpError with the remedy.
 
+    Understood as well: a host without https://, a profile's address, and a full handle (@anna@tea.example).
     Whether a host name resolves to a private address is checked when the connection is made.
     """
     remedy = "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
-    parts = _check(url, field=field, allow_private=allow_private, remedy=remedy)
+    given = (url or "").strip()
+    if given and "://" not in given:
+        given = f"https://{_HANDLE.sub('', given)}"
+    parts = _check(given, field=field, allow_private=allow_private, remedy=remedy)
     host = str(parts.hostname)
     bracketed = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{bracketed}" + (f":{parts.port}" if parts.port else "")

@@ -15,7 +15,7 @@ _PATTERNS = (
     # These words are not tokens: "Invalid Bearer token" is an error message that must stay readable.
     re.compile(
         r"(?i)(?<=bearer )(?!(?:access|auth|authentication|authori[sz]ation|credentials?|header|is|scheme|tokens?|was)"
-        r"(?![\w.~+/=-]))[^\s\"',]+"
+        r"(?![\w.~+/=-]))[\"']?[^\s\"',]+"
     ),
     re.compile(r"(?i)(?<=basic )[A-Za-z0-9+/=]{8,}"),
     re.compile(

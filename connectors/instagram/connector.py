@@ -71,7 +71,7 @@ class InstagramConnector:
             auth=BearerAuth(account.credentials.access_token),
             explain=explain,
         )
-        self._containers = Containers(self._api, self._context, LABEL, VERSION, "status_code")
+        self._containers = Containers(self._api, self._context, LABEL, VERSION, "status_code", "status")
 
     async def verify(self) -> VerifiedAccount:
         """GET /me.

@@ -87,7 +87,8 @@ class MastodonConnector:
     async def verify(self) -> VerifiedAccount:
         """GET /api/v1/accounts/verify_credentials, and the instance's text limit."""
         user = await self._api.read("/api/v1/accounts/verify_credentials", parse_object)
-        limits = await read_limits(self._api, self._context, self._base_url)
+        # Whoever connects again may do so because the instance changed its limits.
+        limits = await read_limits(self._api, self._context, self._base_url, anew=True)
         return VerifiedAccount(
             external_id=str(user["id"]),
             handle=f"{user['username']}@{self._host}",

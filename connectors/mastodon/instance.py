@@ -69,10 +69,12 @@ def may_be_over(part: Part, media: tuple[Media, ...]) -> bool:
     return bool(media) or count_mastodon(part.text) > DEFAULT_TEXT_LIMIT
 
 
-async def read_limits(api: PlatformApi, context: ConnectorContext, base_url: str) -> InstanceLimits:
-    """Return the instance's limits, at most a day old; the defaults if it does not report them."""
+async def read_limits(
+    api: PlatformApi, context: ConnectorContext, base_url: str, *, anew: bool = False
+) -> InstanceLimits:
+    """Return the instance's limits, at most a day old, or read now (`anew`); the defaults if it reports none."""
     kept, now = context.cache.get(base_url), context.clock()
-    if isinstance(kept, _Kept) and now - kept.read_at < _MAX_AGE:
+    if not anew and isinstance(kept, _Kept) and now - kept.read_at < _MAX_AGE:
         return kept.limits
     try:
         limits = await api.read("/api/v2/instance", parse_limits, attempts=1)

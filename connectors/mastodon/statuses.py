@@ -3,7 +3,6 @@
 Source: mastodon/schema.json 4.7.0. Compatible servers omit fields that they do not support.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -20,15 +19,11 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http.client import Refusal
+from connectors.http.messages import says_bad_token
 from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
 
-# How servers word an invalid token if they do not answer 401 (Takahe: 400 "Invalid Bearer token").
-_BAD_TOKEN = re.compile(
-    r"(?i)answered 4\d\d: (?:the )?(?:(?:invalid|expired|revoked|unknown|bad|missing) (?:oauth |bearer |access )*token"
-    r"|(?:oauth |bearer |access )*token (?:is |was |has )?(?:been )?(?:invalid|expired|revoked|unknown|not valid))\b"
-)
 _ACCOUNT_WORDS = ("login is currently", "suspended", "disabled", "confirmed e-mail", "pending")
 _VIDEOS, _NO_ANCHORS = frozenset({"video", "gifv"}), frozenset({"mention", "hashtag"})
 
@@ -152,8 +147,11 @@ def _kind(status: dict[str, Any]) -> ContentKind:
 def explain(refusal: Refusal) -> ConnectorError | None:
     """Map an error to a connector error; compatible servers use their own wording."""
     words = refusal.message.lower()
-    if refusal.status == 401 or (refusal.status == 400 and _BAD_TOKEN.search(refusal.message)):
+    if refusal.status == 401 or (refusal.status in {400, 403, 422} and says_bad_token(refusal.message)):
         return ReauthenticateError(refusal.message, status=refusal.status)
+    if refusal.status == 422 and refusal.purpose == "read" and refusal.body is None:
+        # snac refuses a token so: no words, for a request that has nothing else that could be wrong.
+        return ReauthenticateError(refusal.message, status=422)
     if refusal.status == 403:
         if any(known in words for known in _ACCOUNT_WORDS):
             return ReauthenticateError(refusal.message, status=403)

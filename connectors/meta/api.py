@@ -42,6 +42,13 @@ _APP_LIMITS = frozenset({4, 341})
 _RATE_LIMITS = _APP_LIMITS | {9, 17, 32, 613, *range(80_000, 80_015)}
 _TOKEN, _NO_PERMISSION = frozenset({102, 104, 190}), frozenset({3, 10, *range(200, 300)})
 _PASSING = frozenset({1, 2})
+# Instagram's error codes that say "try again" or "make a new container" (developers.facebook.com, Instagram Platform,
+# "Error Codes"): server errors, slow or failed downloads of the media, expired containers.
+_TRY_AGAIN = frozenset({"-1/2207001", "-1/2207032", "-1/2207053", "-2/2207003", "-2/2207020", "9004/2207052"})
+_RESTRICTED = "25/2207050"
+"""The account is inactive, checkpointed or restricted: its owner must sign in to the app."""
+_ACTIONS_BLOCKED = "4/2207051"
+"""The account is stopped for a while by the protection of the community. Code 4 alone is a limit of the app."""
 
 
 def read_error(refusal: Refusal) -> tuple[int | None, str]:
@@ -54,22 +61,25 @@ def read_error(refusal: Refusal) -> tuple[int | None, str]:
 
 
 def explain(refusal: Refusal) -> ConnectorError | None:
-    """Map an error object to a connector error; None if the response has none."""
+    """Map an error object to a connector error; None if the response has none.
+
+    "Try again" at publish proves nothing: the status of the container tells whether the post is out.
+    """
     code, name = read_error(refusal)
     if not name:
         return None
     if code in _RATE_LIMITS:
-        scope: RateLimitScope = "app" if code in _APP_LIMITS else "account"
+        scope: RateLimitScope = "app" if code in _APP_LIMITS and name != _ACTIONS_BLOCKED else "account"
         retry_at = parse_regain(refusal.headers, refusal.received_at) or refusal.retry_at
         return RateLimitedError(
             refusal.message, retry_at=retry_at, scope=scope, status=refusal.status, platform_code=name
         )
     if code in _NO_PERMISSION:
         return PermissionMissingError(refusal.message, status=refusal.status, platform_code=name)
-    if code in _TOKEN:
+    if code in _TOKEN or name == _RESTRICTED:
         # Never `expired`: an expired token cannot be refreshed, so only the owner can help.
         return ReauthenticateError(refusal.message, status=refusal.status, platform_code=name)
-    if code in _PASSING or refusal.body["error"].get("is_transient") is True:
+    if code in _PASSING or name in _TRY_AGAIN or refusal.body["error"].get("is_transient") is True:
         in_doubt = OutcomeUnknownError if refusal.purpose == "publish" else UnavailableError
         return in_doubt(refusal.message, status=refusal.status, platform_code=name)
     kind = GiveUpError if refusal.purpose == "read" else ContentRejectedError

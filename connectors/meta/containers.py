@@ -5,27 +5,37 @@ Creating a container publishes nothing. For 24 hours it reports whether it was p
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from connectors.candidates import Candidate, choose, find_match
-from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
+from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError, UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
+from connectors.http.messages import shorten
 from connectors.meta.api import GONE, NO_SUCH_FIELD
 from connectors.parts import Part, Progress, SentPart
+
+# Failures that say "try again": Instagram's subcodes for its own errors and for downloads that took too long, and
+# Threads' error_message for the same.
+_PASSING_FAILURE = re.compile(r"\b(?:2207001|2207003|2207032|2207052|2207053|FAILED_DOWNLOADING_VIDEO)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """The containers of one account. `field` is the platform's name of a container's status."""
+    """The containers of one account.
+
+    `field` is the platform's name of a container's status, `reason` that of the words why it failed.
+    """
 
     api: PlatformApi
     context: ConnectorContext
     label: str
     version: str
     field: str
+    reason: str
 
     async def read_status(self, container: str) -> str:
         """Return EXPIRED, ERROR, FINISHED, IN_PROGRESS or PUBLISHED; EXPIRED also if it is gone."""
@@ -54,12 +64,26 @@ class Containers:
         return status
 
     async def wait_for_all(self, containers: list[str]) -> None:
-        """Wait for the items of a carousel. Raises ContentRejectedError if one of them failed."""
+        """Wait for the items of a carousel. Raises ContentRejectedError or UnavailableError if one failed."""
         for container in containers:
             if await self.wait(container) != "FINISHED":
-                raise ContentRejectedError(
-                    f"{self.label} could not process a part of the carousel: try another file or format"
-                )
+                raise await self._explain_failure(container, "a part of the carousel")
+
+    async def _explain_failure(self, container: str, what: str) -> ConnectorError:
+        """Return the error of a container that failed: some failures pass, and a new container may succeed."""
+        path, params = f"{self.version}/{container}", {"fields": self.reason}
+        try:
+            words = await self.api.read(
+                path, lambda body: str(body.get(self.reason) or ""), params=params, attempts=1
+            )
+        except ConnectorError:
+            words = ""  # not essential: the status says that it failed
+        said = f" ({shorten(words)})" if words else ""
+        if _PASSING_FAILURE.search(words):
+            return UnavailableError(f"{self.label} could not process {what} this time{said}")
+        return ContentRejectedError(
+            f"{self.label} could not process {what}{said}: try another file or format"
+        )
 
     async def make_ready(self, progress: Progress, create: Callable[[], Awaitable[str]]) -> str | None:
         """Return a container that is ready to be published; None if the saved one is already published.
@@ -74,9 +98,7 @@ class Containers:
             await progress.save(container_id=container)
         status = await self.wait(str(container))
         if status == "ERROR":
-            raise ContentRejectedError(
-                f"{self.label} could not process the media: try another file or format"
-            )
+            raise await self._explain_failure(str(container), "the media")
         return None if status == "PUBLISHED" else str(container)
 
 

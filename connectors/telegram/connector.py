@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
+from connectors.content.handles import read_handle
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -30,6 +31,7 @@ from connectors.types import (
     Credentials,
     HistoryPage,
     MetricsBatch,
+    Platform,
     PostMetrics,
     PublishedPost,
     VerifiedAccount,
@@ -114,11 +116,11 @@ class TelegramConnector:
     @property
     def _chat(self) -> dict[str, str]:
         """Use the channel's id if it is known: its public name may change."""
-        name = self.account.external_id or (self.account.handle or "").strip()
-        if not name:
+        name = self.account.external_id or read_handle(Platform.TELEGRAM, self.account.handle)
+        if not name or name.startswith("+"):  # t.me/+... is an invitation, which names no channel
             raise GiveUpError(f"which {LABEL} channel? Give its public name as the handle, as in @mychannel")
         is_id = name.lstrip("-").isdigit()
-        return {"chat_id": name if is_id else "@" + name.removeprefix("@")}
+        return {"chat_id": name if is_id else f"@{name}"}
 
 
 def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:

@@ -79,7 +79,7 @@ class ThreadsConnector:
             auth=BearerAuth(account.credentials.access_token),
             explain=explain,
         )
-        self._containers = Containers(self._api, self._context, LABEL, VERSION, "status")
+        self._containers = Containers(self._api, self._context, LABEL, VERSION, "status", "error_message")
 
     async def verify(self) -> VerifiedAccount:
         """GET /me.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connectors.content.handles import read_handle, read_instance
 from connectors.types import Account, Credentials
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_expiry
@@ -31,6 +32,6 @@ def read_candidate(session: Session, workspace_id: str, request: ConnectRequest,
             refresh_token=request.refresh_token,
             expires_at=resolve_expiry(request.expires_at, zone, now),
         ),
-        handle=request.handle,
-        instance_url=request.instance_url,
+        handle=read_handle(platform, request.handle),
+        instance_url=read_instance(platform, request.handle, request.instance_url),
     )

@@ -12,7 +12,7 @@ from warehouse.planning.wording import make_targets, read_wording, require_lengt
 from warehouse.platforms import parse_platforms
 from warehouse.scheduling import recurrences as stored_rules
 from warehouse.scheduling.local_times import LocalInstant, describe_resolution, resolve_time
-from warehouse.scheduling.recurrence_rules import parse_rule, parse_skipped
+from warehouse.scheduling.recurrence_rules import describe_gaps, parse_rule, parse_skipped
 from warehouse.scheduling.recurrences import RecurrenceDraft
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 
@@ -192,6 +192,12 @@ def list_upcoming(rule: RecurrenceRule, now: datetime, limit: int) -> tuple[list
     return [_name(one, rule.zone) for one in found[:limit]], len(found) > limit
 
 
+def list_warnings(rule: RecurrenceRule) -> list[str]:
+    """Return what the author of a rule may not expect of it, each with the remedy; [] = nothing."""
+    gaps = describe_gaps(rule)
+    return [] if gaps is None else [gaps]
+
+
 def _name(occurrence: Occurrence, zone: ZoneInfo) -> NamedOccurrence:
     instant = LocalInstant(occurrence.at, occurrence.resolution)
     note = describe_resolution(occurrence.key, instant, zone)
@@ -217,6 +223,7 @@ def _draft(
     wording = resolve_uploads(context.session, context.workspace_id, wording)
     require_reachable(accounts, wording, context.media_public_url)
     targets, warnings = make_targets(accounts, wording, due_later=True)
+    warnings = [*warnings, *list_warnings(rule)]
     draft = RecurrenceDraft(
         rule=rule,
         content=wording.content,

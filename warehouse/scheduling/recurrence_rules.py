@@ -1,7 +1,8 @@
 """Recurring times: an RRULE (RFC 5545) over wall-clock times of one IANA zone. Pure: no clock, no I/O.
 
-A rule is expanded in wall-clock time and then converted to instants, so that "every Monday at 09:00" stays 09:00
-across clock changes. An occurrence is identified by its wall-clock time, like RECURRENCE-ID.
+Rules are accepted as other programs write them: with "RRULE:" and a DTSTART line, a trailing ";", spaces, X- parts
+and one BYSECOND. A rule is expanded in wall-clock time and then converted to instants, so that "every Monday at
+09:00" stays 09:00 across clock changes. An occurrence is identified by its wall-clock time, like RECURRENCE-ID.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import LocalResolution, resolve_local
@@ -18,27 +20,27 @@ from warehouse.scheduling.rule_periods import WEEKDAY, make_periods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from zoneinfo import ZoneInfo
 
 FREQUENCIES = {
-    "DAILY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY"}),
-    "WEEKLY": frozenset({"BYDAY", "BYMONTH"}),
+    "DAILY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS"}),
+    "WEEKLY": frozenset({"BYDAY", "BYMONTH", "BYSETPOS"}),
     "MONTHLY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS"}),
     "YEARLY": frozenset({"BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"}),
 }
-"""Parts allowed with each frequency, as in RFC 5545; BYHOUR and BYMINUTE are allowed with all."""
+"""Parts allowed with each frequency, as in RFC 5545; BYHOUR, BYMINUTE and one BYSECOND are allowed with all."""
 MOST_A_DAY = 24
 LOOK_AHEAD = timedelta(days=366 * 9)
 """Search limit for the next occurrence of a rule: 29 February is up to eight years away."""
 LONGEST_YEARS = 60
 """Search limit of one query, whatever instants it asks for."""
 
-_ALWAYS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYHOUR", "BYMINUTE"})
+_ALWAYS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYHOUR", "BYMINUTE", "BYSECOND"})
 _RANGES = {
     "INTERVAL": range(1, 1001),
     "COUNT": range(1, 10_001),
     "BYHOUR": range(24),
     "BYMINUTE": range(60),
+    "BYSECOND": range(60),
     "BYMONTH": range(1, 13),
     "BYMONTHDAY": range(1, 32),
     "BYYEARDAY": range(1, 367),
@@ -48,7 +50,11 @@ _RANGES = {
 _FROM_THE_END = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
 """Parts that may be negative: -1 is the last."""
 _LISTS = frozenset(name for name in _RANGES if name.startswith("BY"))
+_DTSTART = re.compile(r"DTSTART(?P<parameters>(?:;[A-Z-]+=[^:;]+)*):(?P<value>\d{8}(?:T\d{6}Z?)?)")
+_OTHER_LINES = frozenset({"EXDATE", "EXRULE", "RDATE", "DTEND", "DURATION"})
 _UNTIL = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
+_SHORTEST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""Days of each month in its shortest year."""
 _MARGIN = timedelta(days=2)
 """Upper bound of the difference between wall clock and UTC, including a skipped day (Samoa, 2011)."""
 
@@ -155,8 +161,9 @@ class RecurrenceRule:
 def parse_rule(
     text: str, starts_at: datetime, zone: ZoneInfo, skipped: frozenset[str] = frozenset()
 ) -> RecurrenceRule:
-    """Parse a rule. Raises InvalidInputError with the field and the remedy."""
-    parts = _split(text.strip().upper().removeprefix("RRULE:"))
+    """Parse a rule as any calendar program writes it. Raises InvalidInputError with the field and the remedy."""
+    starts_at = starts_at.replace(microsecond=0)
+    parts = _split(_read_lines(text, starts_at, zone))
     frequency = parts.get("FREQ", "")
     if frequency not in FREQUENCIES:
         raise _wrong(f"FREQ must be one of {', '.join(FREQUENCIES)}: for several times a day use BYHOUR")
@@ -164,10 +171,14 @@ def parse_rule(
         _require_known(name, value, frequency)
     if "COUNT" in parts and "UNTIL" in parts:
         raise _wrong("COUNT and UNTIL cannot be combined: keep one")
-    times = len(parts.get("BYHOUR", "0").split(",")) * len(parts.get("BYMINUTE", "0").split(","))
+    if len(set(parts.get("BYSECOND", "0").split(","))) > 1:
+        raise _wrong(
+            f"BYSECOND={parts['BYSECOND'][:40]}: a post goes out at one second of a minute: keep one"
+        )
+    times = len(set(parts.get("BYHOUR", "0").split(","))) * len(set(parts.get("BYMINUTE", "0").split(",")))
     if times > MOST_A_DAY:
         raise _wrong(f"{times} times a day, the limit is {MOST_A_DAY}: shorten BYHOUR or BYMINUTE")
-    rule = RecurrenceRule(_join(parts), starts_at.replace(microsecond=0), zone, skipped)
+    rule = RecurrenceRule(_join(parts), starts_at, zone, skipped)
     try:
         candidates, _complete = rule._expand(rule.starts_at, rule.starts_at + LOOK_AHEAD)  # noqa: SLF001 (the rule's own factory)
         first = next(candidates, None)
@@ -176,6 +187,35 @@ def parse_rule(
     if first is None:
         raise _wrong("the rule has no occurrence: no day satisfies all of its parts")
     return rule
+
+
+def describe_gaps(rule: RecurrenceRule) -> str | None:
+    """Return a warning, with the remedy, if months or years without the rule's day are left out; None = none are."""
+    parts = _split(rule.text)
+    frequency = parts["FREQ"]
+    if frequency not in {"MONTHLY", "YEARLY"} or parts.keys() & {
+        "BYDAY",
+        "BYYEARDAY",
+        "BYWEEKNO",
+        "BYSETPOS",
+    }:
+        return None
+    given = parts.get("BYMONTHDAY", str(rule.starts_at.day)).split(",")
+    day = int(given[0])
+    months = [int(month) for month in parts.get("BYMONTH", "").split(",") if month]
+    if frequency == "YEARLY" and not months:
+        months = [rule.starts_at.month]
+    shortest = min((_SHORTEST[month - 1] for month in months), default=28)
+    if len(given) > 1 or day <= shortest:
+        return None
+    periods = "Years" if frequency == "YEARLY" else "Months"
+    last = "BYMONTHDAY=-1"
+    if day < 31:
+        last = f"BYMONTHDAY={','.join(map(str, range(shortest, day + 1)))};BYSETPOS=-1"
+    return (
+        f"{periods} without a day {day} have no occurrence. To post on the last day of a shorter month instead, "
+        f"write {last}"
+    )
 
 
 def _require_known(name: str, value: str, frequency: str) -> None:
@@ -196,13 +236,67 @@ def _require_known(name: str, value: str, frequency: str) -> None:
                 raise _wrong(f"{name}={value[:40]}: {number[:20]!r} is not between {least} and {most}")
 
 
+def _read_lines(text: str, starts_at: datetime, zone: ZoneInfo) -> str:
+    """Return the rule of a text that may also hold a DTSTART line, which must agree with `starts_at`."""
+    rules = []
+    for line in (line.strip() for line in text.upper().splitlines()):
+        name = line.partition(":")[0].partition(";")[0]
+        if name == "DTSTART":
+            _require_start(line, starts_at, zone)
+        elif name in _OTHER_LINES:
+            raise _wrong(f"a line with {name} is not read: leave it out, and name skipped times in exdates")
+        elif line:
+            rules.append(line.removeprefix("RRULE:"))
+    if len(rules) != 1:
+        raise _wrong(f"the text holds {len(rules)} rules: give one, such as FREQ=WEEKLY;BYDAY=MO,TH")
+    return rules[0]
+
+
+def _require_start(line: str, starts_at: datetime, zone: ZoneInfo) -> None:
+    match = _DTSTART.fullmatch(line)
+    try:
+        if match is None:
+            raise ValueError("no date")  # noqa: TRY301 (one message for all that is not read)
+        own = _read_tzid(match["parameters"])
+        stated = _parse_moment(match["value"], zone if own is None else own, zone)
+    except (ValueError, ZoneInfoNotFoundError):
+        raise _wrong(
+            f"{line[:60]!r} is not read: write DTSTART:20260302T090000, or leave the line out"
+        ) from None
+    if stated != (starts_at if "T" in match["value"] else datetime.combine(starts_at.date(), time())):
+        raise _wrong(
+            f"DTSTART is {stated.isoformat()} in {zone.key}, starts_at is {starts_at.isoformat()}: "
+            "leave DTSTART out, or give the same time"
+        )
+
+
+def _read_tzid(parameters: str) -> ZoneInfo | None:
+    named = [item.partition("=")[2] for item in parameters.split(";") if item.startswith("TZID=")]
+    if not named:
+        return None
+    known = {key.upper(): key for key in available_timezones()}
+    return ZoneInfo(known.get(named[0], named[0]))
+
+
+def _parse_moment(text: str, own: ZoneInfo, zone: ZoneInfo) -> datetime:
+    """Return a date or a time of DTSTART, written in `own` or as UTC, as wall-clock time in `zone`."""
+    form = "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d"
+    at = datetime.strptime(text.rstrip("Z"), form)  # noqa: DTZ007 (a wall-clock time)
+    if text.endswith("Z"):
+        return _wall_clock(at.replace(tzinfo=UTC), zone)
+    return at if own == zone or "T" not in text else _wall_clock(at.replace(tzinfo=own), zone)
+
+
 def _split(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
-    for part in text.split(";"):
+    for part in "".join(text.split()).split(";"):
         name, equals, value = part.partition("=")
+        if not part or (name.startswith("X-") and equals):
+            continue  # a trailing ";", and other programs' own parts
         if not equals or not value or name in parts:
-            raise _wrong(f"{part!r} is not a valid rule part: write FREQ=WEEKLY;BYDAY=MO,TH")
-        parts[name] = value
+            raise _wrong(f"{part[:40]!r} is not a valid rule part: write FREQ=WEEKLY;BYDAY=MO,TH")
+        # RFC 5545 allows a plus sign before a number.
+        parts[name] = value.replace("+", "") if name in _LISTS or name == "BYDAY" else value
     return parts
 
 

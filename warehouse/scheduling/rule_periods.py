@@ -1,8 +1,11 @@
 """Expand the days of a recurrence rule period by period (day, week, month, year), only for the requested span.
 
 If no day satisfies all parts of a rule, dateutil searches up to the year 9999, which takes seconds and cannot be
-stopped. This module gives the same results as dateutil (and RFC 5545) for every rule that `recurrence_rules` accepts;
-the tests compare both.
+stopped. This module gives the same results as dateutil for every rule that `recurrence_rules` accepts, and the tests
+compare both, with two exceptions in which it follows libical and RFC 8984, as calendar programs do:
+
+- Parts missing from a yearly rule come from its start: FREQ=YEARLY;BYMONTHDAY=1 is once a year, not twelve times.
+- The years of a rule with BYWEEKNO are those that its weeks belong to, for INTERVAL and BYSETPOS.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
-_DAY_PARTS = ("BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class RulePeriods:
             number += self.interval
 
     def _count_periods(self, start: date, first: date) -> int:
+        if self.frequency == "YEARLY" and self.weeks:
+            return self._week_year(first) - self._week_year(start)
         if self.frequency == "YEARLY":
             return first.year - start.year
         if self.frequency == "MONTHLY":
@@ -80,6 +84,9 @@ class RulePeriods:
         return (first - start).days // (7 if self.frequency == "WEEKLY" else 1)
 
     def _period(self, start: date, number: int) -> tuple[date, date]:
+        if self.frequency == "YEARLY" and self.weeks:
+            year = self._week_year(start) + number
+            return self._first_week(year), self._first_week(year + 1) - timedelta(days=1)
         if self.frequency == "YEARLY":
             return date(start.year + number, 1, 1), date(start.year + number, 12, 31)
         if self.frequency == "MONTHLY":
@@ -133,6 +140,12 @@ class RulePeriods:
         number = (day - first).days // 7 + 1
         return number in self.weeks or number - _weeks_between(first, next_first) - 1 in self.weeks
 
+    def _week_year(self, day: date) -> int:
+        """Return the year that the day's week belongs to."""
+        if day < self._first_week(day.year):
+            return day.year - 1
+        return day.year + (day.year < date.max.year and day >= self._first_week(day.year + 1))
+
     def _first_week(self, year: int) -> date:
         """Return the first day of the first week with at least four days in the year."""
         new_year = date(year, 1, 1)
@@ -148,14 +161,19 @@ def make_periods(parts: Mapping[str, str], starts_at: datetime) -> RulePeriods:
     }
     weekdays, numbered = _read_weekdays(parts.get("BYDAY", ""))
     months, month_days = numbers.get("BYMONTH", frozenset()), numbers.get("BYMONTHDAY", frozenset())
-    if not any(name in parts for name in _DAY_PARTS):
-        # Parts missing from the rule come from its start.
-        if frequency == "YEARLY" and not months:
+    # Parts missing from the rule come from its start: RFC 8984, section 4.3.3.1.
+    by_day, by_month_day, by_week = (name in parts for name in ("BYDAY", "BYMONTHDAY", "BYWEEKNO"))
+    if frequency == "YEARLY" and "BYYEARDAY" not in parts:
+        if not months and not by_week and (by_month_day or not by_day):
             months = frozenset({starts_at.month})
+        if by_week and not by_month_day and not by_day:
+            weekdays = frozenset({starts_at.weekday()})
+    if not by_day and not by_month_day and not by_week and "BYYEARDAY" not in parts:
         if frequency in {"YEARLY", "MONTHLY"}:
             month_days = frozenset({starts_at.day})
         elif frequency == "WEEKLY":
             weekdays = frozenset({starts_at.weekday()})
+    (second,) = numbers.get("BYSECOND", frozenset({starts_at.second}))
     hours = numbers.get("BYHOUR", frozenset({starts_at.hour}))
     minutes = numbers.get("BYMINUTE", frozenset({starts_at.minute}))
     return RulePeriods(
@@ -170,9 +188,7 @@ def make_periods(parts: Mapping[str, str], starts_at: datetime) -> RulePeriods:
         weekdays=weekdays,
         numbered_weekdays=numbered,
         positions=numbers.get("BYSETPOS", frozenset()),
-        times=tuple(
-            time(hour, minute, starts_at.second) for hour, minute in product(sorted(hours), sorted(minutes))
-        ),
+        times=tuple(time(hour, minute, second) for hour, minute in product(sorted(hours), sorted(minutes))),
     )
 
 

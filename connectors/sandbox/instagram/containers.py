@@ -17,7 +17,7 @@ _VIDEO_TYPES: Final = frozenset({"REELS", "VIDEO", "STORIES"})
 _REFUSALS: Final[Mapping[ContainerStatus | None, tuple[str, int, int]]] = {
     None: ("Media ID is not available", 24, 2207006),
     "PUBLISHED": ("The media has already been published", 9007, 2207032),
-    "EXPIRED": ("The container has expired", 24, 2207020),
+    "EXPIRED": ("The media you are trying to access has expired", -2, 2207020),
     "IN_PROGRESS": ("Media ID is not available", 9007, 2207027),
     "ERROR": ("Media ID is not available", 9007, 2207027),
 }

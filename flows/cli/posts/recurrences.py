@@ -27,7 +27,13 @@ from flows.cli.posts.wishes import (
 )
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
-from warehouse.planning.recurrences import change_recurrence, create_recurrence, list_upcoming, read_rule
+from warehouse.planning.recurrences import (
+    change_recurrence,
+    create_recurrence,
+    list_upcoming,
+    list_warnings,
+    read_rule,
+)
 from warehouse.planning.views import describe_recurrence
 from warehouse.planning.wish import RecurrenceChange, RecurrenceWish
 from warehouse.scheduling import recurrences as store_recurrences
@@ -238,12 +244,15 @@ def preview(
                 "rrule": read.text,
                 "starts_at": read.starts_at,
                 "timezone": read.zone.key,
+                "warnings": list_warnings(read),
                 "data": [one._asdict() for one in found],
                 "has_more": more,
             }
         )
         return
     _print_occurrences([one._asdict() for one in found])
+    for words in list_warnings(read):
+        say(words)
 
 
 def _print(shown: dict[str, Any], *, as_json: bool) -> None:

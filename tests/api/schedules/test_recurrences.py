@@ -180,3 +180,16 @@ def test_a_rule_keeps_an_account_and_takes_web_addresses_alone(tenant: Tenant) -
         assert answer.status_code == 422
         draft = {"content": "later", "status": "draft", "link": link}
         assert tenant.client.post("/api/v1/posts", json=draft).status_code == 422
+
+
+def test_a_rule_that_leaves_months_out_is_saved_with_a_warning(tenant: Tenant) -> None:
+    query = {"rrule": "RRULE:FREQ=MONTHLY;", "starts_at": "2026-03-31T09:00:00", "timezone": "Europe/Berlin"}
+    shown = tenant.client.get(f"{RULES}/preview", params=query).json()
+    assert shown["rrule"] == "FREQ=MONTHLY"
+    (warning,) = shown["warnings"]
+    assert "BYMONTHDAY=-1" in warning
+    made = tenant.client.post(RULES, json={**BODY, **query})
+    assert made.status_code == 201, made.text
+    assert warning in made.json()["warnings"]
+    whole = tenant.client.get(f"{RULES}/preview", params={**query, "rrule": "FREQ=MONTHLY;BYMONTHDAY=-1"})
+    assert whole.json()["warnings"] == []

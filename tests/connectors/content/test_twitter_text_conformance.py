@@ -76,7 +76,7 @@ def test_validation(section: str, case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("section", "case"), _read("extract.yml"))
 def test_links(section: str, case: dict[str, Any]) -> None:
-    found = find_urls(case["text"], with_scheme_only=False)
+    found = find_urls(case["text"])
     if section in {"urls", "tco_urls_with_params"}:
         assert [url for _start, _end, url in found] == case["expected"]
     else:
@@ -104,4 +104,4 @@ def _is_valid(text: str) -> bool:
 
 
 def _urls(text: str) -> list[str]:
-    return [url for _start, _end, url in find_urls(text, with_scheme_only=False)]
+    return [url for _start, _end, url in find_urls(text)]

@@ -178,6 +178,11 @@ class TestInstagram(ConnectorContract):
             (400, {"code": 9007, "error_subcode": 2207027}, UnavailableError),
             (400, {"code": 9007, "error_subcode": 2207032}, OutcomeUnknownError),
             (400, {"code": 24, "error_subcode": 2207006}, OutcomeUnknownError),
+            (400, {"code": -1, "error_subcode": 2207001}, OutcomeUnknownError),
+            (400, {"code": -1, "error_subcode": 2207053}, OutcomeUnknownError),
+            (400, {"code": -2, "error_subcode": 2207020}, OutcomeUnknownError),
+            (400, {"code": 25, "error_subcode": 2207050}, ReauthenticateError),
+            (400, {"code": -1}, ContentRejectedError),
             (400, {"code": 36003}, ContentRejectedError),
             (500, {"code": 190}, OutcomeUnknownError),
         ],
@@ -202,6 +207,72 @@ class TestInstagram(ConnectorContract):
         transport = httpx.MockTransport(answer)
         async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
             with pytest.raises(expected) as caught:
+                await pool.open(account).publish(saved.request(self.content, NOW))
+        assert type(caught.value) is expected
+
+    @pytest.mark.parametrize(
+        ("error", "expected"),
+        [
+            ({"code": -1, "error_subcode": 2207001}, UnavailableError),
+            ({"code": -1, "error_subcode": 2207032}, UnavailableError),
+            ({"code": -2, "error_subcode": 2207003}, UnavailableError),
+            ({"code": 9004, "error_subcode": 2207052}, UnavailableError),
+            ({"code": 9004}, ContentRejectedError),
+            ({"code": 36003, "error_subcode": 2207009}, ContentRejectedError),
+        ],
+    )
+    async def test_what_an_error_code_means_at_the_container(
+        self,
+        *,
+        error: dict[str, object],
+        expected: type[Exception],
+        account: Account,
+        saved: SavedState,
+        connector_settings: ConnectorSettings,
+    ) -> None:
+        def answer(_request: httpx.Request) -> httpx.Response:
+            return httpx.Response(400, json={"error": {"message": "No.", **error}})
+
+        transport = httpx.MockTransport(answer)
+        async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+            with pytest.raises(expected) as caught:
+                await pool.open(account).publish(saved.request(self.content, NOW))
+        assert type(caught.value) is expected
+
+    async def test_a_block_of_the_accounts_actions_does_not_pause_the_app(
+        self, account: Account, saved: SavedState, connector_settings: ConnectorSettings
+    ) -> None:
+        error = {"message": "Restricted.", "code": 4, "error_subcode": 2207051}
+        transport = httpx.MockTransport(lambda _request: httpx.Response(400, json={"error": error}))
+        async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+            with pytest.raises(RateLimitedError) as caught:
+                await pool.open(account).publish(saved.request(self.content, NOW))
+        assert caught.value.scope == "account"
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("Error: Media upload has failed with error code 2207053", UnavailableError),
+            ("Error: Media upload has failed with error code 2207026", ContentRejectedError),
+            (None, ContentRejectedError),
+        ],
+    )
+    async def test_a_failure_of_the_container_that_passes_is_tried_again(
+        self,
+        *,
+        words: str | None,
+        expected: type[Exception],
+        account: Account,
+        saved: SavedState,
+        connector_settings: ConnectorSettings,
+    ) -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            shown = {"status_code": "ERROR", "status": words} if request.method == "GET" else {}
+            return httpx.Response(200, json={"id": "5", **shown})
+
+        transport = httpx.MockTransport(answer)
+        async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
+            with pytest.raises(expected, match=words or "could not process") as caught:
                 await pool.open(account).publish(saved.request(self.content, NOW))
         assert type(caught.value) is expected
 

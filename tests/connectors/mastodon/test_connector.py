@@ -85,6 +85,8 @@ class TestMastodon(ConnectorContract):
     ) -> None:
         world.settings.mastodon_text_limit = 5000
         assert (await connector.verify()).text_limit == 5000
+        world.settings.mastodon_text_limit = 800
+        assert (await connector.verify()).text_limit == 800, "whoever connects again gets today's limit"
 
     async def test_what_is_over_the_instances_own_limit_is_not_sent(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock

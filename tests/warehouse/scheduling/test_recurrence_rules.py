@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.errors import InvalidInputError
-from warehouse.scheduling.recurrence_rules import MOST_A_DAY, RecurrenceRule, parse_rule, parse_skipped
+from warehouse.scheduling.recurrence_rules import (
+    MOST_A_DAY,
+    RecurrenceRule,
+    describe_gaps,
+    parse_rule,
+    parse_skipped,
+)
 
 ZONES = (
     "UTC",
@@ -161,7 +167,15 @@ def test_a_rule_says_when_it_is_over() -> None:
         "FREQ=HOURLY",
         "FREQ=DAILY;FREQ=DAILY",
         "FREQ=DAILY;SURPRISE=1",
-        "FREQ=DAILY;BYSETPOS=1",
+        "FREQ=DAILY;BYSETPOS=2",
+        "FREQ=HOURLY;INTERVAL=3",
+        "FREQ=DAILY;BYSECOND=0,30",
+        "FREQ=DAILY;BYSECOND=60",
+        "FREQ=DAILY\nFREQ=DAILY",
+        "RRULE:FREQ=DAILY\nEXDATE:20260302T090000",
+        "DTSTART:20260303T090000\nFREQ=DAILY",
+        "DTSTART;TZID=Nowhere/Else:20260302T090000\nFREQ=DAILY",
+        "DTSTART:20260230\nFREQ=DAILY",
         "FREQ=DAILY;BYDAY=1MO",
         "FREQ=WEEKLY;BYDAY=XX",
         "FREQ=DAILY;INTERVAL=0",
@@ -188,3 +202,79 @@ def test_a_rule_that_cannot_be_is_refused(text: str) -> None:
 def test_a_name_that_names_nothing_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError):
         parse_skipped(text, field="exdates/0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RRULE:FREQ=WEEKLY;BYDAY=MO;",
+        "freq=weekly; byday=mo",
+        "FREQ=WEEKLY;BYDAY=MO;BYSECOND=0",
+        "FREQ=WEEKLY;BYDAY=SU,MO;BYSETPOS=1",
+        "FREQ=WEEKLY;BYDAY=MO;X-NAME=a,b;WKST=MO",
+        "DTSTART:20260302T090000\nRRULE:FREQ=WEEKLY;BYDAY=MO",
+        "DTSTART;TZID=Europe/Berlin:20260302T090000\r\nRRULE:FREQ=WEEKLY;BYDAY=MO\r\n",
+        "DTSTART;VALUE=DATE:20260302\nFREQ=WEEKLY;BYDAY=MO",
+        "DTSTART:20260302T080000Z\nFREQ=WEEKLY;BYDAY=MO",
+        "DTSTART;TZID=America/New_York:20260302T030000\nFREQ=WEEKLY;BYDAY=MO",
+    ],
+)
+def test_a_rule_is_read_as_other_programs_write_it(text: str) -> None:
+    read = rule(text)
+    assert keys(read, limit=3) == ["2026-03-02T09:00:00", "2026-03-09T09:00:00", "2026-03-16T09:00:00"]
+    assert rule(read.text) == read, "it is stored in a form that reads back the same"
+    assert "X-" not in read.text
+
+
+def test_a_second_and_positions_within_a_day() -> None:
+    start = datetime.fromisoformat("2026-03-02T09:00:30")
+    assert keys(rule("FREQ=DAILY;BYSECOND=0", start), limit=1) == ["2026-03-03T09:00:00"]
+    assert keys(rule("FREQ=DAILY;BYHOUR=9,12,18;BYSETPOS=-1"), limit=2) == [
+        "2026-03-02T18:00:00",
+        "2026-03-03T18:00:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "dates"),
+    [
+        ("FREQ=YEARLY;BYMONTHDAY=2", ["2026-03-02", "2027-03-02", "2028-03-02"]),
+        ("FREQ=YEARLY;BYMONTHDAY=1", ["2027-03-01", "2028-03-01", "2029-03-01"]),
+        ("FREQ=YEARLY;BYWEEKNO=10", ["2026-03-02", "2027-03-08", "2028-03-06"]),
+        ("FREQ=YEARLY;BYMONTH=1,6;BYMONTHDAY=1", ["2026-06-01", "2027-01-01", "2027-06-01"]),
+    ],
+)
+def test_a_yearly_rule_takes_what_it_does_not_say_from_its_start(text: str, dates: list[str]) -> None:
+    assert [key[:10] for key in keys(rule(text), limit=3)] == dates
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "remedy"),
+    [
+        ("FREQ=MONTHLY", "2026-01-31T09:00", "BYMONTHDAY=-1"),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", "2026-01-31T09:00", "BYMONTHDAY=-1"),
+        ("FREQ=MONTHLY", "2026-01-30T09:00", "BYMONTHDAY=28,29,30;BYSETPOS=-1"),
+        ("FREQ=YEARLY", "2028-02-29T09:00", "BYMONTHDAY=28,29;BYSETPOS=-1"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", "2026-01-31T09:00", None),
+        ("FREQ=MONTHLY;BYMONTH=1,3", "2026-01-31T09:00", None),
+        ("FREQ=MONTHLY;BYDAY=1MO", "2026-01-31T09:00", None),
+        ("FREQ=MONTHLY", "2026-01-28T09:00", None),
+        ("FREQ=YEARLY", "2026-01-31T09:00", None),
+        ("FREQ=WEEKLY", "2026-01-31T09:00", None),
+    ],
+)
+def test_a_rule_that_leaves_months_out_says_so_and_offers_another(
+    text: str, start: str, remedy: str | None
+) -> None:
+    at = datetime.fromisoformat(start)
+    warning = describe_gaps(rule(text, at))
+    if remedy is None:
+        assert warning is None
+        return
+    assert warning is not None
+    assert warning.endswith(f"write {remedy}")
+    offered = rule(f"{text.partition(';BYMONTHDAY')[0]};{remedy}", at)
+    assert describe_gaps(offered) is None
+    assert [key[5:7] for key in keys(offered, limit=5)] == (
+        ["02"] * 5 if text == "FREQ=YEARLY" else ["01", "02", "03", "04", "05"]
+    )

@@ -98,7 +98,8 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
         row.connected_at = now
     row.handle = verified.handle
     row.display_name = verified.display_name
-    row.text_limit = verified.text_limit
+    if verified.text_limit is not None:  # a limit that could not be read now stays as it was
+        row.text_limit = verified.text_limit
     row.timezone = timezone or row.timezone
     row.status = "active"
     row.status_reason = row.last_error = None

@@ -22,9 +22,16 @@ class ConnectRequest(Shape):
         description="Access token. Bluesky: an app password together with `handle` also works.",
     )
     instance_url: str | None = Field(
-        default=None, max_length=300, description="The account's own server (Mastodon, Bluesky)."
+        default=None,
+        max_length=300,
+        description="The account's own server (Mastodon, Bluesky), with or without https://.",
     )
-    handle: str | None = Field(default=None, max_length=200)
+    handle: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The account's name, with or without @, or its profile's address. Bluesky with an app password and "
+        "Telegram need it; on Mastodon, anna@tea.example also names the server.",
+    )
     refresh_token: SecretStr | None = Field(default=None, max_length=10_000)
     expires_at: str | None = Field(
         default=None, max_length=64, description="Expiry of access_token, ISO 8601."
