@@ -96,7 +96,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         warehouse_settings = warehouse or WarehouseSettings()
-        pool = ConnectorPool(connectors or ConnectorSettings(), clock=clock, transport=platform_transport)
+        connector_settings = connectors or ConnectorSettings()
+        pool = ConnectorPool(connector_settings, clock=clock, transport=platform_transport)
         with (
             Store.open(warehouse_settings) as store,
             Lake.open(warehouse_settings, threads=LAKE_THREADS) as lake,
@@ -120,6 +121,7 @@ def create_app(
                     request_metrics=request_metrics,
                     media=open_media_files(warehouse_settings),
                     media_public_url=warehouse_settings.media_public_url,
+                    allow_private_media=connector_settings.allow_private_instances,
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
                     webhooks=webhook_settings or WebhookSettings(),

@@ -16,6 +16,7 @@ from connectors.http.client import PlatformApi
 from connectors.http.media import MediaFetcher
 from connectors.http.pool import open_client
 from connectors.settings import ConnectorSettings
+from connectors.types import Media
 from tests.connectors.harness import PNG
 
 ANSWER = json.dumps({"name": "x" * 200_000}).encode()
@@ -130,7 +131,7 @@ async def test_a_picture_that_unpacks_without_end_is_refused() -> None:
     )
     with pytest.raises(ContentRejectedError, match="larger than the 5,000,000 bytes"):
         async with MediaFetcher(client, settings).fetch(
-            "https://cdn.example/a.png", kind="image", max_bytes=5_000_000
+            Media(url="https://cdn.example/a.png"), max_bytes=5_000_000
         ):
             pass
 
