@@ -101,7 +101,7 @@ def create_app(
         with (
             Store.open(warehouse_settings) as store,
             Lake.open(warehouse_settings, threads=LAKE_THREADS) as lake,
-            open_rate_limiters(settings) as limiters,
+            open_rate_limiters(settings, warehouse_settings) as limiters,
         ):
             with store.write() as session:
                 ensure_default_workspace(session, clock())
