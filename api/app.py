@@ -17,6 +17,7 @@ from api.analytics import routes_posts as analytics_posts
 from api.audit import routes as audit_log
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
+from api.auth import routes_sessions as sessions
 from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts
@@ -184,6 +185,7 @@ def create_app(
         accounts,
         workspace,
         api_keys,
+        sessions,
         audit_log,
         webhooks,
         webhook_deliveries,

@@ -1,6 +1,9 @@
-"""Recognize addresses on private networks by their text alone. No network access."""
+"""Judge hosts of web addresses by their text alone: names, and addresses on private networks. No network access."""
 
 import ipaddress
+import re
+
+import idna
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # All globally routed IPv6 addresses are in this network. Python 3.11 treats more as global: fec0::/10
@@ -8,6 +11,22 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # NAT64).
 _IPV6_INTERNET = ipaddress.ip_network("2000::/3")
 _IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
+_LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
+_LONGEST_NAME = 253
+
+
+def is_name(host: str) -> bool:
+    """Return whether DNS can hold this name. A name in another script counts in its ASCII form."""
+    try:
+        labels = [
+            label if label.isascii() else idna.encode(label).decode("ascii") for label in host.split(".")
+        ]
+        for label in labels:
+            if label.lower().startswith("xn--"):
+                idna.decode(label)
+    except idna.IDNAError:
+        return False
+    return len(".".join(labels)) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
 
 
 def is_public(address: str) -> bool:

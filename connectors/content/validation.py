@@ -6,15 +6,12 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import idna
-
+from connectors.content.addresses import is_name
 from connectors.content.capabilities import Capabilities, ContentProblem
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
 
 _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-_LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
-_LONGEST_NAME = 253
 _OTHER_DOTS = frozenset("\u3002\uff0e\uff61\u00ad\u200b")
 _ARTICLES = {"image": "an", "video": "a"}
 
@@ -163,25 +160,11 @@ def _is_usual_host(host: str) -> bool:
     if unicodedata.normalize("NFKC", host) != host or set(host) & _OTHER_DOTS:
         return False
     if ":" not in host and not _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):
-        return _is_name(host.removesuffix("."))
+        return host not in {"http", "https"} and is_name(
+            host.removesuffix(".")
+        )  # the scheme was written twice
     try:
         ipaddress.ip_address(host.rstrip(".").partition("%")[0])
     except ValueError:
         return False
     return True
-
-
-def _is_name(host: str) -> bool:
-    """Tell whether a host is a name that DNS can hold; a name of another script counts in its ASCII form."""
-    if host in {"http", "https"}:  # the scheme was written twice
-        return False
-    try:
-        encoded = [
-            label if label.isascii() else idna.encode(label).decode("ascii") for label in host.split(".")
-        ]
-        for label in encoded:
-            if label.startswith("xn--"):
-                idna.decode(label)
-    except idna.IDNAError:
-        return False
-    return len(".".join(encoded)) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in encoded)

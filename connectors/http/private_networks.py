@@ -16,11 +16,9 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 import httpx
 
-from connectors.content.addresses import is_public, may_be_public
+from connectors.content.addresses import is_name, is_public, may_be_public
 from connectors.errors import GiveUpError
 from connectors.http.messages import shorten
-
-_LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
 
 
 class PrivateAddressError(httpcore.ConnectError):
@@ -102,8 +100,7 @@ def _plain_host(url: str) -> str | None:
             return None
     if ":" in host:
         return host
-    labels = host.split(".")
-    return host if all(_LABEL.fullmatch(label) for label in labels) else None
+    return host if is_name(host) else None
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):

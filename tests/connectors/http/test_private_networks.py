@@ -296,8 +296,23 @@ async def test_media_that_cannot_be_used(
                 pass
 
 
+LONG_NAME = ("a" * 60 + ".") * 5 + "com"
+"""Longer than DNS can hold, though each label is not."""
+
+
 @pytest.mark.parametrize(
-    "host", ["_", "*", "-", "%6c%6f%63alhost", "127.0.0.1%20", "a..example", "a!b.example"]
+    "host",
+    [
+        "_",
+        "*",
+        "-",
+        "%6c%6f%63alhost",
+        "127.0.0.1%20",
+        "a..example",
+        "a!b.example",
+        "xn--a.example",
+        LONG_NAME,
+    ],
 )
 def test_a_host_that_is_no_name_is_refused(host: str) -> None:
     with pytest.raises(GiveUpError, match="url"):
