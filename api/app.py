@@ -17,6 +17,7 @@ from api.analytics import routes_posts as analytics_posts
 from api.audit import routes as audit_log
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
+from api.auth import routes_sessions as sessions
 from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts
@@ -96,11 +97,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         warehouse_settings = warehouse or WarehouseSettings()
-        pool = ConnectorPool(connectors or ConnectorSettings(), clock=clock, transport=platform_transport)
+        connector_settings = connectors or ConnectorSettings()
+        pool = ConnectorPool(connector_settings, clock=clock, transport=platform_transport)
         with (
             Store.open(warehouse_settings) as store,
             Lake.open(warehouse_settings, threads=LAKE_THREADS) as lake,
-            open_rate_limiters(settings) as limiters,
+            open_rate_limiters(settings, warehouse_settings) as limiters,
         ):
             with store.write() as session:
                 ensure_default_workspace(session, clock())
@@ -120,6 +122,7 @@ def create_app(
                     request_metrics=request_metrics,
                     media=open_media_files(warehouse_settings),
                     media_public_url=warehouse_settings.media_public_url,
+                    allow_private_media=connector_settings.allow_private_instances,
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
                     webhooks=webhook_settings or WebhookSettings(),
@@ -182,6 +185,7 @@ def create_app(
         accounts,
         workspace,
         api_keys,
+        sessions,
         audit_log,
         webhooks,
         webhook_deliveries,

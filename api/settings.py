@@ -27,9 +27,9 @@ class ApiSettings(BaseSettings):
         description="Failed sign-ins per minute, per key and per address, before more are refused.",
     )
     rate_limit_storage: SecretStr = Field(
-        default=SecretStr("memory"),
-        description="Where requests are counted: memory (per API process) or redis://host:port/0 "
-        "(all together).",
+        default=SecretStr("auto"),
+        description="Where requests are counted: memory (per API process), redis://host:port/0 (all together), or "
+        "auto: in the store's PostgreSQL (all together) if it has one, else memory.",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1024, description="Longest request body accepted.")
     cors_origins: str = Field(
@@ -66,12 +66,12 @@ class ApiSettings(BaseSettings):
     @classmethod
     def _check_rate_limit_storage(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value()
-        if text != "memory" and not re.fullmatch(
+        if text not in {"auto", "memory"} and not re.fullmatch(
             r"rediss?://([^\s@/]*@)?([^\s@/:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]*)?(\?\S*)?", text
         ):
             # The value is not repeated: it may hold a password.
             raise ValueError(
-                "not a rate limit storage: write memory, or redis://[user:password@]host[:port][/0]"
+                "not a rate limit storage: write auto, memory, or redis://[user:password@]host[:port][/0]"
             )
         return value
 

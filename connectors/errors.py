@@ -10,6 +10,7 @@
     |   '-- UnclaimedPostsError      there are posts that may be ours, none certainly
     |-- ReauthenticateError        the token is expired or revoked: refresh it or reconnect the account
     |-- ContentRejectedError       the platform rejects this content and says why: change it
+    |   '-- MediaChangedError        a URL gives other media than those approved
     '-- GiveUpError                rejected for a reason that a retry cannot change
         |-- PermissionMissingError   the token is valid but lacks a permission: no refresh
         '-- UnsupportedError         the platform does not have this function
@@ -125,6 +126,12 @@ class ContentRejectedError(ConnectorError):
     """The platform rejects this content."""
 
     code = "content_rejected"
+
+
+class MediaChangedError(ContentRejectedError):
+    """The media at a URL are not the ones that were approved. Nothing was sent."""
+
+    code = "media_changed"
 
 
 class GiveUpError(ConnectorError):

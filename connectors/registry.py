@@ -28,7 +28,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, Platform, PostContent
+from connectors.types import Account, Media, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class ConnectorPool:
                 f"{account.platform} {crc32(account.id.encode()) % _CLIENTS}",
                 public_only=account.platform in _FREE_ADDRESS,
             ),
-            media=MediaFetcher(self._client("media", public_only=True), self._settings, self._uploads),
+            media=self._media(),
             settings=self._settings,
             clock=self._clock,
             cache=self._cache,
@@ -160,6 +160,24 @@ class ConnectorPool:
             else:
                 media.append(item)
         return content.model_copy(update={"media": tuple(media)})
+
+    async def hash_media(self, item: Media) -> str:
+        """Return the SHA-256 (hex) of media at a URL. Raises ContentRejectedError, UnavailableError."""
+        return await self._media().hash(item)
+
+    async def require_approved_media(self, platform: Platform, content: PostContent) -> None:
+        """Compare the media that the platform downloads itself with the approved ones.
+
+        Media that we download are compared when they are sent. Raises MediaChangedError, ContentRejectedError,
+        UnavailableError.
+        """
+        fetched = get_capabilities(platform).fetches_media
+        for item in content.media:
+            if item.kind in fetched:
+                await self._media().require_approved(item)
+
+    def _media(self) -> MediaFetcher:
+        return MediaFetcher(self._client("media", public_only=True), self._settings, self._uploads)
 
     def api_version(self, platform: Platform) -> str | None:
         """Return the platform's API version in use; None = the platform has none."""

@@ -86,6 +86,22 @@ class Media(BaseModel):
         """The id of the upload; None = `url` is a URL."""
         return self.url.removeprefix(UPLOAD_PREFIX) if self.url.startswith(UPLOAD_PREFIX) else None
 
+    @property
+    def approved_sha256(self) -> str | None:
+        """SHA-256 (hex) of the only bytes that may be sent; None = any bytes that `url` gives."""
+        return None
+
+
+class ApprovedMedia(Media):
+    """Media whose bytes were approved. Exists while a post is sent; stored with the post, not in its content."""
+
+    sha256: str
+
+    @property
+    def approved_sha256(self) -> str | None:
+        """SHA-256 (hex) of the approved bytes."""
+        return self.sha256
+
 
 class PostContent(BaseModel):
     """The content of one publication on one platform. Stored as JSON with the publication."""

@@ -129,7 +129,7 @@ async def finish_authorization(
         return Return(403, "Not connected", words, code="state_refused")
 
     async def refuse(status: int, code: str, words: str) -> Return:
-        await asyncio.to_thread(_forget, services, state)
+        await asyncio.to_thread(_refuse, services, returned, platform, state=state, code=code)
         return Return(status, "Not connected", words, code=code, return_url=returned.return_url)
 
     if denial is not None or not code:
@@ -164,9 +164,16 @@ def _take(services: Services, platform: Platform, state: str) -> ReturnedAuthori
     return None if key is None or key.workspace_id != returned.workspace_id else returned
 
 
-def _forget(services: Services, state: str) -> None:
+def _refuse(
+    services: Services, returned: ReturnedAuthorization, platform: Platform, *, state: str, code: str
+) -> None:
+    """End the authorization and record why; the actor is who began it."""
+    actor = Actor("api_key", str(returned.kept["key_id"]), current_actor().address)
+    detail = {"platform": platform.value, "reason": code}
     with services.store.write() as session:
         forget_authorization(session, state)
+        now = services.clock()
+        record(session, "account_connection_failed", returned.workspace_id, now, None, detail, actor=actor)
 
 
 def _save(

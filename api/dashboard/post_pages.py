@@ -3,6 +3,7 @@
 Each form does what the API request of that name does, with the same checks, and redirects to the list.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep,
 from api.http.callers import Caller
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
+from api.posts.media_hashes import read_media_to_approve
 from warehouse.planning import posts as planned_posts
 from warehouse.store.posts import approvals as store_approvals
 from warehouse.store.posts import posts as store_posts
@@ -72,10 +74,13 @@ def retry_post(
 
 
 @router.post("/{post_id}/approve")
-def approve_post(
+async def approve_post(
     post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
 ) -> RedirectResponse:
     """Approve a post that waits for approval, in the version the page showed."""
+    require_form_token(fields, visitor)
+    visitor.require("approve")
+    hashes = await read_media_to_approve(services, visitor.key.workspace_id, post_id)
 
     def work(session: StoreSession, caller: Caller) -> None:
         store_approvals.approve_post(
@@ -85,10 +90,11 @@ def approve_post(
             caller.key_id,
             services.clock(),
             max_lateness=services.max_lateness,
+            media_hashes=hashes,
             expected_version=_version(fields),
         )
 
-    return _change(services, visitor, fields, work, scope="approve")
+    return await asyncio.to_thread(_change, services, visitor, fields, work, scope="approve")
 
 
 @router.post("/{post_id}/reject")

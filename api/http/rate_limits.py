@@ -1,8 +1,9 @@
-"""Requests per minute for each API key, counted in this process or in Redis for all API processes.
+"""Requests per minute for each API key, counted in this process, or in PostgreSQL or Redis for all API processes.
 
-In this process each key has a token bucket: bursts of up to one minute's quota, refilled evenly. `limits` has no
-token bucket, and its in-memory storage has neither an injectable clock nor a size limit, so it is used with Redis
-only, with a sliding window of one minute: after a full burst nothing is allowed until the burst leaves the window.
+In this process and in PostgreSQL each key has a token bucket: bursts of up to one minute's quota, refilled evenly.
+`limits` has no token bucket and no PostgreSQL, and its in-memory storage has neither an injectable clock nor a size
+limit, so it is used with Redis only, with a sliding window of one minute: after a full burst nothing is allowed until
+the burst leaves the window.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import hashlib
 import logging
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from warehouse.store.access.rate_buckets import RateBucketsError, open_rate_buckets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from limits.storage import RedisStorage
 
     from api.settings import ApiSettings
+    from warehouse.settings import WarehouseSettings
+    from warehouse.store.access.rate_buckets import RateBuckets
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +82,9 @@ class RateLimiter:
             self._buckets[key] = (tokens, at)
             if len(self._buckets) > _MOST_BUCKETS:
                 self._buckets.popitem(last=False)
+        return self._describe(tokens, allowed=allowed)
+
+    def _describe(self, tokens: float, *, allowed: bool) -> RateLimitState:
         return RateLimitState(
             limit=self._limit,
             remaining=math.floor(tokens),
@@ -89,52 +98,71 @@ _WINDOW = 60.0
 _TIMEOUT = 0.25
 """Timeout in seconds to connect to Redis, and for its response; every request waits for it."""
 _PAUSE = timedelta(seconds=5)
-"""Time without requests to Redis after an error."""
+"""Time without requests to a server after an error."""
 
 
-class SharedRateLimiter(RateLimiter):
-    """Count in Redis, with Redis's clock.
+class SharedRateLimiter(RateLimiter, ABC):
+    """Count on a server for all API processes, with the server's clock.
 
-    While Redis is unavailable, each process counts on its own and logs a warning: the outage neither stops
+    While the server is unavailable, each process counts on its own and logs a warning: the outage neither stops
     the API nor removes its limits, as each process allows `per_minute`.
     """
 
-    def __init__(self, per_minute: int, storage: RedisStorage, namespace: str) -> None:
-        from limits import RateLimitItemPerMinute  # noqa: PLC0415 (only an API with Redis needs it)
-        from limits.errors import StorageError  # noqa: PLC0415 (same)
-        from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415 (same)
+    server: ClassVar[str]
+    remedy: ClassVar[str]
 
+    def __init__(self, per_minute: int, errors: tuple[type[Exception], ...], namespace: str) -> None:
         super().__init__(per_minute)
-        self._storage = storage
-        self._window = SlidingWindowCounterRateLimiter(storage)
-        self._item = RateLimitItemPerMinute(per_minute, namespace=namespace)
-        self._error = StorageError
+        self._errors = errors
+        self._namespace = namespace
         self._away_until: datetime | None = None
 
     async def take_async(self, key: str, now: datetime) -> RateLimitState:
-        """Like `take`, in a thread, so that Redis does not block the event loop."""
+        """Like `take`, in a thread, so that the server does not block the event loop."""
         return await asyncio.to_thread(self.take, key, now)
 
     def _update(self, key: str, now: datetime, *, cost: int) -> RateLimitState:
         if self._away_until is None or now >= self._away_until:
+            # Hashed: of bounded length, and without personal IP addresses.
+            name = f"{self._namespace}|{key}".encode("utf-8", "surrogatepass")
             try:
-                state = self._update_shared(key, cost)
-            except self._error as error:
+                state = self._update_shared(hashlib.sha256(name).hexdigest(), cost)
+            except self._errors as error:
                 self._away_until = now + _PAUSE
                 _log.warning(
-                    "rate limits: Redis does not respond (%s), so this process counts on its own for %d s: "
-                    "check SOCIALFLOW_API_RATE_LIMIT_STORAGE",
-                    error.storage_error,
+                    "rate limits: %s does not respond (%s), so this process counts on its own for %d s: %s",
+                    self.server,
+                    getattr(error, "storage_error", error),
                     _PAUSE.total_seconds(),
+                    self.remedy,
                 )
             else:
                 self._away_until = None
                 return state
         return super()._update(key, now, cost=cost)
 
-    def _update_shared(self, key: str, cost: int) -> RateLimitState:
-        # Hashed: of bounded length, and without personal IP addresses.
-        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    @abstractmethod
+    def _update_shared(self, name: str, cost: int) -> RateLimitState:
+        """Count `cost` (1, or 0 to look) on the server. Raises one of `errors`."""
+
+
+class RedisRateLimiter(SharedRateLimiter):
+    """Count in Redis."""
+
+    server = "Redis"
+    remedy = "check SOCIALFLOW_API_RATE_LIMIT_STORAGE"
+
+    def __init__(self, per_minute: int, storage: RedisStorage, namespace: str) -> None:
+        from limits import RateLimitItemPerMinute  # noqa: PLC0415 (only an API with Redis needs it)
+        from limits.errors import StorageError  # noqa: PLC0415 (same)
+        from limits.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415 (same)
+
+        super().__init__(per_minute, (StorageError,), namespace)
+        self._storage = storage
+        self._window = SlidingWindowCounterRateLimiter(storage)
+        self._item = RateLimitItemPerMinute(per_minute, namespace=namespace)
+
+    def _update_shared(self, name: str, cost: int) -> RateLimitState:
         taken = self._window.hit(self._item, name) if cost else None
         window = Window(*self._storage.get_sliding_window(self._item.key_for(name), self._item.get_expiry()))
         allowed = window.used < self._limit if taken is None else taken
@@ -145,6 +173,21 @@ class SharedRateLimiter(RateLimiter):
             retry_after_seconds=0 if allowed else window.wait(self._limit),
             allowed=allowed,
         )
+
+
+class PostgresRateLimiter(SharedRateLimiter):
+    """Count in the store's PostgreSQL, with token buckets as in a single process."""
+
+    server = "PostgreSQL"
+    remedy = "check SOCIALFLOW_DATABASE_URL"
+
+    def __init__(self, per_minute: int, buckets: RateBuckets, namespace: str) -> None:
+        super().__init__(per_minute, (RateBucketsError,), namespace)
+        self._shared = buckets
+
+    def _update_shared(self, name: str, cost: int) -> RateLimitState:
+        bucket = (self._shared.take if cost else self._shared.look)(name, self._limit)
+        return self._describe(bucket.tokens, allowed=bucket.is_allowed)
 
 
 class Window(NamedTuple):
@@ -184,12 +227,33 @@ class RateLimiters(NamedTuple):
 
 
 @contextmanager
-def open_rate_limiters(settings: ApiSettings) -> Iterator[RateLimiters]:
-    """Yield the limiters for these settings. Redis may be unavailable at this point."""
-    url = settings.rate_limit_storage.get_secret_value()
-    if url == "memory":
-        yield RateLimiters(RateLimiter(settings.rate_limit), RateLimiter(settings.auth_failures))
+def open_rate_limiters(
+    settings: ApiSettings, warehouse: WarehouseSettings | None = None
+) -> Iterator[RateLimiters]:
+    """Yield the limiters for these settings. The server that counts may be unavailable at this point.
+
+    `warehouse`: names the store, in whose PostgreSQL "auto" counts; None = "auto" counts in this process.
+    """
+    storage = settings.rate_limit_storage.get_secret_value()
+    if storage not in {"auto", "memory"}:
+        with _open_redis(settings, storage) as limiters:
+            yield limiters
         return
+    with ExitStack() as stack:
+        buckets = None
+        if storage == "auto" and warehouse is not None:
+            buckets = stack.enter_context(open_rate_buckets(warehouse))
+        if buckets is None:
+            yield RateLimiters(RateLimiter(settings.rate_limit), RateLimiter(settings.auth_failures))
+        else:
+            yield RateLimiters(
+                PostgresRateLimiter(settings.rate_limit, buckets, "requests"),
+                PostgresRateLimiter(settings.auth_failures, buckets, "failures"),
+            )
+
+
+@contextmanager
+def _open_redis(settings: ApiSettings, url: str) -> Iterator[RateLimiters]:
     import redis  # noqa: PLC0415 (only an API with Redis needs it)
     from limits.storage import RedisStorage  # noqa: PLC0415 (same)
     from redis.backoff import NoBackoff  # noqa: PLC0415 (same)
@@ -204,8 +268,8 @@ def open_rate_limiters(settings: ApiSettings) -> Iterator[RateLimiters]:
     try:
         storage = RedisStorage(url, connection_pool=pool, key_prefix="socialflow", wrap_exceptions=True)
         yield RateLimiters(
-            SharedRateLimiter(settings.rate_limit, storage, "requests"),
-            SharedRateLimiter(settings.auth_failures, storage, "failures"),
+            RedisRateLimiter(settings.rate_limit, storage, "requests"),
+            RedisRateLimiter(settings.auth_failures, storage, "failures"),
         )
     finally:
         pool.disconnect()

@@ -50,6 +50,8 @@ class Services:
     media: MediaFiles
     media_public_url: str | None
     """Address from which platforms fetch uploads; None = uploads cannot be fetched."""
+    allow_private_media: bool
+    """Whether the URL of media may name a host on a private network."""
     max_lateness: timedelta
     """A post later than this waits for a person's decision."""
     recurrence_horizon: timedelta
@@ -65,5 +67,6 @@ class Services:
             now=self.clock(),
             open_lake=lambda: self.lake,
             media_public_url=self.media_public_url,
+            allow_private_media=self.allow_private_media,
             recurrence_horizon=self.recurrence_horizon,
         )

@@ -13,6 +13,13 @@ from warehouse.store.posts.approvals import MAX_REASON
 ApprovalState = Literal["pending", "approved", "rejected"]
 
 
+class ApprovedFile(BaseModel):
+    """The bytes of one medium, as they were when the post was approved."""
+
+    url: str
+    sha256: str = Field(description="SHA-256 of the bytes, in hex.")
+
+
 class Approval(BaseModel):
     """Approval state of a post."""
 
@@ -20,6 +27,9 @@ class Approval(BaseModel):
     at: datetime | None = Field(description="When it was requested or decided.")
     by: str | None = Field(description="The API key that decided, or `cli`.")
     reason: str | None = Field(description="Why it was rejected.")
+    media: list[ApprovedFile] = Field(
+        description="Media given by URL whose bytes were approved: no others are sent. Uploads cannot change."
+    )
 
 
 class RejectRequest(Request):

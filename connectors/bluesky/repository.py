@@ -86,7 +86,7 @@ def _sent(account: Account, uri: str, cid: str, record: dict[str, Any]) -> SentP
 
 
 async def _upload(api: PlatformApi, context: ConnectorContext, item: Media) -> dict[str, Any]:
-    async with context.media.fetch(item.url, kind="image", max_bytes=MAX_IMAGE_BYTES) as media:
+    async with context.media.fetch(item, kind="image", max_bytes=MAX_IMAGE_BYTES) as media:
         blob = await api.prepare(
             "POST",
             "/com.atproto.repo.uploadBlob",

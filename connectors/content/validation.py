@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from connectors.content.addresses import is_name
 from connectors.content.capabilities import Capabilities, ContentProblem
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
@@ -137,13 +138,18 @@ def _check_alt_text(capabilities: Capabilities, item: Media) -> Iterator[Content
 
 
 def is_web_address(url: str) -> bool:
-    """Return whether this is an http or https URL with a host."""
+    """Return whether this is an http or https URL with a host that every reader understands alike.
+
+    Whether the host is on a private network is another question: `connectors.content.addresses`.
+    """
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError where there is none to be read
     except ValueError:
         return False
     if parts.scheme not in {"http", "https"} or set(url) & set(" \t\r\n\x00\\") or "@" in parts.netloc:
+        return False
+    if parts.netloc.startswith("[") and ":" not in (parts.hostname or ""):
         return False
     return _is_usual_host(parts.hostname or "")
 
@@ -154,7 +160,9 @@ def _is_usual_host(host: str) -> bool:
     if unicodedata.normalize("NFKC", host) != host or set(host) & _OTHER_DOTS:
         return False
     if ":" not in host and not _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):
-        return any(character.isalnum() for character in host)
+        return host not in {"http", "https"} and is_name(
+            host.removesuffix(".")
+        )  # the scheme was written twice
     try:
         ipaddress.ip_address(host.rstrip(".").partition("%")[0])
     except ValueError:

@@ -1,6 +1,7 @@
 """Download media from public URLs to temporary files: streamed, size-limited, type-checked."""
 
 import asyncio
+import hashlib
 import io
 import os
 import tempfile
@@ -12,11 +13,11 @@ from typing import IO, Any, Protocol
 import httpx
 
 from connectors.content.media_types import SNIFFED_BYTES, UNSENT_TYPES, name_remedy, sniff_type
-from connectors.errors import ContentRejectedError, UnavailableError
+from connectors.errors import ContentRejectedError, MediaChangedError, UnavailableError
 from connectors.http.messages import shorten
 from connectors.http.private_networks import PrivateAddressError
 from connectors.settings import ConnectorSettings
-from connectors.types import UPLOAD_PREFIX, MediaKind
+from connectors.types import UPLOAD_PREFIX, Media, MediaKind
 
 _IN_MEMORY = 4_000_000  # larger files go to disk
 _PIECE = 65_536
@@ -102,13 +103,17 @@ class MediaFetcher:
         self._uploads = uploads
 
     @asynccontextmanager
-    async def fetch(self, url: str, *, kind: MediaKind, max_bytes: int) -> AsyncIterator[FetchedMedia]:
-        """Yield the file at `url`.
+    async def fetch(
+        self, item: Media, *, max_bytes: int, kind: MediaKind | None = None
+    ) -> AsyncIterator[FetchedMedia]:
+        """Yield the file of `item`, of the item's own kind unless `kind` is given.
 
         `max_bytes` is the platform's limit. The setting `max_media_bytes` applies as well, so that no URL can
         fill the disk. Raises ContentRejectedError where the author must act (gone, too large, wrong type,
-        private address), UnavailableError where its server or our disk failed and a retry may succeed.
+        private address), MediaChangedError for other bytes than those approved, UnavailableError where its server
+        or our disk failed and a retry may succeed.
         """
+        url, kind = item.url, kind or item.kind
         with _open_temporary() as file:
             if url.startswith(UPLOAD_PREFIX):
                 declared = ""
@@ -117,18 +122,30 @@ class MediaFetcher:
                 declared = await self._download(url, file, max_bytes)
             file.seek(0)
             content_type = sniff_type(file.read(SNIFFED_BYTES)) or declared
-            if not content_type.startswith(f"{kind}/"):
-                raise ContentRejectedError(
-                    f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
-                )
-            if content_type in UNSENT_TYPES:
-                raise ContentRejectedError(
-                    f"{shorten(url)} is {content_type}, which SocialFlow does not send: {name_remedy(content_type)}"
-                )
+            _require_kind(url, kind, content_type)
             file.seek(0, os.SEEK_END)
             size = file.tell()
             file.seek(0)
+            if item.approved_sha256 is not None:
+                found = await asyncio.to_thread(_hash_file, file)
+                file.seek(0)
+                _compare(item, found)
             yield FetchedMedia(file, size, content_type)
+
+    async def hash(self, item: Media) -> str:
+        """Return the SHA-256 (hex) of the bytes at a URL, without storing them. Raises like `fetch`."""
+        sink = _HashingSink()
+        declared = await self._download(item.url, sink, self._settings.max_media_bytes)
+        _require_kind(item.url, item.kind, sniff_type(bytes(sink.head)) or declared)
+        return sink.digest.hexdigest()
+
+    async def require_approved(self, item: Media) -> None:
+        """Download the bytes at a URL and compare them with the approved ones, if any were.
+
+        Raises MediaChangedError, and like `fetch`.
+        """
+        if item.approved_sha256 is not None:
+            _compare(item, await self.hash(item))
 
     def _copy_upload(self, media_id: str, file: IO[bytes], max_bytes: int) -> None:
         if self._uploads is None:
@@ -142,7 +159,7 @@ class MediaFetcher:
                     )
         file.flush()
 
-    async def _download(self, url: str, file: IO[bytes], max_bytes: int) -> str:
+    async def _download(self, url: str, file: "IO[bytes] | _HashingSink", max_bytes: int) -> str:
         name, ours = shorten(url), self._settings.max_media_bytes
         whose = "the platform takes" if max_bytes <= ours else "SOCIALFLOW_MAX_MEDIA_BYTES allows"
         most = min(max_bytes, ours)
@@ -183,6 +200,54 @@ class MediaFetcher:
             raise UnavailableError(f"media {name} could not be kept ({error.strerror or error})") from error
         except httpx.InvalidURL as error:
             raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
+
+
+def _require_kind(url: str, kind: MediaKind, content_type: str) -> None:
+    if not content_type.startswith(f"{kind}/"):
+        raise ContentRejectedError(
+            f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
+        )
+    if content_type in UNSENT_TYPES:
+        raise ContentRejectedError(
+            f"{shorten(url)} is {content_type}, which SocialFlow does not send: {name_remedy(content_type)}"
+        )
+
+
+def _compare(item: Media, found: str) -> None:
+    if item.approved_sha256 != found:
+        raise MediaChangedError(
+            f"media {shorten(item.url)} is not the file that was approved (SHA-256 {found[:12]}..., approved "
+            f"{str(item.approved_sha256)[:12]}...): restore the file and retry, or change the post, retry it and have "
+            "it approved again"
+        )
+
+
+def _hash_file(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+class _HashingSink:
+    """Receives a download and keeps its hash, its size and its first bytes."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.head = bytearray()
+        self._size = 0
+
+    def write(self, piece: bytes) -> int:
+        self.digest.update(piece)
+        self.head += piece[: SNIFFED_BYTES - len(self.head)]
+        self._size += len(piece)
+        return len(piece)
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
 
 
 @contextmanager

@@ -16,36 +16,16 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 import httpx
 
+from connectors.content.addresses import is_name, is_public, may_be_public
 from connectors.errors import GiveUpError
 from connectors.http.messages import shorten
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# All globally routed IPv6 addresses are in this network. Python 3.11 treats more as global: fec0::/10
-# (site-local), ::127.0.0.1 and ::ffff:0:127.0.0.1 (old ways to embed an IPv4 address), 64:ff9b:1::/48 (local
-# NAT64).
-_IPV6_INTERNET = ipaddress.ip_network("2000::/3")
-_LABEL = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,63}")
 _HANDLE = re.compile(r"\A@?[\w.-]+@(?=[^@/]+\Z)")
 """The user of a handle such as @anna@tea.example."""
-_IPV6_DOCUMENTATION = ipaddress.ip_network("3fff::/20")
 
 
 class PrivateAddressError(httpcore.ConnectError):
     """The name resolves to an address that is not public. Nothing was sent."""
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address, also one embedded in IPv6, is on the public internet."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip not in _IPV6_INTERNET or ip in _IPV6_DOCUMENTATION:
-            return False
-    return ip.is_global and not ip.is_multicast
 
 
 def check_instance_url(url: str | None, *, field: str, allow_private: bool) -> str:
@@ -102,7 +82,7 @@ def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> 
         raise GiveUpError(f"{field} must not hold a user name or password")
     if parts.scheme == "http" and not allow_private:
         raise GiveUpError(f"{field} must start with https://: nothing is sent in the clear")
-    if not allow_private and not _may_be_public(host):
+    if not allow_private and not may_be_public(host):
         raise GiveUpError(f"{field} {parts.hostname} is on a private network: set {remedy} to allow it")
     return parts
 
@@ -127,15 +107,7 @@ def _plain_host(url: str) -> str | None:
             return None
     if ":" in host:
         return host
-    labels = host.split(".")
-    return host if all(_LABEL.fullmatch(label) for label in labels) else None
-
-
-def _may_be_public(host: str) -> bool:
-    try:
-        return is_public(host)
-    except ValueError:  # a name, not an address
-        return host != "localhost" and not host.endswith((".localhost", ".local", ".internal"))
+    return host if is_name(host) else None
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):

@@ -30,7 +30,7 @@ class LinkedInUploads:
     async def upload(self, item: Media, owner: str) -> dict[str, str]:
         """Download one media item and upload it to LinkedIn; return its URN for the post."""
         limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
-        async with self._context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
+        async with self._context.media.fetch(item, max_bytes=limit) as media:
             send = self._upload_video if item.kind == "video" else self._upload_image
             urn = await send(media, owner)
         if item.kind == "video":

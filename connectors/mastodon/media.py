@@ -21,7 +21,7 @@ async def upload(
     Raises UnavailableError after `processing_timeout`.
     """
     most = limits.video_bytes if item.kind == "video" else limits.image_bytes
-    async with context.media.fetch(item.url, kind=item.kind, max_bytes=most) as media:
+    async with context.media.fetch(item, max_bytes=most) as media:
         attachment = await api.prepare(
             "POST",
             "/api/v2/media",

@@ -28,7 +28,7 @@ async def upload_video(api: PlatformApi, storage: PlatformApi, context: Connecto
 
     `storage` sends requests to any URL, without a token.
     """
-    async with context.media.fetch(item.url, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
+    async with context.media.fetch(item, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
         upload = await api.prepare("POST", "/v5/media", _parse_upload, json={"media_type": "video"})
         await storage.prepare(
             "POST",

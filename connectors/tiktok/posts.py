@@ -70,8 +70,8 @@ class TikTokPosts:
     async def _send_video(self, progress: Progress, status: PublishStatus | None) -> None:
         """Upload the video, from where an earlier attempt stopped; its last bytes publish it."""
         post_info = await self._describe_post(progress)
-        address = progress.request.content.media[0].url
-        async with self._context.media.fetch(address, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
+        item = progress.request.content.media[0]
+        async with self._context.media.fetch(item, kind="video", max_bytes=MAX_VIDEO_BYTES) as media:
             upload = load(progress.extra.get("upload")) if status is not None else None
             resumed = upload is not None and upload.fits(media.size, self._context.clock())
             if upload is None or status is None or not resumed:

@@ -20,7 +20,7 @@ _CHUNK = 4_000_000  # X accepts at most 5 MB per append
 async def upload(api: PlatformApi, context: ConnectorContext, item: Media) -> str:
     """Download one media item and upload it to X; return its media id for the post."""
     limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
-    async with context.media.fetch(item.url, kind=item.kind, max_bytes=limit) as media:
+    async with context.media.fetch(item, max_bytes=limit) as media:
         media_id = await _upload_chunks(api, context, media)
     if item.alt_text:
         described = {"id": media_id, "metadata": {"alt_text": {"text": item.alt_text}}}

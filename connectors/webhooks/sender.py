@@ -15,6 +15,7 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
+from connectors.content.addresses import is_public
 from connectors.errors import GiveUpError
 from connectors.http.encoding import NO_COMPRESSION
 from connectors.http.pool import USER_AGENT
@@ -22,7 +23,6 @@ from connectors.http.private_networks import (
     PrivateAddressError,
     check_public_url,
     guarded_transport,
-    is_public,
     resolve,
 )
 from connectors.http.rate_limits import parse_retry_at

@@ -106,7 +106,7 @@ class YouTubeConnector:
         if isinstance(asked, SentPart):
             return asked
         async with self._context.media.fetch(
-            content.media[0].url, kind="video", max_bytes=MAX_VIDEO_BYTES
+            content.media[0], kind="video", max_bytes=MAX_VIDEO_BYTES
         ) as media:
             session = progress.extra.get("session")
             if session is None or asked is None or progress.extra["size"] != media.size:

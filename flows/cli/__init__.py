@@ -27,6 +27,7 @@ COMMANDS = {
     "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
     "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),
     "keys": Entry("flows.cli.keys", "Create, list and revoke API keys."),
+    "sessions": Entry("flows.cli.sessions", "List and end dashboard sessions."),
     "audit-log": Entry("flows.cli.audit_log", "Who did what: sign-ins, keys, accounts, settings."),
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),

@@ -28,7 +28,7 @@ from connectors.errors import (
 from warehouse.store.publishing.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from connectors.base import Connector, PublishRequest
@@ -52,6 +52,26 @@ def compute_backoff(attempt: int) -> timedelta:
     base = min(FIRST_RETRY.total_seconds() * 3 ** min(attempt - 1, 6), LONGEST_RETRY.total_seconds())
     # Jitter, so that accounts that a platform rate-limited together do not retry together.
     return timedelta(seconds=base * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, guards nothing)
+
+
+async def check_media(
+    require_approved: Callable[[], Awaitable[None]],
+    publication: ClaimedPublication,
+    *,
+    attempt: int,
+    settings: PublisherSettings,
+    clock: Callable[[], datetime],
+) -> Outcome | None:
+    """Compare the media with the approved ones before anything is sent; None = they are the same."""
+    try:
+        async with asyncio.timeout(settings.send_timeout.total_seconds()):
+            await require_approved()
+    except (RetryLaterError, TimeoutError) as error:
+        message = error.message if isinstance(error, ConnectorError) else "reading its media took too long"
+        return Outcome(publication.id, "retry", "media_not_read", message, clock() + compute_backoff(attempt))
+    except ConnectorError as error:
+        return Outcome(publication.id, "failed", error.code, error.message)
+    return None
 
 
 async def send(

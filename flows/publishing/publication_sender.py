@@ -16,8 +16,8 @@ from connectors.errors import (
     ReauthenticateError,
     RetryLaterError,
 )
-from connectors.types import Platform
-from flows.publishing.attempt import compute_backoff, find_out, next_look, send
+from connectors.types import ApprovedMedia, Platform
+from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow
@@ -83,10 +83,20 @@ class PublicationSender:
             content = self._pool.address_uploads(Platform(publication.platform), publication.content)
         except ConnectorError as error:  # nothing was sent: the author must act
             return Outcome(publication.id, "failed", error.code, error.message)
+        content = _pin_media(content, publication.approved_media)
         progress = _SendState(publication, self._writer)
         request = self._request(publication, content, granted.first_attempt_at, progress)
 
         async def act(opened: Connector) -> Outcome:
+            refused = await check_media(
+                lambda: self._pool.require_approved_media(Platform(publication.platform), content),
+                publication,
+                attempt=granted.attempt,
+                settings=self._settings,
+                clock=self._clock,
+            )
+            if refused is not None:
+                return refused
             if self._clock() - asked_at >= self._settings.lease:
                 # The machine was suspended in between: another publisher may have taken over and sent it.
                 return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
@@ -234,6 +244,17 @@ class PublicationSender:
             save_state=progress.save,
             written=publication.content,
         )
+
+
+def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent:
+    """Return the content with the hashes of the approved media, without which nothing else may be sent."""
+    if not approved:
+        return content
+    media = (
+        ApprovedMedia(**item.model_dump(), sha256=approved[item.url]) if item.url in approved else item
+        for item in content.media
+    )
+    return content.model_copy(update={"media": tuple(media)})
 
 
 class _SendState:

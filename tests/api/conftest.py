@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from api.http.rate_limits import RateLimiter
 from tests.api.harness import NOON, RunningServer, SettableClock, make_tenant
 
 if TYPE_CHECKING:
@@ -23,8 +25,15 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 
 @pytest.fixture
 def server(running_server: Server) -> Iterator[Server]:
-    """The running API, at noon."""
+    """The running API, at noon, with no failed sign-ins yet.
+
+    All tests sign in from one address and their clock stands still, so the failures of some would use up the
+    address's attempts for the others.
+    """
     running_server.clock.at = NOON
+    services = running_server.services
+    fresh = RateLimiter(services.settings.auth_failures)
+    running_server.app.state.services = replace(services, auth_limiter=fresh)
     yield running_server
     running_server.clock.at = NOON
     running_server.world.faults.clear()

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from tests.api.accounts.test_accounts import connect as connect_by_token
+from tests.api.accounts.test_connect import Browser
+from tests.api.accounts.test_connect import start as start_connection
+from tests.api.dashboard.test_pages import form_token
+from tests.api.dashboard.test_pages import make_key as make_dashboard_key
+from tests.api.dashboard.test_pages import sign_in as sign_in_to_dashboard
 from tests.api.harness import NOON, in_hours, make_tenant, open_anonymous
 from tests.api.operations import OPERATIONS, Operation
 from tests.api.test_every_route import ACCEPTED_SCOPES, make_ids
@@ -14,8 +22,6 @@ from warehouse.store.audit.log import describe_entry, list_entries
 from warehouse.store.audit.models import AuditEntry
 
 if TYPE_CHECKING:
-    import httpx
-
     from tests.api.harness import Server, Tenant
 
 AUDIT = "/api/v1/audit-log"
@@ -179,6 +185,79 @@ def test_decisions_are_recorded(server: Server, tenant: Tenant) -> None:
     ]
     assert "confidential" not in str(newest)
     assert server.clock() == NOON
+
+
+def test_every_reason_names_a_test_that_exists() -> None:
+    named = {name for reason in NOT_RECORDED.values() for name in re.findall(r"test_\w+", reason)}
+    assert named
+    assert named <= globals().keys()
+
+
+def test_connecting_an_account_is_recorded(server: Server) -> None:
+    tenant = make_tenant(server)
+    made = connect_by_token(tenant, "mastodon")
+    assert made.status_code == 201, made.text
+    newest, *older = entries_of(tenant)
+    assert (newest["action"], newest["subject_id"]) == ("account_connected", made.json()["id"])
+    assert newest["detail"] == {"platform": "mastodon", "handle": made.json()["handle"]}
+    assert (newest["actor"]["id"], newest["address"]) == (tenant.key.row.id, "127.0.0.1")
+    assert not [one for one in older if one["action"] == "account_connected"]
+    refused = connect_by_token(tenant, "twitter", access_token="wrong")
+    assert not refused.is_success
+    assert entries_of(tenant)[0] == newest
+    tenant.client.close()
+
+
+def test_starting_a_connection_is_recorded(tenant: Tenant) -> None:
+    started = start_connection(tenant, "mastodon")
+    newest = entries_of(tenant)[0]
+    assert (newest["action"], newest["detail"]) == ("account_connection_started", {"platform": "mastodon"})
+    assert newest["actor"]["id"] == tenant.key.row.id
+    assert httpx.URL(started["authorization_url"]).params["state"] not in str(newest)
+
+
+def test_the_end_of_a_connection_is_recorded(tenant: Tenant) -> None:
+    browser = Browser(tenant)
+    location = browser.consent(start_connection(tenant, "mastodon")["authorization_url"])
+    assert browser.come_back(location).status_code == 200
+    connected, started = entries_of(tenant)[:2]
+    assert (started["action"], connected["action"]) == ("account_connection_started", "account_connected")
+    assert connected["actor"]["id"] == tenant.key.row.id
+    assert connected["address"] == "127.0.0.1"
+    assert location.params["code"] not in str(connected)
+
+    location = browser.consent(start_connection(tenant, "mastodon")["authorization_url"])
+    assert browser.come_back(location, code="", error="access_denied").status_code == 403
+    failed, started = entries_of(tenant)[:2]
+    assert (started["action"], failed["action"]) == (
+        "account_connection_started",
+        "account_connection_failed",
+    )
+    assert failed["detail"] == {"platform": "mastodon", "reason": "consent_denied"}
+    assert (failed["actor"]["id"], failed["address"]) == (tenant.key.row.id, "127.0.0.1")
+
+    # Anyone can open the callback with a made-up state: that writes nothing.
+    before = entries_of(tenant)
+    assert browser.come_back(location, state="made-up").status_code == 403
+    assert entries_of(tenant) == before
+
+
+def test_the_dashboard_is_recorded_with_its_session(tenant: Tenant) -> None:
+    key = make_dashboard_key(tenant, "read", "admin")
+    with sign_in_to_dashboard(tenant.server, key) as browser:
+        signed_in = entries_of(tenant)[0]
+        assert (signed_in["action"], signed_in["detail"]["via"]) == ("sign_in", "dashboard")
+        fields = {"name": "made there", "scope": "read", "days": "30", "form_token": form_token(browser)}
+        assert browser.post("/dashboard/keys", data=fields).status_code == 200
+        made = entries_of(tenant)[0]
+        assert (made["action"], made["detail"]["name"]) == ("api_key_created", "made there")
+        assert (made["actor"]["kind"], made["actor"]["id"]) == ("dashboard", key.row.id)
+        assert made["actor"]["session_id"]
+        assert made["address"] == "127.0.0.1"
+        browser.post("/dashboard/logout", data={"form_token": form_token(browser)})
+    ended = entries_of(tenant)[0]
+    assert (ended["action"], ended["subject_id"]) == ("sign_out", made["actor"]["session_id"])
+    assert ended["actor"]["kind"] == "dashboard"
 
 
 def test_an_export_is_recorded(server: Server, tenant: Tenant) -> None:

@@ -10,6 +10,8 @@ import pytest
 from tests.api.harness import make_tenant, open_anonymous
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
 from warehouse.store.access.api_keys import SCOPES, revoke_api_key
+from warehouse.store.access.sessions import list_sessions, open_session
+from warehouse.store.models import ApiKey
 from warehouse.store.webhooks.endpoints import create_endpoint
 from warehouse.store.webhooks.outbox import write_test_event
 
@@ -86,6 +88,8 @@ ACCEPTED_SCOPES = {
     "list_api_keys": {"admin"},
     "get_api_key": {"admin"},
     "revoke_api_key": {"admin"},
+    "list_sessions": {"admin"},
+    "end_session": {"admin"},
     "list_audit_log": {"admin"},
     "create_webhook": {"admin"},
     "list_webhooks": {"admin"},
@@ -121,6 +125,16 @@ def add_webhook(owner: Tenant) -> tuple[str, str]:
         return made.row.id, write_test_event(session, made.row, services.clock())
 
 
+def add_session(owner: Tenant) -> str:
+    """Sign a browser in to the dashboard; return its session's id."""
+    services = owner.server.services
+    with services.store.write() as session:
+        now = services.clock()
+        key = session.get_one(ApiKey, owner.key.row.id)
+        open_session(session, services.store.cipher, key, now, address="192.0.2.1", browser="a browser")
+        return list_sessions(session, owner.workspace_id, now)[0].id
+
+
 def make_ids(owner: Tenant) -> dict[str, str]:
     """Return, for every path parameter of any operation, the id of a thing that `owner` has."""
     account_id = owner.add_account("twitter")
@@ -137,6 +151,7 @@ def make_ids(owner: Tenant) -> dict[str, str]:
         "recurrence_id": owner.create_recurrence()["id"],
         "webhook_id": webhook_id,
         "delivery_id": delivery_id,
+        "session_id": add_session(owner),
         **NAMES,
     }
 

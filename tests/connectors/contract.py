@@ -6,6 +6,7 @@ decides, never the connector's word.
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
@@ -21,6 +22,7 @@ from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
     GiveUpError,
+    MediaChangedError,
     NotSentError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -37,6 +39,7 @@ from connectors.settings import ConnectorSettings
 from connectors.types import (
     METRIC_NAMES,
     Account,
+    ApprovedMedia,
     Credentials,
     ListedPost,
     Media,
@@ -651,6 +654,33 @@ class ConnectorContract:
         assert post.kind == ("photo" if kind == "image" else "video")
         said = b"".join(str(request.url).encode() + request.content for request in wire.requests)
         assert (b"steamingcup" in said) == (kind in capabilities.alt_text_kinds)
+
+    @pytest.mark.parametrize("kind", ["image", "video"])
+    async def test_only_the_approved_bytes_of_a_medium_are_sent(
+        self,
+        *,
+        kind: MediaKind,
+        account: Account,
+        connector_settings: ConnectorSettings,
+        world: SandboxWorld,
+        saved: SavedState,
+        clock: Clock,
+    ) -> None:
+        capabilities = CONNECTORS[self.platform].capabilities
+        if kind not in capabilities.media_kinds:
+            return
+        world.settings.update({name: 0 for name in world.settings.describe() if name.endswith("_delay_s")})
+        name = "photo.png" if kind == "image" else "video.mp4"
+        given = Media(url=f"http://sandbox.test/_sandbox/media/{name}", kind=kind)
+        transport = httpx.ASGITransport(create_sandbox_app(world))
+        async with ConnectorPool(connector_settings, clock=clock, transport=transport) as pool:
+            for sha256, is_sent in (("0" * 64, False), (await pool.hash_media(given), True)):
+                media = ApprovedMedia(url=given.url, kind=kind, sha256=sha256)
+                content = PostContent(text="Tea", media=(media,))
+                with nullcontext() if is_sent else pytest.raises(MediaChangedError, match="approved"):
+                    await pool.require_approved_media(self.platform, content)
+                    await pool.open(account).publish(saved.request(content, clock()))
+                assert len(self.live(world)) == is_sent
 
     @pytest.mark.parametrize("kind", ["image", "video"])
     async def test_a_file_that_is_too_large_is_not_fetched_to_its_end(

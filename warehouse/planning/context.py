@@ -26,5 +26,7 @@ class PlanningContext:
     """Returns the open lake; called only for "optimal" times (see `needs_lake`)."""
     media_public_url: str | None
     """Base URL at which platforms can download uploads; None = they cannot."""
+    allow_private_media: bool
+    """Whether the URL of media may name a host on a private network (SOCIALFLOW_ALLOW_PRIVATE_INSTANCES)."""
     recurrence_horizon: timedelta
     """How far ahead the posts of a recurring rule are created."""

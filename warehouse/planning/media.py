@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from connectors.capabilities import get_capabilities
+from connectors.content.addresses import may_be_public
+from connectors.content.validation import is_web_address
 from connectors.types import Media, Platform
 from warehouse.errors import InvalidInputError
 from warehouse.store.posts.media import find_uploads
@@ -19,13 +22,15 @@ if TYPE_CHECKING:
     from warehouse.store.posts.media import MediaUpload
 
 
+_SHOWN = 200
+
+
 def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) -> Wording:
     """Return the wording with each upload's real kind instead of the declared one.
 
     Raises InvalidInputError (code unknown_upload) for an upload that does not exist in this workspace.
     """
-    lists: dict[str, Sequence[Media]] = {"/media": wording.media}
-    lists |= {f"/variants/{platform}/media": one.media or () for platform, one in wording.variants.items()}
+    lists = _media_lists(wording)
     wanted = {item.upload_id for items in lists.values() for item in items if item.upload_id is not None}
     if not wanted:
         return wording
@@ -38,6 +43,43 @@ def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) 
         for platform, one in wording.variants.items()
     }
     return replace(wording, media=resolved["/media"], variants=variants)
+
+
+def require_public(wording: Wording, *, allow_private: bool) -> None:
+    """Raise InvalidInputError for media at no web address, or at a literal address on a private network.
+
+    Names are resolved, and their addresses checked, when the media are downloaded.
+    """
+    errors = []
+    for pointer, items in _media_lists(wording).items():
+        for place, item in enumerate(items):
+            problem = (
+                None if item.upload_id is not None else _find_problem(item.url, allow_private=allow_private)
+            )
+            if problem is not None:
+                code, detail = problem
+                errors.append({"pointer": f"{pointer}/{place}/url", "code": code, "detail": detail})
+    if errors:
+        raise InvalidInputError.from_entries(errors)
+
+
+def _find_problem(url: str, *, allow_private: bool) -> tuple[str, str] | None:
+    """Return the code and the text of what is wrong with the URL of media; None = nothing."""
+    shown = repr(url if len(url) <= _SHOWN else f"{url[:_SHOWN]}...")
+    if not is_web_address(url):
+        return "invalid_media_url", f"{shown} is no web address: media are given by https:// address"
+    if not allow_private and not may_be_public(urlsplit(url).hostname or ""):
+        return "private_media_url", (
+            f"{shown} is on a private network: give a public address, upload the file, or set "
+            "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
+        )
+    return None
+
+
+def _media_lists(wording: Wording) -> dict[str, Sequence[Media]]:
+    """Return the media of the post and of its variants, by JSON pointer."""
+    variants = {f"/variants/{platform}/media": one.media or () for platform, one in wording.variants.items()}
+    return {"/media": wording.media, **variants}
 
 
 def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:

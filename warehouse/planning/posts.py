@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import InvalidInputError
-from warehouse.planning.media import require_reachable, resolve_uploads
+from warehouse.planning.media import require_public, require_reachable, resolve_uploads
 from warehouse.planning.times import Recipients, resolve_at_once, resolve_when, timing_details
 from warehouse.planning.wording import (
     is_due_later,
@@ -227,6 +227,7 @@ def _plan(
     client_ref: str | None,
     allow_duplicate: bool,
 ) -> Plan:
+    require_public(wording, allow_private=context.allow_private_media)
     accounts = recipients.find(context)
     due_later = is_due_later(scheduled_at, context.now, is_draft=is_draft)
     wording = resolve_uploads(context.session, context.workspace_id, wording)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from warehouse.errors import InvalidInputError
-from warehouse.planning.media import require_reachable, resolve_uploads
+from warehouse.planning.media import require_public, require_reachable, resolve_uploads
 from warehouse.planning.times import Recipients
 from warehouse.planning.wording import make_targets, read_wording, require_length, stored_wording
 from warehouse.platforms import parse_platforms
@@ -219,6 +219,7 @@ def _draft(
             field="rrule",
             code="rule_over",
         )
+    require_public(wording, allow_private=context.allow_private_media)
     accounts = recipients.find(context)
     wording = resolve_uploads(context.session, context.workspace_id, wording)
     require_reachable(accounts, wording, context.media_public_url)

@@ -172,4 +172,7 @@ def _describe_approval(post: Post) -> dict[str, Any] | None:
         "at": post.approval_at,
         "by": post.approval_by,
         "reason": post.approval_reason,
+        "media": [
+            {"url": url, "sha256": sha256} for url, sha256 in sorted((post.approved_media or {}).items())
+        ],
     }

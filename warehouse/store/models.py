@@ -171,6 +171,8 @@ class Post(Base):
     """When approval was requested or decided."""
     approval_by: Mapped[str | None] = mapped_column(String(40))
     approval_reason: Mapped[str | None] = mapped_column(Text)
+    approved_media: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """SHA-256 (hex) of the approved bytes, by URL of the media; None = none were approved."""
     version: Mapped[int] = mapped_column(Integer, default=1)
     """Increases with each change; the post's ETag."""
     created_at: Mapped[datetime]

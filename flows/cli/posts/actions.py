@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from connectors.settings import ConnectorSettings
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, say
 from flows.cli.posts.planner import naming_options, open_planner
 from flows.cli.posts.wishes import (
@@ -17,17 +19,19 @@ from flows.cli.posts.wishes import (
     read_when,
 )
 from warehouse.errors import InvalidInputError
+from warehouse.planning.approvals import hash_media
 from warehouse.planning.posts import move_post
 from warehouse.planning.times import needs_lake
 from warehouse.planning.views import describe_post
 from warehouse.settings import WarehouseSettings
-from warehouse.store.posts.approvals import approve_post, reject_post
+from warehouse.store.posts.approvals import approve_post, list_media_to_approve, reject_post
 from warehouse.store.posts.posts import cancel_post, resolve_publication, retry_post
 from warehouse.store.posts.reads import list_publications
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from connectors.types import Media
     from warehouse.planning.context import PlanningContext
     from warehouse.store.models import Post
 
@@ -116,14 +120,30 @@ def resolve(
 
 
 def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Approve a post: it is sent at its time."""
+    """Approve a post: it is sent at its time, with the media that its URLs give now."""
     max_lateness = WarehouseSettings().max_lateness
+    with open_planner(only_reads=True) as context:
+        media = list_media_to_approve(context.session, context.workspace_id, post_id)
+    hashes = asyncio.run(_read_media(media)) if media else {}
     _act(
         lambda context: approve_post(
-            context.session, context.workspace_id, post_id, BY, context.now, max_lateness=max_lateness
+            context.session,
+            context.workspace_id,
+            post_id,
+            BY,
+            context.now,
+            max_lateness=max_lateness,
+            media_hashes=hashes,
         ),
         as_json=as_json,
     )
+
+
+async def _read_media(media: Sequence[Media]) -> dict[str, str]:
+    from connectors.registry import ConnectorPool  # noqa: PLC0415 (all connectors, only to read media)
+
+    async with ConnectorPool(ConnectorSettings()) as pool:
+        return await hash_media(media, pool.hash_media)
 
 
 def reject(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.settings import ConnectorSettings
 from connectors.types import UPLOAD_PREFIX
 from warehouse.errors import InvalidInputError, InvalidShapeError
 from warehouse.media_files import open_media_files
@@ -140,6 +141,7 @@ def _make_context(
         now=now,
         open_lake=open_lake,
         media_public_url=settings.media_public_url,
+        allow_private_media=ConnectorSettings().allow_private_instances,
         recurrence_horizon=settings.recurrence_horizon,
     )
 

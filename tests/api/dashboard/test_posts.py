@@ -254,6 +254,21 @@ def test_a_post_is_approved_as_it_was_read_or_sent_back(tenant: Tenant, browser:
     assert states == {first["id"]: ("scheduled", "approved"), second["id"]: ("draft", "rejected")}
 
 
+def test_the_dashboard_approves_the_bytes_of_media(tenant: Tenant, browser: httpx.Client) -> None:
+    with tenant.client_with("admin") as admin:
+        assert admin.patch("/api/v1/workspace", json={"approval_required": True}).status_code == 200
+    host = "https://cdn.example"
+    good = tenant.create_post(content="good", media=[{"url": f"{host}/_sandbox/media/photo.png"}])
+    gone = tenant.create_post(content="gone", media=[{"url": f"{host}/gone.png"}])
+    assert act(browser, good["id"], "approve", version=good["version"]).status_code == 303
+    refused = act(browser, gone["id"], "approve", version=gone["version"])
+    assert refused.status_code == 422
+    assert "404" in refused.text
+    found = {post["id"]: post["approval"] for post in posts(tenant)}
+    assert [file["url"] for file in found[good["id"]]["media"]] == [f"{host}/_sandbox/media/photo.png"]
+    assert (found[gone["id"]]["state"], found[gone["id"]]["media"]) == ("pending", [])
+
+
 def test_who_may_only_read_is_offered_nothing_and_changes_nothing(tenant: Tenant) -> None:
     made = tenant.create_post()
     with sign_in(tenant.server, make_key(tenant, "read")) as reader:

@@ -7,19 +7,24 @@ import logging
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from fakeredis import TcpFakeServer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import make_url
 
-from api.http.rate_limits import RateLimiter, RateLimiters, Window, open_rate_limiters
+from api.http.rate_limits import PostgresRateLimiter, RateLimiter, RateLimiters, Window, open_rate_limiters
 from api.settings import ApiSettings
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_client
+from warehouse.settings import WarehouseSettings
+from warehouse.store.access.rate_buckets import open_rate_buckets
+from warehouse.store.database import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,11 +201,17 @@ def test_after_the_wait_a_request_is_allowed(window: Window, limit: int) -> None
 
 @pytest.mark.parametrize(
     "storage",
-    ["memory", "redis://127.0.0.1", "redis://:p%40ss@cache.example:6379/0", "rediss://a:b@[::1]:6380/2?db=1"],
+    [
+        "auto",
+        "memory",
+        "redis://127.0.0.1",
+        "redis://:p%40ss@cache.example:6379/0",
+        "rediss://a:b@[::1]:6380/2?db=1",
+    ],
 )
 def test_a_storage_is_memory_or_redis(storage: str) -> None:
     with open_rate_limiters(ApiSettings(rate_limit_storage=SecretStr(storage))) as limiters:
-        assert (type(limiters.keys) is RateLimiter) == (storage == "memory")
+        assert (type(limiters.keys) is RateLimiter) == (storage in {"auto", "memory"})
 
 
 @pytest.mark.parametrize(
@@ -212,8 +223,136 @@ def test_another_storage_is_refused_without_its_password(
 ) -> None:
     monkeypatch.setenv("SOCIALFLOW_API_RATE_LIMIT_STORAGE", storage)
     if not storage:
-        assert ApiSettings().rate_limit_storage.get_secret_value() == "memory"  # empty is not set
+        assert ApiSettings().rate_limit_storage.get_secret_value() == "auto"  # empty is not set
         return
-    with pytest.raises(ValidationError, match=r"write memory, or redis://") as caught:
+    with pytest.raises(ValidationError, match=r"write auto, memory, or redis://") as caught:
         ApiSettings()
     assert "hunter2" not in str(caught.value)
+
+
+# -- in PostgreSQL
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[WarehouseSettings]:
+    """A migrated store on PostgreSQL."""
+    settings = WarehouseSettings(home=tmp_path / "home", database_url=postgres_url)
+    with Store.open(settings):
+        yield settings
+
+
+def test_processes_share_what_postgresql_counts(on_postgres: WarehouseSettings) -> None:
+    limits = ApiSettings(rate_limit=3, auth_failures=1)
+    with open_rate_limiters(limits, on_postgres) as one, open_rate_limiters(limits, on_postgres) as other:
+        assert type(one.keys) is PostgresRateLimiter
+        assert one.keys.look("a", NOON).remaining == 3
+        states = [limiters.keys.take("a", NOON) for limiters in (one, other, one, other, one)]
+        assert [state.allowed for state in states] == [True, True, True, False, False]
+        assert [state.remaining for state in states] == [2, 1, 0, 0, 0]
+        assert {state.limit for state in states} == {3}
+        assert states[2].retry_after_seconds == 0
+        assert 15 <= states[3].retry_after_seconds <= 20
+        assert 55 <= states[3].reset_seconds <= 60
+        assert not other.keys.look("a", NOON).allowed
+        assert one.keys.take("b", NOON).allowed
+        # Wrong credentials are counted apart from requests, by the same name as well.
+        assert one.failures.take("a", NOON).allowed
+        assert other.failures.look("a", NOON).retry_after_seconds > 0
+
+
+def test_a_bucket_in_postgresql_refills_like_one_in_memory(on_postgres: WarehouseSettings) -> None:
+    with open_rate_buckets(on_postgres) as buckets, closing(connect(on_postgres)) as database:
+        assert buckets is not None
+        while buckets.take("a", 60).is_allowed:
+            pass
+        database.execute("UPDATE rate_buckets SET at = at - 2")
+        assert [buckets.take("a", 60).is_allowed for _ in range(3)] == [True, True, False]
+        database.execute("UPDATE rate_buckets SET at = at - 3600")
+        assert 59 <= buckets.look("a", 60).tokens <= 60
+        # A clock that was set back takes nothing away and gives nothing.
+        database.execute("UPDATE rate_buckets SET at = at + 7200, tokens = 1")
+        assert [buckets.take("a", 60).is_allowed for _ in range(2)] == [True, False]
+
+
+def test_nothing_is_counted_twice_among_threads_and_processes_in_postgresql(
+    on_postgres: WarehouseSettings,
+) -> None:
+    limits = ApiSettings(rate_limit=20)
+    with open_rate_limiters(limits, on_postgres) as one, open_rate_limiters(limits, on_postgres) as other:
+        allowed: list[bool] = []
+
+        def ask(limiter: RateLimiter) -> None:
+            allowed.extend(limiter.take("a", NOON).allowed for _ in range(10))
+
+        threads = [threading.Thread(target=ask, args=(item.keys,)) for item in (one, other, one, other)]
+        start = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        refilled = int((time.monotonic() - start) / 3) + 1
+    assert len(allowed) == 40
+    assert 20 <= sum(allowed) <= 20 + refilled
+
+
+def test_full_buckets_are_deleted_in_bounded_steps(on_postgres: WarehouseSettings) -> None:
+    fill = (
+        "INSERT INTO rate_buckets SELECT 'old-' || n, 1, true, extract(epoch FROM now()) - 121 "
+        "FROM generate_series(1, 1500) AS n"
+    )
+    with open_rate_buckets(on_postgres) as buckets, closing(connect(on_postgres)) as database:
+        assert buckets is not None
+        database.execute(fill)
+        left = []
+        for _ in range(3):
+            buckets.take("a", 60)
+            left.append(database.execute("SELECT count(*) FROM rate_buckets").fetchone())
+        assert left == [(501,), (1,), (1,)]
+
+
+def test_looking_adds_no_row(on_postgres: WarehouseSettings) -> None:
+    with open_rate_buckets(on_postgres) as buckets, closing(connect(on_postgres)) as database:
+        assert buckets is not None
+        assert buckets.look("a", 60) == (60.0, True)
+        assert database.execute("SELECT count(*) FROM rate_buckets").fetchone() == (0,)
+
+
+def test_without_postgresql_each_process_counts_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    away = WarehouseSettings(home=tmp_path, database_url=f"postgresql://a:hunter2@127.0.0.1:{port}/a")
+    with open_rate_limiters(ApiSettings(rate_limit=2), away) as one, caplog.at_level(logging.WARNING):
+        assert [one.keys.take("a", NOON).allowed for _ in range(3)] == [True, True, False]
+    (record,) = caplog.records
+    assert "PostgreSQL does not respond" in record.getMessage()
+    assert "SOCIALFLOW_DATABASE_URL" in record.getMessage()
+    assert "hunter2" not in caplog.text
+
+
+def test_two_servers_on_one_postgresql_share_requests_and_failed_sign_ins(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    settings = ApiSettings(rate_limit=3, auth_failures=2)
+    clock = SettableClock()
+    with (
+        RunningServer(tmp_path / "home", clock, settings, database_url=postgres_url) as first,
+        RunningServer(tmp_path / "home", clock, settings, database_url=postgres_url) as second,
+    ):
+        tenant = make_tenant(first)
+        with open_client(second, tenant.key) as elsewhere:
+            answers = [client.get("/api/v1/accounts") for client in (tenant.client, elsewhere) * 2]
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+            assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
+            wrong = {"api_key": "sf_x", "api_secret": "wrong"}
+            tried = [
+                client.post("/api/v1/auth/token", json=wrong).status_code
+                for client in (tenant.client, elsewhere) * 2
+            ]
+            assert tried == [401, 401, 429, 429]
+
+
+def connect(settings: WarehouseSettings) -> psycopg.Connection[tuple[object, ...]]:
+    address = make_url(settings.resolved_database_url).set(drivername="postgresql")
+    return psycopg.connect(address.render_as_string(hide_password=False), autocommit=True)

@@ -73,3 +73,53 @@ def test_a_writer_cannot_switch_it_off(governed: Tenant, change: dict[str, objec
     assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
     workspace = governed.client.get("/api/v1/workspace").json()
     assert (workspace["approval_required"], workspace["name"]) == (True, "Test")
+
+
+PHOTO = "https://cdn.example/_sandbox/media/photo.png"
+"""The simulated platforms answer for every host."""
+GONE = "https://cdn.example/no/such/file.png"
+
+
+def test_the_bytes_of_media_are_approved(governed: Tenant) -> None:
+    made = governed.create_post(
+        media=[{"url": PHOTO}], platforms=["twitter", "mastodon"], variants={"twitter": {"media": []}}
+    )
+    assert made["approval"]["media"] == []
+    approved = governed.client.post(f"{POSTS}/{made['id']}/approve", headers={"Idempotency-Key": "once"})
+    assert approved.status_code == 200, approved.text
+    (file,) = approved.json()["approval"]["media"]
+    assert (file["url"], len(file["sha256"])) == (PHOTO, 64)
+    again = governed.client.post(f"{POSTS}/{made['id']}/approve", headers={"Idempotency-Key": "once"})
+    assert (again.status_code, again.json()) == (200, approved.json())
+    moved = governed.client.patch(f"{POSTS}/{made['id']}", json={"scheduled_at": in_hours(3)}).json()
+    assert (moved["approval"]["state"], moved["approval"]["media"]) == ("pending", [])
+
+
+@pytest.mark.parametrize("origin", ["post", "variant", "bulk", "recurrence"])
+def test_media_that_cannot_be_read_are_not_approved(governed: Tenant, origin: str) -> None:
+    if origin == "post":
+        post_id = governed.create_post(media=[{"url": GONE}])["id"]
+    elif origin == "variant":
+        post_id = governed.create_post(variants={"twitter": {"media": [{"url": GONE}]}})["id"]
+    elif origin == "bulk":
+        row = {
+            "content": "b",
+            "platforms": ["twitter"],
+            "scheduled_at": in_hours(2),
+            "media": [{"url": GONE}],
+        }
+        post_id = governed.client.post(f"{POSTS}/bulk", json=[row]).json()["rows"][0]["post_id"]
+    else:
+        governed.create_recurrence(media=[{"url": GONE}])
+        post_id = governed.client.get(POSTS).json()["data"][0]["id"]
+    refused = governed.client.post(f"{POSTS}/{post_id}/approve")
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_not_read")
+    assert refused.json()["errors"][0]["pointer"] == "/media"
+    assert "404" in refused.json()["errors"][0]["detail"]
+    assert read(governed, post_id)["approval"]["state"] == "pending"
+
+
+def test_nothing_is_read_for_who_may_not_approve(governed: Tenant) -> None:
+    made = governed.create_post(media=[{"url": GONE}])
+    with governed.client_with("read", "write") as writer:
+        assert writer.post(f"{POSTS}/{made['id']}/approve").status_code == 403

@@ -115,7 +115,7 @@ def test_without_a_zone_the_workspaces_counts(tenant: Tenant) -> None:
         ({"platforms": ["bluesky"]}, "/platforms", "platform_not_connected"),
         ({"account_ids": ["acct_none"]}, "/account_ids", "unknown_account"),
         ({"variants": {"myspace": {}}}, "/variants/myspace", "unknown_platform"),
-        ({"media": [{"url": "not an address"}]}, "/media", "invalid_media_url"),
+        ({"media": [{"url": "not an address"}]}, "/media/0/url", "invalid_media_url"),
         ({"contnet": "typing error"}, "/contnet", "extra_forbidden"),
     ],
 )

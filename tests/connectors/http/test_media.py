@@ -11,6 +11,7 @@ from connectors.errors import ContentRejectedError, UnavailableError
 from connectors.http.media import FetchedMedia, MediaFetcher
 from connectors.http.pool import open_client
 from connectors.settings import ConnectorSettings
+from connectors.types import Media
 from tests.connectors.harness import MP4, PNG, Flood
 
 URL = "https://cdn.example/film.mp4"
@@ -45,7 +46,9 @@ def fetcher(answer: httpx.Response, settings: ConnectorSettings) -> MediaFetcher
 async def test_a_full_disk_is_a_passing_trouble_of_ours() -> None:
     answer = httpx.Response(200, stream=Flood(MP4, 10_000_000))
     with pytest.raises(UnavailableError, match="could not be kept"):
-        async with fetcher(answer, ConnectorSettings()).fetch(URL, kind="video", max_bytes=90_000_000):
+        async with fetcher(answer, ConnectorSettings()).fetch(
+            Media(url=URL), kind="video", max_bytes=90_000_000
+        ):
             pass
 
 
@@ -54,7 +57,7 @@ async def test_no_address_fills_the_disk_whatever_the_platform_takes() -> None:
     settings = ConnectorSettings(max_media_bytes=3_000_000)
     with pytest.raises(ContentRejectedError, match=r"3,000,000 bytes that SOCIALFLOW_MAX_MEDIA_BYTES allows"):
         async with fetcher(httpx.Response(200, stream=flood), settings).fetch(
-            URL, kind="video", max_bytes=256 * 1024**3
+            Media(url=URL, kind="video"), max_bytes=256 * 1024**3
         ):
             pass
     assert flood.sent <= 4_000_000
@@ -64,6 +67,8 @@ async def test_a_length_that_is_told_is_believed_before_it_is_read() -> None:
     flood = Flood(PNG, 10_000_000)
     answer = httpx.Response(200, headers={"content-length": "9000000"}, stream=flood)
     with pytest.raises(ContentRejectedError, match="larger than the 5,000,000 bytes that the platform takes"):
-        async with fetcher(answer, ConnectorSettings()).fetch(URL, kind="image", max_bytes=5_000_000):
+        async with fetcher(answer, ConnectorSettings()).fetch(
+            Media(url=URL), kind="image", max_bytes=5_000_000
+        ):
             pass
     assert flood.sent == 0

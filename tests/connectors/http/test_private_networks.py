@@ -8,13 +8,14 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from connectors.content.addresses import is_public
 from connectors.errors import ContentRejectedError, GiveUpError, UnavailableError
 from connectors.http.media import MediaFetcher
 from connectors.http.pool import open_client
-from connectors.http.private_networks import check_instance_url, check_public_url, is_public
+from connectors.http.private_networks import check_instance_url, check_public_url
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
-from connectors.types import Account, Credentials, Platform
+from connectors.types import Account, Credentials, Media, Platform
 
 
 @pytest.mark.parametrize(
@@ -134,12 +135,16 @@ async def test_a_private_media_address_is_refused_unless_allowed() -> None:
     async with server:
         async with open_client(ConnectorSettings(), public_only=True) as client:
             with pytest.raises(ContentRejectedError, match="SOCIALFLOW_ALLOW_PRIVATE_INSTANCES"):
-                async with MediaFetcher(client, ConnectorSettings()).fetch(url, kind="image", max_bytes=100):
+                async with MediaFetcher(client, ConnectorSettings()).fetch(
+                    Media(url=url), kind="image", max_bytes=100
+                ):
                     pass
         assert heard == []
         async with (
             open_client(ConnectorSettings()) as client,
-            MediaFetcher(client, ConnectorSettings()).fetch(url, kind="image", max_bytes=100) as media,
+            MediaFetcher(client, ConnectorSettings()).fetch(
+                Media(url=url), kind="image", max_bytes=100
+            ) as media,
         ):
             assert (media.size, media.content_type, media.name) == (8, "image/png", "media.png")
 
@@ -169,7 +174,9 @@ def guarded(internet: Internet) -> httpx.AsyncClient:
 
 
 async def fetch(client: httpx.AsyncClient, url: str) -> int:
-    async with MediaFetcher(client, ConnectorSettings()).fetch(url, kind="image", max_bytes=100) as media:
+    async with MediaFetcher(client, ConnectorSettings()).fetch(
+        Media(url=url), kind="image", max_bytes=100
+    ) as media:
         return media.size
 
 
@@ -294,12 +301,27 @@ async def test_media_that_cannot_be_used(
     client, media = fetcher(answer)
     async with client:
         with pytest.raises(error, match=words):
-            async with media.fetch("https://cdn.example/a.png", kind="image", max_bytes=100):
+            async with media.fetch(Media(url="https://cdn.example/a.png"), kind="image", max_bytes=100):
                 pass
 
 
+LONG_NAME = ("a" * 60 + ".") * 5 + "com"
+"""Longer than DNS can hold, though each label is not."""
+
+
 @pytest.mark.parametrize(
-    "host", ["_", "*", "-", "%6c%6f%63alhost", "127.0.0.1%20", "a..example", "a!b.example"]
+    "host",
+    [
+        "_",
+        "*",
+        "-",
+        "%6c%6f%63alhost",
+        "127.0.0.1%20",
+        "a..example",
+        "a!b.example",
+        "xn--a.example",
+        LONG_NAME,
+    ],
 )
 def test_a_host_that_is_no_name_is_refused(host: str) -> None:
     with pytest.raises(GiveUpError, match="url"):

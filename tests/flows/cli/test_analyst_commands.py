@@ -124,6 +124,10 @@ def test_an_export_is_one_command(tmp_path: Path) -> None:
     assert "no rows of workspace 'ws_x'" in refuse(
         "export", "--format", "csv", "--output", str(tmp_path / "other"), "--workspace", "ws_x"
     )
+    succeed("analytics", "export", "--output", str(tmp_path / "accounts.csv"), "--table", "accounts")
+    newest = json.loads(succeed("audit-log", "--action", "data_exported", "--json").stdout)[:3]
+    assert [one["detail"]["table"] for one in newest] == ["accounts", "all", "all"]
+    assert {one["actor"]["kind"] for one in newest} == {"command_line"}
 
 
 def test_attach_prints_what_works(lake_home: Path) -> None:

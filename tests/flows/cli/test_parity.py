@@ -78,6 +78,8 @@ AS_COMMAND = {
     "list_api_keys": "keys list",
     "get_api_key": "keys show",
     "revoke_api_key": "keys revoke",
+    "list_sessions": "sessions list",
+    "end_session": "sessions end",
     "list_audit_log": "audit-log",
     # webhooks
     "create_webhook": "webhooks create",

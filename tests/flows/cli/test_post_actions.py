@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +18,12 @@ from connectors.types import Credentials, Platform, VerifiedAccount
 from flows.cli import app
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
-from warehouse.store.models import Publication, Workspace
+from warehouse.store.models import Post, Publication, Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from warehouse.store.database import Store
 
 
@@ -100,3 +107,39 @@ def test_approve_and_reject(store: Store, post: dict[str, Any]) -> None:
     run("posts", "reschedule", post["id"], "--at", at)
     assert run("posts", "approve", post["id"], "--json")["status"] == "scheduled"
     run("posts", "approve", post["id"], code=1)
+
+
+@pytest.fixture
+def media_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of a picture on a server of this machine."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(PICTURE)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/a.png"
+        server.shutdown()
+        thread.join()
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n as approved"
+
+
+def test_an_approval_on_the_command_line_pins_the_media(
+    store: Store, post: dict[str, Any], media_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "private network" in run("posts", "edit", post["id"], "--image", media_url, code=1)
+    monkeypatch.setenv("SOCIALFLOW_ALLOW_PRIVATE_INSTANCES", "true")
+    with store.write() as session:
+        session.get_one(Workspace, "ws_default").approval_required = True
+    run("posts", "edit", post["id"], "--image", media_url)
+    approved = run("posts", "approve", post["id"], "--json")
+    with store.read() as session:
+        pinned = session.get_one(Post, post["id"]).approved_media
+    assert pinned == {media_url: hashlib.sha256(PICTURE).hexdigest()}
+    assert approved["id"] == post["id"]
+    run("posts", "edit", post["id"], "--image", f"{media_url}.gone")
+    assert "404" in run("posts", "approve", post["id"], code=1)
+    assert "waits for approval" in run("posts", "show", post["id"])

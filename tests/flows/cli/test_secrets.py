@@ -1,8 +1,9 @@
-"""`socialflow secrets rotate` and `socialflow audit-log`, as a person runs them."""
+"""`socialflow secrets rotate`, `audit-log` and `sessions`, as a person runs them."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,10 @@ from typer.testing import CliRunner
 from flows.cli import app
 from flows.serving.launcher import hold_home
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.sessions import open_session
 from warehouse.store.crypto import load_secret, new_secret
+from warehouse.store.database import Store
+from warehouse.store.models import ApiKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +78,21 @@ def test_a_given_key_takes_two_runs(home: Path, tmp_path: Path, monkeypatch: pyt
     assert json.loads(run(*rotate)) == {"state": "rotated"}
     run("keys", "list")
     assert not (home / "secret.key.new").exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_a_dashboard_session_is_listed_and_ended() -> None:
+    key_id = json.loads(run("keys", "create", "--name", "me", "--json"))["id"]
+    with Store.open(WarehouseSettings()) as store, store.write() as session:
+        key = session.get_one(ApiKey, key_id)
+        open_session(
+            session, store.cipher, key, datetime.now(UTC), address="192.0.2.7", browser="a\x1b[2J browser"
+        )
+    (shown,) = json.loads(run("sessions", "list", "--json"))
+    assert (shown["key_name"], shown["address"]) == ("me", "192.0.2.7")
+    assert "\x1b" not in run("sessions", "list")
+    assert json.loads(run("sessions", "end", shown["id"], "--yes", "--json"))["ended"]
+    assert json.loads(run("sessions", "list", "--json")) == []
+    run("sessions", "end", shown["id"], "--yes", expect=1)
+    (entry,) = json.loads(run("audit-log", "--action", "session_ended", "--json"))
+    assert (entry["subject_id"], entry["actor"]["kind"]) == (shown["id"], "command_line")

@@ -23,13 +23,16 @@ from connectors.types import Credentials, Media, Platform, PostContent
 from flows.publishing.publication_sender import TAKEN_MARGIN, PublicationSender, _SendState
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
-from tests.connectors.harness import SANDBOX, Clock, account_of
-from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing
+from tests.connectors.harness import PNG, SANDBOX, Clock, account_of
+from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.planning.approvals import hash_media
+from warehouse.store.access.workspaces import ensure_default_workspace, pause_publishing, update_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.credentials import open_account, save_credentials, take_refresh_lease
-from warehouse.store.models import AccountRow, Publication
+from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.posts.approvals import approve_post, list_media_to_approve
 from warehouse.store.posts.media import MediaUpload, add_upload
-from warehouse.store.posts.posts import PostDraft, Target, create_post
+from warehouse.store.posts.posts import PostDraft, Target, create_post, reschedule_post, retry_post
 from warehouse.store.publishing.claims import ClaimedPublication, claim_due, claim_unknown
 from warehouse.store.publishing.ledger import list_events
 from warehouse.store.publishing.lookups import OtherPublications, read_other_publications
@@ -63,6 +66,20 @@ class MovingUploads:
         return f"{SANDBOX}/_sandbox/media/{media_id}-{self.asked}.png"
 
 
+class ChangingHost(httpx.AsyncBaseTransport):
+    """A media host, beside the simulated platforms, whose files can be changed."""
+
+    def __init__(self, platforms: httpx.AsyncBaseTransport) -> None:
+        self._platforms = platforms
+        self.files: dict[str, bytes] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host != "cdn.example":
+            return await self._platforms.handle_async_request(request)
+        content = self.files.get(str(request.url))
+        return httpx.Response(404) if content is None else httpx.Response(200, content=content)
+
+
 @dataclass
 class Scene:
     world: SandboxWorld
@@ -72,6 +89,7 @@ class Scene:
     sender: PublicationSender
     clock: Clock
     accounts: dict[str, AccountRow]
+    host: ChangingHost
 
     def schedule(self, platform: str, text: str = "Hello", **more: Any) -> str:
         account = self.accounts[platform]
@@ -171,9 +189,9 @@ async def scene(store: Store, clock: Clock, uploads: MovingUploads) -> AsyncIter
         read_attempts=1,
         poll_interval=0.01,
     )
-    transport = httpx.ASGITransport(create_sandbox_app(world))
+    host = ChangingHost(httpx.ASGITransport(create_sandbox_app(world)))
     source: Any = uploads
-    async with ConnectorPool(settings, transport=transport, clock=clock, uploads=source) as pool:
+    async with ConnectorPool(settings, transport=host, clock=clock, uploads=source) as pool:
         accounts = {}
         for owner in world.accounts:
             if owner.platform in {"twitter", "mastodon", "bluesky", "instagram"}:
@@ -187,7 +205,7 @@ async def scene(store: Store, clock: Clock, uploads: MovingUploads) -> AsyncIter
         world.requests.clear()
         async with StoreWriter(store, owner="me", lease=LEASE, clock=clock) as writer:
             sender = PublicationSender(store, pool, writer, settings=SETTINGS, clock=clock)
-            yield Scene(world, store, pool, writer, sender, clock, accounts)
+            yield Scene(world, store, pool, writer, sender, clock, accounts, host)
 
 
 # -- before the request leaves
@@ -757,3 +775,126 @@ async def test_a_token_that_no_request_can_carry_fails_the_post(scene: Scene) ->
     assert outcome is not None
     assert (outcome.kind, outcome.code) == ("failed", "reauthenticate")
     assert scene.requests("twitter") == 0
+
+
+# -- approved media
+
+
+APPROVED_URL = "https://cdn.example/a.png"
+
+
+async def approve(scene: Scene, publication_id: str) -> None:
+    """Approve a post as every interface does: read its media, then approve it with their hashes."""
+    row = scene.get(publication_id)
+    with scene.store.read() as session:
+        media = list_media_to_approve(session, row.workspace_id, row.post_id)
+    hashes = await hash_media(media, scene.pool.hash_media)
+    with scene.store.write() as session:
+        approve_post(
+            session,
+            row.workspace_id,
+            row.post_id,
+            "key_boss",
+            scene.clock(),
+            max_lateness=timedelta(hours=1),
+            media_hashes=hashes,
+        )
+
+
+def require_approval(scene: Scene) -> None:
+    with scene.store.write() as session:
+        update_workspace(session, scene.accounts["mastodon"].workspace_id, approval_required=True)
+
+
+# Mastodon gets the bytes from us; Instagram downloads them from the URL.
+@pytest.mark.parametrize("platform", ["mastodon", "bluesky", "instagram"])
+async def test_media_swapped_after_the_approval_stop_the_post(scene: Scene, platform: str) -> None:
+    require_approval(scene)
+    scene.host.files[APPROVED_URL] = PNG + b"as approved"
+    publication = scene.schedule(platform, media=(Media(url=APPROVED_URL),))
+    await approve(scene, publication)
+    scene.host.files[APPROVED_URL] = PNG + b"something else"
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "media_changed")
+    assert "not the file that was approved" in outcome.message
+    assert APPROVED_URL in outcome.message
+    assert scene.out(platform) == []
+    assert scene.get(publication).status == "failed"
+
+    # A retry compares again; the restored file is sent.
+    retry(scene, publication)
+    again = await scene.send(publication)
+    assert again is not None
+    assert again.code == "media_changed"
+    scene.host.files[APPROVED_URL] = PNG + b"as approved"
+    retry(scene, publication)
+    if platform != "instagram":  # its simulation reads no other host
+        sent = await scene.send(publication)
+        assert sent is not None
+        assert sent.kind == "published"
+
+
+def retry(scene: Scene, publication_id: str) -> None:
+    row = scene.get(publication_id)
+    with scene.store.write() as session:
+        retry_post(session, row.workspace_id, row.post_id, scene.clock())
+
+
+async def test_media_that_cannot_be_read_now_are_tried_again_and_gone_ones_fail(scene: Scene) -> None:
+    require_approval(scene)
+    url = f"{SANDBOX}/_sandbox/media/a.png"
+    publication = scene.schedule("instagram", media=(Media(url=url),))
+    await approve(scene, publication)
+    claimed = scene.claim(publication)
+    moved = replace(claimed, approved_media={APPROVED_URL: "0" * 64})
+    content = claimed.content.model_copy(update={"media": (Media(url=APPROVED_URL),)})
+    outcome = await scene.sender.send(replace(moved, content=content), lambda _granted: None)
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "content_rejected")
+    assert "404" in outcome.message
+
+
+async def test_a_changed_post_is_approved_with_the_new_media(scene: Scene) -> None:
+    require_approval(scene)
+    scene.host.files[APPROVED_URL] = PNG + b"first"
+    publication = scene.schedule("mastodon", media=(Media(url=APPROVED_URL),))
+    await approve(scene, publication)
+    row = scene.get(publication)
+    scene.host.files[APPROVED_URL] = PNG + b"second"
+    with scene.store.write() as session:
+        reschedule_post(session, row.workspace_id, row.post_id, scene.clock(), scene.clock())
+        assert session.get_one(Post, row.post_id).approved_media is None
+    await approve(scene, publication)
+    sent = await scene.send(publication)
+    assert sent is not None
+    assert sent.kind == "published"
+
+
+async def test_what_cannot_be_read_is_not_approved(scene: Scene) -> None:
+    require_approval(scene)
+    publication = scene.schedule("mastodon", media=(Media(url=APPROVED_URL),))
+    with pytest.raises(InvalidInputError, match="404") as refused:
+        await approve(scene, publication)
+    assert (refused.value.field, refused.value.code) == ("media", "media_not_read")
+    scene.host.files[APPROVED_URL] = b"<html>not a picture"
+    with pytest.raises(InvalidInputError, match="is no image"):
+        await approve(scene, publication)
+    assert scene.get(publication).due_at is None
+
+
+async def test_media_replaced_while_they_were_read_are_not_approved(scene: Scene) -> None:
+    require_approval(scene)
+    publication = scene.schedule("mastodon", media=(Media(url=APPROVED_URL),))
+    row = scene.get(publication)
+    with scene.store.write() as session, pytest.raises(ConflictError) as stale:
+        approve_post(
+            session,
+            row.workspace_id,
+            row.post_id,
+            "key_boss",
+            scene.clock(),
+            max_lateness=timedelta(hours=1),
+            media_hashes={"https://cdn.example/older.png": "0" * 64},
+        )
+    assert stale.value.code == "stale"

@@ -77,14 +77,14 @@ async def test_a_fetcher_reads_an_upload_within_the_platforms_limit(floor: Floor
     uploads = Uploads(floor.resources.warehouse, floor.resources.store.cipher)
     async with httpx.AsyncClient() as client:
         fetcher = MediaFetcher(client, ConnectorSettings(), uploads)
-        async with fetcher.fetch(f"upload:{media_id}", kind="image", max_bytes=1000) as media:
+        async with fetcher.fetch(Media(url=f"upload:{media_id}"), kind="image", max_bytes=1000) as media:
             assert (media.file.read(), media.content_type, media.size) == (PNG, "image/png", len(PNG))
         for url, most, words in (
             (f"upload:{media_id}", 10, "larger"),
             ("upload:med_none", 10, "upload it again"),
         ):
             with pytest.raises(ContentRejectedError, match=words):
-                async with fetcher.fetch(url, kind="image", max_bytes=most):
+                async with fetcher.fetch(Media(url=url), kind="image", max_bytes=most):
                     pass
 
 

@@ -15,6 +15,9 @@ from pydantic import ValidationError
 
 from flows.serving.ports import Ports
 from flows.settings import FlowSettings
+from warehouse.settings import WarehouseSettings
+from warehouse.store.audit.models import AuditEntry
+from warehouse.store.database import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +63,16 @@ def guess(url: str, number: int) -> int:
     ).status_code
 
 
+def audited_addresses(home: Path) -> set[str | None]:
+    """The addresses of failed sign-ins in the audit log."""
+    with Store.open(WarehouseSettings(home=home, database_url=None)) as store, store.read() as session:
+        return {row.address for row in session.query(AuditEntry).filter_by(action="sign_in_failed")}
+
+
 def test_a_made_up_address_is_not_believed(tmp_path: Path) -> None:
     with running_api(tmp_path / "home") as url:
         assert [guess(url, number) for number in range(5)] == [401, 401, 401, 429, 429]
+    assert audited_addresses(tmp_path / "home") == {"127.0.0.1"}
 
 
 def test_an_anonymous_request_forges_no_line_of_the_log(tmp_path: Path) -> None:
@@ -81,6 +91,7 @@ def test_an_anonymous_request_forges_no_line_of_the_log(tmp_path: Path) -> None:
 def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
     with running_api(tmp_path / "home", SOCIALFLOW_API_TRUSTED_PROXIES="127.0.0.0/8") as url:
         assert [guess(url, number) for number in range(5)] == [401] * 5
+    assert audited_addresses(tmp_path / "home") == {f"192.0.2.{number}" for number in range(5)}
 
 
 @pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.0/99", "127.0.0.1, nobody"])

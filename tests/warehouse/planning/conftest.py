@@ -27,7 +27,9 @@ def planner(world: World) -> Callable[..., AbstractContextManager[PlanningContex
     """Return a function that opens a planner in a write transaction of its own."""
 
     @contextmanager
-    def open_planner(*, media_public_url: str | None = None) -> Iterator[PlanningContext]:
+    def open_planner(
+        *, media_public_url: str | None = None, allow_private_media: bool = False
+    ) -> Iterator[PlanningContext]:
         with world.store.write() as session:
             yield PlanningContext(
                 session=session,
@@ -35,6 +37,7 @@ def planner(world: World) -> Callable[..., AbstractContextManager[PlanningContex
                 now=world.at,
                 open_lake=no_lake,
                 media_public_url=media_public_url,
+                allow_private_media=allow_private_media,
                 recurrence_horizon=timedelta(days=14),
             )
 

@@ -75,7 +75,13 @@ def find_session(session: Session, cipher: Cipher, token: str, now: datetime) ->
 
 
 def list_sessions(
-    session: Session, workspace_id: str, now: datetime, *, key_id: str | None = None
+    session: Session,
+    workspace_id: str,
+    now: datetime,
+    *,
+    key_id: str | None = None,
+    before_id: str | None = None,
+    limit: int | None = None,
 ) -> list[OpenSession]:
     """Return the open sessions of a workspace, or of one of its keys, newest first."""
     asked = (
@@ -99,7 +105,9 @@ def list_sessions(
     )
     if key_id is not None:
         asked = asked.where(DashboardSession.api_key_id == key_id)
-    return [OpenSession(*row) for row in session.execute(asked)]
+    if before_id is not None:
+        asked = asked.where(DashboardSession.id < before_id)
+    return [OpenSession(*row) for row in session.execute(asked.limit(limit))]
 
 
 def end_session(

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from connectors.types import Media, PostContent
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import read_settings
 from warehouse.store.audit.log import record
-from warehouse.store.models import Publication
+from warehouse.store.models import Post, Publication
 from warehouse.store.posts.reads import get_post
 from warehouse.store.posts.versions import lock_publications, require_version, touch
 from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from sqlalchemy.orm import Session
 
-    from warehouse.store.models import Post
 
 MAX_REASON = 2000
 PENDING, APPROVED, REJECTED = "pending", "approved", "rejected"
@@ -41,6 +42,7 @@ def ask_for_approval(session: Session, post: Post, now: datetime) -> None:
     rows = _publications(session, post)
     if all(row.status in ("draft", "canceled") for row in rows):
         return
+    post.approved_media = None
     if read_settings(session, post.workspace_id).approval_required or post.approval_state == PENDING:
         post.approval_state = PENDING
         post.approval_at = now
@@ -74,14 +76,24 @@ def approve_post(
     now: datetime,
     *,
     max_lateness: timedelta,
+    media_hashes: Mapping[str, str],
     expected_version: int | None = None,
 ) -> Post:
     """Approve a post: it is published at its time, or immediately if that has passed.
 
+    `media_hashes`: SHA-256 (hex) of what `list_media_to_approve` returned, by URL, as
+    `warehouse.planning.approvals.hash_media` reads it. Only these bytes are sent.
     A publication later than `max_lateness` needs a decision, like any late post. Raises ConflictError: nothing
-    waits for approval, or `expected_version` is not the current version (code stale).
+    waits for approval, the post's media changed since they were read, or `expected_version` is not the current
+    version (both code stale).
     """
     post = _lock_pending(session, workspace_id, post_id, expected_version)
+    urls = [item.url for item in _fetched_media(session, post)]
+    if not media_hashes.keys() >= set(urls):
+        raise ConflictError(
+            "the post's media were changed meanwhile: read the post again, then approve it", code="stale"
+        )
+    post.approved_media = {url: media_hashes[url] for url in urls} or None
     post.approval_state, post.approval_at, post.approval_by = APPROVED, now, decided_by
     post.approval_reason = None
     events = []
@@ -103,6 +115,27 @@ def approve_post(
     late = [event for event in events if "message" in event.detail]
     announce_outcomes(session, [LedgerEvent(event.publication_id, "needs_review") for event in late], now)
     return post
+
+
+def list_media_to_approve(session: Session, workspace_id: str, post_id: str) -> list[Media]:
+    """Return the media at URLs, each URL once, of a post that waits for approval; [] = nothing to read.
+
+    Uploads are not among them: their bytes cannot change.
+    """
+    post = session.get(Post, post_id)
+    if post is None or post.workspace_id != workspace_id or post.approval_state != PENDING:
+        return []
+    return _fetched_media(session, post)
+
+
+def _fetched_media(session: Session, post: Post) -> list[Media]:
+    media = [
+        item
+        for row in _waiting(session, post)
+        for item in PostContent.model_validate(row.content).media
+        if item.upload_id is None
+    ]
+    return list({item.url: item for item in media}.values())
 
 
 def reject_post(  # noqa: PLR0917 (who decides what, when)

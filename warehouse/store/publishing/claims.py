@@ -7,20 +7,20 @@ saturated SQLite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
-from warehouse.store.models import AccountRow, PlatformLimit, Publication, Workspace
+from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace
 from warehouse.store.publishing.heartbeats import select_silent
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, Select
@@ -46,6 +46,8 @@ class ClaimedPublication:
     first_attempt_at: datetime | None
     unknown_since: datetime | None
     send_state: dict[str, Any]
+    approved_media: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 (hex) of the approved bytes, by URL of the media; {} = any bytes may be sent."""
 
 
 _OPEN_AND_DUE = (
@@ -86,7 +88,9 @@ def claim_due(
     events = [LedgerEvent(row.id, "claimed") for row in rows]
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, {row.post_id for row in rows}, now)
-    return sorted((_claimed(row) for row in rows), key=lambda row: (row.due_at, row.id))
+    approved = _read_approved_media(session, rows)
+    claimed = (_claimed(row, approved.get(row.post_id)) for row in rows)
+    return sorted(claimed, key=lambda row: (row.due_at, row.id))
 
 
 def claim_unknown(
@@ -214,7 +218,16 @@ def _unknown(now: datetime) -> ColumnElement[bool]:
     return and_(Publication.status == "unknown", Publication.due_at <= now, free)
 
 
-def _claimed(row: Publication) -> ClaimedPublication:
+def _read_approved_media(session: Session, rows: Sequence[Publication]) -> dict[str, dict[str, str]]:
+    """Return the approved media of the posts of publications with media, by post id."""
+    ids = {row.post_id for row in rows if row.content.get("media")}
+    if not ids:
+        return {}
+    query = select(Post.id, Post.approved_media).where(Post.id.in_(ids), Post.approved_media.is_not(None))
+    return {post_id: dict(approved or {}) for post_id, approved in session.execute(query)}
+
+
+def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) -> ClaimedPublication:
     if row.scheduled_at is None or row.due_at is None:
         raise AssertionError(f"publication {row.id} is {row.status} without a time")
     return ClaimedPublication(
@@ -231,4 +244,5 @@ def _claimed(row: Publication) -> ClaimedPublication:
         first_attempt_at=row.first_attempt_at,
         unknown_since=row.unknown_since,
         send_state=dict(row.send_state),
+        approved_media=approved_media or {},
     )

@@ -49,7 +49,14 @@ def approve(world: World, publication_id: str, **more: int) -> PostRow:
     with world.store.write() as session:
         post_id = session.get_one(Publication, publication_id).post_id
         return approve_post(
-            session, world.workspace_id, post_id, "key_boss", world.at, max_lateness=HOUR, **more
+            session,
+            world.workspace_id,
+            post_id,
+            "key_boss",
+            world.at,
+            max_lateness=HOUR,
+            media_hashes={},
+            **more,
         )
 
 
