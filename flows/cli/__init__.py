@@ -26,9 +26,9 @@ COMMANDS = {
     "demo": Entry("flows.cli.demo", "Show the main functions against simulated platforms."),
     "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
     "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),
-    "keys": Entry("flows.cli.keys", "Create, list and revoke API keys."),
-    "sessions": Entry("flows.cli.sessions", "List and end dashboard sessions."),
-    "audit-log": Entry("flows.cli.audit_log", "Who did what: sign-ins, keys, accounts, settings."),
+    "keys": Entry("flows.cli.access.keys", "Create, list and revoke API keys."),
+    "sessions": Entry("flows.cli.access.sessions", "List and end dashboard sessions."),
+    "audit-log": Entry("flows.cli.access.audit_log", "Who did what: sign-ins, keys, accounts, settings."),
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),
     "posts": Entry("flows.cli.posts.commands", "Schedule, change and list posts."),
@@ -52,7 +52,7 @@ COMMANDS = {
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),
-    "secrets": Entry("flows.cli.secrets", "Give this installation a new master key."),
+    "secrets": Entry("flows.cli.access.secrets", "Give this installation a new master key."),
     "doctor": Entry("flows.cli.doctor", "Check this installation."),
 }
 
