@@ -11,16 +11,18 @@ import sys
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from docket import Docket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from flows.cli import app
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import CLIENT_AUTH, SERVER_AUTH, child_environment, read_auth_string
+from flows.serving.prefect_server import WORKER_POLL, poll_less
 from flows.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -226,3 +228,13 @@ def test_the_command_prints_the_sign_in(
     monkeypatch.setenv("SOCIALFLOW_HOME", str(tmp_path / "own"))
     app(["prefect-auth"], standalone_mode=False)
     assert capsys.readouterr().out.strip() == read_auth_string(tmp_path / "own")
+
+
+def test_the_worker_of_the_server_polls_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.server.api import background_workers  # noqa: PLC0415 (only this test needs the server)
+
+    module: Any = background_workers
+    monkeypatch.setattr(module, "Worker", module.Worker)  # restored afterwards
+    poll_less()
+    worker = module.Worker(Docket(url="memory://"))
+    assert worker.minimum_check_interval == worker.scheduling_resolution == WORKER_POLL
