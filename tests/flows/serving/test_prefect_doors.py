@@ -11,16 +11,26 @@ import sys
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import prefect.settings
 import pytest
+from docket import Docket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from flows.cli import app
 from flows.serving.ports import Ports
-from flows.serving.prefect_environment import CLIENT_AUTH, SERVER_AUTH, child_environment, read_auth_string
+from flows.serving.prefect_environment import (
+    CLIENT_AUTH,
+    SERVER_AUTH,
+    child_environment,
+    prefect_defaults,
+    read_auth_string,
+)
+from flows.serving.prefect_server import WORKER_POLL, poll_less
 from flows.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -226,3 +236,21 @@ def test_the_command_prints_the_sign_in(
     monkeypatch.setenv("SOCIALFLOW_HOME", str(tmp_path / "own"))
     app(["prefect-auth"], standalone_mode=False)
     assert capsys.readouterr().out.strip() == read_auth_string(tmp_path / "own")
+
+
+def test_prefect_can_read_every_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in prefect_defaults(FlowSettings()).items():
+        monkeypatch.setenv(name, value)
+    found = prefect.settings.Settings()
+    assert found.server.events.proactive_granularity == timedelta(seconds=60)
+    assert found.server.services.late_runs.loop_seconds == 30
+
+
+def test_the_worker_of_the_server_polls_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.server.api import background_workers  # noqa: PLC0415 (only this test needs the server)
+
+    module: Any = background_workers
+    monkeypatch.setattr(module, "Worker", module.Worker)  # restored afterwards
+    poll_less()
+    worker = module.Worker(Docket(url="memory://"))
+    assert worker.minimum_check_interval == worker.scheduling_resolution == WORKER_POLL

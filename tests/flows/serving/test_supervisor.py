@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from flows.serving.child_logs import keep_small, open_log
-from flows.serving.supervisor import FRESH_SECONDS, ChildSpec, Supervisor
+from flows.serving.supervisor import FIRST_BACKOFF_SECONDS, FRESH_SECONDS, ChildSpec, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +109,41 @@ def starts(supervisor: Supervisor, name: str, count: int, after: Callable[[int],
 
     wait_until(seen, 60)
     return [at for _pid, at in began]
+
+
+@pytest.mark.parametrize("steady", [0.5, 600.0])
+def test_the_back_off_starts_anew_after_a_steady_time_and_only_then(
+    supervise: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: float
+) -> None:
+    monkeypatch.setattr("flows.serving.supervisor.STEADY_SECONDS", steady)
+    lives = tmp_path / "lives"
+    lives.touch()
+    # Fails at once, fails at once, then works for a second and fails.
+    code = (
+        f"import pathlib, time; lives = pathlib.Path({str(lives)!r}); lives.write_text(lives.read_text() + 'x'); "
+        "time.sleep(1.0 if len(lives.read_text()) == 3 else 0); raise SystemExit(3)"
+    )
+    supervisor = supervise(spec("unlucky", code))
+    pauses: list[float] = []
+    ended_at: float | None = None
+
+    def has_come_back_three_times() -> bool:
+        nonlocal ended_at
+        running = "unlucky" in supervisor.pids
+        supervisor.tick()
+        if running and "unlucky" not in supervisor.pids:
+            ended_at = time.monotonic()
+        elif ended_at is not None and "unlucky" in supervisor.pids:
+            pauses.append(time.monotonic() - ended_at)
+            ended_at = None
+        return len(pauses) >= 3
+
+    wait_until(has_come_back_three_times, 60)
+    assert pauses[1] > 2 * FIRST_BACKOFF_SECONDS - 0.1
+    if steady < 1:
+        assert pauses[2] < pauses[1]
+    else:
+        assert pauses[2] > 4 * FIRST_BACKOFF_SECONDS - 0.1
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGUSR1])

@@ -41,6 +41,26 @@ def keys(
     return [one.key for one in found.upcoming(after, limit)]
 
 
+@pytest.mark.parametrize(
+    ("start", "after", "before", "expected"),
+    [
+        # 02:30 does not exist and becomes 03:30 (01:30 UTC): asked for from 03:10 on, it is still to come.
+        ("2026-03-28T02:30", "2026-03-29T01:10", "2026-03-29T12:00", ["2026-03-29T01:30"]),
+        # 02:30 exists twice, the first is 00:30 UTC: asked for until the second 02:10 (01:10 UTC), it has been.
+        ("2026-10-24T02:30", "2026-10-24T12:00", "2026-10-25T01:10", ["2026-10-25T00:30"]),
+        ("2026-10-24T02:30", "2026-10-25T00:40", "2026-10-25T12:00", []),
+    ],
+)
+def test_an_occurrence_beside_a_change_of_the_clocks_is_in_exactly_one_period(
+    start: str, after: str, before: str, expected: list[str]
+) -> None:
+    daily = rule("FREQ=DAILY", datetime.fromisoformat(start))
+    found, _ended = daily.between(
+        datetime.fromisoformat(after).replace(tzinfo=UTC), datetime.fromisoformat(before).replace(tzinfo=UTC)
+    )
+    assert [one.at.replace(tzinfo=None).isoformat(timespec="minutes") for one in found] == expected
+
+
 texts = st.one_of(
     st.builds("FREQ=DAILY;INTERVAL={}".format, st.integers(1, 9)),
     st.builds(

@@ -95,6 +95,35 @@ def test_keys_are_apart_by_key_and_route(
     assert answer_once(any_store, other, make_workspace("two"), NOW) == (ANSWER, False)
 
 
+def test_every_step_finds_the_answer_of_its_own_key_and_route(
+    any_store: Store, request_: RepeatableRequest
+) -> None:
+    """One key on several routes, several keys on one: each is reserved, answered, repeated and released by itself."""
+    requests = [
+        request_,
+        replace(request_, route="POST /media"),
+        replace(request_, key="key-2"),
+        replace(request_, route="POST /media", key="key-2"),
+    ]
+    answers = [
+        StoredAnswer(201, {"Location": f"/{number}"}, b'{"n":%d}' % number) for number in range(len(requests))
+    ]
+    for request in requests:
+        assert reserve(any_store, request, NOW) is None
+    for request, answer in zip(requests, answers, strict=True):
+        keep_answer(any_store, request, answer)
+    assert [reserve(any_store, request, NOW) for request in requests] == answers
+    others = [replace(request, key=f"{request.key}-again") for request in requests]
+    for other in others:
+        assert reserve(any_store, other, NOW) is None
+    release(any_store, others[0])
+    assert reserve(any_store, others[0], NOW) is None
+    for other in others[1:]:
+        with pytest.raises(ConflictError) as caught:
+            reserve(any_store, other, NOW)
+        assert caught.value.code == "idempotency_in_flight"
+
+
 def test_an_answer_is_kept_for_a_day(any_store: Store, request_: RepeatableRequest) -> None:
     answer_once(any_store, request_, make_workspace("one"), NOW)
     almost = NOW + KEPT_FOR - timedelta(seconds=1)
