@@ -16,7 +16,13 @@ from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.posts.media import get_upload
 from warehouse.store.posts.posts import list_possible_actions
-from warehouse.store.posts.reads import PostFilter, list_attempts, list_posts, list_publications
+from warehouse.store.posts.reads import (
+    PostFilter,
+    find_contents,
+    list_attempts,
+    list_posts,
+    list_publications,
+)
 from warehouse.store.publishing.story import tell_story
 
 if TYPE_CHECKING:
@@ -92,15 +98,17 @@ def show_overview(services: Services, workspace_id: str, days: int) -> dict[str,
     words = find_post_words(
         services.lake, workspace_id, [row["post_id"] for row in figures["top_performing"]]
     )
-    _mark_deleted(services, words)
+    _add_stored(services, workspace_id, words)
     return {"figures": figures, "charts": charts, "days": days, "periods": PERIODS, "words": words}
 
 
-def _mark_deleted(services: Services, words: dict[str, dict[str, Any]]) -> None:
-    """Mark the publications that were deleted on the platform, whose links no longer work."""
+def _add_stored(services: Services, workspace_id: str, words: dict[str, dict[str, Any]]) -> None:
+    """Add what only the store knows: texts that the lake lacks, and deleted publications, whose links are dead."""
     with services.store.read() as session:
         publications = list_publications(session, list(words))
+        texts = find_contents(session, workspace_id, [one for one in words if not words[one]["text"]])
     for post_id, known in words.items():
+        known["text"] = known["text"] or texts.get(post_id)
         gone = {row.permalink for row in publications.get(post_id, ()) if row.platform_deleted_at is not None}
         known["places"] = [{**place, "deleted": place["permalink"] in gone} for place in known["places"]]
 

@@ -568,7 +568,7 @@ def bulk(target: Target) -> Iterator[Case]:
 def mutations(target: Target, seed: int) -> Iterator[Case]:
     """Yield cases of the corpus with bytes changed at random, without end."""
     chance = random.Random(seed)
-    known = [one for one in all_cases(target) if len(one.pieces) == 1 and len(one.pieces[0]) < 20_000]
+    known = [one for one in all_cases(target) if len(one.pieces) == 1 and 0 < len(one.pieces[0]) < 20_000]
     alphabet = string.printable.encode() + bytes(range(128, 256)) + b"\x00\x01\x1b"
     for number in itertools.count():
         case = chance.choice(known)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+import api.dashboard
 from api.settings import ApiSettings
+from tests.api.analytics.test_overview import measure
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
 from tests.api.operations import hidden_paths
 from tests.api.optimal_times.test_advice import advise
 from warehouse.store.access.api_keys import create_api_key, list_api_keys, revoke_api_key
+from warehouse.store.models import Post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.api.harness import Server, Tenant
     from warehouse.store.access.api_keys import CreatedApiKey
@@ -108,7 +111,7 @@ def test_every_page_shows_only_the_own_workspace_and_loads_nothing(
         assert "stranger" not in answer.text
         assert not re.search(r"<script|style=|https?://|(src|href)=.//", answer.text), page
     assert "our &lt;b&gt;own&lt;/b&gt; words" in shown["/posts"].text
-    assert "Not sent yet: its time is 2026-03-02 13:00:00.000Z." in shown["/posts"].text
+    assert "Not sent yet: its time is 2026-03-02 13:00:00Z." in shown["/posts"].text
     assert "Tue 18:00: +14% (80 % range +4% to +24%), 9 posts there" in shown["/times"].text
     assert "not measured" in shown[""].text
     assert "@mastodon-user" in shown["/accounts"].text
@@ -288,3 +291,23 @@ def test_nobody_is_signed_in_by_a_page_from_elsewhere(tenant: Tenant) -> None:
         own = login_token(victim)
         assert victim.post("/dashboard/login", data=fields | {"form_token": planted}).status_code == 403
         assert victim.post("/dashboard/login", data=fields | {"form_token": own}).status_code == 303
+
+
+@pytest.mark.parametrize("name", ["accounts", "keys", "sessions"])
+def test_the_cells_of_wide_tables_name_their_columns_on_a_phone(name: str) -> None:
+    page = (Path(api.dashboard.__file__).parent / "templates" / f"{name}.html").read_text()
+    assert '<table class="stack">' in page
+    titles = {title.lower() for title in re.findall(r"<th>([^<]+)</th>", page)}
+    assert titles == set(re.findall(r'data-name="([^"]+)"', page))
+
+
+def test_the_best_posts_are_shown_by_their_words(tenant: Tenant, browser: httpx.Client) -> None:
+    best, silent = measure(tenant, "twitter-user", [30, 10])
+    with tenant.server.services.store.write() as session:
+        session.get_one(Post, best).content = "words that the lake lacks"
+        session.get_one(Post, silent).content = ""
+    page = browser.get("/dashboard").text
+    assert "words that the lake lacks" in page
+    assert "Post without text" in page
+    assert best not in page
+    assert silent not in page

@@ -251,8 +251,8 @@ def test_processes_share_what_postgresql_counts(on_postgres: WarehouseSettings) 
         assert [state.remaining for state in states] == [2, 1, 0, 0, 0]
         assert {state.limit for state in states} == {3}
         assert states[2].retry_after_seconds == 0
-        assert 15 <= states[3].retry_after_seconds <= 20
-        assert 55 <= states[3].reset_seconds <= 60
+        assert 1 <= states[3].retry_after_seconds <= 20
+        assert 41 <= states[3].reset_seconds <= 60
         assert not other.keys.look("a", NOON).allowed
         assert one.keys.take("b", NOON).allowed
         # Wrong credentials are counted apart from requests, by the same name as well.
@@ -263,15 +263,15 @@ def test_processes_share_what_postgresql_counts(on_postgres: WarehouseSettings) 
 def test_a_bucket_in_postgresql_refills_like_one_in_memory(on_postgres: WarehouseSettings) -> None:
     with open_rate_buckets(on_postgres) as buckets, closing(connect(on_postgres)) as database:
         assert buckets is not None
-        while buckets.take("a", 60).is_allowed:
-            pass
-        database.execute("UPDATE rate_buckets SET at = at - 2")
-        assert [buckets.take("a", 60).is_allowed for _ in range(3)] == [True, True, False]
+        # One in 20 s: the database's clock goes on while the test runs.
+        assert [buckets.take("a", 3).is_allowed for _ in range(4)] == [True, True, True, False]
+        database.execute("UPDATE rate_buckets SET at = at - 40")
+        assert [buckets.take("a", 3).is_allowed for _ in range(3)] == [True, True, False]
         database.execute("UPDATE rate_buckets SET at = at - 3600")
-        assert 59 <= buckets.look("a", 60).tokens <= 60
+        assert buckets.look("a", 3) == (3.0, True)
         # A clock that was set back takes nothing away and gives nothing.
         database.execute("UPDATE rate_buckets SET at = at + 7200, tokens = 1")
-        assert [buckets.take("a", 60).is_allowed for _ in range(2)] == [True, False]
+        assert [buckets.take("a", 3).is_allowed for _ in range(2)] == [True, False]
 
 
 def test_nothing_is_counted_twice_among_threads_and_processes_in_postgresql(

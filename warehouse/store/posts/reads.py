@@ -46,6 +46,14 @@ def get_post(session: Session, workspace_id: str, post_id: str) -> Post:
     return post
 
 
+def find_contents(session: Session, workspace_id: str, post_ids: Collection[str]) -> dict[str, str]:
+    """Return the common texts of those of these posts that have one, by post id."""
+    if not post_ids:
+        return {}
+    query = select(Post.id, Post.content).where(Post.workspace_id == workspace_id, Post.id.in_(post_ids))
+    return {post_id: content for post_id, content in session.execute(query) if content.strip()}
+
+
 def list_posts(
     session: Session, workspace_id: str, wanted: PostFilter, *, before_id: str | None = None, limit: int = 20
 ) -> tuple[list[Post], bool]:

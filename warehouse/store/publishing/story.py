@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from warehouse.store.models import AccountRow, PlatformLimit, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -28,13 +28,15 @@ def tell_story(
 def _sentence(event: PublicationAttempt, publication: Publication) -> str:
     detail: dict[str, Any] = event.detail
     why = f": {detail['message']}" if detail.get("message") else ""
-    next_at = f"; next at {detail['next_at']}" if detail.get("next_at") else ""
+    next_at = f"; next at {_written(detail['next_at'])}" if detail.get("next_at") else ""
     late = ""
     if event.event == "sending" and publication.scheduled_at is not None:
         late = f", {(event.at - publication.scheduled_at).total_seconds():+.3f} s from its time"
     sentences = {
         "draft": "saved as a draft",
-        "scheduled": f"scheduled for {detail.get('scheduled_at')}",
+        "scheduled": f"scheduled for {_written(detail['scheduled_at'])}"
+        if detail.get("scheduled_at")
+        else "scheduled",
         "edited": "its content was changed",
         "claimed": "claimed by a publisher",
         "released": f"given back unsent{why}",
@@ -105,4 +107,9 @@ def _waiting(session: Session, publication: Publication, now: datetime) -> str:
 
 
 def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _written(time: object) -> str:
+    """Return a time that the ledger holds as text, in the form of all other times."""
+    return _clock(datetime.fromisoformat(str(time)).astimezone(UTC))
