@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from connectors.content.marks import Mark
 from connectors.content.text import compose_text
 from connectors.types import MediaKind, Platform, PostContent
 
@@ -18,6 +19,14 @@ class PublishingLimit:
 
     posts: int
     window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CountLimit:
+    """How many links, hashtags or mentions one text may have (`connectors.content.marks`)."""
+
+    mark: Mark
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,8 @@ class Capabilities:
     """Whether media alone are not enough: a video needs a title."""
     refused_characters: str = ""
     """Characters that a text must not hold."""
+    count_limits: tuple[CountLimit, ...] = ()
+    """Largest numbers of links, hashtags and mentions in a text; a mark that is missing has no documented limit."""
     text_limit_with_media: int | None = None
     """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
     alt_text_kinds: frozenset[MediaKind] = frozenset()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from connectors.content.capabilities import Capabilities, ContentProblem
+from connectors.content.marks import count_marks
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
 
@@ -79,6 +80,16 @@ def _check_text(
             f"shorten it by {length - most}",
             field,
         )
+    for counted in capabilities.count_limits:
+        count = count_marks(text, counted.mark)
+        if count > counted.most:
+            over = count - counted.most
+            yield ContentProblem(
+                f"too_many_{counted.mark}",
+                f"{what} has {count} {'different ' if counted.mark == 'links' else ''}{counted.mark}, "
+                f"{capabilities.label} takes {counted.most}: leave out {over}",
+                field,
+            )
     refused = [_name_character(char) for char in capabilities.refused_characters if char in text]
     if refused:
         detail = f"{what} holds {' and '.join(refused)}, which {capabilities.label} refuses: leave it out"

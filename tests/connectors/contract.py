@@ -162,6 +162,29 @@ class ConnectorContract:
     def test_the_content_of_these_tests_is_valid(self) -> None:
         assert validate_content(self.platform, self.content) == []
 
+    async def test_as_many_links_and_tags_as_are_documented_are_taken_and_one_more_is_refused(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        for limit in connector.capabilities.count_limits:
+            marks = [
+                {"links": f"https://a.example/{n}", "hashtags": f"#tag{n}", "mentions": f"@user{n}"}[
+                    limit.mark
+                ]
+                for n in range(limit.most + 1)
+            ]
+            saved.state = {}
+            over = self.content.model_copy(update={"text": " ".join(marks), "link": None})
+            (problem,) = validate_content(self.platform, over)
+            assert (problem.code, problem.field) == (f"too_many_{limit.mark}", "text")
+            assert "leave out 1" in problem.detail
+            with pytest.raises(ContentRejectedError):
+                await connector.publish(saved.request(over, clock(), key="over"))
+            saved.state = {}
+            most = over.model_copy(update={"text": " ".join(marks[1:])})
+            assert validate_content(self.platform, most) == []
+            await connector.publish(saved.request(most, clock(), key=f"most_{limit.mark}"))
+        assert len(self.live(world)) == len(connector.capabilities.count_limits)
+
     async def test_publish_puts_the_post_out_once(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
