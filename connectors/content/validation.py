@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from connectors.content.capabilities import Capabilities, ContentProblem
+from connectors.content.links import INVALID_CHARACTERS
 from connectors.content.marks import count_marks
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
@@ -154,7 +155,10 @@ def is_web_address(url: str) -> bool:
         parts.port  # noqa: B018 - raises ValueError where there is none to be read
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"} or set(url) & set(" \t\r\n\x00\\") or "@" in parts.netloc:
+    if parts.scheme not in {"http", "https"} or "@" in parts.netloc:
+        return False
+    # White space of every kind ends a link for platforms (U+FEFF is white space to JavaScript).
+    if any(char.isspace() for char in url) or set(url) & {"\x00", "\\", *INVALID_CHARACTERS}:
         return False
     return _is_usual_host(parts.hostname or "")
 
