@@ -183,11 +183,7 @@ class ConnectorContract:
         saved = SavedState()
         receipt = await connector.publish(saved.request(content, clock(), key=f"pub_{len(self.live(world))}"))
         (post,) = [post for post in self.live(world) if post.external_id == receipt.external_id]
-        assert post.text == self.published_text(content)
-
-    def published_text(self, content: PostContent) -> str:
-        """Return the text as the platform stores it."""
-        return CONNECTORS[self.platform].capabilities.write_text(content)
+        assert post.text == connector.capabilities.write_text(content)
 
     async def test_as_many_links_and_tags_as_are_documented_are_taken_and_one_more_is_refused(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
