@@ -92,5 +92,7 @@ def test_a_decision_has_its_headings_and_its_place_in_the_index(page: Path) -> N
     assert row in (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
 
 
-def test_decisions_are_numbered_without_a_gap() -> None:
-    assert [int(page.stem[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+def test_each_decision_has_a_number_of_its_own() -> None:
+    """Branches take numbers from ranges of their own, so gaps are allowed."""
+    numbers = [int(page.stem[:4]) for page in DECISIONS]
+    assert numbers == sorted(set(numbers))

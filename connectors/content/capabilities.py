@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from connectors.content.marks import Mark
 from connectors.content.text import compose_text
 from connectors.types import MediaKind, Platform, PostContent
 
@@ -18,6 +19,14 @@ class PublishingLimit:
 
     posts: int
     window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CountLimit:
+    """How many links, hashtags or mentions one text may have (`connectors.content.marks`)."""
+
+    mark: Mark
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,10 @@ class Capabilities:
     """Whether media alone are not enough: a video needs a title."""
     refused_characters: str = ""
     """Characters that a text must not hold."""
+    rewrite_text: Callable[[str], str] | None = None
+    """What the connector changes in a text before it is sent; None = nothing."""
+    count_limits: tuple[CountLimit, ...] = ()
+    """Largest numbers of links, hashtags and mentions in a text; a mark that is missing has no documented limit."""
     text_limit_with_media: int | None = None
     """The smaller limit of a text that accompanies media; None = `text_limit` holds for all."""
     alt_text_kinds: frozenset[MediaKind] = frozenset()
@@ -80,7 +93,8 @@ class Capabilities:
 
     def write_text(self, content: PostContent) -> str:
         """Return the text of the first post as this platform gets it."""
-        return compose_text(content) if self.link_in_text else content.text
+        text = compose_text(content) if self.link_in_text else content.text
+        return text if self.rewrite_text is None else self.rewrite_text(text)
 
     def limit_of(self, content: PostContent) -> int:
         """Return how long that text may be, in `text_unit`."""

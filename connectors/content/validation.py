@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from connectors.content.addresses import is_name
 from connectors.content.capabilities import Capabilities, ContentProblem
+from connectors.content.links import INVALID_CHARACTERS
+from connectors.content.marks import count_marks
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
 from connectors.types import Media, PostContent
 
@@ -80,6 +82,16 @@ def _check_text(
             f"shorten it by {length - most}",
             field,
         )
+    for counted in capabilities.count_limits:
+        count = count_marks(text, counted.mark)
+        if count > counted.most:
+            over = count - counted.most
+            yield ContentProblem(
+                f"too_many_{counted.mark}",
+                f"{what} has {count} {'different ' if counted.mark == 'links' else ''}{counted.mark}, "
+                f"{capabilities.label} takes {counted.most}: leave out {over}",
+                field,
+            )
     refused = [_name_character(char) for char in capabilities.refused_characters if char in text]
     if refused:
         detail = f"{what} holds {' and '.join(refused)}, which {capabilities.label} refuses: leave it out"
@@ -147,7 +159,10 @@ def is_web_address(url: str) -> bool:
         parts.port  # noqa: B018 - raises ValueError where there is none to be read
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"} or set(url) & set(" \t\r\n\x00\\") or "@" in parts.netloc:
+    if parts.scheme not in {"http", "https"} or "@" in parts.netloc:
+        return False
+    # White space of every kind ends a link for platforms (U+FEFF is white space to JavaScript).
+    if any(char.isspace() for char in url) or set(url) & {"\x00", "\\", *INVALID_CHARACTERS}:
         return False
     if parts.netloc.startswith("[") and ":" not in (parts.hostname or ""):
         return False

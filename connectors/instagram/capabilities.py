@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from connectors.content.capabilities import Capabilities, PublishingLimit
+from connectors.content.capabilities import Capabilities, CountLimit, PublishingLimit
 from connectors.content.text import count_utf16_units
 from connectors.types import Platform
 
@@ -17,6 +17,8 @@ CAPABILITIES = Capabilities(
     text_limit=2200,
     text_unit="characters",
     count_text=count_utf16_units,
+    # developers.facebook.com, IG User Media, `caption`: 2,200 characters, 30 hashtags and 20 @ tags.
+    count_limits=(CountLimit("hashtags", 30), CountLimit("mentions", 20)),
     media_kinds=frozenset({"image", "video"}),
     fetches_media=frozenset({"image", "video"}),
     max_images=10,

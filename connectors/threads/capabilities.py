@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from connectors.content.capabilities import Capabilities, PublishingLimit
+from connectors.content.capabilities import Capabilities, CountLimit, PublishingLimit
 from connectors.content.text import count_threads
 from connectors.types import Platform
 
@@ -17,6 +17,8 @@ CAPABILITIES = Capabilities(
     text_limit=500,
     text_unit="characters (an emoji counts its bytes)",
     count_text=count_threads,
+    # developers.facebook.com, "Threads: Text Attachments": since 22 December 2025, each link counted once.
+    count_limits=(CountLimit("links", 5),),
     media_kinds=frozenset({"image", "video"}),
     fetches_media=frozenset({"image", "video"}),
     max_images=20,

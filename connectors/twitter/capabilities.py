@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities, PublishingLimit
 from connectors.content.links import INVALID_CHARACTERS
-from connectors.content.text import count_weighted
+from connectors.twitter.links import count_sent, encode_links
 from connectors.types import Platform
 
 LABEL = "X (Twitter)"
@@ -19,7 +19,8 @@ CAPABILITIES = Capabilities(
     api_version="2",
     text_limit=280,
     text_unit="weighted characters",
-    count_text=count_weighted,
+    count_text=count_sent,
+    rewrite_text=encode_links,
     media_kinds=frozenset({"image", "video"}),
     max_images=4,
     max_videos=1,

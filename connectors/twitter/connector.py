@@ -24,6 +24,7 @@ from connectors.listings import read_items
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.twitter.capabilities import CAPABILITIES, LABEL
 from connectors.twitter.errors import DUPLICATE, explain
+from connectors.twitter.links import encode_content
 from connectors.twitter.media import upload
 from connectors.twitter.posts import (
     age_of,
@@ -86,7 +87,7 @@ class TwitterConnector:
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
         """POST /2/tweets for each part; the first has the media."""
-        return await publish_parts(request, self._send)
+        return await publish_parts(_encode(request), self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         body: dict[str, Any] = {"text": part.text} if part.text else {}
@@ -124,7 +125,7 @@ class TwitterConnector:
                 )
             return None
 
-        return await find_parts(request, look)
+        return await find_parts(_encode(request), look)
 
     def _read_sent(self, post: dict[str, Any]) -> SentPart:
         return SentPart(post["id"], self._permalink(post["id"]), parse_time(post["created_at"]))
@@ -228,3 +229,13 @@ class TwitterConnector:
     def _permalink(self, post_id: str) -> str:
         handle = (self.account.handle or "").lstrip("@")
         return f"https://x.com/{handle or 'i/web'}/status/{post_id}"
+
+
+def _encode(request: PublishRequest) -> PublishRequest:
+    """Return the request with contents as X gets them. What was written still identifies the saved progress."""
+    return replace(
+        request,
+        content=encode_content(request.content),
+        written=request.written or request.content,
+        others=tuple(encode_content(other) for other in request.others),
+    )

@@ -89,10 +89,14 @@ def connect(
     ] = None,
     expires_at: Annotated[str | None, typer.Option(help="When the access token expires, ISO 8601.")] = None,
     instance_url: Annotated[
-        str | None, typer.Option(help="Mastodon and Bluesky: the account's own server, https://...")
+        str | None,
+        typer.Option(help="Mastodon and Bluesky: the account's own server, such as mastodon.social."),
     ] = None,
     handle: Annotated[
-        str | None, typer.Option(help="Bluesky with an app password: its handle. Telegram: @channel.")
+        str | None,
+        typer.Option(
+            help="Bluesky with an app password: its handle. Telegram: @channel. Or the profile's address."
+        ),
     ] = None,
     timezone: Annotated[
         str | None,

@@ -22,7 +22,8 @@ from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account
 from warehouse.store.models import AccountRow
 from warehouse.store.publishing.lookups import OtherPublications, read_other_publications
-from warehouse.store.publishing.outcomes import Outcome
+from warehouse.store.publishing.outcomes import Outcome, PartCounts
+from warehouse.store.publishing.story import name_parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -110,7 +111,8 @@ class PublicationSender:
             )
 
         wait = compute_backoff(granted.attempt)
-        return await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
+        outcome = await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
+        return _count_parts(publication, progress, outcome)
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
         """Look up on the platform whether an unknown publication was published."""
@@ -142,6 +144,7 @@ class PublicationSender:
         waited = self._clock() - (publication.unknown_since or self._clock())
         wait = max(compute_backoff(1), next_look(waited))
         outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
+        outcome = _count_parts(publication, progress, outcome)
         if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
             return replace(outcome, kind="needs_review", next_at=None)
         if outcome.kind == "not_found":
@@ -155,15 +158,20 @@ class PublicationSender:
         """
         if publication.attempts > 1:
             outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
-        parts = progress.state.get("sent_parts") or ()
-        if not parts:
+        counts = outcome.parts
+        if counts is None or not counts.out:
             return outcome
-        shown = ", ".join(str(part.get("permalink") or part["id"]) for part in parts)
-        message = (
-            f"{len(parts)} of its parts {'is' if len(parts) == 1 else 'are'} out ({shown}), the next one is not: "
-            "it goes on from there"
-        )
-        return replace(outcome, message=message)
+        out = [str(part.get("permalink") or part["id"]) for part in progress.state["sent_parts"]]
+        told = []
+        if counts.before:
+            told.append(f"{name_parts(1, counts.before)} {_was(counts.before)} out before")
+        if counts.out > counts.before:
+            found = ", ".join(out[counts.before :])
+            told.append(
+                f"{name_parts(counts.before + 1, counts.out)} {_was(counts.out - counts.before)} found ({found})"
+            )
+        told.append(f"part {counts.out + 1} of {counts.total} is not there: it goes on from there")
+        return replace(outcome, message=", ".join(told))
 
     async def _with_fresh_token(
         self,
@@ -255,6 +263,20 @@ def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent
         for item in content.media
     )
     return content.model_copy(update={"media": tuple(media)})
+
+
+def _count_parts(publication: ClaimedPublication, progress: _SendState, outcome: Outcome) -> Outcome:
+    """Return the outcome with the number of parts that are out, if the publication has several."""
+    content = publication.content
+    total = 1 + len(content.thread) + bool(content.first_comment)
+    if total == 1:
+        return outcome
+    before, known = (len(state.get("sent_parts") or ()) for state in (publication.send_state, progress.state))
+    return replace(outcome, parts=PartCounts(before, total if outcome.receipt else known, total))
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 class _SendState:

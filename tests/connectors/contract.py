@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.base import Connector, PublishRequest
@@ -167,6 +169,50 @@ class ConnectorContract:
 
     def test_the_content_of_these_tests_is_valid(self) -> None:
         assert validate_content(self.platform, self.content) == []
+
+    @settings(
+        max_examples=12,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(
+        text=st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=80),
+        link=st.none() | st.sampled_from(["https://a.example/東京", "https://a.example/{a}^🍵?b=c&d=<e>"]),
+    )
+    async def test_what_is_written_is_what_is_published(
+        self, connector: Connector, world: SandboxWorld, clock: Clock, text: str, link: str | None
+    ) -> None:
+        # A number of its own for each: some platforms refuse the same words twice.
+        content = self.content.model_copy(update={"text": f"{len(self.live(world))}: {text}.", "link": link})
+        if validate_content(self.platform, content):
+            return
+        saved = SavedState()
+        receipt = await connector.publish(saved.request(content, clock(), key=f"pub_{len(self.live(world))}"))
+        (post,) = [post for post in self.live(world) if post.external_id == receipt.external_id]
+        assert post.text == connector.capabilities.write_text(content)
+
+    async def test_as_many_links_and_tags_as_are_documented_are_taken_and_one_more_is_refused(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        for limit in connector.capabilities.count_limits:
+            marks = [
+                {"links": f"https://a.example/{n}", "hashtags": f"#tag{n}", "mentions": f"@user{n}"}[
+                    limit.mark
+                ]
+                for n in range(limit.most + 1)
+            ]
+            saved.state = {}
+            over = self.content.model_copy(update={"text": " ".join(marks), "link": None})
+            (problem,) = validate_content(self.platform, over)
+            assert (problem.code, problem.field) == (f"too_many_{limit.mark}", "text")
+            assert "leave out 1" in problem.detail
+            with pytest.raises(ContentRejectedError):
+                await connector.publish(saved.request(over, clock(), key="over"))
+            saved.state = {}
+            most = over.model_copy(update={"text": " ".join(marks[1:])})
+            assert validate_content(self.platform, most) == []
+            await connector.publish(saved.request(most, clock(), key=f"most_{limit.mark}"))
+        assert len(self.live(world)) == len(connector.capabilities.count_limits)
 
     async def test_publish_puts_the_post_out_once(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock

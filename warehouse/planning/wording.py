@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import get_capabilities, validate_content
+from connectors.content.marks import count_marks
 from connectors.content.validation import is_web_address
 from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
@@ -175,4 +176,8 @@ def _to_entry(
             "limit": capabilities.limit_of(content),
             "unit": capabilities.text_unit,
         }
+    for limit in capabilities.count_limits:
+        if problem.code == f"too_many_{limit.mark}" and problem.field == "text":
+            count = count_marks(capabilities.write_text(content), limit.mark)
+            entry |= {"count": count, "limit": limit.most, "unit": limit.mark}
     return entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from connectors.content.marks import count_marks
 from connectors.sandbox.meta.containers import Container, ContainerStatus, GraphContainers
 from connectors.sandbox.meta.protocol import graph_error, is_own, no_object, pick_fields, read_list
 from connectors.sandbox.wire import Answer, Call
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CAPTION_LIMIT: Final = 2200
+_MOST_HASHTAGS: Final = 30
+_MOST_MENTIONS: Final = 20
 _VIDEO_TYPES: Final = frozenset({"REELS", "VIDEO", "STORIES"})
 _REFUSALS: Final[Mapping[ContainerStatus | None, tuple[str, int, int]]] = {
     None: ("Media ID is not available", 24, 2207006),
@@ -37,6 +40,11 @@ class InstagramContainers(GraphContainers):
         caption = given.get("caption", "")
         if len(caption) > _CAPTION_LIMIT:
             return graph_error("The caption is too long.", 36000, subcode=2207010)
+        if (
+            count_marks(caption, "hashtags") > _MOST_HASHTAGS
+            or count_marks(caption, "mentions") > _MOST_MENTIONS
+        ):
+            return graph_error("The caption has too many hashtags or mentions.", -1, subcode=2207040)
         if given.get("media_type") == "CAROUSEL":
             return self._create_album(call, given, caption)
         settings = self.world.settings

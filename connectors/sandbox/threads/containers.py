@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from connectors.content.marks import count_marks
 from connectors.content.text import count_threads
 from connectors.sandbox.meta.containers import Container, ContainerStatus, GraphContainers
 from connectors.sandbox.meta.protocol import graph_error, is_own, no_object, pick_fields, read_list
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _TEXT_LIMIT: Final = 500
 _MOST_ITEMS: Final = 20
+_MOST_LINKS: Final = 5
 _MEDIA: Final[Mapping[str, tuple[ContentKind, str]]] = {
     "IMAGE": ("photo", "image_url"),
     "VIDEO": ("video", "video_url"),
@@ -35,6 +37,8 @@ class ThreadsContainers(GraphContainers):
         text, reply_to = given.get("text", ""), given.get("reply_to_id") or None
         if count_threads(text) > _TEXT_LIMIT:
             return graph_error("Param text must be at most 500 characters long.", 100)
+        if count_marks(f"{text} {given.get('link_attachment', '')}", "links") > _MOST_LINKS:
+            return graph_error("THREADS_API__LINK_LIMIT_EXCEEDED: the post has too many links.", 100)
         if reply_to is not None and self.world.find_post(self.platform, reply_to, call.owner) is None:
             return self.refuse(None)
         made = self._make(call, given, text)

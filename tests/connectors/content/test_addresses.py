@@ -42,3 +42,8 @@ def test_an_unusual_spelling_is_no_address(host: str) -> None:
 )
 def test_a_usual_one_is(host: str) -> None:
     assert is_web_address(f"https://{host}/a.png?b=c#d")
+
+
+@pytest.mark.parametrize("char", [" ", "\t", "\n", "\xa0", "\u2028", "\u3000", "\ufeff", "\x00", "\\"])
+def test_a_character_that_ends_a_link_is_in_no_address(char: str) -> None:
+    assert not is_web_address(f"https://example.com/a{char}b")

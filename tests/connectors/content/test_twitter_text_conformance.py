@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +11,9 @@ from connectors.capabilities import validate_content
 from connectors.content.links import find_urls
 from connectors.content.text import count_weighted
 from connectors.types import Platform, PostContent
+from tests.conformance import explain_absence, make_absent_case, read_text
 
-VARIABLE = "SOCIALFLOW_CONFORMANCE"
-_ROOT = Path(__file__).parents[3]
-SUITE = (
-    Path(os.environ.get(VARIABLE) or _ROOT.parent / "shared" / "reference" / "conformance") / "twitter-text"
-)
-ABSENT = (
-    "twitter-text's conformance suite is not at hand: put validate.yml and extract.yml into "
-    f"../shared/reference/conformance/twitter-text beside the checkout, or name its parent folder in {VARIABLE}"
-)
+FOLDER = "twitter-text"
 
 # The suite's cases that hold for something else than a post on X today, each with the reason.
 OLD_LIMIT = "the case is about the limit of 140; X takes 280 since 2017 (configuration v2)"
@@ -48,10 +39,10 @@ UNUSED = {
 
 
 def _read(name: str) -> list[Any]:
-    path = SUITE / name
-    if not path.is_file():
-        return [pytest.param("absent", {}, marks=pytest.mark.skip(ABSENT), id=name)]
-    sections = yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+    text = read_text(f"{FOLDER}/{name}")
+    if text is None:
+        return make_absent_case(f"{FOLDER}/{name}", "absent", {})
+    sections = yaml.safe_load(text)["tests"]
     return [
         pytest.param(section, case, id=f"{section}: {case['description']}")
         for section, cases in sections.items()
@@ -84,10 +75,10 @@ def test_links(section: str, case: dict[str, Any]) -> None:
 
 
 def test_the_configuration_is_the_one_that_is_written_down() -> None:
-    path = SUITE / "v3.json"
-    if not path.is_file():
-        pytest.skip(ABSENT)
-    configuration = yaml.safe_load(path.read_text())
+    text = read_text(f"{FOLDER}/v3.json")
+    if text is None:
+        pytest.skip(explain_absence(f"{FOLDER}/v3.json"))
+    configuration = yaml.safe_load(text)
     scale, heavy = configuration["scale"], configuration["defaultWeight"]
     assert configuration["maxWeightedTweetLength"] == 280
     assert count_weighted("https://example.com") == configuration["transformedURLLength"]

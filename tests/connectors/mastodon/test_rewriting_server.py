@@ -20,6 +20,9 @@ from connectors.types import Account, Platform, PostContent
 from tests.connectors.harness import Clock, SavedState, account_of
 from tests.connectors.publishing_harness import Desk
 from warehouse.store.database import Store
+from warehouse.store.models import Publication
+from warehouse.store.publishing.ledger import list_events
+from warehouse.store.publishing.story import tell_story
 
 REWRITINGS = (
     "mastodon_markdown",
@@ -225,11 +228,47 @@ class TestRewritingServer:
             "1. two",
             "three",
         ]
+        first, second, _third = world.published(Platform.MASTODON, via="api")
         with store.read() as session:
-            from warehouse.store.publishing.ledger import list_events  # noqa: PLC0415
+            events = list_events(session, row.id)
+            story = [line.partition("Z ")[2] for line in tell_story(session, row, events, clock())]
+        assert "outcome unknown" in story[3]
+        # Part 1 was found by looking, part 2 and 3 were sent: the story says exactly that.
+        assert story[4].startswith("looked for on the platform: part 1 was found (http")
+        assert first.external_id in story[4]
+        assert second.external_id not in story[4]
+        assert story[4].endswith("), part 2 of 3 is not there: it goes on from there.")
+        assert story[6].startswith("attempt 2 began")
+        accepted = f"parts 2 to 3 of 3 accepted by the platform; the thread is {row.external_id}."
+        assert story[7] == accepted
 
-            (told,) = [event.detail for event in list_events(session, row.id) if event.event == "not_found"]
-        assert "1 of its parts is out" in told["message"]
+    async def test_the_story_of_a_thread_that_waits_midway_names_the_parts(
+        self, pool: ConnectorPool, account: Account, store: Store, world: SandboxWorld, clock: Clock
+    ) -> None:
+        desk = await Desk.connect(store, pool, account, clock)
+        publication = desk.schedule(PostContent(text="one", thread=("two",), first_comment="three"))
+        taken, original = 0, world.faults.take
+
+        def take(platform: Platform, operation: str, names: tuple[str, ...]) -> FaultRule | None:
+            nonlocal taken
+            taken += operation == "publish"
+            if operation == "publish" and taken == 2:
+                return FaultRule(kind="rate_limited")
+            return original(platform, operation, names)
+
+        world.faults.take = take  # type: ignore[method-assign]  # the second request of this one test fails
+        await desk.work()
+        with store.read() as session:
+            row = session.get_one(Publication, publication)
+            story = tell_story(session, row, list_events(session, row.id), clock())
+        assert "part 1 of 3 out, parts 2 to 3 not sent: " in story[-2]
+        assert story[-1].endswith(" Part 1 of 3 is out.")
+        row = await desk.pass_time(publication)
+        assert row.status == "published"
+        with store.read() as session:
+            story = tell_story(session, row, list_events(session, row.id), clock())
+        assert " parts 2 to 3 of 3 accepted by the platform; the thread is " in story[-2]
+        assert " out." not in story[-1]
 
     async def test_a_token_refused_in_a_servers_own_words_is_the_accounts_problem(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock

@@ -45,6 +45,21 @@ def candidate_of(post: dict[str, Any]) -> Candidate:
 class TestTwitter(ConnectorContract):
     platform = Platform.TWITTER
 
+    async def test_a_post_whose_link_was_encoded_is_found(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        content = PostContent(text="Read this", link="https://ja.wikipedia.org/wiki/東京")
+        first = clock()
+        self.fail(world, "reset_after")
+        with pytest.raises(OutcomeUnknownError):
+            await connector.publish(saved.request(content, first))
+        clock.advance(seconds=2)
+        found = await connector.find_publication(saved.request(content, first))
+        assert found is not None
+        other = saved.request(PostContent(text="Read that"), first, key="other")
+        saved.state = {}
+        assert await connector.find_publication(replace(other, state={}, others=(content,))) is None
+
     async def test_a_token_of_unknown_age_is_refreshed_in_time(
         self, pool: ConnectorPool, account: Account, clock: Clock
     ) -> None:

@@ -611,7 +611,7 @@ async def test_parts_that_are_out_are_told(scene: Scene) -> None:
     first = scene.world.published(Platform.MASTODON, via="api")[0].external_id
     assert outcome.kind == "not_found"
     assert outcome.message == (
-        f"1 of its parts is out ({SANDBOX}/@harborlight/{first}), the next one is not: it goes on from there"
+        f"part 1 was found ({SANDBOX}/@harborlight/{first}), part 2 of 3 is not there: it goes on from there"
     )
     assert (await scene.send(publication)).kind == "published"  # type: ignore[union-attr]  # it was granted
     assert scene.out("mastodon") == ["one", "two", "three"]

@@ -55,6 +55,17 @@ _OPEN = frozenset({"scheduled", "claimed", "sending", "unknown", "needs_review"}
 
 
 @dataclass(frozen=True, slots=True)
+class PartCounts:
+    """How many parts of a thread are out (its first comment is a part as well)."""
+
+    before: int
+    """Known to be out before this attempt or look-up."""
+    out: int
+    """Known to be out after it."""
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of one attempt or one look-up.
 
@@ -71,6 +82,8 @@ class Outcome:
     receipt: PublishedPost | None = None
     pause: RateLimitScope | None = None
     """With retry: nothing else of this account, or of this platform, is sent before `next_at`."""
+    parts: PartCounts | None = None
+    """For a publication of several parts; None = it has one, or nothing was sent or looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +250,12 @@ def _detail(outcome: Outcome) -> dict[str, Any]:
         detail["message"] = outcome.message
     if outcome.next_at:
         detail["next_at"] = outcome.next_at.isoformat()
+    if outcome.parts:
+        detail["parts"] = {
+            "before": outcome.parts.before,
+            "out": outcome.parts.out,
+            "of": outcome.parts.total,
+        }
     if outcome.receipt:
         detail |= {
             "external_id": outcome.receipt.external_id,

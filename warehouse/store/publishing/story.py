@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from warehouse.store.models import AccountRow, PlatformLimit, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -22,7 +23,41 @@ def tell_story(
     told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
     if publication.platform_deleted_at is not None:
         told.append(f"{_clock(publication.platform_deleted_at)} found deleted on the platform.")
-    return [*told, _standing(session, publication, now)]
+    return [*told, _standing(session, publication, now) + _partly(publication)]
+
+
+def _partly(publication: Publication) -> str:
+    """Return how many parts are out while some are not, as a sentence; "" for everything else."""
+    content, sent = publication.content, publication.send_state.get("sent_parts") or ()
+    total = 1 + len(content.get("thread") or ()) + bool(content.get("first_comment"))
+    if publication.status == "published" or not 0 < len(sent) < total:
+        return ""
+    return f" {name_parts(1, len(sent)).capitalize()} of {total} {'is' if len(sent) == 1 else 'are'} out."
+
+
+def name_parts(first: int, last: int) -> str:
+    """Return "part 2" or "parts 2 to 3"."""
+    return f"part {first}" if first == last else f"parts {first} to {last}"
+
+
+def _tell_parts(event: str, detail: Mapping[str, Any], why: str, next_at: str) -> str | None:
+    """Return the sentence of an event of which the parts of a thread have different outcomes; None = they have not."""
+    counts = detail.get("parts")
+    if counts is None or not (counts["before"] or counts["out"]):
+        return None
+    before, out, total = counts["before"], counts["out"], counts["of"]
+    thread = f"the thread is {detail.get('external_id')}"
+    rest = name_parts(out + 1, total)
+    sentences = {
+        "published": f"{name_parts(before + 1, total)} of {total} accepted by the platform; {thread}",
+        "found": f"{name_parts(before + 1, total)} of {total} found on the platform: it was published; {thread}",
+        "not_found": f"looked for on the platform{why}",
+        "retry": f"{name_parts(1, out)} of {total} out, {rest} not sent{why}{next_at}",
+        "unknown": f"{name_parts(1, out)} of {total} out, outcome of part {out + 1} unknown: it may be published{why}; "
+        "the platform will be checked",
+    }
+    # A thread whose parts all went out at once has nothing to tell apart.
+    return sentences.get(event) if before or out < total else None
 
 
 def _sentence(event: PublicationAttempt, publication: Publication) -> str:
@@ -56,7 +91,8 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
         "rejected": f"returned to its author{why}",
         "duplicate": f"confirmed a second time, as {detail.get('external_id')}; it may be published twice",
     }
-    return sentences.get(event.event, f"{event.event}{why}") + "."
+    told = _tell_parts(event.event, detail, why, next_at)
+    return (told or sentences.get(event.event, f"{event.event}{why}")) + "."
 
 
 def _standing(session: Session, publication: Publication, now: datetime) -> str:
