@@ -33,6 +33,8 @@ Table = Literal[
     "post_performance",
     "engagement_daily",
     "account_daily",
+    "suspicious_counts",
+    "growth_curves",
     "slot_engagement",
     "optimal_times",
     "post_snapshots",

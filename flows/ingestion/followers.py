@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows.account_runs import serve_accounts, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings, note_silence
-from flows.ingestion.lake_rows import account_dim, account_snapshot
+from flows.ingestion.lake_rows import account_snapshot
 from flows.run_report import RunReport
 from warehouse.lake.rows import find_fault
 from warehouse.store.measuring.measurements import list_due_followers, record_followers_measured
@@ -75,9 +75,10 @@ def _write(
     now: datetime,
     report: RunReport,
 ) -> None:
-    from warehouse.lake.load import load_account_snapshots, load_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_account_snapshots  # noqa: PLC0415 (same)
 
-    load_accounts(resources.lake, [account_dim(row) for row, _snapshot in readings])
+    sync_accounts(resources.store, resources.lake)
     snapshots = [snapshot for _row, snapshot in readings]
     report.add(snapshots=load_account_snapshots(resources.lake, snapshots, run_id))
     with resources.store.write() as session:

@@ -17,7 +17,7 @@ from connectors.types import MetricsBatch, Platform
 from flows.account_runs import name_account, serve_accounts, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
-from flows.ingestion.lake_rows import account_dim, publication_dim
+from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed, find_readable_posts, place_batch
 from flows.run_report import RunReport
 from warehouse.store.measuring.backfills import (
@@ -225,9 +225,12 @@ def _write(
     run_id: str,
     now: datetime,
 ) -> int:
-    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import account_dims  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (same)
 
-    load_accounts(resources.lake, [account_dim(row)])
+    with resources.store.read() as session:
+        dims = account_dims(session, [row])
+    load_accounts(resources.lake, dims)
     load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
     inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
     with resources.store.write() as session:

@@ -5,25 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import METRIC_NAMES
-from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
+from warehouse.lake.rows import AccountSnapshot, PostSnapshot, PublicationDim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from connectors.types import AccountMetrics, PostMetrics
     from warehouse.store.models import AccountRow, Publication
-
-
-def account_dim(row: AccountRow) -> AccountDim:
-    """Return the dimension row of an account, with the fields that analysts may see."""
-    return AccountDim(
-        account_id=row.id,
-        workspace_id=row.workspace_id,
-        platform=row.platform,
-        handle=row.handle,
-        display_name=row.display_name or None,
-        timezone=row.timezone,
-    )
 
 
 def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None) -> PublicationDim:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from flows.account_runs import serve_accounts, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
-from flows.ingestion.lake_rows import account_dim, publication_dim
+from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed
 from flows.run_report import RunReport
 from warehouse.store.measuring.events import announce_metrics
@@ -118,9 +118,10 @@ def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: Run
 
     Returns `due` without the publications that cannot be written; the report has the reasons.
     """
-    from warehouse.lake.load import load_accounts, load_publications  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_publications  # noqa: PLC0415 (same)
 
-    load_accounts(resources.lake, [account_dim(item.account) for item in due])
+    sync_accounts(resources.store, resources.lake)
     with resources.store.read() as session:
         placements = list_placements(session, {row.post_id for item in due for row in item.publications})
     dims: list[PublicationDim] = []

@@ -1,8 +1,8 @@
-"""Growth curves: how engagement at one age relates to engagement at another, for estimates at ages without a measurement.
+"""Growth curves: how engagement at one age relates to engagement at another, for ages without a measurement.
 
-A curve is learned from posts that were measured at both ages (`warehouse/sql/marts/build_growth_curves.sql`), per account
-and per platform of a workspace. The estimates stand in columns of their own in marts.publication_at_age; measured values
-never contain them.
+A curve is learned from posts that were measured at both ages (`warehouse/sql/marts/build_growth_curves.sql`), per
+account and per platform of a workspace. The estimates stand in columns of their own in marts.publication_at_age;
+measured values never contain them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,13 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from warehouse.lake.connect import Lake
-
-
-def refresh_growth(lake: Lake, now: datetime) -> dict[str, int]:
-    """Learn the growth curves again and update the estimates; return {curves, estimates_changed}.
-
-    `now` (aware) becomes computed_at of the curves that changed. Writes nothing if nothing changed.
-    """
-    return lake.run_write(lambda cursor: learn_growth(cursor, now))
-
 
 def learn_growth(cursor: DuckDBPyConnection, now: datetime) -> dict[str, int]:
-    """Like `refresh_growth`, inside a transaction of `Lake.write`."""
+    """Learn the growth curves again and update the estimates; return {curves, estimates_changed}.
+
+    `now` (aware) becomes computed_at of the curves that changed. Writes nothing if nothing changed. Runs within a
+    transaction of `Lake.write`; `warehouse.lake.maintenance.refresh_growth` opens one.
+    """
     cursor.execute(load_sql("marts/build_growth_curves"), {"computed_at": now})
     curves = _count(cursor.execute(load_sql("marts/select_steady_curves")))
     changed = "(FROM {} EXCEPT FROM {})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from warehouse.lake.growth import learn_growth
 from warehouse.lake.marts import rebuild_all_marts
 from warehouse.sql import load_sql
 
@@ -39,6 +40,11 @@ are never merged."""
 def rebuild_marts(lake: Lake) -> dict[str, int]:
     """Rebuild all marts that loads update, from raw and dims, in one transaction; return rows per mart."""
     return lake.run_write(rebuild_all_marts)
+
+
+def refresh_growth(lake: Lake, now: datetime) -> dict[str, int]:
+    """Learn the growth curves again and update the estimates; return {curves, estimates_changed}."""
+    return lake.run_write(lambda cursor: learn_growth(cursor, now))
 
 
 def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:

@@ -90,8 +90,13 @@ def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
 
 
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
-    """Update the marts for the dimension rows in `changed`: a new time zone changes the slots."""
+    """Update the marts for the dimension rows in `changed`: a new time zone changes the slots and posting times."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")
+    if _count(cursor.execute(load_sql("marts/find_moved_times"))):
+        cursor.execute(
+            "DELETE FROM marts.optimal_times WHERE account_id IN (SELECT account_id FROM moved_times)"
+        )
+        cursor.execute("INSERT INTO marts.optimal_times BY NAME FROM moved_times")
     _clear_latest(cursor)
     _refresh_slots(cursor)
 

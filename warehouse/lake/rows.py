@@ -22,7 +22,7 @@ class AccountDim:
     handle: str
     display_name: str | None = None
     timezone: str | None = None
-    """IANA zone of the audience; None = the workspace's."""
+    """The effective IANA zone: the account's own, else the workspace's. None and unknown names become UTC."""
 
 
 @dataclass(frozen=True, slots=True)

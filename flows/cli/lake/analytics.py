@@ -17,7 +17,12 @@ from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside
 from warehouse.lake.connect import Lake
 from warehouse.lake.export.workspace_files import FORMATS, TABLES, write_table
-from warehouse.lake.queries.accounts import NOT_MEASURED, get_account_figures, list_account_days
+from warehouse.lake.queries.accounts import (
+    NOT_MEASURED,
+    get_account_figures,
+    get_account_zone,
+    list_account_days,
+)
 from warehouse.lake.queries.overview import get_overview
 from warehouse.lake.queries.placement_lift import AGES as LIFT_AGES
 from warehouse.lake.queries.placement_lift import get_placement_lift
@@ -80,11 +85,13 @@ def overview(
         wanted = _read_filter(opened, platform, account_id)
         measured_by = resolve_time(as_of, opened.zone, field="as_of").at if as_of else None
     with _open_lake() as lake:
-        told = get_overview(lake, **wanted.as_query(), start=asked.start, end=asked.end, as_of=measured_by)
+        told = get_overview(
+            lake, **wanted.as_query(), start=asked.start, end=asked.end, as_of=measured_by, zone=opened.zone
+        )
     if as_json:
         print_json(told)
         return
-    names = ("total_posts", "total_engagement", "follower_growth", "as_of", "period", "coverage")
+    names = ("total_posts", "total_engagement", "follower_growth", "as_of", "timezone", "period", "coverage")
     print_details({name: told[name] for name in names})
     print_records(told["by_platform"], ["platform", "total_posts", "total_engagement", "follower_growth"])
     print_records(told["top_performing"], ["post_id", "engagement"])
@@ -213,7 +220,14 @@ def account(
     with _open_lake() as lake:
         figures = get_account_figures(lake, **query).get(account_id, {})
         series = list_account_days(lake, **query)
-    told = {**NOT_MEASURED, **figures, **_name(row), "period": {"from": asked.start, "to": asked.end}}
+        zone = get_account_zone(lake, account_id)
+    told = {
+        **NOT_MEASURED,
+        **figures,
+        **_name(row),
+        "timezone": zone,
+        "period": {"from": asked.start, "to": asked.end},
+    }
     if as_json:
         print_json({**told, "series": series})
         return

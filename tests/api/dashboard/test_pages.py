@@ -71,6 +71,7 @@ def test_every_page_has_its_place_here() -> None:
     forms = {f"/posts/{{post_id}}/{action}" for action in ("approve", "cancel", "move", "reject", "retry")}
     forms |= {
         "/posts/{post_id}/publications/{publication_id}/resolve",
+        "/accounts/{account_id}/timezone",
         "/keys/{key_id}/revoke",
         "/sessions/{session_id}/end",
     }
@@ -288,3 +289,24 @@ def test_nobody_is_signed_in_by_a_page_from_elsewhere(tenant: Tenant) -> None:
         own = login_token(victim)
         assert victim.post("/dashboard/login", data=fields | {"form_token": planted}).status_code == 403
         assert victim.post("/dashboard/login", data=fields | {"form_token": own}).status_code == 303
+
+
+def test_the_time_zone_of_an_account_is_changed_by_a_form(tenant: Tenant, browser: httpx.Client) -> None:
+    account_id = tenant.accounts["mastodon-user"]
+    address = f"/dashboard/accounts/{account_id}/timezone"
+
+    def zone() -> str | None:
+        shown: str | None = tenant.client.get(f"/api/v1/accounts/{account_id}").json()["timezone"]
+        return shown
+
+    assert browser.post(address, data={"timezone": "Asia/Tokyo"}).status_code == 403
+    token = form_token(browser, "/dashboard/accounts")
+    answer = browser.post(address, data={"form_token": token, "timezone": "Asia/Tokyo"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard/accounts")
+    assert zone() == "Asia/Tokyo"
+    assert 'value="Asia/Tokyo"' in browser.get("/dashboard/accounts").text
+    refused = browser.post(address, data={"form_token": token, "timezone": "Mars/Olympus"})
+    assert refused.status_code == 422
+    assert "unknown time zone" in refused.text
+    browser.post(address, data={"form_token": token, "timezone": ""})
+    assert zone() is None

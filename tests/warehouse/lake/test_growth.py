@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from warehouse.lake.growth import refresh_growth
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.maintenance import rebuild_marts
+from warehouse.lake.maintenance import rebuild_marts, refresh_growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +125,7 @@ def test_measured_values_are_right_and_estimates_in_their_range_as_often_as_prom
     assert (table["engagement_estimate"] <= table["estimate_high"]).all()
 
 
-def test_loads_and_rebuilds_estimate_alike_and_a_second_refresh_writes_nothing(  # noqa: PLR0917 (fixtures)
+def test_loads_and_rebuilds_estimate_alike_and_a_second_refresh_writes_nothing(
     lake: Lake, law: Law, make_publication: Make, make_snapshot: Make, read_marts: Make
 ) -> None:
     law.publications, law.snapshots = [], []

@@ -47,6 +47,8 @@ TABLES = {
     ),
     "engagement_daily": OpenTable("marts.engagement_daily", "day"),
     "account_daily": OpenTable("marts.account_daily", "day"),
+    "suspicious_counts": OpenTable("marts.suspicious_counts", "captured_at"),
+    "growth_curves": OpenTable("marts.growth_curves", None, "platform = $platform"),
     "slot_engagement": OpenTable("marts.slot_engagement", None),
     "optimal_times": OpenTable("marts.optimal_times", None),
     "post_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at"),

@@ -24,19 +24,31 @@ zeros AS (
   FROM beside
 ),
 steps AS (
-  SELECT
-    *,
-    lag(followers) OVER by_time AS before,
-    lag(captured_at) OVER by_time AS before_at,
-    lead(followers) OVER by_time AS after
+  SELECT *, lag(followers) OVER by_time AS before, lead(followers) OVER by_time AS after
   FROM zeros
   WHERE NOT zero
   WINDOW by_time AS (PARTITION BY account_id ORDER BY captured_at)
 ),
-jumps AS (
-  SELECT *
+spikes AS (
+  SELECT
+    *,
+    coalesce(
+      abs(followers - before) > 100 AND abs(followers - before) * 3 > before
+        AND (abs(after - before) <= 100 OR abs(after - before) * 3 <= before),
+      false
+    ) AS spike
   FROM steps
-  WHERE abs(followers - before) > 100 AND abs(followers - before) * 3 > before
+),
+-- Compared with the last count that is no spike itself.
+newest AS (
+  SELECT
+    * EXCLUDE (before),
+    lag(followers) OVER by_time AS before,
+    lag(captured_at) OVER by_time AS before_at
+  FROM spikes
+  WHERE NOT spike
+  WINDOW by_time AS (PARTITION BY account_id ORDER BY captured_at)
+  QUALIFY lead(captured_at) OVER by_time IS NULL
 )
 SELECT workspace_id, account_id, captured_at, followers,
        CASE WHEN some_before > 100 THEN some_before ELSE some_after END AS compared_with, 'zero' AS reason
@@ -44,9 +56,10 @@ FROM zeros
 WHERE zero
 UNION ALL
 SELECT workspace_id, account_id, captured_at, followers, before, 'spike'
-FROM jumps
-WHERE abs(after - before) <= 100 OR abs(after - before) * 3 <= before
+FROM spikes
+WHERE spike
 UNION ALL
 SELECT workspace_id, account_id, captured_at, followers, before, 'unconfirmed'
-FROM jumps
-WHERE after IS NULL AND captured_at - before_at <= INTERVAL 3 DAY
+FROM newest
+WHERE abs(followers - before) > 100 AND abs(followers - before) * 3 > before
+  AND captured_at - before_at <= INTERVAL 3 DAY

@@ -126,6 +126,10 @@ COMMENT ON COLUMN marts.account_daily.suspicious IS 'Number of the day''s counts
 COMMENT ON COLUMN marts.account_daily.followers IS 'The day''s last believable count of followers. NULL = not reported, or all suspicious.';
 
 COMMENT ON COLUMN dims.accounts.timezone IS 'The account''s one effective IANA zone, never NULL: its own, else the workspace''s; UTC if DuckDB does not know the zone. Slots and posting times are in it.';
+-- The timing run knew the workspace's zone.
+UPDATE dims.accounts
+SET timezone = (SELECT max(timezone) FROM marts.optimal_times AS times WHERE times.account_id = accounts.account_id)
+WHERE timezone IS NULL;
 UPDATE dims.accounts SET timezone = 'UTC'
 WHERE timezone IS NULL OR timezone NOT IN (SELECT name FROM pg_timezone_names());
 COMMENT ON COLUMN marts.slot_engagement.timezone IS 'IANA zone that weekday and hour are in: that of dims.accounts.';

@@ -26,6 +26,7 @@ Action = Literal[
     "api_key_created",
     "api_key_revoked",
     "account_connection_started",
+    "account_changed",
     "account_connected",
     "account_disconnected",
     "account_paused",
