@@ -31,12 +31,19 @@ async def read_due_followers(
     run_id: str,
     ahead: timedelta | None = None,
     account_ids: Collection[str] | None = None,
+    anew: bool = False,
+    dry_run: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
-    """Read what is due now (plus `ahead`) and return the report. Raises ConflictError, SetupError."""
+    """Read what is due now (plus `ahead`) and return the report. Raises ConflictError, SetupError.
+
+    `anew` reads all accounts, due or not. `dry_run` only counts.
+    """
     report = RunReport("reading followers", counts={"snapshots": 0})
-    rows = await asyncio.to_thread(_list_due, resources, clock() + ahead if ahead else clock(), account_ids)
-    if not rows:
+    by = clock() + ahead if ahead else clock()
+    rows = await asyncio.to_thread(_list_due, resources, by, account_ids, anew=anew)
+    if not rows or dry_run:
+        report.accounts = len(rows)
         return report
     readings: list[tuple[AccountRow, AccountSnapshot]] = []
 
@@ -63,9 +70,11 @@ async def read_due_followers(
     return report
 
 
-def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[AccountRow]:
+def _list_due(
+    resources: Resources, by: datetime, account_ids: Collection[str] | None, *, anew: bool
+) -> list[AccountRow]:
     with resources.store.read() as session:
-        return list_due_followers(session, by, account_ids=account_ids)
+        return list_due_followers(session, by, account_ids=account_ids, anew=anew)
 
 
 def _write(
@@ -81,6 +90,7 @@ def _write(
     sync_accounts(resources.store, resources.lake)
     snapshots = [snapshot for _row, snapshot in readings]
     report.add(snapshots=load_account_snapshots(resources.lake, snapshots, run_id))
+    report.snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
         ids = [row.id for row, _snapshot in readings]
         record_followers_measured(session, ids, now + resources.flows.followers_interval)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -63,9 +64,16 @@ async def read_due_metrics(
     run_id: str,
     ahead: timedelta = timedelta(0),
     account_ids: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    anew: bool = False,
+    dry_run: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
     """Measure what is due now (plus `ahead`, for callers that do not want to wait) and return the report.
+
+    `since` and `until` narrow it to posts published in [since, until); `anew` measures them whether due or not, which
+    adds a snapshot and changes none. `dry_run` only counts.
 
     Raises ConflictError and SetupError if the lake cannot be written; the data is then fetched again by the
     next run.
@@ -73,7 +81,12 @@ async def read_due_metrics(
     report = RunReport(
         "reading metrics", counts={"due": 0, "measured": 0, "snapshots": 0, "deleted": 0, "missing": 0}
     )
-    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, account_ids)
+    window = _Window(account_ids, since, until, anew)
+    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, window)
+    if dry_run:
+        report.accounts = len(listed)
+        report.add(due=sum(len(account.publications) for account in listed))
+        return report
     due = await asyncio.to_thread(_grant, resources, listed, clock(), report)
     if not due:
         return report
@@ -148,6 +161,7 @@ def write_readings(
 
     rows = [snapshot for reading in readings for snapshot in reading.placed.snapshots]
     inserted = load_post_snapshots(resources.lake, rows, run_id)
+    report.snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
         for reading in readings:
             placed = reading.placed
@@ -158,7 +172,7 @@ def write_readings(
             }
             gone = record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
             announce_deleted(session, gone, reading.captured_at)
-            announce_metrics(session, placed.measured, reading.captured_at)
+            announce_metrics(session, placed.measured, reading.captured_at, snapshot_id=report.snapshot_id)
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
 
@@ -188,11 +202,30 @@ def _keep_quick(resources: Resources, now: datetime) -> None:
         logger.info("merging the lake's small files")
 
 
-def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What narrows or widens a reading."""
+
+    account_ids: Collection[str] | None
+    since: datetime | None
+    until: datetime | None
+    anew: bool
+
+
+def _list_due(resources: Resources, by: datetime, window: _Window) -> list[DueAccount]:
     own_ages = resources.flows.ages_by_platform
     with resources.store.read() as session:
-        due = list_due_snapshots(session, by, resources.flows.snapshots_per_account, account_ids=account_ids)
-    if not own_ages or not due:
+        due = list_due_snapshots(
+            session,
+            by,
+            # What is not due does not stay due for the next run, so all of it is read at once.
+            sys.maxsize if window.anew else resources.flows.snapshots_per_account,
+            account_ids=window.account_ids,
+            since=window.since,
+            until=window.until,
+            anew=window.anew,
+        )
+    if not own_ages or not due or window.anew:
         return due
     with resources.store.write() as session:
         return put_off_young(session, due, by, own_ages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.webhooks.settings import WebhookSettings
@@ -15,8 +16,13 @@ from warehouse.store.webhooks.state import forget_old_events
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from flows.resources import Resources
+
+
+KEEP_RESULTS = timedelta(days=30)
+"""How long the results of runs can be read."""
 
 
 def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
@@ -32,8 +38,19 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
         "webhook_events_forgotten": forgotten,
         "uploads_removed": removed,
         "read_charges_forgotten": charges,
+        "run_results_removed": remove_old_results(resources.warehouse.home, clock()),
         **compact_store(resources.store),
     }
+
+
+def remove_old_results(home: Path, now: datetime) -> int:
+    """Delete Prefect's files with results of old runs, one for each run; return how many."""
+    removed = 0
+    for file in (home / "prefect" / "storage").glob("*"):
+        if file.is_file() and file.stat().st_mtime < (now - KEEP_RESULTS).timestamp():
+            file.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def forget_events(resources: Resources, before: datetime) -> int:
