@@ -12,9 +12,10 @@ from flows.errors import FlowBusyError, PartlyFailedError
 from flows.exclusive_runs import run_exclusively
 from flows.flow_runs import current_run_id, end_partly, end_skipped, publish_result
 from flows.ingestion.metrics import read_due_metrics
-from flows.parameters import AccountIds, Anew, DryRun, Platforms, PostChoice, Since, Until, resolve_accounts
+from flows.parameters import AccountIds, Anew, DryRun, Platforms, PostChoice, Since, Until
 from flows.resources import open_resources
 from flows.run_results import RunResult  # noqa: TC001 (Prefect evaluates all annotations)
+from warehouse.store.accounts.choice import resolve_accounts
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ async def ingest_metrics(
     asked.check_window(utc_now())
     async with open_resources() as (resources, pool):
         with resources.store.read() as session:
-            chosen = resolve_accounts(session, asked)
+            chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
             with run_exclusively(resources.store, "ingest-metrics"):
                 report = await read_due_metrics(
