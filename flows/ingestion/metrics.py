@@ -20,6 +20,7 @@ from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed
 from flows.run_report import RunReport
 from warehouse.store.measuring.events import announce_metrics
+from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.measurements import (
     DueAccount,
     list_due_snapshots,
@@ -198,7 +199,9 @@ async def _write_readings(
 def _keep_quick(resources: Resources, now: datetime) -> None:
     from warehouse.lake.maintenance import merge_if_many  # noqa: PLC0415 (see flows.resources)
 
-    if merge_if_many(resources.lake, now):
+    with resources.store.read() as session:
+        kept = list_cursors(session, now)
+    if merge_if_many(resources.lake, now, kept=kept):
         logger.info("merging the lake's small files")
 
 

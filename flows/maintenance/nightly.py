@@ -9,6 +9,7 @@ from connectors.webhooks.settings import WebhookSettings
 from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
 from warehouse.store.compaction import compact_store
+from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.read_budgets import forget_reads
 from warehouse.store.posts.media import remove_unused
 from warehouse.store.webhooks.state import forget_old_events
@@ -33,8 +34,11 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
     removed = remove_unused_uploads(resources, clock())
     with resources.store.write() as session:
         charges = forget_reads(session, clock())
+        kept = list_cursors(session, clock())
     return {
-        **maintain_lake(resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots),
+        **maintain_lake(
+            resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots, kept=kept
+        ),
         "webhook_events_forgotten": forgotten,
         "uploads_removed": removed,
         "read_charges_forgotten": charges,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import ChangedSinceOption, require_choice
 from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
@@ -32,6 +32,7 @@ from warehouse.scheduling.local_times import resolve_time
 from warehouse.scheduling.periods import DEFAULT_PERIOD, resolve_period
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.audit.log import record
+from warehouse.store.measuring.export_cursors import note_cursor
 from warehouse.store.posts.reads import get_post
 
 if TYPE_CHECKING:
@@ -281,8 +282,12 @@ def export(
     end: Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive.")] = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
+    changed_since: ChangedSinceOption = None,
 ) -> None:
-    """Write the workspace's rows of one table as a file. `socialflow export` writes all tables."""
+    """Write the workspace's rows of one table as a file. `socialflow export` writes all tables.
+
+    Prints the cursor: the snapshot to give as --changed-since next time.
+    """
     chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
     require_choice(table, TABLES, field="table")
     require_choice(chosen, FORMATS, field="format")
@@ -290,16 +295,25 @@ def export(
         wanted = _read_filter(opened, platform, account_id)
         since = resolve_time(start, opened.zone, field="from").at if start else None
         until = resolve_time(end, opened.zone, field="to").at if end else None
-        said = {"table": table, "format": chosen, "platform": platform, "account_id": account_id}
-        said |= {"from": start, "to": end}
+        said: dict[str, Any] = {
+            "table": table,
+            "format": chosen,
+            "platform": platform,
+            "account_id": account_id,
+        }
+        said |= {"from": start, "to": end, "changed_since": changed_since}
         record(opened.session, "data_exported", opened.workspace_id, opened.now, None, said)
-    with (
-        _open_lake() as lake,
-        write_table(lake, table, chosen, **wanted.as_query(), start=since, end=until) as written,
-        write_beside(output.absolute()) as path,
-    ):
-        shutil.copyfile(written, path)
-    say(f"{table} in {output}")
+    with _open_lake() as lake:
+        snapshot_id = lake.snapshot_id()
+        query = wanted.as_query() | {"start": since, "end": until, "changed_since": changed_since}
+        with (
+            write_table(lake, table, chosen, snapshot_id=snapshot_id, **query) as written,
+            write_beside(output.absolute()) as path,
+        ):
+            shutil.copyfile(written, path)
+    with open_workspace() as opened:
+        note_cursor(opened.session, snapshot_id, opened.now)
+    say(f"{table} in {output}; cursor {snapshot_id}")
 
 
 @contextmanager
