@@ -29,7 +29,7 @@ from warehouse.store.measuring.measurements import (
 )
 from warehouse.store.measuring.read_budgets import grant_reads
 from warehouse.store.publishing.events import announce_deleted
-from warehouse.store.schedules.placements import list_placements
+from warehouse.store.schedules.placements import list_client_refs, list_placements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -137,14 +137,15 @@ def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: Run
 
     sync_accounts(resources.store, resources.lake)
     with resources.store.read() as session:
-        placements = list_placements(session, {row.post_id for item in due for row in item.publications})
+        posts = {row.post_id for item in due for row in item.publications}
+        placements, client_refs = list_placements(session, posts), list_client_refs(session, posts)
     dims: list[PublicationDim] = []
     kept: list[DueAccount] = []
     for item in due:
         fit: list[Publication] = []
         for row in item.publications:
             try:
-                dims.append(publication_dim(row, placements.get(row.post_id)))
+                dims.append(publication_dim(row, placements.get(row.post_id), client_refs.get(row.post_id)))
                 fit.append(row)
             except (ValueError, TypeError, AttributeError, KeyError) as error:  # a damaged row of the store
                 report.failures[f"publication {row.id}"] = f"{type(error).__name__}: {error}"
@@ -158,11 +159,13 @@ def write_readings(
     resources: Resources, readings: Sequence[_Reading], run_id: str, report: RunReport
 ) -> None:
     """Load into the lake, then mark in the store; each in its own transaction, in this order."""
+    from warehouse.lake.dimensions import sync_deletions  # noqa: PLC0415 (see flows.resources)
     from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
 
     rows = [snapshot for reading in readings for snapshot in reading.placed.snapshots]
     inserted = load_post_snapshots(resources.lake, rows, run_id)
     report.snapshot_id = resources.lake.snapshot_id()
+    any_deleted = False
     with resources.store.write() as session:
         for reading in readings:
             placed = reading.placed
@@ -173,9 +176,12 @@ def write_readings(
             }
             gone = record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
             announce_deleted(session, gone, reading.captured_at)
+            any_deleted = any_deleted or bool(gone)
             announce_metrics(session, placed.measured, reading.captured_at, snapshot_id=report.snapshot_id)
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
+    if any_deleted:  # after the store; the daily timing run does the same for what a crash left out
+        sync_deletions(resources.store, resources.lake)
 
 
 async def _write_readings(

@@ -21,12 +21,13 @@ def compute_all_optimal_times(
 
     Raises ConflictError, SetupError.
     """
-    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import sync_accounts, sync_deletions  # noqa: PLC0415 (see flows.resources)
     from warehouse.lake.maintenance import refresh_growth  # noqa: PLC0415 (same)
     from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas takes 60 MB)
 
     # All accounts: those without posts get times, too, from their platform's profile.
     sync_accounts(resources.store, resources.lake)
+    sync_deletions(resources.store, resources.lake)
     now = clock()
     summary = dict(refresh_optimal_times(resources.lake, now=now))
     return summary | {"growth": refresh_growth(resources.lake, now)}

@@ -1,4 +1,4 @@
-"""Accounts of the store as dimension rows of the lake, each with its one effective time zone.
+"""Accounts of the store as dimension rows of the lake, each with its one effective time zone; deleted publications.
 
 An account's time zone is its own, else its workspace's. This module is the only place that decides it; marts, the
 timing run and the API read dims.accounts.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from sqlalchemy import select
 
 from warehouse.lake.load import load_accounts
 from warehouse.lake.rows import AccountDim
-from warehouse.store.models import AccountRow, Workspace
+from warehouse.sql import load_sql
+from warehouse.store.models import AccountRow, Publication, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from duckdb import DuckDBPyConnection
     from sqlalchemy.orm import Session
 
     from warehouse.lake.connect import Lake
@@ -47,3 +50,24 @@ def sync_accounts(store: Store, lake: Lake) -> None:
     with store.read() as session:
         dims = account_dims(session, session.scalars(select(AccountRow).order_by(AccountRow.id)))
     load_accounts(lake, dims)
+
+
+def sync_deletions(store: Store, lake: Lake) -> int:
+    """Mark the publications that were found deleted on their platforms in the lake; return the number of new marks."""
+    query = select(Publication.id, Publication.platform_deleted_at).where(
+        Publication.platform_deleted_at.is_not(None)
+    )
+    with store.read() as session:
+        found = {row.id: row.platform_deleted_at for row in session.execute(query)}
+    if not found:
+        return 0
+    instants = pa.array(list(found.values()), pa.timestamp("us", tz="UTC"))
+    batch = pa.table({"publication_id": list(found), "deleted_at": instants})
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        cursor.register("batch", batch)
+        row = cursor.execute(load_sql("load/mark_deleted_publications")).fetchone()
+        cursor.unregister("batch")
+        return int(row[0]) if row else 0
+
+    return lake.run_write(work)

@@ -55,6 +55,7 @@ def filled(
 
 def test_every_query_runs_and_finds_something(filled: WarehouseSettings) -> None:
     assert len(QUERIES) >= 2
+    assert len(run_sql(filled, "FROM marts.posts_wide")[1]) == 2, "a view can be read, too"
     for query in QUERIES:
         columns, rows = run_sql(filled, query)
         assert rows, query
@@ -66,4 +67,8 @@ def test_the_table_map_is_the_catalogs(lake: Lake) -> None:
     rows = lake.query(
         "SELECT schema_name || '.' || table_name AS name FROM duckdb_tables() WHERE database_name = 'lake'"
     )
-    assert mapped == {row["name"] for row in rows}
+    views = lake.query(
+        "SELECT schema_name || '.' || view_name AS name FROM duckdb_views() "
+        "WHERE database_name = 'lake' AND NOT internal"
+    )
+    assert mapped == {row["name"] for row in rows + views}
