@@ -100,7 +100,7 @@ def refresh(home: Path, accounts: int, posts: int) -> dict[str, Any]:
 
     with open_lake(home) as lake:
         started, worked = time.perf_counter(), time.process_time()
-        summary = refresh_optimal_times(lake, timezones={}, now=NOW)
+        summary = refresh_optimal_times(lake, now=NOW)
         seconds, cpu = time.perf_counter() - started, time.process_time() - worked
     if (summary["accounts"], summary["posts"]) != (accounts, accounts * posts):
         raise SystemExit(f"the refresh did not see every post: {summary}")

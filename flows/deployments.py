@@ -26,6 +26,8 @@ class ScheduledFlow:
     """How often the cron starts it; a flow without a success for several periods is reported as behind."""
     exclusive: bool = True
     """One run at a time, under a lease in the store. Either way the store records how its runs ended."""
+    parameters: str | None = None
+    """Name of the model of its parameters in `flows.parameters`; None = the flow validates them itself."""
     embedded_interval: timedelta | None = None
     """Interval under `socialflow up`, instead of `cron`.
 
@@ -58,6 +60,7 @@ SCHEDULED_FLOWS = (
         name="ingest-metrics",
         module="flows.ingestion.ingest_metrics",
         function="ingest_metrics",
+        parameters="PostChoice",
         cron="*/5 * * * *",
         period=timedelta(minutes=5),
         description="Reads the metrics of publications whose next snapshot is due.",
@@ -66,6 +69,7 @@ SCHEDULED_FLOWS = (
         name="ingest-followers",
         module="flows.ingestion.ingest_followers",
         function="ingest_followers",
+        parameters="AccountChoice",
         cron="7 * * * *",
         period=timedelta(hours=1),
         description="Reads the followers of accounts not read for a day (checked hourly).",
@@ -74,6 +78,7 @@ SCHEDULED_FLOWS = (
         name="backfill-history",
         module="flows.ingestion.backfill_history",
         function="backfill_history",
+        parameters="PostChoice",
         cron="3-59/10 * * * *",
         period=timedelta(minutes=10),
         description="Reads the history of newly connected accounts; continues where it stopped.",

@@ -17,7 +17,7 @@ SetupError (of the warehouse: one sentence, exit 1)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import SetupError
 
@@ -40,12 +40,20 @@ class NotConnectedError(FlowError):
 
 
 class PartlyFailedError(FlowError):
-    """Some accounts failed; `failures` holds the reason for each of them."""
+    """Some accounts failed; `failures` holds the reason for each of them, `of` the number of accounts."""
 
     def __init__(self, what: str, failures: Mapping[str, str], *, of: int) -> None:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(failures.items()))
         super().__init__(f"{what} failed for {len(failures)} of {of} accounts: {reasons}")
-        self.failures = dict(failures)
+        self.what, self.failures, self.of = what, dict(failures), of
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Prefect pickles the error of a run: rebuild it from its parts, not from its message."""
+        return _rebuild_partly_failed, (self.what, self.failures, self.of)
+
+
+def _rebuild_partly_failed(what: str, failures: dict[str, str], of: int) -> PartlyFailedError:
+    return PartlyFailedError(what, failures, of=of)
 
 
 class OddAnswerError(FlowError):
@@ -55,6 +63,11 @@ class OddAnswerError(FlowError):
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         self.message = f"invalid responses were skipped: {'; '.join(problems[:_SHOWN])}{more}"
         super().__init__(self.message)
+        self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild it from its parts."""
+        return type(self), (self.problems,)
 
 
 class DoubtfulDataError(FlowError):
@@ -65,6 +78,11 @@ class DoubtfulDataError(FlowError):
         super().__init__(
             f"{what} returned impossible values ({found}), which are stored: see quality.findings"
         )
+        self.what, self.failed = what, dict(failed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild it from its parts."""
+        return type(self), (self.what, self.failed)
 
 
 class PublishingBehindError(FlowError):
@@ -80,6 +98,10 @@ class FlowBusyError(FlowError):
         )
         self.flow = flow
         self.holder = holder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild it from its parts."""
+        return type(self), (self.flow, self.holder)
 
     def as_dict(self) -> dict[str, str]:
         """Return the result of a run that had nothing to do."""
@@ -98,6 +120,11 @@ class PortInUseError(SetupError):
             f"port {port} on {host} is in use, so the {part} cannot start: stop the program that uses it, "
             f"or set {setting} to a free port"
         )
+        self._parts = (part, host, port, setting)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild it from its parts."""
+        return type(self), self._parts
 
 
 class AlreadyRunningError(SetupError):

@@ -23,6 +23,8 @@ class RunReport:
     """Account ("twitter @ada (acct_...)") -> why it failed."""
     deferred: dict[str, str] = field(default_factory=dict)
     """Account or platform -> why its remaining work waits: rate limited, or a read budget is used up."""
+    snapshot_id: int | None = None
+    """The lake's snapshot after the run's last load; None = it loaded nothing."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """Findings of the checks of the loaded data: {check_name, severity, findings, accounts}."""
 

@@ -3,20 +3,21 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
 
 from api.accounts.schemas import AccountOut, DisconnectOut
 from api.accounts.views import render_account, render_disconnected
 from api.http.callers import Caller
 from api.http.dependencies import AccountKeeper, AccountReader, ServicesDep
 from api.http.idempotency import Repeatable, answer_once, answer_once_across, make_answer
+from api.http.lake_follow_up import follow_accounts
 from api.http.schemas import Page, problems
 from api.http.services import Services
 from connectors.types import Account, Platform, VerifiedAccount
 from warehouse.planning.connections import read_candidate
 from warehouse.platforms import parse_platform
 from warehouse.store.accounts import accounts as store_accounts
-from warehouse.store.accounts.shapes import ConnectRequest
+from warehouse.store.accounts.shapes import AccountPatch, ConnectRequest
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/accounts", tags=["Accounts"])
@@ -87,6 +88,27 @@ def read_account(account_id: AccountId, services: ServicesDep, caller: AccountRe
     with services.store.read() as session:
         row = store_accounts.get_account(session, caller.workspace_id, account_id)
     return render_account(row, services.clock())
+
+
+@router.patch(
+    "/{account_id}",
+    operation_id="update_account",
+    summary="Change an account",
+    responses=problems(401, 403, 404, 413, 422, 429),
+)
+def update_account(
+    account_id: AccountId,
+    body: AccountPatch,
+    services: ServicesDep,
+    caller: AccountKeeper,
+    background: BackgroundTasks,
+) -> AccountOut:
+    """Change an account's time zone. Its slots and posting times in the lake follow within seconds."""
+    now = services.clock()
+    with services.store.write() as session:
+        row = store_accounts.change_account(session, caller.workspace_id, account_id, body, now)
+    background.add_task(follow_accounts, services)
+    return render_account(row, now)
 
 
 @router.delete(

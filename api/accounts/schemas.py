@@ -29,7 +29,7 @@ class AccountOut(BaseModel):
     instance_url: str | None
     status: str = Field(description="active, revoked, imported or disconnected")
     health: Health
-    timezone: str | None
+    timezone: str | None = Field(description="IANA zone of the audience; null = the workspace's.")
     connected_at: datetime
     paused_at: datetime | None = Field(description="Set while a person has paused the account.")
     rate_limited_until: datetime | None = Field(description="Set while the platform rate limits the account.")

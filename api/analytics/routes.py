@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.analytics.schemas import OverviewOut
 from api.http.dependencies import Analyst, ServicesDep
 from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
-from api.http.periods import AskedPeriodDep, read_time
+from api.http.periods import AskedPeriodDep, read_time, read_zone
 from api.http.response_cache import remember
 from api.http.schemas import problems
 from warehouse.lake.queries.overview import get_overview
@@ -38,7 +38,10 @@ def read_overview(
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Summarize a period: posts published in it, their results so far, new followers, top posts."""
+    """Summarize a period: posts published in it, their results so far, new followers, top posts.
+
+    Times and days are in the workspace's time zone, which `timezone` names.
+    """
     if account_id is not None:
         with services.store.read() as session:
             get_account(session, caller.workspace_id, account_id)
@@ -49,6 +52,7 @@ def read_overview(
         "platform": parse_platform(platform) if platform else None,
         "account_id": account_id,
         "as_of": read_time(services, caller, as_of, "as_of") if as_of else None,
+        "zone": read_zone(services, caller),
     }
     snapshot_id = services.lake.snapshot_id()
     # "Now" is the end of the current minute, so the period changes once a minute.

@@ -9,7 +9,12 @@ from api.http.dependencies import Analyst, ServicesDep
 from api.http.lake_responses import UNCHANGED, IfNoneMatch, answer_cached
 from api.http.periods import AskedPeriodDep
 from api.http.schemas import problems
-from warehouse.lake.queries.accounts import NOT_MEASURED, get_account_figures, list_account_days
+from warehouse.lake.queries.accounts import (
+    NOT_MEASURED,
+    get_account_figures,
+    get_account_zone,
+    list_account_days,
+)
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.periods import AskedPeriod
 from warehouse.store.accounts.accounts import get_account, list_accounts
@@ -66,7 +71,7 @@ def read_account(
     *,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Return an account's results in a period and its followers per day (UTC days with a measurement)."""
+    """Return an account's results in a period and its followers per day (days with a measurement, in its zone)."""
     with services.store.read() as session:
         account = _name(get_account(session, caller.workspace_id, account_id))
     asked: dict[str, Any] = {
@@ -80,7 +85,14 @@ def read_account(
         figures = get_account_figures(services.lake, **asked).get(account_id, {})
         series = list_account_days(services.lake, **asked)
         return AccountMetricsOut.model_validate(
-            {**NOT_MEASURED, **figures, **account, "period": _edges(period), "series": series}
+            {
+                **NOT_MEASURED,
+                **figures,
+                **account,
+                "timezone": get_account_zone(services.lake, account_id),
+                "period": _edges(period),
+                "series": series,
+            }
         )
 
     return answer_cached(services, "account", asked | {"account": repr(account)}, if_none_match, make)

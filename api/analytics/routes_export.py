@@ -16,6 +16,7 @@ from warehouse.lake.export.workspace_files import write_table
 from warehouse.platforms import parse_platform
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.audit.log import record
+from warehouse.store.measuring.export_cursors import note_cursor
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])
 
@@ -33,6 +34,8 @@ Table = Literal[
     "post_performance",
     "engagement_daily",
     "account_daily",
+    "suspicious_counts",
+    "growth_curves",
     "slot_engagement",
     "optimal_times",
     "post_snapshots",
@@ -48,6 +51,12 @@ Table = Literal[
     responses={
         200: {
             "description": "The file.",
+            "headers": {
+                "X-Next-Cursor": {
+                    "description": "The lake's snapshot that the file is from; the next `changed_since`.",
+                    "schema": {"type": "integer"},
+                }
+            },
             "content": {
                 media_type: {"schema": {"type": "string", "format": "binary"}}
                 for media_type in MEDIA_TYPES.values()
@@ -67,11 +76,21 @@ def export_table(
     to: ToParameter = None,
     platform: Annotated[str | None, Query(max_length=40)] = None,
     account_id: Annotated[str | None, Query(max_length=40)] = None,
+    changed_since: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=2**62,
+            description="Only what changed since this snapshot of the lake, the X-Next-Cursor of an earlier answer: "
+            "a column `change` says inserted, changed or removed.",
+        ),
+    ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Export the workspace's rows of a table as one file.
 
-    `from` and `to` filter by the table's own time column.
+    `from` and `to` filter by the table's own time column. `X-Next-Cursor` is the snapshot of the lake that the file
+    is from: give it as `changed_since` next time, within 7 days, to get only what changed.
 
     The file is complete before its first byte is sent, so a response of full Content-Length is a complete
     file.
@@ -85,9 +104,11 @@ def export_table(
         "end": read_time(services, caller, to, "to") if to else None,
         "platform": parse_platform(platform) if platform else None,
         "account_id": account_id,
+        "changed_since": changed_since,
     }
-    etag = lake_etag(services.lake.snapshot_id(), f"export {table} {file_format}", asked)
-    headers = cache_headers(etag)
+    snapshot_id = services.lake.snapshot_id()
+    etag = lake_etag(snapshot_id, f"export {table} {file_format}", asked)
+    headers = cache_headers(etag) | {"X-Next-Cursor": str(snapshot_id)}
     if is_known(etag, if_none_match):
         return Response(status_code=304, headers=headers)
     if not _turns.acquire(blocking=False):
@@ -100,14 +121,21 @@ def export_table(
         )
     try:
         # Unlink the file once it is open, so that it is removed even if this process dies.
-        with write_table(services.lake, table, file_format, **asked) as path:
+        with write_table(services.lake, table, file_format, snapshot_id=snapshot_id, **asked) as path:
             size, file = path.stat().st_size, path.open("rb")
     finally:
         _turns.release()
     now = services.clock()
     with services.store.write() as session:
-        said = {"table": table, "format": file_format, "platform": platform, "account_id": account_id}
-        record(session, "data_exported", caller.workspace_id, now, None, said | {"from": from_, "to": to})
+        said: dict[str, Any] = {
+            "table": table,
+            "format": file_format,
+            "platform": platform,
+            "account_id": account_id,
+        }
+        said |= {"from": from_, "to": to, "changed_since": changed_since}
+        record(session, "data_exported", caller.workspace_id, now, None, said)
+        note_cursor(session, snapshot_id, now)
     headers |= {
         "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{table}.{file_format}"',

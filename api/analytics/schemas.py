@@ -18,7 +18,7 @@ class TopPost(BaseModel):
 
 
 class Period(BaseModel):
-    """From (included) to (excluded), UTC."""
+    """From (included) to (excluded)."""
 
     from_: datetime = Field(alias="from", serialization_alias="from")
     to: datetime
@@ -53,7 +53,7 @@ class PlatformFigures(BaseModel):
 
 
 class Day(BaseModel):
-    """One UTC day of the period."""
+    """One day of the period, in the time zone of the answer."""
 
     date: date
     posts: int
@@ -68,6 +68,9 @@ class Coverage(BaseModel):
     measured: int
     share: float | None
     follower_accounts: int
+    suspicious_counts: int = Field(
+        description="Counts of followers left out of follower_growth, because they are not believable."
+    )
 
 
 class OverviewOut(BaseModel):
@@ -80,10 +83,11 @@ class OverviewOut(BaseModel):
                 "total_engagement": 24500,
                 "follower_growth": 1250,
                 "top_performing": [{"post_id": "post_01jt3s5yqf3w1k6vhdq6mt4x2e", "engagement": 1250}],
-                "period": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"},
-                "as_of": "2026-03-01T23:45:00Z",
+                "timezone": "Europe/Berlin",
+                "period": {"from": "2026-03-01T00:00:00+01:00", "to": "2026-03-02T00:00:00+01:00"},
+                "as_of": "2026-03-01T23:45:00+01:00",
                 "previous": {
-                    "period": {"from": "2026-02-28T00:00:00Z", "to": "2026-03-01T00:00:00Z"},
+                    "period": {"from": "2026-02-28T00:00:00+01:00", "to": "2026-03-01T00:00:00+01:00"},
                     "total_posts": 100,
                     "total_engagement": None,
                     "follower_growth": 1000,
@@ -101,7 +105,13 @@ class OverviewOut(BaseModel):
                 "series": [
                     {"date": "2026-03-01", "posts": 145, "engagement": 24500, "follower_growth": 1250}
                 ],
-                "coverage": {"publications": 150, "measured": 120, "share": 0.8, "follower_accounts": 2},
+                "coverage": {
+                    "publications": 150,
+                    "measured": 120,
+                    "share": 0.8,
+                    "follower_accounts": 2,
+                    "suspicious_counts": 1,
+                },
                 "definitions": {
                     "total_posts": "Posts published in the period, with SocialFlow or elsewhere."
                 },
@@ -113,6 +123,7 @@ class OverviewOut(BaseModel):
     total_engagement: int | None
     follower_growth: int | None
     top_performing: list[TopPost]
+    timezone: str = Field(description="IANA zone of all times and days of this answer: the workspace's.")
     period: Period
     as_of: datetime | None
     previous: PreviousPeriod
@@ -281,6 +292,9 @@ class AccountFigures(BaseModel):
         description="Last minus first count; null for fewer than two in the period."
     )
     follower_growth_rate: float | None = Field(description="Growth against the first count (0.1 = 10 %).")
+    suspicious_counts: int = Field(
+        description="Counts of followers left out, because they are not believable."
+    )
     publications: int = Field(description="Posts published in the period, with SocialFlow or elsewhere.")
     measured: int = Field(description="Posts with a measured engagement.")
     engagement: int | None = Field(description="Engagement of these posts so far.")
@@ -294,7 +308,7 @@ class AccountsFiguresOut(Page[AccountFigures]):
 
 
 class AccountDay(BaseModel):
-    """One UTC day with a measurement of the account."""
+    """One day, in the account's time zone, with a measurement of the account."""
 
     date: date
     captured_at: datetime = Field(description="Time of the day's last count, which the figures come from.")
@@ -319,10 +333,12 @@ class AccountMetricsOut(AccountFigures):
                 "followers_at": "2026-03-01T23:00:00Z",
                 "follower_growth": 50,
                 "follower_growth_rate": 0.0417,
+                "suspicious_counts": 0,
                 "publications": 12,
                 "measured": 11,
                 "engagement": 990,
                 "engagement_mean": 90.0,
+                "timezone": "Europe/Berlin",
                 "period": {"from": "2026-02-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"},
                 "series": [
                     {
@@ -339,4 +355,5 @@ class AccountMetricsOut(AccountFigures):
     )
 
     period: Period
+    timezone: str = Field(description="The account's effective IANA zone, which the days of `series` are in.")
     series: list[AccountDay]

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth.sign_in import check_credentials
@@ -23,7 +23,9 @@ from api.dashboard.sessions import (
 )
 from api.http.dependencies import ServicesDep, client_address
 from api.http.errors import ApiError
+from api.http.lake_follow_up import follow_accounts
 from warehouse.errors import InvalidInputError
+from warehouse.shapes import read_shape
 from warehouse.store.access.api_keys import (
     SCOPES,
     create_api_key,
@@ -34,6 +36,8 @@ from warehouse.store.access.api_keys import (
     revoke_api_key,
 )
 from warehouse.store.access.sessions import end_session, list_sessions
+from warehouse.store.accounts.accounts import change_account
+from warehouse.store.accounts.shapes import AccountPatch
 
 _LONGEST_DAYS = 3650
 
@@ -126,6 +130,24 @@ def show_accounts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
     """Show the accounts and their health."""
     visitor.require("read", "accounts")
     return show("accounts.html", visitor=visitor, **views.show_accounts(services, visitor.key.workspace_id))
+
+
+@router.post("/accounts/{account_id}/timezone")
+def change_timezone(
+    account_id: Annotated[str, Path(max_length=40)],
+    services: ServicesDep,
+    visitor: VisitorDep,
+    fields: FieldsDep,
+    background: BackgroundTasks,
+) -> Response:
+    """Change an account's time zone; an empty field = the workspace's."""
+    require_form_token(fields, visitor)
+    visitor.require("accounts")
+    change = read_shape(AccountPatch, {"timezone": field_of(fields, "timezone").strip() or None})
+    with services.store.write() as session:
+        change_account(session, visitor.key.workspace_id, account_id, change, services.clock())
+    background.add_task(follow_accounts, services)
+    return RedirectResponse("/dashboard/accounts", 303)
 
 
 @router.get("/times")

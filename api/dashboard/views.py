@@ -84,8 +84,10 @@ class ShownWeek:
 def show_overview(services: Services, workspace_id: str, days: int) -> dict[str, Any]:
     """Return the figures of the last `days` days and two bar series."""
     end = services.clock().astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    with services.store.read() as session:
+        zone = parse_timezone(read_settings(session, workspace_id).timezone)
     figures = get_overview(
-        services.lake, workspace_id=workspace_id, start=end - timedelta(days=days), end=end
+        services.lake, workspace_id=workspace_id, start=end - timedelta(days=days), end=end, zone=zone
     )
     series = figures["series"]
     charts: list[tuple[str, int, list[Bar]]] = [
@@ -183,8 +185,9 @@ def show_accounts(services: Services, workspace_id: str) -> dict[str, Any]:
     now = services.clock()
     with services.store.read() as session:
         rows = list_accounts(session, workspace_id, statuses=CONNECTED)
+        timezone = read_settings(session, workspace_id).timezone
     accounts: list[tuple[AccountRow, AccountHealth]] = [(row, account_health(row, now)) for row in rows]
-    return {"accounts": accounts}
+    return {"accounts": accounts, "timezone": timezone}
 
 
 def show_times(services: Services, workspace_id: str) -> dict[str, Any]:

@@ -32,16 +32,17 @@ def asked_period(
 ) -> AskedPeriod:
     """Return the period of a request. Raises a 422 that names the parameter."""
     # Read the time zone from the store only if a parameter may need it.
-    zone = _zone(services, caller) if from_ is not None else ZoneInfo("UTC")
+    zone = read_zone(services, caller) if from_ is not None else ZoneInfo("UTC")
     return resolve_period(period, from_, to, zone, services.clock())
 
 
 def read_time(services: ServicesDep, caller: Analyst, text: str, field: str) -> datetime:
     """Return the time in a parameter; without an offset it is in the workspace's time zone."""
-    return resolve_time(text, _zone(services, caller), field=field).at
+    return resolve_time(text, read_zone(services, caller), field=field).at
 
 
-def _zone(services: ServicesDep, caller: Analyst) -> ZoneInfo:
+def read_zone(services: ServicesDep, caller: Analyst) -> ZoneInfo:
+    """Return the workspace's time zone."""
     with services.store.read() as session:
         return parse_timezone(get_workspace(session, caller.workspace_id).timezone)
 

@@ -1,9 +1,10 @@
 """Endpoints of the caller's workspace: read, change, pause and resume publishing."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, BackgroundTasks, Response
 
 from api.http.dependencies import Reader, ServicesDep, Writer, missing_scope
 from api.http.idempotency import Repeatable, answer_once, make_answer
+from api.http.lake_follow_up import follow_accounts
 from api.http.schemas import problems
 from api.workspace.schemas import WorkspaceOut
 from warehouse.store.access.workspaces import get_workspace, pause_publishing, resume_publishing
@@ -30,8 +31,10 @@ def read_workspace(services: ServicesDep, caller: Reader) -> WorkspaceOut:
     summary="Change the workspace",
     responses=problems(401, 403, 413, 422, 429),
 )
-def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer) -> WorkspaceOut:
-    """Change the workspace.
+def update_workspace(
+    body: WorkspacePatch, services: ServicesDep, caller: Writer, background: BackgroundTasks
+) -> WorkspaceOut:
+    """Change the workspace. Slots and posting times of accounts without a time zone of their own follow its zone.
 
     Name, time zone and approval need `admin`, so that a writer cannot turn approval off.
     """
@@ -40,6 +43,8 @@ def update_workspace(body: WorkspacePatch, services: ServicesDep, caller: Writer
         raise missing_scope("admin", held=caller.scopes, why=f"to change {', '.join(sorted(governed))}")
     with services.store.write() as session:
         workspace = change_workspace(session, caller.workspace_id, body, services.clock())
+        if "timezone" in body.model_fields_set:
+            background.add_task(follow_accounts, services)
         return _render(session, workspace)
 
 

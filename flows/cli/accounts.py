@@ -15,7 +15,7 @@ from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.cli.account_browser import connect_by_browser
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
-from flows.cli.workspace_session import open_workspace
+from flows.cli.workspace_session import open_workspace, sync_lake_accounts
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.planning.connections import read_candidate
@@ -24,6 +24,7 @@ from warehouse.settings import WarehouseSettings
 from warehouse.shapes import read_shape
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import (
+    change_account,
     connect_account,
     describe_account,
     disconnect_account,
@@ -32,7 +33,7 @@ from warehouse.store.accounts.accounts import (
     pause_account,
     resume_account,
 )
-from warehouse.store.accounts.shapes import ConnectRequest
+from warehouse.store.accounts.shapes import AccountPatch, ConnectRequest
 from warehouse.store.database import Store
 
 if TYPE_CHECKING:
@@ -178,6 +179,28 @@ def show(*, account_id: AccountId, as_json: JsonOption = False) -> None:
         print_json(shown)
     else:
         print_details(shown)
+
+
+@app.command("set")
+def set_(
+    *,
+    account_id: AccountId,
+    timezone: Annotated[
+        str, typer.Option(help="IANA zone of the audience, or `workspace` for the workspace's.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Change an account's time zone; its slots and posting times in the lake follow at once."""
+    change = AccountPatch(timezone=None if timezone == "workspace" else timezone)
+    with open_workspace() as opened:
+        row = change_account(opened.session, opened.workspace_id, account_id, change, opened.now)
+        shown = _show(row, opened.now)
+        workspace_zone = opened.workspace.timezone
+    sync_lake_accounts()
+    if as_json:
+        print_json(shown)
+    else:
+        say(f"{_call(shown)}: {shown['timezone'] or f'{workspace_zone} (the workspace)'}")
 
 
 @app.command()

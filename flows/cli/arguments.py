@@ -18,6 +18,14 @@ AsOfOption = Annotated[
         "--as-of", help="Query the lake as of a snapshot number, or a time such as 2026-11-01T06:00."
     ),
 ]
+ChangedSinceOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Only what changed since this snapshot of the lake, the cursor that an earlier export printed, at most "
+        "7 days ago: a column `change` says inserted, changed or removed.",
+    ),
+]
 
 
 def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:

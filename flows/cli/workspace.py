@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.output import JsonOption, print_details, print_json
 from flows.cli.pause import pause, resume
-from flows.cli.workspace_session import open_workspace
+from flows.cli.workspace_session import open_workspace, sync_lake_accounts
 from warehouse.errors import InvalidInputError
 from warehouse.shapes import read_shape
 from warehouse.store.schedules.placements import LARGEST_SHARE
@@ -76,6 +76,8 @@ def set_(
     with open_workspace() as opened:
         workspace = change_workspace(opened.session, opened.workspace_id, change, opened.now)
         shown = describe_workspace(opened.session, workspace)
+    if timezone is not None:
+        sync_lake_accounts()
     _print(shown, as_json=as_json)
 
 

@@ -39,6 +39,16 @@ class Opened:
         return parse_timezone(self.workspace.timezone)
 
 
+def sync_lake_accounts(settings: WarehouseSettings | None = None) -> None:
+    """Let the lake's marts follow a changed time zone. Raises ConflictError if a long load holds the lake's lock."""
+    from warehouse.lake.connect import Lake  # noqa: PLC0415 (DuckDB costs 0.2 s; most commands do not need it)
+    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (same)
+
+    chosen = settings or WarehouseSettings()
+    with Store.open(chosen) as store, Lake.open(chosen, threads=1) as lake:
+        sync_accounts(store, lake)
+
+
 @contextmanager
 def open_workspace(settings: WarehouseSettings | None = None) -> Iterator[Opened]:
     """Open the store for one transaction: committed at the end of the block, rolled back on an error."""

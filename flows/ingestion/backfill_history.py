@@ -3,42 +3,69 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State  # noqa: TC002 (Prefect evaluates all annotations)
 
-from flows.errors import FlowBusyError
+from flows.account_runs import utc_now
+from flows.errors import FlowBusyError, PartlyFailedError
 from flows.exclusive_runs import run_exclusively
-from flows.flow_runs import current_run_id, publish_findings, skip_run
+from flows.flow_runs import current_run_id, end_partly, end_skipped, publish_result
 from flows.ingestion.history import read_histories
+from flows.parameters import AccountIds, Anew, DryRun, Platforms, PostChoice, Since, Until
 from flows.resources import open_resources
-
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State
+from flows.run_results import RunResult  # noqa: TC001 (Prefect evaluates all annotations)
+from warehouse.store.accounts.choice import resolve_accounts
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
-@flow(name="backfill-history", retries=0)
-async def backfill_history() -> dict[str, Any] | State[dict[str, Any]]:
-    """Continue where the last run stopped.
+@flow(name="backfill-history", retries=0, persist_result=True)
+async def backfill_history(
+    *,
+    account_ids: AccountIds | None = None,
+    platforms: Platforms | None = None,
+    since: Since | None = None,
+    until: Until | None = None,
+    anew: Anew = False,
+    dry_run: DryRun = False,
+) -> RunResult | State[RunResult]:
+    """Continue where the last run stopped, or read what the parameters choose.
 
-    Fails, after everything else is done, with the accounts that failed.
+    Completes as PartlyFailed, after everything else is done, with the accounts that could not be read; fails if none
+    could. Raises InvalidInputError for parameters that choose nothing possible.
     """
+    asked = PostChoice(
+        account_ids=account_ids,
+        platforms=platforms,
+        since=since,
+        until=until,
+        anew=anew,
+        dry_run=dry_run,
+    )
+    asked.check_window(utc_now())
     async with open_resources() as (resources, pool):
+        with resources.store.read() as session:
+            chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
             with run_exclusively(resources.store, "backfill-history"):
                 report = await read_histories(
                     resources,
                     pool,
                     run_id=current_run_id(),
+                    account_ids=chosen,
+                    since=asked.since,
+                    until=asked.until,
+                    anew=asked.anew,
+                    dry_run=asked.dry_run,
                     on_posts=lambda account, posts: logger.info("%s: %d posts", account, posts),
                 )
-                logger.info("history: %s", report.as_dict())
-                await publish_findings(report)
+                result = await publish_result("backfill-history", report, asked.chosen(), report.snapshot_id)
                 report.raise_if_failed()
                 report.raise_if_doubtful()
         except FlowBusyError as busy:
-            return skip_run(busy)
-    return report.as_dict()
+            return end_skipped(busy)
+        except PartlyFailedError as error:
+            return end_partly(result, error)
+    return result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows.account_runs import serve_accounts, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings, note_silence
-from flows.ingestion.lake_rows import account_dim, account_snapshot
+from flows.ingestion.lake_rows import account_snapshot
 from flows.run_report import RunReport
 from warehouse.lake.rows import find_fault
 from warehouse.store.measuring.measurements import list_due_followers, record_followers_measured
@@ -31,12 +31,19 @@ async def read_due_followers(
     run_id: str,
     ahead: timedelta | None = None,
     account_ids: Collection[str] | None = None,
+    anew: bool = False,
+    dry_run: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
-    """Read what is due now (plus `ahead`) and return the report. Raises ConflictError, SetupError."""
+    """Read what is due now (plus `ahead`) and return the report. Raises ConflictError, SetupError.
+
+    `anew` reads all accounts, due or not. `dry_run` only counts.
+    """
     report = RunReport("reading followers", counts={"snapshots": 0})
-    rows = await asyncio.to_thread(_list_due, resources, clock() + ahead if ahead else clock(), account_ids)
-    if not rows:
+    by = clock() + ahead if ahead else clock()
+    rows = await asyncio.to_thread(_list_due, resources, by, account_ids, anew=anew)
+    if not rows or dry_run:
+        report.accounts = len(rows)
         return report
     readings: list[tuple[AccountRow, AccountSnapshot]] = []
 
@@ -63,9 +70,11 @@ async def read_due_followers(
     return report
 
 
-def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[AccountRow]:
+def _list_due(
+    resources: Resources, by: datetime, account_ids: Collection[str] | None, *, anew: bool
+) -> list[AccountRow]:
     with resources.store.read() as session:
-        return list_due_followers(session, by, account_ids=account_ids)
+        return list_due_followers(session, by, account_ids=account_ids, anew=anew)
 
 
 def _write(
@@ -75,11 +84,13 @@ def _write(
     now: datetime,
     report: RunReport,
 ) -> None:
-    from warehouse.lake.load import load_account_snapshots, load_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_account_snapshots  # noqa: PLC0415 (same)
 
-    load_accounts(resources.lake, [account_dim(row) for row, _snapshot in readings])
+    sync_accounts(resources.store, resources.lake)
     snapshots = [snapshot for _row, snapshot in readings]
     report.add(snapshots=load_account_snapshots(resources.lake, snapshots, run_id))
+    report.snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
         ids = [row.id for row, _snapshot in readings]
         record_followers_measured(session, ids, now + resources.flows.followers_interval)

@@ -17,7 +17,7 @@ from connectors.types import MetricsBatch, Platform
 from flows.account_runs import name_account, serve_accounts, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
-from flows.ingestion.lake_rows import account_dim, publication_dim
+from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed, find_readable_posts, place_batch
 from flows.run_report import RunReport
 from warehouse.store.measuring.backfills import (
@@ -26,6 +26,7 @@ from warehouse.store.measuring.backfills import (
     list_accounts_to_backfill,
     save_backfill_place,
 )
+from warehouse.store.measuring.events import announce_metrics
 from warehouse.store.measuring.measurements import list_publications_by_external_id, record_measured
 from warehouse.store.measuring.read_budgets import count_reads, note_reads
 from warehouse.store.posts.external_posts import record_external_posts
@@ -61,12 +62,21 @@ class _Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """What a batch added to the lake, and the lake's snapshot that contains it."""
+
+    snapshots: int
+    snapshot_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     """What is new in a batch."""
 
     new_posts: int
     snapshots: int
     problems: Sequence[str] = ()
+    snapshot_id: int | None = None
 
 
 async def read_histories(
@@ -76,37 +86,58 @@ async def read_histories(
     run_id: str,
     account_ids: Collection[str] | None = None,
     days: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     anew: bool = False,
+    dry_run: bool = False,
     on_posts: Progress = lambda _account, _posts: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
     """Read the histories that are unread, incomplete or a day old; with `account_ids`, always these.
 
-    `days`: how far back a first reading goes (default: the setting). `anew`: start again from there.
+    `days`: how far back a first reading goes (default: the setting). `anew`: start again from there. With `since` or
+    `until`, only posts published in [since, until) are read, and where the usual reading continues stays as it is.
+    `dry_run` only counts the accounts.
     `on_posts` is called with the account's name and the number of posts read. Raises ConflictError,
     SetupError.
     """
     report = RunReport("reading history", counts={"posts": 0, "new_posts": 0, "snapshots": 0})
-    rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids)
-    if not rows:
+    rows = await asyncio.to_thread(
+        _list_accounts, resources, clock(), account_ids, always=anew or since is not None or until is not None
+    )
+    if not rows or dry_run:
+        report.accounts = len(rows)
         return report
-    since = clock() - timedelta(days=days or resources.flows.backfill_days)
+    windowed = since is not None or until is not None
+    first = since or clock() - timedelta(days=days or resources.flows.backfill_days)
 
     async def read(row: AccountRow, connector: Connector) -> None:
-        row = await asyncio.to_thread(_begin, resources, row.id, since, anew=anew, now=clock())
+        if windowed:  # a detached copy: the store keeps its own place
+            row.backfill_since, row.backfill_cursor = first, None
+        else:
+            row = await asyncio.to_thread(_begin, resources, row.id, first, anew=anew, now=clock())
         problems: list[str] = []
         async for stretch in _read_stretches(resources, row, connector, clock):
             on_posts(name_account(row), len(stretch.posts))
             version = pool.api_version(connector.account.platform)
             problems += stretch.odd
             posts = find_readable_posts(stretch.posts, problems)
+            if windowed:
+                posts = [
+                    post
+                    for post in posts
+                    if post.published_at >= first and (until is None or post.published_at < until)
+                ]
             kept = await _keep(
                 resources, row, connector, posts, run_id=run_id, api_version=version, clock=clock
             )
             problems += kept.problems
-            await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
+            report.snapshot_id = kept.snapshot_id or report.snapshot_id
+            if not windowed:
+                await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
             report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
-        await asyncio.to_thread(_finish, resources, row.id, clock())
+        if not windowed:
+            await asyncio.to_thread(_finish, resources, row.id, clock())
         if problems:  # everything else of the history is saved, and it is not read again for a day
             raise OddAnswerError(problems)
 
@@ -188,10 +219,10 @@ async def _keep(
     unlisted = {key: row for key, row in publications.items() if key not in asked}
     if unlisted:
         placed.add(await fetch_placed(connector, unlisted, api_version))
-    inserted = await asyncio.to_thread(
+    written = await asyncio.to_thread(
         _write, resources, row, publications, placed=placed, run_id=run_id, now=clock()
     )
-    return _Kept(new_posts, inserted, placed.problems)
+    return _Kept(new_posts, written.snapshots, placed.problems, written.snapshot_id)
 
 
 def _await_budget(resources: Resources, platform: str, unnoted: int, now: datetime) -> None:
@@ -229,12 +260,16 @@ def _write(
     placed: Placed,
     run_id: str,
     now: datetime,
-) -> int:
-    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (see flows.resources)
+) -> _Written:
+    from warehouse.lake.dimensions import account_dims  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (same)
 
-    load_accounts(resources.lake, [account_dim(row)])
+    with resources.store.read() as session:
+        dims = account_dims(session, [row])
+    load_accounts(resources.lake, dims)
     load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
     inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
+    snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
         gone = record_measured(
             session,
@@ -245,14 +280,15 @@ def _write(
             ages=resources.flows.ages_by_platform,
         )
         announce_deleted(session, gone, now)
-    return inserted
+        announce_metrics(session, placed.measured, now, snapshot_id=snapshot_id)
+    return _Written(inserted, snapshot_id)
 
 
 def _list_accounts(
-    resources: Resources, now: datetime, account_ids: Collection[str] | None
+    resources: Resources, now: datetime, account_ids: Collection[str] | None, *, always: bool
 ) -> list[AccountRow]:
     with resources.store.read() as session:
-        return list_accounts_to_backfill(session, now, account_ids=account_ids)
+        return list_accounts_to_backfill(session, now, account_ids=account_ids, always=always)
 
 
 def _begin(

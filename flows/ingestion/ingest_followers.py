@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State  # noqa: TC002 (Prefect evaluates all annotations)
 
-from flows.errors import FlowBusyError
+from flows.errors import FlowBusyError, PartlyFailedError
 from flows.exclusive_runs import run_exclusively
-from flows.flow_runs import current_run_id, publish_findings, skip_run
+from flows.flow_runs import current_run_id, end_partly, end_skipped, publish_result
 from flows.ingestion.followers import read_due_followers
+from flows.parameters import AccountChoice, AccountIds, Anew, DryRun, Platforms
 from flows.resources import open_resources
-
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State
+from flows.run_results import RunResult  # noqa: TC001 (Prefect evaluates all annotations)
+from warehouse.store.accounts.choice import resolve_accounts
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
 logger = logging.getLogger(__name__)
 
 
-@flow(name="ingest-followers", retries=0)
-async def ingest_followers() -> dict[str, Any] | State[dict[str, Any]]:
-    """Read what is due now.
+@flow(name="ingest-followers", retries=0, persist_result=True)
+async def ingest_followers(
+    *,
+    account_ids: AccountIds | None = None,
+    platforms: Platforms | None = None,
+    anew: Anew = False,
+    dry_run: DryRun = False,
+) -> RunResult | State[RunResult]:
+    """Read what is due now, or with parameters what they choose.
 
-    Fails, after everything else is done, with the accounts that could not be read.
+    Completes as PartlyFailed, after everything else is done, with the accounts that could not be read; fails if none
+    could. Raises InvalidInputError for parameters that choose nothing possible.
     """
+    asked = AccountChoice(
+        account_ids=account_ids,
+        platforms=platforms,
+        anew=anew,
+        dry_run=dry_run,
+    )
     async with open_resources() as (resources, pool):
+        with resources.store.read() as session:
+            chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
             with run_exclusively(resources.store, "ingest-followers"):
-                report = await read_due_followers(resources, pool, run_id=current_run_id())
-                logger.info("followers: %s", report.as_dict())
-                await publish_findings(report)
+                report = await read_due_followers(
+                    resources,
+                    pool,
+                    run_id=current_run_id(),
+                    account_ids=chosen,
+                    anew=asked.anew,
+                    dry_run=asked.dry_run,
+                )
+                result = await publish_result("ingest-followers", report, asked.chosen(), report.snapshot_id)
                 report.raise_if_failed()
                 report.raise_if_doubtful()
         except FlowBusyError as busy:
-            return skip_run(busy)
-    return report.as_dict()
+            return end_skipped(busy)
+        except PartlyFailedError as error:
+            return end_partly(result, error)
+    return result

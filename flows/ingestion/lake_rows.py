@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import METRIC_NAMES
-from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, PublicationDim
+from warehouse.lake.rows import AccountSnapshot, PostSnapshot, PublicationDim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,20 +14,13 @@ if TYPE_CHECKING:
     from warehouse.store.models import AccountRow, Publication
 
 
-def account_dim(row: AccountRow) -> AccountDim:
-    """Return the dimension row of an account, with the fields that analysts may see."""
-    return AccountDim(
-        account_id=row.id,
-        workspace_id=row.workspace_id,
-        platform=row.platform,
-        handle=row.handle,
-        display_name=row.display_name or None,
-        timezone=row.timezone,
-    )
+def publication_dim(
+    row: Publication, placement: Mapping[str, Any] | None = None, client_ref: str | None = None
+) -> PublicationDim:
+    """Return the dimension row of a published publication.
 
-
-def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None) -> PublicationDim:
-    """Return the dimension row of a published publication; `placement` says how its time was chosen."""
+    `placement` says how its time was chosen, `client_ref` is its post's; without them the lake keeps what it knows.
+    """
     if row.published_at is None:
         raise ValueError(f"publication {row.id} is {row.status}: only a published one enters the lake")
     return PublicationDim(
@@ -43,6 +36,12 @@ def publication_dim(row: Publication, placement: Mapping[str, Any] | None = None
         text=row.content.get("text"),
         placement=placement["kind"] if placement else None,
         placement_share=placement.get("random_share") if placement else None,
+        external_id=row.external_id,
+        client_ref=client_ref,
+        scheduled_at=row.scheduled_at,
+        deleted_at=row.platform_deleted_at,
+        # The content of an external post is what its platform's list said, which has no media.
+        media_count=len(row.content.get("media", ())) if row.origin == "socialflow" else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING
 from flows.account_runs import serve_accounts, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
-from flows.ingestion.lake_rows import account_dim, publication_dim
+from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed
 from flows.run_report import RunReport
 from warehouse.store.measuring.events import announce_metrics
+from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.measurements import (
     DueAccount,
     list_due_snapshots,
@@ -27,7 +29,7 @@ from warehouse.store.measuring.measurements import (
 )
 from warehouse.store.measuring.read_budgets import grant_reads
 from warehouse.store.publishing.events import announce_deleted
-from warehouse.store.schedules.placements import list_placements
+from warehouse.store.schedules.placements import list_client_refs, list_placements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -63,9 +65,16 @@ async def read_due_metrics(
     run_id: str,
     ahead: timedelta = timedelta(0),
     account_ids: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    anew: bool = False,
+    dry_run: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunReport:
     """Measure what is due now (plus `ahead`, for callers that do not want to wait) and return the report.
+
+    `since` and `until` narrow it to posts published in [since, until); `anew` measures them whether due or not, which
+    adds a snapshot and changes none. `dry_run` only counts.
 
     Raises ConflictError and SetupError if the lake cannot be written; the data is then fetched again by the
     next run.
@@ -73,7 +82,12 @@ async def read_due_metrics(
     report = RunReport(
         "reading metrics", counts={"due": 0, "measured": 0, "snapshots": 0, "deleted": 0, "missing": 0}
     )
-    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, account_ids)
+    window = _Window(account_ids, since, until, anew)
+    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, window)
+    if dry_run:
+        report.accounts = len(listed)
+        report.add(due=sum(len(account.publications) for account in listed))
+        return report
     due = await asyncio.to_thread(_grant, resources, listed, clock(), report)
     if not due:
         return report
@@ -118,18 +132,20 @@ def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: Run
 
     Returns `due` without the publications that cannot be written; the report has the reasons.
     """
-    from warehouse.lake.load import load_accounts, load_publications  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_publications  # noqa: PLC0415 (same)
 
-    load_accounts(resources.lake, [account_dim(item.account) for item in due])
+    sync_accounts(resources.store, resources.lake)
     with resources.store.read() as session:
-        placements = list_placements(session, {row.post_id for item in due for row in item.publications})
+        posts = {row.post_id for item in due for row in item.publications}
+        placements, client_refs = list_placements(session, posts), list_client_refs(session, posts)
     dims: list[PublicationDim] = []
     kept: list[DueAccount] = []
     for item in due:
         fit: list[Publication] = []
         for row in item.publications:
             try:
-                dims.append(publication_dim(row, placements.get(row.post_id)))
+                dims.append(publication_dim(row, placements.get(row.post_id), client_refs.get(row.post_id)))
                 fit.append(row)
             except (ValueError, TypeError, AttributeError, KeyError) as error:  # a damaged row of the store
                 report.failures[f"publication {row.id}"] = f"{type(error).__name__}: {error}"
@@ -143,10 +159,13 @@ def write_readings(
     resources: Resources, readings: Sequence[_Reading], run_id: str, report: RunReport
 ) -> None:
     """Load into the lake, then mark in the store; each in its own transaction, in this order."""
+    from warehouse.lake.dimensions import sync_deletions  # noqa: PLC0415 (see flows.resources)
     from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
 
     rows = [snapshot for reading in readings for snapshot in reading.placed.snapshots]
     inserted = load_post_snapshots(resources.lake, rows, run_id)
+    report.snapshot_id = resources.lake.snapshot_id()
+    any_deleted = False
     with resources.store.write() as session:
         for reading in readings:
             placed = reading.placed
@@ -157,9 +176,12 @@ def write_readings(
             }
             gone = record_measured(session, reading.captured_at, **ids, ages=resources.flows.ages_by_platform)
             announce_deleted(session, gone, reading.captured_at)
-            announce_metrics(session, placed.measured, reading.captured_at)
+            any_deleted = any_deleted or bool(gone)
+            announce_metrics(session, placed.measured, reading.captured_at, snapshot_id=report.snapshot_id)
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
+    if any_deleted:  # after the store; the daily timing run does the same for what a crash left out
+        sync_deletions(resources.store, resources.lake)
 
 
 async def _write_readings(
@@ -183,15 +205,36 @@ async def _write_readings(
 def _keep_quick(resources: Resources, now: datetime) -> None:
     from warehouse.lake.maintenance import merge_if_many  # noqa: PLC0415 (see flows.resources)
 
-    if merge_if_many(resources.lake, now):
+    with resources.store.read() as session:
+        kept = list_cursors(session, now)
+    if merge_if_many(resources.lake, now, kept=kept):
         logger.info("merging the lake's small files")
 
 
-def _list_due(resources: Resources, by: datetime, account_ids: Collection[str] | None) -> list[DueAccount]:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What narrows or widens a reading."""
+
+    account_ids: Collection[str] | None
+    since: datetime | None
+    until: datetime | None
+    anew: bool
+
+
+def _list_due(resources: Resources, by: datetime, window: _Window) -> list[DueAccount]:
     own_ages = resources.flows.ages_by_platform
     with resources.store.read() as session:
-        due = list_due_snapshots(session, by, resources.flows.snapshots_per_account, account_ids=account_ids)
-    if not own_ages or not due:
+        due = list_due_snapshots(
+            session,
+            by,
+            # What is not due does not stay due for the next run, so all of it is read at once.
+            sys.maxsize if window.anew else resources.flows.snapshots_per_account,
+            account_ids=window.account_ids,
+            since=window.since,
+            until=window.until,
+            anew=window.anew,
+        )
+    if not own_ages or not due or window.anew:
         return due
     with resources.store.write() as session:
         return put_off_young(session, due, by, own_ages)

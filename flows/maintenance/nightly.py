@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.webhooks.settings import WebhookSettings
 from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
 from warehouse.store.compaction import compact_store
+from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.read_budgets import forget_reads
 from warehouse.store.posts.media import remove_unused
 from warehouse.store.webhooks.state import forget_old_events
@@ -15,8 +17,13 @@ from warehouse.store.webhooks.state import forget_old_events
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from flows.resources import Resources
+
+
+KEEP_RESULTS = timedelta(days=30)
+"""How long the results of runs can be read."""
 
 
 def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
@@ -27,13 +34,27 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
     removed = remove_unused_uploads(resources, clock())
     with resources.store.write() as session:
         charges = forget_reads(session, clock())
+        kept = list_cursors(session, clock())
     return {
-        **maintain_lake(resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots),
+        **maintain_lake(
+            resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots, kept=kept
+        ),
         "webhook_events_forgotten": forgotten,
         "uploads_removed": removed,
         "read_charges_forgotten": charges,
+        "run_results_removed": remove_old_results(resources.warehouse.home, clock()),
         **compact_store(resources.store),
     }
+
+
+def remove_old_results(home: Path, now: datetime) -> int:
+    """Delete Prefect's files with results of old runs, one for each run; return how many."""
+    removed = 0
+    for file in (home / "prefect" / "storage").glob("*"):
+        if file.is_file() and file.stat().st_mtime < (now - KEEP_RESULTS).timestamp():
+            file.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def forget_events(resources: Resources, before: datetime) -> int:

@@ -17,8 +17,11 @@ from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.runner import runner as prefect_runner
+from prefect.utilities.callables import ParameterSchema
+from pydantic import ConfigDict
 
 from connectors.printable import log_printably
+from flows import parameters
 from flows.deployments import SCHEDULED_FLOWS
 from flows.serving.dead_runs import mark_dead_runs
 
@@ -55,16 +58,35 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
     It contains names only: the flows are imported in their runs, which keeps this process 50 MB smaller.
     """
     interval = scheduled.embedded_interval
-    return RunnerDeployment(
+    deployment = RunnerDeployment(
         name=scheduled.name,
         flow_name=scheduled.name,
         entrypoint=scheduled.entrypoint,
         schedules=[DeploymentScheduleCreate(schedule=_build_schedule(scheduled))],
         parameters={"horizon_seconds": interval.total_seconds()} if interval else {},
         description=scheduled.description,
-        # The flow itself validates parameters of a manual run.
-        enforce_parameter_schema=False,
+        # Without a schema, the flow itself validates parameters of a manual run.
+        enforce_parameter_schema=scheduled.parameters is not None,
     )
+    if scheduled.parameters is not None:
+        schema = getattr(parameters, scheduled.parameters).model_json_schema()
+        # Prefect sets this attribute only from an imported flow. Tested with a real server.
+        deployment._parameter_openapi_schema = ClosedSchema(  # noqa: SLF001
+            title="Parameters",
+            type="object",
+            properties=schema["properties"],
+            required=[],
+            definitions={},
+            additionalProperties=False,
+            **{"$defs": schema.get("$defs", {})},
+        )
+    return deployment
+
+
+class ClosedSchema(ParameterSchema):
+    """Prefect's schema of parameters, which also refuses unknown ones."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 def _build_schedule(scheduled: ScheduledFlow) -> CronSchedule | IntervalSchedule:

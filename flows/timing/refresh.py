@@ -1,4 +1,4 @@
-"""Compute the best posting times of every account, each in its audience's time zone."""
+"""Compute the best posting times of every account, each in its time zone, and how engagement grows with age."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from flows.account_runs import utc_now
 from flows.errors import PartlyFailedError
-from flows.ingestion.lake_rows import account_dim
-from warehouse.store.access.workspaces import list_workspaces
-from warehouse.store.accounts.accounts import list_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,20 +17,20 @@ if TYPE_CHECKING:
 def compute_all_optimal_times(
     resources: Resources, *, clock: Callable[[], datetime] = utc_now
 ) -> dict[str, Any]:
-    """Replace the posting times in the lake and return a summary. Raises ConflictError, SetupError."""
-    from warehouse.lake.load import load_accounts  # noqa: PLC0415 (see flows.resources)
+    """Replace the posting times and growth curves in the lake and return a summary.
+
+    Raises ConflictError, SetupError.
+    """
+    from warehouse.lake.dimensions import sync_accounts, sync_deletions  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.maintenance import refresh_growth  # noqa: PLC0415 (same)
     from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas takes 60 MB)
 
-    timezones: dict[str, str] = {}
-    accounts = []
-    with resources.store.read() as session:
-        for workspace in list_workspaces(session):
-            for row in list_accounts(session, workspace.id):
-                timezones[row.id] = row.timezone or workspace.timezone
-                accounts.append(account_dim(row))
-    # Accounts without posts get times, too, from their platform's profile.
-    load_accounts(resources.lake, accounts)
-    return dict(refresh_optimal_times(resources.lake, timezones=timezones, now=clock()))
+    # All accounts: those without posts get times, too, from their platform's profile.
+    sync_accounts(resources.store, resources.lake)
+    sync_deletions(resources.store, resources.lake)
+    now = clock()
+    summary = dict(refresh_optimal_times(resources.lake, now=now))
+    return summary | {"growth": refresh_growth(resources.lake, now)}
 
 
 def raise_if_failed(summary: dict[str, Any]) -> None:

@@ -78,6 +78,7 @@ ACCEPTED_SCOPES = {
     "start_account_connection": {"accounts"},
     "get_account": {"read", "accounts"},
     "disconnect_account": {"accounts"},
+    "update_account": {"accounts"},
     "pause_account": {"accounts"},
     "resume_account": {"accounts"},
     "get_workspace": {"read"},

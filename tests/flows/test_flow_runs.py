@@ -6,16 +6,21 @@ import asyncio
 import json
 import os
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.objects import StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
 from prefect.states import Pending, Running
 from prefect.testing.utilities import prefect_test_harness
+from sqlalchemy import select
 
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
@@ -23,6 +28,7 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Platform
+from flows.deployments import SCHEDULED_FLOWS
 from flows.errors import PartlyFailedError
 from flows.exclusive_runs import run_exclusively
 from flows.ingestion.backfill_history import backfill_history
@@ -31,17 +37,21 @@ from flows.ingestion.ingest_metrics import ingest_metrics
 from flows.resources import Resources
 from flows.serving.dead_runs import mark_dead_runs
 from flows.serving.ports import Ports
+from flows.serving.runner import build_deployment
 from flows.timing.refresh_optimal_times import refresh_optimal_times
 from flows.tokens.refresh_tokens import refresh_tokens
 from tests.connectors.harness import account_of
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from prefect import Flow
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from flows.run_results import RunResult
 
 
 @pytest.fixture(scope="session")
@@ -113,8 +123,8 @@ async def test_a_run_completes_with_what_it_did(world: SandboxWorld) -> None:
     state = await backfill_history(return_state=True)
     assert state.is_completed()
     result = await state.result()
-    assert result["accounts"] == 2
-    assert result["new_posts"] == sum(
+    assert (result.flow, result.outcome, result.accounts) == ("backfill-history", "completed", 2)
+    assert result.counts["new_posts"] == sum(
         len(world.published(Platform(name))) for name in ("twitter", "instagram")
     )
     times = await refresh_optimal_times(return_state=True)
@@ -126,17 +136,128 @@ async def test_a_run_completes_with_what_it_did(world: SandboxWorld) -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-async def test_a_run_with_a_failing_account_does_the_others_and_ends_failed(world: SandboxWorld) -> None:
+async def test_a_run_with_a_refused_account_does_the_others_and_shows_it(world: SandboxWorld) -> None:
     world.faults.add(FaultRule(kind="forbidden", platform=Platform.TWITTER, operation="any", count=None))
     state = await ingest_followers(return_state=True)
-    assert state.is_failed()
+    assert (state.type, state.name) == (StateType.COMPLETED, "PartlyFailed")
     assert state.message is not None
     assert "1 of 2 accounts" in state.message
-    with pytest.raises(PartlyFailedError):
-        await state.result()
+    result = await state.result()
+    assert (result.outcome, result.accounts, len(result.failures)) == ("partly_failed", 2, 1)
+    assert "twitter" in next(iter(result.failures))
     with Resources.open() as resources:
         (counted,) = resources.lake.query("SELECT count(*) AS n FROM raw.account_snapshots")
     assert counted["n"] == 1
+    world.faults.add(FaultRule(kind="forbidden", platform=Platform.INSTAGRAM, operation="any", count=None))
+    state = await ingest_followers(return_state=True, anew=True)
+    assert state.is_failed(), "no account could be read"
+    with pytest.raises(PartlyFailedError) as raised:
+        await state.result()
+    assert len(raised.value.failures) == 2
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_parameters_choose_accounts_and_posts(world: SandboxWorld) -> None:
+    """Each parameter of `run_deployment`, against a real server."""
+    first = await (await backfill_history(return_state=True)).result()
+    with Resources.open() as resources, resources.store.read() as session:
+        accounts = {row.platform: row.id for row in session.scalars(select(AccountRow))}
+
+    async def run(flow: Flow[..., Any], **parameters: Any) -> RunResult:
+        state = await flow(return_state=True, **parameters)
+        assert state.is_completed(), state.message
+        found: RunResult = await state.result()
+        async with get_client() as client:
+            shown = await client.read_flow_run(state.state_details.flow_run_id)
+        assert shown.name == f"{flow.name}: {found.summary}", "the name of the run says what it did"
+        return found
+
+    looked = await run(ingest_metrics, dry_run=True, anew=True)
+    assert looked.counts["due"] == first.counts["new_posts"]
+    assert (looked.dry_run, looked.snapshot_id, looked.counts["snapshots"]) == (True, None, 0)
+    assert looked.parameters == {"dry_run": True, "anew": True}
+    one = await run(ingest_metrics, anew=True, account_ids=[accounts["twitter"]])
+    assert (one.accounts, one.counts["measured"]) == (1, len(world.published(Platform.TWITTER)))
+    assert one.snapshot_id is not None
+    other = await run(ingest_metrics, anew=True, platforms=[Platform.INSTAGRAM])
+    assert other.counts["measured"] == len(world.published(Platform.INSTAGRAM))
+    since, until = datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1)
+    with Resources.open() as resources:
+        (row,) = resources.lake.query(
+            "SELECT count(*) AS n FROM dims.publications WHERE published_at >= $since AND published_at < $until",
+            {"since": since, "until": until},
+        )
+        before = resources.lake.query("FROM dims.publications ORDER BY ALL")
+    window = await run(ingest_metrics, anew=True, since=since, until=until)
+    assert window.counts["measured"] == row["n"]
+    again = await run(backfill_history, since=since, until=until)
+    assert (again.counts["new_posts"], again.accounts) == (0, 2)
+    with Resources.open() as resources:
+        assert resources.lake.query("FROM dims.publications ORDER BY ALL") == before, (
+            "nothing right has changed"
+        )
+        with resources.store.read() as session:
+            places = [row.backfill_finished_at for row in session.scalars(select(AccountRow))]
+    assert None not in places, "a window leaves alone where the usual reading continues"
+    followers = await run(ingest_followers, platforms=["twitter"])
+    assert (followers.accounts, followers.counts["snapshots"]) == (1, 1)
+    assert (await run(ingest_followers, dry_run=True)).accounts == 1, "the other one is still due"
+
+
+@pytest.mark.usefixtures("prefect_server", "world")
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"account_ids": ["acct_none"]}, "there is no account acct_none"),
+        ({"since": "2099-01-01T00:00:00Z"}, "must be before now"),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "must be before until"),
+    ],
+)
+async def test_parameters_that_choose_nothing_possible_fail_with_the_reason(
+    parameters: dict[str, Any], words: str
+) -> None:
+    state = await ingest_metrics(return_state=True, **parameters)
+    assert state.is_failed()
+    assert words in (state.message or "")
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("ingest-metrics", {"acount_ids": ["acct_1"]}, "acount_ids"),
+        ("ingest-metrics", {"platforms": ["myspace"]}, "platforms"),
+        ("ingest-metrics", {"account_ids": "acct_1"}, "account_ids"),
+        ("backfill-history", {"dry_run": "maybe"}, "dry_run"),
+        ("backfill-history", {"since": 7}, "since"),
+        ("ingest-followers", {"since": "2026-01-01T00:00:00Z"}, "since"),
+    ],
+)
+async def test_wrong_parameters_are_refused_before_the_run_starts(
+    name: str, parameters: dict[str, Any], words: str
+) -> None:
+    (scheduled,) = (item for item in SCHEDULED_FLOWS if item.name == name)
+    await build_deployment(scheduled).apply()
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        await run_deployment(f"{name}/{name}", parameters=parameters, timeout=0)
+    assert refused.value.response.status_code == 409
+    assert words in refused.value.response.text
+    accepted = await run_deployment(f"{name}/{name}", parameters={"dry_run": True}, timeout=0)
+    assert accepted.state is not None
+    assert accepted.state.is_scheduled()
+
+
+@pytest.mark.usefixtures("prefect_server", "world")
+async def test_a_run_shows_its_counts_as_an_artifact() -> None:
+    state = await ingest_followers(return_state=True)
+    assert state.is_completed()
+    run_id = state.state_details.flow_run_id
+    async with get_client() as client:
+        artifacts = await client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
+        )
+    shown = {item.key: item.data for item in artifacts}
+    assert {"what": "snapshots", "count": 2} in json.loads(shown["ingest-followers-result"])
 
 
 @pytest.mark.usefixtures("prefect_server", "world")

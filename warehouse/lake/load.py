@@ -44,12 +44,18 @@ BLOCK_ROWS = 4096
 time."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
-_TYPES = {"captured_at": _INSTANT, "published_at": _INSTANT, "placement_share": pa.float64()} | dict.fromkeys(
-    (
-        *("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views"),
-        *("followers", "following", "posts"),
-    ),
-    pa.int64(),
+_INSTANTS = ("captured_at", "published_at", "scheduled_at", "deleted_at")
+_TYPES = (
+    dict.fromkeys(_INSTANTS, _INSTANT)
+    | {"placement_share": pa.float64()}
+    | dict.fromkeys(
+        (
+            "media_count",
+            *("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views"),
+            *("followers", "following", "posts"),
+        ),
+        pa.int64(),
+    )
 )
 
 
@@ -139,7 +145,7 @@ def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:
     names = [field.name for field in fields(kind)]
     schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in names])
     if isinstance(rows, pa.Table):
-        for name in ("captured_at", "published_at"):
+        for name in _INSTANTS:
             if name in rows.column_names and rows.schema.field(name).type.tz is None:
                 raise InvalidInputError(f"{name} has no time zone: give aware UTC instants", field=name)
         columns = [
@@ -161,7 +167,7 @@ def _column(rows: Sequence[Row], name: str, kind: pa.DataType) -> pa.Array:
     values: list[Any] = [getattr(row, name) for row in rows]
     if kind == _INSTANT:
         for value in values:
-            if value.tzinfo is None:
+            if value is not None and value.tzinfo is None:
                 raise InvalidInputError(
                     f"{name}={value} has no time zone: give aware UTC instants", field=name
                 )

@@ -9,10 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from warehouse.lake.growth import learn_growth
 from warehouse.lake.marts import rebuild_all_marts
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from duckdb import DuckDBPyConnection
@@ -41,10 +43,18 @@ def rebuild_marts(lake: Lake) -> dict[str, int]:
     return lake.run_write(rebuild_all_marts)
 
 
-def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS) -> dict[str, Any]:
+def refresh_growth(lake: Lake, now: datetime) -> dict[str, int]:
+    """Learn the growth curves again and update the estimates; return {curves, estimates_changed}."""
+    return lake.run_write(lambda cursor: learn_growth(cursor, now))
+
+
+def maintain_lake(
+    lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS, kept: Collection[int] = ()
+) -> dict[str, Any]:
     """Delete expired payloads and findings, merge small files, expire old snapshots, delete unused files.
 
-    Safe beside readers and writers. The retention of payloads and findings is in the settings.
+    Safe beside readers and writers. `kept`: snapshots that incremental exports continue from. The
+    retention of payloads and findings is in the settings.
 
     Returns {before, after: {tables, files, delete_files, bytes}, payloads_dropped, findings_dropped,
     snapshots_expired, files_deleted, orphans_deleted}.
@@ -56,7 +66,7 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
     findings = _forget(lake, "delete_findings", now - lake.settings.keep_findings)
     _merge(lake, below=LARGE_FILE, small=SMALL_FILE)
     expired = _run(lake, "expire_snapshots", older_than=now - keep_snapshots)
-    expired += _thin(lake, now - KEEP_EACH)
+    expired += _thin(lake, now - KEEP_EACH, kept)
     deleted = _run(lake, "cleanup_old_files", older_than=now - GRACE)
     orphans = _run(lake, "delete_orphaned_files", older_than=now - ORPHAN_AGE)
     return {
@@ -70,13 +80,16 @@ def maintain_lake(lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP
     }
 
 
-def merge_if_many(lake: Lake, now: datetime) -> bool:
-    """Merge small files if there are many; True = merged. Call it after a load."""
+def merge_if_many(lake: Lake, now: datetime, *, kept: Collection[int] = ()) -> bool:
+    """Merge small files if there are many; True = merged. Call it after a load.
+
+    `kept`: snapshots that incremental exports continue from.
+    """
     (row,) = lake.query(load_sql("maintenance/count_needless_files"))
     if row["needless"] < NEEDLESS_FILES:
         return False
     _merge(lake, below=SMALL_FILE, small=0)
-    _thin(lake, now - KEEP_EACH)
+    _thin(lake, now - KEEP_EACH, kept)
     return True
 
 
@@ -121,12 +134,12 @@ def _run(lake: Lake, name: str, **params: datetime | int) -> int:
     return lake.run_write(work)
 
 
-def _thin(lake: Lake, older_than: datetime) -> int:
+def _thin(lake: Lake, older_than: datetime, kept: Collection[int]) -> int:
     """Expire the snapshots from select_thinned_snapshots.sql; return the number."""
 
     def work(cursor: DuckDBPyConnection) -> int:
         rows = cursor.execute(
-            load_sql("maintenance/select_thinned_snapshots"), {"older_than": older_than}
+            load_sql("maintenance/select_thinned_snapshots"), {"older_than": older_than, "kept": list(kept)}
         ).fetchall()
         if rows:
             cursor.execute(

@@ -1,8 +1,10 @@
 """Incremental update of the marts: after a load, rebuild only the rows that it may have changed.
 
     raw.post_snapshots -> publication_latest, publication_at_age, engagement_daily
-    raw.account_snapshots -> account_daily
+    raw.account_snapshots -> suspicious_counts, account_daily
     these -> post_performance, slot_engagement
+
+`warehouse.lake.growth` refreshes the growth curves, from which publication_at_age has its estimates.
 
 `warehouse/sql/marts/` has one SELECT per mart, which reads the keys to rebuild from temporary tables named touched_*.
 Snapshots later than all known ones of their publication (nearly all of a load) are added to its newest known state, so
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 
 KEYS = {
+    "suspicious_counts": ("account_id", "captured_at"),
     "account_daily": ("account_id", "day"),
     "publication_latest": ("publication_id",),
     "publication_at_age": ("publication_id", "age_hours"),
@@ -40,6 +43,11 @@ _ANY_PUBLICATION = (
     "(SELECT publication_id FROM dims.publications UNION SELECT publication_id FROM raw.post_snapshots)"
 )
 _FIRST_DAY = date(1, 1, 1)
+_NO_ESTIMATES = (
+    "CREATE OR REPLACE TEMP TABLE estimates_at_age AS SELECT publication_id, age_hours, engagement_estimate, "
+    "estimate_low, estimate_high, estimate_basis, estimate_posts, estimate_from_hours "
+    "FROM marts.publication_at_age LIMIT 0"
+)
 
 
 def find_newest_known(cursor: DuckDBPyConnection, rows: str) -> int:
@@ -82,8 +90,13 @@ def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
 
 
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
-    """Update the marts for the dimension rows in `changed`: a new time zone changes the slots."""
+    """Update the marts for the dimension rows in `changed`: a new time zone changes the slots and posting times."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")
+    if _count(cursor.execute(load_sql("marts/find_moved_times"))):
+        cursor.execute(
+            "DELETE FROM marts.optimal_times WHERE account_id IN (SELECT account_id FROM moved_times)"
+        )
+        cursor.execute("INSERT INTO marts.optimal_times BY NAME FROM moved_times")
     _clear_latest(cursor)
     _refresh_slots(cursor)
 
@@ -91,7 +104,7 @@ def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
 def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> None:
     """Update the marts for the counts in `added`, which are from the day `since` (UTC) or later."""
     _touch("accounts", cursor, "SELECT DISTINCT account_id FROM added")
-    _refresh_accounts(cursor, since)
+    since = _refresh_accounts(cursor, since)
     published = f"utc_time(published_at)::DATE >= DATE '{since}'"
     accounts = "account_id IN (FROM touched_accounts)"
     _touch(
@@ -160,6 +173,8 @@ def _rebuild_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
         cursor.execute(load_sql("marts/collect_recomputed_snapshots"))
     reached = _count(cursor.execute(load_sql("marts/find_reached_ages")))
     if recomputed or reached:
+        unmeasured = reached and _count(cursor.execute(load_sql("marts/find_new_brackets")))
+        _estimate(cursor, any_brackets=bool(unmeasured))
         _rebuild("publication_at_age", cursor)
         _replace_rows(
             "publication_at_age",
@@ -176,6 +191,25 @@ def _rebuild_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
         )
     _clear_latest(cursor)
     cursor.execute(f"INSERT INTO latest BY NAME {load_sql('marts/build_publication_latest')}")
+
+
+def refresh_estimates(cursor: DuckDBPyConnection) -> int:
+    """Bring the estimates of publication_at_age in line with the growth curves; return the number of changed rows."""
+    _estimate(cursor, any_brackets=_count(cursor.execute(load_sql("marts/find_stored_brackets"))) > 0)
+    changed = _count(cursor.execute(load_sql("marts/find_changed_estimates")))
+    if changed:
+        _replace_rows(
+            "publication_at_age",
+            cursor,
+            "FROM rebuilt_rows",
+            outdated="SELECT publication_id, age_hours FROM rebuilt_rows",
+        )
+    return changed
+
+
+def _estimate(cursor: DuckDBPyConnection, *, any_brackets: bool) -> None:
+    """Estimate the ages in `brackets`; without any, skip the query."""
+    cursor.execute(load_sql("marts/estimate_at_ages") if any_brackets else _NO_ESTIMATES)
 
 
 def _clear_latest(cursor: DuckDBPyConnection) -> None:
@@ -219,13 +253,27 @@ def _refresh_slots(cursor: DuckDBPyConnection) -> None:
     )
 
 
-def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> None:
-    """Rebuild the days of `touched_accounts` from `since` on."""
+def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> date:
+    """Rebuild the days of `touched_accounts` from `since` on; return the first day that may have changed.
+
+    A new count may confirm or contradict an earlier one, whose day then changes too.
+    """
+    _rebuild("suspicious_counts", cursor)
+    if _count(cursor.execute(load_sql("marts/find_changed_suspicions"))):
+        row = cursor.execute("SELECT min(utc_time(captured_at)::DATE) FROM changed_suspicions").fetchone()
+        since = min(since, row[0]) if row else since
+        _replace_rows(
+            "suspicious_counts",
+            cursor,
+            "SELECT * EXCLUDE (appears) FROM changed_suspicions WHERE appears",
+            outdated="SELECT account_id, captured_at FROM changed_suspicions WHERE NOT appears",
+        )
     params = {"since": since}
     days = f"FROM marts.account_daily WHERE account_id IN (FROM touched_accounts) AND {_SINCE}"
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE existing_account_days AS {days}", params)
     outdated = "SELECT account_id, day FROM existing_account_days"
     _replace_rows("account_daily", cursor, load_sql("marts/build_account_daily"), params, outdated=outdated)
+    return since
 
 
 def _touch_publications(cursor: DuckDBPyConnection, rows: str) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from warehouse.errors import SetupError
+from warehouse.lake.growth import learn_growth
 from warehouse.lake.marts import rebuild_all_marts
 from warehouse.sql import list_migrations, load_sql
 
@@ -60,6 +61,7 @@ def migrate(cursor: DuckDBPyConnection, shown: str) -> list[str]:
         if version:
             # The lake already has rows: rebuild its marts, including new ones, by the rules of this version.
             rebuild_all_marts(cursor)
+            learn_growth(cursor, datetime.now(UTC))
     except BaseException:
         cursor.execute("ROLLBACK")
         raise

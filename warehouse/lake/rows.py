@@ -22,7 +22,7 @@ class AccountDim:
     handle: str
     display_name: str | None = None
     timezone: str | None = None
-    """IANA zone of the audience; None = the workspace's."""
+    """The effective IANA zone: the account's own, else the workspace's. None and unknown names become UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,16 @@ class PublicationDim:
     """manual | recommended | random | exploration; None = external post, or unknown to this reading."""
     placement_share: float | None = None
     """Share of posts placed at random at the time of placement; None = no experiment."""
+    external_id: str | None = None
+    """The platform's id."""
+    client_ref: str | None = None
+    """The author's own reference; None = none, or unknown to this reading."""
+    scheduled_at: datetime | None = None
+    """The planned time; None = external post."""
+    deleted_at: datetime | None = None
+    """When it was found deleted on the platform."""
+    media_count: int | None = None
+    """Number of attached media; None = unknown, as for external posts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import ChangedSinceOption, require_choice
 from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside
 from warehouse.lake.connect import Lake
 from warehouse.lake.export.workspace_files import FORMATS, TABLES, write_table
-from warehouse.lake.queries.accounts import NOT_MEASURED, get_account_figures, list_account_days
+from warehouse.lake.queries.accounts import (
+    NOT_MEASURED,
+    get_account_figures,
+    get_account_zone,
+    list_account_days,
+)
 from warehouse.lake.queries.overview import get_overview
 from warehouse.lake.queries.placement_lift import AGES as LIFT_AGES
 from warehouse.lake.queries.placement_lift import get_placement_lift
@@ -27,6 +32,7 @@ from warehouse.scheduling.local_times import resolve_time
 from warehouse.scheduling.periods import DEFAULT_PERIOD, resolve_period
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.audit.log import record
+from warehouse.store.measuring.export_cursors import note_cursor
 from warehouse.store.posts.reads import get_post
 
 if TYPE_CHECKING:
@@ -80,11 +86,13 @@ def overview(
         wanted = _read_filter(opened, platform, account_id)
         measured_by = resolve_time(as_of, opened.zone, field="as_of").at if as_of else None
     with _open_lake() as lake:
-        told = get_overview(lake, **wanted.as_query(), start=asked.start, end=asked.end, as_of=measured_by)
+        told = get_overview(
+            lake, **wanted.as_query(), start=asked.start, end=asked.end, as_of=measured_by, zone=opened.zone
+        )
     if as_json:
         print_json(told)
         return
-    names = ("total_posts", "total_engagement", "follower_growth", "as_of", "period", "coverage")
+    names = ("total_posts", "total_engagement", "follower_growth", "as_of", "timezone", "period", "coverage")
     print_details({name: told[name] for name in names})
     print_records(told["by_platform"], ["platform", "total_posts", "total_engagement", "follower_growth"])
     print_records(told["top_performing"], ["post_id", "engagement"])
@@ -213,7 +221,14 @@ def account(
     with _open_lake() as lake:
         figures = get_account_figures(lake, **query).get(account_id, {})
         series = list_account_days(lake, **query)
-    told = {**NOT_MEASURED, **figures, **_name(row), "period": {"from": asked.start, "to": asked.end}}
+        zone = get_account_zone(lake, account_id)
+    told = {
+        **NOT_MEASURED,
+        **figures,
+        **_name(row),
+        "timezone": zone,
+        "period": {"from": asked.start, "to": asked.end},
+    }
     if as_json:
         print_json({**told, "series": series})
         return
@@ -267,8 +282,12 @@ def export(
     end: Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive.")] = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
+    changed_since: ChangedSinceOption = None,
 ) -> None:
-    """Write the workspace's rows of one table as a file. `socialflow export` writes all tables."""
+    """Write the workspace's rows of one table as a file. `socialflow export` writes all tables.
+
+    Prints the cursor: the snapshot to give as --changed-since next time.
+    """
     chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
     require_choice(table, TABLES, field="table")
     require_choice(chosen, FORMATS, field="format")
@@ -276,16 +295,25 @@ def export(
         wanted = _read_filter(opened, platform, account_id)
         since = resolve_time(start, opened.zone, field="from").at if start else None
         until = resolve_time(end, opened.zone, field="to").at if end else None
-        said = {"table": table, "format": chosen, "platform": platform, "account_id": account_id}
-        said |= {"from": start, "to": end}
+        said: dict[str, Any] = {
+            "table": table,
+            "format": chosen,
+            "platform": platform,
+            "account_id": account_id,
+        }
+        said |= {"from": start, "to": end, "changed_since": changed_since}
         record(opened.session, "data_exported", opened.workspace_id, opened.now, None, said)
-    with (
-        _open_lake() as lake,
-        write_table(lake, table, chosen, **wanted.as_query(), start=since, end=until) as written,
-        write_beside(output.absolute()) as path,
-    ):
-        shutil.copyfile(written, path)
-    say(f"{table} in {output}")
+    with _open_lake() as lake:
+        snapshot_id = lake.snapshot_id()
+        query = wanted.as_query() | {"start": since, "end": until, "changed_since": changed_since}
+        with (
+            write_table(lake, table, chosen, snapshot_id=snapshot_id, **query) as written,
+            write_beside(output.absolute()) as path,
+        ):
+            shutil.copyfile(written, path)
+    with open_workspace() as opened:
+        note_cursor(opened.session, snapshot_id, opened.now)
+    say(f"{table} in {output}; cursor {snapshot_id}")
 
 
 @contextmanager

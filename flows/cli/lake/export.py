@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.arguments import AsOfOption, parse_as_of
+from flows.cli.arguments import AsOfOption, ChangedSinceOption, parse_as_of
 from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_json, say, show_progress
 from flows.cli.workspace_session import open_workspace
 from warehouse.lake.export.tables import ExportFormat, export_lake
 from warehouse.store.audit.log import record
+from warehouse.store.measuring.export_cursors import note_cursor
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,9 +30,13 @@ def export(
     ],
     workspace: Annotated[str | None, typer.Option(help="Only the rows of this workspace.")] = None,
     as_of: AsOfOption = None,
+    changed_since: ChangedSinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write every mart and dimension from one snapshot of the lake. The output appears when complete."""
+    """Write every mart and dimension from one snapshot of the lake. The output appears when complete.
+
+    Prints the snapshot: the cursor to give as --changed-since next time.
+    """
     settings = read_lake_settings()
     with open_workspace() as opened:
         said = {"table": "all", "format": kind, "of_workspace": workspace}
@@ -47,8 +52,11 @@ def export(
             kind,
             workspace_id=workspace,
             as_of=parse_as_of(as_of),
+            changed_since=changed_since,
             progress=progress,
         )
+    with open_workspace() as opened:
+        note_cursor(opened.session, report.snapshot_id, opened.now)
     if as_json:
         print_json(
             {
@@ -56,6 +64,7 @@ def export(
                 "snapshot_id": report.snapshot_id,
                 "snapshot_time": report.snapshot_time,
                 "workspace_id": report.workspace_id,
+                "changed_since": changed_since,
                 "rows": report.rows,
             }
         )

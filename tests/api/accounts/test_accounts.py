@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -202,3 +203,35 @@ def test_disconnect(tenant: Tenant) -> None:
     assert [one["health"]["status"] for one in shown] == ["disconnected"]
     left = tenant.client.get(f"/api/v1/posts/{post['id']}").json()
     assert (left["status"], left["platforms"]) == ("scheduled", ["mastodon"])
+
+
+def test_a_changed_time_zone_is_in_the_lake_after_the_answer(tenant: Tenant) -> None:
+    account_id = tenant.accounts["mastodon-user"]
+    address = f"{ACCOUNTS}/{account_id}"
+
+    def wait_for(zone: str) -> None:
+        """The lake follows after the answer; the test waits for it, at most 20 s."""
+        statement = "SELECT timezone FROM dims.accounts WHERE account_id = $id"
+        deadline = time.monotonic() + 20
+        rows: list[dict[str, Any]] = []
+        while rows != [{"timezone": zone}]:
+            assert time.monotonic() < deadline, rows
+            time.sleep(0.05)
+            rows = tenant.server.services.lake.query(statement, {"id": account_id})
+
+    answer = tenant.client.patch(address, json={"timezone": "Asia/Tokyo"})
+    assert (answer.status_code, answer.json()["timezone"]) == (200, "Asia/Tokyo"), answer.text
+    wait_for("Asia/Tokyo")
+    metrics = tenant.client.get(f"/api/v1/analytics/accounts/{account_id}").json()
+    assert metrics["timezone"] == "Asia/Tokyo"
+    for body, code in (
+        ({"timezone": "Mars/Olympus"}, "unknown_timezone"),
+        ({}, "missing"),
+        ({"zone": 1}, None),
+    ):
+        refused = tenant.client.patch(address, json=body)
+        assert refused.status_code == 422, refused.text
+        assert code is None or refused.json()["errors"][0]["code"] == code
+    assert tenant.client.patch(address, json={"timezone": None}).json()["timezone"] is None
+    wait_for("UTC")  # the workspace's
+    assert make_tenant(tenant.server).client.patch(address, json={"timezone": None}).status_code == 404

@@ -74,6 +74,7 @@ def test_every_page_has_its_place_here() -> None:
     forms = {f"/posts/{{post_id}}/{action}" for action in ("approve", "cancel", "move", "reject", "retry")}
     forms |= {
         "/posts/{post_id}/publications/{publication_id}/resolve",
+        "/accounts/{account_id}/timezone",
         "/keys/{key_id}/revoke",
         "/sessions/{session_id}/end",
     }
@@ -311,3 +312,24 @@ def test_the_best_posts_are_shown_by_their_words(tenant: Tenant, browser: httpx.
     assert "Post without text" in page
     assert best not in page
     assert silent not in page
+
+
+def test_the_time_zone_of_an_account_is_changed_by_a_form(tenant: Tenant, browser: httpx.Client) -> None:
+    account_id = tenant.accounts["mastodon-user"]
+    address = f"/dashboard/accounts/{account_id}/timezone"
+
+    def zone() -> str | None:
+        shown: str | None = tenant.client.get(f"/api/v1/accounts/{account_id}").json()["timezone"]
+        return shown
+
+    assert browser.post(address, data={"timezone": "Asia/Tokyo"}).status_code == 403
+    token = form_token(browser, "/dashboard/accounts")
+    answer = browser.post(address, data={"form_token": token, "timezone": "Asia/Tokyo"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard/accounts")
+    assert zone() == "Asia/Tokyo"
+    assert 'value="Asia/Tokyo"' in browser.get("/dashboard/accounts").text
+    refused = browser.post(address, data={"form_token": token, "timezone": "Mars/Olympus"})
+    assert refused.status_code == 422
+    assert "unknown time zone" in refused.text
+    browser.post(address, data={"form_token": token, "timezone": ""})
+    assert zone() is None

@@ -66,6 +66,7 @@ AS_COMMAND = {
     "get_account": "accounts show",
     "connect_account": "accounts connect",
     "start_account_connection": "accounts connect",
+    "update_account": "accounts set",
     "pause_account": "accounts pause",
     "resume_account": "accounts resume",
     "disconnect_account": "accounts disconnect",

@@ -52,6 +52,22 @@ def account_id(store: Store) -> str:
         return connect_account(session, store.cipher, workspace.id, verified, Platform.MASTODON, now).id
 
 
+def test_an_accounts_time_zone_is_set_and_the_lake_follows(account_id: str) -> None:
+    def in_lake() -> Any:
+        statement = f"SELECT timezone FROM dims.accounts WHERE account_id = '{account_id}'"  # noqa: S608 (our own id)
+        (row,) = json.loads(run("sql", "--format", "json", statement))
+        return row["timezone"]
+
+    assert (
+        run("accounts", "set", account_id, "--timezone", "Asia/Tokyo", "--json")["timezone"] == "Asia/Tokyo"
+    )
+    assert in_lake() == "Asia/Tokyo"
+    assert refuse("accounts", "set", account_id, "--timezone", "Mars/Olympus")["code"] == "unknown_timezone"
+    assert run("accounts", "set", account_id, "--timezone", "workspace", "--json")["timezone"] is None
+    run("workspace", "set", "--timezone", "Europe/Berlin")
+    assert in_lake() == "Europe/Berlin"
+
+
 def test_the_workspace_is_shown_and_changed() -> None:
     assert run("workspace", "show", "--json")["timezone"] == "UTC"
     changed = run(

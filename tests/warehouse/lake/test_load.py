@@ -153,8 +153,8 @@ def test_a_changed_dimension_replaces_the_old_one_and_reaches_the_mart(
     assert load_publications(lake, [make_publication(kind="video")]) == 0
     assert lake.query("SELECT account_id, timezone FROM dims.accounts ORDER BY 1") == [
         {"account_id": "acct_a", "timezone": "Europe/Berlin"},
-        {"account_id": "acct_b", "timezone": None},
-        {"account_id": "acct_c", "timezone": None},
+        {"account_id": "acct_b", "timezone": "UTC"},
+        {"account_id": "acct_c", "timezone": "UTC"},
     ]
     rows = lake.query("SELECT publication_id, kind, engagement FROM marts.publication_latest ORDER BY 1")
     assert [tuple(row.values()) for row in rows] == [("pub_1", "video", 4), ("pub_2", "text", None)]

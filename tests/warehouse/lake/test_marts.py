@@ -9,6 +9,7 @@ import pytest
 
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.maintenance import rebuild_marts
+from warehouse.lake.queries.posts import rank_posts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,27 +34,59 @@ def at_age(lake: Lake, age_hours: int) -> tuple[Any, ...]:
     ("snapshots", "expected"),
     [
         ([(20, 100), (28, 200)], (150, None, 150, 20, 28)),
-        ([(24, 7)], (7, None, 7, 24, 24)),
+        ([(24, 7)], (7, None, 7, None, 24)),  # exactly then
         ([(12, 50), (26, 120)], (110, None, 110, 12, 26)),
-        ([(25, 100)], (96, None, 96, 0, 25)),  # from 0 at the publishing
-        ([(23.9, 100)], None),  # nothing after: no extension beyond the last snapshot
-        ([(12, 50), (36, 120)], None),  # neither is near
-        ([(2000, 100)], None),  # nobody looked: a post found years later
+        ([(25, 100)], (None, None, None, None, 25)),  # seen once: no straight line from the publishing
+        ([(-1, 5), (25, 100)], (None, None, None, None, 25)),  # a clock that was behind counts for nothing
+        ([(23.9, 100)], (None, None, None, None, None)),  # nothing after: nothing beyond the last snapshot
+        ([(12, 50), (36, 120)], (None, None, None, 12, 36)),  # neither is near
+        ([(2000, 100)], (None, None, None, None, 2000)),  # nobody looked: a post found months later
         ([(20, None), (28, 200)], (None, None, None, 20, 28)),
         ([(20, 100), (28, 90)], (95, None, 95, 20, 28)),  # a correction is a line too
-        ([(-1, 5), (25, 100)], (96, None, 96, 0, 25)),  # a clock that was behind counts for nothing
     ],
 )
-def test_counters_at_an_age_are_on_the_line_between_the_snapshots_around_it(
+def test_counters_at_an_age_are_on_the_line_between_two_real_snapshots(
     lake: Lake,
     make_publication: Make,
     make_snapshot: Make,
     snapshots: list[tuple[float, int | None]],
-    expected: tuple[Any, ...] | None,
+    expected: tuple[Any, ...],
 ) -> None:
     load_publications(lake, [make_publication()])
     load_post_snapshots(lake, [make_snapshot(hours=hours, likes=likes) for hours, likes in snapshots], "run")
-    assert at_age(lake, 24) == (expected or (None,) * 5)
+    assert at_age(lake, 24) == expected
+
+
+def test_publishing_counts_as_a_snapshot_in_the_first_hours(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_publications(lake, [make_publication()])
+    load_post_snapshots(lake, [make_snapshot(hours=1.25, likes=100)], "run")
+    assert at_age(lake, 1) == (80, None, 80, 0, 1.25)
+
+
+def test_counters_at_an_age_are_rounded_once_where_they_are_summed(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    """Half of 1, 1, 1 and 2 is 2.5, not 1 + 1 + 1 + 1; of two such posts it is 5, not 6."""
+    load_publications(lake, [make_publication("1"), make_publication("2", post_id="post_1")])
+    for hours, counts in ((23, (0, 0, 0, 0)), (25, (1, 1, 1, 2))):
+        counters = dict(zip(("likes", "comments", "shares", "saves"), counts, strict=True))
+        load_post_snapshots(lake, [make_snapshot(name, hours=hours, **counters) for name in "12"], "run")
+    rows = lake.query("SELECT likes, engagement FROM marts.publication_at_age WHERE age_hours = 24")
+    assert rows == [{"likes": 0.5, "engagement": 2.5}] * 2
+    assert lake.query("SELECT DISTINCT engagement_24h FROM marts.publication_latest") == [
+        {"engagement_24h": 2.5}
+    ]
+    assert lake.query("SELECT engagement_24h FROM marts.post_performance") == [{"engagement_24h": 5}]
+    ranking = rank_posts(
+        lake,
+        snapshot_id=lake.snapshot_id(),
+        workspace_id="ws_1",
+        start=DAY,
+        end=DAY + timedelta(days=1),
+    )
+    assert (ranking.rows[0]["engagement"], ranking.rows[0]["saves"]) == (5, 2)
 
 
 def test_ages_follow_a_corrected_time_of_publishing(
@@ -209,7 +242,13 @@ def test_a_day_goes_on_over_several_loads_and_over_a_snapshot_without_counters(
         (date(2026, 3, 2), 9, -1, DAY + timedelta(hours=7)),
         (date(2026, 3, 3), 12, 0, DAY + timedelta(hours=26)),
     ]
-    assert at_age(lake, 24) == (19, None, 19, 7, 25)  # 8 + 12 * 17 / 18
+    assert at_age(lake, 24) == (
+        pytest.approx(8 + 12 * 17 / 18, abs=0.001),
+        None,
+        pytest.approx(19.333, abs=0.001),
+        7,
+        25,
+    )
     kept_up = read_marts(lake)
     rebuild_marts(lake)
     assert read_marts(lake) == kept_up

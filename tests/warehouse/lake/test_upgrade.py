@@ -82,3 +82,55 @@ def test_a_snapshot_that_comes_late_is_kept(
     with Lake.open(at_once) as other:
         load_post_snapshots(other, [first, late, newest], "run")
         assert read_marts(lake) == read_marts(other)
+
+
+def test_a_lake_of_version_8_gets_zones_texts_and_true_ages(
+    warehouse_settings: WarehouseSettings, monkeypatch: pytest.MonkeyPatch, make_snapshot: Callable[..., Any]
+) -> None:
+    """Zones come from the posting times, which knew the workspace's; empty imported texts are not known."""
+    old = [item for item in list_migrations() if item[0] <= 8]
+    with monkeypatch.context() as before:
+        before.setattr(warehouse.lake.migrate, "list_migrations", lambda: old)
+        before.setattr(warehouse.lake.migrate, "NEWEST_VERSION", 8)
+        before.setattr("warehouse.lake.connect.NEWEST_VERSION", 8)
+        with Lake.open(warehouse_settings) as lake, lake.write() as cursor:
+            cursor.execute(
+                "INSERT INTO dims.accounts (account_id, workspace_id, platform, handle, timezone) VALUES "
+                "('acct_a', 'ws_1', 'twitter', 'ada', NULL), ('acct_b', 'ws_1', 'twitter', 'bob', NULL), "
+                "('acct_c', 'ws_1', 'twitter', 'cy', 'Asia/Tokyo')"
+            )
+            cursor.execute(
+                "INSERT INTO marts.optimal_times SELECT 'ws_1', 'acct_a', 'twitter', 'Europe/Berlin', 0, 0, 0, 0, 0, "
+                "0, 0, 0, 'own', 'none', 0, 0, 'old', now()"
+            )
+            at = make_snapshot().published_at
+            for name, source, text in (("1", "import", ""), ("2", "platform", ""), ("3", "import", "#Tea")):
+                cursor.execute(
+                    "INSERT INTO dims.publications (publication_id, post_id, workspace_id, account_id, platform, "
+                    "origin, published_at, text) VALUES ($1, $1, 'ws_1', 'acct_a', 'twitter', 'external', $2, $3)",
+                    [name, at, text],
+                )
+                cursor.execute(
+                    "INSERT INTO raw.post_snapshots (workspace_id, publication_id, account_id, captured_at, likes, "
+                    "published_at, source, run_id, loaded_at) "
+                    "VALUES ('ws_1', $1, 'acct_a', $2::TIMESTAMPTZ + INTERVAL 25 HOUR, 100, $2, $3, 'old', $2)",
+                    [name, at, source],
+                )
+    with Lake.open(warehouse_settings) as lake:
+        zones = lake.query("SELECT account_id, timezone FROM dims.accounts ORDER BY 1")
+        assert [row["timezone"] for row in zones] == ["Europe/Berlin", "UTC", "Asia/Tokyo"]
+        texts = lake.query(
+            "SELECT text, text_length, hashtags FROM dims.publications ORDER BY publication_id"
+        )
+        assert [tuple(row.values()) for row in texts] == [
+            (None, None, None),
+            ("", 0, []),
+            ("#Tea", 4, ["tea"]),
+        ]
+        ages = lake.query(
+            "SELECT DISTINCT engagement, after_hours FROM marts.publication_at_age WHERE age_hours = 24"
+        )
+        assert ages == [{"engagement": None, "after_hours": 25}], "seen once: no straight line from zero"
+        slots = lake.query("SELECT DISTINCT timezone FROM marts.slot_engagement")
+        assert slots == [{"timezone": "Europe/Berlin"}]
+        assert len(lake.query("FROM marts.posts_wide")) == 3

@@ -16,6 +16,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
 from warehouse.lake.export.report import ExportedTable, ExportReport
 from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget
+from warehouse.lake.export.workspace_files import KEY_OF, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +46,12 @@ def export_lake(
     *,
     workspace_id: str | None = None,
     as_of: AsOf | None = None,
+    changed_since: int | None = None,
     progress: Progress | None = None,
 ) -> ExportReport:
     """Write every mart and dimension to `target`: a new folder, or for DUCKDB a file, which may replace an old one.
 
+    With `changed_since`, only what differs from that snapshot, as `workspace_files.write_table` does.
     With `workspace_id`, only that workspace's rows. `progress(table, number, of)` is called after each table.
 
     Raises InvalidInputError: the target cannot be written, the workspace is unknown, or there is no such snapshot.
@@ -64,12 +67,16 @@ def export_lake(
         connection.execute(attach_statement(settings, read_only=True, as_of=snapshot_id))
         tables = list_tables(connection)
         where = _filter(connection, tables, workspace_id)
+        if changed_since is not None:
+            _attach_earlier(connection, settings, tables, changed_since, snapshot_id)
         report = ExportReport(snapshot_id, snapshot_time, workspace_id)
         with write_beside(target) as path:
             log = path.with_name(path.name + ".wal")
             place.open(connection, path)
             for number, table in enumerate(tables, start=1):
-                report.rows[table.full_name] = place.copy(connection, table, f"lake.{table.full_name}{where}")
+                report.rows[table.full_name] = place.copy(
+                    connection, table, _source(table, where, changed_since)
+                )
                 if progress is not None:
                     progress(table.full_name, number, len(tables))
             place.finish(connection, tables, report)
@@ -81,6 +88,49 @@ def export_lake(
             # Left by DuckDB if writing was interrupted.
             log.unlink(missing_ok=True)
     return report
+
+
+def _source(table: ExportedTable, where: str, changed_since: int | None) -> str:
+    """Return the rows of a table, or their difference from an earlier snapshot, as an expression after FROM."""
+    if changed_since is None:
+        return f"lake.{table.full_name}{where}"
+    before, after = (f"FROM {catalog}.{table.full_name}{where}" for catalog in ("earlier", "lake"))
+    return f"({compare(before, after, KEY_OF[table.full_name])})"
+
+
+def _attach_earlier(
+    connection: DuckDBPyConnection,
+    settings: WarehouseSettings,
+    tables: list[ExportedTable],
+    since: int,
+    snapshot_id: int,
+) -> None:
+    """Attach the lake's earlier snapshot as `earlier`. Raises InvalidInputError if the two cannot be compared."""
+    statement = attach_statement(settings, read_only=True, as_of=since).replace(" AS lake ", " AS earlier ")
+    try:
+        if since <= snapshot_id:
+            connection.execute(statement)
+            changed = [table.full_name for table in tables if not _same_columns(connection, table)]
+            reason = f"the columns of {changed[0]} have changed" if changed else None
+        else:
+            reason = f"the newest snapshot is {snapshot_id}"
+    except (duckdb.InvalidInputException, duckdb.CatalogException) as error:
+        reason = str(error)
+    if reason is not None:
+        raise InvalidInputError(
+            f"changed_since: the lake cannot be compared with its snapshot {since} ({reason}): export everything once "
+            "without --changed-since, and continue from the snapshot that it prints",
+            field="changed_since",
+            code="cursor_expired",
+        )
+
+
+def _same_columns(connection: DuckDBPyConnection, table: ExportedTable) -> bool:
+    before, now = (
+        connection.execute(f"DESCRIBE FROM {catalog}.{table.full_name}").fetchall()
+        for catalog in ("earlier", "lake")
+    )
+    return before == now
 
 
 def list_tables(connection: DuckDBPyConnection) -> list[ExportedTable]:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from warehouse.errors import InvalidInputError
 from warehouse.lake.export.formulas import describe, guard_columns
 
@@ -33,26 +35,51 @@ class OpenTable:
     relation: str
     time: str | None
     """The time column for period filters; None = the table has none."""
+    key: tuple[str, ...]
+    """The columns that identify a row."""
     platform: str = "account_id IN (SELECT account_id FROM dims.accounts WHERE platform = $platform)"
     account: str | None = "account_id = $account_id"
 
+    def at(self, snapshot_id: int) -> str:
+        """Return the relation at a snapshot of the lake, as an expression after FROM."""
+        version = f"AT (VERSION => {snapshot_id})"
+        if self.relation.endswith(")"):
+            return f"{self.relation[:-1]} {version})"
+        return f"{self.relation} {version}"
+
 
 TABLES = {
-    "publications": OpenTable("dims.publications", "published_at"),
-    "accounts": OpenTable("dims.accounts", None),
-    "publication_latest": OpenTable("marts.publication_latest", "published_at"),
-    "publication_at_age": OpenTable("marts.publication_at_age", "published_at"),
-    "post_performance": OpenTable(
-        "marts.post_performance", "published_at", "list_contains(platforms, $platform)", None
+    "publications": OpenTable("dims.publications", "published_at", ("publication_id",)),
+    "accounts": OpenTable("dims.accounts", None, ("account_id",)),
+    "publication_latest": OpenTable("marts.publication_latest", "published_at", ("publication_id",)),
+    "publication_at_age": OpenTable(
+        "marts.publication_at_age", "published_at", ("publication_id", "age_hours")
     ),
-    "engagement_daily": OpenTable("marts.engagement_daily", "day"),
-    "account_daily": OpenTable("marts.account_daily", "day"),
-    "slot_engagement": OpenTable("marts.slot_engagement", None),
-    "optimal_times": OpenTable("marts.optimal_times", None),
-    "post_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at"),
-    "account_snapshots": OpenTable("(SELECT * EXCLUDE (raw) FROM raw.account_snapshots)", "captured_at"),
+    "post_performance": OpenTable(
+        "marts.post_performance", "published_at", ("post_id",), "list_contains(platforms, $platform)", None
+    ),
+    "engagement_daily": OpenTable("marts.engagement_daily", "day", ("publication_id", "day")),
+    "account_daily": OpenTable("marts.account_daily", "day", ("account_id", "day")),
+    "suspicious_counts": OpenTable("marts.suspicious_counts", "captured_at", ("account_id", "captured_at")),
+    "growth_curves": OpenTable(
+        "marts.growth_curves",
+        None,
+        ("platform", "account_id", "from_hours", "age_hours"),
+        "platform = $platform",
+    ),
+    "slot_engagement": OpenTable("marts.slot_engagement", None, ("account_id", "weekday", "hour")),
+    "optimal_times": OpenTable("marts.optimal_times", None, ("account_id", "weekday", "hour")),
+    "post_snapshots": OpenTable(
+        "(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at", ("publication_id", "captured_at")
+    ),
+    "account_snapshots": OpenTable(
+        "(SELECT * EXCLUDE (raw) FROM raw.account_snapshots)", "captured_at", ("account_id", "captured_at")
+    ),
 }
 """Exportable tables by public name. Raw rows do not include the platform's response."""
+
+KEY_OF = {table.relation: table.key for table in TABLES.values()}
+"""Key columns by the table's full name."""
 
 
 @contextmanager
@@ -62,15 +89,23 @@ def write_table(
     kind: str,
     *,
     workspace_id: str,
+    snapshot_id: int,
     start: datetime | None = None,
     end: datetime | None = None,
     platform: Platform | str | None = None,
     account_id: str | None = None,
+    changed_since: int | None = None,
 ) -> Iterator[Path]:
     """Yield a file (in one of FORMATS) with the workspace's rows of one of TABLES; it is deleted after the block.
 
-    [start, end) applies to the table's time column; a day belongs to the period if its beginning (UTC) does.
-    Raises InvalidInputError for a filter without a matching column.
+    The rows are those of the lake's snapshot `snapshot_id`. [start, end) applies to the table's time column; a day
+    belongs to the period if its beginning (UTC) does.
+
+    `changed_since`: only what differs from that snapshot, in a column `change`: inserted, changed (both with the row
+    as it is now) or removed (with the row as it was). Applying the file to a copy of that snapshot by the table's
+    key gives the rows of `snapshot_id`, whatever happened in between and in whatever order.
+
+    Raises InvalidInputError for a filter without a matching column, and for a snapshot that cannot be compared.
     """
     wanted = TABLES[table]
     conditions, params = ["workspace_id = $workspace_id"], {"workspace_id": workspace_id}
@@ -91,6 +126,12 @@ def write_table(
             )
         conditions.append(condition)
         params[name] = value
+    where = " AND ".join(conditions)
+    rows = f"SELECT * FROM {wanted.at(snapshot_id)} WHERE {where}"  # noqa: S608 (our own names; values are parameters)
+    if changed_since is not None:
+        _check_comparable(lake, table, changed_since, snapshot_id)
+        before = f"SELECT * FROM {wanted.at(changed_since)} WHERE {where}"  # noqa: S608 (same)
+        rows = compare(before, rows, wanted.key)
     folder = lake.settings.home / "lake" / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _sweep(folder)
@@ -98,14 +139,52 @@ def write_table(
     quoted = str(path).replace("'", "''")
     chosen = "*"
     if kind == "csv":
-        columns = lake.query(describe(wanted.relation))
-        chosen = guard_columns((column["column_name"], column["column_type"]) for column in columns)
-    rows = f"SELECT {chosen} FROM {wanted.relation} WHERE {' AND '.join(conditions)}"  # noqa: S608 (our own names; values are parameters)
+        columns = lake.query(describe(wanted.at(snapshot_id)))
+        names = [(column["column_name"], column["column_type"]) for column in columns]
+        chosen = guard_columns([*([("change", "VARCHAR")] if changed_since is not None else []), *names])
     try:
-        lake.query(f"COPY ({rows}) TO '{quoted}' ({FORMATS[kind]})", params)
+        lake.query(f"COPY (SELECT {chosen} FROM ({rows})) TO '{quoted}' ({FORMATS[kind]})", params)  # noqa: S608 (same)
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def compare(before: str, after: str, key: tuple[str, ...]) -> str:
+    """Return a query for the difference of two states of a table, with the column `change` first."""
+    same = " AND ".join(f"fresh.{column} IS NOT DISTINCT FROM gone.{column}" for column in key)
+    return (
+        f"WITH before AS ({before}), after AS ({after}), "  # noqa: S608 (our own statements)
+        "fresh AS (FROM after EXCEPT FROM before), gone AS (FROM before EXCEPT FROM after) "
+        f"SELECT CASE WHEN EXISTS (FROM gone WHERE {same}) THEN 'changed' ELSE 'inserted' END AS change, * FROM fresh "
+        f"UNION ALL SELECT 'removed', * FROM gone WHERE NOT EXISTS (FROM fresh WHERE {same})"
+    )
+
+
+def _check_comparable(lake: Lake, table: str, since: int, snapshot_id: int) -> None:
+    """Raise InvalidInputError unless the lake still has the snapshot, with the table's present columns."""
+    remedy = "export everything once without changed_since, and continue from the cursor of that answer"
+    if since > snapshot_id:
+        raise InvalidInputError(
+            f"changed_since: the lake's newest snapshot is {snapshot_id}: {remedy}",
+            field="changed_since",
+            code="unknown_snapshot",
+        )
+    wanted = TABLES[table]
+    try:
+        before, now = (lake.query(describe(wanted.at(number))) for number in (since, snapshot_id))
+    except (duckdb.InvalidInputException, duckdb.CatalogException) as error:
+        raise InvalidInputError(
+            f"changed_since: the lake no longer has snapshot {since}: {remedy}",
+            field="changed_since",
+            code="cursor_expired",
+        ) from error
+    columns = [[(row["column_name"], row["column_type"]) for row in rows] for rows in (before, now)]
+    if columns[0] != columns[1]:
+        raise InvalidInputError(
+            f"changed_since: the columns of {table} have changed since snapshot {since}: {remedy}",
+            field="changed_since",
+            code="columns_changed",
+        )
 
 
 def _sweep(folder: Path) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from connectors.types import ListedPost, Platform
+from warehouse.lake.dimensions import account_dims
 from warehouse.lake.import_.files import RejectedRow, read_history
 from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
@@ -124,7 +125,7 @@ def _store_posts(
                 external_ids = rows["post_id"].unique().to_pylist()
                 record_external_posts(session, account, _listed_posts(rows), now)
                 known = _find_publications(session, account, external_ids)
-                accounts[account.id] = _to_account_dim(account)
+                accounts[account.id] = account_dims(session, [account])[0]
                 of_account = _to_lake_rows(account, rows, known)
                 publications.append(of_account[0])
                 snapshots.append(of_account[1])
@@ -195,17 +196,6 @@ def _find_publications(
     return known
 
 
-def _to_account_dim(account: AccountRow) -> AccountDim:
-    return AccountDim(
-        account_id=account.id,
-        workspace_id=account.workspace_id,
-        platform=account.platform,
-        handle=account.handle,
-        display_name=account.display_name or None,
-        timezone=account.timezone,
-    )
-
-
 def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) -> tuple[pa.Table, pa.Table]:
     """Return the publications and snapshots of the rows that are in the store."""
     external_ids = rows["post_id"].to_pylist()
@@ -221,7 +211,9 @@ def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) ->
         "kind": [row.content_kind for row in found],
         "published_at": pa.array([row.published_at for row in found], pa.timestamp("us", tz="UTC")),
         "permalink": [row.permalink for row in found],
-        "text": [row.text for row in found],
+        "external_id": [row.external_id for row in found],
+        # A file contains no texts, so an empty one is not known.
+        "text": [row.text or None for row in found],
     }
     shared = {
         name: publications[name] for name in ("publication_id", "workspace_id", "account_id", "published_at")

@@ -12,7 +12,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
     from datetime import datetime
 
     import pyarrow as pa
@@ -26,11 +26,10 @@ SLOTS = 168
 logger = logging.getLogger(__name__)
 
 
-def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """Recompute the slots of all accounts and replace marts.optimal_times.
+def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
+    """Recompute the slots of all accounts, in the time zone of dims.accounts, and replace marts.optimal_times.
 
-    All measured posts of an account count, from any origin. `timezones` gives IANA zones by account_id; other accounts
-    use the zone of their lake row, else UTC.
+    All measured posts of an account count, from any origin.
 
     Returns {accounts, posts, rows, platforms, model_version, computed_at, failures}; `failures` has the problem by
     account id or platform.
@@ -46,7 +45,6 @@ def refresh_optimal_times(lake: Lake, *, timezones: Mapping[str, str], now: date
     failures: dict[str, str] = {}
     for place, row in enumerate(accounts):
         row["place"] = place
-        row["timezone"] = timezones.get(row["account_id"]) or row["timezone"] or "UTC"
         try:
             check_zone(row["timezone"])
         except InvalidInputError as error:

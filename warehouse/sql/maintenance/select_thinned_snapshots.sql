@@ -1,5 +1,5 @@
 -- grain: one snapshot before older_than that is not the kept one of its UTC day (of its week, if a week older)
--- params: older_than
+-- params: older_than; kept = snapshots that are kept for incremental exports
 -- The last state after a merge is kept, because it needs the fewest files; without a merge, the last commit.
 SELECT snapshot_id
 FROM (
@@ -18,4 +18,6 @@ FROM (
   WHERE snapshot_time < $older_than::TIMESTAMPTZ
 )
 -- Never the newest snapshot, which is the current state and may be old too.
-WHERE place > 1 AND snapshot_id < (SELECT id FROM ducklake_current_snapshot('lake'))
+WHERE place > 1
+  AND NOT list_contains($kept::BIGINT[], snapshot_id)
+  AND snapshot_id < (SELECT id FROM ducklake_current_snapshot('lake'))

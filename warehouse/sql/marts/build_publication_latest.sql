@@ -10,7 +10,7 @@ aged AS (
     max(counted) FILTER (WHERE age_hours = 24) AS engagement_24h,
     max(counted) FILTER (WHERE age_hours = 168) AS engagement_7d,
     max(counted) FILTER (WHERE age_hours = 720) AS engagement_30d
-  FROM (SELECT publication_id, age_hours, engagement(likes, comments, shares, saves) AS counted FROM values_at_age)
+  FROM (SELECT publication_id, age_hours, engagement AS counted FROM values_at_age)
   GROUP BY publication_id
 )
 SELECT

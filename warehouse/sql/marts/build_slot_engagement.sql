@@ -4,8 +4,6 @@ WITH zones AS (
   SELECT account_id, timezone
   FROM dims.accounts
   WHERE account_id IN (SELECT account_id FROM touched_accounts)
-    -- A zone name unknown to this build of the zone database must not fail a load.
-    AND timezone IN (SELECT name FROM pg_timezone_names())
 ),
 newest AS (
   SELECT workspace_id, account_id, platform, published_at, engagement, engagement_24h, engagement_7d

@@ -39,13 +39,13 @@ SELECT
     / sum(followers) FILTER (WHERE engagement IS NOT NULL AND followers > 0) AS engagement_rate_followers,
   -- A sum over only some of the publications is not comparable with other posts.
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND engagement_1h IS NULL) = 0
-    THEN sum(engagement_1h)::BIGINT END AS engagement_1h,
+    THEN round(sum(engagement_1h))::BIGINT END AS engagement_1h,
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND engagement_24h IS NULL) = 0
-    THEN sum(engagement_24h)::BIGINT END AS engagement_24h,
+    THEN round(sum(engagement_24h))::BIGINT END AS engagement_24h,
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND engagement_7d IS NULL) = 0
-    THEN sum(engagement_7d)::BIGINT END AS engagement_7d,
+    THEN round(sum(engagement_7d))::BIGINT END AS engagement_7d,
   CASE WHEN count(*) FILTER (WHERE engagement IS NOT NULL AND engagement_30d IS NULL) = 0
-    THEN sum(engagement_30d)::BIGINT END AS engagement_30d
+    THEN round(sum(engagement_30d))::BIGINT END AS engagement_30d
 FROM of_posts
 GROUP BY workspace_id, post_id
 -- Most posts have one publication: the same without sums, in a third of the time.
@@ -72,10 +72,10 @@ SELECT
   followers,
   CASE WHEN impressions > 0 THEN engagement / impressions END AS engagement_rate_impressions,
   CASE WHEN followers > 0 THEN engagement / followers END AS engagement_rate_followers,
-  engagement_1h,
-  engagement_24h,
-  engagement_7d,
-  engagement_30d
+  round(engagement_1h)::BIGINT AS engagement_1h,
+  round(engagement_24h)::BIGINT AS engagement_24h,
+  round(engagement_7d)::BIGINT AS engagement_7d,
+  round(engagement_30d)::BIGINT AS engagement_30d
 FROM latest
 LEFT JOIN followers_then
   ON followers_then.account_id = latest.account_id

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from connectors.types import Platform, VerifiedAccount
+    from warehouse.store.accounts.shapes import AccountPatch
     from warehouse.store.crypto import Cipher
 
 __all__ = [
     "AccountHealth",
     "account_health",
+    "change_account",
     "connect_account",
     "describe_account",
     "disconnect_account",
@@ -190,6 +192,23 @@ def disconnect_account(
     detail = _name_account(row) | {"canceled_publications": len(pending)}
     record(session, "account_disconnected", workspace_id, now, row.id, detail)
     return row, [publication.id for publication in pending]
+
+
+def change_account(
+    session: Session, workspace_id: str, account_id: str, change: AccountPatch, now: datetime
+) -> AccountRow:
+    """Change the account's time zone; None = the workspace's. The lake follows by `sync_accounts`.
+
+    Raises InvalidInputError for an unknown time zone.
+    """
+    row = get_account(session, workspace_id, account_id)
+    if change.timezone is not None:
+        parse_timezone(change.timezone)
+    if row.timezone != change.timezone:
+        changed = {"timezone": {"before": row.timezone, "after": change.timezone}}
+        row.timezone = change.timezone
+        record(session, "account_changed", workspace_id, now, row.id, _name_account(row) | changed)
+    return row
 
 
 def pause_account(session: Session, workspace_id: str, account_id: str, now: datetime) -> AccountRow:

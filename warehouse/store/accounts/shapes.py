@@ -1,10 +1,21 @@
-"""Input model for connecting an account with a token."""
+"""Input models for connecting an account with a token, and for changing it."""
 
 from __future__ import annotations
 
 from pydantic import ConfigDict, Field, SecretStr
 
 from warehouse.shapes import Shape
+
+
+class AccountPatch(Shape):
+    """The fields of an account to change."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"timezone": "Europe/Berlin"}})
+
+    timezone: str | None = Field(
+        max_length=64,
+        description="IANA zone of the audience; null = the workspace's. Slots and posting times follow.",
+    )
 
 
 class ConnectRequest(Shape):

@@ -27,6 +27,7 @@ Action = Literal[
     "api_key_revoked",
     "account_connection_started",
     "account_connection_failed",
+    "account_changed",
     "account_connected",
     "account_disconnected",
     "account_paused",

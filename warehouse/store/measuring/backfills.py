@@ -22,11 +22,11 @@ OVERLAP = timedelta(days=2)
 
 
 def list_accounts_to_backfill(
-    session: Session, now: datetime, *, account_ids: Collection[str] | None = None
+    session: Session, now: datetime, *, account_ids: Collection[str] | None = None, always: bool = False
 ) -> list[AccountRow]:
     """Return connected accounts whose history is unread, partly read, or was last checked a day ago.
 
-    With `account_ids`: these accounts, whenever they were last checked.
+    With `account_ids`: these accounts, whenever they were last checked; with `always`: all of them.
     """
     query = select(AccountRow).where(
         AccountRow.status == "active",
@@ -35,7 +35,7 @@ def list_accounts_to_backfill(
     )
     if account_ids is not None:
         query = query.where(AccountRow.id.in_(list(account_ids)))
-    else:
+    elif not always:
         last_look = AccountRow.backfill_finished_at
         query = query.where(or_(last_look.is_(None), last_look <= now - AGAIN_AFTER))
     return list(session.scalars(query.order_by(AccountRow.connected_at, AccountRow.id)))

@@ -21,9 +21,16 @@ MEASUREMENTS_PER_EVENT = 25
 
 
 def announce_metrics(
-    session: Session, measured: Sequence[tuple[Publication, PostMetrics]], now: datetime
+    session: Session,
+    measured: Sequence[tuple[Publication, PostMetrics]],
+    now: datetime,
+    *,
+    snapshot_id: int | None = None,
 ) -> None:
-    """Write events with fresh metrics, grouped by workspace. Unmeasured values are null."""
+    """Write events with fresh metrics, grouped by workspace. Unmeasured values are null.
+
+    `snapshot_id`: the lake's snapshot that contains the measurements; exports continue from it (`changed_since`).
+    """
     by_workspace: dict[str, list[dict[str, Any]]] = {}
     listened = list_listened(session, {row.workspace_id for row, _ in measured}) if measured else set()
     for row, metrics in measured:
@@ -31,7 +38,9 @@ def announce_metrics(
             by_workspace.setdefault(row.workspace_id, []).append(_measurement(row, metrics))
     happenings = [
         Happening(
-            workspace_id, "metrics.updated", {"measurements": found[start : start + MEASUREMENTS_PER_EVENT]}
+            workspace_id,
+            "metrics.updated",
+            {"measurements": found[start : start + MEASUREMENTS_PER_EVENT], "snapshot_id": snapshot_id},
         )
         for workspace_id, found in by_workspace.items()
         for start in range(0, len(found), MEASUREMENTS_PER_EVENT)

@@ -80,18 +80,35 @@ def put_off_young(
 
 
 def list_due_snapshots(
-    session: Session, now: datetime, limit_per_account: int, *, account_ids: Collection[str] | None = None
+    session: Session,
+    now: datetime,
+    limit_per_account: int,
+    *,
+    account_ids: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    anew: bool = False,
 ) -> list[DueAccount]:
     """Return the publications due at `now`, grouped by account, the longest overdue account first.
+
+    `since` and `until` narrow them to those published in [since, until). With `anew`, all of them are returned, due
+    or not.
 
     Skips accounts that are not connected, and accounts and platforms paused by a rate limit. Publications beyond
     `limit_per_account` stay due.
     """
     due = _readable(select(Publication.id, Publication.account_id, Publication.next_snapshot_at), now).where(
-        Publication.next_snapshot_at <= now,
         Publication.status == "published",
         Publication.external_id.is_not(None),
     )
+    if not anew:
+        due = due.where(Publication.next_snapshot_at <= now)
+    else:
+        due = due.where(Publication.platform_deleted_at.is_(None))
+    if since is not None:
+        due = due.where(Publication.published_at >= since)
+    if until is not None:
+        due = due.where(Publication.published_at < until)
     if account_ids is not None:
         due = due.where(AccountRow.id.in_(list(account_ids)))
     waiting = due.subquery()
@@ -159,10 +176,12 @@ def list_publications_by_external_id(
 
 
 def list_due_followers(
-    session: Session, now: datetime, *, account_ids: Collection[str] | None = None
+    session: Session, now: datetime, *, account_ids: Collection[str] | None = None, anew: bool = False
 ) -> list[AccountRow]:
-    """Return the connected accounts whose followers are due at `now`, the longest overdue first."""
-    query = _readable_accounts(now).where(AccountRow.next_followers_at <= now)
+    """Return the connected accounts whose followers are due at `now`, the longest overdue first; `anew`: all."""
+    query = _readable_accounts(now)
+    if not anew:
+        query = query.where(AccountRow.next_followers_at <= now)
     if account_ids is not None:
         query = query.where(AccountRow.id.in_(list(account_ids)))
     return list(session.scalars(query.order_by(AccountRow.next_followers_at, AccountRow.id)))

@@ -9,7 +9,6 @@ from warehouse.store.models import AccountRow, PlatformLimit, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 

@@ -140,6 +140,18 @@ def list_placements(session: Session, post_ids: Collection[str]) -> dict[str, di
     return found
 
 
+def list_client_refs(session: Session, post_ids: Collection[str]) -> dict[str, str]:
+    """Return the authors' own references of these posts, by post id; posts without one are left out."""
+    wanted = sorted(post_ids)
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(Post.id, Post.client_ref).where(
+            Post.id.in_(wanted[start : start + _CHUNK]), Post.client_ref.is_not(None)
+        )
+        found |= {post_id: client_ref for post_id, client_ref in session.execute(query) if client_ref}
+    return found
+
+
 def placement_of(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a post with these details was placed: at least {"kind": ...}."""
     known: dict[str, Any] | None = details.get("placement")

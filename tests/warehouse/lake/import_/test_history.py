@@ -56,6 +56,8 @@ def test_good_rows_reach_store_and_lake_and_bad_ones_the_report(
     import_text: Import, lake: Lake, store: Store, workspace_id: str
 ) -> None:
     report = import_text(GOOD + "a,p3,never,1,1,1\n")
+    texts = lake.query("SELECT DISTINCT text FROM dims.publications")
+    assert texts == [{"text": None}], "a file contains no texts: not known is not empty"
     assert (report.rows, report.loaded, report.already_there, report.skipped) == (4, 3, 0, 0)
     assert [(row.line, row.field) for row in report.rejected] == [(5, "published_at")]
     assert report.accounts == ["a", "b"]

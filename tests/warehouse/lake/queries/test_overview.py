@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from warehouse.errors import InvalidInputError
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.maintenance import rebuild_marts
 from warehouse.lake.queries.accounts import get_account_figures, list_account_days
 from warehouse.lake.queries.overview import get_overview
 from warehouse.lake.queries.posts import get_post_metrics
@@ -35,7 +37,13 @@ def test_an_empty_lake_measures_nothing(lake: Lake) -> None:
     assert overview["top_performing"] == overview["by_platform"] == []
     assert overview["as_of"] is None
     assert overview["period"] == {"from": DAY, "to": DAY + timedelta(days=7)}
-    assert overview["coverage"] == {"publications": 0, "measured": 0, "share": None, "follower_accounts": 0}
+    assert overview["coverage"] == {
+        "publications": 0,
+        "measured": 0,
+        "share": None,
+        "follower_accounts": 0,
+        "suspicious_counts": 0,
+    }
     assert overview["previous"]["change"] == dict.fromkeys(NUMBERS)
     assert [row["date"] for row in overview["series"]] == [date(2026, 3, day) for day in range(2, 9)]
     assert {row["engagement"] for row in overview["series"]} == {None}
@@ -98,7 +106,13 @@ def test_the_numbers_follow_their_definitions(filled: Lake) -> None:
         {"post_id": "post_2", "engagement": 0},
     ], "a post that was not measured is not at the bottom of a ranking, but in none"
     assert overview["as_of"] == DAY + timedelta(days=6.5)
-    assert overview["coverage"] == {"publications": 4, "measured": 3, "share": 0.75, "follower_accounts": 1}
+    assert overview["coverage"] == {
+        "publications": 4,
+        "measured": 3,
+        "share": 0.75,
+        "follower_accounts": 1,
+        "suspicious_counts": 0,
+    }
     previous = overview["previous"]
     assert previous["period"] == {"from": DAY - timedelta(days=7), "to": DAY}
     assert [previous[name] for name in NUMBERS] == [1, 10, None]
@@ -211,6 +225,7 @@ def test_the_figures_of_accounts(filled: Lake) -> None:
         "followers_at": DAY + timedelta(days=6.5),
         "follower_growth": 4,
         "follower_growth_rate": 0.04,
+        "suspicious_counts": 0,
         "publications": 3,
         "measured": 2,
         "engagement": 25,
@@ -219,3 +234,99 @@ def test_the_figures_of_accounts(filled: Lake) -> None:
     assert figures["acct_b"]["follower_growth"] is None, "counted once"
     assert figures["acct_b"]["followers"] == 50
     assert get_account_figures(filled, **WEEK, account_id="acct_b") == {"acct_b": figures["acct_b"]}
+
+
+def test_times_and_days_are_in_one_zone_that_the_answer_names(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make, make_count: Make
+) -> None:
+    """Berlin changes its clock on 29 March 2026: 22:30 UTC is of the same day before it, of the next day after it."""
+    load_accounts(lake, [make_account()])
+    at = [datetime(2026, 3, day, 22, 30, tzinfo=UTC) for day in (27, 28, 29, 30)]
+    load_publications(
+        lake, [make_publication(str(number), published_at=instant) for number, instant in enumerate(at)]
+    )
+    load_post_snapshots(
+        lake,
+        [
+            make_snapshot(str(number), published_at=instant, likes=10**number, hours=1)
+            for number, instant in enumerate(at)
+        ],
+        "run",
+    )
+    load_account_snapshots(
+        lake,
+        [make_count(100 + number, captured_at=instant) for number, instant in enumerate(at)],
+        "run",
+    )
+    berlin = ZoneInfo("Europe/Berlin")
+    start, end = datetime(2026, 3, 27, tzinfo=berlin), datetime(2026, 4, 1, tzinfo=berlin)
+    overview = get_overview(lake, workspace_id="ws_1", start=start, end=end, zone=berlin)
+    assert overview["timezone"] == "Europe/Berlin"
+    assert [edge.isoformat() for edge in overview["period"].values()] == [
+        "2026-03-27T00:00:00+01:00",
+        "2026-04-01T00:00:00+02:00",
+    ]
+    assert [(row["date"].day, row["engagement"], row["follower_growth"]) for row in overview["series"]] == [
+        (27, 1, None),
+        (28, 10, 1),
+        (29, None, None),
+        (30, 100, 1),
+        (31, 1000, 1),
+    ]
+    assert sum(row["posts"] for row in overview["series"]) == overview["total_posts"] == 4
+    in_utc = get_overview(lake, workspace_id="ws_1", start=start, end=end)
+    assert in_utc["timezone"] == "UTC"
+    assert [row["date"].day for row in in_utc["series"] if row["posts"]] == [27, 28, 29, 30]
+
+
+@pytest.mark.parametrize(
+    ("counts", "growth", "suspicious"),
+    [
+        ((1220, 0, 1250), 30, 1),
+        ((1220, 0, 0, 1250), 30, 2),
+        ((0, 1220, 1250), 30, 1),
+        ((1220, 1250, 0), 30, 1),
+        ((1220, 2500, 1250), 30, 1),
+        ((1220, 2500, 1250, 1260), 40, 1),
+        ((1220, 1250, 700), 30, 1),  # not confirmed yet
+        ((1220, 2500, 2600), 1380, 0),  # a jump that stays is real
+        ((90, 0, 80), -10, 0),  # a small account may lose all
+        ((0, 40, 100, 180), 180, 0),
+    ],
+)
+def test_suspicious_counts_of_followers_are_left_out_and_counted(  # noqa: PLR0917 (fixtures)
+    lake: Lake,
+    make_account: Make,
+    make_count: Make,
+    read_marts: Make,
+    counts: tuple[int, ...],
+    growth: int,
+    suspicious: int,
+) -> None:
+    load_accounts(lake, [make_account()])
+    for day, count in enumerate(counts):
+        load_account_snapshots(lake, [make_count(count, days=day)], "run")
+    overview = get_overview(lake, **WEEK)
+    assert (overview["follower_growth"], overview["coverage"]["suspicious_counts"]) == (growth, suspicious)
+    assert sum(row["follower_growth"] or 0 for row in overview["series"]) == growth
+    figures = get_account_figures(lake, **WEEK)["acct_a"]
+    assert (figures["follower_growth"], figures["suspicious_counts"]) == (growth, suspicious)
+    days = list_account_days(lake, **WEEK, account_id="acct_a")
+    assert sum(row["follower_growth"] or 0 for row in days) == growth
+    (summed,) = lake.query(
+        "SELECT sum(follower_growth) AS growth, sum(suspicious) AS suspicious FROM marts.account_daily"
+    )
+    assert (summed["growth"], summed["suspicious"]) == (growth, suspicious)
+    kept_up = read_marts(lake)
+    rebuild_marts(lake)
+    assert read_marts(lake) == kept_up
+
+
+def test_the_days_of_an_account_are_in_its_zone(lake: Lake, make_account: Make, make_count: Make) -> None:
+    load_accounts(lake, [make_account(timezone="Asia/Tokyo")])
+    load_account_snapshots(lake, [make_count(100, days=0.5), make_count(103, days=0.75)], "run")
+    days = list_account_days(lake, **WEEK, account_id="acct_a")
+    assert [(row["date"].day, row["followers"], row["follower_growth"]) for row in days] == [
+        (2, 100, None),
+        (3, 103, 3),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -54,11 +55,16 @@ def test_every_account_gets_its_week_in_its_own_zone(
     lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
 ) -> None:
     load_accounts(
-        lake, [make_account(), make_account("acct_b", timezone="Asia/Tokyo"), make_account("acct_new")]
+        lake,
+        [
+            make_account(timezone="America/New_York"),
+            make_account("acct_b", timezone="Asia/Tokyo"),
+            make_account("acct_new"),
+        ],
     )
     load_posts(lake, make_publication, make_snapshot)
     load_posts(lake, make_publication, make_snapshot, "acct_b")
-    summary = refresh_optimal_times(lake, timezones={"acct_a": "America/New_York"}, now=NOW)
+    summary = refresh_optimal_times(lake, now=NOW)
     assert summary == {
         "accounts": 3,
         "posts": 200,
@@ -84,8 +90,8 @@ def test_a_second_refresh_replaces_the_first(
 ) -> None:
     load_accounts(lake, [make_account()])
     load_posts(lake, make_publication, make_snapshot)
-    refresh_optimal_times(lake, timezones={}, now=NOW)
-    refresh_optimal_times(lake, timezones={}, now=NOW + timedelta(days=1))
+    refresh_optimal_times(lake, now=NOW)
+    refresh_optimal_times(lake, now=NOW + timedelta(days=1))
     rows = get_optimal_times(lake, workspace_id="ws_1")
     assert len(rows) == 168
     assert {row["computed_at"] for row in rows} == {NOW + timedelta(days=1)}
@@ -111,7 +117,7 @@ def test_a_post_seen_young_counts_for_what_it_will_have(
 ) -> None:
     load_accounts(lake, [make_account()])
     load_posts(lake, make_publication, make_snapshot)
-    refresh_optimal_times(lake, timezones={}, now=NOW)
+    refresh_optimal_times(lake, now=NOW)
     before = {row["hour"]: row for row in get_optimal_times(lake, workspace_id="ws_1") if row["weekday"] == 1}
     # 40 more posts at 12, known by their first hour only: 64 likes then, 160 when grown up, more than any other.
     publications, snapshots = [], []
@@ -121,7 +127,7 @@ def test_a_post_seen_young_counts_for_what_it_will_have(
         snapshots.append(make_snapshot(f"young{day}", published_at=at, hours=1, likes=64 + day // 2))
     load_publications(lake, publications)
     load_post_snapshots(lake, snapshots, "run_2")
-    refresh_optimal_times(lake, timezones={}, now=NOW)
+    refresh_optimal_times(lake, now=NOW)
     after = {row["hour"]: row for row in get_optimal_times(lake, workspace_id="ws_1") if row["weekday"] == 1}
     assert after[12]["n_posts"] > before[12]["n_posts"]
     assert after[12]["expected_lift"] > after[18]["expected_lift"] > after[6]["expected_lift"]
@@ -133,7 +139,7 @@ def test_each_accounts_prior_leaves_itself_out(
     """The lone account of a platform has no prior: its answer is that of the model without one."""
     load_accounts(lake, [make_account(), make_account("acct_m", platform="mastodon")])
     load_posts(lake, make_publication, make_snapshot)
-    refresh_optimal_times(lake, timezones={}, now=NOW)
+    refresh_optimal_times(lake, now=NOW)
     rows = lake.frame("SELECT * FROM marts.optimal_times ORDER BY account_id, weekday, hour")
     posts = lake.frame("SELECT * FROM marts.publication_latest")
     alone = compute_optimal_times(posts, as_of=NOW, age_curve=read_age_curve(lake, "twitter"))
@@ -154,7 +160,7 @@ def test_answers_are_narrowed_and_workspaces_kept_apart(lake: Lake, make_account
             make_account("acct_x", workspace_id="ws_2"),
         ],
     )
-    refresh_optimal_times(lake, timezones={}, now=NOW)
+    refresh_optimal_times(lake, now=NOW)
 
     def accounts(**chosen: Any) -> set[str]:
         return {row["account_id"] for row in get_optimal_times(lake, **({"workspace_id": "ws_1"} | chosen))}
@@ -167,5 +173,29 @@ def test_answers_are_narrowed_and_workspaces_kept_apart(lake: Lake, make_account
 
 
 def test_a_lake_without_accounts_has_no_advice(lake: Lake) -> None:
-    assert refresh_optimal_times(lake, timezones={}, now=NOW)["rows"] == 0
+    assert refresh_optimal_times(lake, now=NOW)["rows"] == 0
     assert get_optimal_times(lake, workspace_id="ws_1") == []
+
+
+def test_slots_and_posting_times_move_with_the_accounts_zone(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_accounts(lake, [make_account(timezone="America/New_York")])
+    load_posts(lake, make_publication, make_snapshot)
+    refresh_optimal_times(lake, now=NOW)
+    (before,) = get_optimal_times(lake, workspace_id="ws_1", limit=1)
+    load_accounts(lake, [make_account(timezone="Asia/Tokyo")])
+    (after,) = get_optimal_times(lake, workspace_id="ws_1", limit=1)
+    ahead = (NOW.astimezone(ZoneInfo("Asia/Tokyo")).utcoffset() or timedelta()) - (
+        NOW.astimezone(ZoneInfo("America/New_York")).utcoffset() or timedelta()
+    )
+    hours = ahead // timedelta(hours=1)
+    moved = (before["weekday"] * 24 + before["hour"] + hours) % 168
+    assert (after["weekday"] * 24 + after["hour"], after["timezone"]) == (moved, "Asia/Tokyo")
+    assert after["expected_lift"] == before["expected_lift"]
+    assert len(get_optimal_times(lake, workspace_id="ws_1")) == 168
+    zones = lake.query(
+        "SELECT DISTINCT a.timezone AS account, s.timezone AS slots, t.timezone AS times FROM dims.accounts AS a "
+        "JOIN marts.slot_engagement AS s USING (account_id) JOIN marts.optimal_times AS t USING (account_id)"
+    )
+    assert zones == [dict.fromkeys(("account", "slots", "times"), "Asia/Tokyo")]

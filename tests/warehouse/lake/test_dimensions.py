@@ -1,0 +1,84 @@
+"""Each account has one effective time zone, in dims.accounts: its own, else its workspace's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from connectors.types import ListedPost, Platform
+from flows.ingestion.lake_rows import publication_dim
+from warehouse.lake.dimensions import sync_accounts, sync_deletions
+from warehouse.lake.load import load_publications
+from warehouse.store.access.workspaces import create_workspace, update_workspace
+from warehouse.store.accounts.accounts import change_account, find_or_create_imported_account
+from warehouse.store.accounts.shapes import AccountPatch
+from warehouse.store.database import Store
+from warehouse.store.models import Publication
+from warehouse.store.posts.external_posts import record_external_posts
+
+if TYPE_CHECKING:
+    from warehouse.lake.connect import Lake
+    from warehouse.settings import WarehouseSettings
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def zones(lake: Lake) -> dict[str, str]:
+    return {
+        row["handle"]: row["timezone"] for row in lake.query("SELECT handle, timezone FROM dims.accounts")
+    }
+
+
+def test_a_publication_found_deleted_is_marked_with_the_time(
+    lake: Lake, lake_settings: WarehouseSettings
+) -> None:
+    with Store.open(lake_settings) as store:
+        with store.write() as session:
+            workspace = create_workspace(session, name="Harbor", now=NOW).id
+            account = find_or_create_imported_account(session, workspace, Platform.MASTODON, "ada", NOW)
+            listed = [ListedPost(name, NOW, "#Tea for @bob", "text") for name in ("kept", "gone")]
+            ids = record_external_posts(session, account, listed, NOW).publication_ids
+            rows = [session.get_one(Publication, ids[name]) for name in ("kept", "gone")]
+            load_publications(lake, [publication_dim(row) for row in rows])
+            rows[1].platform_deleted_at = NOW
+        assert (sync_deletions(store, lake), sync_deletions(store, lake)) == (1, 0)
+        # A later reading that does not know of it changes nothing.
+        rows[1].platform_deleted_at = None
+        load_publications(lake, [publication_dim(rows[1])])
+    found = lake.query(
+        "SELECT external_id, is_deleted, deleted_at, hashtags, mentions, text_length, media_count, post_message "
+        "FROM marts.posts_wide ORDER BY external_id"
+    )
+    known = {"hashtags": ["tea"], "mentions": ["bob"], "text_length": 13, "media_count": None}
+    known |= {"post_message": "#Tea for @bob"}
+    assert found == [
+        {"external_id": "gone", "is_deleted": True, "deleted_at": NOW, **known},
+        {"external_id": "kept", "is_deleted": False, "deleted_at": None, **known},
+    ]
+
+
+def test_an_account_has_its_own_zone_else_the_workspaces_and_the_lake_follows(
+    lake: Lake, lake_settings: WarehouseSettings
+) -> None:
+    with Store.open(lake_settings) as store:
+        with store.write() as session:
+            workspace = create_workspace(session, name="Harbor", timezone="Europe/Berlin", now=NOW).id
+            own, shared = (
+                find_or_create_imported_account(session, workspace, Platform.MASTODON, name, NOW).id
+                for name in ("own", "shared")
+            )
+            change_account(session, workspace, own, AccountPatch(timezone="Asia/Tokyo"), NOW)
+        sync_accounts(store, lake)
+        assert zones(lake) == {"own": "Asia/Tokyo", "shared": "Europe/Berlin"}
+        with store.write() as session:
+            update_workspace(session, workspace, timezone="America/Lima")
+        sync_accounts(store, lake)
+        assert zones(lake) == {"own": "Asia/Tokyo", "shared": "America/Lima"}
+        with store.write() as session:
+            change_account(session, workspace, own, AccountPatch(timezone=None), NOW)
+            change_account(session, workspace, shared, AccountPatch(timezone="Asia/Kathmandu"), NOW)
+        sync_accounts(store, lake)
+        assert zones(lake) == {"own": "America/Lima", "shared": "Asia/Kathmandu"}
+        before = lake.snapshot_id()
+        sync_accounts(store, lake)
+        assert lake.snapshot_id() == before, "nothing changed, nothing is written"

@@ -1,0 +1,73 @@
+"""Accounts of the store as dimension rows of the lake, each with its one effective time zone; deleted publications.
+
+An account's time zone is its own, else its workspace's. This module is the only place that decides it; marts, the
+timing run and the API read dims.accounts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from sqlalchemy import select
+
+from warehouse.lake.load import load_accounts
+from warehouse.lake.rows import AccountDim
+from warehouse.sql import load_sql
+from warehouse.store.models import AccountRow, Publication, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from duckdb import DuckDBPyConnection
+    from sqlalchemy.orm import Session
+
+    from warehouse.lake.connect import Lake
+    from warehouse.store.database import Store
+
+
+def account_dims(session: Session, rows: Iterable[AccountRow]) -> list[AccountDim]:
+    """Return the dimension rows of accounts, with the fields that analysts may see. Contains no credentials."""
+    zones = {row.id: row.timezone for row in session.execute(select(Workspace.id, Workspace.timezone))}
+    return [
+        AccountDim(
+            account_id=row.id,
+            workspace_id=row.workspace_id,
+            platform=row.platform,
+            handle=row.handle,
+            display_name=row.display_name or None,
+            timezone=row.timezone or zones.get(row.workspace_id),
+        )
+        for row in rows
+    ]
+
+
+def sync_accounts(store: Store, lake: Lake) -> None:
+    """Bring all accounts of the lake up to date with the store; the marts follow a changed time zone.
+
+    Writes nothing if nothing changed. Raises ConflictError if the lake cannot be locked.
+    """
+    with store.read() as session:
+        dims = account_dims(session, session.scalars(select(AccountRow).order_by(AccountRow.id)))
+    load_accounts(lake, dims)
+
+
+def sync_deletions(store: Store, lake: Lake) -> int:
+    """Mark the publications that were found deleted on their platforms in the lake; return the number of new marks."""
+    query = select(Publication.id, Publication.platform_deleted_at).where(
+        Publication.platform_deleted_at.is_not(None)
+    )
+    with store.read() as session:
+        found = {row.id: row.platform_deleted_at for row in session.execute(query)}
+    if not found:
+        return 0
+    instants = pa.array(list(found.values()), pa.timestamp("us", tz="UTC"))
+    batch = pa.table({"publication_id": list(found), "deleted_at": instants})
+
+    def work(cursor: DuckDBPyConnection) -> int:
+        cursor.register("batch", batch)
+        row = cursor.execute(load_sql("load/mark_deleted_publications")).fetchone()
+        cursor.unregister("batch")
+        return int(row[0]) if row else 0
+
+    return lake.run_write(work)
