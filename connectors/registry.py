@@ -12,7 +12,7 @@ from connectors.base import Connector
 from connectors.bluesky.connector import BlueskyConnector
 from connectors.capabilities import get_capabilities
 from connectors.content import links, text
-from connectors.errors import ContentRejectedError
+from connectors.errors import ContentRejectedError, UnsupportedError
 from connectors.facebook.connector import FacebookConnector
 from connectors.http.client import Clock
 from connectors.http.context import ConnectorContext
@@ -28,7 +28,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, Platform, PostContent
+from connectors.types import Account, Board, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
@@ -139,6 +139,15 @@ class ConnectorPool:
     def _authorizer(self, platform: Platform) -> Authorizer:
         client = self._client(platform, public_only=platform in _FREE_ADDRESS)
         return Authorizer(platform, client, self._settings, self._clock)
+
+    async def list_boards(self, account: Account) -> list[Board]:
+        """Return the account's boards. Raises UnsupportedError for a platform without boards."""
+        connector = self.open(account)
+        if not isinstance(connector, PinterestConnector):
+            raise UnsupportedError(
+                f"{connector.capabilities.label} has no boards: only Pinterest accounts have"
+            )
+        return await connector.list_boards()
 
     @property
     def longest_refresh(self) -> timedelta:

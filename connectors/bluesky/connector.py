@@ -25,7 +25,7 @@ from connectors.bluesky.records import (
     parse_session,
     read_expiry,
 )
-from connectors.bluesky.repository import compose_record, find_record, put_record
+from connectors.bluesky.repository import compose_record, find_record, lacks_gates, put_gates, put_record
 from connectors.bluesky.responses import explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
@@ -140,7 +140,10 @@ class BlueskyConnector:
             record = await compose_record(self._api, self._context, part, progress)
             # The complete record is saved: the server treats only an identical record as a repetition.
             await progress.save(pending={"rkey": key, "record": record})
-        return await put_record(self._api, self.account, key, record)
+        sent = await put_record(self._api, self.account, key, record)
+        if part.index == 0:
+            await put_gates(self._api, self.account, sent, progress.request.content)
+        return sent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the record under the key that every attempt uses."""
@@ -148,7 +151,15 @@ class BlueskyConnector:
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
             key, record = _read_pending(part, progress)
-            return await find_record(self._api, self.account, key, part.text if record else None)
+            found = await find_record(self._api, self.account, key, part.text if record else None)
+            content = request.content
+            if (
+                found is not None
+                and part.index == 0
+                and await lacks_gates(self._api, self.account, found, content)
+            ):
+                return None  # `publish` writes the same record once more, which changes nothing, and then the gates
+            return found
 
         return await find_parts(request, look)
 

@@ -23,6 +23,7 @@ from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import list_comments, list_page, list_since
 from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
+from connectors.facebook.options import FacebookOptions
 from connectors.facebook.pages import take_page_token
 from connectors.facebook.posts import (
     DUPLICATE,
@@ -128,12 +129,13 @@ class FacebookConnector:
             form["attached_media"] = orjson.dumps([{"media_fbid": photo} for photo in photos]).decode()
         elif content.link:
             form["link"] = content.link
-        return form
+        return form | _write_options(FacebookOptions.of(content))
 
     async def _send_video(self, item: Media, part: Part, progress: Progress) -> SentPart:
         page_id, video_id = await self._page_id(), progress.extra.get("video_id")
         if video_id is None:
             form = {"file_url": item.url, "description": part.text}
+            form |= _write_options(FacebookOptions.of(progress.request.content))
             video_id = await self._api.publish(f"{VERSION}/{page_id}/videos", parse_id, data=form)
             # Accepted: Facebook publishes it by itself, so no attempt may send it again.
             await progress.save(video_id=video_id)
@@ -211,6 +213,19 @@ class FacebookConnector:
         if not self.account.external_id:
             self.account = replace(self.account, external_id=(await self.verify()).external_id)
         return self.account.external_id
+
+
+def _write_options(options: FacebookOptions) -> dict[str, str]:
+    """Return the fields of a post or video that options stand for."""
+    form = {}
+    if options.place is not None:
+        form["place"] = options.place
+    if options.countries:
+        where = {"geo_locations": {"countries": list(options.countries)}}
+        form["targeting"] = orjson.dumps(where).decode()
+    if options.video_title is not None:
+        form["title"] = options.video_title
+    return form
 
 
 def _photo_form(item: Media) -> dict[str, str]:

@@ -30,6 +30,7 @@ from connectors.mastodon.capabilities import (
 from connectors.mastodon.instance import InstanceLimits, check_limits, may_be_over, read_limits
 from connectors.mastodon.listings import list_page, list_since
 from connectors.mastodon.media import upload
+from connectors.mastodon.options import MastodonOptions
 from connectors.mastodon.statuses import (
     explain,
     parse_account_metrics,
@@ -41,6 +42,7 @@ from connectors.mastodon.statuses import (
     parse_sent,
     parse_source,
     parse_statuses,
+    write_options,
 )
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
@@ -102,8 +104,9 @@ class MastodonConnector:
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
-        body: dict[str, Any] = {"status": part.text}
         parent = progress.parent_of(part)
+        options = MastodonOptions.of(progress.request.content)
+        body: dict[str, Any] = {"status": part.text, **write_options(options, first=parent is None)}
         media = progress.request.content.media if parent is None else ()
         limits = InstanceLimits()
         if may_be_over(part, media):

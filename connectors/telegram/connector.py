@@ -24,6 +24,7 @@ from connectors.http.client import Refusal
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart, publish_parts
 from connectors.telegram.capabilities import CAPABILITIES, LABEL
+from connectors.telegram.options import TelegramOptions
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -123,17 +124,36 @@ class TelegramConnector:
 
 def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
     """Return the method and its parameters, without the channel."""
-    media = progress.request.content.media
+    media, options = progress.request.content.media, TelegramOptions.of(progress.request.content)
+    given = _write_options(options)
+    if options.buttons:
+        rows = [[button.model_dump() for button in row] for row in options.buttons]
+        given["reply_markup"] = {"inline_keyboard": rows}
     if not media:
-        return "sendMessage", {"text": text}
+        if not options.link_preview:
+            given["link_preview_options"] = {"is_disabled": True}
+        return "sendMessage", {"text": text, **given}
     caption = {"caption": text} if text else {}
+    spoiler = {"has_spoiler": True} if options.spoiler else {}
     if len(media) == 1:
         is_video = media[0].kind == "video"
         name = "video" if is_video else "photo"
-        return ("sendVideo" if is_video else "sendPhoto"), {name: media[0].url, **caption}
-    album: list[dict[str, Any]] = [{"type": "photo", "media": item.url} for item in media]
+        return ("sendVideo" if is_video else "sendPhoto"), {name: media[0].url, **caption, **spoiler, **given}
+    album: list[dict[str, Any]] = [{"type": "photo", "media": item.url, **spoiler} for item in media]
     album[0] |= caption  # a caption on the first item only is shown below the whole album
-    return "sendMediaGroup", {"media": album}
+    return "sendMediaGroup", {"media": album, **given}
+
+
+def _write_options(options: TelegramOptions) -> dict[str, Any]:
+    """Return the parameters that every method takes."""
+    given: dict[str, Any] = {}
+    if options.silent:
+        given["disable_notification"] = True
+    if options.protect:
+        given["protect_content"] = True
+    if options.topic is not None:
+        given["message_thread_id"] = options.topic
+    return given
 
 
 def _parse_chat(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

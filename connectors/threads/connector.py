@@ -34,6 +34,7 @@ from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.threads.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.threads.containers import build_text_form, create_container
 from connectors.threads.listings import list_candidates, list_page
+from connectors.threads.options import ThreadsOptions
 from connectors.threads.posts import (
     INSIGHTS,
     POST_FIELDS,
@@ -108,7 +109,8 @@ class ThreadsConnector:
         content, parent = progress.request.content, progress.parent_of(part)
         if parent is not None or not content.media:
             link = content.link if parent is None else None
-            form = build_text_form(part.text, link=link, reply_to=parent.id if parent else None)
+            options = ThreadsOptions.of(content)
+            form = build_text_form(part.text, options, link=link, reply_to=parent.id if parent else None)
             return await self._publish("threads", form)
         container = await self._containers.make_ready(
             progress, lambda: create_container(self._containers, content)

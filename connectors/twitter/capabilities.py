@@ -5,6 +5,7 @@ from datetime import timedelta
 from connectors.content.capabilities import Capabilities, PublishingLimit
 from connectors.content.links import INVALID_CHARACTERS
 from connectors.content.text import count_weighted
+from connectors.twitter.options import TwitterOptions
 from connectors.types import Platform
 
 LABEL = "X (Twitter)"
@@ -41,5 +42,6 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
     refresh_before=timedelta(minutes=30),
+    options=TwitterOptions,
     reconciliation="The account's posts since the first attempt are read; it is absent if no unclaimed one is there.",
 )

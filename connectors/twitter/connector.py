@@ -24,6 +24,7 @@ from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.twitter.capabilities import CAPABILITIES, LABEL
 from connectors.twitter.errors import DUPLICATE, explain
 from connectors.twitter.media import upload
+from connectors.twitter.options import TwitterOptions
 from connectors.twitter.posts import (
     age_of,
     answers,
@@ -36,6 +37,7 @@ from connectors.twitter.posts import (
     parse_page,
     parse_time,
     parse_user,
+    write_options,
 )
 from connectors.twitter.tokens import LIFETIME, renew
 from connectors.types import (
@@ -88,13 +90,16 @@ class TwitterConnector:
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
-        body: dict[str, Any] = {"text": part.text} if part.text else {}
         parent = progress.parent_of(part)
+        options = TwitterOptions.of(progress.request.content)
+        body: dict[str, Any] = {"text": part.text} if part.text else {}
+        body |= write_options(options, first=parent is None)
         if parent is not None:
             body["reply"] = {"in_reply_to_tweet_id": parent.id}
         elif progress.request.content.media:
             ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
-            body["media"] = {"media_ids": ids}
+            tagged = {"tagged_user_ids": list(options.tagged_users)} if options.tagged_users else {}
+            body["media"] = {"media_ids": ids, **tagged}
         try:
             post_id = await self._api.publish("/2/tweets", parse_created, json=body)
         except OutcomeUnknownError as error:
@@ -109,8 +114,11 @@ class TwitterConnector:
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
             parent, root = progress.parent_of(part), progress.sent[0] if progress.sent else None
+            quoted = TwitterOptions.of(request.content).quote if parent is None else None
             candidates = [
-                parse_candidate(post, self._read_sent(post)) for post in posts if answers(post, parent, root)
+                parse_candidate(post, self._read_sent(post), quoted)
+                for post in posts
+                if answers(post, parent, root)
             ]
             found = choose(LABEL, part, progress, candidates)
             if found is not None:

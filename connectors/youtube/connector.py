@@ -33,6 +33,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 from connectors.youtube.capabilities import CAPABILITIES, LABEL, MAX_VIDEO_BYTES
+from connectors.youtube.options import YouTubeOptions
 from connectors.youtube.tokens import LIFETIME, renew
 from connectors.youtube.upload import ask_session, explain_session, open_session, send_bytes
 from connectors.youtube.videos import (
@@ -111,7 +112,10 @@ class YouTubeConnector:
             if session is None or asked is None or progress.extra["size"] != media.size:
                 # No session yet, or it is gone, or the file behind the URL has changed.
                 base_url = self._context.settings.youtube_base_url
-                session, asked = await open_session(self._api, write_video(content), media, base_url), 0
+                notify = YouTubeOptions.of(content).notify_subscribers
+                resource = write_video(content)
+                session = await open_session(self._api, resource, media, base_url, notify=notify)
+                asked = 0
                 await progress.save(session=session, size=media.size)
             return await send_bytes(self._sessions, session, media, asked, self._read_receipt)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.sandbox.faults import FaultRule
 from connectors.types import Credentials, Media, Platform, PostContent
+from tests.connectors.option_cases import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -105,6 +106,29 @@ async def publish_thread(stage: Stage) -> None:
 
 async def publish_first_comment(stage: Stage) -> None:
     await stage.publish(PostContent(text="one", first_comment="The recipe", media=stage.media))
+
+
+async def publish_options(stage: Stage) -> None:
+    """Every option of the platform, each with a post of its own.
+
+    Mastodon itself has no content_type: it is an option of compatible servers.
+    """
+    stage.tick()
+    for number, case in enumerate(CASES):
+        if case.platform is stage.platform and "content_type" not in case.options:
+            stage.saved.state = {}
+            stage.clock.advance(minutes=1)
+            text = f"{case.text} {number}" if case.text else ""
+            content = case.content.model_copy(update={"text": text})
+            await stage.publish(content, key=f"pub_{number}")
+
+
+async def publish_a_quote_on_bluesky(stage: Stage) -> None:
+    quoted = await stage.publish(stage.plain("The first"))
+    for number, media in enumerate(((), (PHOTO,)), start=2):
+        stage.saved.state = {}
+        content = PostContent(text="The second", media=media, options={"quote": quoted.external_id})
+        await stage.publish(content, key=f"pub_{number}")
 
 
 async def find(stage: Stage) -> None:
@@ -205,6 +229,8 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     publish_video: lambda capabilities: "video" in capabilities.media_kinds,
     publish_thread: lambda capabilities: capabilities.supports_thread,
     publish_first_comment: lambda capabilities: capabilities.supports_first_comment,
+    publish_options: _always,
+    publish_a_quote_on_bluesky: lambda capabilities: capabilities.platform is Platform.BLUESKY,
     find: _always,
     find_a_video: lambda capabilities: "video" in capabilities.media_kinds,
     find_among_many: _always,
