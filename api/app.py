@@ -42,6 +42,7 @@ from api.posts import routes_actions as post_actions
 from api.posts import routes_approvals as approvals
 from api.posts import routes_bulk as bulk_posts
 from api.posts import routes_check as post_checks
+from api.posts import routes_unpublish as post_deletions
 from api.schedules import routes as schedules
 from api.schedules import routes_calendar_feeds as calendar_feeds
 from api.schedules import routes_queue_slots as queue_slots
@@ -170,6 +171,7 @@ def create_app(
         account_connect,
         bulk_posts,
         post_checks,
+        post_deletions,
         media,
         approvals,
         recurrences,

@@ -1,8 +1,9 @@
 """Registry of platform connectors: which exist, what they support, and how to open one."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from zlib import crc32
 
 import httpx
@@ -140,14 +141,19 @@ class ConnectorPool:
         client = self._client(platform, public_only=platform in _FREE_ADDRESS)
         return Authorizer(platform, client, self._settings, self._clock)
 
+    async def delete_post(self, account: Account, external_id: str, state: Mapping[str, Any]) -> None:
+        """Delete a published post; returns also if it is gone already. `state`: as its connector saved it.
+
+        Raises UnsupportedError for a platform that lets no app delete posts.
+        """
+        await self.open(account).delete(external_id, state)
+
     async def list_boards(self, account: Account) -> list[Board]:
         """Return the account's boards. Raises UnsupportedError for a platform without boards."""
-        connector = self.open(account)
-        if not isinstance(connector, PinterestConnector):
-            raise UnsupportedError(
-                f"{connector.capabilities.label} has no boards: only Pinterest accounts have"
-            )
-        return await connector.list_boards()
+        if account.platform is not Platform.PINTEREST:
+            label = get_capabilities(account.platform).label
+            raise UnsupportedError(f"{label} has no boards: only Pinterest accounts have")
+        return await cast("PinterestConnector", self.open(account)).list_boards()
 
     @property
     def longest_refresh(self) -> timedelta:

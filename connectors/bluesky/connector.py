@@ -7,7 +7,7 @@ Videos are not supported: they are uploaded to a separate service (app.bsky.vide
 tokens and quotas (app.bsky.video.getUploadLimits).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from connectors.base import PublishRequest
 from connectors.bluesky.capabilities import CAPABILITIES, LABEL
 from connectors.bluesky.history import NO_APPVIEW, list_history
 from connectors.bluesky.records import (
+    COLLECTION,
     build_record_key,
     looks_like_session_token,
     parse_account_metrics,
@@ -29,6 +30,7 @@ from connectors.bluesky.repository import compose_record, find_record, lacks_gat
 from connectors.bluesky.responses import explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -162,6 +164,16 @@ class BlueskyConnector:
             return found
 
         return await find_parts(request, look)
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """com.atproto.repo.deleteRecord for each part; a record that does not exist is no error."""
+        did = await self._own_did()
+
+        async def delete(uri: str) -> None:
+            body = {"repo": did, "collection": COLLECTION, "rkey": uri.rpartition("/")[2]}
+            await self._api.prepare("POST", "/com.atproto.repo.deleteRecord", ignore, json=body)
+
+        await delete_parts(list_part_ids(external_id, state), delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """app.bsky.feed.getPosts, 25 ids per request.

@@ -7,7 +7,7 @@ Since November 2025 Facebook counts views (displays and plays together) instead 
 stay None, and views stay in `raw`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import list_comments, list_page, list_since
@@ -38,7 +39,7 @@ from connectors.facebook.posts import (
 from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
+from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, is_gone, measure_each, parse_id
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
@@ -168,6 +169,14 @@ class FacebookConnector:
                 "words went out before or by another publication"
             )
         return None
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE /{post}; its comments go with it."""
+
+        async def delete(post_id: str) -> None:
+            await self._api.prepare("DELETE", f"{VERSION}/{post_id}", ignore)
+
+        await delete_parts([external_id], delete, gone=is_gone)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /?ids=, 50 per request, with insights; if one post fails a request, read each post alone."""

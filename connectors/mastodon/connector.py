@@ -8,7 +8,7 @@ limited to 500 characters, Mastodon's default; the instance's own limits are rea
 connectors.mastodon.instance).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from connectors.candidates import Candidate, choose, find_match, list_unclaimed,
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import GiveUpError, UnclaimedPostsError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -179,6 +180,14 @@ class MastodonConnector:
         if ours is None or ours not in told.values():
             return list(candidates)
         return [item for item in candidates if told[item.sent.id] in {None, ours}]
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DELETE /api/v1/statuses/{id} for each part."""
+
+        async def delete(part_id: str) -> None:
+            await self._api.prepare("DELETE", f"/api/v1/statuses/{part_id}", ignore)
+
+        await delete_parts(list_part_ids(external_id, state), delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /api/v1/statuses?id[]=, 20 per request; missing statuses are requested one by one."""

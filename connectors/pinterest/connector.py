@@ -5,7 +5,7 @@ board: that of the options, or else the first public board that Pinterest lists,
 shared ones. Pinterest has no idempotency key, and reports no reach, shares or views of images.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -216,6 +217,14 @@ class PinterestConnector:
         if page.bookmark is not None and page.bookmark == bookmark:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return page
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE /v5/pins/{id}."""
+
+        async def delete(pin_id: str) -> None:
+            await self._api.prepare("DELETE", f"/v5/pins/{pin_id}", ignore)
+
+        await delete_parts([external_id], delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /v5/pins/{id}/analytics for each; on a rate limit, the rest is reported as missing."""

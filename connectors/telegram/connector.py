@@ -6,12 +6,13 @@ every metric stays None. Telegram fetches media from their public URL.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -85,11 +86,32 @@ class TelegramConnector:
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         method, body = _write_message(part.text, progress)
-        return await self._api.publish(f"/{method}", _parse_sent, json={**self._chat, **body})
+        album: list[int] = []
+
+        def parse(answer: Any) -> SentPart:  # noqa: ANN401 - JSON
+            sent = _parse_sent(answer)
+            if isinstance(answer["result"], list):
+                album.extend(int(message["message_id"]) for message in answer["result"])
+            return sent
+
+        sent = await self._api.publish(f"/{method}", parse, json={**self._chat, **body})
+        if album:
+            await progress.save(album=album)  # deleting the album later needs the ids of all its messages
+        return sent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:  # noqa: ARG002 - the protocol's
         """Raise CannotFindOutError: bots cannot read a channel's messages."""
         raise CannotFindOutError(f"{LABEL} tells a bot nothing about the messages of a channel")
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DeleteMessage for each message: an album has several."""
+        ids = [external_id, *(str(one) for one in state.get("album") or () if str(one) != external_id)]
+
+        async def delete(message_id: str) -> None:
+            body = {**self._chat, "message_id": int(message_id)}
+            await self._api.prepare("POST", "/deleteMessage", ignore, json=body)
+
+        await delete_parts(ids, delete, gone=lambda error: "message to delete not found" in error.message)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """Return None for every metric of every post, without a request: Telegram gives bots no metrics."""

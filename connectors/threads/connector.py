@@ -5,14 +5,15 @@ limits, how emoji count). A text is published by a single request (`auto_publish
 ambiguous one is determined by reading the account. A container reports whether it was published.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
 from connectors.candidates import choose, find_match
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -23,6 +24,7 @@ from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.meta.api import (
     InsightsReader,
+    is_gone,
     measure_each,
     parse_id,
     parse_insights,
@@ -174,6 +176,14 @@ class ThreadsConnector:
         candidates = await list_candidates(self._api, part, progress)
         status = None if container is None else await self._containers.read_status(str(container))
         return settle(status, LABEL, part, progress, candidates)
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DELETE /{post} for each part."""
+
+        async def delete(part_id: str) -> None:
+            await self._api.prepare("DELETE", f"{VERSION}/{part_id}", ignore)
+
+        await delete_parts(list_part_ids(external_id, state), delete, gone=is_gone)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""

@@ -7,7 +7,7 @@ continues with the same one. A photo post is published by its first request: if 
 the publish_id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ from connectors.errors import (
     PermissionMissingError,
     ReauthenticateError,
     UnavailableError,
+    UnsupportedError,
 )
 from connectors.http.context import ConnectorContext
 from connectors.oauth.tokens import judge_refresh
@@ -130,6 +131,10 @@ class TikTokConnector:
         posts = (parse_listed(video, captured_at, self._client.permalink(video["id"])) for video in videos)
         since = since.astimezone(UTC).replace(microsecond=0)  # TikTok's times are whole seconds
         return HistoryPage(tuple(post for post in posts if post.published_at >= since), following)
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: TikTok lets no app delete posts."""
+        raise UnsupportedError(f"{LABEL} lets no app delete posts: delete it there")
 
     # -- metrics
 

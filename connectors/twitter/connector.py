@@ -4,7 +4,7 @@ Sources: x/openapi.json 2.167 (paths, names), docs.x.com (limits, costs). Every 
 USD, 0.20 with a link; an own read 0.001), so nothing is requested twice.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import (
     GiveUpError,
     OutcomeUnknownError,
@@ -164,6 +165,14 @@ class TwitterConnector:
         if following is not None and following == cursor:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return posts, following
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DELETE /2/tweets/{id} for each part."""
+
+        async def delete(part_id: str) -> None:
+            await self._api.prepare("DELETE", f"/2/tweets/{part_id}", ignore)
+
+        await delete_parts(list_part_ids(external_id, state), delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /2/tweets, 100 ids per request; link clicks only for posts that still have them."""

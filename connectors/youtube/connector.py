@@ -5,7 +5,7 @@ quota). The upload session reports the outcome of an ambiguous upload. YouTube's
 and comments; it does not report impressions, reach, shares, saves and clicks, which stay None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -170,6 +171,14 @@ class YouTubeConnector:
         if page.following is not None and page.following == token:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return page
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE videos?id=."""
+
+        async def delete(video_id: str) -> None:
+            await self._api.prepare("DELETE", "/youtube/v3/videos", ignore, params={"id": video_id})
+
+        await delete_parts([external_id], delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET videos, 50 ids per request. A missing id is requested once more before it counts as deleted."""

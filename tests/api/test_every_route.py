@@ -44,6 +44,7 @@ ACCEPTED_SCOPES = {
     "reschedule_post": {"write"},
     "retry_post": {"write"},
     "resolve_publication": {"write"},
+    "unpublish_post": {"write"},
     "validate_post": {"write"},
     "approve_post": {"approve"},
     "upload_media": {"write"},

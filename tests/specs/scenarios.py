@@ -209,6 +209,16 @@ async def metrics(stage: Stage) -> None:
     await stage.connector.fetch_metrics([*ids, gone.external_id])
 
 
+async def delete(stage: Stage) -> None:
+    receipt = await stage.publish(stage.plain())
+    for _ in range(2):
+        await stage.connector.delete(receipt.external_id, stage.saved.state)
+
+
+async def list_boards(stage: Stage) -> None:
+    await stage.pool.list_boards(stage.connector.account)
+
+
 async def followers(stage: Stage) -> None:
     await stage.connector.fetch_followers()
 
@@ -239,6 +249,8 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     history_without_an_appview: lambda capabilities: capabilities.platform is Platform.BLUESKY,
     history: lambda capabilities: capabilities.lists_posts,
     metrics: _always,
+    delete: lambda capabilities: capabilities.supports_unpublish,
+    list_boards: lambda capabilities: capabilities.platform is Platform.PINTEREST,
     followers: _always,
     refresh: lambda capabilities: capabilities.refresh_before is not None,
 }

@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
-from flows.cli.posts import actions, bulk, check
+from flows.cli.posts import actions, bulk, check, unpublish
 from flows.cli.posts.planner import naming_options, open_planner_with
 from flows.cli.posts.wishes import (
     AccountsOption,
@@ -369,6 +369,7 @@ for _action in (
     actions.reschedule,
     actions.retry,
     actions.resolve,
+    unpublish.unpublish,
     actions.approve,
     actions.reject,
 ):

@@ -24,6 +24,7 @@ AS_COMMAND = {
     "reschedule_post": "posts reschedule",
     "retry_post": "posts retry",
     "resolve_publication": "posts resolve",
+    "unpublish_post": "posts unpublish",
     "validate_post": "posts validate",
     "approve_post": "posts approve",
     "reject_post": "posts reject",
