@@ -34,6 +34,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 from connectors.youtube.capabilities import CAPABILITIES, LABEL, MAX_VIDEO_BYTES
+from connectors.youtube.finishing import finish, lacks_steps, load_video, save_video, steps_of
 from connectors.youtube.options import YouTubeOptions
 from connectors.youtube.tokens import LIFETIME, renew
 from connectors.youtube.upload import ask_session, explain_session, open_session, send_bytes
@@ -102,6 +103,15 @@ class YouTubeConnector:
         return await publish_parts(request, self._send)
 
     async def _send(self, _part: Part, progress: Progress) -> SentPart:
+        sent = load_video(progress)
+        if sent is None:
+            sent = await self._upload(progress)
+            if steps_of(progress.request.content):
+                await save_video(sent, progress)
+        await finish(self._api, self._context, sent, progress)
+        return sent
+
+    async def _upload(self, progress: Progress) -> SentPart:
         content = progress.request.content
         asked = await self._ask(progress)
         if isinstance(asked, SentPart):
@@ -135,6 +145,13 @@ class YouTubeConnector:
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        sent = load_video(progress) or await self._look_for_video(part, progress)
+        if sent is not None and lacks_steps(progress):
+            await save_video(sent, progress)
+            return None  # `publish` continues with the steps that are missing
+        return sent
+
+    async def _look_for_video(self, part: Part, progress: Progress) -> SentPart | None:
         elsewhere = progress.request.sent_elsewhere
         if progress.extra.get("session") is None and not elsewhere:
             return None  # the session is saved before any byte is sent: without one, nothing was uploaded

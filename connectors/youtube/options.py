@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, StrictBool
 
 from connectors.content.options import PlatformOptions, option_problem
 from connectors.content.problems import ContentProblem
+from connectors.content.validation import is_web_address
 from connectors.types import PostContent
 
 _TITLE_LIMIT = 100
@@ -46,6 +47,17 @@ class YouTubeOptions(PlatformOptions):
         description="Category id, such as 22 (People & Blogs) or 27 (Education). Default: YouTube's.",
         examples=["27"],
     )
+    playlist: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{2,64}$",
+        description="Id of a playlist of the channel, to which the video is added.",
+        examples=["PLrAXtmErZgOeiKm4sgNOknGvNjby9efdf"],
+    )
+    thumbnail: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="Public address of the thumbnail, JPEG or PNG of at most 2 MB. The channel must be verified.",
+    )
     made_for_kids: StrictBool = Field(
         default=False, description="The declaration that the law (COPPA) demands. It is always sent."
     )
@@ -76,6 +88,10 @@ class YouTubeOptions(PlatformOptions):
             )
         if any(set(tag) & set("<>") for tag in self.tags):
             yield option_problem("tags", "a tag holds < or >, which YouTube refuses: leave it out")
+        if self.thumbnail is not None and not is_web_address(self.thumbnail):
+            yield option_problem(
+                "thumbnail", f"{self.thumbnail[:100]!r} is no web address: start it with https://"
+            )
         if self.publish_at is not None:
             if "privacy" in self.model_fields_set and self.privacy != "private":
                 yield option_problem(

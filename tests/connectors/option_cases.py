@@ -14,6 +14,8 @@ from connectors.types import Media, Platform, PostContent
 PHOTO = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 SECOND = Media(url="http://sandbox.test/_sandbox/media/photo.png?2")
 FILM = Media(url="http://sandbox.test/_sandbox/media/video.mp4", kind="video")
+PNG_BYTES = 70
+"""Size of the picture that the simulated server has at PHOTO."""
 LINK = "https://example.com/tea"
 
 
@@ -215,6 +217,8 @@ CASES: list[OptionCase] = [
         ),
         ({"tags": ["tea", "how to"]}, {"tags": ["tea", "how to"]}),
         ({"category": "27"}, {"categoryId": "27"}),
+        ({"playlist": "PL7"}, {"playlists": ["PL7"]}),
+        ({"thumbnail": PHOTO.url}, {"thumbnail_bytes": PNG_BYTES}),
         ({"made_for_kids": True}, {"selfDeclaredMadeForKids": True}),
         ({"notify_subscribers": False}, {"notifySubscribers": "false"}),
         ({"embeddable": False}, {"embeddable": False}),

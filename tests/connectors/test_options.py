@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from connectors.capabilities import validate_content
 from connectors.content.options import PlatformOptions
 from connectors.content.text import fingerprint
-from connectors.errors import ContentRejectedError, OutcomeUnknownError
+from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.options import OPTIONS, PostOptions
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
@@ -20,9 +20,11 @@ from connectors.sandbox.pinterest.app import board_id, section_id
 from connectors.sandbox.world import SandboxPost, SandboxWorld
 from connectors.types import Platform, PostContent
 from tests.connectors.harness import account_of
-from tests.connectors.option_cases import CASES, ELSEWHERE, FILM, LINK, PHOTO, SECOND, OptionCase
+from tests.connectors.option_cases import CASES, ELSEWHERE, FILM, LINK, PHOTO, PNG_BYTES, SECOND, OptionCase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from connectors.sandbox.accounts import SandboxAccount
     from connectors.settings import ConnectorSettings
     from tests.connectors.harness import Clock, SavedState
@@ -241,6 +243,41 @@ async def test_a_gate_that_was_lost_is_written_by_the_next_attempt(
     assert (await read_gates(pool, owner, post))["allow"] == []
     found = await connector.find_publication(saved.request(content, first))
     assert found is not None
+
+
+@pytest.mark.parametrize("done", [0, 1])
+async def test_a_video_whose_playlist_was_interrupted_is_neither_uploaded_nor_listed_twice(
+    done: int, world: SandboxWorld, pool: ConnectorPool, clock: Clock, saved: SavedState
+) -> None:
+    options = {"playlist": "PL7", "thumbnail": PHOTO.url}
+    content = PostContent(text="Five teas", media=(FILM,), options=options)
+    connector, first = pool.open(account_of(owner_of(world, P.YOUTUBE))), clock()
+
+    async def break_next(state: Mapping[str, Any]) -> None:
+        if "video" in state and len(state.get("finished", ())) == done and not world.faults.rules:
+            world.faults.add(FaultRule(kind="reset_after", platform=P.YOUTUBE, operation="prepare"))
+
+    saved.on_save = break_next
+    with pytest.raises(UnavailableError):
+        await connector.publish(saved.request(content, first))
+    assert await connector.find_publication(saved.request(content, first)) is None, "a step is missing"
+    assert saved.state["unfinished"]
+    saved.on_save = None
+    receipt = await connector.publish(saved.request(content, first))
+    (post,) = world.published(P.YOUTUBE, via="api")
+    assert receipt.external_id == post.external_id
+    assert post.detail("options")["playlists"] == ["PL7"]
+    assert post.detail("options")["thumbnail_bytes"] == PNG_BYTES
+    assert await connector.find_publication(saved.request(content, first)) is not None
+
+
+async def test_a_playlist_that_youtube_refuses_is_told_with_the_video_that_is_out(
+    world: SandboxWorld, pool: ConnectorPool, clock: Clock, saved: SavedState
+) -> None:
+    content = PostContent(text="Five teas", media=(FILM,), options={"playlist": "nowhere"})
+    with pytest.raises(GiveUpError, match=r"the video is out \(https://.*refused its playlist"):
+        await pool.open(account_of(owner_of(world, P.YOUTUBE))).publish(saved.request(content, clock()))
+    assert len(world.published(P.YOUTUBE, via="api")) == 1
 
 
 async def test_a_quoted_post_of_bluesky_is_named_by_its_address(
