@@ -335,5 +335,19 @@ async def test_what_an_account_of_tiktok_does_not_allow_is_said_and_not_sent(
     assert world.published(P.TIKTOK, via="api") == []
 
 
+async def test_the_sandbox_shows_the_options_of_its_posts(world: SandboxWorld) -> None:
+    world.add_post(
+        owner_of(world, P.MASTODON),
+        text="a",
+        kind="text",
+        at=world.time(),
+        details={"options": {"language": "en"}},
+    )
+    transport = httpx.ASGITransport(create_sandbox_app(world))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test") as client:
+        (shown,) = (await client.get("/_sandbox/posts?via=api")).json()
+    assert shown["options"] == {"language": "en"}
+
+
 def test_the_base_model_has_no_options() -> None:
     assert PlatformOptions.model_fields == {}
