@@ -37,10 +37,13 @@ from api.optimal_times import routes as advice
 from api.optimal_times import routes_timing_lift as timing_lift
 from api.pages import routes as pages
 from api.pages import routes_health as health
+from api.platforms import routes as platforms
 from api.posts import routes as posts
 from api.posts import routes_actions as post_actions
 from api.posts import routes_approvals as approvals
 from api.posts import routes_bulk as bulk_posts
+from api.posts import routes_check as post_checks
+from api.posts import routes_unpublish as post_deletions
 from api.schedules import routes as schedules
 from api.schedules import routes_calendar_feeds as calendar_feeds
 from api.schedules import routes_queue_slots as queue_slots
@@ -170,6 +173,8 @@ def create_app(
         post_actions,
         account_connect,
         bulk_posts,
+        post_checks,
+        post_deletions,
         media,
         approvals,
         recurrences,
@@ -183,6 +188,7 @@ def create_app(
         analytics_accounts,
         analytics_export,
         accounts,
+        platforms,
         workspace,
         api_keys,
         sessions,

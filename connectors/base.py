@@ -81,6 +81,14 @@ class Connector(Protocol):
         """
         ...
 
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """Delete a published post with all its parts. Safe to repeat: returns also if it is gone already.
+
+        `state`: as `publish` saved it, with the ids of the parts. Raises UnsupportedError where the platform lets
+        no app delete posts (`capabilities.supports_unpublish`).
+        """
+        ...
+
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """Read the metrics of these posts, in as few requests as the platform allows."""
         ...

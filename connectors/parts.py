@@ -90,9 +90,9 @@ class Progress:
         await self.request.save_state({"content": self._fingerprint, "sent_parts": sent, **self.extra})
 
     async def add(self, part: SentPart) -> None:
-        """Record that the next part is published. The last one is not saved: the receipt follows at once."""
+        """Record that the next part is published. A single one is not saved: the receipt follows at once."""
         self.sent.append(part)
-        if not self.complete:
+        if len(self.parts) > 1:
             await self.save()
 
 
@@ -134,6 +134,8 @@ async def find_parts(
                 await progress.save()
             return None
         progress.sent.append(found)
+    if len(progress.sent) > max(known, 1):
+        await progress.save()  # deleting the publication later needs the ids of all its parts
     return progress.receipt
 
 

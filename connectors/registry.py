@@ -1,8 +1,9 @@
 """Registry of platform connectors: which exist, what they support, and how to open one."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from zlib import crc32
 
 import httpx
@@ -12,7 +13,7 @@ from connectors.base import Connector
 from connectors.bluesky.connector import BlueskyConnector
 from connectors.capabilities import get_capabilities
 from connectors.content import links, text
-from connectors.errors import ContentRejectedError
+from connectors.errors import ContentRejectedError, UnsupportedError
 from connectors.facebook.connector import FacebookConnector
 from connectors.http.client import Clock
 from connectors.http.context import ConnectorContext
@@ -28,7 +29,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, Media, Platform, PostContent
+from connectors.types import Account, Board, Media, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
@@ -139,6 +140,20 @@ class ConnectorPool:
     def _authorizer(self, platform: Platform) -> Authorizer:
         client = self._client(platform, public_only=platform in _FREE_ADDRESS)
         return Authorizer(platform, client, self._settings, self._clock)
+
+    async def delete_post(self, account: Account, external_id: str, state: Mapping[str, Any]) -> None:
+        """Delete a published post; returns also if it is gone already. `state`: as its connector saved it.
+
+        Raises UnsupportedError for a platform that lets no app delete posts.
+        """
+        await self.open(account).delete(external_id, state)
+
+    async def list_boards(self, account: Account) -> list[Board]:
+        """Return the account's boards. Raises UnsupportedError for a platform without boards."""
+        if account.platform is not Platform.PINTEREST:
+            label = get_capabilities(account.platform).label
+            raise UnsupportedError(f"{label} has no boards: only Pinterest accounts have")
+        return await cast("PinterestConnector", self.open(account)).list_boards()
 
     @property
     def longest_refresh(self) -> timedelta:

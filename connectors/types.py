@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 JsonObject = Mapping[str, Any]
 SENT_ELSEWHERE = "sent_elsewhere"
@@ -113,6 +121,18 @@ class PostContent(BaseModel):
     link: str | None = None
     thread: tuple[str, ...] = Field(default=(), description="texts that follow the first, in order")
     first_comment: str | None = None
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="the platform's own options, as its model in connectors.options has them",
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_options(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the field out where it is empty: hashes of contents stored before it existed stay valid."""
+        written: dict[str, Any] = write(self)
+        if not self.options:
+            written.pop("options", None)
+        return written
 
     @property
     def kind(self) -> ContentKind:
@@ -162,6 +182,18 @@ class VerifiedAccount:
     followers: int | None = None
     text_limit: int | None = None
     """Text limit of the account's server, if it reports one (Mastodon); None = the platform's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board of an account (Pinterest)."""
+
+    id: str
+    name: str
+    privacy: str
+    """public, protected or secret."""
+    is_default: bool
+    """Whether a pin that names no board goes there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Endpoints of connected accounts: list, connect (verified with the platform), pause, disconnect."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
 
-from api.accounts.schemas import AccountOut, DisconnectOut
+from api.accounts.schemas import AccountOut, BoardList, BoardOut, DisconnectOut
 from api.accounts.views import render_account, render_disconnected
 from api.http.callers import Caller
 from api.http.dependencies import AccountKeeper, AccountReader, ServicesDep
@@ -17,6 +18,7 @@ from connectors.types import Account, Platform, VerifiedAccount
 from warehouse.planning.connections import read_candidate
 from warehouse.platforms import parse_platform
 from warehouse.store.accounts import accounts as store_accounts
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.accounts.shapes import AccountPatch, ConnectRequest
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
@@ -109,6 +111,24 @@ def update_account(
         row = store_accounts.change_account(session, caller.workspace_id, account_id, body, now)
     background.add_task(follow_accounts, services)
     return render_account(row, now)
+
+
+@router.get(
+    "/{account_id}/boards",
+    operation_id="list_boards",
+    summary="List the boards of a Pinterest account",
+    responses=problems(401, 403, 404, 409, 422, 429, 502, 503),
+)
+async def list_boards(account_id: AccountId, services: ServicesDep, caller: AccountReader) -> BoardList:
+    """Ask Pinterest for the account's boards. Accounts of other platforms have none: 422."""
+
+    def read() -> Account:
+        with services.store.read() as session:
+            row = store_accounts.get_account(session, caller.workspace_id, account_id)
+            return open_account(row, services.store.cipher)
+
+    boards = await services.connectors.list_boards(await asyncio.to_thread(read))
+    return BoardList(data=[BoardOut.model_validate(asdict(board)) for board in boards])
 
 
 @router.delete(

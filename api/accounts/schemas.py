@@ -8,6 +8,21 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
+class BoardOut(BaseModel):
+    """A board of an account."""
+
+    id: str = Field(description="For `options.pinterest.board`, as the name.")
+    name: str
+    privacy: str = Field(description="public, protected or secret.")
+    is_default: bool = Field(description="Whether a pin that names no board goes there.")
+
+
+class BoardList(BaseModel):
+    """The boards of an account."""
+
+    data: list[BoardOut]
+
+
 class Health(BaseModel):
     """Whether the account is usable."""
 

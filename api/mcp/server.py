@@ -20,6 +20,7 @@ from pydantic import Field
 
 from api.settings import McpSettings
 from connectors.http.encoding import NO_COMPRESSION, bound_decoding
+from connectors.options import PostOptions  # noqa: TC001 (the tools are built from their annotations)
 from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
@@ -150,9 +151,19 @@ def build_server(client: ApiClient) -> MCPServer[None]:
         content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
         scheduled_at: Annotated[Time | None, Field(description="Intended publishing time.")] = None,
+        options: Annotated[
+            PostOptions | None, Field(description="What can be said on one platform only, by platform.")
+        ] = None,
     ) -> Answer:
         """Save a draft. It is checked against the platforms' limits and not published."""
-        body = {"content": content, "platforms": platforms, "scheduled_at": scheduled_at, "status": "draft"}
+        body: Answer = {
+            "content": content,
+            "platforms": platforms,
+            "scheduled_at": scheduled_at,
+            "status": "draft",
+        }
+        if options is not None:
+            body["options"] = options.model_dump(mode="json", exclude_unset=True)
         return await client.post("/posts", body)
 
     return server

@@ -168,6 +168,9 @@ class PostBase(BaseModel):
     link: str | None
     thread: list[str]
     first_comment: str | None
+    options: dict[str, dict[str, Any]] = Field(
+        description="Given options by platform; all others have defaults."
+    )
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
     recurrence: OccurrenceRef | None

@@ -82,6 +82,7 @@ class RecurrenceOut(BaseModel):
     link: str | None
     thread: list[str]
     first_comment: str | None
+    options: dict[str, dict[str, Any]]
     variants: dict[str, dict[str, Any]]
     client_ref: str | None
     made_until: datetime | None = Field(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from connectors.bluesky.options import BlueskyOptions
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_graphemes
 from connectors.types import Platform
@@ -33,5 +34,6 @@ CAPABILITIES = Capabilities(
         "saves": "bookmarks",
     },
     refresh_before=timedelta(minutes=30),
+    options=BlueskyOptions,
     reconciliation="The record is asked for by the key that we chose for it before sending.",
 )

@@ -7,7 +7,7 @@ Videos are not supported: they are uploaded to a separate service (app.bsky.vide
 tokens and quotas (app.bsky.video.getUploadLimits).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from connectors.base import PublishRequest
 from connectors.bluesky.capabilities import CAPABILITIES, LABEL
 from connectors.bluesky.history import NO_APPVIEW, list_history
 from connectors.bluesky.records import (
+    COLLECTION,
     build_record_key,
     looks_like_session_token,
     parse_account_metrics,
@@ -25,11 +26,12 @@ from connectors.bluesky.records import (
     parse_session,
     read_expiry,
 )
-from connectors.bluesky.repository import compose_record, find_record, put_record
+from connectors.bluesky.repository import compose_record, find_record, lacks_gates, put_gates, put_record
 from connectors.bluesky.responses import explain, parse_identity, parse_profile, parse_views
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.handles import read_handle
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -142,7 +144,10 @@ class BlueskyConnector:
             record = await compose_record(self._api, self._context, part, progress)
             # The complete record is saved: the server treats only an identical record as a repetition.
             await progress.save(pending={"rkey": key, "record": record})
-        return await put_record(self._api, self.account, key, record)
+        sent = await put_record(self._api, self.account, key, record)
+        if part.index == 0:
+            await put_gates(self._api, self.account, sent, progress.request.content)
+        return sent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the record under the key that every attempt uses."""
@@ -150,9 +155,30 @@ class BlueskyConnector:
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
             key, record = _read_pending(part, progress)
-            return await find_record(self._api, self.account, key, part.text if record else None)
+            found = await find_record(self._api, self.account, key, part.text if record else None)
+            content = request.content
+            if (
+                found is not None
+                and part.index == 0
+                and await lacks_gates(self._api, self.account, found, content)
+            ):
+                await progress.save(
+                    unfinished="the post is out, the limits of its replies and quotes are not"
+                )
+                return None  # `publish` writes the same record once more, which changes nothing, and then the gates
+            return found
 
         return await find_parts(request, look)
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """com.atproto.repo.deleteRecord for each part; a record that does not exist is no error."""
+        did = await self._own_did()
+
+        async def delete(uri: str) -> None:
+            body = {"repo": did, "collection": COLLECTION, "rkey": uri.rpartition("/")[2]}
+            await self._api.prepare("POST", "/com.atproto.repo.deleteRecord", ignore, json=body)
+
+        await delete_parts(list_part_ids(external_id, state), delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """app.bsky.feed.getPosts, 25 ids per request.

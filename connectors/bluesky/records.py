@@ -12,12 +12,16 @@ from typing import Any
 import jwt
 
 from connectors.base import PublishRequest
+from connectors.bluesky.options import BlueskyOptions
 from connectors.content.counts import read_count, sum_counts
 from connectors.http.messages import read_secret
 from connectors.parts import Part, SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
 
 COLLECTION = "app.bsky.feed.post"
+THREADGATE = "app.bsky.feed.threadgate"
+POSTGATE = "app.bsky.feed.postgate"
+_RULES = {"mentioned": "mentionRule", "followers": "followerRule", "following": "followingRule"}
 _TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _ULID_ALPHABET, _ULID_LENGTH = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 26
 
@@ -60,6 +64,7 @@ def build_record(
     images: list[dict[str, Any]],
     root: SentPart | None,
     parent: SentPart | None,
+    quoted: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the app.bsky.feed.post record.
 
@@ -73,14 +78,50 @@ def build_record(
     }
     if facets:
         record["facets"] = facets
-    if images:
-        record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
+    embed = _write_embed(images, quoted)
+    if embed is not None:
+        record["embed"] = embed
+    options = BlueskyOptions.of(request.content)
+    if options.languages:
+        record["langs"] = list(options.languages)
+    if options.labels:
+        values = [{"val": label} for label in options.labels]
+        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
     if root is not None and parent is not None:
         record["reply"] = {
             "root": {"uri": root.id, "cid": root.cid},
             "parent": {"uri": parent.id, "cid": parent.cid},
         }
     return record
+
+
+def _write_embed(images: list[dict[str, Any]], quoted: dict[str, str] | None) -> dict[str, Any] | None:
+    shown = {"$type": "app.bsky.embed.images", "images": images} if images else None
+    if quoted is None:
+        return shown
+    record = {"$type": "app.bsky.embed.record", "record": quoted}
+    return (
+        record
+        if shown is None
+        else {"$type": "app.bsky.embed.recordWithMedia", "record": record, "media": shown}
+    )
+
+
+def build_gates(options: BlueskyOptions, uri: str, created_at: str) -> dict[str, dict[str, Any]]:
+    """Return the records, by collection, that limit who may reply to and quote the post at `uri`.
+
+    Each lies under the post's own key. Without them, everybody may.
+    """
+    gates: dict[str, dict[str, Any]] = {}
+    common = {"post": uri, "createdAt": created_at}
+    if options.reply_gate != "everyone":
+        names = () if options.reply_gate == "nobody" else options.reply_gate
+        allow = [{"$type": f"{THREADGATE}#{_RULES[name]}"} for name in names]
+        gates[THREADGATE] = {"$type": THREADGATE, **common, "allow": allow}
+    if options.quote_gate == "nobody":
+        rules = [{"$type": f"{POSTGATE}#disableRule"}]
+        gates[POSTGATE] = {"$type": POSTGATE, **common, "embeddingRules": rules}
+    return gates
 
 
 def build_permalink(uri: str, handle: str | None) -> str:

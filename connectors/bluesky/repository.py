@@ -9,19 +9,23 @@ from typing import Any
 
 from connectors.bluesky.capabilities import LABEL, MAX_IMAGE_BYTES
 from connectors.bluesky.facets import build_facets
+from connectors.bluesky.options import BlueskyOptions
 from connectors.bluesky.records import (
     COLLECTION,
+    build_gates,
     build_permalink,
     build_record,
     parse_time,
     parse_written,
 )
-from connectors.bluesky.responses import parse_blob, parse_found
+from connectors.bluesky.responses import parse_blob, parse_found, parse_views
 from connectors.errors import ContentRejectedError, GiveUpError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart
-from connectors.types import Account, Media
+from connectors.types import Account, Media, PostContent
+
+_WEB = "https://bsky.app/profile/"
 
 
 async def compose_record(
@@ -34,6 +38,7 @@ async def compose_record(
 
     media = progress.request.content.media if part.index == 0 else ()
     link = progress.request.content.link if part.index == 0 else None
+    quote = BlueskyOptions.of(progress.request.content).quote if part.index == 0 else None
     return build_record(
         progress.request,
         part,
@@ -41,7 +46,64 @@ async def compose_record(
         images=[await _upload(api, context, item) for item in media],
         root=progress.sent[0] if progress.sent else None,
         parent=progress.parent_of(part),
+        quoted=None if quote is None else await _find_quoted(api, quote),
     )
+
+
+async def _find_quoted(api: PlatformApi, address: str) -> dict[str, str]:
+    """Return uri and cid of the post to quote. Raises ContentRejectedError if it does not exist."""
+    uri = address
+    if address.startswith(_WEB):
+        actor, _, rest = address.removeprefix(_WEB).partition("/post/")
+        key = rest.partition("?")[0].strip("/")
+        did = actor if actor.startswith("did:") else await _resolve(api, actor)
+        uri = f"at://{did}/{COLLECTION}/{key}"
+    views = await api.read("/app.bsky.feed.getPosts", parse_views, params={"uris": [uri]})
+    for view in views:
+        return {"uri": str(view["uri"]), "cid": str(view["cid"])}
+    raise ContentRejectedError(f"{LABEL} knows no post at {address}: it cannot be quoted")
+
+
+async def put_gates(api: PlatformApi, account: Account, sent: SentPart, content: PostContent) -> None:
+    """Write the records that limit replies and quotes. Repeating the call changes nothing.
+
+    They follow the post at once: Bluesky only honours a gate of a post that exists. Raises GiveUpError, which says
+    that the post is out, if the server refuses one.
+    """
+    created_at = sent.published_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    for collection, record in build_gates(BlueskyOptions.of(content), sent.id, created_at).items():
+        body = {
+            "repo": account.external_id,
+            "collection": collection,
+            "rkey": sent.id.rpartition("/")[2],
+            "record": record,
+        }
+        try:
+            await api.prepare("POST", "/com.atproto.repo.putRecord", parse_written, json=body)
+        except (ContentRejectedError, GiveUpError) as error:
+            raise GiveUpError(
+                f"the post is out ({sent.permalink}), but {LABEL} refused to limit who may reply or quote: "
+                f"{error.message}",
+                status=error.status,
+                platform_code=error.platform_code,
+            ) from error
+
+
+async def lacks_gates(api: PlatformApi, account: Account, sent: SentPart, content: PostContent) -> bool:
+    """Return whether a record that limits replies or quotes of a published post is still to be written."""
+    for collection in build_gates(BlueskyOptions.of(content), sent.id, ""):
+        params = {
+            "repo": account.external_id,
+            "collection": collection,
+            "rkey": sent.id.rpartition("/")[2],
+        }
+        try:
+            await api.read("/com.atproto.repo.getRecord", parse_found, params=params)
+        except GiveUpError as error:
+            if error.platform_code != "RecordNotFound":
+                raise
+            return True
+    return False
 
 
 async def put_record(api: PlatformApi, account: Account, key: str, record: dict[str, Any]) -> SentPart:

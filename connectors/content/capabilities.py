@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from connectors.content.marks import Mark
+from connectors.content.options import PlatformOptions
+from connectors.content.problems import ContentProblem
 from connectors.content.text import compose_text
 from connectors.types import MediaKind, Platform, PostContent
+
+__all__ = ["Capabilities", "ContentProblem", "PublishingLimit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Capabilities:
     """Whether the link stands below the text and counts as text; False = it has a field of its own."""
     supports_thread: bool = False
     supports_first_comment: bool = False
+    supports_unpublish: bool = True
+    """Whether a published post can be deleted through the API."""
     needs_instance_url: bool = False
     needs_handle: bool = False
     metrics_batch: int = 1
@@ -88,12 +94,15 @@ class Capabilities:
     """How often an account may publish; None = the platform publishes no such limit."""
     refresh_before: timedelta | None = None
     """How long before `expires_at` a token should be refreshed; None = tokens are never refreshed."""
+    options: type[PlatformOptions] = PlatformOptions
+    """The options of a post on this platform only."""
     reconciliation: str = ""
     """One sentence: how the outcome of an ambiguous publish is found out."""
 
     def write_text(self, content: PostContent) -> str:
         """Return the text of the first post as this platform gets it."""
         text = compose_text(content) if self.link_in_text else content.text
+        text = self.options.of(content).write_text(content, text)
         return text if self.rewrite_text is None else self.rewrite_text(text)
 
     def limit_of(self, content: PostContent) -> int:
@@ -102,13 +111,3 @@ class Capabilities:
         return (
             self.text_limit if with_media is None or not content.media else min(self.text_limit, with_media)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ContentProblem:
-    """Why a platform would refuse a content: `code` for programs, `detail` names the remedy."""
-
-    code: str
-    detail: str
-    field: str
-    """The field of PostContent at fault: "text", "media", "thread", ..."""

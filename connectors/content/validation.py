@@ -25,6 +25,7 @@ def find_problems(capabilities: Capabilities, content: PostContent) -> list[Cont
         *_check_thread(capabilities, content),
         *_check_first_comment(capabilities, content),
         *_check_media(capabilities, content),
+        *capabilities.options.of(content).find_problems(content, capabilities.text_limit),
     ]
 
 

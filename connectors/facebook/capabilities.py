@@ -2,6 +2,7 @@
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_utf16_units
+from connectors.facebook.options import FacebookOptions
 from connectors.types import Platform
 
 LABEL = "Facebook"
@@ -29,5 +30,6 @@ CAPABILITIES = Capabilities(
         "reach": "accounts",
         "clicks": "clicks anywhere on the post",
     },
+    options=FacebookOptions,
     reconciliation="The Page's posts and videos since the first attempt are read; absent if none is unclaimed.",
 )

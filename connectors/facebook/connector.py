@@ -7,7 +7,7 @@ Since November 2025 Facebook counts views (displays and plays together) instead 
 stay None, and views stay in `raw`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -19,10 +19,12 @@ from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import list_comments, list_page, list_since
 from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
+from connectors.facebook.options import FacebookOptions
 from connectors.facebook.pages import take_page_token
 from connectors.facebook.posts import (
     DUPLICATE,
@@ -38,7 +40,7 @@ from connectors.facebook.videos import VideoFailedError, find_video, wait_for_vi
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.listings import read_items
-from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, measure_each, parse_id
+from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, is_gone, measure_each, parse_id
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
     Account,
@@ -129,12 +131,13 @@ class FacebookConnector:
             form["attached_media"] = orjson.dumps([{"media_fbid": photo} for photo in photos]).decode()
         elif content.link:
             form["link"] = content.link
-        return form
+        return form | _write_options(FacebookOptions.of(content))
 
     async def _send_video(self, item: Media, part: Part, progress: Progress) -> SentPart:
         page_id, video_id = await self._page_id(), progress.extra.get("video_id")
         if video_id is None:
             form = {"file_url": item.url, "description": part.text}
+            form |= _write_options(FacebookOptions.of(progress.request.content))
             video_id = await self._api.publish(f"{VERSION}/{page_id}/videos", parse_id, data=form)
             # Accepted: Facebook publishes it by itself, so no attempt may send it again.
             await progress.save(video_id=video_id)
@@ -167,6 +170,14 @@ class FacebookConnector:
                 "words went out before or by another publication"
             )
         return None
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE /{post}; its comments go with it."""
+
+        async def delete(post_id: str) -> None:
+            await self._api.prepare("DELETE", f"{VERSION}/{post_id}", ignore)
+
+        await delete_parts([external_id], delete, gone=is_gone)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /?ids=, 50 per request, with insights; if one post fails a request, read each post alone."""
@@ -214,6 +225,19 @@ class FacebookConnector:
         if not self.account.external_id:
             self.account = replace(self.account, external_id=(await self.verify()).external_id)
         return self.account.external_id
+
+
+def _write_options(options: FacebookOptions) -> dict[str, str]:
+    """Return the fields of a post or video that options stand for."""
+    form = {}
+    if options.place is not None:
+        form["place"] = options.place
+    if options.countries:
+        where = {"geo_locations": {"countries": list(options.countries)}}
+        form["targeting"] = orjson.dumps(where).decode()
+    if options.video_title is not None:
+        form["title"] = options.video_title
+    return form
 
 
 def _photo_form(item: Media) -> dict[str, str]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities, CountLimit, PublishingLimit
 from connectors.content.text import count_utf16_units
+from connectors.instagram.options import InstagramOptions
 from connectors.types import Platform
 
 LABEL = "Instagram"
@@ -38,5 +39,7 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(100, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
+    supports_unpublish=False,
+    options=InstagramOptions,
     reconciliation="The stored container is asked whether it was published; the account's media name the post.",
 )

@@ -6,7 +6,7 @@ this determines the outcome of an ambiguous publish. Instagram's `views` counts 
 of a video together: neither impressions nor video views, so it stays in `raw`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
-from connectors.errors import ConnectorError, OutcomeUnknownError
+from connectors.errors import ConnectorError, OutcomeUnknownError, UnsupportedError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.instagram.capabilities import CAPABILITIES, LABEL, VERSION
@@ -144,6 +144,10 @@ class InstagramConnector:
 
     async def _list_candidates(self, request: PublishRequest) -> list[Candidate]:
         return await list_candidates(self._api, await self._user_id(), request)
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: Instagram lets no app delete posts."""
+        raise UnsupportedError(f"{LABEL} lets no app delete posts: delete it there")
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{media}/insights for each."""

@@ -13,6 +13,7 @@ from connectors.errors import UnavailableError
 from connectors.http.client import PlatformApi
 from connectors.instagram.capabilities import LABEL, VERSION
 from connectors.instagram.media import parse_candidate, parse_comments, parse_page
+from connectors.instagram.options import InstagramOptions
 from connectors.meta.api import parse_time
 from connectors.parts import SentPart
 
@@ -22,17 +23,24 @@ _POST_FIELDS = "id,caption,media_type,media_product_type,permalink,timestamp,chi
 
 
 async def list_page(
-    api: PlatformApi, user_id: str, since: datetime, cursor: str | None, odd: list[str] | None = None
+    api: PlatformApi,
+    user_id: str,
+    since: datetime,
+    cursor: str | None,
+    odd: list[str] | None = None,
+    *,
+    edge: str = "media",
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Read one page of the account's media, newest first, and the cursor of the next page; None = the end.
 
     `odd`: see `connectors.listings.read_items`.
+    `edge`: "stories" for those of the last 24 hours, which are not among the media.
     """
     params = {"fields": _POST_FIELDS, "limit": str(_PAGE), "since": str(int(since.timestamp()))}
     if cursor:
         params["after"] = cursor
     items, following = await api.read(
-        f"{VERSION}/{user_id}/media", lambda body: parse_page(body, odd), params=params
+        f"{VERSION}/{user_id}/{edge}", lambda body: parse_page(body, odd), params=params
     )
     _check_cursor(cursor, following)
     return items, following
@@ -41,9 +49,10 @@ async def list_page(
 async def list_candidates(api: PlatformApi, user_id: str, request: PublishRequest) -> list[Candidate]:
     """Return what the account published since the first attempt."""
     since, cursor = window_start(request), None
+    edge = "stories" if InstagramOptions.of(request.content).kind == "story" else "media"
     found: list[Candidate] = []
     while True:
-        items, cursor = await list_page(api, user_id, since, cursor)
+        items, cursor = await list_page(api, user_id, since, cursor, edge=edge)
         found += [parse_candidate(item) for item in items if parse_time(item["timestamp"]) >= since]
         if cursor is None or (items and parse_time(items[-1]["timestamp"]) < since):
             return found

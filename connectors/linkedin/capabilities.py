@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_utf16_units
+from connectors.linkedin.options import LinkedInOptions
 from connectors.types import Platform
 
 LABEL = "LinkedIn"
@@ -38,5 +39,6 @@ CAPABILITIES = Capabilities(
         "clicks": "clicks, of a page's posts alone",
     },
     refresh_before=REFRESH_BEFORE,
+    options=LinkedInOptions,
     reconciliation="The author's posts since the first attempt are read; a duplicate names the post.",
 )

@@ -7,7 +7,7 @@ apps are granted: without it, the outcome of an ambiguous publish cannot be dete
 None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ import httpx
 
 from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.http.context import ConnectorContext
 from connectors.linkedin.capabilities import (
@@ -143,6 +144,14 @@ class LinkedInConnector:
             None if following is None else f"{following} {first}",
             tuple(odd),
         )
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE /rest/posts/{urn}; its comments go with it."""
+
+        async def delete(urn: str) -> None:
+            await self._api.prepare("DELETE", f"/rest/posts/{quote(urn, safe='')}", ignore)
+
+        await delete_parts([external_id], delete)
 
     # -- metrics
 

@@ -5,6 +5,7 @@ duplicate, 422 with the URN in its message, is reported by third parties.
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,10 +16,12 @@ from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownE
 from connectors.http.client import Clock, PlatformApi
 from connectors.linkedin.capabilities import LABEL
 from connectors.linkedin.media import LinkedInUploads
+from connectors.linkedin.options import LinkedInOptions
 from connectors.linkedin.responses import (
     DENIED,
     DUPLICATE,
     GONE,
+    ORGANIZATION,
     build_permalink,
     find_post_urn,
     modified_at,
@@ -31,9 +34,31 @@ from connectors.linkedin.responses import (
 )
 from connectors.linkedin.text import escape_little, unescape_little
 from connectors.parts import Part, Progress, SentPart
+from connectors.types import PostContent
 
 _PAGE = 100
+_DURATIONS = {1: "ONE_DAY", 3: "THREE_DAYS", 7: "SEVEN_DAYS", 14: "FOURTEEN_DAYS"}
 _DISTRIBUTION = {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []}
+
+
+def _words(part: Part, content: PostContent) -> str:
+    """Return the text of a part. The link of an article is in its card, not in the text."""
+    return part.text if part.index else LinkedInOptions.of(content).write_text(content, part.text)
+
+
+def _write_content(options: LinkedInOptions, content: PostContent) -> dict[str, Any] | None:
+    """Return the poll or the article of a post; None: it has neither."""
+    if options.poll is not None:
+        return {
+            "poll": {
+                "question": options.poll.question,
+                "options": [{"text": choice} for choice in options.poll.choices],
+                "settings": {"duration": _DURATIONS[options.poll.duration_days]},
+            }
+        }
+    if options.article is not None:
+        return {"article": {"source": content.link, **options.article.model_dump(exclude_none=True)}}
+    return None
 
 
 class LinkedInPosts:
@@ -54,14 +79,22 @@ class LinkedInPosts:
             comment = {"actor": author, "object": post.id, "message": {"text": part.text}}
             urn = await self._api.publish(path, parse_created, json=comment)
             return SentPart(urn, None, self._clock())
+        content, options = progress.request.content, LinkedInOptions.of(progress.request.content)
+        if options.visibility == "connections" and author.startswith(ORGANIZATION):
+            raise ContentRejectedError(
+                f"a page's posts on {LABEL} are always public: leave options.linkedin.visibility out"
+            )
         body: dict[str, Any] = {
             "author": author,
-            "commentary": escape_little(part.text),
-            "visibility": "PUBLIC",
+            "commentary": escape_little(_words(part, content)),
+            "visibility": options.visibility.upper(),
             "distribution": _DISTRIBUTION,
             "lifecycleState": "PUBLISHED",
-            "isReshareDisabledByAuthor": False,
+            "isReshareDisabledByAuthor": not options.allow_reshare,
         }
+        carried = _write_content(options, content)
+        if carried is not None:
+            body["content"] = carried
         if progress.request.content.media:
             media = await self._upload_media(progress)
             body["content"] = {"media": media[0]} if len(media) == 1 else {"multiImage": {"images": media}}
@@ -134,7 +167,8 @@ class LinkedInPosts:
             async for found in self._list_since(window_start(progress.request))
             if not found.get("reshareContext")  # a repost of somebody else's post
         ]
-        sent = choose(LABEL, part, progress, candidates)
+        words = replace(part, text=_words(part, progress.request.content))
+        sent = choose(LABEL, words, progress, candidates)
         if sent is not None:
             return sent
         if progress.extra.get("duplicate"):

@@ -2,6 +2,7 @@
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_mastodon
+from connectors.mastodon.options import MastodonOptions
 from connectors.types import Platform
 
 DEFAULT_ALT_TEXT_LIMIT = 1500
@@ -37,5 +38,6 @@ CAPABILITIES = Capabilities(
         "comments": "replies",
         "shares": "boosts and quotes",
     },
+    options=MastodonOptions,
     reconciliation="The account's statuses since the first attempt are read; absent if none is unclaimed.",
 )

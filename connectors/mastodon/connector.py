@@ -8,7 +8,7 @@ limited to 500 characters, Mastodon's default; the instance's own limits are rea
 connectors.mastodon.instance).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from connectors.candidates import Candidate, choose, find_match, list_unclaimed,
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import GiveUpError, UnclaimedPostsError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -31,6 +32,7 @@ from connectors.mastodon.capabilities import (
 from connectors.mastodon.instance import InstanceLimits, check_limits, may_be_over, read_limits
 from connectors.mastodon.listings import list_page, list_since
 from connectors.mastodon.media import upload
+from connectors.mastodon.options import MastodonOptions
 from connectors.mastodon.statuses import (
     explain,
     parse_account_metrics,
@@ -42,6 +44,7 @@ from connectors.mastodon.statuses import (
     parse_sent,
     parse_source,
     parse_statuses,
+    write_options,
 )
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
@@ -104,8 +107,9 @@ class MastodonConnector:
         return await publish_parts(request, self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
-        body: dict[str, Any] = {"status": part.text}
         parent = progress.parent_of(part)
+        options = MastodonOptions.of(progress.request.content)
+        body: dict[str, Any] = {"status": part.text, **write_options(options, first=parent is None)}
         media = progress.request.content.media if parent is None else ()
         limits = InstanceLimits()
         if may_be_over(part, media):
@@ -178,6 +182,14 @@ class MastodonConnector:
         if ours is None or ours not in told.values():
             return list(candidates)
         return [item for item in candidates if told[item.sent.id] in {None, ours}]
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DELETE /api/v1/statuses/{id} for each part."""
+
+        async def delete(part_id: str) -> None:
+            await self._api.prepare("DELETE", f"/api/v1/statuses/{part_id}", ignore)
+
+        await delete_parts(list_part_ids(external_id, state), delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /api/v1/statuses?id[]=, 20 per request; missing statuses are requested one by one."""

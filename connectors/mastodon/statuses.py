@@ -21,6 +21,7 @@ from connectors.errors import (
 from connectors.http.client import Refusal
 from connectors.http.messages import says_bad_token
 from connectors.listings import read_id, read_items
+from connectors.mastodon.options import MastodonOptions
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
 
@@ -40,6 +41,30 @@ class _Links(HTMLParser):
         address = named.get("href")
         if tag == "a" and address and not _NO_ANCHORS & set((named.get("class") or "").split()):
             self.found.append(address)
+
+
+def write_options(options: MastodonOptions, *, first: bool) -> dict[str, Any]:
+    """Return the fields of POST /api/v1/statuses that options stand for; `first`: whether it is no reply.
+
+    The visibility is always sent: without it the account's own default decides, on some servers "unlisted".
+    """
+    written: dict[str, Any] = {"visibility": options.visibility}
+    given = {
+        "spoiler_text": options.content_warning,
+        "language": options.language,
+        "content_type": options.content_type,
+        "quote_approval_policy": options.quote_policy,
+        "sensitive": options.sensitive if first else None,
+    }
+    written |= {name: value for name, value in given.items() if value is not None}
+    if first and options.poll is not None:
+        written["poll"] = {
+            "options": list(options.poll.choices),
+            "expires_in": options.poll.duration_minutes * 60,
+            "multiple": options.poll.multiple,
+            "hide_totals": options.poll.hide_totals,
+        }
+    return written
 
 
 def parse_object(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

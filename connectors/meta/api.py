@@ -98,6 +98,11 @@ def parse_regain(headers: Mapping[str, str], now: datetime) -> datetime | None:
     return now + timedelta(minutes=minutes) if minutes > 0 else None
 
 
+def is_gone(error: ConnectorError) -> bool:
+    """Return whether the object does not exist (any more)."""
+    return error.platform_code == GONE or error.status == 404
+
+
 def parse_id(body: Any) -> str:  # noqa: ANN401 - JSON
     """Read {id}."""
     return str(body["id"])

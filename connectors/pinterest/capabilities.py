@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities
+from connectors.pinterest.options import PinterestOptions
 from connectors.types import Platform
 
 LABEL = "Pinterest"
@@ -34,5 +35,6 @@ CAPABILITIES = Capabilities(
         "clicks": "clicks that lead to the link",
     },
     refresh_before=timedelta(days=5),
+    options=PinterestOptions,
     reconciliation="The account's pins since the first attempt are read; it is absent if no unclaimed one is there.",
 )

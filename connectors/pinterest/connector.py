@@ -1,11 +1,11 @@
 """Pinterest pins on a board: images by URL, videos uploaded first; 30-day OAuth tokens.
 
 Sources: pinterest/openapi.json 5.23.0 (paths, limits, metrics), developers.pinterest.com. A pin needs a
-board, and a post has none: the pin is created on the first public board that Pinterest lists, the account's
-own before shared ones. Pinterest has no idempotency key, and reports no reach, shares or views of images.
+board: that of the options, or else the first public board that Pinterest lists, the account's own before
+shared ones. Pinterest has no idempotency key, and reports no reach, shares or views of images.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -30,11 +31,14 @@ from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.pinterest.analytics import AnalyticsReader
 from connectors.pinterest.capabilities import CAPABILITIES, LABEL
 from connectors.pinterest.media import upload_video, wait_for_media
+from connectors.pinterest.options import PinterestOptions
 from connectors.pinterest.pins import (
     Page,
+    default_board,
+    named_item,
     parse_account,
     parse_account_metrics,
-    parse_board,
+    parse_boards,
     parse_candidate,
     parse_listed,
     parse_pins,
@@ -47,6 +51,7 @@ from connectors.pinterest.tokens import LIFETIME, renew
 from connectors.types import (
     Account,
     AccountMetrics,
+    Board,
     Credentials,
     HistoryPage,
     MetricsBatch,
@@ -58,6 +63,8 @@ from connectors.types import (
 
 _PAGE = 100
 _BOARDS = 250  # the maximum page size of /v5/boards
+_BOARD_PAGES = 20
+_SHOWN_BOARDS = 20
 _COVER_SECOND = 1  # a video needs a cover; its first frame is often black
 
 
@@ -69,7 +76,7 @@ class PinterestConnector:
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
         self._analytics = AnalyticsReader()
-        self._board: str | None = None
+        self._boards: dict[str | None, str] = {}
         self._use(account)
 
     def _use(self, account: Account) -> None:
@@ -108,25 +115,62 @@ class PinterestConnector:
 
     async def _send(self, _part: Part, progress: Progress) -> SentPart:
         content = progress.request.content
-        board = await self._find_board()
+        options = PinterestOptions.of(content)
+        board = await self._find_board(options.board)
+        section = None if options.section is None else await self._find_section(board, options.section)
         source = await self._prepare_media(content, progress)
         now = self._context.clock()
-        return await self._api.publish(
-            "/v5/pins", lambda body: parse_sent(body, now), json=write_pin(content, board, source)
-        )
+        pin = write_pin(content, board, source, section_id=section)
+        return await self._api.publish("/v5/pins", lambda body: parse_sent(body, now), json=pin)
 
-    async def _find_board(self) -> str:
-        if self._board is None:
-            self._board = await self._api.read(
-                "/v5/boards",
-                lambda body: parse_board(body, self.account.handle),
-                params={"page_size": str(_BOARDS)},
+    async def _find_board(self, name: str | None) -> str:
+        """Return the id of the named board; None: the default one. Reads the boards once per name."""
+        if name not in self._boards:
+            boards = await self._list_all("/v5/boards")
+            found = default_board(boards, self.account.handle) if name is None else named_item(boards, name)
+            if found is None and name is None:
+                raise GiveUpError(
+                    f"{LABEL} lists no public board of this account: create one there, then try again"
+                )
+            if found is None:
+                known = ", ".join(sorted(str(board["name"]) for board in boards)[:_SHOWN_BOARDS])
+                raise ContentRejectedError(f"{LABEL} has no board {name!r} for this account; it has: {known}")
+            self._boards[name] = found
+        return self._boards[name]
+
+    async def _find_section(self, board: str, name: str) -> str:
+        sections = await self._list_all(f"/v5/boards/{board}/sections")
+        found = named_item(sections, name)
+        if found is None:
+            raise ContentRejectedError(f"{LABEL} has no section {name!r} on the board {board}: name another")
+        return found
+
+    async def _list_all(self, path: str) -> list[dict[str, Any]]:
+        """Read all pages of boards or sections, at most _BOARD_PAGES."""
+        found: list[dict[str, Any]] = []
+        bookmark: str | None = None
+        for _ in range(_BOARD_PAGES):
+            params = {"page_size": str(_BOARDS), **({"bookmark": bookmark} if bookmark else {})}
+            page = await self._api.read(path, parse_boards, params=params)
+            found += page.items
+            if page.bookmark is None or page.bookmark == bookmark:
+                break
+            bookmark = page.bookmark
+        return found
+
+    async def list_boards(self) -> list[Board]:
+        """GET /v5/boards: the boards a pin may name, the default one marked."""
+        boards = await self._list_all("/v5/boards")
+        first = default_board(boards, self.account.handle)
+        return [
+            Board(
+                id=str(board["id"]),
+                name=str(board["name"]),
+                privacy=str(board.get("privacy", "PUBLIC")).lower(),
+                is_default=str(board["id"]) == first,
             )
-        if self._board is None:
-            raise GiveUpError(
-                f"{LABEL} lists no public board of this account: create one there, then try again"
-            )
-        return self._board
+            for board in boards
+        ]
 
     async def _prepare_media(self, content: PostContent, progress: Progress) -> dict[str, Any]:
         if content.kind != "video":
@@ -137,10 +181,11 @@ class PinterestConnector:
             await progress.save(media_id=media_id)
         if not await wait_for_media(self._api, self._context, media_id):
             raise ContentRejectedError(f"{LABEL} could not process the video: try another file or format")
+        cover = PinterestOptions.of(content).cover_second
         return {
             "source_type": "video_id",
             "media_id": media_id,
-            "cover_image_key_frame_time": _COVER_SECOND,
+            "cover_image_key_frame_time": _COVER_SECOND if cover is None else cover,
         }
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
@@ -173,6 +218,14 @@ class PinterestConnector:
         if page.bookmark is not None and page.bookmark == bookmark:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return page
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE /v5/pins/{id}."""
+
+        async def delete(pin_id: str) -> None:
+            await self._api.prepare("DELETE", f"/v5/pins/{pin_id}", ignore)
+
+        await delete_parts([external_id], delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /v5/pins/{id}/analytics for each; on a rate limit, the rest is reported as missing."""

@@ -14,6 +14,7 @@ from connectors.content.counts import read_count
 from connectors.http.messages import read_secret
 from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
+from connectors.pinterest.options import PinterestOptions
 from connectors.types import (
     AccountMetrics,
     ContentKind,
@@ -47,12 +48,18 @@ class Page:
     bookmark: str | None
 
 
-def write_pin(content: PostContent, board_id: str, media_source: dict[str, Any]) -> dict[str, Any]:
+def write_pin(
+    content: PostContent, board_id: str, media_source: dict[str, Any], *, section_id: str | None = None
+) -> dict[str, Any]:
     """Return the body of POST /v5/pins. The text is the description; its first line is also the title."""
     pin: dict[str, Any] = {"board_id": board_id, "media_source": media_source}
+    if section_id is not None:
+        pin["board_section_id"] = section_id
     if content.text.strip():
         pin["title"] = _shorten(content.text.strip().splitlines()[0].strip(), _TITLE_LIMIT)
         pin["description"] = content.text
+    if title := PinterestOptions.of(content).title:
+        pin["title"] = title.strip()
     if content.link:
         pin["link"] = content.link
     described = "; ".join(item.alt_text.strip() for item in content.media if item.alt_text)
@@ -117,14 +124,31 @@ def parse_candidate(pin: dict[str, Any], now: datetime) -> Candidate:
     return Candidate(parse_sent(pin, now), pin.get("description") or pin.get("title") or "", shows)
 
 
-def parse_board(body: Any, owner: str | None) -> str | None:  # noqa: ANN401 - JSON
+def parse_boards(body: Any) -> Page:  # noqa: ANN401 - JSON
+    """Read a page of boards, or of a board's sections, each with a name."""
+    page = parse_page(body)
+    for item in page.items:
+        item["name"] = str(item.get("name") or item["id"])
+    return page
+
+
+def default_board(boards: Sequence[Mapping[str, Any]], owner: str | None) -> str | None:
     """Return the id of the first public, ordinary board, the account's own before shared ones."""
-    boards = [
-        (str((board.get("owner") or {}).get("username", owner)) != owner, board["id"])
-        for board in parse_page(body).items
+    ranked = [
+        (str((board.get("owner") or {}).get("username", owner)) != owner, str(board["id"]))
+        for board in boards
         if board.get("privacy", "PUBLIC") == "PUBLIC" and not board.get("is_ads_only")
     ]
-    return min(boards, key=lambda board: board[0])[1] if boards else None
+    return min(ranked, key=lambda board: board[0])[1] if ranked else None
+
+
+def named_item(items: Sequence[Mapping[str, Any]], name: str) -> str | None:
+    """Return the id of the board or section with this id, or else with this name, ignoring case."""
+    for item in items:
+        if str(item["id"]) == name.strip():
+            return str(item["id"])
+    wanted = name.strip().casefold()
+    return next((str(item["id"]) for item in items if str(item["name"]).strip().casefold() == wanted), None)
 
 
 def parse_account(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

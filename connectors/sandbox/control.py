@@ -222,6 +222,7 @@ def _show_post(post: SandboxPost) -> dict[str, object]:
         "kind": post.kind,
         "created_at": post.published_at,
         "idempotency_key": post.idempotency_key,
+        "options": post.detail("options") or {},
         "reply_to": post.detail("reply_to"),
         "via": post.via,
         "deleted_at": None if post.deleted is None else datetime.fromtimestamp(post.deleted, UTC),

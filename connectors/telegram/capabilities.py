@@ -2,6 +2,7 @@
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_utf16_units
+from connectors.telegram.options import TelegramOptions
 from connectors.types import Platform
 
 LABEL = "Telegram"
@@ -23,5 +24,6 @@ CAPABILITIES = Capabilities(
     metrics_batch=100,
     lists_posts=False,
     finds_out=False,
+    options=TelegramOptions,
     reconciliation="The Bot API cannot be asked what a channel holds: an ambiguous post waits for a person.",
 )

@@ -6,13 +6,14 @@ every metric stays None. Telegram fetches media from their public URL.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
 from connectors.content.handles import read_handle
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -25,6 +26,7 @@ from connectors.http.client import Refusal
 from connectors.http.context import ConnectorContext
 from connectors.parts import Part, Progress, SentPart, publish_parts
 from connectors.telegram.capabilities import CAPABILITIES, LABEL
+from connectors.telegram.options import TelegramOptions
 from connectors.types import (
     Account,
     AccountMetrics,
@@ -86,11 +88,32 @@ class TelegramConnector:
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         method, body = _write_message(part.text, progress)
-        return await self._api.publish(f"/{method}", _parse_sent, json={**self._chat, **body})
+        album: list[int] = []
+
+        def parse(answer: Any) -> SentPart:  # noqa: ANN401 - JSON
+            sent = _parse_sent(answer)
+            if isinstance(answer["result"], list):
+                album.extend(int(message["message_id"]) for message in answer["result"])
+            return sent
+
+        sent = await self._api.publish(f"/{method}", parse, json={**self._chat, **body})
+        if album:
+            await progress.save(album=album)  # deleting the album later needs the ids of all its messages
+        return sent
 
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:  # noqa: ARG002 - the protocol's
         """Raise CannotFindOutError: bots cannot read a channel's messages."""
         raise CannotFindOutError(f"{LABEL} tells a bot nothing about the messages of a channel")
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DeleteMessage for each message: an album has several."""
+        ids = [external_id, *(str(one) for one in state.get("album") or () if str(one) != external_id)]
+
+        async def delete(message_id: str) -> None:
+            body = {**self._chat, "message_id": int(message_id)}
+            await self._api.prepare("POST", "/deleteMessage", ignore, json=body)
+
+        await delete_parts(ids, delete, gone=lambda error: "message to delete not found" in error.message)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """Return None for every metric of every post, without a request: Telegram gives bots no metrics."""
@@ -125,17 +148,36 @@ class TelegramConnector:
 
 def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
     """Return the method and its parameters, without the channel."""
-    media = progress.request.content.media
+    media, options = progress.request.content.media, TelegramOptions.of(progress.request.content)
+    given = _write_options(options)
+    if options.buttons:
+        rows = [[button.model_dump() for button in row] for row in options.buttons]
+        given["reply_markup"] = {"inline_keyboard": rows}
     if not media:
-        return "sendMessage", {"text": text}
+        if not options.link_preview:
+            given["link_preview_options"] = {"is_disabled": True}
+        return "sendMessage", {"text": text, **given}
     caption = {"caption": text} if text else {}
+    spoiler = {"has_spoiler": True} if options.spoiler else {}
     if len(media) == 1:
         is_video = media[0].kind == "video"
         name = "video" if is_video else "photo"
-        return ("sendVideo" if is_video else "sendPhoto"), {name: media[0].url, **caption}
-    album: list[dict[str, Any]] = [{"type": "photo", "media": item.url} for item in media]
+        return ("sendVideo" if is_video else "sendPhoto"), {name: media[0].url, **caption, **spoiler, **given}
+    album: list[dict[str, Any]] = [{"type": "photo", "media": item.url, **spoiler} for item in media]
     album[0] |= caption  # a caption on the first item only is shown below the whole album
-    return "sendMediaGroup", {"media": album}
+    return "sendMediaGroup", {"media": album, **given}
+
+
+def _write_options(options: TelegramOptions) -> dict[str, Any]:
+    """Return the parameters that every method takes."""
+    given: dict[str, Any] = {}
+    if options.silent:
+        given["disable_notification"] = True
+    if options.protect:
+        given["protect_content"] = True
+    if options.topic is not None:
+        given["message_thread_id"] = options.topic
+    return given
 
 
 def _parse_chat(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

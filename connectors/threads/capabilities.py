@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities, CountLimit, PublishingLimit
 from connectors.content.text import count_threads
+from connectors.threads.options import ThreadsOptions
 from connectors.types import Platform
 
 LABEL = "Threads"
@@ -34,6 +35,7 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(250, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
+    options=ThreadsOptions,
     reconciliation=(
         "The stored container is asked whether it was published; the account's posts and replies since the "
         "first attempt name the post."

@@ -5,14 +5,15 @@ limits, how emoji count). A text is published by a single request (`auto_publish
 ambiguous one is determined by reading the account. A container reports whether it was published.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from connectors.base import PublishRequest
 from connectors.candidates import choose, find_match
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -24,6 +25,7 @@ from connectors.http.context import ConnectorContext
 from connectors.listings import read_items
 from connectors.meta.api import (
     InsightsReader,
+    is_gone,
     measure_each,
     parse_id,
     parse_insights,
@@ -35,6 +37,7 @@ from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.threads.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.threads.containers import build_text_form, create_container
 from connectors.threads.listings import list_candidates, list_page
+from connectors.threads.options import ThreadsOptions
 from connectors.threads.posts import (
     INSIGHTS,
     POST_FIELDS,
@@ -109,7 +112,8 @@ class ThreadsConnector:
         content, parent = progress.request.content, progress.parent_of(part)
         if parent is not None or not content.media:
             link = content.link if parent is None else None
-            form = build_text_form(part.text, link=link, reply_to=parent.id if parent else None)
+            options = ThreadsOptions.of(content)
+            form = build_text_form(part.text, options, link=link, reply_to=parent.id if parent else None)
             return await self._publish("threads", form)
         container = await self._containers.make_ready(
             progress, lambda: create_container(self._containers, content)
@@ -173,6 +177,14 @@ class ThreadsConnector:
         candidates = await list_candidates(self._api, part, progress)
         status = None if container is None else await self._containers.read_status(str(container))
         return settle(status, LABEL, part, progress, candidates)
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DELETE /{post} for each part."""
+
+        async def delete(part_id: str) -> None:
+            await self._api.prepare("DELETE", f"{VERSION}/{part_id}", ignore)
+
+        await delete_parts(list_part_ids(external_id, state), delete, gone=is_gone)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities
 from connectors.content.text import count_utf16_units
+from connectors.tiktok.options import TikTokOptions
 from connectors.types import Platform
 
 LABEL = "TikTok"
@@ -31,5 +32,7 @@ CAPABILITIES = Capabilities(
         "video_views": "plays",
     },
     refresh_before=timedelta(minutes=30),
+    supports_unpublish=False,
+    options=TikTokOptions,
     reconciliation="The saved publish_id is asked how far it is; without one nothing of a video went out.",
 )

@@ -7,7 +7,7 @@ continues with the same one. A photo post is published by its first request: if 
 the publish_id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ from connectors.errors import (
     PermissionMissingError,
     ReauthenticateError,
     UnavailableError,
+    UnsupportedError,
 )
 from connectors.http.context import ConnectorContext
 from connectors.listings import read_items
@@ -137,6 +138,10 @@ class TikTokConnector:
         since = since.astimezone(UTC).replace(microsecond=0)  # TikTok's times are whole seconds
         recent = tuple(post for post in posts if post.published_at >= since)
         return HistoryPage(recent, following, tuple(odd))
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: TikTok lets no app delete posts."""
+        raise UnsupportedError(f"{LABEL} lets no app delete posts: delete it there")
 
     # -- metrics
 

@@ -21,8 +21,10 @@ from connectors.errors import (
 from connectors.parts import Part, Progress, SentPart
 from connectors.tiktok.capabilities import LABEL, MAX_VIDEO_BYTES
 from connectors.tiktok.client import TikTokClient
+from connectors.tiktok.options import TikTokOptions
 from connectors.tiktok.responses import (
     UNKNOWN_PUBLISH,
+    Creator,
     PublishStatus,
     judge,
     parse_creator,
@@ -35,6 +37,12 @@ _PRIVATE = "SELF_ONLY"
 _CLOSED = frozenset({404, 410})  # the upload URL expired before all bytes arrived
 _OUT_OF_STEP = 416  # the chunk is not the next one in order
 # From the widest audience to the narrowest. A private account does not offer PUBLIC_TO_EVERYONE.
+_LEVELS = {
+    "public": "PUBLIC_TO_EVERYONE",
+    "followers": "FOLLOWER_OF_CREATOR",
+    "friends": "MUTUAL_FOLLOW_FRIENDS",
+    "private": _PRIVATE,
+}
 _AUDIENCES = ("PUBLIC_TO_EVERYONE", "FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIENDS", _PRIVATE)
 
 
@@ -102,17 +110,17 @@ class TikTokPosts:
     async def _send_photos(self, progress: Progress) -> None:
         """POST /v2/post/publish/content/init/: TikTok fetches the images and publishes them by itself."""
         content, post_info = progress.request.content, await self._describe_post(progress)
-        pictures = [item.url for item in content.media]
+        pictures, options = [item.url for item in content.media], TikTokOptions.of(content)
         body = {
             "media_type": "PHOTO",
             "post_mode": "DIRECT_POST",
             # A photo post's text is its description; its title is a separate field of 90 characters.
-            "post_info": {
-                "description": post_info["title"],
-                "privacy_level": post_info["privacy_level"],
-                "disable_comment": post_info["disable_comment"],
+            "post_info": _of_photos(post_info, options),
+            "source_info": {
+                "source": "PULL_FROM_URL",
+                "photo_cover_index": options.cover_photo or 0,
+                "photo_images": pictures,
             },
-            "source_info": {"source": "PULL_FROM_URL", "photo_cover_index": 0, "photo_images": pictures},
         }
         await progress.save(asked=True, publish_id=None)
         try:
@@ -129,16 +137,34 @@ class TikTokPosts:
     async def _describe_post(self, progress: Progress) -> dict[str, Any]:
         """POST creator_info/query/, which TikTok requires before every post; return the privacy fields."""
         creator = await self._client.post("/v2/post/publish/creator_info/query/", parse_creator, {})
-        level = next((name for name in _AUDIENCES if name in creator.privacy_levels), None)
-        if level is None:
-            raise GiveUpError(f"{LABEL} offers this account no audience to post to: look into its settings")
-        return {
+        options = TikTokOptions.of(progress.request.content)
+        info: dict[str, Any] = {
             "title": compose_text(progress.request.content),
-            "privacy_level": level,
-            "disable_comment": creator.no_comments,
-            "disable_duet": creator.no_duet,
-            "disable_stitch": creator.no_stitch,
+            "privacy_level": _choose_audience(options, creator),
         }
+        for what, wanted, refused in (
+            ("comment", options.allow_comments, creator.no_comments),
+            ("duet", options.allow_duet, creator.no_duet),
+            ("stitch", options.allow_stitch, creator.no_stitch),
+        ):
+            if wanted and refused:
+                raise ContentRejectedError(
+                    f"this account's settings on {LABEL} allow no {what}: leave the option out, or change them there"
+                )
+            info[f"disable_{what}"] = refused if wanted is None else not wanted
+        if options.own_brand:
+            info["brand_organic_toggle"] = True
+        if options.branded_content:
+            if info["privacy_level"] == _PRIVATE:
+                raise ContentRejectedError(
+                    f"{LABEL} takes no private branded content, and this account may post privately only"
+                )
+            info["brand_content_toggle"] = True
+        if options.ai_generated:
+            info["is_aigc"] = True
+        if options.cover_time_ms is not None:
+            info["video_cover_timestamp_ms"] = options.cover_time_ms
+        return info
 
     async def _wait(self, progress: Progress) -> SentPart:
         """Poll until the post has its id.
@@ -222,6 +248,34 @@ class TikTokPosts:
         if sent is None:
             raise UnavailableError(_still_at_it(status))
         return sent
+
+
+def _choose_audience(options: TikTokOptions, creator: Creator) -> str:
+    """Return the wanted audience, or the widest one. Raises if the account does not offer it."""
+    if options.privacy is not None:
+        level = _LEVELS[options.privacy]
+        if level not in creator.privacy_levels:
+            names = {level: name for name, level in _LEVELS.items()}
+            offered = ", ".join(names[item] for item in creator.privacy_levels if item in names)
+            raise ContentRejectedError(
+                f"{LABEL} does not offer this account the privacy {options.privacy!r}: it offers {offered or 'none'}"
+            )
+        return level
+    widest = next((name for name in _AUDIENCES if name in creator.privacy_levels), None)
+    if widest is None:
+        raise GiveUpError(f"{LABEL} offers this account no audience to post to: look into its settings")
+    return widest
+
+
+def _of_photos(info: dict[str, Any], options: TikTokOptions) -> dict[str, Any]:
+    """Return the post_info of a photo post: it has neither duets nor stitches, and a title of its own."""
+    kept = ("privacy_level", "disable_comment", "brand_organic_toggle", "brand_content_toggle")
+    written = {"description": info["title"], **{name: info[name] for name in kept if name in info}}
+    if options.title is not None:
+        written["title"] = options.title
+    if options.auto_add_music is not None:
+        written["auto_add_music"] = options.auto_add_music
+    return written
 
 
 def _lacks_bytes(status: PublishStatus, progress: Progress) -> bool:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from connectors.content.capabilities import Capabilities, PublishingLimit
 from connectors.content.links import INVALID_CHARACTERS
 from connectors.twitter.links import count_sent, encode_links
+from connectors.twitter.options import TwitterOptions
 from connectors.types import Platform
 
 LABEL = "X (Twitter)"
@@ -42,5 +43,6 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
     refresh_before=timedelta(minutes=30),
+    options=TwitterOptions,
     reconciliation="The account's posts since the first attempt are read; it is absent if no unclaimed one is there.",
 )

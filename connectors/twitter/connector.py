@@ -4,7 +4,7 @@ Sources: x/openapi.json 2.167 (paths, names), docs.x.com (limits, costs). Every 
 USD, 0.20 with a link; an own read 0.001), so nothing is requested twice.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore, list_part_ids
 from connectors.errors import (
     GiveUpError,
     OutcomeUnknownError,
@@ -26,6 +27,7 @@ from connectors.twitter.capabilities import CAPABILITIES, LABEL
 from connectors.twitter.errors import DUPLICATE, explain
 from connectors.twitter.links import encode_content
 from connectors.twitter.media import upload
+from connectors.twitter.options import TwitterOptions
 from connectors.twitter.posts import (
     age_of,
     answers,
@@ -38,6 +40,7 @@ from connectors.twitter.posts import (
     parse_page,
     parse_time,
     parse_user,
+    write_options,
 )
 from connectors.twitter.tokens import LIFETIME, renew
 from connectors.types import (
@@ -90,13 +93,16 @@ class TwitterConnector:
         return await publish_parts(_encode(request), self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
-        body: dict[str, Any] = {"text": part.text} if part.text else {}
         parent = progress.parent_of(part)
+        options = TwitterOptions.of(progress.request.content)
+        body: dict[str, Any] = {"text": part.text} if part.text else {}
+        body |= write_options(options, first=parent is None)
         if parent is not None:
             body["reply"] = {"in_reply_to_tweet_id": parent.id}
         elif progress.request.content.media:
             ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
-            body["media"] = {"media_ids": ids}
+            tagged = {"tagged_user_ids": list(options.tagged_users)} if options.tagged_users else {}
+            body["media"] = {"media_ids": ids, **tagged}
         try:
             post_id = await self._api.publish("/2/tweets", parse_created, json=body)
         except OutcomeUnknownError as error:
@@ -111,8 +117,11 @@ class TwitterConnector:
 
         async def look(part: Part, progress: Progress) -> SentPart | None:
             parent, root = progress.parent_of(part), progress.sent[0] if progress.sent else None
+            quoted = TwitterOptions.of(request.content).quote if parent is None else None
             candidates = [
-                parse_candidate(post, self._read_sent(post)) for post in posts if answers(post, parent, root)
+                parse_candidate(post, self._read_sent(post), quoted)
+                for post in posts
+                if answers(post, parent, root)
             ]
             found = choose(LABEL, part, progress, candidates)
             if found is not None:
@@ -158,6 +167,14 @@ class TwitterConnector:
         if following is not None and following == cursor:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return posts, following
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:
+        """DELETE /2/tweets/{id} for each part."""
+
+        async def delete(part_id: str) -> None:
+            await self._api.prepare("DELETE", f"/2/tweets/{part_id}", ignore)
+
+        await delete_parts(list_part_ids(external_id, state), delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /2/tweets, 100 ids per request; link clicks only for posts that still have them."""

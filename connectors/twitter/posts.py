@@ -17,6 +17,7 @@ from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
 from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
+from connectors.twitter.options import TwitterOptions
 from connectors.types import (
     AccountMetrics,
     ContentKind,
@@ -32,7 +33,31 @@ _MEDIA_LINK = re.compile(r"/status/\d+/(?:photo|video)/\d+$")
 _VIDEO_KEYS = ("7_", "13_")
 """Media kind by media key prefix: 7 and 13 are videos, 3 is a photo, 16 an animated GIF."""
 _ESCAPED = re.compile(r"&(amp|lt|gt);")
+_REPLY_SETTINGS = {"mentioned": "mentionedUsers"}
 _PLAIN = {"amp": "&", "lt": "<", "gt": ">"}
+
+
+def write_options(options: TwitterOptions, *, first: bool) -> dict[str, Any]:
+    """Return the fields of POST /2/tweets that options stand for; `first`: whether it is no reply."""
+    written: dict[str, Any] = {}
+    if options.reply_settings != "everyone":
+        written["reply_settings"] = _REPLY_SETTINGS.get(options.reply_settings, options.reply_settings)
+    if options.subscribers_only:
+        written["for_super_followers_only"] = True
+    if options.paid_partnership:
+        written["paid_partnership"] = True
+    if not first:
+        return written
+    if options.quote is not None:
+        written["quote_tweet_id"] = options.quote
+    if options.community is not None:
+        written["community_id"] = options.community
+    if options.ai_generated:
+        written["made_with_ai"] = True
+    if options.poll is not None:
+        poll = options.poll
+        written["poll"] = {"options": list(poll.choices), "duration_minutes": poll.duration_minutes}
+    return written
 
 
 def parse_user(body: Any) -> VerifiedAccount:  # noqa: ANN401 - JSON
@@ -163,10 +188,17 @@ def answers(post: Mapping[str, Any], parent: SentPart | None, root: SentPart | N
     return not is_root(post)
 
 
-def parse_candidate(post: Mapping[str, Any], sent: SentPart) -> Candidate:
-    """Return a listed post as a candidate. X shows links as t.co, with the target in another field."""
+def parse_candidate(post: Mapping[str, Any], sent: SentPart, quoted: str | None = None) -> Candidate:
+    """Return a listed post as a candidate. X shows links as t.co, with the target in another field.
+
+    `quoted`: id of the post that ours quotes; X appends its link to the text.
+    """
     entities = (post.get("entities") or {}).get("urls") or ()
-    links = tuple(_target(item) or str(item.get("url") or "") for item in entities if not _is_media(item))
+    links = tuple(
+        _target(item) or str(item.get("url") or "")
+        for item in entities
+        if not _is_media(item) and not (quoted and _target(item).endswith(f"/status/{quoted}"))
+    )
 
     def shows(media: Sequence[Media]) -> bool:
         keys = (post.get("attachments") or {}).get("media_keys") or ()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities
 from connectors.types import Platform
+from connectors.youtube.options import YouTubeOptions
 
 LABEL = "YouTube"
 
@@ -31,5 +32,6 @@ CAPABILITIES = Capabilities(
         "video_views": "plays",
     },
     refresh_before=timedelta(minutes=15),
+    options=YouTubeOptions,
     reconciliation="The stored upload session is asked; it answers with the video's id once it is complete.",
 )

@@ -5,7 +5,7 @@ quota). The upload session reports the outcome of an ambiguous upload. YouTube's
 and comments; it does not report impressions, reach, shares, saves and clicks, which stay None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.deletion import delete_parts, ignore
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -34,6 +35,8 @@ from connectors.types import (
     VerifiedAccount,
 )
 from connectors.youtube.capabilities import CAPABILITIES, LABEL, MAX_VIDEO_BYTES
+from connectors.youtube.finishing import finish, lacks_steps, load_video, save_video, steps_of
+from connectors.youtube.options import YouTubeOptions
 from connectors.youtube.tokens import LIFETIME, renew
 from connectors.youtube.upload import ask_session, explain_session, open_session, send_bytes
 from connectors.youtube.videos import (
@@ -101,6 +104,15 @@ class YouTubeConnector:
         return await publish_parts(request, self._send)
 
     async def _send(self, _part: Part, progress: Progress) -> SentPart:
+        sent = load_video(progress)
+        if sent is None:
+            sent = await self._upload(progress)
+            if steps_of(progress.request.content):
+                await save_video(sent, progress)
+        await finish(self._api, self._context, sent, progress)
+        return sent
+
+    async def _upload(self, progress: Progress) -> SentPart:
         content = progress.request.content
         asked = await self._ask(progress)
         if isinstance(asked, SentPart):
@@ -112,7 +124,10 @@ class YouTubeConnector:
             if session is None or asked is None or progress.extra["size"] != media.size:
                 # No session yet, or it is gone, or the file behind the URL has changed.
                 base_url = self._context.settings.youtube_base_url
-                session, asked = await open_session(self._api, write_video(content), media, base_url), 0
+                notify = YouTubeOptions.of(content).notify_subscribers
+                resource = write_video(content)
+                session = await open_session(self._api, resource, media, base_url, notify=notify)
+                asked = 0
                 await progress.save(session=session, size=media.size)
             return await send_bytes(self._sessions, session, media, asked, self._read_receipt)
 
@@ -131,6 +146,13 @@ class YouTubeConnector:
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
+        sent = load_video(progress) or await self._look_for_video(part, progress)
+        if sent is not None and lacks_steps(progress):
+            await save_video(sent, progress)
+            return None  # `publish` continues with the steps that are missing
+        return sent
+
+    async def _look_for_video(self, part: Part, progress: Progress) -> SentPart | None:
         elsewhere = progress.request.sent_elsewhere
         if progress.extra.get("session") is None and not elsewhere:
             return None  # the session is saved before any byte is sent: without one, nothing was uploaded
@@ -169,6 +191,14 @@ class YouTubeConnector:
         if page.following is not None and page.following == token:
             raise UnavailableError(f"{LABEL} gave the same page twice: its listing cannot be trusted now")
         return page
+
+    async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
+        """DELETE videos?id=."""
+
+        async def delete(video_id: str) -> None:
+            await self._api.prepare("DELETE", "/youtube/v3/videos", ignore, params={"id": video_id})
+
+        await delete_parts([external_id], delete)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET videos, 50 ids per request. A missing id is requested once more before it counts as deleted."""

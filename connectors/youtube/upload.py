@@ -43,8 +43,15 @@ def explain_session(refusal: Refusal) -> ConnectorError | None:
     return ResumeIncompleteError(int(last) + 1 if last.isdigit() else 0)
 
 
-async def open_session(api: PlatformApi, resource: dict[str, Any], media: FetchedMedia, base_url: str) -> str:
-    """Start a resumable videos.insert and return the session URL."""
+async def open_session(
+    api: PlatformApi,
+    resource: dict[str, Any],
+    media: FetchedMedia,
+    base_url: str,
+    *,
+    notify: bool = True,
+) -> str:
+    """Start a resumable videos.insert and return the session URL. `notify`: whether subscribers are told."""
     home = urlsplit(base_url).hostname
 
     def parse(headers: httpx.Headers, _content: bytes) -> str:
@@ -58,7 +65,11 @@ async def open_session(api: PlatformApi, resource: dict[str, Any], media: Fetche
         "POST",
         "/upload/youtube/v3/videos",
         HeaderParse(parse),
-        params={"uploadType": "resumable", "part": "snippet,status"},
+        params={
+            "uploadType": "resumable",
+            "part": "snippet,status",
+            **({} if notify else {"notifySubscribers": "false"}),
+        },
         json=resource,
         headers={
             "X-Upload-Content-Length": str(media.size),

@@ -28,6 +28,7 @@ from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
 from connectors.youtube.capabilities import LABEL
+from connectors.youtube.options import YouTubeOptions
 
 METRICS = {"viewCount": "video_views", "likeCount": "likes", "commentCount": "comments"}
 """Mapping of YouTube's statistics to our metrics. A view is a play; thumbnail impressions are not reported.
@@ -106,12 +107,32 @@ def next_quota_day(now: datetime) -> datetime:
 
 
 def write_video(content: PostContent) -> dict[str, Any]:
-    """Return the resource for videos.insert: the text is the description, its first line the title."""
-    text = compose_text(content)
-    return {
-        "snippet": {"title": write_title(text), "description": text},
-        "status": {"privacyStatus": "public", "selfDeclaredMadeForKids": False},
+    """Return the resource for videos.insert: the text is the description, its first line the title.
+
+    Privacy and the declaration about children are always sent: YouTube's own defaults are the channel's.
+    """
+    text, options = compose_text(content), YouTubeOptions.of(content)
+    snippet: dict[str, Any] = {"title": options.title or write_title(text), "description": text}
+    if options.tags:
+        snippet["tags"] = list(options.tags)
+    if options.category is not None:
+        snippet["categoryId"] = options.category
+    if options.language is not None:
+        snippet["defaultLanguage"] = options.language
+    status: dict[str, Any] = {
+        "privacyStatus": options.privacy,
+        "selfDeclaredMadeForKids": options.made_for_kids,
     }
+    if options.publish_at is not None:
+        status["privacyStatus"] = "private"
+        status["publishAt"] = options.publish_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if options.licence == "creative_commons":
+        status["license"] = "creativeCommon"
+    if not options.embeddable:
+        status["embeddable"] = False
+    if options.ai_generated is not None:
+        status["containsSyntheticMedia"] = options.ai_generated
+    return {"snippet": snippet, "status": status}
 
 
 def write_title(text: str) -> str:

@@ -30,6 +30,7 @@ COMMANDS = {
     "sessions": Entry("flows.cli.access.sessions", "List and end dashboard sessions."),
     "audit-log": Entry("flows.cli.access.audit_log", "Who did what: sign-ins, keys, accounts, settings."),
     "accounts": Entry("flows.cli.accounts", "Connect, list, pause and disconnect accounts."),
+    "platforms": Entry("flows.cli.posts.platforms", "Limits and options of every platform."),
     "queue": Entry("flows.cli.queue", "Weekly times of an account, taken by posts with --queue."),
     "posts": Entry("flows.cli.posts.commands", "Schedule, change and list posts."),
     "recurrences": Entry("flows.cli.posts.recurrences", "Rules for recurring posts."),

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,11 +34,12 @@ from warehouse.store.accounts.accounts import (
     pause_account,
     resume_account,
 )
+from warehouse.store.accounts.credentials import open_account
 from warehouse.store.accounts.shapes import AccountPatch, ConnectRequest
 from warehouse.store.database import Store
 
 if TYPE_CHECKING:
-    from connectors.types import Account, Platform, VerifiedAccount
+    from connectors.types import Account, Board, Platform, VerifiedAccount
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(
@@ -204,6 +206,20 @@ def set_(
 
 
 @app.command()
+def boards(*, account_id: AccountId, as_json: JsonOption = False) -> None:
+    """Ask Pinterest for an account's boards, for --option pinterest.board=NAME."""
+    with open_workspace() as opened:
+        account = open_account(
+            get_account(opened.session, opened.workspace_id, account_id), opened.store.cipher
+        )
+    found = [asdict(board) for board in asyncio.run(_list_boards(account))]
+    if as_json:
+        print_json(found)
+    else:
+        print_records(found, ["id", "name", "privacy", "is_default"])
+
+
+@app.command()
 def pause(*, account_id: AccountId, as_json: JsonOption = False) -> None:
     """Pause an account: nothing is sent on it until it is resumed."""
     with open_workspace() as opened:
@@ -264,6 +280,11 @@ def _connect_by_browser(
 async def _verify(account: Account) -> VerifiedAccount:
     async with ConnectorPool(ConnectorSettings()) as pool:
         return await pool.open(account).verify()
+
+
+async def _list_boards(account: Account) -> list[Board]:
+    async with ConnectorPool(ConnectorSettings()) as pool:
+        return await pool.list_boards(account)
 
 
 def _read_token(given: str | None) -> str:

@@ -158,6 +158,8 @@ class PublicationSender:
         """
         if publication.attempts > 1:
             outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
+        if unfinished := progress.state.get("unfinished"):
+            return replace(outcome, message=f"{unfinished}: it goes on from there")
         counts = outcome.parts
         if counts is None or not counts.out:
             return outcome

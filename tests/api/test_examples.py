@@ -32,6 +32,19 @@ def leave_unclear(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:
     return body
 
 
+def publish_by_hand(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:
+    _set_status(tenant, ids, "published")
+    return body
+
+
+def connect_pinterest(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:
+    (account,) = [one for one in tenant.server.world.accounts if one.platform == "pinterest"]
+    asked = {"platform": "pinterest", "access_token": account.access_token}
+    with tenant.client_with("admin") as admin:
+        ids["account_id"] = admin.post("/api/v1/accounts/connect", json=asked).json()["id"]
+    return body
+
+
 def use_real_token(tenant: Tenant, _ids: dict[str, str], body: Any) -> Any:
     (account,) = [one for one in tenant.server.world.accounts if one.platform == body["platform"]]
     return {**body, "access_token": account.access_token}
@@ -61,6 +74,8 @@ PREPARED: dict[str, Callable[[Tenant, dict[str, str], Any], Any]] = {
     "reject_post": hold_for_approval,
     "suggest_times": advise_times,
     "retry_post": fail_publication,
+    "unpublish_post": publish_by_hand,
+    "list_boards": connect_pinterest,
     "resolve_publication": leave_unclear,
 }
 """What must be so before an example can succeed: gets the example and returns it, placeholders filled in."""

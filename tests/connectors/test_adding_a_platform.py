@@ -7,6 +7,7 @@ import pytest
 
 from connectors.registry import CONNECTORS
 from connectors.types import METRIC_NAMES, Platform
+from warehouse.planning.platforms import describe_platforms
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adding-a-platform.md").read_text()
@@ -41,6 +42,19 @@ def test_every_platform_is_described(platform: str) -> None:
         "Checked",
     ):
         assert f"## {heading}" in described
+
+
+@pytest.mark.parametrize("platform", CONNECTORS)
+def test_a_page_lists_every_option_with_its_default(platform: Platform) -> None:
+    page = (ROOT / "docs" / "platforms" / f"{platform}.md").read_text()
+    section = page.partition("## Options\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]*) \| .", section, re.MULTILINE))
+    (described,) = describe_platforms(platform)
+    assert list(rows) == [option["name"] for option in described["options"]]
+    for option in described["options"]:
+        default = option["default"]
+        words = "" if default is None or default == [] else str(default)
+        assert rows[option["name"]].strip("` ") == (words.lower() if isinstance(default, bool) else words)
 
 
 @pytest.mark.parametrize("platform", CONNECTORS)

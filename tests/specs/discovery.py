@@ -57,7 +57,7 @@ class DiscoveryContract:
                 wrong += self._schemas.check(_ref(method["request"]), exchange.json(), f"{where} body")
         if exchange.status is None:
             return wrong
-        if upload and exchange.status == 200:
+        if upload and exchange.status == 200 and exchange.url.params.get("uploadType") != "media":
             if exchange.url.params.get("uploadType") != "resumable":
                 wrong.append(f"{where}: an upload says uploadType=resumable")
             if "location" not in exchange.answer_headers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.sandbox.faults import FaultRule
 from connectors.types import Credentials, Media, Platform, PostContent
+from tests.connectors.option_cases import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -107,6 +108,29 @@ async def publish_first_comment(stage: Stage) -> None:
     await stage.publish(PostContent(text="one", first_comment="The recipe", media=stage.media))
 
 
+async def publish_options(stage: Stage) -> None:
+    """Every option of the platform, each with a post of its own.
+
+    Mastodon itself has no content_type: it is an option of compatible servers.
+    """
+    stage.tick()
+    for number, case in enumerate(CASES):
+        if case.platform is stage.platform and "content_type" not in case.options:
+            stage.saved.state = {}
+            stage.clock.advance(minutes=1)
+            text = f"{case.text} {number}" if case.text else ""
+            content = case.content.model_copy(update={"text": text})
+            await stage.publish(content, key=f"pub_{number}")
+
+
+async def publish_a_quote_on_bluesky(stage: Stage) -> None:
+    quoted = await stage.publish(stage.plain("The first"))
+    for number, media in enumerate(((), (PHOTO,)), start=2):
+        stage.saved.state = {}
+        content = PostContent(text="The second", media=media, options={"quote": quoted.external_id})
+        await stage.publish(content, key=f"pub_{number}")
+
+
 async def find(stage: Stage) -> None:
     content = stage.plain()
     if stage.connector.capabilities.supports_first_comment:
@@ -185,6 +209,16 @@ async def metrics(stage: Stage) -> None:
     await stage.connector.fetch_metrics([*ids, gone.external_id])
 
 
+async def delete(stage: Stage) -> None:
+    receipt = await stage.publish(stage.plain())
+    for _ in range(2):
+        await stage.connector.delete(receipt.external_id, stage.saved.state)
+
+
+async def list_boards(stage: Stage) -> None:
+    await stage.pool.list_boards(stage.connector.account)
+
+
 async def followers(stage: Stage) -> None:
     await stage.connector.fetch_followers()
 
@@ -205,6 +239,8 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     publish_video: lambda capabilities: "video" in capabilities.media_kinds,
     publish_thread: lambda capabilities: capabilities.supports_thread,
     publish_first_comment: lambda capabilities: capabilities.supports_first_comment,
+    publish_options: _always,
+    publish_a_quote_on_bluesky: lambda capabilities: capabilities.platform is Platform.BLUESKY,
     find: _always,
     find_a_video: lambda capabilities: "video" in capabilities.media_kinds,
     find_among_many: _always,
@@ -213,6 +249,8 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     history_without_an_appview: lambda capabilities: capabilities.platform is Platform.BLUESKY,
     history: lambda capabilities: capabilities.lists_posts,
     metrics: _always,
+    delete: lambda capabilities: capabilities.supports_unpublish,
+    list_boards: lambda capabilities: capabilities.platform is Platform.PINTEREST,
     followers: _always,
     refresh: lambda capabilities: capabilities.refresh_before is not None,
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from warehouse.errors import InvalidInputError
+from warehouse.planning.option_texts import add_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,9 @@ CSV_COLUMNS = (
 )
 VARIANT_PREFIX = "content."
 """Prefix of a column such as `content.mastodon`: content for that platform only."""
+
+OPTION_PREFIX = "option."
+"""Prefix of a column such as `option.youtube.privacy`: an option of that platform."""
 
 _LISTS = ("platforms", "account_ids")
 _SEPARATORS = re.compile(r"[\s,;]+")
@@ -121,9 +125,12 @@ def _read_csv(text: str) -> Iterator[PostRow]:
 
 def _require_known(header: list[str]) -> None:
     for name in header:
-        if name not in CSV_COLUMNS and not name.startswith(VARIANT_PREFIX):
+        if name.startswith(OPTION_PREFIX):
+            add_option({}, name.removeprefix(OPTION_PREFIX), "")
+        elif name not in CSV_COLUMNS and not name.startswith(VARIANT_PREFIX):
             raise InvalidInputError(
-                f"unknown column {name!r}: use {', '.join(CSV_COLUMNS)} or {VARIANT_PREFIX}<platform>",
+                f"unknown column {name!r}: use {', '.join(CSV_COLUMNS)}, {VARIANT_PREFIX}<platform> or "
+                f"{OPTION_PREFIX}<platform>.<name>",
                 field="",
                 code="unknown_column",
             )
@@ -141,17 +148,19 @@ def _from_cells(line: int, header: list[str], cells: list[str]) -> PostRow:
     given = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
     fields: dict[str, Any] = {"content": ""}
     variants: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for name, cell in given.items():
-        if name in _LISTS:
+        if name.startswith(OPTION_PREFIX):
+            add_option(options, name.removeprefix(OPTION_PREFIX), cell.strip())
+        elif name.startswith(VARIANT_PREFIX):
+            variants[name.removeprefix(VARIANT_PREFIX)] = {"content": cell}
+        elif name in _LISTS:
             fields[name] = _SEPARATORS.split(cell.strip(" \t\r\n,;"))
         elif name == "thread":
             fields[name] = [part.strip() for part in _THREAD_BREAK.split(cell)]
-        elif name.startswith(VARIANT_PREFIX):
-            variants[name.removeprefix(VARIANT_PREFIX)] = {"content": cell}
         elif name not in {"media", "media_kind", "alt_text"}:
             fields[name] = cell if name in {"content", "first_comment"} else cell.strip()
-    if variants:
-        fields["variants"] = variants
+    fields |= {name: value for name, value in (("variants", variants), ("options", options)) if value}
     if "media" in given:
         fields["media"] = _media(given)
     elif "media_kind" in given or "alt_text" in given:

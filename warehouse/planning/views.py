@@ -160,6 +160,7 @@ def _describe_wording(details: Mapping[str, Any]) -> dict[str, Any]:
         "link": details.get("link"),
         "thread": details.get("thread", []),
         "first_comment": details.get("first_comment"),
+        "options": details.get("options", {}),
         "variants": details.get("variants", {}),
     }
 

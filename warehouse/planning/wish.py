@@ -6,10 +6,11 @@ HTTP bodies, rows of a file, forms and command-line options are all parsed with 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
+from connectors.options import PostOptions
 from connectors.types import Media
 from warehouse.shapes import AccountId, PlatformName, Shape, Zone
 
@@ -69,6 +70,11 @@ class Variant(Shape):
     link: Link | None = None
     thread: Thread | None = None
     first_comment: Text | None = None
+    options: Annotated[dict[str, Any], Field(max_length=40)] | None = Field(
+        default=None,
+        description="Options of this platform by name, as in `options` of the post, over which they take precedence.",
+        examples=[{"visibility": "unlisted"}],
+    )
 
 
 class PostTemplate(Shape):
@@ -91,6 +97,10 @@ class PostTemplate(Shape):
         default_factory=list, description="Further posts of the thread, published as replies."
     )
     first_comment: Text | None = None
+    options: PostOptions = Field(
+        default_factory=PostOptions,
+        description="What can be said on one platform only, by platform. GET /api/v1/platforms lists every option.",
+    )
     client_ref: str | None = Field(
         default=None, max_length=200, description="Your own reference, returned with the post."
     )

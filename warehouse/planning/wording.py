@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from connectors.capabilities import get_capabilities, validate_content
 from connectors.content.marks import count_marks
 from connectors.content.validation import is_web_address
@@ -12,6 +14,7 @@ from connectors.types import Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.planning.wish import MAX_CONTENT, Variant
 from warehouse.platforms import parse_platform
+from warehouse.shapes import describe_problem
 from warehouse.store.posts.duplicates import Target
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ class Wording:
     thread: Sequence[str] = ()
     first_comment: str | None = None
     variants: Mapping[Platform, Variant] = field(default_factory=dict)
+    options: Mapping[Platform, Mapping[str, Any]] = field(default_factory=dict)
+    """Given options per platform, as JSON."""
 
     def for_platform(self, platform: Platform) -> PostContent:
         """Return the exact content for accounts of the platform."""
@@ -45,6 +50,7 @@ class Wording:
             link=self.link if variant.link is None else variant.link,
             thread=tuple(self.thread if variant.thread is None else variant.thread),
             first_comment=self.first_comment if variant.first_comment is None else variant.first_comment,
+            options={**self.options.get(platform, {}), **(variant.options or {})},
         )
 
     def as_details(self) -> dict[str, Any]:
@@ -54,6 +60,7 @@ class Wording:
             "link": self.link,
             "thread": list(self.thread),
             "first_comment": self.first_comment,
+            "options": {platform.value: dict(options) for platform, options in self.options.items()},
             "variants": {
                 platform.value: variant.model_dump(mode="json", exclude_none=True)
                 for platform, variant in self.variants.items()
@@ -72,15 +79,38 @@ def read_wording(wish: PostTemplate, content: str, known: Wording | None = None)
         link=wish.link,
         thread=wish.thread,
         first_comment=wish.first_comment,
-        variants={
-            parse_platform(name, field=f"variants/{name}"): variant for name, variant in wish.variants.items()
-        },
+        variants=_read_variants(wish.variants),
+        options={platform: options.as_json() for platform, options in wish.options.by_platform().items()},
     )
     _require_web_addresses(fresh)
     if known is None:
         return fresh
-    given = wish.model_fields_set & {"media", "link", "thread", "first_comment", "variants"}
+    given = wish.model_fields_set & {"media", "link", "thread", "first_comment", "options", "variants"}
     return replace(known, content=content, **{name: getattr(fresh, name) for name in given})
+
+
+def _read_variants(given: Mapping[str, Variant]) -> dict[Platform, Variant]:
+    """Return the variants by platform, their options checked. Raises InvalidInputError."""
+    variants = {}
+    for name, variant in given.items():
+        platform = parse_platform(name, field=f"variants/{name}")
+        options = variant.options
+        if options:
+            read = read_options(platform, options, field=f"variants/{name}/options")
+            variants[platform] = variant.model_copy(update={"options": read})
+        else:
+            variants[platform] = variant
+    return variants
+
+
+def read_options(platform: Platform, given: Mapping[str, Any], *, field: str) -> dict[str, Any]:
+    """Return options of one platform as JSON. Raises InvalidInputError with one entry per invalid option."""
+    try:
+        return get_capabilities(platform).options.model_validate(given).as_json()
+    except ValidationError as error:
+        path = field.split("/")
+        entries = [describe_problem(item, [*path, *item["loc"]]) for item in error.errors()]
+        raise InvalidInputError.from_entries(entries) from None
 
 
 def _require_web_addresses(wording: Wording) -> None:
@@ -105,6 +135,7 @@ def stored_wording(post: Post | Recurrence) -> Wording:
         link=details.get("link"),
         thread=details.get("thread", ()),
         first_comment=details.get("first_comment"),
+        options={Platform(name): options for name, options in (details.get("options") or {}).items()},
         variants={
             Platform(name): Variant.model_validate(variant)
             for name, variant in details.get("variants", {}).items()
@@ -134,16 +165,24 @@ def make_targets(
     targets = [Target(row, wording.for_platform(Platform(row.platform))) for row in accounts]
     entries, warnings = [], []
     for platform, text_limit in dict.fromkeys((Platform(row.platform), row.text_limit) for row in accounts):
-        content = wording.for_platform(platform)
-        for problem in validate_content(platform, content, text_limit=text_limit):
-            if problem.code == "media_required" and due_later:
-                warnings.append(f"{platform}: {problem.detail} (before the post's time)")
+        for entry in find_entries(platform, wording, text_limit=text_limit):
+            if entry["code"] == "media_required" and due_later:
+                warnings.append(f"{entry['detail']} (before the post's time)")
             else:
-                capabilities = get_capabilities(platform, text_limit=text_limit)
-                entries.append(_to_entry(capabilities, content, wording, problem))
+                entries.append(entry)
     if entries:
         raise InvalidInputError.from_entries(entries)
     return targets, warnings
+
+
+def find_entries(platform: Platform, wording: Wording, *, text_limit: int | None) -> list[dict[str, Any]]:
+    """Return everything that the platform would refuse, as entries of InvalidInputError."""
+    content = wording.for_platform(platform)
+    capabilities = get_capabilities(platform, text_limit=text_limit)
+    return [
+        _to_entry(capabilities, content, wording, problem)
+        for problem in validate_content(platform, content, text_limit=text_limit)
+    ]
 
 
 def is_due_later(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) -> bool:
@@ -157,15 +196,25 @@ def count_text(platform: Platform, content: PostContent) -> int:
     return capabilities.count_text(capabilities.write_text(content))
 
 
+def _pointer_of(platform: Platform, name: str, wording: Wording) -> str:
+    """Return where the request has the field: in the variant of the platform, or in the post."""
+    variant = wording.variants.get(platform)
+    if name.startswith("options/"):
+        option = name.split("/")[1]
+        in_variant = variant is not None and option in (variant.options or {})
+        place = f"variants/{platform}/options" if in_variant else f"options/{platform}"
+        return f"/{place}/{name.removeprefix('options/')}"
+    in_variant = variant is not None and getattr(variant, name, None) is not None
+    return f"/variants/{platform}/{name}" if in_variant else f"/{name}"
+
+
 def _to_entry(
     capabilities: Capabilities, content: PostContent, wording: Wording, problem: ContentProblem
 ) -> dict[str, Any]:
     platform = capabilities.platform
     name = "content" if problem.field == "text" else problem.field
-    variant = wording.variants.get(platform)
-    of_variant = variant is not None and getattr(variant, name, None) is not None
     entry: dict[str, Any] = {
-        "pointer": f"/variants/{platform}/{name}" if of_variant else f"/{name}",
+        "pointer": _pointer_of(platform, name, wording),
         "code": problem.code,
         "detail": f"{platform}: {problem.detail}",
         "platform": platform.value,

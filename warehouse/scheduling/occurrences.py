@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
 
 STEP_DAYS_AT_MOST = 400
-WORDING = ("media", "link", "thread", "first_comment", "variants")
+WORDING = ("media", "link", "thread", "first_comment", "options", "variants")
 
 
 def rule_of(row: Recurrence) -> RecurrenceRule:
@@ -179,7 +179,7 @@ def _is_untouched(
         and statuses <= {"scheduled", "draft"}
         and post.scheduled_at == known.at
         and post.content == before_change["content"]
-        and all(post.details.get(name) == said.get(name) for name in WORDING)
+        and all((post.details.get(name) or None) == (said.get(name) or None) for name in WORDING)
     )
 
 

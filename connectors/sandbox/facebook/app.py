@@ -106,7 +106,11 @@ class Facebook:
             text=message,
             kind=kind,
             at=call.at,
-            details={"photos": photos, "link": given.get("link")},
+            details={
+                "photos": photos,
+                "link": given.get("link"),
+                "options": {name: given[name] for name in ("place", "targeting") if name in given},
+            },
         )
         for photo in photos:
             del self._photos[photo]

@@ -50,7 +50,10 @@ class FacebookVideos:
             kind="video",
             at=call.at,
             idempotency_key=video,
-            details={"ready_at": call.at + self._world.settings.facebook_video_delay_s},
+            details={
+                "ready_at": call.at + self._world.settings.facebook_video_delay_s,
+                "options": {name: given[name] for name in ("title", "targeting") if name in given},
+            },
         )
         return Answer({"id": video})
 

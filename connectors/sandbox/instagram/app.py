@@ -64,6 +64,7 @@ class Instagram:
             route("/{node}/media_publish", ["POST"], on("publish", self._containers.publish)),
             route("/{node}/media", ["POST"], on("prepare", self._containers.create)),
             route("/{node}/media", ["GET"], on("read", self.list_media)),
+            route("/{node}/stories", ["GET"], on("read", self.list_stories)),
             route("/{node}/insights", ["GET"], on("metrics", self.insights)),
             route("/{node}/comments", ["POST"], on("publish", self.comment)),
             route("/{node}/comments", ["GET"], on("read", self.list_comments)),
@@ -78,7 +79,14 @@ class Instagram:
         return _ByNode(self._containers, user, on("prepare", self._containers.get), media)
 
     def list_media(self, call: Call) -> Answer:
-        """GET /{ig}/media, newest first."""
+        """GET /{ig}/media, newest first, without stories."""
+        return self._list(call, stories=False)
+
+    def list_stories(self, call: Call) -> Answer:
+        """GET /{ig}/stories, newest first."""
+        return self._list(call, stories=True)
+
+    def _list(self, call: Call, *, stories: bool) -> Answer:
         if not is_own(call):
             return no_object(call.path["node"])
         try:
@@ -89,7 +97,12 @@ class Instagram:
             return Answer({"data": []})
         paging = write_paging(call, page[0].number, page[-1].number, more=more)
         return Answer(
-            {"data": [pick_fields(self._show(post, call), call) for post in page], "paging": paging}
+            {
+                "data": [
+                    pick_fields(self._show(post, call), call) for post in page if _is_story(post) == stories
+                ],
+                "paging": paging,
+            }
         )
 
     def get_media(self, call: Call) -> Answer:
@@ -184,7 +197,7 @@ class Instagram:
                 if is_album
                 else {}
             ),
-            "media_product_type": "REELS" if post.kind == "video" else "FEED",
+            "media_product_type": "STORY" if _is_story(post) else "REELS" if post.kind == "video" else "FEED",
             "media_url": media_url,
             "permalink": f"https://www.instagram.com/{'reel' if post.kind == 'video' else 'p'}/{_shortcode(post)}/",
             "shortcode": _shortcode(post),
@@ -213,6 +226,10 @@ class _ByNode:
         if node in self._containers:
             endpoint = self._container
         await endpoint(scope, receive, send)
+
+
+def _is_story(post: SandboxPost) -> bool:
+    return (post.detail("options") or {}).get("media_type") == "STORIES"
 
 
 def _shortcode(post: SandboxPost) -> str:

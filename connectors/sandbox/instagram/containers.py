@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _CAPTION_LIMIT: Final = 2200
 _MOST_HASHTAGS: Final = 30
 _MOST_MENTIONS: Final = 20
+_OPTIONS: Final = (
+    *("collaborators", "user_tags", "location_id", "cover_url", "thumb_offset", "share_to_feed", "alt_text"),
+)
 _VIDEO_TYPES: Final = frozenset({"REELS", "VIDEO", "STORIES"})
 _REFUSALS: Final[Mapping[ContainerStatus | None, tuple[str, int, int]]] = {
     None: ("Media ID is not available", 24, 2207006),
@@ -45,8 +48,11 @@ class InstagramContainers(GraphContainers):
             or count_marks(caption, "mentions") > _MOST_MENTIONS
         ):
             return graph_error("The caption has too many hashtags or mentions.", -1, subcode=2207040)
+        options: dict[str, str] = {name: given[name] for name in _OPTIONS if name in given}
+        if given.get("media_type") == "STORIES":
+            options["media_type"] = "STORIES"
         if given.get("media_type") == "CAROUSEL":
-            return self._create_album(call, given, caption)
+            return self._create_album(call, given, caption, options)
         settings = self.world.settings
         is_video = given.get("media_type", "") in _VIDEO_TYPES and "video_url" in given
         address = given.get("video_url" if is_video else "image_url", "")
@@ -64,6 +70,7 @@ class InstagramContainers(GraphContainers):
                 ready_at=call.at + delay,
                 is_item=given.get("is_carousel_item", "").lower() == "true",
                 media_url=address,
+                options=options,
             ),
         )
 
@@ -89,7 +96,9 @@ class InstagramContainers(GraphContainers):
         message = "Application request limit reached: 100 posts in 24 hours"
         return graph_error(message, 9, subcode=2207042, status=403)
 
-    def _create_album(self, call: Call, given: Mapping[str, str], caption: str) -> Answer:
+    def _create_album(
+        self, call: Call, given: Mapping[str, str], caption: str, options: dict[str, str]
+    ) -> Answer:
         children = read_list(given.get("children", ""))
         if not 2 <= len(children) <= 10:
             return graph_error("A carousel needs 2 to 10 children.", 100, subcode=2207009)
@@ -107,5 +116,6 @@ class InstagramContainers(GraphContainers):
                 ready_at=call.at + self.world.settings.instagram_image_delay_s,
                 children=children,
                 media_url=items[0].media_url,
+                options={**(items[0].options or {}), **options},
             ),
         )

@@ -94,8 +94,9 @@ class LinkedIn:
             return refuse(400, "MISSING_FIELD", f"ERROR :: /{missing[0]} :: field is required but not found")
         if body["author"] != account.external_id:
             return denied("posts.CREATE")
-        if body["lifecycleState"] != "PUBLISHED" or body["visibility"] != "PUBLIC":
-            return refuse(400, "INVALID_VALUE", "only public posts that are published at once are simulated")
+        allowed = {"PUBLIC"} if is_page(account) else {"PUBLIC", "CONNECTIONS"}
+        if body["lifecycleState"] != "PUBLISHED" or body["visibility"] not in allowed:
+            return refuse(400, "INVALID_VALUE", "only posts that are published at once are simulated")
         text = read_little(str(body["commentary"]))
         if len(text) > _TEXT_LIMIT:
             return refuse(
@@ -119,7 +120,12 @@ class LinkedIn:
             kind=kind,
             at=call.at,
             external_id=urn,
-            details={"content": body.get("content")},
+            details={
+                "content": body.get("content"),
+                "options": {
+                    name: body[name] for name in ("visibility", "isReshareDisabledByAuthor") if name in body
+                },
+            },
         )
         self._said[account.key, text] = post
         return Answer(status=201, raw=b"", headers={"x-restli-id": post.external_id})
@@ -268,7 +274,7 @@ def _kind_of(text: str, names: list[str]) -> ContentKind:
 
 
 def _show(post: SandboxPost) -> dict[str, object]:
-    moment = int(post.created * 1000)
+    moment, options = int(post.created * 1000), post.detail("options") or {}
     content = post.detail("content")
     if content is None and post.kind in _PLACEHOLDERS:
         content = {"media": {"id": _PLACEHOLDERS[post.kind]}}
@@ -276,13 +282,13 @@ def _show(post: SandboxPost) -> dict[str, object]:
         "id": post.external_id,
         "author": post.account.external_id,
         "commentary": write_little(post.text),
-        "visibility": "PUBLIC",
+        "visibility": options.get("visibility", "PUBLIC"),
         "distribution": {"feedDistribution": "MAIN_FEED"},
         "lifecycleState": "PUBLISHED",
         "createdAt": moment,
         "publishedAt": moment,
         "lastModifiedAt": moment,
-        "isReshareDisabledByAuthor": False,
+        "isReshareDisabledByAuthor": options.get("isReshareDisabledByAuthor", False),
         **({"content": content} if content else {}),
     }
 

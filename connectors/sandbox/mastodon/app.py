@@ -30,6 +30,9 @@ _KEY_LIFETIME_S: Final = 3600.0
 _BATCH: Final = 20
 _MAX_PAGE: Final = 40
 _URL: Final = re.compile(r"https?://\S+")
+_OPTIONS: Final = (
+    *("visibility", "spoiler_text", "language", "sensitive", "poll", "content_type", "quote_approval_policy"),
+)
 _VISIBILITIES: Final = frozenset({"public", "unlisted", "private", "direct"})
 
 
@@ -108,6 +111,7 @@ class Mastodon:
                 "spoiler_text": str(body.get("spoiler_text") or ""),
                 "language": body.get("language"),
                 "sensitive": body.get("sensitive") in (True, "true", "1"),
+                "options": {name: body[name] for name in _OPTIONS if name in body},
             },
         )
         if key and honoured:
@@ -230,6 +234,11 @@ class Mastodon:
             return self._protocol.error(422, f"Validation failed: Text character limit of {limit} exceeded")
         if (body.get("visibility") or "public") not in _VISIBILITIES:
             return self._protocol.error(422, "Validation failed: Visibility is not included in the list")
+        poll = body.get("poll")
+        if poll is not None and (media_ids or not 2 <= len(poll.get("options") or ()) <= 4):
+            return self._protocol.error(
+                422, "Validation failed: Cannot attach a poll with these media or answers"
+            )
         return self._media.refuse(media_ids, call)
 
     def _recall(self, account: SandboxAccount, key: str, at: float) -> SandboxPost | None:

@@ -36,6 +36,8 @@ class Container:
     media_url: str = ""
     reply_to: str | None = None
     media: SandboxPost | None = None
+    options: dict[str, str] | None = None
+    """Fields of the request that say more than text and media."""
 
     def status(self, at: float) -> ContainerStatus:
         """Return the status. A URL that contains the word broken fails to process."""
@@ -103,6 +105,7 @@ class GraphContainers(ABC):
                 "media_url": container.media_url,
                 "children": container.children,
                 "reply_to": container.reply_to,
+                "options": container.options,
             },
         )
 

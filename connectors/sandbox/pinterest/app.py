@@ -84,6 +84,7 @@ class Pinterest:
             route("/v5/pins/{id}", ["DELETE"], on("delete", self.delete)),
             route("/v5/pins/{id}/analytics", ["GET"], on("metrics", self.analytics)),
             route("/v5/boards", ["GET"], on("prepare", self.list_boards)),
+            route("/v5/boards/{id}/sections", ["GET"], on("prepare", self.list_sections)),
             route("/v5/user_account", ["GET"], on("followers", self.get_account)),
             route("/v5/media", ["POST"], on("prepare", self._media.register)),
             route("/v5/media/{id}", ["GET"], on("prepare", self._media.get)),
@@ -97,8 +98,12 @@ class Pinterest:
             body = call.json()
         except ValueError:
             return refuse_pin(400, 1, "The request body is not valid JSON.")
-        if body.get("board_id") != board_id(call.owner):
+        board = _board(call.owner, body.get("board_id"))
+        if board is None:
             return refuse_pin(404, 40, "Board not found.")
+        section = body.get("board_section_id")
+        if section is not None and section != section_id(call.owner):
+            return refuse_pin(404, 2031, "Board section not found.")
         for name, limit in _LIMITS.items():
             value = body.get(name)
             if value is not None and (not isinstance(value, str) or len(value) > limit):
@@ -110,6 +115,9 @@ class Pinterest:
         if isinstance(media, str):
             return refuse_pin(400, 1, media)
         details = {**media, **{name: body.get(name) for name in ("title", "alt_text", "link")}}
+        details["options"] = {name: body.get(name) for name in ("board_id", "board_section_id", "title")}
+        if isinstance(source, dict) and "cover_image_key_frame_time" in source:
+            details["options"]["cover_image_key_frame_time"] = source["cover_image_key_frame_time"]
         kind: ContentKind = "video" if media["media_type"] == "video" else "photo"
         post = self._world.add_post(
             call.owner, text=body.get("description") or "", kind=kind, at=call.at, details=details
@@ -190,15 +198,15 @@ class Pinterest:
 
     def list_boards(self, call: Call) -> Answer:
         """GET /v5/boards: a secret one first, which is not suitable for a scheduled pin."""
-        owner = {"username": call.owner.handle}
-        secret = {
-            "id": str(int(board_id(call.owner)) - 1),
-            "name": "Drafts",
-            "privacy": "SECRET",
-            "owner": owner,
-        }
-        public = {"id": board_id(call.owner), "name": "All of it", "privacy": "PUBLIC", "owner": owner}
-        return Answer({"items": [secret, public], "bookmark": None})
+        return Answer({"items": _boards(call.owner), "bookmark": None})
+
+    def list_sections(self, call: Call) -> Answer:
+        """GET /v5/boards/{id}/sections: only the board named Tea has one."""
+        board = _board(call.owner, call.path["id"])
+        if board is None:
+            return refuse_pin(404, 40, "Board not found.")
+        items = [{"id": section_id(call.owner), "name": "Green"}] if board["name"] == "Tea" else []
+        return Answer({"items": items, "bookmark": None})
 
     def refresh(self, call: Call) -> Answer:
         """POST /v5/oauth/token with the app's credentials: a continuous refresh token works once."""
@@ -241,6 +249,7 @@ class Pinterest:
             media["items"] = items
         else:
             media["images"] = {"600x": image}
+        options = post.detail("options") or {}
         return {
             "id": post.external_id,
             "created_at": datetime.fromtimestamp(int(post.created), UTC).strftime("%Y-%m-%dT%H:%M:%S"),
@@ -248,9 +257,9 @@ class Pinterest:
             "description": post.text or None,
             "alt_text": post.detail("alt_text"),
             "link": post.detail("link"),
-            "board_id": board_id(post.account),
+            "board_id": options.get("board_id") or board_id(post.account),
             "board_owner": {"username": post.account.handle},
-            "board_section_id": None,
+            "board_section_id": options.get("board_section_id"),
             "parent_pin_id": None,
             "dominant_color": "#6E7874",
             "creative_type": _CREATIVE.get(post.kind, "REGULAR"),
@@ -270,6 +279,24 @@ def refuse_pin(status: int, code: int, message: str) -> Answer:
 def board_id(account: SandboxAccount) -> str:
     """Return the id of the account's public board."""
     return f"5{int(account.external_id) % 10**15:015d}2"
+
+
+def section_id(account: SandboxAccount) -> str:
+    """Return the id of the section of the account's board named Tea."""
+    return f"{board_id(account)}7"
+
+
+def _boards(account: SandboxAccount) -> list[dict[str, Any]]:
+    first, owner = int(board_id(account)), {"username": account.handle}
+    named = ((first - 1, "Drafts", "SECRET"), (first, "All of it", "PUBLIC"), (first + 1, "Tea", "PUBLIC"))
+    return [
+        {"id": str(number), "name": name, "privacy": privacy, "owner": owner}
+        for number, name, privacy in named
+    ]
+
+
+def _board(account: SandboxAccount, board: object) -> dict[str, Any] | None:
+    return next((item for item in _boards(account) if item["id"] == board), None)
 
 
 def _base36(number: int) -> str:

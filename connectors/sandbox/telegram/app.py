@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _TEXT_LIMIT: Final = 4096
 _CAPTION_LIMIT: Final = 1024
 _ALBUM: Final = range(2, 11)
+_OPTIONS: Final = (
+    *("disable_notification", "protect_content", "message_thread_id", "reply_markup", "link_preview_options"),
+    "has_spoiler",
+)
 _METHODS: Final = ("GET", "POST")  # the Bot API accepts both for every method
 _BOT_RIGHTS: Final = {
     "can_be_edited": False, "is_anonymous": False, "can_manage_chat": True, "can_delete_messages": True,
@@ -192,7 +196,10 @@ class Telegram:
             return _refuse(400, "Bad Request: chat not found")
         if not self._world.settings.telegram_may_post:
             return _refuse(400, "Bad Request: need administrator rights in the channel chat")
-        post = self._world.add_post(account, text=text, kind=kind, at=call.at, details={"photos": photos})
+        given = call.parameters()
+        details: dict[str, Any] = {"photos": photos}
+        details["options"] = {name: given[name] for name in _OPTIONS if name in given}
+        post = self._world.add_post(account, text=text, kind=kind, at=call.at, details=details)
         return Answer({"ok": True, "result": _show_message(post)})
 
     def _channel(self, call: Call) -> SandboxAccount | None:

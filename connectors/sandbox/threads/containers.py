@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _TEXT_LIMIT: Final = 500
 _MOST_ITEMS: Final = 20
 _MOST_LINKS: Final = 5
+_OPTIONS: Final = (
+    *("reply_control", "topic_tag", "poll_attachment", "quote_post_id", "location_id", "is_spoiler_media"),
+    "link_attachment",
+)
 _MEDIA: Final[Mapping[str, tuple[ContentKind, str]]] = {
     "IMAGE": ("photo", "image_url"),
     "VIDEO": ("video", "video_url"),
@@ -45,6 +49,9 @@ class ThreadsContainers(GraphContainers):
         if isinstance(made, Answer):
             return made
         made.reply_to = reply_to
+        made.options = {name: given[name] for name in _OPTIONS if name in given}
+        if "poll_attachment" in given and ("link_attachment" in given or given.get("media_type") != "TEXT"):
+            return graph_error("Param poll_attachment is available for text posts without a link", 100)
         if given.get("media_type") == "TEXT" and given.get("auto_publish_text") == "true":
             if self.is_used_up(call):
                 return self.refuse_quota()

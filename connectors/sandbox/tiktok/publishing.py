@@ -6,7 +6,7 @@ Bytes are counted, not stored.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Route
@@ -41,6 +41,7 @@ class _Publish:
     chunk: int = 0
     received: int = 0
     post: SandboxPost | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class TikTokPublishing:
@@ -118,6 +119,7 @@ class TikTokPublishing:
         opened = self._open(call, body.get("post_info"), limit=4000, name="description")
         if isinstance(opened, Answer):
             return opened
+        opened[1].options["photo_cover_index"] = body["source_info"].get("photo_cover_index", 0)
         self._put_out(call, *opened, kind="photo")
         return answer_data({"publish_id": opened[0]})
 
@@ -174,7 +176,8 @@ class TikTokPublishing:
             )
         kind = "p_pub_url" if name == "description" else "v_pub_file"
         publish_id = f"{kind}~v2.{self._world.next_number(Platform.TIKTOK, call.at)}"
-        publish = _Publish(call.owner, str(info.get(name, "")), str(privacy), call.at)
+        options = {key: value for key, value in info.items() if key != name}
+        publish = _Publish(call.owner, str(info.get(name, "")), str(privacy), call.at, options=options)
         self._publishes[publish_id] = publish
         return publish_id, publish
 
@@ -185,7 +188,7 @@ class TikTokPublishing:
             kind=kind,
             at=call.at,
             idempotency_key=publish_id,
-            details={"privacy": publish.privacy},
+            details={"privacy": publish.privacy, "options": publish.options},
         )
 
 

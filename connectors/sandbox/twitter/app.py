@@ -6,7 +6,7 @@ Media uploads are in `media`, the JSON of responses in `views`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from connectors.content.text import count_weighted
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount
@@ -38,6 +38,8 @@ _CREATE_FIELDS: Final = frozenset({
     "made_with_ai", "media", "nullcast", "paid_partnership", "poll", "quote_tweet_id", "reply", "reply_settings",
     "share_with_followers", "text",
 })  # fmt: skip
+
+_OPTIONS: Final = _CREATE_FIELDS - {"text", "media", "reply"}
 
 
 class Twitter:
@@ -81,8 +83,10 @@ class Twitter:
         if unknown:
             return invalid_request(f"$.{unknown[0]}: is not defined in the schema", {f"$.{unknown[0]}": []})
         text, media, reply = body.get("text", ""), body.get("media") or {}, body.get("reply") or {}
-        if not isinstance(media, dict) or not isinstance(reply, dict):
-            return invalid_request("$.media and $.reply must be objects")
+        if not isinstance(media, dict) or not isinstance(reply, dict) or _excludes(body):
+            return invalid_request(
+                "$.media and $.reply must be objects; one of media, poll and quote is allowed"
+            )
         media_ids = media.get("media_ids", [])
         if not isinstance(text, str) or (not text.strip() and not media_ids):
             return invalid_request("You must provide text or media.", {"text": [str(text)]})
@@ -99,7 +103,7 @@ class Twitter:
         if self._is_duplicate(account, (text, parent), call.at):
             return problem(403, "Forbidden", "You are not allowed to create a Tweet with duplicate content.")
         kind = self._kind_of(text, media_ids)
-        details = self._describe(account, media_ids, parent)
+        details = self._describe(account, media_ids, parent, _read_options(body, media))
         post = self._world.add_post(account, text=text, kind=kind, at=call.at, details=details)
         return Answer({"data": show_created(post)}, 201)
 
@@ -228,13 +232,18 @@ class Twitter:
         )
 
     def _describe(
-        self, account: SandboxAccount, media_ids: list[str], parent: str | None
+        self, account: SandboxAccount, media_ids: list[str], parent: str | None, options: dict[str, Any]
     ) -> dict[str, object] | None:
-        if not media_ids and parent is None:
+        if not media_ids and parent is None and not options:
             return None
         answered = None if parent is None else self._world.find_post(Platform.TWITTER, parent, account)
         conversation = answered and (answered.detail("conversation") or answered.external_id)
-        return {"media_ids": media_ids, "reply_to": parent, "conversation": conversation}
+        return {
+            "media_ids": media_ids,
+            "reply_to": parent,
+            "conversation": conversation,
+            "options": options,
+        }
 
     def _is_duplicate(self, account: SandboxAccount, text: tuple[str, str | None], at: float) -> bool:
         """Return whether the account posted the same text recently; remember it if not."""
@@ -281,6 +290,17 @@ def _read_window(query: QueryParams) -> _Window:
         above=int(query["since_id"]) if "since_id" in query else None,
         replies="replies" not in query.get("exclude", "").split(","),
     )
+
+
+def _excludes(body: dict[str, Any]) -> bool:
+    return sum(bool(body.get(name)) for name in ("media", "poll", "quote_tweet_id")) > 1
+
+
+def _read_options(body: dict[str, Any], media: dict[str, Any]) -> dict[str, Any]:
+    options = {name: body[name] for name in sorted(_OPTIONS & body.keys())}
+    if media.get("tagged_user_ids"):
+        options["tagged_user_ids"] = media["tagged_user_ids"]
+    return options
 
 
 def _is_too_long(text: str) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 50
 
+_THUMBNAIL_LIMIT: Final = 2_000_000
+
 
 class YouTubeProtocol:
     """Token checks and errors of Google's APIs: {error: {code, message, errors, status}}."""
@@ -70,6 +72,8 @@ class YouTube:
             route("/youtube/v3/videos", ["GET"], on("metrics", self.list_videos)),
             route("/youtube/v3/videos", ["DELETE"], on("delete", self.delete_video)),
             route("/youtube/v3/playlistItems", ["GET"], on("read", self.list_uploads)),
+            route("/youtube/v3/playlistItems", ["POST"], on("prepare", self.add_to_playlist)),
+            route("/upload/youtube/v3/thumbnails/set", ["POST"], on("prepare", self.set_thumbnail)),
             *self._uploads.routes(on),
             route("/token", ["POST"], on("refresh", self.refresh, "none")),
         ]
@@ -131,8 +135,10 @@ class YouTube:
         return Answer(status=204, raw=b"")
 
     def list_uploads(self, call: Call) -> Answer:
-        """GET playlistItems?playlistId=: the uploads, newest first."""
+        """GET playlistItems?playlistId=: the uploads, newest first; of other playlists one video by its id."""
         account = call.owner
+        if call.query.get("videoId"):
+            return self._find_in_playlist(call)
         if call.query.get("playlistId") != _uploads_of(account):
             return refuse_call(404, "playlistNotFound", "The playlist cannot be found.")
         token = call.query.get("pageToken")
@@ -156,6 +162,49 @@ class YouTube:
         if call.page_fault == "repeated_cursor" and page:
             body["nextPageToken"] = token or f"{page[0].number + 1:x}"
         return Answer(body)
+
+    def _find_in_playlist(self, call: Call) -> Answer:
+        if not call.query.get("playlistId", "").startswith("PL"):
+            return refuse_call(404, "playlistNotFound", "The playlist cannot be found.")
+        post = self._world.find_post(Platform.YOUTUBE, call.query["videoId"], call.owner)
+        lists = [] if post is None else (post.detail("options") or {}).get("playlists", [])
+        items = [{"kind": "youtube#playlistItem", "etag": "e", "id": "PLI1"}] * lists.count(
+            call.query["playlistId"]
+        )
+        return Answer(
+            {
+                "kind": "youtube#playlistItemListResponse",
+                "etag": "e",
+                "pageInfo": _info(len(items)),
+                "items": items,
+            }
+        )
+
+    def add_to_playlist(self, call: Call) -> Answer:
+        """POST playlistItems: a playlist of the channel has an id that starts with PL."""
+        try:
+            snippet = call.json()["snippet"]
+            playlist, video = str(snippet["playlistId"]), str(snippet["resourceId"]["videoId"])
+        except (KeyError, TypeError, ValueError):
+            return refuse_call(400, "badRequest", "snippet.playlistId and snippet.resourceId are required.")
+        post = self._world.find_post(Platform.YOUTUBE, video, call.owner)
+        if post is None or not playlist.startswith("PL"):
+            return refuse_call(404, "playlistNotFound", "The playlist cannot be found.")
+        options = post.detail("options") or {}
+        options = {**options, "playlists": [*options.get("playlists", []), playlist]}
+        self._world.edit_post(post, text=post.text, details={"options": options})
+        return Answer({"kind": "youtube#playlistItem", "etag": "e", "id": "PLI1", "snippet": snippet})
+
+    def set_thumbnail(self, call: Call) -> Answer:
+        """POST thumbnails/set?videoId=: an image of at most 2 MB."""
+        post = self._world.find_post(Platform.YOUTUBE, call.query.get("videoId", ""), call.owner)
+        if post is None:
+            return refuse_call(404, "videoNotFound", "The video cannot be found.")
+        if not 0 < len(call.body) <= _THUMBNAIL_LIMIT:
+            return refuse_call(400, "mediaBodyRequired", "The request does not include an image.")
+        options = {**(post.detail("options") or {}), "thumbnail_bytes": len(call.body)}
+        self._world.edit_post(post, text=post.text, details={"options": options})
+        return Answer({"kind": "youtube#thumbnailSetResponse", "etag": "e", "items": [{}]})
 
     def refresh(self, call: Call) -> Answer:
         """POST /token at Google's OAuth server. The refresh token is not rotated."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +36,7 @@ class _Session:
     opened: float
     received: int = 0
     video: SandboxPost | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class YouTubeUploads:
@@ -77,7 +78,11 @@ class YouTubeUploads:
             )
         number = self._world.next_number(Platform.YOUTUBE, call.at)
         session_id = hashlib.blake2b(f"{self._world.seed}:{number}".encode(), digest_size=18).hexdigest()
-        self._sessions[session_id] = _Session(call.owner, snippet, size, call.at)
+        told = {**snippet, **(body.get("status") or {})}
+        if "notifySubscribers" in call.query:
+            told["notifySubscribers"] = call.query["notifySubscribers"]
+        options = {name: value for name, value in told.items() if name not in {"title", "description"}}
+        self._sessions[session_id] = _Session(call.owner, snippet, size, call.at, options=options)
         address = f"{call.base_url}{_PATH}?uploadType=resumable&upload_id={session_id}"
         return Answer(raw=b"", headers={"location": address, "x-guploader-uploadid": session_id})
 
@@ -108,7 +113,11 @@ class YouTubeUploads:
             kind="video",
             at=call.at,
             idempotency_key=session_id,
-            details={"title": session.snippet.get("title"), "size": session.size},
+            details={
+                "title": session.snippet.get("title"),
+                "size": session.size,
+                "options": session.options,
+            },
         )
         return Answer(show_video(session.video))
 
@@ -135,6 +144,7 @@ def refuse_call(status: int, reason: str, message: str) -> Answer:
 
 def show_video(post: SandboxPost) -> dict[str, Any]:
     """Return the video resource, without statistics."""
+    options = post.detail("options") or {}
     return {
         "kind": "youtube#video",
         "etag": "e",
@@ -150,11 +160,11 @@ def show_video(post: SandboxPost) -> dict[str, Any]:
         },
         "status": {
             "uploadStatus": "uploaded",
-            "privacyStatus": "public",
-            "license": "youtube",
-            "embeddable": True,
+            "privacyStatus": options.get("privacyStatus", "public"),
+            "license": options.get("license", "youtube"),
+            "embeddable": options.get("embeddable", True),
             "publicStatsViewable": True,
-            "selfDeclaredMadeForKids": False,
+            "selfDeclaredMadeForKids": options.get("selfDeclaredMadeForKids", False),
         },
     }
 

@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
-from flows.cli.posts import actions, bulk
+from flows.cli.posts import actions, bulk, check, unpublish
 from flows.cli.posts.planner import naming_options, open_planner_with
 from flows.cli.posts.wishes import (
     AccountsOption,
@@ -22,6 +22,8 @@ from flows.cli.posts.wishes import (
     FirstCommentOption,
     ImagesOption,
     LinkOption,
+    OptionsFileOption,
+    OptionsOption,
     PlatformsOption,
     QueueOption,
     ThreadOption,
@@ -81,6 +83,8 @@ def create(
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
     variant: VariantsOption = None,
+    option: OptionsOption = None,
+    options_file: OptionsFileOption = None,
     draft: Annotated[bool, typer.Option("--draft", help="Save it as a draft.")] = False,
     client_ref: ClientRefOption = None,
     allow_duplicate: DuplicateOption = False,
@@ -106,6 +110,8 @@ def create(
             thread=thread,
             first_comment=first_comment,
             variants=variant,
+            options=option,
+            options_file=options_file,
             client_ref=client_ref,
         )
         when = read_when(at, queue=queue)
@@ -144,10 +150,12 @@ def edit(
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
     variant: VariantsOption = None,
+    option: OptionsOption = None,
+    options_file: OptionsFileOption = None,
     clear: Annotated[
         list[str] | None,
         typer.Option(
-            help="link, media, thread, first_comment, variants, client_ref, or (of a draft) time; repeat it."
+            help="link, media, thread, first_comment, options, variants, client_ref, or (of a draft) time; repeat it."
         ),
     ] = None,
     draft: Annotated[
@@ -172,6 +180,8 @@ def edit(
             thread=thread,
             first_comment=first_comment,
             variants=variant,
+            options=option,
+            options_file=options_file,
             client_ref=client_ref,
         )
         given = wish_fields.given
@@ -359,9 +369,11 @@ for _action in (
     actions.reschedule,
     actions.retry,
     actions.resolve,
+    unpublish.unpublish,
     actions.approve,
     actions.reject,
 ):
     app.command()(_action)
+app.command()(check.validate)
 app.command("import")(bulk.import_)
 app.command("bulk")(bulk.import_)

@@ -100,6 +100,7 @@ OPTIONS: Mapping[str, str] = {
     "link": "--link",
     "thread": "--thread",
     "first_comment": "--first-comment",
+    "options": "--option",
     "variants": "--variant",
     "client_ref": "--client-ref",
     "rrule": "--rule",

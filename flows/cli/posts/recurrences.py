@@ -17,6 +17,8 @@ from flows.cli.posts.wishes import (
     FirstCommentOption,
     ImagesOption,
     LinkOption,
+    OptionsFileOption,
+    OptionsOption,
     PlatformsOption,
     ThreadOption,
     VariantsOption,
@@ -73,6 +75,8 @@ def create(
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
     variant: VariantsOption = None,
+    option: OptionsOption = None,
+    options_file: OptionsFileOption = None,
     client_ref: ClientRefOption = None,
     allow_duplicate: DuplicateOption = False,
     as_json: JsonOption = False,
@@ -90,6 +94,8 @@ def create(
             thread=thread,
             first_comment=first_comment,
             variants=variant,
+            options=option,
+            options_file=options_file,
             client_ref=client_ref,
         )
         wish = read_shape(
@@ -155,11 +161,13 @@ def edit(
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
     variant: VariantsOption = None,
+    option: OptionsOption = None,
+    options_file: OptionsFileOption = None,
     client_ref: ClientRefOption = None,
     clear: Annotated[
         list[str] | None,
         typer.Option(
-            help="link, media, thread, first_comment, variants, client_ref or skip; repeat the option."
+            help="link, media, thread, first_comment, options, variants, client_ref or skip; repeat the option."
         ),
     ] = None,
     if_version: VersionOption = None,
@@ -178,6 +186,8 @@ def edit(
             thread=thread,
             first_comment=first_comment,
             variants=variant,
+            options=option,
+            options_file=options_file,
             client_ref=client_ref,
         )
         options = {"rrule": rule, "starts_at": starts_at, "timezone": timezone, "exdates": skip or None}

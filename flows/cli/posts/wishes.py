@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +13,16 @@ from flows.cli.arguments import require_choice
 from flows.cli.posts.planner import read_image
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
+from warehouse.planning.option_texts import add_option
 from warehouse.planning.times import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flows.cli.posts.planner import Image
+
+MAX_OPTIONS_BYTES = 100_000
+"""Maximum size of an --options-file."""
 
 PlatformsOption = Annotated[
     list[str] | None,
@@ -69,6 +75,19 @@ VariantsOption = Annotated[
     list[str] | None,
     typer.Option("--variant", metavar="PLATFORM=TEXT", help="Text for one platform; repeat the option."),
 ]
+OptionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="PLATFORM.NAME=VALUE",
+        help="An option of one platform, such as youtube.privacy=unlisted; repeat it. "
+        "`socialflow platforms` lists all.",
+    ),
+]
+OptionsFileOption = Annotated[
+    Path | None,
+    typer.Option("--options-file", metavar="FILE", help="JSON file with options: {platform: {name: value}}."),
+]
 ClientRefOption = Annotated[
     str | None, typer.Option("--client-ref", help="Your own reference, shown with the post.")
 ]
@@ -105,10 +124,12 @@ def read_wish_fields(
     thread: Sequence[str] | None,
     first_comment: str | None,
     variants: Sequence[str] | None,
+    options: Sequence[str] | None,
+    options_file: Path | None,
     client_ref: str | None,
 ) -> WishFields:
     """Return the fields of the given options; an omitted option is left out. Raises InvalidInputError."""
-    options = {
+    given = {
         "content": content,
         "platforms": list(platforms or ()) or None,
         "account_ids": list(accounts or ()) or None,
@@ -116,9 +137,10 @@ def read_wish_fields(
         "thread": list(thread or ()) or None,
         "first_comment": first_comment,
         "variants": _read_variants(variants or ()) or None,
+        "options": _read_options(options or (), options_file) or None,
         "client_ref": client_ref,
     }
-    wish = WishFields({name: value for name, value in options.items() if value is not None})
+    wish = WishFields({name: value for name, value in given.items() if value is not None})
     most = FlowSettings().api_max_upload_bytes
     media: list[dict[str, Any]] = []
     for kind, values in (("image", images or ()), ("video", videos or ())):
@@ -161,6 +183,7 @@ def clear_fields(
         "media": ("media", []),
         "thread": ("thread", []),
         "first_comment": ("first_comment", None),
+        "options": ("options", {}),
         "variants": ("variants", {}),
         "client_ref": ("client_ref", None),
         **more,
@@ -175,6 +198,30 @@ def clear_fields(
             )
         cleared[field_name] = value
     return cleared
+
+
+def _read_options(texts: Sequence[str], file: Path | None) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if file is not None:
+        try:
+            with file.open("rb") as opened:
+                options = json.loads(opened.read(MAX_OPTIONS_BYTES))
+        except OSError as error:
+            words = error.strerror or type(error).__name__
+            raise InvalidInputError(f"{file}: {words}", field="options") from None
+        except ValueError as error:
+            raise InvalidInputError(f"{file} is not JSON: {error}", field="options") from None
+        if not isinstance(options, dict) or not all(isinstance(item, dict) for item in options.values()):
+            raise InvalidInputError(f"{file} must hold {{platform: {{name: value}}}}", field="options")
+    for text in texts:
+        path, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInputError(
+                f"{text!r} is not an option: write PLATFORM.NAME=VALUE, such as youtube.privacy=unlisted",
+                field="options",
+            )
+        add_option(options, path, value)
+    return options
 
 
 def _read_variants(texts: Sequence[str]) -> dict[str, dict[str, str]]:

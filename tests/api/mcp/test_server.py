@@ -118,3 +118,18 @@ def test_without_a_key_the_command_names_what_is_missing() -> None:
     result = CliRunner().invoke(app, ["mcp"])
     assert result.exit_code == 1
     assert "SOCIALFLOW_MCP_API_KEY: Field required" in result.stderr
+
+
+async def test_a_draft_has_options(tenant: Tenant) -> None:
+    async with Client(build(tenant.server.url, tenant.key)) as client:
+        said = {"content": "Five teas", "platforms": ["mastodon"]}
+        made = await client.call_tool(
+            "create_draft", {**said, "options": {"mastodon": {"visibility": "unlisted"}}}
+        )
+        assert not made.is_error, text_of(made)
+        wrong = await client.call_tool(
+            "create_draft", {**said, "options": {"mastodon": {"visbility": "unlisted"}}}
+        )
+        assert wrong.is_error
+    (post,) = tenant.client.get("/api/v1/posts").json()["data"]
+    assert post["options"] == {"mastodon": {"visibility": "unlisted"}}

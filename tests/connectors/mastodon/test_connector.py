@@ -218,7 +218,7 @@ class TestMastodon(ConnectorContract):
             )
         assert b"a photo" in bodies[2]
         assert b'filename="media.png"' in bodies[2]
-        assert json.loads(bodies[3]) == {"status": "Tea", "media_ids": ["m1"]}
+        assert json.loads(bodies[3]) == {"status": "Tea", "visibility": "public", "media_ids": ["m1"]}
 
 
 STATUS = {

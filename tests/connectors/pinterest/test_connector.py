@@ -13,7 +13,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
 )
-from connectors.pinterest.pins import parse_board, parse_candidate, parse_metrics, parse_time, write_pin
+from connectors.pinterest.pins import default_board, parse_candidate, parse_metrics, parse_time, write_pin
 from connectors.registry import ConnectorPool
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
@@ -114,7 +114,7 @@ class TestPinterest(ConnectorContract):
         connector_settings: ConnectorSettings,
         saved: SavedState,
     ) -> None:
-        assert parse_board({"items": boards}, "me") is expected
+        assert default_board(boards, "me") is expected
         transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"items": boards}))
         async with ConnectorPool(connector_settings, clock=lambda: NOW, transport=transport) as pool:
             with pytest.raises(GiveUpError, match="create one"):
@@ -194,7 +194,7 @@ def test_own_boards_come_before_shared_ones() -> None:
         {"id": "1", "name": "shared", "owner": {"username": "other"}},
         {"id": "2", "name": "own", "owner": {"username": "me"}},
     ]
-    assert parse_board({"items": boards}, "me") == "2"
+    assert default_board(boards, "me") == "2"
 
 
 def test_a_photo_does_not_stand_for_a_video_of_the_same_words() -> None:

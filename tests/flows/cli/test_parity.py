@@ -24,6 +24,8 @@ AS_COMMAND = {
     "reschedule_post": "posts reschedule",
     "retry_post": "posts retry",
     "resolve_publication": "posts resolve",
+    "unpublish_post": "posts unpublish",
+    "validate_post": "posts validate",
     "approve_post": "posts approve",
     "reject_post": "posts reject",
     # recurring posts
@@ -64,12 +66,15 @@ AS_COMMAND = {
     # accounts
     "list_accounts": "accounts list",
     "get_account": "accounts show",
+    "list_boards": "accounts boards",
     "connect_account": "accounts connect",
     "start_account_connection": "accounts connect",
     "update_account": "accounts set",
     "pause_account": "accounts pause",
     "resume_account": "accounts resume",
     "disconnect_account": "accounts disconnect",
+    # platforms
+    "list_platforms": "platforms",
     # workspace and keys
     "get_workspace": "workspace show",
     "update_workspace": "workspace set",
@@ -171,6 +176,7 @@ SAME_THING = {
     "gap_minutes": "gap",
     "media": "image",
     "mode": "each",
+    "options": "option",
     "platforms": "platform",
     "publication_ids": "publication",
     "recurrence_id": "recurrence",

@@ -20,7 +20,7 @@ def tell_story(
 ) -> list[str]:
     """Return sentences, oldest first; the last one describes the state at `now`. Times are UTC."""
     told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
-    if publication.platform_deleted_at is not None:
+    if publication.platform_deleted_at is not None and all(one.event != "unpublished" for one in events):
         told.append(f"{_clock(publication.platform_deleted_at)} found deleted on the platform.")
     return [*told, _standing(session, publication, now) + _partly(publication)]
 
@@ -88,6 +88,10 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
         "approval_requested": "asked for approval",
         "approved": f"approved{why}",
         "rejected": f"returned to its author{why}",
+        "unpublish_requested": "asked to be deleted on the platform",
+        "unpublished": "deleted on the platform, as asked",
+        "unpublish_failed": f"not deleted on the platform{why}",
+        "unpublish_unknown": f"perhaps deleted on the platform{why}",
         "duplicate": f"confirmed a second time, as {detail.get('external_id')}; it may be published twice",
     }
     told = _tell_parts(event.event, detail, why, next_at)

@@ -1,0 +1,121 @@
+"""Validate a post and collect everything about it: per account the exact texts, counts, limits and problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from connectors.capabilities import get_capabilities
+from connectors.content.links import find_urls
+from connectors.types import Platform
+from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.planning.media import require_reachable, resolve_uploads
+from warehouse.planning.posts import preview_post
+from warehouse.planning.times import Recipients
+from warehouse.planning.wording import find_entries, read_wording
+from warehouse.platforms import parse_platforms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from connectors.content.capabilities import Capabilities
+    from connectors.types import PostContent
+    from warehouse.planning.context import PlanningContext
+    from warehouse.planning.wish import PostWish
+    from warehouse.planning.wording import Wording
+    from warehouse.store.accounts.target_accounts import TargetAccount
+
+
+@dataclass(frozen=True, slots=True)
+class PostCheck:
+    """Result of a validation."""
+
+    valid: bool
+    """Whether `create_post` would accept the post as it is."""
+    problems: Sequence[Mapping[str, Any]]
+    """Everything that is wrong: entries like those of InvalidInputError."""
+    warnings: Sequence[str]
+    publications: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    """One per account; empty if the targets or the wording cannot be read."""
+
+
+def check_post(context: PlanningContext, wish: PostWish) -> PostCheck:
+    """Validate a post and return all problems instead of the first ones. Saves nothing."""
+    problems: list[dict[str, Any]] = []
+    warnings: list[str] = []
+
+    def collect(step: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the step returns
+        try:
+            return step()
+        except InvalidInputError as error:
+            _add(problems, error.entries)
+        except ConflictError as error:
+            entry = {"pointer": "", "code": error.code, "detail": error.message}
+            _add(problems, [{**entry, "existing_id": error.existing_id} if error.existing_id else entry])
+        return None
+
+    wording: Wording | None = collect(lambda: read_wording(wish, wish.content))
+    accounts: list[TargetAccount] = (
+        collect(lambda: Recipients(parse_platforms(wish.platforms), wish.account_ids).find(context)) or []
+    )
+    publications: list[dict[str, Any]] = []
+    if wording is not None:
+        known = wording
+        wording = collect(lambda: resolve_uploads(context.session, context.workspace_id, known)) or known
+        for account in accounts:
+            shown = _describe_target(account, wording)
+            _add(problems, shown["problems"])
+            publications.append(shown)
+        worded = wording
+        collect(lambda: require_reachable(accounts, worded, context.media_public_url))
+    plan = collect(lambda: preview_post(context, wish))
+    if plan is not None:
+        # Accepted for now: what is missing can be added before the post's time.
+        warnings = list(plan.warnings)
+        problems = [entry for entry in problems if entry["code"] != "media_required"]
+    return PostCheck(plan is not None, problems, warnings, publications)
+
+
+def _add(problems: list[dict[str, Any]], entries: Sequence[Mapping[str, Any]]) -> None:
+    known = {(entry["pointer"], entry["code"], entry["detail"]) for entry in problems}
+    problems += [
+        dict(entry) for entry in entries if (entry["pointer"], entry["code"], entry["detail"]) not in known
+    ]
+
+
+def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]:
+    platform = Platform(account.platform)
+    capabilities = get_capabilities(platform, text_limit=account.text_limit)
+    content = wording.for_platform(platform)
+    return {
+        "account_id": account.id,
+        "platform": platform.value,
+        "handle": account.handle,
+        "parts": _list_parts(capabilities, content),
+        "link": None if capabilities.write_text(content) != content.text else content.link,
+        "media": [item.model_dump(mode="json") for item in content.media],
+        "max_images": capabilities.max_images,
+        "max_videos": capabilities.max_videos,
+        "options": capabilities.options.of(content).model_dump(mode="json"),
+        "problems": find_entries(platform, wording, text_limit=account.text_limit),
+    }
+
+
+def _list_parts(capabilities: Capabilities, content: PostContent) -> list[dict[str, Any]]:
+    with_scheme = capabilities.platform is not Platform.TWITTER  # X also links bare hosts
+    texts = [("post", capabilities.write_text(content), capabilities.limit_of(content))]
+    texts += [("thread", text, capabilities.text_limit) for text in content.thread]
+    if content.first_comment is not None:
+        texts.append(("first_comment", content.first_comment, capabilities.text_limit))
+    return [
+        {
+            "kind": kind,
+            "text": text,
+            "length": capabilities.count_text(text),
+            "limit": limit,
+            "remaining": limit - capabilities.count_text(text),
+            "unit": capabilities.text_unit,
+            "links": [url for _start, _end, url in find_urls(text, with_scheme_only=with_scheme)],
+        }
+        for kind, text, limit in texts
+    ]
