@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from connectors.content.links import find_links
 from connectors.content.marks import Mark
 from connectors.content.options import PlatformOptions
 from connectors.content.problems import ContentProblem
@@ -63,6 +64,8 @@ class Capabilities:
     """Whether media alone are not enough: a video needs a title."""
     refused_characters: str = ""
     """Characters that a text must not hold."""
+    find_links: Callable[[str], list[tuple[int, int, str]]] = find_links
+    """Finds what the platform makes a link of: (start, end, url), in code points."""
     rewrite_text: Callable[[str], str] | None = None
     """What the connector changes in a text before it is sent; None = nothing."""
     count_limits: tuple[CountLimit, ...] = ()

@@ -1,6 +1,7 @@
 """Limits and features of Mastodon as data. Sources are named in `connectors.mastodon.connector`."""
 
 from connectors.content.capabilities import Capabilities
+from connectors.content.links import find_mastodon_urls
 from connectors.content.text import count_mastodon
 from connectors.mastodon.options import MastodonOptions
 from connectors.types import Platform
@@ -22,6 +23,7 @@ CAPABILITIES = Capabilities(
     text_limit=DEFAULT_TEXT_LIMIT,
     text_unit="characters (a link counts 23)",
     count_text=count_mastodon,
+    find_links=find_mastodon_urls,
     media_kinds=frozenset({"image", "video"}),
     max_images=4,
     max_videos=1,

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from connectors.content.capabilities import Capabilities, PublishingLimit
-from connectors.content.links import INVALID_CHARACTERS
+from connectors.content.links import INVALID_CHARACTERS, find_urls
 from connectors.twitter.links import count_sent, encode_links
 from connectors.twitter.options import TwitterOptions
 from connectors.types import Platform
@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
     text_limit=280,
     text_unit="weighted characters",
     count_text=count_sent,
+    find_links=find_urls,
     rewrite_text=encode_links,
     media_kinds=frozenset({"image", "video"}),
     max_images=4,

@@ -12,7 +12,7 @@ from connectors.errors import ContentRejectedError, GiveUpError
 from connectors.http.client import PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.parts import Progress, SentPart
-from connectors.types import PostContent
+from connectors.types import Media, PostContent
 from connectors.youtube.capabilities import LABEL
 from connectors.youtube.options import YouTubeOptions
 
@@ -68,7 +68,7 @@ async def finish(api: PlatformApi, context: ConnectorContext, sent: SentPart, pr
 
 
 async def _set_thumbnail(api: PlatformApi, context: ConnectorContext, video_id: str, address: str) -> None:
-    async with context.media.fetch(address, kind="image", max_bytes=MAX_THUMBNAIL_BYTES) as media:
+    async with context.media.fetch(Media(url=address), max_bytes=MAX_THUMBNAIL_BYTES) as media:
         await api.prepare(
             "POST",
             "/upload/youtube/v3/thumbnails/set",

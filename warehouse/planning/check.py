@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import get_capabilities
-from connectors.content.links import find_urls
 from connectors.types import Platform
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.planning.media import require_reachable, resolve_uploads
@@ -92,7 +91,7 @@ def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]
         "platform": platform.value,
         "handle": account.handle,
         "parts": _list_parts(capabilities, content),
-        "link": None if capabilities.write_text(content) != content.text else content.link,
+        "link": None if capabilities.link_in_text else content.link,
         "media": [item.model_dump(mode="json") for item in content.media],
         "max_images": capabilities.max_images,
         "max_videos": capabilities.max_videos,
@@ -102,7 +101,6 @@ def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]
 
 
 def _list_parts(capabilities: Capabilities, content: PostContent) -> list[dict[str, Any]]:
-    with_scheme = capabilities.platform is not Platform.TWITTER  # X also links bare hosts
     texts = [("post", capabilities.write_text(content), capabilities.limit_of(content))]
     texts += [("thread", text, capabilities.text_limit) for text in content.thread]
     if content.first_comment is not None:
@@ -115,7 +113,7 @@ def _list_parts(capabilities: Capabilities, content: PostContent) -> list[dict[s
             "limit": limit,
             "remaining": limit - capabilities.count_text(text),
             "unit": capabilities.text_unit,
-            "links": [url for _start, _end, url in find_urls(text, with_scheme_only=with_scheme)],
+            "links": [url for _start, _end, url in capabilities.find_links(text)],
         }
         for kind, text, limit in texts
     ]
