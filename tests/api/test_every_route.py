@@ -354,5 +354,5 @@ def test_operation_ids_are_unique_and_every_body_has_an_example() -> None:
     assert len({operation.id for operation in OPERATIONS}) == len(OPERATIONS)
     assert DOCUMENT["openapi"].startswith("3.1")
     for operation in OPERATIONS:
-        if operation.body is not None and operation.id != "retry_post":
+        if operation.body is not None and operation.id not in {"retry_post", "unpublish_post"}:
             assert operation.body, operation
