@@ -166,7 +166,8 @@ class PublicationSender:
         out = [str(part.get("permalink") or part["id"]) for part in progress.state["sent_parts"]]
         told = []
         if counts.before:
-            told.append(f"{name_parts(1, counts.before)} {_was(counts.before)} out before")
+            known = ", ".join(out[: counts.before])
+            told.append(f"{name_parts(1, counts.before)} {_was(counts.before)} out before ({known})")
         if counts.out > counts.before:
             found = ", ".join(out[counts.before :])
             told.append(

@@ -36,7 +36,7 @@ from warehouse.store.posts.posts import PostDraft, Target, create_post, reschedu
 from warehouse.store.publishing.claims import ClaimedPublication, claim_due, claim_unknown
 from warehouse.store.publishing.ledger import list_events
 from warehouse.store.publishing.lookups import OtherPublications, read_other_publications
-from warehouse.store.publishing.outcomes import Granted, Outcome
+from warehouse.store.publishing.outcomes import Granted, Outcome, PartCounts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -622,8 +622,11 @@ async def test_several_parts_without_an_address_are_told_by_their_ids(scene: Sce
     parts = [{"id": number, "permalink": None} for number in ("11", "12")]
     claimed = replace(scene.claim(publication), attempts=1, send_state={"sent_parts": parts})
     progress = _SendState(claimed, scene.writer)
-    outcome = scene.sender._send_again(claimed, Outcome(publication, "not_found"), progress)
-    assert outcome.message == "2 of its parts are out (11, 12), the next one is not: it goes on from there"
+    outcome = Outcome(publication, "not_found", parts=PartCounts(before=1, out=2, total=3))
+    outcome = scene.sender._send_again(claimed, outcome, progress)
+    assert outcome.message == (
+        "part 1 was out before (11), part 2 was found (12), part 3 of 3 is not there: it goes on from there"
+    )
     assert outcome.next_at is None
 
 
