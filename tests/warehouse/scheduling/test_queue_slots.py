@@ -19,7 +19,7 @@ from warehouse.scheduling.queue_slots import (
     remove_slot,
 )
 from warehouse.store.accounts.target_accounts import list_target_accounts
-from warehouse.store.models import AccountRow
+from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.posts import PostDraft, cancel_post, create_post
 
@@ -63,6 +63,24 @@ def test_slots_fill_in_their_order_and_a_canceled_one_is_free_again(world: World
     # A draft keeps its slot: nobody else's post is put on it.
     assert queue(world, "twitter", is_draft=True).scheduled_at == day(10, 9)
     assert queue(world, "twitter").scheduled_at == day(16, 12)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_free"),
+    [
+        ("failed", True),
+        ("canceled", True),
+        ("scheduled", False),
+        ("published", False),
+        ("needs_review", False),
+    ],
+)
+def test_a_failed_post_gives_its_slot_back(world: World, status: str, is_free: bool) -> None:  # noqa: FBT001 (a test's parameter)
+    add(world, "twitter", TUESDAY, "09:00")
+    first = queue(world, "twitter")
+    with world.store.write() as session:
+        session.query(Publication).filter_by(post_id=first.id).update({"status": status})
+    assert queue(world, "twitter").scheduled_at == (day(3, 9) if is_free else day(10, 9))
 
 
 def test_many_at_once_take_each_slot_once(world: World) -> None:

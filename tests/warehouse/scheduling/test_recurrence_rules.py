@@ -61,6 +61,17 @@ def test_an_occurrence_beside_a_change_of_the_clocks_is_in_exactly_one_period(
     assert [one.at.replace(tzinfo=None).isoformat(timespec="minutes") for one in found] == expected
 
 
+def test_an_occurrence_of_a_skipped_day_is_found_on_the_next() -> None:
+    # Samoa had no 30 December 2011: 09:00 of that day became 09:00 of the 31st, 19:00 UTC of the 30th.
+    every_other = rule("FREQ=DAILY;INTERVAL=2", datetime.fromisoformat("2011-12-28T09:00"), "Pacific/Apia")
+    found, _ended = every_other.between(
+        datetime(2011, 12, 30, 12, tzinfo=UTC), datetime(2011, 12, 31, tzinfo=UTC)
+    )
+    assert [(one.key, one.at) for one in found] == [
+        ("2011-12-30T09:00:00", datetime(2011, 12, 30, 19, tzinfo=UTC))
+    ]
+
+
 texts = st.one_of(
     st.builds("FREQ=DAILY;INTERVAL={}".format, st.integers(1, 9)),
     st.builds(
