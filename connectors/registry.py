@@ -29,7 +29,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, Board, Media, Platform, PostContent
+from connectors.types import Account, ApprovedMedia, Board, Media, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
@@ -180,16 +180,22 @@ class ConnectorPool:
         """Return the SHA-256 (hex) of media at a URL. Raises ContentRejectedError, UnavailableError."""
         return await self._media().hash(item)
 
-    async def require_approved_media(self, platform: Platform, content: PostContent) -> None:
-        """Compare the media that the platform downloads itself with the approved ones.
+    async def require_approved_media(
+        self, platform: Platform, content: PostContent, approved: Mapping[str, str]
+    ) -> None:
+        """Compare the media that the platform downloads itself, and those of options, with the approved ones.
 
-        Media that we download are compared when they are sent. Raises MediaChangedError, ContentRejectedError,
-        UnavailableError.
+        `approved`: SHA-256 (hex) by URL. Media that we download are compared when they are sent. Raises
+        MediaChangedError, ContentRejectedError, UnavailableError.
         """
-        fetched = get_capabilities(platform).fetches_media
+        capabilities = get_capabilities(platform)
         for item in content.media:
-            if item.kind in fetched:
+            if item.kind in capabilities.fetches_media:
                 await self._media().require_approved(item)
+        for item in capabilities.options.of(content).list_media().values():
+            if item.url in approved:
+                pinned = ApprovedMedia(**item.model_dump(), sha256=approved[item.url])
+                await self._media().require_approved(pinned)
 
     def _media(self) -> MediaFetcher:
         return MediaFetcher(self._client("media", public_only=True), self._settings, self._uploads)

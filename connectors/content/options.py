@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.content.problems import ContentProblem
 from connectors.errors import ContentRejectedError
-from connectors.types import PostContent
+from connectors.types import Media, PostContent
 
 Choices = Annotated[
     tuple[str, ...], Field(min_length=2, max_length=4, description="2 to 4 answers, in the order shown.")
@@ -49,6 +49,10 @@ class PlatformOptions(OptionModel):
     def write_text(self, content: PostContent, text: str) -> str:  # noqa: ARG002
         """Return the text of the first post. `text`: as it would be without options."""
         return text
+
+    def list_media(self) -> dict[str, Media]:
+        """Return the media that options name by address, by the option's name."""
+        return {}
 
     def as_json(self) -> dict[str, Any]:
         """Return the given options as JSON values; what was left to its default is not in it."""

@@ -8,8 +8,7 @@ from pydantic import AwareDatetime, Field, StrictBool
 
 from connectors.content.options import PlatformOptions, option_problem
 from connectors.content.problems import ContentProblem
-from connectors.content.validation import is_web_address
-from connectors.types import PostContent
+from connectors.types import Media, PostContent
 
 _TITLE_LIMIT = 100
 _TAGS_LIMIT = 500  # developers.google.com, videos: snippet.tags[], with quotes around tags that hold a space
@@ -77,6 +76,10 @@ class YouTubeOptions(PlatformOptions):
         description="Whether it shows realistic altered or synthetic content (containsSyntheticMedia).",
     )
 
+    def list_media(self) -> dict[str, Media]:
+        """Return the thumbnail, if one is given."""
+        return {} if self.thumbnail is None else {"thumbnail": Media(url=self.thumbnail)}
+
     def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
         """Check characters, the length of all tags, and that publish_at fits the privacy."""
         if self.title is not None and (set(self.title) & set("<>") or not self.title.strip()):
@@ -88,10 +91,6 @@ class YouTubeOptions(PlatformOptions):
             )
         if any(set(tag) & set("<>") for tag in self.tags):
             yield option_problem("tags", "a tag holds < or >, which YouTube refuses: leave it out")
-        if self.thumbnail is not None and not is_web_address(self.thumbnail):
-            yield option_problem(
-                "thumbnail", f"{self.thumbnail[:100]!r} is no web address: start it with https://"
-            )
         if self.publish_at is not None:
             if "privacy" in self.model_fields_set and self.privacy != "private":
                 yield option_problem(

@@ -90,7 +90,9 @@ class PublicationSender:
 
         async def act(opened: Connector) -> Outcome:
             refused = await check_media(
-                lambda: self._pool.require_approved_media(Platform(publication.platform), content),
+                lambda: self._pool.require_approved_media(
+                    Platform(publication.platform), content, publication.approved_media
+                ),
                 publication,
                 attempt=granted.attempt,
                 settings=self._settings,

@@ -724,7 +724,7 @@ class ConnectorContract:
                 media = ApprovedMedia(url=given.url, kind=kind, sha256=sha256)
                 content = PostContent(text="Tea", media=(media,))
                 with nullcontext() if is_sent else pytest.raises(MediaChangedError, match="approved"):
-                    await pool.require_approved_media(self.platform, content)
+                    await pool.require_approved_media(self.platform, content, {})
                     await pool.open(account).publish(saved.request(content, clock()))
                 assert len(self.live(world)) == is_sent
 

@@ -50,15 +50,21 @@ def require_public(wording: Wording, *, allow_private: bool) -> None:
 
     Names are resolved, and their addresses checked, when the media are downloaded.
     """
+    named = {
+        f"{pointer}/{place}/url": item.url
+        for pointer, items in _media_lists(wording).items()
+        for place, item in enumerate(items)
+        if item.upload_id is None
+    }
+    for platform, options in wording.options.items():
+        named |= _option_media(platform, options, f"/options/{platform}")
+    for platform, one in wording.variants.items():
+        named |= _option_media(platform, one.options or {}, f"/variants/{platform}/options")
     errors = []
-    for pointer, items in _media_lists(wording).items():
-        for place, item in enumerate(items):
-            problem = (
-                None if item.upload_id is not None else _find_problem(item.url, allow_private=allow_private)
-            )
-            if problem is not None:
-                code, detail = problem
-                errors.append({"pointer": f"{pointer}/{place}/url", "code": code, "detail": detail})
+    for pointer, url in named.items():
+        problem = _find_problem(url, allow_private=allow_private)
+        if problem is not None:
+            errors.append({"pointer": pointer, "code": problem[0], "detail": problem[1]})
     if errors:
         raise InvalidInputError.from_entries(errors)
 
@@ -74,6 +80,12 @@ def _find_problem(url: str, *, allow_private: bool) -> tuple[str, str] | None:
             "SOCIALFLOW_ALLOW_PRIVATE_INSTANCES=true"
         )
     return None
+
+
+def _option_media(platform: Platform, options: Mapping[str, Any], pointer: str) -> dict[str, str]:
+    """Return the URLs of media that options name, by JSON pointer."""
+    media = get_capabilities(platform).options.model_validate(options).list_media()
+    return {f"{pointer}/{name}": item.url for name, item in media.items()}
 
 
 def _media_lists(wording: Wording) -> dict[str, Sequence[Media]]:

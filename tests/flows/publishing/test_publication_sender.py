@@ -838,6 +838,20 @@ async def test_media_swapped_after_the_approval_stop_the_post(scene: Scene, plat
         assert sent.kind == "published"
 
 
+async def test_a_cover_swapped_after_the_approval_stops_the_post(scene: Scene) -> None:
+    require_approval(scene)
+    scene.host.files[APPROVED_URL] = PNG + b"as approved"
+    video = Media(url=f"{SANDBOX}/_sandbox/media/a.mp4", kind="video")
+    publication = scene.schedule("instagram", media=(video,), options={"cover": APPROVED_URL})
+    await approve(scene, publication)
+    scene.host.files[APPROVED_URL] = PNG + b"something else"
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("failed", "media_changed")
+    assert APPROVED_URL in outcome.message
+    assert scene.out("instagram") == []
+
+
 def retry(scene: Scene, publication_id: str) -> None:
     row = scene.get(publication_id)
     with scene.store.write() as session:

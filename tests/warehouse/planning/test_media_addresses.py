@@ -63,6 +63,11 @@ PLACES: dict[str, tuple[str, dict[str, Any]]] = {
         "/variants/instagram/media/1/url",
         {"variants": {"instagram": {"media": media(PRIVATE)}}},
     ),
+    "option": ("/options/youtube/thumbnail", {"options": {"youtube": {"thumbnail": PRIVATE}}}),
+    "option of a variant": (
+        "/variants/instagram/options/cover",
+        {"variants": {"instagram": {"options": {"cover": PRIVATE}}}},
+    ),
 }
 
 

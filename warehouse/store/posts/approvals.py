@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from connectors.types import Media, PostContent
+from connectors.capabilities import get_capabilities
+from connectors.types import Media, Platform, PostContent
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.access.workspaces import read_settings
 from warehouse.store.audit.log import record
@@ -129,13 +130,12 @@ def list_media_to_approve(session: Session, workspace_id: str, post_id: str) -> 
 
 
 def _fetched_media(session: Session, post: Post) -> list[Media]:
-    media = [
-        item
-        for row in _waiting(session, post)
-        for item in PostContent.model_validate(row.content).media
-        if item.upload_id is None
-    ]
-    return list({item.url: item for item in media}.values())
+    media: dict[str, Media] = {}
+    for row in _waiting(session, post):
+        content = PostContent.model_validate(row.content)
+        named = get_capabilities(Platform(row.platform)).options.of(content).list_media().values()
+        media |= {item.url: item for item in (*content.media, *named) if item.upload_id is None}
+    return list(media.values())
 
 
 def reject_post(  # noqa: PLR0917 (who decides what, when)
