@@ -38,7 +38,7 @@ def _check_first_text(capabilities: Capabilities, content: PostContent) -> Itera
         yield ContentProblem("text_required", detail, "text")
     if content.link and not is_web_address(content.link):
         yield ContentProblem(
-            "invalid_link", f"{content.link!r} is no web address: start it with https://", "link"
+            "invalid_link", f"{content.link!r} is not a web address: start it with https://", "link"
         )
     what = "the text with its link" if text != content.text else "the text"
     yield from _check_text(capabilities, text, "text", what, limit=capabilities.limit_of(content))
@@ -131,7 +131,7 @@ def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[C
             yield ContentProblem("too_many_media", detail, "media")
     for item in content.media:
         if item.upload_id is None and not is_web_address(item.url):
-            detail = f"{item.url!r} is no web address: media are given by https:// address"
+            detail = f"{item.url!r} is not a web address: media are given by https:// address"
             yield ContentProblem("invalid_media_url", detail, "media")
         yield from _check_alt_text(capabilities, item)
 

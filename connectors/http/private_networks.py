@@ -69,7 +69,7 @@ def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> 
         port = -1
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
         raise GiveUpError(
-            f"{field} {shorten(url or '')!r} is no web address: give it as https://example.social"
+            f"{field} {shorten(url or '')!r} is not a web address: give it as https://example.social"
         )
     host = _plain_host(given)
     if host is None:

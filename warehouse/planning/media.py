@@ -73,7 +73,7 @@ def _find_problem(url: str, *, allow_private: bool) -> tuple[str, str] | None:
     """Return the code and the text of what is wrong with the URL of media; None = nothing."""
     shown = repr(url if len(url) <= _SHOWN else f"{url[:_SHOWN]}...")
     if not is_web_address(url):
-        return "invalid_media_url", f"{shown} is no web address: media are given by https:// address"
+        return "invalid_media_url", f"{shown} is not a web address: media are given by https:// address"
     if not allow_private and not may_be_public(urlsplit(url).hostname or ""):
         return "private_media_url", (
             f"{shown} is on a private network: give a public address, upload the file, or set "
