@@ -13,16 +13,14 @@ COMMENT ON COLUMN dims.publications.scheduled_at IS 'The time that the author or
 COMMENT ON COLUMN dims.publications.deleted_at IS 'When measuring first found it deleted on the platform (UTC). NULL = not found deleted.';
 COMMENT ON COLUMN dims.publications.media_count IS 'Number of attached images and videos. NULL = not known: the histories of platforms do not say.';
 COMMENT ON COLUMN dims.publications.text_length IS 'Characters (Unicode code points) of the text; NULL = the text is not known.';
-COMMENT ON COLUMN dims.publications.hashtags IS 'Hashtags of the text without #, in lower case, in order, each once; empty = none, NULL = the text is not known.';
-COMMENT ON COLUMN dims.publications.mentions IS 'Mentioned accounts of the text without @, as written, in order, each once; empty = none, NULL = the text is not known.';
-CREATE MACRO list_distinct_in_order(items) AS
-  list_filter(items, lambda item, place: list_position(items, item) = place);
+COMMENT ON COLUMN dims.publications.hashtags IS 'Hashtags of the text without #, in lower case, in alphabetical order, each once; empty = none, NULL = the text is not known.';
+COMMENT ON COLUMN dims.publications.mentions IS 'Mentioned accounts of the text without @, as written, in alphabetical order, each once; empty = none, NULL = the text is not known.';
 -- Hashtags and mentions by one rule for every platform: letters, digits and _ after the sign, which begins a word. A
 -- mention may contain a server or a domain (@ada@social.example, @ada.example).
 CREATE MACRO hashtags_of(text) AS
-  list_distinct_in_order(regexp_extract_all(lower(text), '(?:^|[^\p{L}\p{N}_&/#])#([\p{L}\p{N}_]*\p{L}[\p{L}\p{N}_]*)', 1));
+  list_sort(list_distinct(regexp_extract_all(lower(text), '(?:^|[^\p{L}\p{N}_&/#])#([\p{L}\p{N}_]*\p{L}[\p{L}\p{N}_]*)', 1)));
 CREATE MACRO mentions_of(text) AS
-  list_distinct_in_order(regexp_extract_all(text, '(?:^|[^\p{L}\p{N}_.@/])@([\p{L}\p{N}_](?:[\p{L}\p{N}_.@-]*[\p{L}\p{N}_])?)', 1));
+  list_sort(list_distinct(regexp_extract_all(text, '(?:^|[^\p{L}\p{N}_.@/])@([\p{L}\p{N}_](?:[\p{L}\p{N}_.@-]*[\p{L}\p{N}_])?)', 1)));
 UPDATE dims.publications SET
   text_length = length(text),
   hashtags = hashtags_of(text),
