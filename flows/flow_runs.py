@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FINISHED = "socialflow.run.finished"
-"""Event of a finished run; automations and other flows can be triggered by it. See docs/integrations.md."""
+"""Event of a finished run; automations and other flows can be triggered by it."""
 PARTLY_FAILED = "PartlyFailed"
 """Name of the completed state of a run in which some accounts failed and the others are done."""
 LONGEST_NAME = 200
