@@ -104,9 +104,16 @@ class Capabilities:
 
     def write_text(self, content: PostContent) -> str:
         """Return the text of the first post as this platform gets it."""
-        text = compose_text(content) if self.link_in_text else content.text
-        text = self.options.of(content).write_text(content, text)
+        text = self._compose(content)
         return text if self.rewrite_text is None else self.rewrite_text(text)
+
+    def shows_link_in_text(self, content: PostContent) -> bool:
+        """Return whether the content's link is part of that text; if not, it has a field of its own."""
+        return content.link is not None and self._compose(content) != content.text
+
+    def _compose(self, content: PostContent) -> str:
+        text = compose_text(content) if self.link_in_text else content.text
+        return self.options.of(content).write_text(content, text)
 
     def limit_of(self, content: PostContent) -> int:
         """Return how long that text may be, in `text_unit`."""

@@ -10,6 +10,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from connectors.content.options import OptionModel, PlatformOptions, option_problem
 from connectors.content.problems import ContentProblem
+from connectors.content.validation import is_web_address
 from connectors.types import Media, PostContent
 
 Username = Annotated[str, Field(pattern=r"^@?[A-Za-z0-9._]{1,30}$")]
@@ -70,8 +71,13 @@ class InstagramOptions(PlatformOptions):
         for name in ("cover", "cover_time_ms", "share_to_feed"):
             if getattr(self, name) is not None and (story or not video):
                 yield option_problem(name, f"{name} belongs to a reel: add a video, or leave it out")
-        if self.cover is not None and self.cover_time_ms is not None:
-            yield option_problem("cover_time_ms", "cover replaces cover_time_ms: give one of them")
+        if self.cover is not None:
+            if self.cover_time_ms is not None:
+                yield option_problem("cover_time_ms", "cover replaces cover_time_ms: give one of them")
+            if not is_web_address(self.cover):
+                yield option_problem(
+                    "cover", f"{self.cover[:100]!r} is not a web address: start it with https://"
+                )
         for number, tag in enumerate(self.user_tags):
             placed = tag.x is not None and tag.y is not None
             if not story and placed == video:

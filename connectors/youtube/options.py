@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, StrictBool
 
 from connectors.content.options import PlatformOptions, option_problem
 from connectors.content.problems import ContentProblem
+from connectors.content.validation import is_web_address
 from connectors.types import Media, PostContent
 
 _TITLE_LIMIT = 100
@@ -91,6 +92,10 @@ class YouTubeOptions(PlatformOptions):
             )
         if any(set(tag) & set("<>") for tag in self.tags):
             yield option_problem("tags", "a tag holds < or >, which YouTube refuses: leave it out")
+        if self.thumbnail is not None and not is_web_address(self.thumbnail):
+            yield option_problem(
+                "thumbnail", f"{self.thumbnail[:100]!r} is not a web address: start it with https://"
+            )
         if self.publish_at is not None:
             if "privacy" in self.model_fields_set and self.privacy != "private":
                 yield option_problem(

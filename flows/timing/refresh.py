@@ -21,7 +21,11 @@ def compute_all_optimal_times(
 
     Raises ConflictError, SetupError.
     """
-    from warehouse.lake.dimensions import sync_accounts, sync_deletions  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import (  # noqa: PLC0415 (see flows.resources)
+        find_unknown_zones,
+        sync_accounts,
+        sync_deletions,
+    )
     from warehouse.lake.maintenance import refresh_growth  # noqa: PLC0415 (same)
     from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas takes 60 MB)
 
@@ -30,6 +34,7 @@ def compute_all_optimal_times(
     sync_deletions(resources.store, resources.lake)
     now = clock()
     summary = dict(refresh_optimal_times(resources.lake, now=now))
+    summary["failures"] |= find_unknown_zones(resources.store)
     return summary | {"growth": refresh_growth(resources.lake, now)}
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from sqlalchemy import select
 
-from warehouse.lake.load import load_accounts
+from warehouse.errors import InvalidInputError
 from warehouse.lake.rows import AccountDim
 from warehouse.sql import load_sql
 from warehouse.store.models import AccountRow, Publication, Workspace
@@ -47,13 +46,32 @@ def sync_accounts(store: Store, lake: Lake) -> None:
 
     Writes nothing if nothing changed. Raises ConflictError if the lake cannot be locked.
     """
+    from warehouse.lake.load import load_accounts  # noqa: PLC0415 (Arrow costs the API 40 MB until a zone changes)
+
     with store.read() as session:
         dims = account_dims(session, session.scalars(select(AccountRow).order_by(AccountRow.id)))
     load_accounts(lake, dims)
 
 
+def find_unknown_zones(store: Store) -> dict[str, str]:
+    """Return what is wrong with the time zone of accounts, by account id. The lake has UTC for these."""
+    from warehouse.timing.history import check_zone  # noqa: PLC0415 (NumPy, which the API does not need for this)
+
+    with store.read() as session:
+        dims = account_dims(session, session.scalars(select(AccountRow).order_by(AccountRow.id)))
+    unknown = {}
+    for dim in dims:
+        try:
+            check_zone(dim.timezone or "UTC")
+        except InvalidInputError as error:
+            unknown[dim.account_id] = f"{error.message}; its hours are those of UTC"
+    return unknown
+
+
 def sync_deletions(store: Store, lake: Lake) -> int:
     """Mark the publications that were found deleted on their platforms in the lake; return the number of new marks."""
+    import pyarrow as pa  # noqa: PLC0415 (see sync_accounts)
+
     query = select(Publication.id, Publication.platform_deleted_at).where(
         Publication.platform_deleted_at.is_not(None)
     )

@@ -91,7 +91,7 @@ def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]
         "platform": platform.value,
         "handle": account.handle,
         "parts": _list_parts(capabilities, content),
-        "link": None if capabilities.link_in_text else content.link,
+        "link": None if capabilities.shows_link_in_text(content) else content.link,
         "media": [item.model_dump(mode="json") for item in content.media],
         "max_images": capabilities.max_images,
         "max_videos": capabilities.max_videos,
