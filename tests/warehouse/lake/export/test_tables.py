@@ -29,7 +29,9 @@ WHERE database_name = $database AND schema_name IN ('dims', 'marts') ORDER BY AL
 """
 COLUMNS = """
 SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns()
-WHERE database_name = $database AND schema_name IN ('dims', 'marts') ORDER BY ALL
+WHERE database_name = $database AND schema_name IN ('dims', 'marts')
+  AND table_name NOT IN (SELECT view_name FROM duckdb_views()) -- a view of the lake is not exported
+ORDER BY ALL
 """
 
 
