@@ -22,7 +22,7 @@ up: $(READY) ## Start SocialFlow: API, Prefect, publisher
 	@$(BIN)/socialflow up
 
 test: $(DEV) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV) ## Check lint rules, formatting, types and import rules
 	$(BIN)/ruff check .
