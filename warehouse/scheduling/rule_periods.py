@@ -2,10 +2,11 @@
 
 If no day satisfies all parts of a rule, dateutil searches up to the year 9999, which takes seconds and cannot be
 stopped. This module gives the same results as dateutil for every rule that `recurrence_rules` accepts, and the tests
-compare both, with two exceptions in which it follows libical and RFC 8984, as calendar programs do:
+compare both, with three exceptions in which it follows libical and RFC 8984, as calendar programs do:
 
 - Parts missing from a yearly rule come from its start: FREQ=YEARLY;BYMONTHDAY=1 is once a year, not twelve times.
 - The years of a rule with BYWEEKNO are those that its weeks belong to, for INTERVAL and BYSETPOS.
+- BYSETPOS of a weekly rule counts in the whole week of the start (RFC 5545), also in the days before the start.
 """
 
 from __future__ import annotations
