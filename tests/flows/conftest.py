@@ -83,7 +83,7 @@ def resources(warehouse_settings: WarehouseSettings, migrated_home: Path) -> Ite
 @pytest.fixture
 def history_days() -> int:
     """Age of the oldest simulated post; a test that needs several pages of history parametrizes it."""
-    return 6
+    return 4
 
 
 @pytest.fixture

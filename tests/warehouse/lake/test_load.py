@@ -193,7 +193,7 @@ _history = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=_history, data=st.data())
 def test_any_order_of_two_runs_replayed_and_killed_gives_the_marts_of_one_clean_run(  # noqa: PLR0917 (fixtures)
     lake_template: Path,
