@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.output import JsonOption, print_details, print_json, print_records
 from warehouse.planning.platforms import describe_platforms
 from warehouse.platforms import parse_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -43,7 +46,14 @@ def _summarize(one: dict[str, Any]) -> dict[str, Any]:
     return {
         "platform": one["platform"],
         "text": f"{text['limit']} {text['unit']}",
-        "media": f"{media['max_images']} pictures, {media['max_videos']} videos"
-        + (", required" if media["required"] else ""),
+        "media": ", ".join(_count_media(media)),
         "options": ", ".join(option["name"] for option in one["options"]),
     }
+
+
+def _count_media(media: dict[str, Any]) -> Iterator[str]:
+    for name, number in (("picture", media["max_images"]), ("video", media["max_videos"])):
+        if number:
+            yield f"{number} {name}" if number == 1 else f"{number} {name}s"
+    if media["required"]:
+        yield "required"
