@@ -15,7 +15,7 @@ def read_handle(platform: Platform, given: str | None) -> str | None:
     """Return the name in a handle: without @, and without the address around it. None or blank = None.
 
     "@anna.bsky.social" and "https://bsky.app/profile/anna.bsky.social" are anna.bsky.social; "t.me/tea" and "@tea"
-    are tea; a private channel's "t.me/c/1234/5" is its id, -1001234. What is no address stays as it is.
+    are tea; a private channel's "t.me/c/1234/5" is its id, -1001234. Anything that is not an address stays as it is.
     """
     text = (given or "").strip()
     if not text:

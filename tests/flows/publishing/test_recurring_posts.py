@@ -40,7 +40,7 @@ def count_posts(floor: Floor) -> int:
 POISONED_RULES: dict[str, dict[str, Any]] = {
     "a rule that is none": {"rrule": "FREQ=NEVER"},
     "a rule that is empty": {"rrule": ""},
-    "a start that is no time": {"starts_at": "someday"},
+    "a start that is not a time": {"starts_at": "someday"},
     "a time zone that no computer knows": {"timezone": "Mars/Olympus"},
     "content of another shape": {"contents": {"acct_1": "text"}},
     "details of another shape": {"details": ["text"]},
