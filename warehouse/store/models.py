@@ -189,6 +189,7 @@ class Publication(Base):
         Index("ix_publications_due", "status", "due_at"),
         Index("ix_publications_snapshot", "next_snapshot_at"),
         Index("ix_publications_published", "account_id", "published_at"),
+        Index("ix_publications_published_at", "published_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
