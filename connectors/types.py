@@ -251,6 +251,10 @@ class ListedPost:
     permalink: str | None = None
     metrics: PostMetrics | None = None
     """Metrics, if the listing has them; None = call `fetch_metrics`."""
+    language: str | None = None
+    """BCP 47 code that the platform names (the first of several); None = it names none."""
+    tags: tuple[str, ...] | None = None
+    """Tags beside the text; None = the listing has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,lang,note_post,public_metrics"
 # Non-public metrics are available for 30 days; subtract a day for clock skew and request time.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 

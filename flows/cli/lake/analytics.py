@@ -288,7 +288,8 @@ def export(
 
     Prints the cursor: the snapshot to give as --changed-since next time.
     """
-    chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
+    ending = output.suffix.lower().removeprefix(".")
+    chosen = kind or (ending if ending in FORMATS else "parquet")
     require_choice(table, TABLES, field="table")
     require_choice(chosen, FORMATS, field="format")
     with open_workspace() as opened:
