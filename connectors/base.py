@@ -57,6 +57,19 @@ class PublishRequest:
         return bool(self.state.get(SENT_ELSEWHERE))
 
 
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """A change of one published post."""
+
+    external_id: str
+    before: tuple[PostContent, ...]
+    """What the post may say now: its published content, and that of earlier edits with an unknown outcome."""
+    after: PostContent
+    """What it is to say. `connectors.content.editing.find_edit_problems` finds nothing between them."""
+    state: Mapping[str, Any]
+    """As `publish` saved it, with the ids of the parts."""
+
+
 class Connector(Protocol):
     """One account on one platform. All methods raise only errors of `connectors.errors`."""
 
@@ -86,6 +99,14 @@ class Connector(Protocol):
 
         `state`: as `publish` saved it, with the ids of the parts. Raises UnsupportedError where the platform lets
         no app delete posts (`capabilities.supports_unpublish`).
+        """
+        ...
+
+    async def edit(self, request: EditRequest) -> None:
+        """Change a published post with its parts; its id stays the same.
+
+        Safe to repeat: the post is read first where the platform shows it, and what it already says is not written
+        again. Raises UnsupportedError where the platform lets no app edit posts (`capabilities.editing`).
         """
         ...
 

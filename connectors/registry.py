@@ -9,7 +9,7 @@ from zlib import crc32
 import httpx
 from pydantic import SecretStr
 
-from connectors.base import Connector
+from connectors.base import Connector, EditRequest
 from connectors.bluesky.connector import BlueskyConnector
 from connectors.capabilities import get_capabilities
 from connectors.content import links, text
@@ -147,6 +147,13 @@ class ConnectorPool:
         Raises UnsupportedError for a platform that lets no app delete posts.
         """
         await self.open(account).delete(external_id, state)
+
+    async def edit_post(self, account: Account, request: EditRequest) -> None:
+        """Change a published post; returns also if it says so already.
+
+        Raises UnsupportedError for a platform that lets no app change posts.
+        """
+        await self.open(account).edit(request)
 
     async def list_boards(self, account: Account) -> list[Board]:
         """Return the account's boards. Raises UnsupportedError for a platform without boards."""

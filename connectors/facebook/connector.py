@@ -10,16 +10,18 @@ stay None, and views stay in `raw`.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import orjson
 
-from connectors.base import PublishRequest
+from connectors.base import EditRequest, PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import list_comments, list_page, list_since
@@ -179,6 +181,17 @@ class FacebookConnector:
 
         await delete_parts([external_id], delete, gone=is_gone)
 
+    async def edit(self, request: EditRequest) -> None:
+        """POST /{post} {message}, or /{video} {description}, unless it says so already."""
+        for part, post_id in list_edited_parts(request):
+            node, field = post_id, "message"
+            if request.after.kind == "video" and (video_id := request.state.get("video_id")):
+                node, field = str(video_id), "description"
+            path = f"{VERSION}/{node}"
+            said = await self._api.read(path, partial(_read_words, field), params={"fields": field})
+            if said.strip() != part.text.strip():
+                await self._api.prepare("POST", path, ignore, data={field: part.text})
+
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /?ids=, 50 per request, with insights; if one post fails a request, read each post alone."""
         measured: dict[str, PostMetrics] = {}
@@ -225,6 +238,11 @@ class FacebookConnector:
         if not self.account.external_id:
             self.account = replace(self.account, external_id=(await self.verify()).external_id)
         return self.account.external_id
+
+
+def _read_words(field: str, body: Any) -> str:  # noqa: ANN401 - JSON
+    """Read one text of an object; Facebook leaves an empty one out."""
+    return str({"id": body["id"], **body}.get(field) or "")
 
 
 def _write_options(options: FacebookOptions) -> dict[str, str]:

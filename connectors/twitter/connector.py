@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from connectors.base import PublishRequest
+from connectors.base import EditRequest, PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore, list_part_ids
+from connectors.editing import refuse_edit
 from connectors.errors import (
     GiveUpError,
     OutcomeUnknownError,
@@ -175,6 +176,10 @@ class TwitterConnector:
             await self._api.prepare("DELETE", f"/2/tweets/{part_id}", ignore)
 
         await delete_parts(list_part_ids(external_id, state), delete)
+
+    async def edit(self, request: EditRequest) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: see `capabilities.why_no_edit`."""
+        raise refuse_edit(self.capabilities)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /2/tweets, 100 ids per request; link clicks only for posts that still have them."""

@@ -70,6 +70,8 @@ class Facebook:
             route("/{node}/comments", ["GET"], on("read", self.list_comments)),
             Route("/{node:int}", _ByNode(self._videos, page, video), methods=["GET"]),
             route("/{page:int}_{post:int}", ["GET"], on("metrics", self.get_post)),
+            route("/{page:int}_{post:int}", ["POST"], on("edit", self.edit_post)),
+            route("/{node:int}", ["POST"], on("edit", self._videos.edit)),
             route("/{page:int}_{post:int}", ["DELETE"], on("delete", self.delete_post)),
         ]
 
@@ -164,6 +166,21 @@ class Facebook:
         if post is None:
             return no_object(node)
         self._world.delete_post(post, call.at)
+        return Answer({"success": True})
+
+    def edit_post(self, call: Call) -> Answer:
+        """POST /{page}_{post} {message}."""
+        node, given = f"{call.path['page']}_{call.path['post']}", call.parameters()
+        post = self._find(node, call)
+        if post is None:
+            return no_object(node)
+        message = given.get("message")
+        if message is None or len(message) > _MESSAGE_LIMIT:
+            return graph_error("(#100) Param message is missing or too long", 100)
+        if not message and not post.detail("photos"):
+            return graph_error("(#100) Missing message or attachment", 100, subcode=1349125)
+        details = {"edited_at": call.at, "edits": int(post.detail("edits") or 0) + 1}
+        self._world.edit_post(post, text=message, details=details)
         return Answer({"success": True})
 
     def get_many(self, call: Call) -> Answer:

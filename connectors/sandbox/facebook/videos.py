@@ -66,6 +66,19 @@ class FacebookVideos:
         picked = pick(shown, call.parameters().get("fields", "id"), "Video")
         return picked if isinstance(picked, Answer) else Answer(picked)
 
+    def edit(self, call: Call) -> Answer:
+        """POST /{video} {description}."""
+        node = str(call.path["node"])
+        post = self._videos.get(node)
+        if post is None or post.account is not call.owner or post.deleted is not None:
+            return no_object(node)
+        description = call.parameters().get("description")
+        if description is None:
+            return graph_error("(#100) Param description is missing", 100)
+        details = {"edited_at": call.at, "edits": int(post.detail("edits") or 0) + 1}
+        self._world.edit_post(post, text=description, details=details)
+        return Answer({"success": True})
+
     def list(self, call: Call) -> Answer:
         """GET /{page}/videos?type=UPLOADED, newest first, including those in processing."""
         if not is_own(call):
