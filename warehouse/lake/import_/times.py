@@ -64,7 +64,6 @@ Form = Literal["text", "seconds", "milliseconds", "microseconds", "excel", "exce
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EXCEL_DAYS = {"excel": date(1899, 12, 30).toordinal(), "excel1904": date(1904, 1, 1).toordinal()}
-_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 class TimeStyle(NamedTuple):
@@ -308,6 +307,13 @@ def _parse_written(match: re.Match[str], value: str, style: TimeStyle) -> Moment
     except OverflowError:
         return no_time
     return Moment(aware, aware=True, day_only=False)
+
+
+def to_micros(clock: datetime) -> int:
+    """Return the microseconds since 1970 on the clock's own zone."""
+    days = clock.toordinal() - _EPOCH_DAY
+    seconds = days * 86_400 + clock.hour * 3_600 + clock.minute * 60 + clock.second
+    return seconds * 1_000_000 + clock.microsecond
 
 
 def parse_offset(text: str) -> int | None:

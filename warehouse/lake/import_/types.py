@@ -11,9 +11,10 @@ import pyarrow as pa
 from warehouse.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from connectors.types import ContentKind, Platform
+    from warehouse.lake.import_.mappings import RememberedMapping
 
 COUNTS = (
     "impressions",
@@ -108,7 +109,7 @@ class RejectedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Some valid rows of a file, in the file's order."""
+    """Some valid rows of a file, ordered by account and then by line."""
 
     rows: pa.Table
     """Columns: ROW_SCHEMA. At most `ReadOptions.batch_rows` rows."""
@@ -219,6 +220,8 @@ class ReadOptions:
     """Sheet of a workbook; None = the first with posts."""
     mapping: Mapping[str, str] | None = None
     """Field of ImportedRow by column of the file; `-` ignores a column. Replaces recognition."""
+    remembered: Sequence[RememberedMapping] = ()
+    """Mappings kept from earlier files (`mappings.load_mappings`), tried where no format fits."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Later rows are rejected."""
     batch_rows: int = 50_000
