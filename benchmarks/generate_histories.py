@@ -45,6 +45,12 @@ def make_world(
     noise_sd: float = 1.1,
     tails: float | None = None,
     weeks: int = 52,
+    day_sd: float = 0.0,
+    hours_sd: float = 0.0,
+    rate: float | None = None,
+    moved: float | None = None,
+    carried: float = 1.0,
+    best: float | None = None,
 ) -> World:
     """Draw a world.
 
@@ -58,13 +64,24 @@ def make_world(
         noise_sd: sd of a post's own luck.
         tails: degrees of freedom of Student noise; None = normal.
         weeks: length of the history.
+        day_sd: sd of luck that all posts of an account's day share.
+        hours_sd: sd of luck that posts of an account within the same four hours share.
+        rate: None = log engagement around 5; else engagement is a Poisson count around `rate` times the luck.
+        moved: share of the history after which the audience comes eight hours later; `effect` is the new one.
+        carried: correlation of the effects after half of the history with those before; `effect` is the later one.
+        best: scales each account's effects so that its best slot has this lift (a fraction) against its mix.
     """
     rng = np.random.default_rng(seed)
+    extra = np.random.default_rng((seed, 2))  # draws of its own: the worlds of older versions stay the same
     draw = {"bumps": _bumps, "kernel": _kernel_weeks}[shape]
     common, own = draw(rng, 1), draw(rng, accounts)
     effect = _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own) * effect_sd
     effect *= np.exp(rng.normal(0, 0.25, (accounts, 1)))
     habit = _habits(rng, accounts)
+    if best is not None:
+        reach = effect.max(axis=1) - (habit * effect).sum(axis=1)
+        effect *= (np.log1p(best) / reach)[:, None]
+    other = _standard(draw(extra, accounts)) * effect.std(axis=1, keepdims=True) if carried < 1 else effect
     parts, lifts = [], []
     for account in range(accounts):
         slot = rng.choice(168, size=posts, p=habit[account])
@@ -76,14 +93,29 @@ def make_world(
         luck = rng.normal(size=posts)
         if tails is not None:
             luck = rng.standard_t(tails, posts) / np.sqrt(tails / (tails - 2))
-        effect_and_luck = effect[account, slot] + noise_sd * luck
+        timing = effect[account, slot]
+        if carried < 1:
+            earlier = carried * effect[account] + np.sqrt(1 - carried**2) * other[account]
+            timing = np.where(elapsed < 0.5, earlier[slot], timing)
+        if moved is not None:
+            timing = np.where(elapsed < moved, effect[account, (slot + 8) % 168], timing)
+        effect_and_luck = timing + noise_sd * luck
+        for sd, length in ((day_sd, 24), (hours_sd, 4)):
+            if sd:
+                effect_and_luck += (
+                    sd * extra.normal(size=weeks * 168 // length)[(hours // length).astype(np.int64)]
+                )
         y = level + kind_effect + effect_and_luck
+        engagement = np.round(np.expm1(y).clip(0))
+        if rate is not None:
+            spread = np.minimum(y - 5 + np.log(rate), 12.0)
+            engagement = extra.poisson(np.exp(spread)).astype(np.float64)
         parts.append(
             pd.DataFrame(
                 {
                     "account_id": f"account-{account:05d}",
                     "published_at": START + pd.to_timedelta((hours * 3.6e9).astype(np.int64), unit="us"),
-                    "engagement": np.round(np.expm1(y).clip(0)),
+                    "engagement": engagement,
                     "kind": KINDS[kind],
                     "slot": slot,
                     "effect_and_luck": effect_and_luck,

@@ -58,7 +58,10 @@ def _score_slots(
     n = count.sum(axis=1, keepdims=True)
     unseen = n == 0
     mix = np.where(unseen, 1.0 / SLOTS, count / np.maximum(n, 1.0))
-    posts = SlotPosts(count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix)
+    luck = sums.luck.take(np.arange(len(sums.account_ids))[part])
+    posts = SlotPosts(
+        count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix, luck
+    )
     forecast = compute_forecast(posts, kernel)
     lift = np.where(unseen, _lift_of_unseen(forecast.lift), forecast.lift)
     p_better = np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
