@@ -58,7 +58,7 @@ def make_world(
         seed: same seed, same world.
         accounts: how many.
         posts: posts an account.
-        shape: bumps | kernel, see above.
+        shape: bumps | kernel, see above; single, block = one good time of the day.
         effect_sd: sd of the true slot effect over the week; 0 = timing does nothing.
         shared: share of that variance which all accounts have in common.
         noise_sd: sd of a post's own luck.
@@ -73,7 +73,7 @@ def make_world(
     """
     rng = np.random.default_rng(seed)
     extra = np.random.default_rng((seed, 2))  # draws of its own: the worlds of older versions stay the same
-    draw = {"bumps": _bumps, "kernel": _kernel_weeks}[shape]
+    draw = {"bumps": _bumps, "kernel": _kernel_weeks, "single": _single_bumps, "block": _blocks}[shape]
     common, own = draw(rng, 1), draw(rng, accounts)
     effect = _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own) * effect_sd
     effect *= np.exp(rng.normal(0, 0.25, (accounts, 1)))
@@ -145,6 +145,21 @@ def _bumps(rng: np.random.Generator, number: int) -> Array:
             week += np.outer(days, bump)
         shapes[row] = week.reshape(-1)
     return _standard(shapes)
+
+
+def _single_bumps(rng: np.random.Generator, number: int) -> Array:
+    """Weeks with one good time of the day, the same on all days, four to seven hours wide."""
+    distance = np.abs(np.arange(24) - rng.uniform(0, 24, (number, 1)))
+    distance = np.minimum(distance, 24 - distance)
+    day = np.exp(-0.5 * (distance / rng.uniform(1.5, 3, (number, 1))) ** 2)
+    return _standard(np.tile(day, (1, 7)))
+
+
+def _blocks(rng: np.random.Generator, number: int) -> Array:
+    """Weeks with one block of six good hours, the same on all days, among the hours at which accounts post."""
+    first = rng.integers(8, 17, (number, 1))
+    hour = np.arange(24)
+    return _standard(np.tile(((hour >= first) & (hour < first + 6)).astype(np.float64), (1, 7)))
 
 
 def kernel_of_design() -> Array:

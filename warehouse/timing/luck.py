@@ -190,8 +190,10 @@ def _estimate_sizes(pairs: _Pairs, variance: FloatArray) -> tuple[FloatArray, Fl
     typical /= np.maximum(near_pairs.sum(axis=(1, 2, 3)), 1e-9)
     far, far_error = mean_over(_LAG >= FAR_HOURS)
     near, near_error = mean_over(_LAG <= NEAR_HOURS)
-    of_day = np.where(far > _SURPRISE * far_error, far, 0.0)
-    of_hours = np.where(near - of_day > _SURPRISE * near_error, near - of_day, 0.0) / np.maximum(typical, 0.1)
+    of_day = np.where(far > _SURPRISE * far_error, far + far_error, 0.0)
+    of_hours = np.where(near - of_day > _SURPRISE * near_error, near - of_day + near_error, 0.0) / np.maximum(
+        typical, 0.1
+    )
     limit = np.minimum(_LARGEST_SHARE * variance / np.maximum(of_day + of_hours, 1e-12), 1.0)
     return of_day * limit, of_hours * limit
 

@@ -83,7 +83,7 @@ def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast
 
 def compute_evidence(kernel: Kernel, posts: SlotPosts) -> FloatArray:
     """Log likelihood of each account's posts under a kernel, up to a constant common to all kernels: (accounts,)."""
-    plain, shared = _split(posts)
+    plain, shared = split_by_luck(posts)
     evidence = np.empty(len(posts.count))
     if len(plain):
         evidence[plain] = _solve(kernel, posts.take(plain)).evidence
@@ -160,7 +160,7 @@ def _solve(kernel: Kernel, posts: SlotPosts) -> _Solution:
     return _Solution(prior, profile, alone, surprise, covariance, weights, evidence)
 
 
-def _split(posts: SlotPosts) -> tuple[IntArray, IntArray]:
+def split_by_luck(posts: SlotPosts) -> tuple[IntArray, IntArray]:
     """Indices of the accounts without and with noticed luck that posts share."""
     if posts.luck is None or not len(posts.luck.blocks):
         return np.arange(len(posts.count)), np.zeros(0, dtype=np.int64)
@@ -171,7 +171,7 @@ def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
     """Forecast under one kernel."""
     parts = [
         (rows, fit(kernel, posts.take(rows)))
-        for rows, fit in zip(_split(posts), (_fit_plain, _fit_shared), strict=True)
+        for rows, fit in zip(split_by_luck(posts), (_fit_plain, _fit_shared), strict=True)
         if len(rows)
     ]
     if len(parts) == 1:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from warehouse.timing.luck import SharedLuck, estimate_luck
 from warehouse.timing.model import compute_slot_sums
 from warehouse.timing.posterior import SlotPosts, compute_forecast
+from warehouse.timing.scores import score_sums
+from warehouse.timing.verdict import SIGNIFICANCE
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 from generate_histories import make_world
-from timing_faults import measure_day_luck, measure_viral
+from timing_faults import advise, measure_day_luck, measure_verdict, measure_viral
 
 QUICK = settings(max_examples=25, deadline=None)
 
@@ -63,3 +65,25 @@ def test_covariance_of_shared_luck_is_what_counting_pairs_gives(seed: int, posts
     for block in luck.blocks.astype(float).reshape(-1, 24, 24):
         np.testing.assert_allclose(block, block.T, atol=1e-5)
         assert np.linalg.eigvalsh(block).min() > -1e-4
+
+
+@given(seed=st.integers(0, 10_000), posts=st.integers(1, 300))
+@QUICK
+def test_chance_is_a_probability_and_no_slot_is_called_better_without_it(seed: int, posts: int) -> None:
+    rng = np.random.default_rng(seed)
+    world = make_world(seed, accounts=2, posts=posts, effect_sd=rng.choice([0.0, 0.5]))
+    table = score_sums(compute_slot_sums(world.posts), np.zeros((1, 168)))
+    chance = table["p_chance"]
+    assert ((chance >= 0) & (chance <= 1)).all()
+    assert (chance == chance[:, :1]).all(), "one test for the whole week"
+    assert (table["confidence"][chance > SIGNIFICANCE] == 0).all()
+
+
+def test_accounts_without_an_effect_are_told_so_and_those_with_one_too() -> None:
+    null = [
+        measure_verdict(advise(make_world(34, accounts=80, posts=posts, effect_sd=0.0).posts))
+        for posts in (100, 1000)
+    ]
+    assert sum(row["verdict"] for row in null) / 2 <= 0.12
+    block = make_world(35, accounts=50, posts=1000, shape="block", best=0.3)
+    assert measure_verdict(advise(block.posts))["verdict"] >= 0.7
