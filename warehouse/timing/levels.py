@@ -36,12 +36,16 @@ BREAK_SHRINKAGE = 0.5  # the same for a jump of the level, which is already sign
 CLIP_SD = (3.0, 1.5)
 TAIL_SHARES = (0.015, 0.03)
 TAIL_SD = 2.5
+# From the first to the second number of robust sd, a post's influence falls to nothing: a single viral post at an hour
+# at which the account never posts would otherwise be all that is known about that hour.
+FADE_SD = (2.75, 4.5)
 COMMON_ZEROS = 0.05
 NOISE_MARGIN = 1.05  # factor on an account's estimated noise, because posts of a day are not independent
 _ROUNDS = 2  # rounds of clipping viral posts and solving again
 _TAPS = 3 * BINS_PER_BANDWIDTH
 _PRIOR_POSTS = 20.0  # weight, in posts, of the normal share of unclipped posts
 _TAIL_POSTS, _TAIL_SHARE = 60.0, 0.05  # tails count as heavy until this many posts show otherwise
+_LEAST_SLOPE = 0.3
 _HISTOGRAM_STEP = 0.02
 _HISTOGRAM_BINS = 300
 
@@ -110,14 +114,27 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
         clip = np.interp(tails, TAIL_SHARES, CLIP_SD)
         limit = (clip * sd)[posts.account]
         robust = fitted + np.clip(y - fitted, -limit, limit)
-    inside = sum_by(posts.account, (np.abs(y - fitted) <= limit) * posts.weight, accounts)
+    residual, slope = _bound(y - fitted, sd[posts.account], limit)
     expected = 2 * normal_cdf(clip) - 1
-    unclipped = (inside + _PRIOR_POSTS * expected) / (count + _PRIOR_POSTS)
-    residual = (robust - fitted) / unclipped[posts.account]
+    moved = (sum_by(posts.account, slope * posts.weight, accounts) + _PRIOR_POSTS * expected) / (
+        count + _PRIOR_POSTS
+    )
+    residual /= np.maximum(moved, _LEAST_SLOPE)[posts.account]
     mean = sum_by(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
     residual -= mean[posts.account]
     squares = sum_by(posts.account, residual**2 * posts.weight, accounts)
     return residual, noise_variance(squares, count)
+
+
+def _bound(residual: FloatArray, sd: FloatArray, limit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Bounded influence of each post, and its slope: linear up to the limit, then constant, then falling to 0."""
+    size = np.abs(residual)
+    first, last = FADE_SD
+    start = np.maximum(first * sd, limit)
+    width = (last - first) * sd
+    fade = np.clip(1 - (size - start) / width, 0.0, 1.0)
+    slope = np.where(size <= limit, 1.0, np.where((fade > 0) & (fade < 1), -limit / width, 0.0))
+    return np.sign(residual) * np.minimum(size, limit) * fade, slope
 
 
 def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> FloatArray:

@@ -116,7 +116,7 @@ def compute_platform_prior(
     sums = compute_slot_sums(history, timezones=timezones, as_of=as_of, age_curve=age_curve)
     if exclude is not None:
         sums = sums.take(np.flatnonzero([name != exclude for name in sums.account_ids]))
-    profile, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    profile, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     return _prior_frame(None, profile, learn_kernel(sums, without))
 
 
@@ -125,7 +125,7 @@ def compute_prior_without_each(sums: SlotSums) -> pd.DataFrame:
 
     `attrs` as for `compute_platform_prior`; all accounts share them.
     """
-    _, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     return _prior_frame(sums.account_ids, without, learn_kernel(sums, without))
 
 

@@ -91,7 +91,7 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     mix = some.count / some.count.sum(axis=1, keepdims=True)
     its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
     # The margin on the noise is for the intervals; here it would look like weak timing.
-    posts = SlotPosts(some.count, some.mean, some.noise / NOISE_MARGIN, its_profile, mix)
+    posts = SlotPosts(some.count, some.mean, some.noise / NOISE_MARGIN, its_profile, mix, some.luck)
     shapes = len(DEFAULT_MIX.shapes)
     pure = [tuple(np.eye(shapes)[shape].tolist()) for shape in range(shapes)]
     evidence = np.array(

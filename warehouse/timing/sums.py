@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from warehouse.timing.batches import map_batches
 from warehouse.timing.history import MICROSECONDS_PER_HOUR, SLOTS, PostArrays
 from warehouse.timing.levels import compute_residuals
+from warehouse.timing.luck import SharedLuck, estimate_luck, join_luck, no_luck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,18 @@ class SlotSums:
     rows: FloatArray  # (accounts, 168) the same with repeated rows
     mean: FloatArray  # (accounts, 168) mean residual in log units, 0 where there is no post
     noise: FloatArray  # (accounts,) variance of one post's residual
+    luck: SharedLuck  # the part of that variance that posts of a day share
+
+    def independent_count(self) -> FloatArray:
+        """Posts per slot as they would count if each had its own luck; shape (accounts, 168)."""
+        noticed = self.luck.row >= 0
+        if not noticed.any():
+            return self.count
+        count = self.count.copy()
+        shared = np.diagonal(self.luck.blocks, axis1=2, axis2=3).reshape(-1, SLOTS)[self.luck.row[noticed]]
+        own = (self.noise - self.luck.variance)[noticed, None]
+        count[noticed] *= self.noise[noticed, None] / (own + shared * count[noticed])
+        return count
 
     def take(self, places: npt.NDArray[np.int64]) -> SlotSums:
         """A subset of the accounts, by their indices."""
@@ -43,6 +56,7 @@ class SlotSums:
             self.rows[places],
             self.mean[places],
             self.noise[places],
+            self.luck.take(places),
         )
 
 
@@ -56,13 +70,22 @@ def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve
         curve: growth of engagement with a post's age.
     """
     size = (len(account_ids), SLOTS)
-    sums = SlotSums(account_ids, np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(len(account_ids)))
+    sums = SlotSums(
+        account_ids,
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(len(account_ids)),
+        no_luck(len(account_ids)),
+    )
+    lucks: dict[int, SharedLuck] = {}
 
     def sum_batch(batch: tuple[int, int, PostArrays]) -> None:
         first, last, part = batch
         accounts = last - first
         local = part.account.astype(np.int64) - first
-        slot = local * SLOTS + _local_slots(part, zones)
+        hours = _local_hours(part, zones)
+        slot = local * SLOTS + hours % SLOTS
         part = _renumber(part, local)
         residual, noise = compute_residuals(part, accounts, curve)
         count = np.bincount(slot, part.weight, accounts * SLOTS)
@@ -71,9 +94,10 @@ def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve
         sums.rows[first:last] = np.bincount(slot, minlength=accounts * SLOTS).reshape(accounts, SLOTS)
         sums.mean[first:last] = (total / np.maximum(count, 1.0)).reshape(accounts, SLOTS)
         sums.noise[first:last] = noise
+        lucks[first] = estimate_luck(local, hours, residual, part.weight, noise)
 
     map_batches(sum_batch, _batches(posts, len(account_ids)))
-    return sums
+    return replace(sums, luck=join_luck([lucks[first] for first in sorted(lucks)]))
 
 
 def _batches(posts: PostArrays, accounts: int) -> Iterator[tuple[int, int, PostArrays]]:
@@ -91,11 +115,11 @@ def _renumber(batch: PostArrays, account: npt.NDArray[np.int64]) -> PostArrays:
     return PostArrays(account, batch.published, batch.engagement, batch.kind, batch.age_hours, batch.weight)
 
 
-def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
-    """Slot 0-167 (Monday 00:00 first) of each post in its account's local time."""
-    slots = np.empty(len(batch), dtype=np.int64)
+def _local_hours(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
+    """Local hours of each post since a Monday 00:00, by its account's zone; modulo 168 they are slots."""
+    hours = np.empty(len(batch), dtype=np.int64)
     if not len(batch):
-        return slots
+        return hours
     first, last = int(batch.account[0]), int(batch.account[-1])
     zone_codes, names = pd.factorize(np.array(zones[first : last + 1], dtype=object))
     zone = zone_codes[batch.account - first]
@@ -103,5 +127,5 @@ def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
         rows: Any = slice(None) if len(names) == 1 else np.flatnonzero(zone == code)
         utc = pd.DatetimeIndex(batch.published[rows].view("datetime64[us]")).tz_localize("UTC")
         local = utc.tz_convert(name).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
-        slots[rows] = (local // MICROSECONDS_PER_HOUR + 72) % SLOTS  # 1970 began on a Thursday
-    return slots
+        hours[rows] = local // MICROSECONDS_PER_HOUR + 72  # 1970 began on a Thursday
+    return hours
