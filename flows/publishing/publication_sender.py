@@ -16,6 +16,7 @@ from connectors.errors import (
     ReauthenticateError,
     RetryLaterError,
 )
+from connectors.logs import bind_log_ids
 from connectors.types import ApprovedMedia, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
@@ -79,6 +80,7 @@ class PublicationSender:
         if granted is None:
             logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
             return None
+        bind_log_ids(attempt=granted.attempt)
         on_leave(granted)
         try:
             content = self._pool.address_uploads(Platform(publication.platform), publication.content)
