@@ -6,13 +6,13 @@ repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, .
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.base import PublishRequest
 from connectors.content.text import compose_text, fingerprint
 from connectors.errors import ContentRejectedError, GiveUpError
-from connectors.types import PostContent, PublishedPost
+from connectors.types import Media, PostContent, PublishedPost
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Part:
     index: int
     text: str
     reply_to: int | None
+    media: tuple[Media, ...] = ()
+    after: timedelta | None = None
+    """How long after the part before it this part is published; None = at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,11 @@ def split_parts(content: PostContent) -> tuple[Part, ...]:
 
     Each part of the thread replies to the previous one.
     """
-    texts = [compose_text(content), *content.thread]
-    parts = [Part(index, text, index - 1 if index else None) for index, text in enumerate(texts)]
-    if content.first_comment:
-        parts.append(Part(len(parts), content.first_comment, 0))
+    parts = [Part(0, compose_text(content), None, content.media)]
+    for index, said in enumerate(content.follow_ups, start=1):
+        reply_to = index - 1 if index <= len(content.thread) else 0
+        after = None if said.after is None else timedelta(seconds=said.after)
+        parts.append(Part(index, said.text, reply_to, said.media, after))
     return tuple(parts)
 
 

@@ -166,15 +166,15 @@ class ConnectorPool:
         Raises ContentRejectedError if this installation has no public URL.
         """
         fetched = get_capabilities(platform).fetches_media
-        media = []
-        for item in content.media:
-            if item.upload_id is not None and item.kind in fetched:
-                if self._uploads is None:
-                    raise ContentRejectedError("this process has no uploads: give the URL of the media")
-                media.append(item.model_copy(update={"url": self._uploads.address(item.upload_id)}))
-            else:
-                media.append(item)
-        return content.model_copy(update={"media": tuple(media)})
+
+        def address(item: Media) -> Media:
+            if item.upload_id is None or item.kind not in fetched:
+                return item
+            if self._uploads is None:
+                raise ContentRejectedError("this process has no uploads: give the URL of the media")
+            return item.model_copy(update={"url": self._uploads.address(item.upload_id)})
+
+        return content.with_media(address)
 
     async def hash_media(self, item: Media) -> str:
         """Return the SHA-256 (hex) of media at a URL. Raises ContentRejectedError, UnavailableError."""
@@ -189,7 +189,7 @@ class ConnectorPool:
         MediaChangedError, ContentRejectedError, UnavailableError.
         """
         capabilities = get_capabilities(platform)
-        for item in content.media:
+        for item in content.all_media:
             if item.kind in capabilities.fetches_media:
                 await self._media().require_approved(item)
         for item in capabilities.options.of(content).list_media().values():

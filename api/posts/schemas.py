@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import Request
 from api.posts.schemas_approvals import Approval
-from connectors.types import Media
+from connectors.types import FollowUp, Media
 from warehouse.planning.wish import Experiment, PostChange, PostWish, When
 from warehouse.scheduling.local_times import Resolution
 from warehouse.shapes import Zone
@@ -166,8 +166,8 @@ class PostBase(BaseModel):
     placement: PlacementOut
     media: list[Media]
     link: str | None
-    thread: list[str]
-    first_comment: str | None
+    thread: list[FollowUp]
+    first_comment: FollowUp | None
     options: dict[str, dict[str, Any]] = Field(
         description="Given options by platform; all others have defaults."
     )

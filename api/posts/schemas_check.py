@@ -20,6 +20,8 @@ class PartCheck(BaseModel):
     remaining: int = Field(description="Negative: that much too long.")
     unit: str
     links: list[str] = Field(description="Addresses in the text that the platform makes links of.")
+    media: list[Media]
+    after: int | None = Field(description="Seconds that it waits after the part before it.")
 
 
 class TargetCheck(BaseModel):

@@ -48,10 +48,13 @@ class Capabilities:
     media_kinds: frozenset[MediaKind]
     max_images: int
     max_videos: int
+    max_documents: int = 0
     max_image_bytes: int | None = None
     """Maximum size of an image file; None = the platform documents no limit and rejects too large files on
     upload.
     """
+    max_document_bytes: int | None = None
+    max_document_pages: int | None = None
     max_video_bytes: int | None = None
     """Maximum size of a video file; None as above."""
     api_version: str | None = None
@@ -80,6 +83,10 @@ class Capabilities:
     """Whether the link stands below the text and counts as text; False = it has a field of its own."""
     supports_thread: bool = False
     supports_first_comment: bool = False
+    thread_media: Mapping[MediaKind, int] = field(default_factory=dict)
+    """Largest number of media of each kind in one part of a thread; {} = parts are texts only."""
+    comment_media: Mapping[MediaKind, int] = field(default_factory=dict)
+    """The same of the first comment."""
     supports_unpublish: bool = True
     """Whether a published post can be deleted through the API."""
     needs_instance_url: bool = False
@@ -101,6 +108,16 @@ class Capabilities:
     """The options of a post on this platform only."""
     reconciliation: str = ""
     """One sentence: how the outcome of an ambiguous publish is found out."""
+
+    @property
+    def media_limits(self) -> Mapping[MediaKind, int]:
+        """Largest number of media of each kind in a post."""
+        most: dict[MediaKind, int] = {
+            "image": self.max_images,
+            "video": self.max_videos,
+            "document": self.max_documents,
+        }
+        return {kind: count for kind, count in most.items() if kind in self.media_kinds}
 
     def write_text(self, content: PostContent) -> str:
         """Return the text of the first post as this platform gets it."""

@@ -203,7 +203,7 @@ class MediaFetcher:
 
 
 def _require_kind(url: str, kind: MediaKind, content_type: str) -> None:
-    if not content_type.startswith(f"{kind}/"):
+    if not content_type.startswith("application/pdf" if kind == "document" else f"{kind}/"):
         raise ContentRejectedError(
             f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
         )

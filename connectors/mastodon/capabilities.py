@@ -33,6 +33,9 @@ CAPABILITIES = Capabilities(
     alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
     supports_thread=True,
     supports_first_comment=True,
+    # mastodon/schema.json, POST /api/v1/statuses: media_ids beside in_reply_to_id.
+    thread_media={"image": 4, "video": 1},
+    comment_media={"image": 4, "video": 1},
     needs_instance_url=True,
     metrics_batch=20,
     metrics={

@@ -27,6 +27,11 @@ CAPABILITIES = Capabilities(
     alt_text_kinds=frozenset({"image", "video"}),
     supports_thread=True,
     supports_first_comment=True,
+    thread_media={
+        "image": 20,
+        "video": 1,
+    },  # threads/*.json: reply_to_id of image, video and carousel containers
+    comment_media={"image": 20, "video": 1},
     metrics_batch=1,
     metrics={
         "likes": "likes",

@@ -263,17 +263,17 @@ def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent
     """Return the content with the hashes of the approved media, without which nothing else may be sent."""
     if not approved:
         return content
-    media = (
-        ApprovedMedia(**item.model_dump(), sha256=approved[item.url]) if item.url in approved else item
-        for item in content.media
+    return content.with_media(
+        lambda item: (
+            ApprovedMedia(**item.model_dump(), sha256=approved[item.url]) if item.url in approved else item
+        )
     )
-    return content.model_copy(update={"media": tuple(media)})
 
 
 def _count_parts(publication: ClaimedPublication, progress: _SendState, outcome: Outcome) -> Outcome:
     """Return the outcome with the number of parts that are out, if the publication has several."""
     content = publication.content
-    total = 1 + len(content.thread) + bool(content.first_comment)
+    total = 1 + len(content.follow_ups)
     if total == 1:
         return outcome
     before, known = (len(state.get("sent_parts") or ()) for state in (publication.send_state, progress.state))

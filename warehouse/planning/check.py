@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import get_capabilities
-from connectors.types import Platform
+from connectors.types import FollowUp, Platform
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.planning.media import require_reachable, resolve_uploads
 from warehouse.planning.posts import preview_post
@@ -101,19 +101,22 @@ def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]
 
 
 def _list_parts(capabilities: Capabilities, content: PostContent) -> list[dict[str, Any]]:
-    texts = [("post", capabilities.write_text(content), capabilities.limit_of(content))]
-    texts += [("thread", text, capabilities.text_limit) for text in content.thread]
+    first = FollowUp(text=capabilities.write_text(content), media=content.media)
+    parts = [("post", first, capabilities.limit_of(content))]
+    parts += [("thread", part, capabilities.text_limit) for part in content.thread]
     if content.first_comment is not None:
-        texts.append(("first_comment", content.first_comment, capabilities.text_limit))
+        parts.append(("first_comment", content.first_comment, capabilities.text_limit))
     return [
         {
             "kind": kind,
-            "text": text,
-            "length": capabilities.count_text(text),
+            "text": part.text,
+            "length": capabilities.count_text(part.text),
             "limit": limit,
-            "remaining": limit - capabilities.count_text(text),
+            "remaining": limit - capabilities.count_text(part.text),
             "unit": capabilities.text_unit,
-            "links": [url for _start, _end, url in capabilities.find_links(text)],
+            "links": [url for _start, _end, url in capabilities.find_links(part.text)],
+            "media": [item.model_dump(mode="json") for item in part.media],
+            "after": part.after,
         }
-        for kind, text, limit in texts
+        for kind, part, limit in parts
     ]

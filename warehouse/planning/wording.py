@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from connectors.capabilities import get_capabilities, validate_content
 from connectors.content.marks import count_marks
 from connectors.content.validation import is_web_address
-from connectors.types import Media, Platform, PostContent
+from connectors.types import FollowUp, Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.planning.wish import MAX_CONTENT, Variant
 from warehouse.platforms import parse_platform
@@ -35,8 +35,8 @@ class Wording:
     content: str
     media: Sequence[Media] = ()
     link: str | None = None
-    thread: Sequence[str] = ()
-    first_comment: str | None = None
+    thread: Sequence[FollowUp] = ()
+    first_comment: FollowUp | None = None
     variants: Mapping[Platform, Variant] = field(default_factory=dict)
     options: Mapping[Platform, Mapping[str, Any]] = field(default_factory=dict)
     """Given options per platform, as JSON."""
@@ -58,8 +58,10 @@ class Wording:
         return {
             "media": [item.model_dump(mode="json") for item in self.media],
             "link": self.link,
-            "thread": list(self.thread),
-            "first_comment": self.first_comment,
+            "thread": [part.model_dump(mode="json") for part in self.thread],
+            "first_comment": None
+            if self.first_comment is None
+            else self.first_comment.model_dump(mode="json"),
             "options": {platform.value: dict(options) for platform, options in self.options.items()},
             "variants": {
                 platform.value: variant.model_dump(mode="json", exclude_none=True)
@@ -129,12 +131,13 @@ def _require_web_addresses(wording: Wording) -> None:
 def stored_wording(post: Post | Recurrence) -> Wording:
     """Return the wording of a stored post, or of the posts of a stored rule."""
     details = post.details
+    comment = details.get("first_comment")
     return Wording(
         content=post.content,
         media=[Media.model_validate(item) for item in details.get("media", ())],
         link=details.get("link"),
-        thread=details.get("thread", ()),
-        first_comment=details.get("first_comment"),
+        thread=[FollowUp.model_validate(part) for part in details.get("thread", ())],
+        first_comment=None if comment is None else FollowUp.model_validate(comment),
         options={Platform(name): options for name, options in (details.get("options") or {}).items()},
         variants={
             Platform(name): Variant.model_validate(variant)
@@ -204,7 +207,7 @@ def _pointer_of(platform: Platform, name: str, wording: Wording) -> str:
         in_variant = variant is not None and option in (variant.options or {})
         place = f"variants/{platform}/options" if in_variant else f"options/{platform}"
         return f"/{place}/{name.removeprefix('options/')}"
-    in_variant = variant is not None and getattr(variant, name, None) is not None
+    in_variant = variant is not None and getattr(variant, name.partition("/")[0], None) is not None
     return f"/variants/{platform}/{name}" if in_variant else f"/{name}"
 
 

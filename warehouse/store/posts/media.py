@@ -161,8 +161,10 @@ def note_uses(
     `details`: those of the post; a draft without accounts has its media only there.
     """
     named = [details, *(details.get("variants") or {}).values()]
+    further = [part for one in named for part in (*(one.get("thread") or ()), one.get("first_comment"))]
+    named += [part for part in further if isinstance(part, dict)]
     media = [Media.model_validate(item) for one in named for item in one.get("media") or ()]
-    media += [item for content in contents for item in content.media]
+    media += [item for content in contents for item in content.all_media]
     used = {item.upload_id for item in media if item.upload_id}
     if not is_new:
         session.execute(delete(MediaUse).where(MediaUse.owner_id == owner_id))

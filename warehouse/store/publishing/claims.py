@@ -220,11 +220,17 @@ def _unknown(now: datetime) -> ColumnElement[bool]:
 
 def _read_approved_media(session: Session, rows: Sequence[Publication]) -> dict[str, dict[str, str]]:
     """Return the approved media of the posts of publications with media, by post id."""
-    ids = {row.post_id for row in rows if row.content.get("media")}
+    ids = {row.post_id for row in rows if _has_media(row.content)}
     if not ids:
         return {}
     query = select(Post.id, Post.approved_media).where(Post.id.in_(ids), Post.approved_media.is_not(None))
     return {post_id: dict(approved or {}) for post_id, approved in session.execute(query)}
+
+
+def _has_media(content: Mapping[str, Any]) -> bool:
+    """Return whether any part has media; a part that is a string is only a text."""
+    parts = [content, *(content.get("thread") or ()), content.get("first_comment")]
+    return any(isinstance(part, dict) and part.get("media") for part in parts)
 
 
 def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) -> ClaimedPublication:
