@@ -29,6 +29,10 @@ SENT_ELSEWHERE = "sent_elsewhere"
 """Key in the state of a publication that another installation may have sent, as this one is a copy of it."""
 
 
+STEP = "step"
+"""Key in the state of a publication: index of the first part that the current request sends. Without it: of all."""
+
+
 def _parse_duration(value: object) -> object:
     """Read "90" as 90 seconds, and "15m", "1h", "2d"; everything else is left to pydantic (ISO 8601)."""
     if isinstance(value, str):

@@ -114,6 +114,18 @@ class Attempt(BaseModel):
     detail: dict[str, Any]
 
 
+class LaterParts(BaseModel):
+    """The parts of a published thread, or its first comment, that are published after a delay."""
+
+    status: Literal["waiting", "failed", "canceled"] = Field(
+        description="waiting: the next part has its time. failed: it was refused, a retry continues with it. canceled: "
+        "the parts that are left will not be sent."
+    )
+    published: int = Field(description="Number of parts that are published.")
+    total: int
+    next_part_at: datetime | None
+
+
 class PublicationOut(BaseModel):
     """A post on one account."""
 
@@ -133,6 +145,7 @@ class PublicationOut(BaseModel):
         "`permalink` then leads nowhere."
     )
     attempt_count: int
+    later_parts: LaterParts | None = Field(description="Null: it has none, or all are published.")
 
 
 class PublicationDetail(PublicationOut):

@@ -16,6 +16,7 @@ from connectors.errors import (
     ReauthenticateError,
     RetryLaterError,
 )
+from connectors.parts import split_parts
 from connectors.types import ApprovedMedia, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
@@ -114,7 +115,7 @@ class PublicationSender:
 
         wait = compute_backoff(granted.attempt)
         outcome = await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
-        return _count_parts(publication, progress, outcome)
+        return _count_parts(publication, progress, outcome, self._clock())
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
         """Look up on the platform whether an unknown publication was published."""
@@ -146,7 +147,7 @@ class PublicationSender:
         waited = self._clock() - (publication.unknown_since or self._clock())
         wait = max(compute_backoff(1), next_look(waited))
         outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
-        outcome = _count_parts(publication, progress, outcome)
+        outcome = _count_parts(publication, progress, outcome, self._clock())
         if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
             return replace(outcome, kind="needs_review", next_at=None)
         if outcome.kind == "not_found":
@@ -270,14 +271,27 @@ def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent
     )
 
 
-def _count_parts(publication: ClaimedPublication, progress: _SendState, outcome: Outcome) -> Outcome:
-    """Return the outcome with the number of parts that are out, if the publication has several."""
-    content = publication.content
-    total = 1 + len(content.follow_ups)
+def _count_parts(
+    publication: ClaimedPublication, progress: _SendState, outcome: Outcome, now: datetime
+) -> Outcome:
+    """Return the outcome with the number of parts that are out, if the publication has several.
+
+    If the next part is to be published later, its time is added: it counts from now, or from when the part before it
+    was published, if that was found out by a look-up.
+    """
+    parts = split_parts(publication.content)
+    total = len(parts)
     if total == 1:
         return outcome
-    before, known = (len(state.get("sent_parts") or ()) for state in (publication.send_state, progress.state))
-    return replace(outcome, parts=PartCounts(before, total if outcome.receipt else known, total))
+    before, known = (
+        list(state.get("sent_parts") or ()) for state in (publication.send_state, progress.state)
+    )
+    out = total if outcome.receipt and not known else len(known)
+    outcome = replace(outcome, parts=PartCounts(len(before), out, total))
+    if outcome.receipt is None or out >= total:
+        return outcome
+    last = datetime.fromisoformat(known[-1]["published_at"]) if outcome.kind == "found" else now
+    return replace(outcome, rest_at=min(last, now) + (parts[out].after or timedelta(0)))
 
 
 def _was(number: int) -> str:

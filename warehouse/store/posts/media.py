@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from connectors.types import UPLOAD_PREFIX, Media
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.models import Base, Post
+from warehouse.store.models import Base, Post, Publication
+from warehouse.store.publishing.later_parts import FAILED, WAITING
 from warehouse.store.schedules.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
@@ -224,7 +225,8 @@ def is_signed(cipher: Cipher, media_id: str, signature: str) -> bool:
 
 def _is_alive() -> Any:  # noqa: ANN401 (an SQL condition)
     """Condition on MediaUse: its owner is a recurrence, or a post with something left to send."""
-    done_post = exists().where(Post.id == MediaUse.owner_id, Post.status.in_(_DONE))
+    later = exists().where(Publication.post_id == MediaUse.owner_id, Publication.rest.in_((WAITING, FAILED)))
+    done_post = exists().where(Post.id == MediaUse.owner_id, Post.status.in_(_DONE), ~later)
     ended_rule = exists().where(Recurrence.id == MediaUse.owner_id, Recurrence.deleted_at.is_not(None))
     return ~done_post & ~ended_rule
 
