@@ -81,16 +81,26 @@ class Platform(StrEnum):
 
 UPLOAD_PREFIX = "upload:"
 UPLOAD_TYPES = (
-    *("image/jpeg", "image/png", "image/gif", "image/webp"),
+    *("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"),
     *("video/mp4", "video/quicktime", "video/webm"),
+    "application/pdf",
 )
 """Media types that may be uploaded, detected from the first bytes."""
 MAX_UPLOAD_BYTES = 300_000_000
 """Default maximum size; a setting overrides it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FitRule:
+    """What a platform takes of a picture. A file that fits is sent as it is."""
+
+    types: frozenset[str]
+    max_bytes: int | None
+    max_pixels: int | None
+
+
 class Media(BaseModel):
-    """One image or video, by public URL or as `upload:<id>`. Media are shown in the given order."""
+    """One image, video or document (PDF), by public URL or as `upload:<id>`. Media are shown in the given order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -107,6 +117,28 @@ class Media(BaseModel):
     def approved_sha256(self) -> str | None:
         """SHA-256 (hex) of the only bytes that may be sent; None = any bytes that `url` gives."""
         return None
+
+    @property
+    def fit_rule(self) -> FitRule | None:
+        """Into what a picture may be converted when it is sent; None = it is sent as it is."""
+        return None
+
+
+class FittedMedia(Media):
+    """A picture that is converted if it does not fit. Exists while a post is sent."""
+
+    rule: FitRule
+    sha256: str | None = None
+
+    @property
+    def approved_sha256(self) -> str | None:
+        """SHA-256 (hex) of the approved bytes, before they are converted; None = any bytes."""
+        return self.sha256
+
+    @property
+    def fit_rule(self) -> FitRule | None:
+        """Into what it may be converted."""
+        return self.rule
 
 
 class ApprovedMedia(Media):
@@ -238,6 +270,7 @@ class PostContent(BaseModel):
     link: str | None = None
     thread: tuple[FollowUp, ...] = Field(default=(), description="posts that follow the first, in order")
     first_comment: FollowUp | None = None
+    fit: bool = Field(default=False, description="whether pictures over the platform's limits are converted")
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="the platform's own options, as its model in connectors.options has them",
@@ -245,10 +278,12 @@ class PostContent(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_no_options(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the field out where it is empty: hashes of contents stored before it existed stay valid."""
+        """Leave fields out where they are empty: hashes of contents stored before they existed stay valid."""
         written: dict[str, Any] = write(self)
         if not self.options:
             written.pop("options", None)
+        if not self.fit:
+            written.pop("fit", None)
         return written
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:

@@ -24,6 +24,13 @@ class PartCheck(BaseModel):
     after: int | None = Field(description="Seconds that it waits after the part before it.")
 
 
+class Conversion(BaseModel):
+    """One picture that is converted for a platform."""
+
+    pointer: str
+    detail: str = Field(description="What of it is over the platform's limits.")
+
+
 class TargetCheck(BaseModel):
     """What would be sent to one account."""
 
@@ -37,6 +44,9 @@ class TargetCheck(BaseModel):
     max_videos: int
     options: dict[str, Any] = Field(
         description="All options of the platform, with the defaults that would be used."
+    )
+    conversions: list[Conversion] = Field(
+        description="Pictures that are converted when the post is sent, as `options.media.fit` asks for."
     )
     problems: list[ProblemEntry]
 

@@ -13,7 +13,7 @@ from connectors.content.marks import Mark
 from connectors.content.options import PlatformOptions
 from connectors.content.problems import ContentProblem
 from connectors.content.text import compose_text
-from connectors.types import MediaKind, Platform, PostContent
+from connectors.types import FitRule, MediaKind, Platform, PostContent
 
 __all__ = ["Capabilities", "ContentProblem", "PublishingLimit"]
 
@@ -53,6 +53,12 @@ class Capabilities:
     """Maximum size of an image file; None = the platform documents no limit and rejects too large files on
     upload.
     """
+    max_image_pixels: int | None = None
+    """Maximum number of pixels of an image; None = the platform documents none."""
+    image_types: frozenset[str] = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+    """Image types that the platform takes."""
+    limits_by_instance: bool = False
+    """Whether each server has its own limits, which are checked when a post is sent."""
     max_document_bytes: int | None = None
     max_document_pages: int | None = None
     max_video_bytes: int | None = None
@@ -108,6 +114,11 @@ class Capabilities:
     """The options of a post on this platform only."""
     reconciliation: str = ""
     """One sentence: how the outcome of an ambiguous publish is found out."""
+
+    @property
+    def fit_rule(self) -> FitRule:
+        """What a picture may be converted into for this platform."""
+        return FitRule(self.image_types, self.max_image_bytes, self.max_image_pixels)
 
     @property
     def media_limits(self) -> Mapping[MediaKind, int]:

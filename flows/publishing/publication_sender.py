@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.base import PublishRequest
 from connectors.candidates import CLOCK_MARGIN
+from connectors.capabilities import get_capabilities
 from connectors.errors import (
     ConnectorError,
     OutcomeUnknownError,
@@ -17,7 +18,7 @@ from connectors.errors import (
     RetryLaterError,
 )
 from connectors.parts import split_parts
-from connectors.types import ApprovedMedia, Platform
+from connectors.types import ApprovedMedia, FittedMedia, Media, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account
@@ -81,11 +82,17 @@ class PublicationSender:
             logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
             return None
         on_leave(granted)
+        platform = Platform(publication.platform)
         try:
-            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+            content = await asyncio.to_thread(
+                self._pool.address_uploads, platform, publication.content, convert=True
+            )
+        except RetryLaterError as error:  # nothing was sent: our disk failed
+            next_at = self._clock() + compute_backoff(granted.attempt)
+            return Outcome(publication.id, "retry", "media_not_read", error.message, next_at)
         except ConnectorError as error:  # nothing was sent: the author must act
             return Outcome(publication.id, "failed", error.code, error.message)
-        content = _pin_media(content, publication.approved_media)
+        content = _mark_fitting(_pin_media(content, publication.approved_media), platform)
         progress = _SendState(publication, self._writer)
         request = self._request(publication, content, granted.first_attempt_at, progress)
 
@@ -269,6 +276,21 @@ def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent
             ApprovedMedia(**item.model_dump(), sha256=approved[item.url]) if item.url in approved else item
         )
     )
+
+
+def _mark_fitting(content: PostContent, platform: Platform) -> PostContent:
+    """Return the content with what its pictures may be converted into, if it asks for that."""
+    capabilities = get_capabilities(platform)
+    if not content.fit or "image" in capabilities.fetches_media:
+        return content
+
+    def mark(item: Media) -> Media:
+        if item.kind != "image":
+            return item
+        given = item.model_dump(exclude={"sha256"})
+        return FittedMedia(**given, rule=capabilities.fit_rule, sha256=item.approved_sha256)
+
+    return content.with_media(mark)
 
 
 def _count_parts(

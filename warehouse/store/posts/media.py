@@ -6,7 +6,7 @@ import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, exists, func, select
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, delete, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from connectors.types import UPLOAD_PREFIX, Media
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from connectors.content.pictures import PictureShape
     from connectors.types import PostContent
     from warehouse.store.crypto import Cipher
 
@@ -31,7 +32,7 @@ _BATCH = 500
 
 
 class MediaUpload(Base):
-    """One uploaded picture or video."""
+    """One uploaded picture, video or document."""
 
     __tablename__ = "media_uploads"
     __table_args__ = (
@@ -42,12 +43,18 @@ class MediaUpload(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     kind: Mapped[str] = mapped_column(String(10))
-    """image | video"""
+    """image | video | document"""
     content_type: Mapped[str] = mapped_column(String(60))
     """Detected from the first bytes, not from the declared type."""
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     filename: Mapped[str] = mapped_column(String(200))
+    width: Mapped[int | None] = mapped_column(Integer)
+    """Pixels, as stored in the file; None = not a picture, or its header cannot be read."""
+    height: Mapped[int | None] = mapped_column(Integer)
+    is_animated: Mapped[bool | None] = mapped_column(Boolean)
+    pages: Mapped[int | None] = mapped_column(Integer)
+    """Of a document."""
     created_at: Mapped[datetime]
 
 
@@ -78,6 +85,8 @@ def add_upload(
     filename: str,
     now: datetime,
     quota: int | None = None,
+    shape: PictureShape | None = None,
+    pages: int | None = None,
 ) -> MediaUpload:
     """Add an upload whose file is already stored.
 
@@ -95,11 +104,15 @@ def add_upload(
     row = MediaUpload(
         id=media_id,
         workspace_id=workspace_id,
-        kind=content_type.partition("/")[0],
+        kind="document" if content_type == "application/pdf" else content_type.partition("/")[0],
         content_type=content_type,
         size=size,
         sha256=sha256,
         filename=filename,
+        width=None if shape is None else shape.width,
+        height=None if shape is None else shape.height,
+        is_animated=None if shape is None else shape.is_animated,
+        pages=pages,
         created_at=now,
     )
     session.add(row)
@@ -125,6 +138,9 @@ def describe_upload(row: MediaUpload) -> dict[str, Any]:
         "size": row.size,
         "sha256": row.sha256,
         "filename": row.filename,
+        "width": row.width,
+        "height": row.height,
+        "pages": row.pages,
         "created_at": row.created_at,
     }
 
