@@ -90,7 +90,7 @@ class TwitterConnector:
         return replace(user, credentials=credentials)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """POST /2/tweets for each part; the first has the media."""
+        """POST /2/tweets for each part, with its media."""
         return await publish_parts(_encode(request), self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -100,10 +100,10 @@ class TwitterConnector:
         body |= write_options(options, first=parent is None)
         if parent is not None:
             body["reply"] = {"in_reply_to_tweet_id": parent.id}
-        elif progress.request.content.media:
-            ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
-            tagged = {"tagged_user_ids": list(options.tagged_users)} if options.tagged_users else {}
-            body["media"] = {"media_ids": ids, **tagged}
+        if part.media:
+            ids = [await upload(self._api, self._context, item) for item in part.media]
+            tagged = options.tagged_users if parent is None else ()
+            body["media"] = {"media_ids": ids, **({"tagged_user_ids": list(tagged)} if tagged else {})}
         try:
             post_id = await self._api.publish("/2/tweets", parse_created, json=body)
         except OutcomeUnknownError as error:

@@ -13,6 +13,7 @@ from connectors.types import Media, Platform, PostContent
 
 PHOTO = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 SECOND = Media(url="http://sandbox.test/_sandbox/media/photo.png?2")
+PAPER = Media(url="http://sandbox.test/_sandbox/media/paper.pdf", kind="document")
 FILM = Media(url="http://sandbox.test/_sandbox/media/video.mp4", kind="video")
 PNG_BYTES = 70
 """Size of the picture that the simulated server has at PHOTO."""
@@ -186,6 +187,12 @@ CASES: list[OptionCase] = [
         {"article": {"title": "Five teas"}},
         {"article": {"source": LINK, "title": "Five teas"}},
         link=LINK,
+    ),
+    OptionCase(
+        P.LINKEDIN,
+        {"document": {"title": "Our year"}},
+        {"shown_title": "Our year"},
+        media=(PAPER,),
     ),
     *_cases(
         P.BLUESKY,

@@ -46,6 +46,7 @@ def sent_fields(post: SandboxPost, gates: dict[str, Any]) -> dict[str, Any]:
         **content,
         **(details.get("options") or {}),
         **({"title": details["title"]} if details.get("title") else {}),
+        **({"shown_title": content["media"].get("title")} if "media" in content else {}),
     }
 
 
@@ -151,6 +152,7 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
         "branded_content",
     ),
     (P.LINKEDIN, {"article": {"title": "t"}}, PostContent(text="t"), "article"),
+    (P.LINKEDIN, {"document": {"title": "t"}}, PostContent(text="t", media=(PHOTO,)), "document"),
     (
         P.LINKEDIN,
         {"poll": {"question": "?", "choices": ["a", "b"]}},

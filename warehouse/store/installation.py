@@ -27,6 +27,7 @@ from sqlalchemy.exc import DatabaseError
 from connectors.types import SENT_ELSEWHERE
 from warehouse.store.models import Instance, Publication
 from warehouse.store.publishing.heartbeats import PublisherRow
+from warehouse.store.publishing.later_parts import is_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -223,9 +224,9 @@ def _mark_open(session: Session, now: datetime, since: datetime | None, reason: 
     by the usual way. The time of the attempt is the earliest at which the original can have sent it.
     """
     due = and_(
-        Publication.status == "scheduled",
+        or_(Publication.status == "scheduled", is_resting()),
         Publication.due_at.is_not(None),
-        or_(Publication.due_at <= now, Publication.scheduled_at <= now),
+        or_(Publication.due_at <= now, func.coalesce(Publication.rest_at, Publication.scheduled_at) <= now),
     )
     taken = Publication.status.in_(("claimed", "sending", "unknown"))
     rows = session.scalars(select(Publication).where(or_(due, taken)).with_for_update()).all()

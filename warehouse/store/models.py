@@ -224,6 +224,10 @@ class Publication(Base):
     external_id: Mapped[str | None] = mapped_column(String(300))
     permalink: Mapped[str | None] = mapped_column(Text)
     published_at: Mapped[datetime | None]
+    rest: Mapped[str | None] = mapped_column(String(12))
+    """waiting | failed | canceled: of the later parts of a published thread (`publishing.later_parts`)"""
+    rest_at: Mapped[datetime | None]
+    """The planned time of the next part, while `rest` is waiting."""
     next_snapshot_at: Mapped[datetime | None]
     """When its metrics are read next; None = never (not published, deleted, or too old)."""
     snapshot_count: Mapped[int] = mapped_column(Integer, default=0)
@@ -247,7 +251,8 @@ class PublicationAttempt(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     event: Mapped[str] = mapped_column(String(24))
     """draft scheduled edited claimed released sending published retry unknown found not_found needs_review
-    failed canceled resolved retry_by_hand approval_requested approved rejected"""
+    part_published part_found part_failed parts_canceled failed canceled resolved retry_by_hand approval_requested
+    approved rejected"""
     at: Mapped[datetime]
     payload_hash: Mapped[str] = mapped_column(String(64))
     owner: Mapped[str | None] = mapped_column(String(80))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from warehouse.store.models import AccountRow, PlatformLimit, Workspace
+from warehouse.store.publishing.later_parts import CANCELED, FAILED, WAITING, count_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +28,27 @@ def tell_story(
 
 def _partly(publication: Publication) -> str:
     """Return how many parts are out while some are not, as a sentence; "" for everything else."""
-    content, sent = publication.content, publication.send_state.get("sent_parts") or ()
-    total = 1 + len(content.get("thread") or ()) + bool(content.get("first_comment"))
-    if publication.status == "published" or not 0 < len(sent) < total:
+    sent, total = count_parts(publication)
+    if not 0 < sent < total:
         return ""
-    return f" {name_parts(1, len(sent)).capitalize()} of {total} {'is' if len(sent) == 1 else 'are'} out."
+    if publication.status == "published":
+        return _tell_rest(publication, sent, total)
+    return f" {name_parts(1, sent).capitalize()} of {total} {'is' if sent == 1 else 'are'} out."
+
+
+def _tell_rest(publication: Publication, sent: int, total: int) -> str:
+    """Return what becomes of the later parts of a published thread, as a sentence; "" if nothing is known of them."""
+    rest = name_parts(sent + 1, total).capitalize()
+    if publication.rest == WAITING and publication.rest_at is not None:
+        again = ""
+        if publication.due_at is not None and publication.due_at > publication.rest_at:
+            again = f" (next try {_clock(publication.due_at)}: {publication.reason})"
+        return f" Part {sent + 1} of {total} follows at {_clock(publication.rest_at)}{again}."
+    if publication.rest == FAILED:
+        return f" Part {sent + 1} of {total} failed: {publication.reason}."
+    if publication.rest == CANCELED:
+        return f" {rest} of {total} will not be sent."
+    return ""
 
 
 def name_parts(first: int, last: int) -> str:
@@ -46,10 +63,14 @@ def _tell_parts(event: str, detail: Mapping[str, Any], why: str, next_at: str) -
         return None
     before, out, total = counts["before"], counts["out"], counts["of"]
     thread = f"the thread is {detail.get('external_id')}"
+    later = f"; part {out + 1} follows at {_written(detail['rest_at'])}" if detail.get("rest_at") else ""
     rest = name_parts(out + 1, total)
     sentences = {
-        "published": f"{name_parts(before + 1, total)} of {total} accepted by the platform; {thread}",
-        "found": f"{name_parts(before + 1, total)} of {total} found on the platform: it was published; {thread}",
+        "published": f"{name_parts(before + 1, out)} of {total} accepted by the platform; {thread}{later}",
+        "found": f"{name_parts(before + 1, out)} of {total} found on the platform: it was published; {thread}{later}",
+        "part_published": f"{name_parts(before + 1, out)} of {total} accepted by the platform{later}",
+        "part_found": f"{name_parts(before + 1, out)} of {total} found on the platform: it was published{later}",
+        "part_failed": f"part {out + 1} of {total} failed{why}",
         "not_found": f"looked for on the platform{why}",
         "retry": f"{name_parts(1, out)} of {total} out, {rest} not sent{why}{next_at}",
         "unknown": f"{name_parts(1, out)} of {total} out, outcome of part {out + 1} unknown: it may be published{why}; "
@@ -83,6 +104,8 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
         "needs_review": f"needs a decision{why}",
         "failed": f"failed{why}",
         "canceled": "canceled",
+        "part_failed": f"a later part failed{why}",
+        "parts_canceled": f"its later parts were canceled{why}",
         "resolved": f"decided by a user: {detail.get('decision')}",
         "retry_by_hand": "retried by a user",
         "approval_requested": "asked for approval",
