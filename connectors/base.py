@@ -11,6 +11,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostContent,
@@ -55,19 +56,6 @@ class PublishRequest:
     def sent_elsewhere(self) -> bool:
         """Whether another installation may have sent it, so that what `state` does not hold proves nothing."""
         return bool(self.state.get(SENT_ELSEWHERE))
-
-
-@dataclass(frozen=True, slots=True)
-class EditRequest:
-    """A change of one published post."""
-
-    external_id: str
-    before: tuple[PostContent, ...]
-    """What the post may say now: its published content, and that of earlier edits with an unknown outcome."""
-    after: PostContent
-    """What it is to say. `connectors.content.editing.find_edit_problems` finds nothing between them."""
-    state: Mapping[str, Any]
-    """As `publish` saved it, with the ids of the parts."""
 
 
 class Connector(Protocol):

@@ -9,9 +9,8 @@ from connectors.errors import ContentRejectedError, UnsupportedError
 from connectors.parts import Part, split_parts
 
 if TYPE_CHECKING:
-    from connectors.base import EditRequest
     from connectors.content.capabilities import Capabilities
-    from connectors.types import PostContent
+    from connectors.types import EditRequest, PostContent
 
 
 def list_edited_parts(request: EditRequest, *, options_everywhere: bool = False) -> list[tuple[Part, str]]:

@@ -9,7 +9,7 @@ from zlib import crc32
 import httpx
 from pydantic import SecretStr
 
-from connectors.base import Connector, EditRequest
+from connectors.base import Connector
 from connectors.bluesky.connector import BlueskyConnector
 from connectors.capabilities import get_capabilities
 from connectors.content import links, text
@@ -29,7 +29,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, ApprovedMedia, Board, Media, Platform, PostContent
+from connectors.types import Account, ApprovedMedia, Board, EditRequest, Media, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:

@@ -393,6 +393,19 @@ class PublishedPost:
 
 
 @dataclass(frozen=True, slots=True)
+class EditRequest:
+    """A change of one published post."""
+
+    external_id: str
+    before: tuple[PostContent, ...]
+    """What the post may say now: its published content, and that of earlier edits with an unknown outcome."""
+    after: PostContent
+    """What it is to say. `connectors.content.editing.find_edit_problems` finds nothing between them."""
+    state: Mapping[str, Any]
+    """As `publish` saved it, with the ids of the parts."""
+
+
+@dataclass(frozen=True, slots=True)
 class PostMetrics:
     """Cumulative metrics of one post at one time. None = not reported by the platform."""
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from connectors.base import EditRequest, PublishRequest
+from connectors.base import PublishRequest
 from connectors.bluesky.capabilities import CAPABILITIES, LABEL
 from connectors.bluesky.editing import edit_record
 from connectors.bluesky.history import NO_APPVIEW, list_history
@@ -43,6 +43,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     Platform,

@@ -20,10 +20,9 @@ from connectors.errors import ContentRejectedError, GiveUpError
 from connectors.parts import SentPart
 
 if TYPE_CHECKING:
-    from connectors.base import EditRequest
     from connectors.http.client import PlatformApi
     from connectors.parts import Part
-    from connectors.types import Account
+    from connectors.types import Account, EditRequest
 
 _TRIES = 3
 """A record that changed between reading and writing is read again so many times."""

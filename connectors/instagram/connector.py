@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors.base import EditRequest, PublishRequest
+from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
@@ -45,6 +45,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,

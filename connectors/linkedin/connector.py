@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from connectors.base import EditRequest, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore
 from connectors.editing import list_edited_parts
@@ -48,6 +48,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from connectors.base import EditRequest, PublishRequest
+from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, find_match, list_unclaimed, same_id, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
@@ -53,6 +53,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,

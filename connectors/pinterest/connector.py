@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from connectors.base import EditRequest, PublishRequest
+from connectors.base import PublishRequest
 from connectors.candidates import choose, window_start
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
@@ -56,6 +56,7 @@ from connectors.types import (
     AccountMetrics,
     Board,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostContent,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from connectors.base import EditRequest, PublishRequest
+from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
@@ -49,6 +49,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,

@@ -15,8 +15,8 @@ from connectors.youtube.capabilities import LABEL
 from connectors.youtube.videos import write_video
 
 if TYPE_CHECKING:
-    from connectors.base import EditRequest
     from connectors.http.client import PlatformApi
+    from connectors.types import EditRequest
 
 _KEPT = {
     "snippet": ("title", "description", "tags", "categoryId", "defaultLanguage", "defaultAudioLanguage"),

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connectors.base import EditRequest
 from connectors.capabilities import CAPABILITIES
 from connectors.content.editing import find_edit_problems
 from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError, UnsupportedError
 from connectors.registry import CONNECTORS
 from connectors.sandbox.faults import FaultRule
-from connectors.types import Platform, PostContent
+from connectors.types import EditRequest, Platform, PostContent
 from tests.connectors.harness import account_of
 from tests.connectors.option_cases import FILM, LINK, PHOTO
 from tests.connectors.test_delete import content_for

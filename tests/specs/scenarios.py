@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connectors.base import EditRequest
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.sandbox.faults import FaultRule
-from connectors.types import Credentials, Media, Platform, PostContent
+from connectors.types import Credentials, EditRequest, Media, Platform, PostContent
 from tests.connectors.option_cases import CASES
 
 if TYPE_CHECKING:

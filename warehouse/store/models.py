@@ -234,6 +234,10 @@ class Publication(Base):
     snapshot_failures: Mapped[int] = mapped_column(Integer, default=0)
     platform_deleted_at: Mapped[datetime | None]
     """When the post was first found deleted on the platform."""
+    edit: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The last edit after publishing (`warehouse.store.publishing.editing`); None = there was none."""
+    edited_at: Mapped[datetime | None]
+    """When the post was last changed on the platform, as an edit asked for."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -252,7 +256,8 @@ class PublicationAttempt(Base):
     event: Mapped[str] = mapped_column(String(24))
     """draft scheduled edited claimed released sending published retry unknown found not_found needs_review
     part_published part_found part_failed parts_canceled failed canceled resolved retry_by_hand approval_requested
-    approved rejected"""
+    approved rejected unpublish_requested unpublished unpublish_failed unpublish_unknown edit_requested edit_done
+    edit_failed edit_unknown edit_refused"""
     at: Mapped[datetime]
     payload_hash: Mapped[str] = mapped_column(String(64))
     owner: Mapped[str | None] = mapped_column(String(80))

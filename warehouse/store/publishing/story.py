@@ -111,6 +111,11 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
         "approval_requested": "asked for approval",
         "approved": f"approved{why}",
         "rejected": f"returned to its author{why}",
+        "edit_requested": "asked to be edited on the platform",
+        "edit_done": "edited on the platform, as asked",
+        "edit_failed": f"not edited on the platform{why}",
+        "edit_unknown": f"perhaps edited on the platform{why}",
+        "edit_refused": f"not edited{why}",
         "unpublish_requested": "asked to be deleted on the platform",
         "unpublished": "deleted on the platform, as asked",
         "unpublish_failed": f"not deleted on the platform{why}",
@@ -126,7 +131,8 @@ def _standing(session: Session, publication: Publication, now: datetime) -> str:
     if status == "published" and publication.platform_deleted_at is not None:
         return "It was published and later deleted on the platform."
     if status == "published":
-        return f"It is published{f': {publication.permalink}' if publication.permalink else ''}."
+        where = f"It is published{f': {publication.permalink}' if publication.permalink else ''}."
+        return where + _tell_edit(publication)
     if status == "scheduled":
         return _waiting(session, publication, now)
     standing = {
@@ -139,6 +145,20 @@ def _standing(session: Session, publication: Publication, now: datetime) -> str:
         "canceled": "It was canceled.",
     }
     return standing[status]
+
+
+def _tell_edit(publication: Publication) -> str:
+    """Return how the last edit stands, as a sentence; "" if there was none."""
+    edit = publication.edit
+    if edit is None:
+        return ""
+    at = _written(edit["requested_at"])
+    return {
+        "done": f" It was edited at {at}.",
+        "failed": f" The edit of {at} was not made: it says what it said before.",
+        "refused": f" The edit of {at} was not possible: it says what it said before.",
+        "unknown": f" Whether the edit of {at} was made is not known: repeat it.",
+    }[edit["state"]]
 
 
 def _waiting(session: Session, publication: Publication, now: datetime) -> str:
