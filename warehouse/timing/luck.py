@@ -51,6 +51,23 @@ class SharedLuck:
         row[noticed] = np.arange(len(blocks))
         return SharedLuck(row, self.variance[places], blocks)
 
+    def dense(self) -> FloatArray:
+        """Covariance of the slot means of every account, (accounts, 7, 24, 24)."""
+        whole = np.zeros((len(self.row), DAYS, HOURS, HOURS))
+        noticed = self.row >= 0
+        whole[noticed] = self.blocks[self.row[noticed]]
+        return whole
+
+    def scaled(self, count: FloatArray, part: FloatArray) -> SharedLuck:
+        """The covariance of the means of a part of the days; both are posts per slot, (accounts, 168)."""
+        if not len(self.blocks):
+            return self
+        share = part.sum(axis=1) / np.maximum(count.sum(axis=1), 1.0)
+        blocks = self.blocks.copy()
+        noticed = self.row >= 0
+        blocks[self.row[noticed]] /= np.maximum(share[noticed], 0.1)[:, None, None, None]
+        return SharedLuck(self.row, self.variance, blocks)
+
 
 def no_luck(accounts: int) -> SharedLuck:
     """No shared luck on any account."""

@@ -168,7 +168,11 @@ def _slot_frame(account_ids: list[Any] | None, effect: FloatArray) -> pd.DataFra
 
 def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: KernelMix) -> pd.DataFrame:
     frame = _slot_frame(account_ids, profile)
-    frame.attrs[_KERNEL] = {"shapes": list(kernel.shapes), "strengths": list(kernel.strengths)}
+    frame.attrs[_KERNEL] = {
+        "shapes": list(kernel.shapes),
+        "strengths": list(kernel.strengths),
+        "carried": kernel.carried,
+    }
     return frame
 
 
