@@ -1,10 +1,10 @@
 """Likelihood of small counts: engagement that is mostly 0, 1 or 2 has no useful logarithm. Pure.
 
-A post's engagement is a Poisson count whose rate is lognormal: the account's level and kind, the effect of the hour, and
-luck of an account's own size. In the logarithm of `unit + engagement`, an effect of the hour would shrink to a fraction
-and its interval with it. Here each post gives the derivative of its log likelihood to the log rate (its score, bounded
-by nature: a count says little about its rate), and the expectation of its square (its information). A slot's effect is
-the sum of scores over the sum of information, one step of a maximum likelihood estimate.
+A post's engagement is a Poisson count whose rate is lognormal: the account's level and kind, the effect of the hour,
+and luck of an account's own size. In the logarithm of `unit + engagement`, an effect of the hour would shrink to a
+fraction and its interval with it. Here each post gives the derivative of its log likelihood to the log rate (its score,
+bounded by nature: a count says little about its rate), and the expectation of its square (its information). A slot's
+effect is the sum of scores over the sum of information, one step of a maximum likelihood estimate.
 
 Both come from a table over log rate, count and size of luck, which is computed once.
 """

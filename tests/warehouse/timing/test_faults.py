@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warehouse.timing.counts import LUCK_SIZES, expect_information, expect_luck
 from warehouse.timing.luck import SharedLuck, estimate_luck
 from warehouse.timing.model import compute_slot_sums
 from warehouse.timing.posterior import SlotPosts, compute_forecast
@@ -18,7 +19,7 @@ from warehouse.timing.verdict import SIGNIFICANCE
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 from generate_histories import make_world
-from timing_faults import advise, measure_day_luck, measure_verdict, measure_viral
+from timing_faults import advise, measure_day_luck, measure_honesty, measure_verdict, measure_viral
 
 QUICK = settings(max_examples=25, deadline=None)
 
@@ -87,3 +88,23 @@ def test_accounts_without_an_effect_are_told_so_and_those_with_one_too() -> None
     assert sum(row["verdict"] for row in null) / 2 <= 0.12
     block = make_world(35, accounts=50, posts=1000, shape="block", best=0.3)
     assert measure_verdict(advise(block.posts))["verdict"] >= 0.7
+
+
+def test_interval_holds_the_truth_where_most_posts_have_no_engagement() -> None:
+    for rate in (0.06, 0.3, 1.6):
+        world = make_world(36, accounts=30, posts=600, rate=rate)
+        honest = measure_honesty(world, advise(world.posts))
+        assert honest["coverage_all_slots"] > 0.7, rate
+
+
+@given(seed=st.integers(0, 10_000), size=st.sampled_from(range(len(LUCK_SIZES))), rate=st.floats(-4, 3))
+@QUICK
+def test_scores_of_counts_are_zero_on_average_and_vary_as_expected(seed: int, size: int, rate: float) -> None:
+    rng = np.random.default_rng(seed)
+    posts = 20_000
+    count = rng.poisson(np.exp(rate + LUCK_SIZES[size] * rng.normal(size=posts))).astype(float)
+    of_post, log_rate = np.full(posts, size), np.full(posts, rate)
+    score = expect_luck(of_post, log_rate, count) / LUCK_SIZES[size]
+    information = expect_information(of_post, log_rate)[0]
+    assert abs(score.mean()) < 6 * np.sqrt(information / posts)
+    assert 0.8 < (score**2).mean() / information < 1.25
