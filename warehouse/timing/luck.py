@@ -75,6 +75,24 @@ def no_luck(accounts: int) -> SharedLuck:
     return SharedLuck(np.full(accounts, -1, dtype=np.int64), np.zeros(accounts), empty)
 
 
+def inflate_noise(luck: SharedLuck, count: FloatArray, noise: FloatArray) -> FloatArray:
+    """Variance of one post as if it were all its own, for sums over the hours of the day; (accounts,).
+
+    Args:
+        luck: of the accounts.
+        count: posts per slot, (accounts, 168).
+        noise: variance of one post, (accounts,).
+    """
+    noticed = np.flatnonzero(luck.row >= 0)
+    inflated = noise.copy()
+    if len(noticed):
+        posts = count[noticed].reshape(-1, DAYS, HOURS)
+        # Variance of the sums of one hour's posts with those of the hours around it, for a typical hour.
+        shared = np.einsum("adst,ads,adt->a", luck.blocks[luck.row[noticed]].astype(np.float64), posts, posts)
+        inflated[noticed] += shared / np.maximum(posts.sum(axis=(1, 2)), 1.0) - luck.variance[noticed]
+    return inflated
+
+
 def join_luck(parts: list[SharedLuck]) -> SharedLuck:
     """The shared luck of several runs of accounts, in order."""
     if not parts:

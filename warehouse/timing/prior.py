@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 ACCOUNT_VARIANCE = 0.05  # variance of an account around its platform's profile, per slot
 # Candidate strengths of the common profile, as factors on the kernel; the accounts' posts decide among them.
 PROFILE_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+FOREIGN_NOISES = tuple(
+    10 ** (exponent / 2) for exponent in range(-7, 10)
+)  # variances of noise in a foreign profile
+_TYPICAL_NOISE = (
+    0.1  # beyond this variance, a foreign profile is made of something else than many posts' logarithms
+)
 _ROUNDS = 4
 KERNEL_ACCOUNTS = 300  # number of accounts from which the similarity of a platform's slots is learned
 _KERNEL_POSTS = 20  # accounts with fewer posts have no information about it
@@ -145,6 +151,34 @@ def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
     slope = (weight * forecast * realised).sum() / max(information, 1e-9)
     trust = information * CARRIED_VARIANCE / (information * CARRIED_VARIANCE + 1)
     return float(np.clip(CARRIED + trust * (slope - CARRIED), *CARRIED_RANGE))
+
+
+def denoise_profiles(profiles: FloatArray) -> FloatArray:
+    """Profiles from elsewhere without their noise, whose size is unknown; (profiles, 168), log units, mean 0.
+
+    A table of slot means is mostly noise, and may be on any scale. Each profile is taken as a smooth week of unknown
+    strength plus noise of unknown size; both are averaged by how likely they make it. What is then left of a smooth
+    profile is nearly all, of raw slot means little: the more noise, the less weight has the rest, too. Slots that
+    stand out are cut to three robust sd first.
+    """
+    centred = profiles - profiles.mean(axis=1, keepdims=True)
+    spread = 1.4826 * np.median(np.abs(centred), axis=1, keepdims=True)
+    typical = np.where(spread > 0, spread, centred.std(axis=1, keepdims=True))
+    cut = np.clip(centred, -3 * typical, 3 * typical) if len(profiles) else centred
+    values, vectors = np.linalg.eigh(smooth_covariance())
+    values = values.clip(0)
+    turned = cut @ vectors
+    evidence, means = [], []
+    for strength in (*PROFILE_STRENGTHS, 4.0):  # some profiles are steeper than an account's week can be
+        for noise in FOREIGN_NOISES:
+            total = strength * (values + SLOT_VARIANCE) + noise
+            evidence.append(-0.5 * ((turned**2 / total) + np.log(total)).sum(axis=1))
+            means.append(strength * (values + SLOT_VARIANCE) / total / (1 + noise / _TYPICAL_NOISE))
+    log_chance = np.array(evidence)  # (candidates, profiles)
+    chance = np.exp(log_chance - log_chance.max(axis=0))
+    chance /= chance.sum(axis=0)
+    found = (turned * (chance.T @ np.array(means))) @ vectors.T
+    return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
 
 
 class _Smoother:
