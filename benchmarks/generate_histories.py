@@ -68,7 +68,8 @@ def make_world(
         hours_sd: sd of luck that posts of an account within the same four hours share.
         rate: None = log engagement around 5; else engagement is a Poisson count around `rate` times the luck.
         moved: share of the history after which the audience comes eight hours later; `effect` is the new one.
-        carried: correlation of the effects after half of the history with those before; `effect` is the later one.
+        carried: correlation of the effects with those half a history before. They change from quarter to quarter, and
+            `effect` is that of the quarter after the history, for which advice is given.
         best: scales each account's effects so that its best slot has this lift (a fraction) against its mix.
     """
     rng = np.random.default_rng(seed)
@@ -81,7 +82,10 @@ def make_world(
     if best is not None:
         reach = effect.max(axis=1) - (habit * effect).sum(axis=1)
         effect *= (np.log1p(best) / reach)[:, None]
-    other = _standard(draw(extra, accounts)) * effect.std(axis=1, keepdims=True) if carried < 1 else effect
+    quarters = [effect]  # the newest first
+    while carried < 1 and len(quarters) < 5:
+        fresh = _standard(draw(extra, accounts)) * effect.std(axis=1, keepdims=True)
+        quarters.append(np.sqrt(carried) * quarters[-1] + np.sqrt(1 - carried) * fresh)
     parts, lifts = [], []
     for account in range(accounts):
         slot = rng.choice(168, size=posts, p=habit[account])
@@ -95,8 +99,7 @@ def make_world(
             luck = rng.standard_t(tails, posts) / np.sqrt(tails / (tails - 2))
         timing = effect[account, slot]
         if carried < 1:
-            earlier = carried * effect[account] + np.sqrt(1 - carried**2) * other[account]
-            timing = np.where(elapsed < 0.5, earlier[slot], timing)
+            timing = np.array(quarters)[4 - (elapsed * 4).astype(np.int64), account, slot]
         if moved is not None:
             timing = np.where(elapsed < moved, effect[account, (slot + 8) % 168], timing)
         effect_and_luck = timing + noise_sd * luck

@@ -79,7 +79,11 @@ def measure_null(seed: int, scale: float) -> Rows:
     """Accounts without any timing effect: how many are told that timing matters."""
     rows = []
     for posts, accounts in ((100, 200), (300, 150), (1000, 80), (3000, 40)):
-        for name, options in (("normal", {}), ("heavy tails", {"tails": 2.5})):
+        for name, options in (
+            ("normal", {}),
+            ("heavy tails", {"tails": 2.5}),
+            ("mostly zeros", {"rate": 0.3}),
+        ):
             world = make_world(seed, accounts=_some(accounts, scale), posts=posts, effect_sd=0.0, **options)  # type: ignore[arg-type]
             rows.append({"case": name, "n": posts} | measure_verdict(advise(world.posts)))
     return rows
@@ -139,8 +143,8 @@ def measure_promises(seed: int, scale: float) -> Rows:
         ("weak effects", {"effect_sd": 0.1}),
         ("strong effects", {"effect_sd": 0.35}),
         ("heavy tails", {"tails": 2.5}),
-        ("changed by half", {"carried": 0.5}),
-        ("weak, changed, day luck", {"effect_sd": 0.12, "carried": 0.6, "day_sd": 0.4}),
+        ("changing", {"carried": 0.6}),
+        ("weak, changing, day luck", {"effect_sd": 0.12, "carried": 0.6, "day_sd": 0.4}),
     ):
         for posts, accounts in ((100, 200), (1000, 80)):
             world = make_world(seed, accounts=_some(accounts, scale), posts=posts, **options)  # type: ignore[arg-type]

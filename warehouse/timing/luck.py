@@ -51,11 +51,46 @@ class SharedLuck:
         row[noticed] = np.arange(len(blocks))
         return SharedLuck(row, self.variance[places], blocks)
 
+    def dense(self) -> FloatArray:
+        """Covariance of the slot means of every account, (accounts, 7, 24, 24)."""
+        whole = np.zeros((len(self.row), DAYS, HOURS, HOURS))
+        noticed = self.row >= 0
+        whole[noticed] = self.blocks[self.row[noticed]]
+        return whole
+
+    def scaled(self, count: FloatArray, part: FloatArray) -> SharedLuck:
+        """The covariance of the means of a part of the days; both are posts per slot, (accounts, 168)."""
+        if not len(self.blocks):
+            return self
+        share = part.sum(axis=1) / np.maximum(count.sum(axis=1), 1.0)
+        blocks = self.blocks.copy()
+        noticed = self.row >= 0
+        blocks[self.row[noticed]] /= np.maximum(share[noticed], 0.1)[:, None, None, None]
+        return SharedLuck(self.row, self.variance, blocks)
+
 
 def no_luck(accounts: int) -> SharedLuck:
     """No shared luck on any account."""
     empty = np.zeros((0, DAYS, HOURS, HOURS), np.float32)
     return SharedLuck(np.full(accounts, -1, dtype=np.int64), np.zeros(accounts), empty)
+
+
+def inflate_noise(luck: SharedLuck, count: FloatArray, noise: FloatArray) -> FloatArray:
+    """Variance of one post as if it were all its own, for sums over the hours of the day; (accounts,).
+
+    Args:
+        luck: of the accounts.
+        count: posts per slot, (accounts, 168).
+        noise: variance of one post, (accounts,).
+    """
+    noticed = np.flatnonzero(luck.row >= 0)
+    inflated = noise.copy()
+    if len(noticed):
+        posts = count[noticed].reshape(-1, DAYS, HOURS)
+        # Variance of the sums of one hour's posts with those of the hours around it, for a typical hour.
+        shared = np.einsum("adst,ads,adt->a", luck.blocks[luck.row[noticed]].astype(np.float64), posts, posts)
+        inflated[noticed] += shared / np.maximum(posts.sum(axis=(1, 2)), 1.0) - luck.variance[noticed]
+    return inflated
 
 
 def join_luck(parts: list[SharedLuck]) -> SharedLuck:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.int64]
 
 PROFILE_WEIGHT = 0.9  # prior mean of the weight of the platform's profile for an account ...
+MOST_CERTAIN = 0.5  # part of the posterior variance that remains where forecasts proved too cautious
 PROFILE_WEIGHT_VARIANCE = 0.25  # ... and its variance between accounts
-RHO = 0.97  # share of a slot's effect that persists into the future
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Forecast:
 
 def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast:
     """The mean of the fits at each strength, weighted by the evidence of the account's own posts."""
-    fits = [_fit(slot_kernel(mix.shapes, strength), posts) for strength in STRENGTHS]
+    fits = [_fit(slot_kernel(mix.shapes, strength), posts, mix.carried) for strength in STRENGTHS]
     weights = weigh_evidence(np.array([fit.evidence for fit in fits]), np.array(mix.strengths))
 
     def average(values: list[FloatArray]) -> FloatArray:
@@ -167,10 +167,10 @@ def split_by_luck(posts: SlotPosts) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(posts.luck.row < 0), np.flatnonzero(posts.luck.row >= 0)
 
 
-def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
+def _fit(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
     """Forecast under one kernel."""
     parts = [
-        (rows, fit(kernel, posts.take(rows)))
+        (rows, fit(kernel, posts.take(rows), carried))
         for rows, fit in zip(split_by_luck(posts), (_fit_plain, _fit_shared), strict=True)
         if len(rows)
     ]
@@ -182,24 +182,29 @@ def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
     )
 
 
-def _fit_plain(kernel: Kernel, posts: SlotPosts) -> _Fit:
+def _fit_plain(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
     """Forecast under one kernel, where each post has its own luck."""
     found = _solve(kernel, posts)
     smooth = _expand(found.weights, kernel, found.profile)
-    forecast = found.prior + RHO * (smooth + found.alone * (found.surprise - smooth))
+    forecast = found.prior + smooth + found.alone * (found.surprise - smooth)
     before = _contrast(*_variance_before(kernel, found.profile, posts.mix), posts.mix)
     left = 1 - found.alone
     after = _contrast(*_variance_after(kernel, found.profile, found.covariance, left, posts.mix), posts.mix)
-    return _forecast(posts, forecast, before, after, found.evidence)
+    return _forecast(posts, carried * forecast, carried, before, after, found.evidence)
 
 
-def _forecast(
-    posts: SlotPosts, forecast: FloatArray, before: FloatArray, after: FloatArray, evidence: FloatArray
+def _forecast(  # noqa: PLR0917 (internal)
+    posts: SlotPosts,
+    forecast: FloatArray,
+    carried: float,
+    before: FloatArray,
+    after: FloatArray,
+    evidence: FloatArray,
 ) -> _Fit:
     lift = forecast - (posts.mix * forecast).sum(axis=1, keepdims=True)
-    variance = np.maximum(RHO * before - RHO**2 * (before - after), 1e-12)
+    variance = np.maximum(carried * before - carried**2 * (before - after), MOST_CERTAIN * after)
     learned = np.clip(1 - after / np.maximum(before, 1e-12), 0.0, 1.0)
-    return _Fit(lift, variance, learned, evidence)
+    return _Fit(lift, np.maximum(variance, 1e-12), learned, evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +270,11 @@ def _solve_shared(kernel: Kernel, posts: SlotPosts) -> _SharedSolution:
     )
 
 
-def _fit_shared(kernel: Kernel, posts: SlotPosts) -> _Fit:
+def _fit_shared(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
     """Forecast under one kernel, where posts of a day share luck."""
     found = _solve_shared(kernel, posts)
     profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
-    forecast = PROFILE_WEIGHT * posts.profile + RHO * found.forecast
+    forecast = PROFILE_WEIGHT * posts.profile + found.forecast
     before = _contrast(*_variance_before(kernel, profile, posts.mix), posts.mix)
     spread = found.basis @ found.covariance
     single = (spread * found.basis).sum(axis=2)
@@ -277,7 +282,8 @@ def _fit_shared(kernel: Kernel, posts: SlotPosts) -> _Fit:
     mixed = np.einsum("asr,as->ar", found.basis, posts.mix)
     alone = (found.left @ posts.mix.reshape(-1, 7, HOURS, 1)).reshape(single.shape)
     with_mix = np.einsum("asr,ar->as", spread, mixed) + kernel.slot_variance * alone
-    return _forecast(posts, forecast, before, _contrast(single, with_mix, posts.mix), found.evidence)
+    after = _contrast(single, with_mix, posts.mix)
+    return _forecast(posts, carried * forecast, carried, before, after, found.evidence)
 
 
 def _project(values: FloatArray, kernel: Kernel, profile: FloatArray) -> FloatArray:

@@ -56,9 +56,9 @@ def _score_slots(
     sums: SlotSums, part: slice, prior: FloatArray, kernel: KernelMix
 ) -> dict[str, npt.NDArray[Any]]:
     count, rows = sums.count[part], sums.rows[part]
-    n = count.sum(axis=1, keepdims=True)
+    n = sums.habit[part].sum(axis=1, keepdims=True)
     unseen = n == 0
-    mix = np.where(unseen, 1.0 / SLOTS, count / np.maximum(n, 1.0))
+    mix = np.where(unseen, 1.0 / SLOTS, sums.habit[part] / np.maximum(n, 1.0))
     luck = sums.luck.take(np.arange(len(sums.account_ids))[part])
     posts = SlotPosts(
         count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix, luck
