@@ -45,7 +45,7 @@ COMMANDS = {
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.cli.lake.import_history", "Load past posts from an export or archive."),
-    "import-mappings": Entry(
+    "import-maps": Entry(
         "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
     ),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
