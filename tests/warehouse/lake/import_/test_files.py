@@ -49,7 +49,18 @@ def test_good_rows_are_typed(read: Read) -> None:
     )
     assert history.rejected == []
     assert history.total == 2
-    names = ("line", "account", "post_id", "kind", "likes", "comments", "shares", "impressions", "derived", "raw")
+    names = (
+        "line",
+        "account",
+        "post_id",
+        "kind",
+        "likes",
+        "comments",
+        "shares",
+        "impressions",
+        "derived",
+        "raw",
+    )
     rows = history.rows.select(names).to_pylist()
     same = {"account": "me", "derived": True}
     assert rows == [
