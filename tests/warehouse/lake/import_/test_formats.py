@@ -72,13 +72,14 @@ def test_a_format_gives_its_rows(tmp_path: Path, case: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "options", "field", "words"),
+    "case",
     corpus.REFUSALS,
     ids=[f"{case[0].encode('unicode_escape').decode()}-{case[3]}" for case in corpus.REFUSALS],
 )
 def test_a_wrong_file_gets_one_sentence(
-    tmp_path: Path, name: str, data: bytes, options: dict[str, Any], field: str, words: str
+    tmp_path: Path, case: tuple[str, bytes, dict[str, Any], str, str]
 ) -> None:
+    name, data, options, field, words = case
     with pytest.raises(InvalidInputError) as raised:
         read(tmp_path, name, data, options)
     assert words in raised.value.message
@@ -94,7 +95,7 @@ def test_protected_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileRefusedError, match="archive with a password: unpack it"):
         read(tmp_path, "locked.zip", bytes(locked), {})
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
-    with pytest.raises(FileRefusedError, match="save it (again|as XLSX)"):
+    with pytest.raises(FileRefusedError, match=r"save it (again|as XLSX)"):
         read(tmp_path, "locked.xlsx", ole, {})
 
 
