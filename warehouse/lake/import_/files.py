@@ -54,13 +54,19 @@ def read_history(
     rows = pa.concat_tables([batch.rows for batch in batches] or [ROW_SCHEMA.empty_table()])
     if len(rows) and rows["account"].null_count:
         raise FileRefusedError(
-            "the file has no column account: add it, or name the account of all rows (--account)", field="account"
+            "the file has no column account: add it, or name the account of all rows (--account)",
+            field="account",
         )
-    if not len(rows) and chosen.account is None and not any(read.field == "account" for read in detection.columns):
+    if (
+        not len(rows)
+        and chosen.account is None
+        and not any(read.field == "account" for read in detection.columns)
+    ):
         raise FileRefusedError(
-            "the file has no column account: add it, or name the account of all rows (--account)", field="account"
+            "the file has no column account: add it, or name the account of all rows (--account)",
+            field="account",
         )
-    notes = [detection.sentence, *detection.decisions, *detection.notes]
+    notes = [*detection.decisions, *detection.notes]
     derived = pc.is_null(rows["measured_at"])
     newest = pc.max(rows["published_at"])
     if pc.any(derived).as_py():

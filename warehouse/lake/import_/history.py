@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from connectors.types import ListedPost, Platform
+from warehouse.errors import InvalidInputError
 from warehouse.lake.dimensions import account_dims
 from warehouse.lake.import_.files import RejectedRow, read_history
 from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from warehouse.lake.connect import Lake
     from warehouse.lake.import_.files import HistoryFile
+    from warehouse.lake.import_.types import Detection, ReadOptions
     from warehouse.store.database import Store
     from warehouse.store.models import AccountRow
 
@@ -69,22 +71,32 @@ def import_history(
     lake: Lake,
     path: Path,
     *,
-    platform: Platform,
+    platform: Platform | None = None,
     account_name: str | None = None,
     timezone: str = "UTC",
     workspace_id: str,
     now: datetime,
     progress: Progress = lambda _what, _done, _total: None,
+    options: ReadOptions | None = None,
+    told: Callable[[Detection], None] = lambda _detection: None,
 ) -> ImportReport:
-    """Import a CSV or Parquet file of past posts (columns: `read_history`). Reports invalid rows, loads valid ones.
+    """Import a file of past posts (formats: `read_file`). Reports invalid rows, loads valid ones.
 
-    Without `account_name` each value of the column `account` is a separate account. 233,000 posts take about half a
+    `told` is called with what the file is before anything is stored. `platform` is needed where the file does not say
+    it. Without `account_name` each value of the column `account` is a separate account. 233,000 posts take about half a
     minute. Raises InvalidInputError like `read_history`; then nothing is stored.
     """
     progress("reading", 0, 1)
-    history = read_history(path, timezone=timezone, account_name=account_name, now=now)
+    history = read_history(path, timezone=timezone, account_name=account_name, now=now, options=options)
+    told(history.detection)
+    chosen = platform or history.detection.platform
+    if chosen is None:
+        raise InvalidInputError(
+            "the file does not say where the posts were published: name the platform (--platform)",
+            field="platform",
+        )
     accounts, publications, snapshots, skipped = _store_posts(
-        store, history, platform=platform, workspace_id=workspace_id, now=now, progress=progress
+        store, history, platform=chosen, workspace_id=workspace_id, now=now, progress=progress
     )
     progress("loading the lake", len(history.rows) - skipped, len(history.rows))
     load_accounts(lake, accounts)

@@ -1,9 +1,8 @@
-"""Remember what the columns of a user's own files mean: one file `import-mappings.json` in the home folder."""
+"""Remember what the columns of a user's own files mean: one file `import-maps.json` in the home folder."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError, NotFoundError
 from warehouse.lake.import_.formats.base import normalize
+from warehouse.lake.import_.types import RememberedMapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 
 FILE_NAME = "import-mappings.json"
 _MAX_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class RememberedMapping:
-    """A mapping, and the header of the files that it is for."""
-
-    name: str
-    columns: Mapping[str, str]
-    """Field by column, as in ReadOptions.mapping."""
-    header: Sequence[str]
-    """All columns of the file, normalised: a file with exactly these is read with this mapping."""
 
 
 def load_mappings(home: Path) -> list[RememberedMapping]:
@@ -63,7 +52,7 @@ def forget(home: Path, name: str) -> None:
     mappings = load_mappings(home)
     kept = [one for one in mappings if one.name != name]
     if len(kept) == len(mappings):
-        raise NotFoundError(f"there is no mapping {name}: `socialflow import-mappings list` shows all")
+        raise NotFoundError(f"there is no mapping {name}: `socialflow import-maps list` shows all")
     _save(home, kept)
 
 

@@ -31,8 +31,8 @@ from warehouse.lake.import_.types import (
     ColumnRead,
     Detection,
     FileRefusedError,
-    ReadOptions,
     Reading,
+    ReadOptions,
     RejectedRow,
     RowBatch,
 )
@@ -56,7 +56,8 @@ _HELPERS = frozenset({"page", "title", "what", "platform"})
 _MEMORY = "384MB"
 _ACCOUNTS_SHOWN = 1_000
 _REJECTED_SHOWN = 100_000
-_LONGEST_ID = 300
+
+_NAMES_UTC = re.compile(r"\b(GMT|UTC)\b", re.IGNORECASE)
 
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})")
 
@@ -171,7 +172,9 @@ class _Zone:
 class _Reader:
     """One reading: from staged text to rows with problems."""
 
-    def __init__(self, connection: DuckDBPyConnection, match: Match, path: Path, options: ReadOptions) -> None:
+    def __init__(
+        self, connection: DuckDBPyConnection, match: Match, path: Path, options: ReadOptions
+    ) -> None:
         self._connection = connection
         self._match = match
         self._format = match.format
@@ -179,6 +182,7 @@ class _Reader:
         self._options = options
         self._decisions = [decision for table in match.tables[:1] for decision in table.decisions]
         self._notes = [*match.notes, *self._format.notes]
+        self._number_styles: dict[str, list[str]] = {}
         self._zone = self._choose_zone()
 
     def read(self) -> Detection:
@@ -189,6 +193,9 @@ class _Reader:
         platform = self._choose_platform()
         self._check_ids()
         joins, chosen, problems = self._parse_counts()
+        self._decisions += [
+            f"{', '.join(columns)}: {style}" for style, columns in self._number_styles.items()
+        ]
         time_joins, time_columns, time_problems = self._parse_times()
         self._parse(joins + time_joins, chosen | time_columns, [*problems, *time_problems])
         self._connection.execute(load_sql("history/identify_rows"))
@@ -197,8 +204,10 @@ class _Reader:
 
     def _choose_zone(self) -> _Zone:
         options = self._options
+        place = self._match.places.get("published_at")
+        named = place is not None and _NAMES_UTC.search(self._match.header[place])
         chosen: tuple[tuple[str | None, ZoneSource], ...] = (
-            (self._format.zone, "file"),
+            (self._format.zone or ("UTC" if named else None), "file"),
             (options.timezone, "option"),
             (options.account_timezone, "account"),
             ("UTC", "default"),
@@ -232,8 +241,12 @@ class _Reader:
             for words, condition in self._format.left_out.items()
         }
         source = f"WITH named AS (SELECT {', '.join(named)} FROM lines)"
-        kept = " AND ".join(f"NOT coalesce({condition}, false)" for condition in conditions.values()) or "true"
-        self._connection.execute(f"CREATE TABLE texts AS {source} SELECT {', '.join(columns)}, raw FROM named WHERE {kept}")
+        kept = (
+            " AND ".join(f"NOT coalesce({condition}, false)" for condition in conditions.values()) or "true"
+        )
+        self._connection.execute(
+            f"CREATE TABLE texts AS {source} SELECT {', '.join(columns)}, raw FROM named WHERE {kept}"
+        )
         if not conditions:
             return []
         counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in conditions.values())
@@ -267,7 +280,8 @@ class _Reader:
         if known is not None:
             if wanted is not None and wanted != known:
                 raise FileRefusedError(
-                    f"{shown(self._path)} is of {known}, not of {wanted} ({self._format.title}): give --platform {known}",
+                    f"{shown(self._path)} is of {known}, not of {wanted} ({self._format.title}): give --platform "
+                    f"{known}",
                     field="platform",
                 )
             return known
@@ -283,15 +297,16 @@ class _Reader:
                 found.setdefault(platform, []).append(value)
         if wanted is None and len(found) > 1:
             raise FileRefusedError(
-                f"{shown(self._path)} has posts of {' and '.join(sorted(found))}: choose one with --platform, and import "
-                "the file once for each",
+                f"{shown(self._path)} has posts of {' and '.join(sorted(found))}: choose one with --platform, and "
+                "import the file once for each",
                 field="platform",
             )
         chosen = wanted or next(iter(found), None)
         names = found.get(chosen, []) if chosen is not None else []
         if not names and found:
             raise FileRefusedError(
-                f"{shown(self._path)} has no posts of {wanted}, but of {' and '.join(sorted(found))}", field="platform"
+                f"{shown(self._path)} has no posts of {wanted}, but of {' and '.join(sorted(found))}",
+                field="platform",
             )
         if names:
             marks = ", ".join("?" for _ in names)
@@ -306,8 +321,8 @@ class _Reader:
 
     def _check_ids(self) -> None:
         column = self._column("external_id")
-        problem = self._damage("external_id")
         place = self._match.places.get("external_id")
+        problem = self._damage("external_id") if place is not None else None
         if problem is None and place is not None:
             table = self._match.tables[0]
             if self._match.header[place] in table.float_columns:
@@ -389,18 +404,12 @@ class _Reader:
                 scaled = f" * {factor}" if factor != 1 else ""
                 chosen[name] = f"CAST(texts.{name} AS {kind}){scaled}"
                 if name in COUNTS:
-                    problems.append(
-                        f"CASE WHEN CAST(texts.{name} AS BIGINT) > {numbers.LARGEST_COUNT} THEN {{'field': {_quote(self._column(name))}, "
-                        f"'reason': texts.{name} || ' is more than 10^13: no post has so many'}} END"
-                    )
+                    problems.append(f"count_problem({_quote(self._column(name))}, texts.{name})")
                 continue
             self._decide_numbers(name, [other for other in present if other != name], factor)
             joins.append(f"LEFT JOIN number_{name} ON number_{name}.value = texts.{name}")
             chosen[name] = f"number_{name}.number"
-            problems.append(
-                f"CASE WHEN number_{name}.reason IS NOT NULL THEN "
-                f"{{'field': {_quote(self._column(name))}, 'reason': number_{name}.reason}} END"
-            )
+            problems.append(f"problem({_quote(self._column(name))}, number_{name}.reason)")
         return joins, chosen, problems
 
     def _is_percent(self, name: str) -> bool:
@@ -429,7 +438,9 @@ class _Reader:
         )
         described = style.describe()
         if described:
-            self._decisions.append(f"{self._column(name)}: {described} ({printable(style.example)[:30]})")
+            self._number_styles.setdefault(described, []).append(
+                f"{self._column(name)} ({printable(style.example)[:30]})"
+            )
         found: list[float | int | None] = []
         reasons: list[str | None] = []
         whole = name in COUNTS
@@ -445,7 +456,9 @@ class _Reader:
                 found.append(int(number))
             else:
                 # A percent sign says the same as a header with one, once.
-                found.append(float(number) * (factor * 100 if style.percent and self._is_percent(name) else factor))
+                found.append(
+                    float(number) * (factor * 100 if style.percent and self._is_percent(name) else factor)
+                )
         table = pa.table(
             {
                 "value": pa.array(values, pa.string()),
@@ -476,9 +489,8 @@ class _Reader:
                 chosen[f"{name}_day"] = "false"
                 aware = self._count(f"SELECT count(*) FROM texts WHERE has_offset({name})")
                 self._tally(name, aware, self._count(f"SELECT count({name}) FROM texts") - aware)
-                reason = (
-                    f"CASE WHEN {chosen[name]} IS NULL THEN '''' || {text}[:40] || ''' is not a time {times.EXAMPLES}' END"
-                )
+                words = f"''' is not a time {times.EXAMPLES}'"
+                reason = f"CASE WHEN {chosen[name]} IS NULL THEN '''' || {text}[:40] || {words} END"
             else:
                 self._decide_times(name)
                 joins.append(f"LEFT JOIN time_{name} ON time_{name}.value = texts.{name}")
@@ -489,10 +501,8 @@ class _Reader:
                 )
                 chosen[f"{name}_day"] = f"coalesce(time_{name}.day_only, false)"
                 reason = f"time_{name}.reason"
-            field = _quote(self._column(name))
             problems.append(
-                f"CASE WHEN texts.{name} IS NOT NULL AND ({reason}) IS NOT NULL THEN "
-                f"{{'field': {field}, 'reason': {reason}}} END"
+                f"CASE WHEN texts.{name} IS NOT NULL THEN problem({_quote(self._column(name))}, {reason}) END"
             )
         return joins, chosen, problems
 
@@ -514,7 +524,9 @@ class _Reader:
             excel_1904=self._match.tables[0].excel_1904,
         )
         if style.decisions:
-            self._decisions.append(f"{self._column(name)}: {'; '.join(printable(part) for part in style.decisions)}")
+            self._decisions.append(
+                f"{self._column(name)}: {'; '.join(printable(part) for part in style.decisions)}"
+            )
         micros: list[int | None] = []
         aware: list[bool] = []
         days: list[bool] = []
@@ -531,7 +543,9 @@ class _Reader:
             aware.append(moment.aware)
             days.append(moment.day_only)
             problem = moment.day_only and name == "published_at" and not self._format.days
-            reasons.append(f"{value[:40]} is a day without a time of day: write 2024-05-31 18:30" if problem else None)
+            reasons.append(
+                f"{value[:40]} is a day without a time of day: write 2024-05-31 18:30" if problem else None
+            )
         table = pa.table(
             {
                 "value": pa.array(values, pa.string()),
@@ -559,22 +573,21 @@ class _Reader:
                 f"({published_day}) AND NOT coalesce({agrees}, false)",
             )
         numbers_sql = ", ".join(f"{chosen[name]} AS {name}" for name in (*COUNTS, *MEASURES))
-        published_column, measured_column = _quote(self._column("published_at")), _quote(self._column("measured_at"))
-        account_column, id_column = _quote(self._column("account")), _quote(self._column("external_id"))
-        needs_account = options.account is None and "account" in self._match.places
+        quoted = {
+            name: _quote(self._column(name))
+            for name in ("account", "external_id", "published_at", "measured_at")
+        }
         checks = [
-            f"CASE WHEN account IS NULL THEN {{'field': {account_column}, 'reason': 'is missing: name the account'}} END"
-            if needs_account
-            else "NULL",
-            f"CASE WHEN published_text IS NULL THEN {{'field': {published_column}, 'reason': 'is missing'}} ELSE "
-            f"instant_problem({published_column}, published_text, published_at, TIMESTAMPTZ '1990-01-01 00:00:00+00', "
-            "$now::TIMESTAMPTZ + CASE WHEN day_only THEN INTERVAL 14 HOUR ELSE INTERVAL 0 HOUR END) END",
-            f"CASE WHEN measured_at < published_at THEN {{'field': {measured_column}, "
-            "'reason': measured_text[:60] || ' is before published_at'} ELSE "
-            f"instant_problem({measured_column}, measured_text, measured_at, TIMESTAMPTZ '1990-01-01 00:00:00+00', $now::TIMESTAMPTZ) END",
-            f"CASE WHEN length(external_id) > {_LONGEST_ID} THEN {{'field': {id_column}, "
-            f"'reason': 'is longer than {_LONGEST_ID} characters'}} END",
+            f"published_problem({quoted['published_at']}, published_text, published_at, day_only, $now::TIMESTAMPTZ)",
+            f"measured_problem({quoted['measured_at']}, measured_text, measured_at, published_at, $now::TIMESTAMPTZ)",
+            f"id_problem({quoted['external_id']}, external_id)",
         ]
+        if (
+            options.account is None
+            and "account" in self._match.places
+            and self._format.name in {"own", "mapped"}
+        ):
+            checks.append(f"account_problem({quoted['account']}, account)")
         listed = ", ".join(checks)
         statement = f"""
             CREATE TABLE parsed AS
@@ -604,7 +617,7 @@ class _Reader:
             FROM typed
         """
         params: dict[str, Any] = {"account": options.account, "now": options.now}
-        if "$zone" in statement:
+        if "$zone" in published or "$zone" in chosen["measured_at"]:
             params |= {"zone": self._zone.name, "offset_minutes": self._zone.offset_minutes}
         self._connection.execute(statement, params)
 
@@ -615,7 +628,8 @@ class _Reader:
             self._notes.append(f"left out: {', '.join(left_out)}")
         if self._options.account is not None and "account" in self._match.places:
             others = self._count(
-                "SELECT count(DISTINCT account) FROM texts WHERE ltrim(account, '@') <> ?", [self._options.account]
+                "SELECT count(DISTINCT account) FROM texts WHERE ltrim(account, '@') <> ?",
+                [self._options.account],
             )
             if others:
                 self._notes.append(
@@ -658,7 +672,9 @@ class _Reader:
             accounts=tuple(account for (account,) in accounts),
             rows=total,
             posts=row[0],
-            rejected=tuple(RejectedRow(*problem) for problem in rejected),
+            rejected=tuple(
+                RejectedRow(line, printable(field), printable(reason)) for line, field, reason in rejected
+            ),
             first=row[1],
             last=row[2],
             zone=zone,
@@ -682,7 +698,9 @@ class _Reader:
             self._notes.append(f"--timezone is not needed: {self._format.title} has its times in {zone}")
         if self._naive and source == "default":
             hint = f" ({self._format.zone_hint})" if self._format.zone_hint else ""
-            self._notes.append(f"times without offset are read in UTC, as nothing says their zone{hint}: see --timezone")
+            self._notes.append(
+                f"times without offset are read in UTC, as nothing says their zone{hint}: see --timezone"
+            )
         if self._aware and self._naive:
             self._notes.append("some times have an offset of their own, which goes before the zone")
         return zone, source
@@ -697,11 +715,17 @@ class _Reader:
         return column.lower() if self._format.name == "own" else column
 
     def _has(self, name: str) -> bool:
-        return bool(self._count(f"SELECT count({name}) FROM (SELECT {name} FROM texts WHERE {name} IS NOT NULL LIMIT 1)"))
+        return bool(
+            self._count(
+                f"SELECT count({name}) FROM (SELECT {name} FROM texts WHERE {name} IS NOT NULL LIMIT 1)"
+            )
+        )
 
     def _distinct(self, name: str) -> list[str]:
-        cursor = self._connection.execute(f"SELECT DISTINCT {name} FROM texts WHERE {name} IS NOT NULL ORDER BY 1")
-        return cursor.to_arrow_table()[name].to_pylist()
+        cursor = self._connection.execute(
+            f"SELECT DISTINCT {name} FROM texts WHERE {name} IS NOT NULL ORDER BY 1"
+        )
+        return list(cursor.to_arrow_table()[name].to_pylist())
 
     def _keep(self, name: str, table: pa.Table) -> None:
         self._connection.register("kept", table)

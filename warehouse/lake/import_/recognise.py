@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import duckdb
 
@@ -24,11 +24,10 @@ from warehouse.lake.import_.types import COUNTS, MEASURES, FileRefusedError
 from warehouse.lake.import_.workbooks import open_workbook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from warehouse.lake.import_.mappings import RememberedMapping
-    from warehouse.lake.import_.types import ReadOptions
+    from warehouse.lake.import_.types import ReadOptions, RememberedMapping
 
 MAPPABLE = (
     "published_at",
@@ -101,20 +100,14 @@ def unzip_single_head(path: Path) -> bytes:
 
 
 def _recognise_archive(archive: Archive, folder: Path, options: ReadOptions) -> Match:
-    if not archive.is_plain and not archive.members:
-        pages = sum(name.lower().endswith((".html", ".htm")) for name in archive.all_names)
-        if pages:
-            raise FileRefusedError(
-                f"{shown(archive.path)} holds web pages: ask for the download again in the format JSON"
-            )
-        raise FileRefusedError(f"{shown(archive.path)} holds no file of posts (CSV, JSON, XLSX, CAR)")
+    if not archive.members:
+        _refuse_memberless(archive)
     if options.mapping is None:
         for known in ARCHIVES:
             if known.open is not None and (tables := known.open(archive, folder)):
-                match = _match_header(known, tables[0].head[0].cells)
-                if match is not None:
-                    return Match(known, tables, tables[0].head[0].cells, match, 0, [])
-    tables: list[Table] = []
+                header = tables[0].head[0].cells
+                return Match(known, tables, header, _match_header(known, header), 0, [])
+    tables = []
     refusals: list[FileRefusedError] = []
     for name in sorted(archive.members):
         try:
@@ -127,11 +120,17 @@ def _recognise_archive(archive: Archive, folder: Path, options: ReadOptions) -> 
         if isinstance(found, Match):
             return found
         tables += found
-    if not tables:
-        if refusals:
-            raise refusals[0]
-        raise FileRefusedError(f"{shown(archive.path)} holds no file of posts (CSV, JSON, XLSX, CAR)")
+    if not tables and refusals:
+        raise refusals[0]
     return _choose(tables, archive.path, options)
+
+
+def _refuse_memberless(archive: Archive) -> NoReturn:
+    if any(name.lower().endswith((".html", ".htm")) for name in archive.all_names):
+        raise FileRefusedError(
+            f"{shown(archive.path)} holds web pages: ask for the download again in the format JSON"
+        )
+    raise FileRefusedError(f"{shown(archive.path)} holds no file of posts (CSV, JSON, XLSX, CAR)")
 
 
 def _open_member(archive: Archive, name: str, folder: Path, options: ReadOptions) -> list[Table] | Match:
@@ -179,7 +178,7 @@ def _open_parquet(path: Path) -> Table:
 
 def unreadable_parquet(path: Path, error: Exception) -> FileRefusedError:
     """Return the refusal of a damaged Parquet file."""
-    reason = printable((str(error).splitlines() or [""])[0])[:150]
+    reason = printable((str(error).splitlines() or [""])[0].replace(str(path), path.name))[:150]
     return FileRefusedError(f"{shown(path)} is not a readable Parquet file ({reason}): write it again")
 
 
@@ -191,42 +190,48 @@ def escape_glob(path: Path) -> str:
 def _choose(tables: list[Table], path: Path, options: ReadOptions) -> Match:
     if options.mapping is not None:
         return _map(tables, options.mapping, path)
-    best: tuple[int, Format, Table, int, dict[str, int]] | None = None
-    for table in tables:
-        for place, record in enumerate(table.head):
-            if len(record.cells) < 2:
-                continue
-            headers = {normalize(cell) for cell in record.cells}
-            for known in ALL:
-                if not _is_of(known, headers):
-                    continue
-                places = _match_header(known, record.cells)
-                score = len(places) + 100 * bool(known.member and re.search(known.member, table.name, re.IGNORECASE))
-                if best is None or score > best[0]:
-                    best = (score, known, table, place, places)
-    if best is None:
+    candidates = [
+        (_score(known, table, places), known, table, place, places)
+        for table in tables
+        for place, record in enumerate(table.head)
+        if len(record.cells) > 1
+        for known, places in _fitting_formats(record.cells)
+    ]
+    if not candidates:
         return _refuse_or_remembered(tables, path, options)
-    _, known, table, place, places = best
+    _, known, table, place, places = max(candidates, key=lambda candidate: candidate[0])
     header = table.head[place].cells
     if known.name == "own":
         _require_own(header, path)
-    same = [
-        other
-        for other in tables
-        if other is table
-        or (
-            other.source == table.source
-            and not known.member
-            and other.name != table.name
-            and len(other.head) > place
-            and other.head[place].cells == header
-        )
-    ]
+    same = [other for other in tables if other is table or _continues(other, table, known, place)]
     notes = []
     others = sorted({other.name for other in tables if other.name} - {one.name for one in same})
     if others and len(others) < 20:
         notes.append(f"not read: {', '.join(printable(name) for name in others)}")
     return Match(known, same, name_columns(header), places, place, notes)
+
+
+def _fitting_formats(cells: Sequence[str]) -> Iterator[tuple[Format, dict[str, int]]]:
+    headers = {normalize(cell) for cell in cells}
+    for known in ALL:
+        if _is_of(known, headers):
+            yield known, _match_header(known, cells)
+
+
+def _score(known: Format, table: Table, places: Mapping[str, int]) -> int:
+    """Return how much of a format a table has; the member that the format names goes before all others."""
+    return len(places) + 100 * bool(known.member and re.search(known.member, table.name, re.IGNORECASE))
+
+
+def _continues(other: Table, table: Table, known: Format, place: int) -> bool:
+    """Return whether another member holds more rows of the same table: exports are cut by month."""
+    return (
+        not known.member
+        and other.source == table.source
+        and other.name != table.name
+        and len(other.head) > place
+        and other.head[place].cells == table.head[place].cells
+    )
 
 
 def _is_of(known: Format, headers: set[str]) -> bool:
@@ -290,7 +295,8 @@ def _map(tables: list[Table], mapping: Mapping[str, str], path: Path) -> Match:
     missing = [column for column in mapping if normalize(column) not in known] or list(mapping)
     found = ", ".join(name_columns(tables[0].head[0].cells)) if tables and tables[0].head else "nothing"
     raise FileRefusedError(
-        f"{shown(path)} has no column {printable(missing[0])}: its columns are {printable(found)[:400]}", field="map"
+        f"{shown(path)} has no column {printable(missing[0])}: its columns are {printable(found)[:400]}",
+        field="map",
     )
 
 
@@ -305,15 +311,19 @@ def check_mapping(mapping: Mapping[str, str]) -> tuple[dict[str, str], list[str]
             continue
         if name not in MAPPABLE:
             raise FileRefusedError(
-                f"{printable(target)} is not a field: use {', '.join(MAPPABLE)}, or - to ignore the column", field="map"
+                f"{printable(target)} is not a field: use {', '.join(MAPPABLE)}, or - to ignore the column",
+                field="map",
             )
         if name in fields:
             raise FileRefusedError(
-                f"{printable(fields[name])} and {printable(column)} are both mapped to {name}: keep one", field="map"
+                f"{printable(fields[name])} and {printable(column)} are both mapped to {name}: keep one",
+                field="map",
             )
         fields[name] = column
     if "published_at" not in fields:
-        raise FileRefusedError("a mapping needs the time of publishing: --map COLUMN=published_at", field="map")
+        raise FileRefusedError(
+            "a mapping needs the time of publishing: --map COLUMN=published_at", field="map"
+        )
     return fields, ignored
 
 
@@ -323,13 +333,15 @@ def _refuse_or_remembered(tables: list[Table], path: Path, options: ReadOptions)
         if found is not None:
             match = _map(found, remembered.columns, path)
             match.notes.append(
-                f"columns as remembered under {printable(remembered.name)!r}: `socialflow import-mappings remove` "
+                f"columns as remembered under {printable(remembered.name)!r}: `socialflow import-maps remove` "
                 "forgets them"
             )
             match.format = replace(match.format, title=f"Mapped file ({printable(remembered.name)})")
             return match
     columns = max((name_columns(table.head[0].cells) for table in tables if table.head), key=len, default=[])
-    guess = next((name for name in columns if re.search(r"date|time|when|created|publi", name, re.IGNORECASE)), None)
+    guess = next(
+        (name for name in columns if re.search(r"date|time|when|created|publi", name, re.IGNORECASE)), None
+    )
     example = f"--map {printable(guess or (columns or ['COLUMN'])[0])!r}=published_at"
     raise FileRefusedError(
         f"{shown(path)} is no export that is known (no column published_at either): name its columns with "

@@ -55,7 +55,7 @@ def _stage_parquet(connection: DuckDBPyConnection, table: Table) -> None:
     if path is None:
         return
     statement = (
-        f"INSERT INTO lines BY NAME SELECT file_row_number + 1 AS line, {', '.join(chosen)} "  # noqa: S608 (quoted names)
+        f"INSERT INTO lines BY NAME SELECT file_row_number + 1 AS line, {', '.join(chosen)} "
         "FROM read_parquet($path, file_row_number = true)"
     )
     try:
@@ -75,7 +75,9 @@ def _stage_records(
     for good, bad in _chunks(records, match, table):
         if good:
             lines = pa.array([line + offset for line, _ in good], pa.int64())
-            cells = [pa.array(column, pa.string()) for column in zip(*(cells for _, cells in good), strict=True)]
+            cells = [
+                pa.array(column, pa.string()) for column in zip(*(cells for _, cells in good), strict=True)
+            ]
             connection.register("chunk", pa.table([lines, *cells], names=names))
             connection.execute("INSERT INTO lines BY NAME FROM chunk")
             connection.unregister("chunk")
@@ -88,29 +90,31 @@ def _stage_records(
 def _chunks(
     records: Iterator[Record], match: Match, table: Table
 ) -> Iterator[tuple[list[tuple[int, list[str]]], list[tuple[int, str, str]]]]:
-    width = len(match.header)
     header = [normalize(name) for name in match.header]
     strict = table.source == "text"
     while chunk := list(islice(records, CHUNK_ROWS)):
         good: list[tuple[int, list[str]]] = []
         bad: list[tuple[int, str, str]] = []
-        for line, cells, problem in chunk:
+        for record in chunk:
+            cells = _fit(record.cells, len(header))
+            problem = record.problem or _find_problem(record.cells, len(header), strict=strict)
             if problem is not None:
-                bad.append((line, "row", problem))
-                continue
-            if len(cells) != width:
-                if strict and (len(cells) < width or any(cells[width:])):
-                    reason = f"has {len(cells)} fields, the header has {width}: check its separators and quotes"
-                    bad.append((line, "row", reason))
-                    continue
-                cells = [*cells[:width], *([""] * (width - len(cells)))]
-            joined = "".join(cells)
-            if "\0" in joined:
-                bad.append((line, "row", "holds a NUL character: export the file again"))
-            elif not joined.isascii() and any("\ud800" <= character <= "\udfff" for character in joined):
-                bad.append((line, "row", "is not UTF-8 text: save the file as UTF-8"))
-            elif len(match.tables) > 1 and [normalize(cell) for cell in cells] == header:
-                continue
-            else:
-                good.append((line, cells))
+                bad.append((record.line, "row", problem))
+            elif len(match.tables) == 1 or [normalize(cell) for cell in cells] != header:
+                good.append((record.line, cells))
         yield good, bad
+
+
+def _fit(cells: list[str], width: int) -> list[str]:
+    return cells if len(cells) == width else [*cells[:width], *([""] * (width - len(cells)))]
+
+
+def _find_problem(cells: list[str], width: int, *, strict: bool) -> str | None:
+    if strict and len(cells) != width and (len(cells) < width or any(cells[width:])):
+        return f"has {len(cells)} fields, the header has {width}: check its separators and quotes"
+    joined = "".join(cells)
+    if "\0" in joined:
+        return "holds a NUL character: export the file again"
+    if not joined.isascii() and any("\ud800" <= character <= "\udfff" for character in joined):
+        return "is not UTF-8 text: save the file as UTF-8"
+    return None

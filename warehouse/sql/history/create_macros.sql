@@ -36,11 +36,39 @@ CREATE TEMP MACRO normalized(value) AS
 CREATE TEMP MACRO in_zone(clock, zone, offset_minutes) AS
   CASE WHEN zone IS NULL THEN (clock - to_minutes(offset_minutes)) AT TIME ZONE 'UTC' ELSE timezone(zone, clock) END;
 
-CREATE TEMP MACRO instant_problem(name, value, instant, earliest, latest) AS
+CREATE TEMP MACRO instant_problem(name, value, instant, latest) AS
   CASE
-    WHEN instant < earliest THEN {'field': name, 'reason': value[:60] || ' is before 1990'}
+    WHEN instant < TIMESTAMPTZ '1990-01-01 00:00:00+00' THEN {'field': name, 'reason': value[:60] || ' is before 1990'}
     WHEN instant > latest THEN {'field': name, 'reason': value[:60] || ' is in the future'}
   END;
+
+-- A day ends 14 hours later in UTC where it ends last.
+CREATE TEMP MACRO published_problem(name, value, instant, day_only, latest) AS
+  CASE
+    WHEN value IS NULL THEN {'field': name, 'reason': 'is missing'}
+    WHEN day_only THEN instant_problem(name, value, instant, latest + INTERVAL 14 HOUR)
+    ELSE instant_problem(name, value, instant, latest)
+  END;
+
+CREATE TEMP MACRO measured_problem(name, value, instant, published, latest) AS
+  CASE
+    WHEN instant < published THEN {'field': name, 'reason': value[:60] || ' is before published_at'}
+    ELSE instant_problem(name, value, instant, latest)
+  END;
+
+CREATE TEMP MACRO account_problem(name, value) AS
+  CASE WHEN value IS NULL THEN {'field': name, 'reason': 'is missing: name the account'} END;
+
+CREATE TEMP MACRO id_problem(name, value) AS
+  CASE WHEN length(value) > 300 THEN {'field': name, 'reason': 'is longer than 300 characters'} END;
+
+CREATE TEMP MACRO count_problem(name, value) AS
+  CASE
+    WHEN CAST(value AS BIGINT) > 10000000000000
+      THEN {'field': name, 'reason': value || ' is more than 10^13: no post has so many'}
+  END;
+
+CREATE TEMP MACRO problem(name, reason) AS CASE WHEN reason IS NOT NULL THEN {'field': name, 'reason': reason} END;
 
 CREATE TEMP MACRO kind_of(value) AS
   CASE
