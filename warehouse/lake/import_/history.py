@@ -89,7 +89,7 @@ def import_history(
     progress("loading the lake", len(history.rows) - skipped, len(history.rows))
     load_accounts(lake, accounts)
     load_publications(lake, publications)
-    loaded = _load_new_snapshots(lake, snapshots, run_id=f"import-{uuid4().hex[:12]}", now=now)
+    loaded = _load_new_snapshots(lake, snapshots, run_id=f"import-{uuid4().hex[:12]}")
     progress("done", len(history.rows), len(history.rows))
     bad_lines = {row.line for row in history.rejected}
     return ImportReport(
@@ -219,14 +219,16 @@ def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) ->
         name: publications[name] for name in ("publication_id", "workspace_id", "account_id", "published_at")
     }
     counted = {name: rows[name] for name in ("captured_at", "likes", "comments", "shares", "impressions")}
-    snapshots = to_batch(pa.table(shared | counted), PostSnapshot).append_column("derived", rows["derived"])
-    return to_batch(pa.table(publications), PublicationDim), snapshots
+    counted["is_lifetime"] = rows["derived"]
+    return to_batch(pa.table(publications), PublicationDim), to_batch(
+        pa.table(shared | counted), PostSnapshot
+    )
 
 
-def _load_new_snapshots(lake: Lake, snapshots: pa.Table, *, run_id: str, now: datetime) -> int:
+def _load_new_snapshots(lake: Lake, snapshots: pa.Table, *, run_id: str) -> int:
     def work(cursor: DuckDBPyConnection) -> int:
         cursor.register("batch", snapshots)
-        new = cursor.execute(load_sql("load/select_new_imports"), {"now": now}).to_arrow_table()
+        new = cursor.execute(load_sql("load/select_new_imports")).to_arrow_table()
         cursor.unregister("batch")
         if not len(new):
             return 0
