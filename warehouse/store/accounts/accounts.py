@@ -95,8 +95,6 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
     if row is None and doubles:  # an imported history of the same account: it stays the same account
         row = doubles.pop(0)
         row.instance_url, row.external_id = instance_url, verified.external_id
-    for double in doubles:
-        mark_merged(double, row, now)
     if row is None:
         row = AccountRow(
             id=new_id("acct"),
@@ -109,6 +107,8 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
             backfill_posts=0,
         )
         session.add(row)
+    for double in doubles:
+        mark_merged(double, row, now)
     if row.status != "active":
         row.connected_at = now
     row.handle = verified.handle

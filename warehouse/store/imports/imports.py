@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, or_, select, update
@@ -12,10 +12,11 @@ from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.imports.models import Import, ImportedPublication
 from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.posts.external_posts import content_of
+from warehouse.store.schedules.queue_models import QueueSlot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -26,7 +27,7 @@ UNSTARTED_FOR = timedelta(days=1)
 UNFINISHED = ("queued", "running", "undoing")
 
 
-def create_import(  # noqa: PLR0917 (what an import consists of)
+def create_import(
     session: Session,
     workspace_id: str,
     now: datetime,
@@ -110,7 +111,9 @@ def delete_import(session: Session, workspace_id: str, import_id: str, now: date
         select(func.count()).select_from(ImportedPublication).where(ImportedPublication.import_id == row.id)
     )
     if row.status in UNFINISHED and (row.status != "queued" or _is_leased(row, now)):
-        raise ConflictError(f"the import is {row.status}: wait until it has finished", code="import_not_finished")
+        raise ConflictError(
+            f"the import is {row.status}: wait until it has finished", code="import_not_finished"
+        )
     if stored:
         raise ConflictError(
             "its posts are stored: undo the import before you delete it", code="import_not_undone"
@@ -146,7 +149,9 @@ def claim_import(session: Session, now: datetime, owner: str, import_id: str | N
     return row
 
 
-def renew_lease(session: Session, import_id: str, owner: str, now: datetime, progress: Mapping[str, Any]) -> None:
+def renew_lease(
+    session: Session, import_id: str, owner: str, now: datetime, progress: Mapping[str, Any]
+) -> None:
     """Keep the import for this process and save its progress. Raises ConflictError if another one took it."""
     result = session.execute(
         update(Import)
@@ -169,7 +174,11 @@ def finish_import(session: Session, import_id: str, now: datetime, report: Mappi
     row = session.get_one(Import, import_id)
     row.status, row.report, row.finished_at = "done", dict(report), now
     row.lease_owner = row.lease_until = row.error = None
-    detail = {"filename": row.filename, "loaded": report.get("loaded"), "rejected": report.get("rejected_rows")}
+    detail = {
+        "filename": row.filename,
+        "loaded": report.get("loaded"),
+        "rejected": report.get("rejected_rows"),
+    }
     record(session, "import_finished", row.workspace_id, now, row.id, detail)
 
 
@@ -181,6 +190,10 @@ def fail_import(session: Session, import_id: str, now: datetime, reason: str) ->
     row.error, row.finished_at = reason, now
     row.lease_owner = row.lease_until = None
     record(session, "import_failed", row.workspace_id, now, row.id, {"filename": row.filename})
+
+
+def _is_leased(row: Import, now: datetime) -> bool:
+    return row.lease_until is not None and row.lease_until > now
 
 
 def list_stale_uploads(session: Session, now: datetime) -> list[str]:
@@ -225,14 +238,13 @@ class UndoPlan:
                 select(ImportedPublication.publication_id).where(ImportedPublication.import_id == row.id)
             ),
         )
-        busy = set(session.scalars(kept_accounts)) | {
-            account_id
-            for account_id in session.scalars(
-                select(Publication.account_id).where(
-                    Publication.account_id.in_(row.created_accounts),
-                    or_(Publication.snapshot_count > 0, Publication.next_snapshot_at.is_not(None)),
-                )
-            )
+        measured = select(Publication.account_id).where(
+            Publication.account_id.in_(row.created_accounts),
+            or_(Publication.snapshot_count > 0, Publication.next_snapshot_at.is_not(None)),
+        )
+        queued = select(QueueSlot.account_id).where(QueueSlot.account_id.in_(row.created_accounts))
+        busy = {
+            account_id for query in (kept_accounts, measured, queued) for account_id in session.scalars(query)
         }
         candidates = session.scalars(
             select(AccountRow.id).where(
@@ -258,10 +270,10 @@ class UndoPlan:
         """Other imports that contained some of the same posts."""
 
 
-def finish_undo(session: Session, row_id: str, plan: UndoPlan, now: datetime, removed_rows: int) -> dict[str, Any]:
+def finish_undo(
+    session: Session, row_id: str, plan: UndoPlan, now: datetime, removed_rows: int
+) -> dict[str, Any]:
     """Remove and restore what the plan says, after the lake has been changed; return what was removed."""
-    from datetime import datetime as parse  # noqa: PLC0415 (the annotation's name is the same)
-
     row = session.get_one(Import, row_id)
     for publication_id, before in plan.before.items():
         if publication_id in plan.removed:
@@ -272,8 +284,9 @@ def finish_undo(session: Session, row_id: str, plan: UndoPlan, now: datetime, re
         publication.external_id = before["external_id"]
         publication.permalink = before["permalink"]
         if before["published_at"]:
-            publication.published_at = parse.fromisoformat(before["published_at"])
-        publication.content = {**publication.content, "text": before["text"]}
+            publication.published_at = datetime.fromisoformat(before["published_at"])
+            session.get_one(Post, publication.post_id).created_at = publication.published_at
+        publication.content, publication.payload_hash = content_of(before["text"])
         post = session.get_one(Post, publication.post_id)
         post.content = before["text"]
         publication.updated_at = post.updated_at = now
@@ -294,6 +307,7 @@ def finish_undo(session: Session, row_id: str, plan: UndoPlan, now: datetime, re
         "measurements": removed_rows,
         "restored_posts": len(plan.before.keys() - plan.removed.keys()),
         "accounts": len(plan.accounts),
+        "shared_with": plan.shared_with,
     }
     row.status, row.undone_at = "undone", now
     row.lease_owner = row.lease_until = row.error = None

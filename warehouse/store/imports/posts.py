@@ -183,7 +183,9 @@ def _match_idless(
         to_the_minute = item.published_at == floor_minute(item.published_at)
         candidates = by_minute.get(floor_minute(item.published_at), [])
         for known in candidates:
-            same_second = known.published_at.replace(microsecond=0) == item.published_at.replace(microsecond=0)
+            same_second = known.published_at.replace(microsecond=0) == item.published_at.replace(
+                microsecond=0
+            )
             if (to_the_minute or same_second) and same_text(known.text, item.text):
                 matched[place] = known
                 candidates.remove(known)
@@ -262,7 +264,9 @@ def _mend(
                 "text": known.text,
             },
         )
-        session.execute(update(Publication).where(Publication.id == known.id).values(**changes, updated_at=now))
+        session.execute(
+            update(Publication).where(Publication.id == known.id).values(**changes, updated_at=now)
+        )
         if "published_at" in changes:
             session.execute(update(Post).where(Post.id == known.post_id).values(created_at=item.published_at))
         filed.known[place] = known._replace(

@@ -95,7 +95,10 @@ def record_external_posts(
         }
         if idless and len(known) < len(by_external_id):
             unknown = [item for external_id, item in by_external_id.items() if external_id not in known]
-            known |= {key: was.publication_id for key, was in adopt_idless(session, account.id, unknown, now).items()}
+            known |= {
+                key: was.publication_id
+                for key, was in adopt_idless(session, account.id, unknown, now).items()
+            }
         existing += len(known)
         publication_ids |= known
         posts, publications = [], []
@@ -120,7 +123,7 @@ def _any_idless(session: Session, account_id: str) -> bool:
     return session.scalar(_idless(account_id).limit(1)) is not None
 
 
-def _idless(account_id: str) -> Select[tuple[Publication]]:
+def _idless(account_id: str) -> Select[Publication]:
     """Publications of files that name no ids."""
     return select(Publication).where(
         Publication.account_id == account_id, Publication.external_id.like(f"{DERIVED_ID}%")
@@ -192,7 +195,9 @@ def _is_same(row: Publication, item: ListedPost) -> bool:
     if row.published_at is None:
         return False
     to_the_minute = row.published_at == floor_minute(row.published_at)
-    if not to_the_minute and row.published_at.replace(microsecond=0) != item.published_at.replace(microsecond=0):
+    if not to_the_minute and row.published_at.replace(microsecond=0) != item.published_at.replace(
+        microsecond=0
+    ):
         return False
     return same_text(str(row.content.get("text") or ""), item.text)
 
