@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
 from connectors.types import Credentials, ListedPost, Platform, VerifiedAccount
 from warehouse.lake.import_.accounts import merge_marked_accounts
