@@ -44,7 +44,10 @@ COMMANDS = {
     "resume": Entry("flows.cli.pause", "Resume publishing.", "resume_app"),
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
-    "import-history": Entry("flows.cli.lake.import_history", "Load a history from CSV or Parquet."),
+    "import-history": Entry("flows.cli.lake.import_history", "Load past posts from an export or archive."),
+    "import-mappings": Entry(
+        "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
+    ),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),

@@ -29,7 +29,20 @@ MAX_RATIO = 250
 RATIO_FROM = 64 << 20
 """Below this size the ratio does not matter: a small file of spaces is no attack."""
 MAX_TAR_BYTES = 64 << 30
-READABLE = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".js", ".xlsx", ".xls", ".ods", ".car", ".parquet")
+READABLE = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".js",
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".car",
+    ".parquet",
+)
 _CHUNK = 1 << 20
 
 _BROKEN = (
@@ -46,7 +59,9 @@ _BROKEN = (
 class Archive:
     """The files of one upload by name; a plain file is an archive of one member."""
 
-    def __init__(self, path: Path, members: dict[str, Path | zipfile.ZipInfo], file: zipfile.ZipFile | None) -> None:
+    def __init__(
+        self, path: Path, members: dict[str, Path | zipfile.ZipInfo], file: zipfile.ZipFile | None
+    ) -> None:
         self.path = path
         self.members = members
         self.is_plain = False
@@ -71,7 +86,7 @@ class Archive:
                 raise FileRefusedError(f"{shown(self.path)} was closed")
             with self._zip.open(member) as compressed:
                 limited = _Limited(compressed, self.path, name, member.compress_size)
-                yield io.BufferedReader(limited, _CHUNK)
+                yield io.BufferedReader(limited, _CHUNK)  # type: ignore[type-var]  # read only
 
     def head(self, name: str, size: int = 65_536) -> bytes:
         """Return the first bytes of a member."""
@@ -154,7 +169,9 @@ def open_zip(path: Path) -> Archive:
     infos = file.infolist()
     if len(infos) > MAX_MEMBERS:
         file.close()
-        raise FileRefusedError(f"{shown(path)} holds {len(infos):,} files: unpack it and import the one with posts")
+        raise FileRefusedError(
+            f"{shown(path)} holds {len(infos):,} files: unpack it and import the one with posts"
+        )
     readable = {
         info.filename: info
         for info in infos
@@ -162,7 +179,9 @@ def open_zip(path: Path) -> Archive:
     }
     if readable and all(info.flag_bits & 1 for info in readable.values()):
         file.close()
-        raise FileRefusedError(f"{shown(path)} is an archive with a password: unpack it and import the file inside")
+        raise FileRefusedError(
+            f"{shown(path)} is an archive with a password: unpack it and import the file inside"
+        )
     archive = Archive(path, {}, file)
     archive.members.update(readable)
     archive.all_names = [info.filename for info in infos]
@@ -177,7 +196,9 @@ def open_tar(path: Path, folder: Path) -> Archive:
         for number, member in enumerate(tar):
             total += member.size
             if number > MAX_MEMBERS or total > MAX_TAR_BYTES:
-                raise FileRefusedError(f"{shown(path)} is too large: unpack it and import the file with the posts")
+                raise FileRefusedError(
+                    f"{shown(path)} is too large: unpack it and import the file with the posts"
+                )
             name = member.name
             if not member.isfile() or not name.lower().endswith(READABLE) or _is_shadow(name):
                 continue
@@ -204,7 +225,9 @@ def unzip_single(path: Path, folder: Path) -> Path:
         while chunk := source.read(_CHUNK):
             done += len(chunk)
             if done > limit:
-                raise FileRefusedError(f"{shown(path)} unpacks to more than {limit >> 20:,} MB: it is damaged")
+                raise FileRefusedError(
+                    f"{shown(path)} unpacks to more than {limit >> 20:,} MB: it is damaged"
+                )
             file.write(chunk)
     return target
 

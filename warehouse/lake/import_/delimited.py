@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SEPARATORS = ",;\t|"
 _CHUNK = 1 << 20
 _FIELD_LIMIT = 1 << 20
-_SAMPLE_LINES = 2_000
+_SAMPLE_BYTES = 200_000
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -32,7 +32,19 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LEGACY = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp932", "gb18030", "big5", "euc_kr"]
+_LEGACY = [
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp932",
+    "gb18030",
+    "big5",
+    "euc_kr",
+]
 """Encodings that spreadsheets write where they do not write UTF-8."""
 
 
@@ -49,6 +61,7 @@ def open_delimited(archive: Archive, name: str) -> list[Table]:
         raise FileRefusedError(f"{shown(name)} has no text but blanks: export it again")
     tables = []
     for separator in separators:
+
         def read(separator: str = separator) -> Iterator[Record]:
             with archive.open(name) as raw:
                 file = io.TextIOWrapper(raw, encoding, errors="surrogateescape", newline="")
@@ -80,36 +93,39 @@ def find_encoding(archive: Archive, name: str) -> tuple[str, str | None]:
         if head.startswith(bom):
             return encoding, None if encoding == "utf-8-sig" else f"text read as {encoding.upper()}"
     zeros = head.count(0)
-    if zeros:
-        for encoding, places in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
-            if zeros > len(head) // 4 and places.count(0) > 0.9 * zeros:
-                return encoding, f"text read as {encoding.upper()}"
-    if zeros > max(16, len(head) // 100):
+    for encoding, places in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if zeros > len(head) // 4 and places.count(0) > 0.9 * zeros:
+            return encoding, f"text read as {encoding.upper()}"
+    controls = sum(byte < 9 or 13 < byte < 27 for byte in head)
+    if controls > max(16, len(head) // 100):
         raise FileRefusedError(f"{shown(name)} holds binary data, no text: export the posts as CSV or XLSX")
+    good, stray, sample = _weigh_utf8(archive, name)
+    if stray <= good:
+        return "utf-8", None
+    best = from_bytes(sample, cp_isolation=_LEGACY).best()
+    encoding = best.encoding if best is not None else "cp1252"
+    return encoding, f"text read as {encoding} (the file is not UTF-8 and does not name its encoding)"
+
+
+def _weigh_utf8(archive: Archive, name: str) -> tuple[int, int, bytes]:
+    """Return how many characters beyond ASCII are UTF-8, how many bytes are not, and lines with such bytes."""
     good = stray = 0
     sample = bytearray()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     with archive.open(name) as file:
         while chunk := file.read(_CHUNK):
-            if chunk.isascii():
-                decoder.decode(chunk)
+            text = decoder.decode(chunk)
+            if text.isascii():
                 continue
-            for line in decoder.decode(chunk).splitlines():
+            for line in text.splitlines():
                 if line.isascii():
                     continue
                 escaped = sum("\udc80" <= character <= "\udcff" for character in line)
                 stray += escaped
                 good += sum(character > "\x7f" for character in line) - escaped
-                if escaped and len(sample) < 200_000:
-                    sample += line.encode("utf-8", "surrogateescape") + b"\n"
-    if stray <= good:
-        return "utf-8", None
-    controls = sum(byte < 9 or 13 < byte < 27 for byte in head)
-    if controls > len(head) // 50:
-        raise FileRefusedError(f"{shown(name)} holds binary data, no text: export the posts as CSV or XLSX")
-    best = from_bytes(bytes(sample), cp_isolation=_LEGACY).best()
-    encoding = best.encoding if best is not None else "cp1252"
-    return encoding, f"text read as {encoding} (the file is not UTF-8 and does not name its encoding)"
+                if escaped and len(sample) < _SAMPLE_BYTES:
+                    sample += line.encode("utf-8", "surrogateescape")[:_SAMPLE_BYTES] + b"\n"
+    return good, stray, bytes(sample)
 
 
 def _decode_head(file: IO[bytes], encoding: str) -> str:
@@ -130,7 +146,9 @@ def _find_separators(start: str) -> tuple[list[str], int]:
     for separator in SEPARATORS:
         counts = [line.count(separator) for line in lines]
         # A separator stands equally often on many lines; text between them does not.
-        common = max(set(counts), key=lambda count: (count > 0) * (counts.count(count) * min(count, 50)), default=0)
+        common = max(
+            set(counts), key=lambda count: (count > 0) * (counts.count(count) * min(count, 50)), default=0
+        )
         scores[separator] = counts.count(common) * common if common else 0
     ordered = sorted(SEPARATORS, key=lambda separator: -scores[separator])
     return [separator for separator in ordered if scores[separator]] or [","], 0

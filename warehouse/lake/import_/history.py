@@ -20,7 +20,7 @@ from warehouse.lake.dimensions import account_dims
 from warehouse.lake.import_.accounts import merge_marked_accounts
 from warehouse.lake.import_.corrections import align_times
 from warehouse.lake.import_.files import read_history
-from warehouse.lake.import_.legacy import read_file
+from warehouse.lake.import_.read import read_file
 from warehouse.lake.import_.types import COUNTS, MEASURES, ReadOptions, RejectedRow
 from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from connectors.types import Platform
     from warehouse.lake.connect import Lake
-    from warehouse.lake.import_.types import Detection
+    from warehouse.lake.import_.types import Detection, Reading
     from warehouse.store.database import Store
     from warehouse.store.imports.posts import FiledPosts, Known
     from warehouse.store.models import AccountRow
@@ -100,6 +100,10 @@ class _Tally:
     differing: list[tuple[int, timedelta]] = field(default_factory=list)
     """Line and difference of rows whose time is not the platform's."""
     accounts: dict[str, AccountDim] = field(default_factory=dict)
+    nameless: int = 0
+    """Rows that name no account, beside rows that name several."""
+    lifetime: bool = False
+    """Some counts have no time of measuring."""
 
 
 def import_history(
@@ -107,26 +111,34 @@ def import_history(
     lake: Lake,
     path: Path,
     *,
-    platform: Platform,
+    platform: Platform | None = None,
     account_name: str | None = None,
-    timezone: str | None = "UTC",
+    timezone: str | None = None,
     workspace_id: str,
     now: datetime,
     progress: Progress = lambda _what, _done, _total: None,
     options: ReadOptions | None = None,
+    told: Callable[[Detection], None] = lambda _detection: None,
 ) -> ImportReport:
     """Import a file of past posts: report invalid rows, load valid ones, note what was stored for an undo.
 
-    Without `account_name` each value of the column `account` is a separate account. 233,000 posts take about half a
+    `told` is called with what the file is before anything is stored. `platform` is needed where the file does not say
+    it. Without `account_name` each value of the column `account` is a separate account. 233,000 posts take about half a
     minute. Raises FileRefusedError and InvalidInputError; then nothing is stored. Raises ConflictError while another
     import runs.
     """
+    given = options or ReadOptions()
     chosen = replace(
-        options or ReadOptions(), platform=platform, account=account_name, timezone=timezone, now=now
+        given,
+        platform=platform or given.platform,
+        account=account_name or given.account,
+        timezone=timezone or given.timezone,
+        now=now,
     )
     progress("reading", 0, 1)
     reading = read_file(path, options=chosen)
-    _require_account(reading.detection, chosen)
+    told(reading.detection)
+    _require_names(reading.detection, chosen)
     owner = f"command-{uuid4().hex[:12]}"
     with store.write() as session:
         row = create_import(
@@ -142,7 +154,9 @@ def import_history(
         claim_import(session, now, owner, row.id)
         import_id = row.id
     try:
-        return load_file(store, lake, path, chosen, import_id=import_id, now=now, progress=progress)
+        return load_file(
+            store, lake, path, chosen, import_id=import_id, now=now, progress=progress, reading=reading
+        )
     except BaseException as error:
         with store.write() as session:
             fail_import(session, import_id, now, str(error) or type(error).__name__)
@@ -181,19 +195,15 @@ def load_file(
     import_id: str,
     now: datetime,
     progress: Progress = lambda _what, _done, _total: None,
+    reading: Reading | None = None,
 ) -> ImportReport:
     """Load the file of a claimed import, and save its report. Running it again continues it.
 
-    Raises FileRefusedError and InvalidInputError; then nothing is stored.
+    `reading`: the file, if it has been read already. Raises FileRefusedError and InvalidInputError; then nothing is stored.
     """
     merge_marked_accounts(store, lake, now)
-    detection, batches = read_file(path, options=options)
-    platform = options.platform or detection.platform
-    if platform is None:
-        raise InvalidInputError(
-            "the file does not say which platform it is from: name it (--platform)", field="platform"
-        )
-    _require_account(detection, options)
+    detection, batches = reading or read_file(path, options=options)
+    platform = _require_names(detection, options)
     with store.read() as session:
         workspace_id = session.get_one(Import, import_id).workspace_id
         index = AccountIndex.load(session, workspace_id, platform)
@@ -204,10 +214,13 @@ def load_file(
     snapshots: list[pa.Table] = []
     waiting = 0
     for batch in batches:
-        for turn in _turns(_with_account(batch.rows, options)):
+        rows = _with_account(batch.rows, detection, options)
+        tally.nameless += len(batch.rows) - len(rows)
+        tally.lifetime = tally.lifetime or rows["measured_at"].null_count > 0
+        for turn in _turns(rows):
             progress("storing posts", done, total)
             with store.write() as session:
-                for name, rows in turn:
+                for name, part in turn:
                     is_new = index.find(name) is None
                     account = find_or_create_imported_account(
                         session, workspace_id, platform, name, now, index
@@ -218,18 +231,18 @@ def load_file(
                         session,
                         import_id,
                         account,
-                        _listed_posts(rows),
+                        _listed_posts(part),
                         now,
-                        exact_times=[not day_only for day_only in rows["day_only"].to_pylist()],
+                        exact_times=[not day_only for day_only in part["day_only"].to_pylist()],
                     )
                     tally.accounts[account.id] = account_dims(session, [account])[0]
-                    _count(tally, filed, rows)
+                    _count(tally, filed, part)
                     places = sorted(filed.known)
                     found = [filed.known[place] for place in places]
                     publications.append(_publications(account, found))
-                    snapshots.append(_snapshots(account, rows.take(pa.array(places, pa.int64())), found, detection.last or now))
+                    snapshots.append(_snapshots(account, part.take(pa.array(places, pa.int64())), found, detection.last or now))
                     waiting += len(found)
-                    done += len(rows)
+                    done += len(part)
         if waiting >= _LOAD_ROWS:
             progress("loading the lake", done, total)
             tally.loaded += _load(lake, tally.accounts, publications, snapshots, import_id)
@@ -262,11 +275,21 @@ def show_report(report: ImportReport) -> dict[str, Any]:
     }
 
 
-def _require_account(detection: Detection, options: ReadOptions) -> None:
+def _require_names(detection: Detection, options: ReadOptions) -> Platform:
+    """Return the platform of the posts. Raises InvalidInputError if nothing names it or the account."""
+    platform = options.platform or detection.platform
+    if platform is None:
+        raise InvalidInputError(
+            "the file does not say where the posts were published: name the platform (--platform)",
+            field="platform",
+        )
     if options.account is None and not detection.accounts and detection.posts:
         raise InvalidInputError(
-            "the file does not name its account: name it (--account)", field="account", code="missing_account"
+            "the file does not name an account: name the account of all rows (--account)",
+            field="account",
+            code="missing_account",
         )
+    return platform
 
 
 def _note_created(row: Import, account_id: str) -> None:
@@ -277,8 +300,14 @@ def _note_created(row: Import, account_id: str) -> None:
 def _report(detection: Detection, tally: _Tally, import_id: str) -> ImportReport:
     bad_lines = {row.line for row in detection.rejected}
     notes = [*detection.notes]
-    if detection.unknown_columns:
-        notes.append(f"columns kept in the raw payload: {', '.join(detection.unknown_columns)}"[:1000])
+    if tally.lifetime:
+        notes.append(
+            "the file does not say when its counts were read: they are lifetime counts, without an age"
+        )
+    if tally.nameless:
+        notes.append(
+            f"{tally.nameless} rows name no account and were left out: name the account of all rows (--account)"
+        )
     if tally.corrected:
         notes.append(
             f"the times of {tally.corrected} posts were corrected: an earlier file said otherwise "
@@ -304,7 +333,10 @@ def _report(detection: Detection, tally: _Tally, import_id: str) -> ImportReport
     return ImportReport(
         rows=detection.rows,
         loaded=tally.loaded,
-        already_there=detection.rows - len(bad_lines) - tally.skipped - tally.shifted - tally.loaded,
+        already_there=detection.rows - len(bad_lines) - tally.skipped
+        - tally.shifted
+        - tally.nameless
+        - tally.loaded,
         skipped=tally.skipped,
         rejected=list(detection.rejected),
         accounts=sorted(account.handle for account in tally.accounts.values()),
@@ -332,12 +364,13 @@ def _count(tally: _Tally, filed: FiledPosts, rows: pa.Table) -> None:
     tally.differing += [(lines[place], gap) for place, gap in filed.differing]
 
 
-def _with_account(rows: pa.Table, options: ReadOptions) -> pa.Table:
-    """Fill the account of rows that name none with the one that the user named."""
-    if options.account is None:
-        return rows
+def _with_account(rows: pa.Table, detection: Detection, options: ReadOptions) -> pa.Table:
+    """Return the rows with their account: the one that the user or all other rows name. Others are left out."""
+    named = options.account or (detection.accounts[0] if len(detection.accounts) == 1 else None)
+    if named is None:
+        return rows.filter(pc.is_valid(rows["account"]))
     index = rows.schema.get_field_index("account")
-    return rows.set_column(index, "account", pc.fill_null(rows["account"], options.account))
+    return rows.set_column(index, "account", pc.fill_null(rows["account"], named))
 
 
 def _turns(rows: pa.Table) -> Iterator[list[tuple[str, pa.Table]]]:

@@ -6,7 +6,7 @@ import codecs
 import io
 from contextlib import contextmanager
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import ijson
 import orjson
@@ -51,7 +51,9 @@ def open_json(archive: Archive, name: str) -> Table:
         for key in flatten(item):
             if key not in columns:
                 if len(columns) >= MAX_COLUMNS:
-                    raise FileRefusedError(f"{shown(name)} has objects with more than {MAX_COLUMNS} different keys")
+                    raise FileRefusedError(
+                        f"{shown(name)} has objects with more than {MAX_COLUMNS} different keys"
+                    )
                 columns[key] = len(columns)
     if not columns:
         raise FileRefusedError(f"{shown(name)} is JSON without a list of objects: it holds no table of posts")
@@ -64,7 +66,10 @@ def open_json(archive: Archive, name: str) -> Table:
             yield Record(number, [flat.get(key, "") for key in header])
 
     return Table(
-        name="" if archive.is_plain else name, source="json", head=list(islice(read(), HEAD_RECORDS)), read=read
+        name="" if archive.is_plain else name,
+        source="json",
+        head=list(islice(read(), HEAD_RECORDS)),
+        read=read,
     )
 
 
@@ -149,12 +154,12 @@ def _after_script(file: IO[bytes]) -> IO[bytes]:
     """Skip a byte order mark and the `window.YTD... =` of X's archives; UTF-16 becomes UTF-8."""
     start = file.read(4096)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = io.TextIOWrapper(_Joined(start, file), "utf-16")
+        text = io.TextIOWrapper(_Joined(start, file), "utf-16")  # type: ignore[type-var]  # read only
         return io.BytesIO(text.read(_MAX_LINE * 16).encode())
     start = start.removeprefix(codecs.BOM_UTF8)
     if start.lstrip().startswith(b"window."):
         start = start[start.find(b"=") + 1 :]
-    return _Joined(start, file)
+    return cast("IO[bytes]", _Joined(start, file))
 
 
 class _Joined(io.BufferedIOBase):

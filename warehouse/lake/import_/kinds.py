@@ -48,7 +48,9 @@ def find_kind(path: Path) -> Kind:
             if len(head) >= 512 and head[257:262] == b"ustar":
                 return "tar"
     except IsADirectoryError as error:
-        raise FileRefusedError(f"{shown(path)} is a folder: give one file, or pack the folder as zip") from error
+        raise FileRefusedError(
+            f"{shown(path)} is a folder: give one file, or pack the folder as zip"
+        ) from error
     except OSError as error:
         raise FileRefusedError(f"cannot read {shown(path)}: {error.strerror}") from error
     except ValueError as error:  # a NUL in the name
@@ -67,22 +69,38 @@ def kind_of(head: bytes, path: Path | str) -> Kind:
     if head[4:8] == b"ftyp":
         raise FileRefusedError(f"{name} is a video or a picture: {_CSV_REMEDY}")
     if head[8:12] == b"DUCK":
-        raise FileRefusedError(f"{name} is a DuckDB database: write the table of posts to Parquet and import that")
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "zip"
-    if head.startswith(b"\x1f\x8b"):
-        return "gzip"
-    if head.startswith((b"BZh", b"\xfd7zXZ\x00")):
-        return "tar"
-    if head.startswith(OLE) or head[:2] in {b"\x09\x08", b"\x09\x04", b"\x09\x02"}:
-        return "workbook"
+        raise FileRefusedError(
+            f"{name} is a DuckDB database: write the table of posts to Parquet and import that"
+        )
+    for magic, kind in _KINDS:
+        if head.startswith(magic):
+            return kind
     if _looks_like_car(head):
         return "car"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    lowered = start[:512].lower()
-    if lowered.startswith((b"<!doctype html", b"<html", b"<head", b"<table", b"<body")) or b"<html" in lowered[:300]:
+    _refuse_markup(start[:512].lower(), name)
+    return "json" if start[:1] in {b"{", b"["} or start[:10].lower() == b"window.ytd" else "text"
+
+
+_KINDS: tuple[tuple[bytes, Kind], ...] = (
+    (b"PAR1", "parquet"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "tar"),
+    (b"\xfd7zXZ\x00", "tar"),
+    (OLE, "workbook"),
+    (b"\x09\x08", "workbook"),
+    (b"\x09\x04", "workbook"),
+    (b"\x09\x02", "workbook"),
+)
+
+
+def _refuse_markup(lowered: bytes, name: str) -> None:
+    if (
+        lowered.startswith((b"<!doctype html", b"<html", b"<head", b"<table", b"<body"))
+        or b"<html" in lowered[:300]
+    ):
         raise FileRefusedError(
             f"{name} is a web page, whatever its name says: open it in a spreadsheet and save it as XLSX, or choose "
             "CSV or JSON where you downloaded it"
@@ -91,9 +109,6 @@ def kind_of(head: bytes, path: Path | str) -> Kind:
         raise FileRefusedError(f"{name} is XML: open it in a spreadsheet and save it as XLSX, or export CSV")
     if lowered.startswith(b"version https://git-lfs"):
         raise FileRefusedError(f"{name} only names a file kept elsewhere (Git LFS): fetch the file itself")
-    if start[:1] in {b"{", b"["} or lowered.startswith(b"window.ytd"):
-        return "json"
-    return "text"
 
 
 def _looks_like_car(head: bytes) -> bool:
@@ -107,9 +122,14 @@ def describe_zip(names: list[str], path: Path) -> Kind | None:
     if "xl/workbook.xml" in found or "xl/workbook.bin" in found or {"mimetype", "content.xml"} <= found:
         return "workbook"
     name = shown(path)
-    for member, what in (("word/document.xml", "a Word document"), ("ppt/presentation.xml", "a presentation")):
+    for member, what in (
+        ("word/document.xml", "a Word document"),
+        ("ppt/presentation.xml", "a presentation"),
+    ):
         if member in found:
-            raise FileRefusedError(f"{name} is {what}: copy its table into a spreadsheet and save that as XLSX")
+            raise FileRefusedError(
+                f"{name} is {what}: copy its table into a spreadsheet and save that as XLSX"
+            )
     if "Index/Document.iwa" in found or any(member.endswith(".iwa") for member in found):
         raise FileRefusedError(f"{name} is a document of Apple's Numbers or Pages: export it as Excel or CSV")
     if "AndroidManifest.xml" in found:

@@ -6,6 +6,7 @@ A column whose dates allow two orders is refused with both readings and the opti
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -64,7 +65,6 @@ Form = Literal["text", "seconds", "milliseconds", "microseconds", "excel", "exce
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EXCEL_DAYS = {"excel": date(1899, 12, 30).toordinal(), "excel1904": date(1904, 1, 1).toordinal()}
-_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 class TimeStyle(NamedTuple):
@@ -110,62 +110,84 @@ def decide(
     numbers that can be seconds as well as days, dates that contradict each other, that allow two readings, or that
     have no year.
     """
-    forms: dict[Form, str] = {}
-    day_first = month_first = either = short_year = yearless = ""
-    numeric = False
+    seen = _collect(values)
+    if len(seen.forms) > 1:
+        shown = " and ".join(f"{value} ({_NAMES[form]})" for form, value in seen.forms.items())
+        raise FileRefusedError(
+            f"the column {column} mixes {shown}: give all its times one form", field="published_at"
+        )
+    if seen.yearless and year is None:
+        raise FileRefusedError(
+            f"the dates of the column {column} have no year ({seen.yearless}): say it with --year, or export again "
+            "with full dates",
+            field="year",
+        )
+    form: Form = next(iter(seen.forms), "text")
+    order = _decide_order(column, seen, option, declared) if seen.numeric else None
+    decisions = _describe_order(seen, order, option)
+    if seen.short_year:
+        decisions.append(f"two-digit years are 20xx ({seen.short_year})")
+    if seen.yearless:
+        decisions.append(f"dates without a year are of {year} (--year)")
+    if form != "text":
+        example = seen.forms[form]
+        form = "excel1904" if form == "excel" and excel_1904 else form
+        decisions.append(f"{_NAMES[form]} ({example})")
+    return TimeStyle(form, order, year, tuple(decisions))
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """What the values of a column prove. Each text is a value that proves it, or empty."""
+
+    forms: dict[Form, str] = field(default_factory=dict)
+    numeric: bool = False
+    day_first: str = ""
+    month_first: str = ""
+    either: str = ""
+    """A date that reads both ways, and differently."""
+    short_year: str = ""
+    yearless: str = ""
+
+
+def _collect(values: Iterable[str]) -> _Evidence:
+    seen = _Evidence()
     for value in values:
         form = _form_of(value)
         if form is None:
             continue
-        forms.setdefault(form, value)
+        seen.forms.setdefault(form, value)
         if form != "text":
             continue
-        match = _NUMERIC.fullmatch(value)
-        if match is None:
-            named = _MONTH_FIRST.fullmatch(value) or _DAY_FIRST.fullmatch(value)
-            if named and named["year"] is None and _month_number(named["name"]):
-                yearless = yearless or value
+        if match := _NUMERIC.fullmatch(value):
+            _weigh(seen, match, value)
             continue
-        numeric = True
-        if len(match["year"]) == 2:
-            short_year = short_year or value
-        first, second = int(match["first"]), int(match["second_part"])
-        if first > 12 >= second:
-            day_first = day_first or value
-        elif second > 12 >= first:
-            month_first = month_first or value
-        elif first != second:
-            either = either or value
-    if len(forms) > 1:
-        shown = " and ".join(f"{value} ({_NAMES[form]})" for form, value in forms.items())
-        raise FileRefusedError(
-            f"the column {column} mixes {shown}: give all its times one form", field="published_at"
-        )
-    if yearless and year is None:
-        raise FileRefusedError(
-            f"the dates of the column {column} have no year ({yearless}): say it with --year, or export again "
-            "with full dates",
-            field="year",
-        )
-    form = next(iter(forms), "text")
-    decisions = [*([f"{_NAMES[form]} ({forms[form]})"] if form != "text" else [])]
-    if form == "excel" and excel_1904:
-        form = "excel1904"
-        decisions = [f"{_NAMES[form]} ({forms['excel']})"]
-    order = _decide_order(column, option, declared, day_first, month_first, either) if numeric else None
-    if order:
-        proof = day_first if order == "dmy" else month_first if order == "mdy" else ""
-        words = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year/month/day"}[order]
-        reason = (
-            "as --date-order says" if option else f"as {proof} shows" if proof else "as the format writes it"
-        )
-        if proof or either or option:
-            decisions.append(f"{words}, {reason}")
-    if short_year:
-        decisions.append(f"two-digit years are 20xx ({short_year})")
-    if yearless and year is not None:
-        decisions.append(f"dates without a year are of {year} (--year)")
-    return TimeStyle(form, order, year, tuple(decisions))
+        named = _MONTH_FIRST.fullmatch(value) or _DAY_FIRST.fullmatch(value)
+        if named and named["year"] is None and _month_number(named["name"]):
+            seen.yearless = seen.yearless or value
+    return seen
+
+
+def _weigh(seen: _Evidence, match: re.Match[str], value: str) -> None:
+    seen.numeric = True
+    if len(match["year"]) == 2:
+        seen.short_year = seen.short_year or value
+    first, second = int(match["first"]), int(match["second_part"])
+    if first > 12 >= second:
+        seen.day_first = seen.day_first or value
+    elif second > 12 >= first:
+        seen.month_first = seen.month_first or value
+    elif first != second:
+        seen.either = seen.either or value
+
+
+def _describe_order(seen: _Evidence, order: DateOrder | None, option: DateOrder | None) -> list[str]:
+    proof = {"dmy": seen.day_first, "mdy": seen.month_first}.get(order or "", "")
+    if order is None or not (proof or seen.either or option):
+        return []
+    words = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year/month/day"}[order]
+    reason = "--date-order says" if option else f"{proof} shows" if proof else "the format writes it"
+    return [f"{words}, as {reason}"]
 
 
 _NAMES: dict[Form, str] = {
@@ -179,32 +201,27 @@ _NAMES: dict[Form, str] = {
 
 
 def _decide_order(
-    column: str,
-    option: DateOrder | None,
-    declared: DateOrder | None,
-    day_first: str,
-    month_first: str,
-    either: str,
+    column: str, seen: _Evidence, option: DateOrder | None, declared: DateOrder | None
 ) -> DateOrder:
     if option:
         return option
-    if day_first and month_first:
+    if seen.day_first and seen.month_first:
         raise FileRefusedError(
-            f"the dates of the column {column} contradict each other: {day_first} begins with the day, {month_first} "
-            "with the month; correct the file, or say --date-order dmy or mdy to load the rows that fit",
+            f"the dates of the column {column} contradict each other: {seen.day_first} begins with the day, "
+            f"{seen.month_first} with the month; correct the file, or say --date-order dmy or mdy to load the rows "
+            "that fit",
             field="date_order",
         )
-    if day_first:
+    if seen.day_first:
         return "dmy"
-    if month_first:
+    if seen.month_first:
         return "mdy"
-    if declared or not either:
-        return declared or "mdy"  # not either: 5/5/2024 reads the same both ways
-    match = _NUMERIC.fullmatch(either)
-    first, second = (int(match["first"]), int(match["second_part"])) if match else (1, 1)
-    year = match["year"] if match else ""
+    match = _NUMERIC.fullmatch(seen.either)
+    if declared or match is None:
+        return declared or "mdy"  # without a match: 5/5/2024 reads the same both ways
+    first, second, year = int(match["first"]), int(match["second_part"]), match["year"]
     raise FileRefusedError(
-        f"{either} in the column {column} can be {first} {_month_name(second)} {year} or {second} "
+        f"{seen.either} in the column {column} can be {first} {_month_name(second)} {year} or {second} "
         f"{_month_name(first)} {year}, and no date of the file tells which: give --date-order dmy for "
         f"{first} {_month_name(second)}, --date-order mdy for {second} {_month_name(first)}",
         field="date_order",
@@ -256,58 +273,73 @@ def _parse_number(match: re.Match[str], form: Form) -> Moment:
         return Moment(start + timedelta(seconds=seconds), aware=False, day_only=not fraction)
     scale = _SCALES[form]
     micros = whole * (1_000_000 // scale) + (round(fraction * 1_000_000) if scale == 1 else 0)
-    return Moment(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros), aware=True, day_only=False)
+    return Moment(
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros), aware=True, day_only=False
+    )
 
 
 def _parse_written(match: re.Match[str], value: str, style: TimeStyle) -> Moment | TimeProblem:
     parts = match.groupdict()
     no_time = TimeProblem(f"'{value[:40]}' is not a time {EXAMPLES}")
-    year_text = parts["year"]
-    if year_text is None and style.year is None:
-        return TimeProblem(f"'{value[:40]}' has no year")
-    year = style.year if year_text is None else int(year_text)
-    if year is None:
+    day = _read_day(parts, style)
+    clock_time = _read_clock(parts)
+    if day is None or clock_time is None:
         return no_time
-    if year_text is not None and len(year_text) == 2:
-        year += 2000
-    if parts.get("name") is not None:
-        month, day = _month_number(parts["name"]), int(parts["day"])
-        if month is None:
-            return no_time
-    elif parts.get("first") is not None:
-        first, second = int(parts["first"]), int(parts["second_part"])
-        if style.order == "ymd":  # 24/05/31
-            if len(parts["year"]) != 2:
-                return no_time
-            year, month, day = 2000 + first, second, int(parts["year"])
-        else:
-            month, day = (second, first) if style.order == "dmy" else (first, second)
-    else:
-        month, day = int(parts["month"]), int(parts["day"])
-    hour = parts["hour"]
-    clock_hour = int(hour) if hour is not None else 0
-    if half := parts.get("half"):
-        if not 1 <= clock_hour <= 12:
-            return no_time
-        clock_hour = clock_hour % 12 + (12 if half in "pP" else 0)
-    micros = int((parts.get("fraction") or "0").ljust(6, "0")[:6])
     try:
-        clock = datetime(  # noqa: DTZ001 (a clock time; the caller knows its zone)
-            year, month, day, clock_hour, int(parts["minute"] or 0), int(parts["second"] or 0), micros
-        )
+        clock = datetime(*day, *clock_time)  # noqa: DTZ001 (a clock time; the caller knows its zone)
     except ValueError:
         return no_time
     offset = parts.get("offset")
     if offset is None:
-        return Moment(clock, aware=False, day_only=hour is None)
+        return Moment(clock, aware=False, day_only=parts["hour"] is None)
     minutes = parse_offset(offset)
     if minutes is None:
-        return TimeProblem(f"'{value[:40]}' has the offset {offset}, which is none: they go from -14:00 to +14:00")
+        return TimeProblem(
+            f"'{value[:40]}' has the offset {offset}, which is none: they go from -14:00 to +14:00"
+        )
     try:
         aware = clock.replace(tzinfo=timezone(timedelta(minutes=minutes))).astimezone(UTC)
     except OverflowError:
         return no_time
     return Moment(aware, aware=True, day_only=False)
+
+
+def _read_day(parts: dict[str, str | None], style: TimeStyle) -> tuple[int, int, int] | None:
+    """Return year, month and day."""
+    year = style.year if parts["year"] is None else int(parts["year"])
+    if year is None:
+        return None
+    short = parts["year"] is not None and len(parts["year"]) == 2
+    year += 2000 * short
+    name = parts.get("name")
+    if name is not None:
+        month = _month_number(name)
+        return None if month is None else (year, month, int(parts["day"] or 0))
+    if parts.get("first") is None:
+        return year, int(parts["month"] or 0), int(parts["day"] or 0)
+    first, second = int(parts["first"] or 0), int(parts["second_part"] or 0)
+    if style.order == "ymd":  # 24/05/31
+        return (2000 + first, second, year - 2000) if short else None
+    return (year, second, first) if style.order == "dmy" else (year, first, second)
+
+
+def _read_clock(parts: dict[str, str | None]) -> tuple[int, int, int, int] | None:
+    """Return hour, minute, second and microsecond; midnight for a day without a time."""
+    hour = int(parts["hour"] or 0)
+    half = parts.get("half")
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half in "pP" else 0)
+    micros = int((parts.get("fraction") or "0").ljust(6, "0")[:6])
+    return hour, int(parts["minute"] or 0), int(parts["second"] or 0), micros
+
+
+def to_micros(clock: datetime) -> int:
+    """Return the microseconds since 1970 on the clock's own zone."""
+    days = clock.toordinal() - _EPOCH_DAY
+    seconds = days * 86_400 + clock.hour * 3_600 + clock.minute * 60 + clock.second
+    return seconds * 1_000_000 + clock.microsecond
 
 
 def parse_offset(text: str) -> int | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from warehouse.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from connectors.types import ContentKind, Platform
 
@@ -108,7 +108,7 @@ class RejectedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Some valid rows of a file, in the file's order."""
+    """Some valid rows of a file, ordered by account and then by line."""
 
     rows: pa.Table
     """Columns: ROW_SCHEMA. At most `ReadOptions.batch_rows` rows."""
@@ -179,6 +179,27 @@ class Detection:
         parts.append(f"times in {self.zone}{source}")
         return ", ".join(parts)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the rejected rows as JSON values; `sentence` first."""
+        return {
+            "sentence": self.sentence,
+            "format": self.format,
+            "title": self.title,
+            "platform": self.platform.value if self.platform is not None else None,
+            "accounts": list(self.accounts),
+            "rows": self.rows,
+            "posts": self.posts,
+            "repeated": self.repeated,
+            "first": self.first,
+            "last": self.last,
+            "zone": self.zone,
+            "zone_source": self.zone_source,
+            "columns": [read._asdict() for read in self.columns],
+            "unknown_columns": list(self.unknown_columns),
+            "decisions": list(self.decisions),
+            "notes": list(self.notes),
+        }
+
 
 class FileRefusedError(InvalidInputError):
     """A file cannot be read, and nothing of it is stored: one sentence with what it is and what to do.
@@ -197,6 +218,17 @@ FileRefused = FileRefusedError
 
 DateOrder = Literal["dmy", "mdy", "ymd"]
 DecimalMark = Literal[".", ","]
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedMapping:
+    """A mapping of columns, and the header of the files that it is for."""
+
+    name: str
+    columns: Mapping[str, str]
+    """Field by column, as in ReadOptions.mapping."""
+    header: Sequence[str]
+    """All columns of the file, normalised: a file with exactly these is read with this mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +251,8 @@ class ReadOptions:
     """Sheet of a workbook; None = the first with posts."""
     mapping: Mapping[str, str] | None = None
     """Field of ImportedRow by column of the file; `-` ignores a column. Replaces recognition."""
+    remembered: Sequence[RememberedMapping] = ()
+    """Mappings kept from earlier files (`mappings.load_mappings`), tried where no format fits."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Later rows are rejected."""
     batch_rows: int = 50_000

@@ -37,7 +37,9 @@ def open_workbook(path: Path, *, sheet: str | None = None) -> list[Table]:
         chosen = [name for name in names if name.casefold() == sheet.strip().casefold()]
         if not chosen:
             known = ", ".join(printable(name) for name in names)
-            raise FileRefusedError(f"{shown(path)} has no sheet {printable(sheet)}: it has {known}", field="sheet")
+            raise FileRefusedError(
+                f"{shown(path)} has no sheet {printable(sheet)}: it has {known}", field="sheet"
+            )
         names = chosen
     from_1904 = is_zip and _counts_from_1904(path)
     return [_table(path, workbook, name, excel_1904=from_1904) for name in names]
@@ -115,5 +117,3 @@ def _counts_from_1904(path: Path) -> bool:
             return False
     start = text.find(b"date1904=")
     return start >= 0 and text[start + 10 : start + 14].startswith((b"1", b"true", b"on"))
-
-

@@ -64,7 +64,9 @@ def normalize(header: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-X_ID_TIME = "make_timestamptz((((try_cast(external_id AS HUGEINT) // 4194304) + 1288834974657) * 1000)::BIGINT)"
+X_ID_TIME = (
+    "make_timestamptz((((try_cast(external_id AS HUGEINT) // 4194304) + 1288834974657) * 1000)::BIGINT)"
+)
 """Ids of X since November 2010 hold milliseconds since its epoch in all but the lowest 22 bits (X's documentation of
 snowflake ids)."""
 
@@ -72,7 +74,8 @@ TIKTOK_ID_TIME = "make_timestamptz(((try_cast(external_id AS HUGEINT) // 4294967
 """The upper 32 bits of TikTok's ids are epoch seconds (seen in public data; used only where the file's day agrees)."""
 
 LINKEDIN_ID_TIME = (
-    "make_timestamptz(((try_cast(regexp_extract(external_id, '(\\d{15,20})$', 1) AS HUGEINT) // 4194304) * 1000)::BIGINT)"
+    "make_timestamptz("
+    "((try_cast(regexp_extract(external_id, '(\\d{15,20})$', 1) AS HUGEINT) // 4194304) * 1000)::BIGINT)"
 )
 """LinkedIn's activity ids hold epoch milliseconds in all but the lowest 22 bits (seen in public data; used only where
 the file's day agrees)."""

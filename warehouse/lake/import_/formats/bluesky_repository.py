@@ -19,7 +19,6 @@ from warehouse.lake.import_.types import FileRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from warehouse.lake.import_.archives import Archive
 

@@ -67,7 +67,9 @@ def _cells(item: dict[str, Any]) -> list[str]:
         ),
         "",
     )
-    uris = [str(part["media"].get("uri") or "").lower() for part in parts if isinstance(part.get("media"), dict)]
+    uris = [
+        str(part["media"].get("uri") or "").lower() for part in parts if isinstance(part.get("media"), dict)
+    ]
     video = any(uri.endswith((".mp4", ".mov", ".webm")) for uri in uris)
     kind = "video" if video else "photo" if uris else "link" if link else "text"
     return [

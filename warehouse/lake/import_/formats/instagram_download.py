@@ -52,7 +52,9 @@ def _is_posts(head: bytes) -> bool:
 
 def _find_account(archive: Archive) -> str:
     for name in archive.find("personal_information.json"):
-        found = re.search(rb'"(?:Username|username)"\s*:\s*\{[^}]*"value"\s*:\s*"([\w.]{1,40})"', archive.head(name))
+        found = re.search(
+            rb'"(?:Username|username)"\s*:\s*\{[^}]*"value"\s*:\s*"([\w.]{1,40})"', archive.head(name)
+        )
         if found:
             return found[1].decode()
     return ""

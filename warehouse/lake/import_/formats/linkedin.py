@@ -58,8 +58,7 @@ CREATOR = Format(
     days=True,
     id_time=LINKEDIN_ID_TIME,
     notes=(
-        "this export lists your 50 best posts by engagements and by impressions, with these two numbers only: "
-        "engagements stay in the raw payload",
+        "this export lists the best posts by engagements and by impressions, with these two numbers only",
     ),
 )
 

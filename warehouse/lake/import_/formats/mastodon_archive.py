@@ -50,7 +50,9 @@ def _cells(item: dict[str, Any]) -> list[str]:
     attached = [part for part in post.get("attachment") or () if isinstance(part, dict)]
     types = {str(part.get("mediaType") or "").partition("/")[0] for part in attached}
     text = strip_html(str(post.get("content") or ""))
-    kind = "video" if "video" in types else "photo" if "image" in types else "link" if "http" in text else "text"
+    kind = (
+        "video" if "video" in types else "photo" if "image" in types else "link" if "http" in text else "text"
+    )
     actor = _ACTOR.match(str(item.get("actor") or post.get("attributedTo") or ""))
     url = str(post.get("url") or post.get("id") or "")
     what = "reply" if post.get("inReplyTo") else ""

@@ -11,7 +11,14 @@ FORMAT = Format(
         "external_id": ("pin id",),
         "text": ("title", "pin title", "description"),
         "permalink": ("pin link", "pin url"),
-        "published_at": ("created at", "created date", "publish date", "date published", "date created", "date"),
+        "published_at": (
+            "created at",
+            "created date",
+            "publish date",
+            "date published",
+            "date created",
+            "date",
+        ),
         "kind": ("type", "format", "content type"),
         "impressions": ("impressions",),
         "saves": ("saves",),
@@ -22,7 +29,9 @@ FORMAT = Format(
         "video_views": ("video views",),
     },
     marks=(frozenset({"pin id", "impressions", "saves"}),),
-    expressions={"permalink": "coalesce({permalink}, 'https://www.pinterest.com/pin/' || {external_id} || '/')"},
+    expressions={
+        "permalink": "coalesce({permalink}, 'https://www.pinterest.com/pin/' || {external_id} || '/')"
+    },
     days=True,
     decimal_mark=".",
     notes=("impressions, saves and clicks are those of the time range of the export",),

@@ -26,11 +26,13 @@ FORMAT = Format(
         "account": "nullif(regexp_extract({permalink}, 'tiktok\\.com/@([\\w.]+)/', 1), '')",
         "kind": "CASE WHEN contains({permalink}, '/photo/') THEN 'photo' ELSE 'video' END",
         # A date without a year gets the year of the post's id, next to New Year that of the nearer day.
-        "published_at": f"CASE WHEN regexp_full_match({{published_at}}, '[A-Za-z]+\\.? \\d{{{{1,2}}}}') AND {_ID} IS NOT NULL "
-        f"THEN {{published_at}} || ', ' || (year({_ID_DATE}) + CASE "
-        f"WHEN month({_ID_DATE}) = 1 AND starts_with(lower({{published_at}}), 'dec') THEN -1 "
-        f"WHEN month({_ID_DATE}) = 12 AND starts_with(lower({{published_at}}), 'jan') THEN 1 ELSE 0 END)::VARCHAR "
-        "ELSE {published_at} END",
+        "published_at": (
+            "CASE WHEN regexp_full_match({published_at}, '[A-Za-z]+\\.? \\d{{1,2}}') "
+            f"AND {_ID} IS NOT NULL THEN {{published_at}} || ', ' || (year({_ID_DATE}) + CASE "
+            f"WHEN month({_ID_DATE}) = 1 AND starts_with(lower({{published_at}}), 'dec') THEN -1 "
+            f"WHEN month({_ID_DATE}) = 12 AND starts_with(lower({{published_at}}), 'jan') THEN 1 ELSE 0 END)::VARCHAR "
+            "ELSE {published_at} END"
+        ),
     },
     days=True,
     id_time=TIKTOK_ID_TIME,

@@ -4,6 +4,7 @@ They hold posts of several platforms, named in a column. Their headers change wi
 account: those here were seen in public files, the rest comes in by `--map`.
 """
 
+from connectors.types import Platform
 from warehouse.lake.import_.formats.base import ID_FROM_LINK, Format
 
 _COUNTS = {
@@ -146,7 +147,7 @@ POSTIZ = Format(
 BY_HAND = Format(
     name="instagram_by_hand",
     title="Instagram sheet kept by hand",
-    platform=None,
+    platform=Platform.INSTAGRAM,
     fields=_COUNTS
     | {
         "account": ("account", "profile"),

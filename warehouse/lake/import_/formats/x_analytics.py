@@ -25,7 +25,9 @@ FORMAT = Format(
         frozenset({"tweet id", "tweet text", "time", "impressions"}),
         frozenset({"post id", "post text", "date", "impressions"}),
     ),
-    expressions={"account": "nullif(regexp_extract({permalink}, '(?:twitter|x)\\.com/([A-Za-z0-9_]{{1,20}})/status', 1), 'i')"},
+    expressions={
+        "account": "nullif(regexp_extract({permalink}, '(?:twitter|x)\\.com/([A-Za-z0-9_]{{1,20}})/status', 1), 'i')"
+    },
     decimal_mark=".",
     days=True,
     id_time=X_ID_TIME,

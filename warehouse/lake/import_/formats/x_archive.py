@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import re
-
 from connectors.types import Platform
 from warehouse.lake.import_.formats.base import Format
-from warehouse.lake.import_.json_items import dump, read_items
+from warehouse.lake.import_.json_items import read_items
 from warehouse.lake.import_.tables import HEAD_RECORDS, Record, Table
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from warehouse.lake.import_.archives import Archive
 
 _POSTS = re.compile(r"(^|/)tweets?(-part\d+)?\.js$", re.IGNORECASE)
-_HEADER = ["id", "account", "created_at", "full_text", "kind", "likes", "reposts", "what", "entities"]
+_HEADER = ["id", "account", "created_at", "full_text", "kind", "likes", "reposts", "what", "lang", "source"]
 
 
 def _open(archive: Archive, _folder: Path) -> list[Table]:
@@ -83,7 +82,8 @@ def _cells(tweet: dict[str, Any], account: str) -> list[str]:
         str(tweet.get("favorite_count") or ("" if tweet.get("favorite_count") is None else 0)),
         str(tweet.get("retweet_count") or ("" if tweet.get("retweet_count") is None else 0)),
         what,
-        dump({name: tweet[name] for name in ("lang", "source", "in_reply_to_screen_name") if name in tweet}),
+        str(tweet.get("lang") or ""),
+        str(tweet.get("source") or ""),
     ]
 
 

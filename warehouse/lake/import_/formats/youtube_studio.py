@@ -16,9 +16,12 @@ FORMAT = Format(
         "likes": ("likes", "likes added"),
         "comments": ("comments added", "comments"),
         "shares": ("shares",),
-        "follows": ("subscribers gained", "subscribers"),
+        "follows": ("subscribers gained",),
     },
-    marks=(frozenset({"content", "video title", "video publish time"}), frozenset({"video", "video title", "video publish time"})),
+    marks=(
+        frozenset({"content", "video title", "video publish time"}),
+        frozenset({"video", "video title", "video publish time"}),
+    ),
     forbidden=frozenset({"date"}),
     expressions={
         "permalink": "'https://www.youtube.com/watch?v=' || {external_id}",
@@ -26,7 +29,7 @@ FORMAT = Format(
     },
     left_out={
         "totals": "lower({external_id}) IN ('total', 'gesamt', 'totale', 'totaal', 'total general')",
-        "videos without a time of publishing": "{published_at} IS NULL",
+        "videos without a time of publishing": "{published_at} IS NULL AND lower({external_id}) <> 'total'",
     },
     member=r"table data\.csv$",
     decimal_mark=".",
