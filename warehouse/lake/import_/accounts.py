@@ -116,8 +116,8 @@ def _merge_in_lake(lake: Lake, double_id: str, into_id: str, pairs: list[_Pair])
         for step in (
             "delete_repeated_snapshots",
             "move_snapshots",
-            "move_publications",
             "delete_merged_publications",
+            "move_publications",
         ):
             cursor.execute(load_sql(f"merge/{step}"), {"into": into_id} if step.startswith("move") else {})
         cursor.execute(

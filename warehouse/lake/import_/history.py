@@ -199,7 +199,7 @@ def load_file(
 ) -> ImportReport:
     """Load the file of a claimed import, and save its report. Running it again continues it.
 
-    `reading`: the file, if it has been read already. Raises FileRefusedError and InvalidInputError; then nothing is stored.
+    `reading`: the file, if it has been read already. Raises FileRefusedError and InvalidInputError, storing nothing.
     """
     merge_marked_accounts(store, lake, now)
     detection, batches = reading or read_file(path, options=options)
@@ -240,7 +240,11 @@ def load_file(
                     places = sorted(filed.known)
                     found = [filed.known[place] for place in places]
                     publications.append(_publications(account, found))
-                    snapshots.append(_snapshots(account, part.take(pa.array(places, pa.int64())), found, detection.last or now))
+                    snapshots.append(
+                        _snapshots(
+                            account, part.take(pa.array(places, pa.int64())), found, detection.last or now
+                        )
+                    )
                     waiting += len(found)
                     done += len(part)
         if waiting >= _LOAD_ROWS:
@@ -333,7 +337,9 @@ def _report(detection: Detection, tally: _Tally, import_id: str) -> ImportReport
     return ImportReport(
         rows=detection.rows,
         loaded=tally.loaded,
-        already_there=detection.rows - len(bad_lines) - tally.skipped
+        already_there=detection.rows
+        - len(bad_lines)
+        - tally.skipped
         - tally.shifted
         - tally.nameless
         - tally.loaded,

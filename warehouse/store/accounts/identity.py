@@ -82,6 +82,11 @@ def normalized_name(platform: Platform, given: str) -> str:
     return plain_name(platform, given).casefold()
 
 
+def any_marked(session: Session) -> bool:
+    """Return whether an account waits to be merged into another."""
+    return session.scalar(select(AccountRow.id).where(AccountRow.merged_into.is_not(None)).limit(1)) is not None
+
+
 def find_imported_doubles(
     session: Session, workspace_id: str, platform: Platform, verified: VerifiedAccount
 ) -> list[AccountRow]:
