@@ -124,7 +124,7 @@ def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader)
     """Download an upload's file."""
     with services.store.read() as session:
         row = store_media.get_upload(session, caller.workspace_id, media_id)
-    return _send(services, row)
+    return send_upload(services, row)
 
 
 @router.delete(
@@ -159,10 +159,11 @@ def fetch_media(
         raise ApiError(404, "not_found", "there is no such file")
     if request.method == "HEAD":
         return Response(headers=_headers(row), media_type=row.content_type)
-    return _send(services, row)
+    return send_upload(services, row)
 
 
-def _send(services: Services, row: MediaUpload) -> Response:
+def send_upload(services: Services, row: MediaUpload) -> Response:
+    """Return the file of an upload as a stream. Raises NotFoundError."""
     opened = services.media.open(row.id)
     # Open the file before the response starts, so that a missing file is a 404.
     file = opened.__enter__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,38 @@ if TYPE_CHECKING:
 
     from warehouse.store.models import Publication, PublicationAttempt
 
+Clock = Callable[[datetime], str]
+
 
 def tell_story(
     session: Session, publication: Publication, events: Sequence[PublicationAttempt], now: datetime
 ) -> list[str]:
     """Return sentences, oldest first; the last one describes the state at `now`. Times are UTC."""
-    told = [f"{_clock(event.at)} {_sentence(event, publication)}" for event in events]
+    return [
+        f"{_clock(at)} {words}" if at else words
+        for at, words in list_story(session, publication, events, now)
+    ]
+
+
+def list_story(
+    session: Session,
+    publication: Publication,
+    events: Sequence[PublicationAttempt],
+    now: datetime,
+    *,
+    clock: Clock | None = None,
+) -> list[tuple[datetime | None, str]]:
+    """Return what happened when, oldest first; the last entry, without a time, describes the state at `now`.
+
+    `clock` writes the times within the sentences; default: UTC to the second.
+    """
+    write = clock or _clock
+    told: list[tuple[datetime | None, str]] = [
+        (event.at, _sentence(event, publication, write)) for event in events
+    ]
     if publication.platform_deleted_at is not None and all(one.event != "unpublished" for one in events):
-        told.append(f"{_clock(publication.platform_deleted_at)} found deleted on the platform.")
-    return [*told, _standing(session, publication, now) + _partly(publication)]
+        told.append((publication.platform_deleted_at, "found deleted on the platform."))
+    return [*told, (None, _standing(session, publication, now, write) + _partly(publication))]
 
 
 def _partly(publication: Publication) -> str:
@@ -59,16 +83,16 @@ def _tell_parts(event: str, detail: Mapping[str, Any], why: str, next_at: str) -
     return sentences.get(event) if before or out < total else None
 
 
-def _sentence(event: PublicationAttempt, publication: Publication) -> str:
+def _sentence(event: PublicationAttempt, publication: Publication, clock: Clock) -> str:
     detail: dict[str, Any] = event.detail
     why = f": {detail['message']}" if detail.get("message") else ""
-    next_at = f"; next at {_written(detail['next_at'])}" if detail.get("next_at") else ""
+    next_at = f"; next at {_written(detail['next_at'], clock)}" if detail.get("next_at") else ""
     late = ""
     if event.event == "sending" and publication.scheduled_at is not None:
         late = f", {(event.at - publication.scheduled_at).total_seconds():+.3f} s from its time"
     sentences = {
         "draft": "saved as a draft",
-        "scheduled": f"scheduled for {_written(detail['scheduled_at'])}"
+        "scheduled": f"scheduled for {_written(detail['scheduled_at'], clock)}"
         if detail.get("scheduled_at")
         else "scheduled",
         "edited": "its content was changed",
@@ -98,19 +122,19 @@ def _sentence(event: PublicationAttempt, publication: Publication) -> str:
     return (told or sentences.get(event.event, f"{event.event}{why}")) + "."
 
 
-def _standing(session: Session, publication: Publication, now: datetime) -> str:
+def _standing(session: Session, publication: Publication, now: datetime, clock: Clock) -> str:
     status, reason = publication.status, publication.reason
     if status == "published" and publication.platform_deleted_at is not None:
         return "It was published and later deleted on the platform."
     if status == "published":
         return f"It is published{f': {publication.permalink}' if publication.permalink else ''}."
     if status == "scheduled":
-        return _waiting(session, publication, now)
+        return _waiting(session, publication, now, clock)
     standing = {
         "draft": "It is a draft: give it a time to schedule it.",
         "claimed": "A publisher has claimed it and sends it at its time.",
         "sending": "It is being sent.",
-        "unknown": f"It may be published; the platform is checked again at {_clock(publication.due_at or now)}.",
+        "unknown": f"It may be published; the platform is checked again at {clock(publication.due_at or now)}.",
         "needs_review": f"It needs your decision{f': {reason}' if reason else ''}.",
         "failed": f"It failed{f': {reason}' if reason else ''}.",
         "canceled": "It was canceled.",
@@ -118,28 +142,26 @@ def _standing(session: Session, publication: Publication, now: datetime) -> str:
     return standing[status]
 
 
-def _waiting(session: Session, publication: Publication, now: datetime) -> str:
+def _waiting(session: Session, publication: Publication, now: datetime, clock: Clock) -> str:
     if publication.due_at is None:
         return "Not sent yet: it waits for approval."
     account = session.get_one(AccountRow, publication.account_id)
     workspace = session.get_one(Workspace, publication.workspace_id)
     limit = session.get(PlatformLimit, publication.platform)
     if workspace.publishing_paused_at is not None:
-        return f"Not sent yet: all publishing is paused since {_clock(workspace.publishing_paused_at)}."
+        return f"Not sent yet: all publishing is paused since {clock(workspace.publishing_paused_at)}."
     if account.paused_at is not None:
-        return f"Not sent yet: the account is paused since {_clock(account.paused_at)}."
+        return f"Not sent yet: the account is paused since {clock(account.paused_at)}."
     if account.status != "active":
         return f"Not sent yet, and it will fail: the account is {account.status}; reconnect it."
     if account.rate_limited_until is not None and account.rate_limited_until > now:
         until, why = account.rate_limited_until, account.rate_limit_reason
-        return f"Not sent yet: the platform asked this account to wait until {_clock(until)} ({why})."
+        return f"Not sent yet: the platform asked this account to wait until {clock(until)} ({why})."
     if limit is not None and limit.paused_until > now:
-        return (
-            f"Not sent yet: the platform asked to wait until {_clock(limit.paused_until)} ({limit.reason})."
-        )
+        return f"Not sent yet: the platform asked to wait until {clock(limit.paused_until)} ({limit.reason})."
     due = publication.due_at or now
     if due > now:
-        return f"Not sent yet: its {'next try' if publication.attempts else 'time'} is {_clock(due)}."
+        return f"Not sent yet: its {'next try' if publication.attempts else 'time'} is {clock(due)}."
     return (
         "Due now: a publisher sends it within seconds; if not, no publisher is running (`socialflow doctor`)."
     )
@@ -149,6 +171,6 @@ def _clock(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _written(time: object) -> str:
+def _written(time: object, clock: Clock) -> str:
     """Return a time that the ledger holds as text, in the form of all other times."""
-    return _clock(datetime.fromisoformat(str(time)).astimezone(UTC))
+    return clock(datetime.fromisoformat(str(time)).astimezone(UTC))
