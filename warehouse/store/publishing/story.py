@@ -80,16 +80,16 @@ def name_parts(first: int, last: int) -> str:
     return f"part {first}" if first == last else f"parts {first} to {last}"
 
 
-def _tell_parts(
-    event: str, detail: Mapping[str, Any], why: str, next_at: str, clock: Clock
-) -> str | None:
+def _tell_parts(event: str, detail: Mapping[str, Any], why: str, next_at: str, clock: Clock) -> str | None:
     """Return the sentence of an event of which the parts of a thread have different outcomes; None = they have not."""
     counts = detail.get("parts")
     if counts is None or not (counts["before"] or counts["out"]):
         return None
     before, out, total = counts["before"], counts["out"], counts["of"]
     thread = f"the thread is {detail.get('external_id')}"
-    later = f"; part {out + 1} follows at {_written(detail['rest_at'], clock)}" if detail.get("rest_at") else ""
+    later = (
+        f"; part {out + 1} follows at {_written(detail['rest_at'], clock)}" if detail.get("rest_at") else ""
+    )
     rest = name_parts(out + 1, total)
     sentences = {
         "published": f"{name_parts(before + 1, out)} of {total} accepted by the platform; {thread}{later}",
