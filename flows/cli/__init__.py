@@ -54,6 +54,7 @@ COMMANDS = {
     "backup": Entry("flows.cli.backup", "Write the whole installation to one file.", "backup_app"),
     "restore": Entry("flows.cli.backup", "Verify a backup and put it into an empty home.", "restore_app"),
     "migrate-to": Entry("flows.cli.move", "Move the installation to servers, or back.", "move_app"),
+    "upgrade": Entry("flows.cli.upgrade", "Update store and lake to this version.", "upgrade_app"),
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),
