@@ -45,6 +45,9 @@ COMMANDS = {
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.cli.lake.import_history", "Load a history from CSV or Parquet."),
+    "import-followers": Entry(
+        "flows.cli.lake.import_followers", "Load past counts of followers from a file."
+    ),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
