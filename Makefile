@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-questions bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-dbt test-specs test-schema hostile audit docs lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -60,6 +60,9 @@ bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query
 bench-publish: $(DEV) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
+bench-rest: $(DEV) ## Measure memory and CPU time of `up` at rest (Linux; SECONDS=60)
+	@$(BIN)/python benchmarks/bench_rest.py $(if $(SECONDS),--seconds $(SECONDS))
+
 bench-year: $(DEV) ## Simulate a year of commits, then compare queries with a fresh lake (DAYS=60 COMMITS=12; 10 to 30 minutes)
 	@$(BIN)/python benchmarks/bench_year.py $(if $(DAYS),--days $(DAYS)) $(if $(COMMITS),--commits $(COMMITS))
 
@@ -77,6 +80,9 @@ chaos: $(DEV) ## Kill publishers at random for half an hour, on SQLite and Postg
 chaos-ingest: $(DEV) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
+
+fuzz-imports: $(DEV) ## Read thousands of cut and changed files of every import format (TURNS=100)
+	FUZZ_TURNS=$(or $(TURNS),100) $(BIN)/pytest -q -s tests/warehouse/lake/import_/test_formats.py -k truncated
 
 mutants: $(DEV) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
 	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")

@@ -7,7 +7,6 @@ the tools. No tool publishes, changes or deletes anything. Started by `socialflo
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -20,8 +19,8 @@ from pydantic import Field
 
 from api.settings import McpSettings
 from connectors.http.encoding import NO_COMPRESSION, bound_decoding
+from connectors.logs import configure_logs
 from connectors.options import PostOptions  # noqa: TC001 (the tools are built from their annotations)
-from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
@@ -211,6 +210,5 @@ def _add_analytics(server: MCPServer[None], client: ApiClient) -> None:
 def main() -> None:
     """Serve the tools over standard input and output until the client disconnects."""
     # Standard output is reserved for the protocol.
-    log_printably()
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    configure_logs(level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")

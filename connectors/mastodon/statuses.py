@@ -43,7 +43,7 @@ class _Links(HTMLParser):
             self.found.append(address)
 
 
-def write_options(options: MastodonOptions, *, first: bool) -> dict[str, Any]:
+def write_options(options: MastodonOptions, *, first: bool, with_media: bool = False) -> dict[str, Any]:
     """Return the fields of POST /api/v1/statuses that options stand for; `first`: whether it is no reply.
 
     The visibility is always sent: without it the account's own default decides, on some servers "unlisted".
@@ -54,7 +54,7 @@ def write_options(options: MastodonOptions, *, first: bool) -> dict[str, Any]:
         "language": options.language,
         "content_type": options.content_type,
         "quote_approval_policy": options.quote_policy,
-        "sensitive": options.sensitive if first else None,
+        "sensitive": options.sensitive if first or with_media else None,
     }
     written |= {name: value for name, value in given.items() if value is not None}
     if first and options.poll is not None:

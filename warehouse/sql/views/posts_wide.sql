@@ -29,7 +29,7 @@
 --   language: BCP 47 code of its language, as sent or as the platform names it. NULL = not known, never guessed.
 --   placement: Who chose the time: manual, recommended, random or exploration. NULL = published elsewhere.
 --   captured_at: When its newest counters were read (UTC). NULL = never.
---   age_hours: Hours from publishing to captured_at.
+--   age_hours: Hours from publishing to captured_at; NULL = not measured, or the time of reading is not known.
 --   clicks: Clicks on links. NULL = not reported.
 --   impressions: Times shown. NULL = not reported.
 --   reach: Different people reached. NULL = not reported.
