@@ -255,6 +255,26 @@ async def test_wrong_parameters_are_refused_before_the_run_starts(
     assert accepted.state.is_scheduled()
 
 
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("name", ["ingest-metrics", "backfill-history", "ingest-followers"])
+async def test_each_right_parameter_starts_a_run(name: str) -> None:
+    (scheduled,) = (item for item in SCHEDULED_FLOWS if item.name == name)
+    await build_deployment(scheduled).apply()
+    parameters: dict[str, Any] = {
+        "account_ids": ["acct_1", "acct_2"],
+        "platforms": ["twitter"],
+        "anew": True,
+        "dry_run": True,
+    }
+    if name != "ingest-followers":
+        parameters |= {"since": "2026-01-01T00:00:00+01:00", "until": "2026-02-01T00:00:00Z"}
+    for given in [{key: value} for key, value in parameters.items()] + [parameters, {}]:
+        run = await run_deployment(f"{name}/{name}", parameters=given, timeout=0)
+        assert run.state is not None
+        assert run.state.is_scheduled()
+        assert run.parameters == given
+
+
 @pytest.mark.usefixtures("prefect_server", "world")
 async def test_a_run_shows_its_counts_as_an_artifact() -> None:
     state = await ingest_followers(return_state=True)
