@@ -45,6 +45,9 @@ COMMANDS = {
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
     "import-history": Entry("flows.cli.lake.import_history", "Load past posts from an export or archive."),
+    "import-followers": Entry(
+        "flows.cli.lake.import_followers", "Load past counts of followers from a file."
+    ),
     "import-maps": Entry(
         "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
     ),
