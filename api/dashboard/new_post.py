@@ -6,6 +6,7 @@ next to the input. A form that is submitted twice (double click, reload) creates
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -20,7 +21,8 @@ from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError, explain
 from api.http.idempotency import answer_once, identify_content
 from api.http.services import Services
-from api.media.uploads import keep_upload
+from api.media.routes import MAX_FILES
+from api.media.uploads import keep_uploads
 from api.posts.responses import answer_saved
 from warehouse.errors import WarehouseError
 from warehouse.planning.posts import create_post
@@ -53,12 +55,11 @@ async def make_post(request: Request, services: ServicesDep, author: AuthorDep) 
         raise RefusedError(
             "Send the form as the page shows it."
         )  # other media types would be read into memory
-    async with request.form(max_files=1, max_fields=200) as form:
+    async with request.form(max_files=MAX_FILES, max_fields=200) as form:
         fields = {name: [value for value in form.getlist(name) if isinstance(value, str)] for name in form}
         refuse_nul(fields)
-        file = form.get("file")
-        upload = file if isinstance(file, UploadFile) and file.filename else None
-        return await asyncio.to_thread(_make_post, request, services, author, fields, upload)
+        files = [item for item in form.getlist("file") if isinstance(item, UploadFile) and item.filename]
+        return await asyncio.to_thread(_make_post, request, services, author, fields, files)
 
 
 def _make_post(
@@ -66,15 +67,15 @@ def _make_post(
     services: Services,
     author: Visitor,
     fields: dict[str, list[str]],
-    upload: UploadFile | None,
+    files: Sequence[UploadFile],
 ) -> Response:
     require_form_token(fields, author)
     # Identify the upload by its content, not its new id, so that a second submission is recognized as a
     # repeat.
-    sent = repr((sorted(fields.items()), upload and (upload.filename, upload.size)))
+    sent = repr((sorted(fields.items()), [(one.filename, one.size) for one in files]))
     repeat = identify_content(request, author.caller, field_of(fields, "form") or None, sent)
     try:
-        fields["media"], fields["alt"] = _list_media(request, services, author, fields, upload)
+        fields["media"], fields["alt"] = _list_media(request, services, author, fields, files)
         if "add" in fields:
             return _show_form(services, author, fields, None)
         wish = _read_post(fields)
@@ -95,16 +96,15 @@ def _list_media(
     services: Services,
     author: Visitor,
     fields: dict[str, list[str]],
-    upload: UploadFile | None,
+    files: Sequence[UploadFile],
 ) -> tuple[list[str], list[str]]:
-    """Return the addresses and alt texts of the post's media, the new one last."""
+    """Return the addresses and alt texts of the post's media, the new ones last. All new files are saved, or none."""
     dropped = set(fields.get("drop", ()))
     kept = [(url, alt) for url, alt in _pair_media(fields) if url not in dropped]
-    if upload is not None:
-        answer = keep_upload(
-            services, author.caller, request, upload.file, filename=upload.filename or "file", key=None
-        )
-        kept.append((orjson.loads(answer.body)["url"], field_of(fields, "new_alt")))
+    if files:
+        answer = keep_uploads(services, author.caller, request, files, key=None)
+        urls = [one["url"] for one in orjson.loads(answer.body)["data"]]
+        kept += zip(urls, [field_of(fields, "new_alt"), *[""] * (len(urls) - 1)], strict=True)
     return [url for url, _ in kept], [alt for _, alt in kept]
 
 
@@ -124,6 +124,7 @@ def _read_post(fields: dict[str, list[str]]) -> PostWish:
         "media": [{"url": url, "alt_text": alt.strip() or None} for url, alt in _pair_media(fields)],
         "link": field_of(fields, "link") or None,
         "allow_duplicate": "again" in fields,
+        "options": {"media": {"fit": True}} if "fit" in fields else {},
     }
     if when == "draft":
         values["status"] = "draft"
