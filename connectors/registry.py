@@ -29,7 +29,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, ApprovedMedia, Board, Media, Platform, PostContent
+from connectors.types import Account, ApprovedMedia, Board, EditRequest, Media, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
@@ -147,6 +147,13 @@ class ConnectorPool:
         Raises UnsupportedError for a platform that lets no app delete posts.
         """
         await self.open(account).delete(external_id, state)
+
+    async def edit_post(self, account: Account, request: EditRequest) -> None:
+        """Change a published post; returns also if it says so already.
+
+        Raises UnsupportedError for a platform that lets no app change posts.
+        """
+        await self.open(account).edit(request)
 
     async def list_boards(self, account: Account) -> list[Board]:
         """Return the account's boards. Raises UnsupportedError for a platform without boards."""

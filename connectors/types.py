@@ -393,6 +393,19 @@ class PublishedPost:
 
 
 @dataclass(frozen=True, slots=True)
+class EditRequest:
+    """A change of one published post."""
+
+    external_id: str
+    before: tuple[PostContent, ...]
+    """What the post may say now: its published content, and that of earlier edits with an unknown outcome."""
+    after: PostContent
+    """What it is to say. `connectors.content.editing.find_edit_problems` finds nothing between them."""
+    state: Mapping[str, Any]
+    """As `publish` saved it, with the ids of the parts."""
+
+
+@dataclass(frozen=True, slots=True)
 class PostMetrics:
     """Cumulative metrics of one post at one time. None = not reported by the platform."""
 
@@ -437,6 +450,10 @@ class ListedPost:
     permalink: str | None = None
     metrics: PostMetrics | None = None
     """Metrics, if the listing has them; None = call `fetch_metrics`."""
+    language: str | None = None
+    """BCP 47 code that the platform names (the first of several); None = it names none."""
+    tags: tuple[str, ...] | None = None
+    """Tags beside the text; None = the listing has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader)
     """Download an upload's file."""
     with services.store.read() as session:
         row = store_media.get_upload(session, caller.workspace_id, media_id)
-    return _send(services, row)
+    return send_upload(services, row)
 
 
 @router.delete(
@@ -187,7 +187,7 @@ def fetch_media(
         return _send_fitted(services, media_id, only_head=request.method == "HEAD")
     if request.method == "HEAD":
         return Response(headers=_headers(row), media_type=row.content_type)
-    return _send(services, row)
+    return send_upload(services, row)
 
 
 def _send_fitted(services: Services, media_id: str, *, only_head: bool) -> Response:
@@ -201,7 +201,8 @@ def _send_fitted(services: Services, media_id: str, *, only_head: bool) -> Respo
     return _stream(services, media_id, headers, content_type)
 
 
-def _send(services: Services, row: MediaUpload) -> Response:
+def send_upload(services: Services, row: MediaUpload) -> Response:
+    """Return the file of an upload as a stream. Raises NotFoundError."""
     return _stream(services, row.id, _headers(row), row.content_type)
 
 

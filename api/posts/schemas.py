@@ -126,6 +126,18 @@ class LaterParts(BaseModel):
     next_part_at: datetime | None
 
 
+class EditOut(BaseModel):
+    """The last edit of a published post."""
+
+    state: Literal["done", "failed", "refused", "unknown"] = Field(
+        description="refused: the platform cannot make it and was not asked. unknown: repeat the edit."
+    )
+    requested_at: datetime
+    finished_at: datetime | None
+    code: str | None
+    detail: str | None
+
+
 class PublicationOut(BaseModel):
     """A post on one account."""
 
@@ -144,6 +156,8 @@ class PublicationOut(BaseModel):
         description="When measuring first found the post deleted on the platform; null: it was not. "
         "`permalink` then leads nowhere."
     )
+    edited_at: datetime | None = Field(description="When the published post was last changed by an edit.")
+    edit: EditOut | None = Field(description="The last edit after publishing; null: there was none.")
     attempt_count: int
     later_parts: LaterParts | None = Field(description="Null: it has none, or all are published.")
 

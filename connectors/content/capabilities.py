@@ -7,6 +7,7 @@ them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from connectors.content.links import find_links
 from connectors.content.marks import Mark
@@ -15,7 +16,7 @@ from connectors.content.problems import ContentProblem
 from connectors.content.text import compose_text
 from connectors.types import FitRule, MediaKind, Platform, PostContent
 
-__all__ = ["Capabilities", "ContentProblem", "PublishingLimit"]
+__all__ = ["Capabilities", "ContentProblem", "Editing", "PublishingLimit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,21 @@ class CountLimit:
 
     mark: Mark
     most: int
+
+
+EditableField = Literal["text", "link", "thread", "first_comment", "alt_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What the platform changes of a published post. Everything else stays as it was published."""
+
+    fields: frozenset[EditableField]
+    """Fields of the content. `thread`: the texts of its parts, not their number. `alt_text`: of all media."""
+    cost: str
+    """One sentence: what an edit does to the post beside changing it."""
+    options: frozenset[str] = frozenset()
+    """Names of options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,10 @@ class Capabilities:
     """The same of the first comment."""
     supports_unpublish: bool = True
     """Whether a published post can be deleted through the API."""
+    editing: Editing | None = None
+    """What of a published post can be changed through the API; None = nothing, as `why_no_edit` says."""
+    why_no_edit: str = "the platform lets no app change a published post"
+    """Why not, as a sentence with the remedy."""
     needs_instance_url: bool = False
     needs_handle: bool = False
     metrics_batch: int = 1

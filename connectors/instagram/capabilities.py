@@ -41,6 +41,8 @@ CAPABILITIES = Capabilities(
     publishing_limit=PublishingLimit(100, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
     supports_unpublish=False,
+    why_no_edit="Instagram lets apps change nothing of a published post but whether it takes comments:"
+    " edit it there",
     options=InstagramOptions,
     reconciliation="The stored container is asked whether it was published; the account's media name the post.",
 )

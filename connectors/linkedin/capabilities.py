@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.content.text import count_utf16_units
 from connectors.linkedin.options import LinkedInOptions
 from connectors.types import Platform
@@ -47,6 +47,10 @@ CAPABILITIES = Capabilities(
         "clicks": "clicks, of a page's posts alone",
     },
     refresh_before=REFRESH_BEFORE,
+    editing=Editing(
+        fields=frozenset({"text", "link"}),
+        cost="The post is marked as edited; what it carries (media, poll, article) stays.",
+    ),
     options=LinkedInOptions,
     reconciliation="The author's posts since the first attempt are read; a duplicate names the post.",
 )

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.candidates import CLOCK_MARGIN, Candidate, choose, window_start
+from connectors.deletion import ignore
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
 from connectors.linkedin.capabilities import LABEL
@@ -155,6 +156,27 @@ class LinkedInPosts:
             if error.platform_code != DENIED:
                 raise
         return False
+
+    async def edit(self, urn: str, part: Part, content: PostContent) -> None:
+        """Replace the commentary, unless it says so already. Where we may not read, it is written again."""
+        path, words = f"/rest/posts/{quote(urn, safe='')}", _words(part, content)
+        try:
+            said = await self._api.read(
+                path, lambda body: unescape_little(str({"id": body["id"], **body}.get("commentary") or ""))
+            )
+        except GiveUpError as error:
+            if error.platform_code != DENIED:
+                raise
+        else:
+            if said == words:
+                return
+        await self._api.prepare(
+            "POST",
+            path,
+            ignore,
+            json={"patch": {"$set": {"commentary": escape_little(words)}}},
+            headers={"X-RestLi-Method": "PARTIAL_UPDATE"},
+        )
 
     def _sent(self, urn: str, moment: datetime) -> SentPart:
         return SentPart(urn, build_permalink(urn), moment)

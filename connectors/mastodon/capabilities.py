@@ -1,6 +1,6 @@
 """Limits and features of Mastodon as data. Sources are named in `connectors.mastodon.connector`."""
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.content.links import find_mastodon_urls
 from connectors.content.text import count_mastodon
 from connectors.mastodon.options import MastodonOptions
@@ -47,6 +47,11 @@ CAPABILITIES = Capabilities(
         "comments": "replies",
         "shares": "boosts and quotes",
     },
+    editing=Editing(
+        fields=frozenset({"text", "link", "thread", "first_comment"}),
+        options=frozenset({"content_warning", "sensitive", "language", "content_type"}),
+        cost="The status is marked as edited, and those who boosted it are told; the versions before stay readable.",
+    ),
     options=MastodonOptions,
     reconciliation="The account's statuses since the first attempt are read; absent if none is unclaimed.",
 )

@@ -58,6 +58,15 @@ class MastodonOptions(PlatformOptions):
         default=None, description="Who may quote the post (Mastodon 4.5). Default: the account's."
     )
 
+    def find_edit_problems(self) -> Iterator[ContentProblem]:
+        """Refuse an edit of a post with a poll, which would restart it."""
+        if self.poll is not None:
+            yield option_problem(
+                "poll",
+                "Mastodon restarts the poll of a post that is edited, and its votes are lost: edit it there",
+                "not_editable",
+            )
+
     def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:
         """Check the poll, and the warning together with the text."""
         if self.poll is not None:

@@ -20,7 +20,7 @@ from connectors.errors import (
 )
 from connectors.http.client import Refusal
 from connectors.http.messages import says_bad_token
-from connectors.listings import read_id, read_items
+from connectors.listings import read_id, read_items, read_language
 from connectors.mastodon.options import MastodonOptions
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics
@@ -125,6 +125,7 @@ def parse_listed(status: dict[str, Any], captured_at: datetime) -> ListedPost:
         kind=_kind(status),
         permalink=status.get("url") or status.get("uri"),
         metrics=parse_metrics(status, captured_at),
+        language=read_language(status.get("language")),
     )
 
 

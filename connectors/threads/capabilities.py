@@ -42,6 +42,8 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(250, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
+    why_no_edit="Threads lets no app change a published post:"
+    " edit it there within 15 minutes, or unpublish it and publish anew",
     options=ThreadsOptions,
     reconciliation=(
         "The stored container is asked whether it was published; the account's posts and replies since the "

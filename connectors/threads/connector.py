@@ -14,6 +14,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore, list_part_ids
+from connectors.editing import refuse_edit
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -52,6 +53,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -187,6 +189,10 @@ class ThreadsConnector:
             await self._api.prepare("DELETE", f"{VERSION}/{part_id}", ignore)
 
         await delete_parts(list_part_ids(external_id, state), delete, gone=is_gone)
+
+    async def edit(self, request: EditRequest) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: see `capabilities.why_no_edit`."""
+        raise refuse_edit(self.capabilities)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""

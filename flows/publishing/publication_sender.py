@@ -17,6 +17,7 @@ from connectors.errors import (
     ReauthenticateError,
     RetryLaterError,
 )
+from connectors.logs import bind_log_ids
 from connectors.parts import split_parts
 from connectors.types import ApprovedMedia, FittedMedia, Media, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
@@ -81,6 +82,7 @@ class PublicationSender:
         if granted is None:
             logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
             return None
+        bind_log_ids(attempt=granted.attempt)
         on_leave(granted)
         platform = Platform(publication.platform)
         try:

@@ -140,6 +140,9 @@ CASES: list[OptionCase] = [
         ({"place": "7"}, {"place": "7"}),
         ({"countries": ["DE", "AT"]}, {"targeting": '{"geo_locations":{"countries":["DE","AT"]}}'}),
     ),
+    OptionCase(P.FACEBOOK, {"kind": "reel", "place": "7"}, {"edge": "reel", "place": "7"}, media=(FILM,)),
+    OptionCase(P.FACEBOOK, {"kind": "story"}, {"edge": "photo_stories"}, media=(PHOTO,), text=""),
+    OptionCase(P.FACEBOOK, {"kind": "story"}, {"edge": "video_stories"}, media=(FILM,), text=""),
     OptionCase(P.FACEBOOK, {"video_title": "Five teas"}, {"title": "Five teas"}, media=(FILM,)),
     *_cases(
         P.PINTEREST,

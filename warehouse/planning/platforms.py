@@ -54,6 +54,8 @@ def _describe(capabilities: Capabilities) -> dict[str, Any]:
         "supports_thread": capabilities.supports_thread,
         "supports_first_comment": capabilities.supports_first_comment,
         "supports_unpublish": capabilities.supports_unpublish,
+        "editing": _describe_editing(capabilities),
+        "why_no_edit": None if capabilities.editing else capabilities.why_no_edit,
         "needs_instance_url": capabilities.needs_instance_url,
         "needs_handle": capabilities.needs_handle,
         "metrics": dict(capabilities.metrics),
@@ -65,6 +67,17 @@ def _describe(capabilities: Capabilities) -> dict[str, Any]:
         else {"posts": limit.posts, "window_seconds": int(limit.window.total_seconds())},
         "options": _describe_options(capabilities),
         "options_schema": capabilities.options.model_json_schema(),
+    }
+
+
+def _describe_editing(capabilities: Capabilities) -> dict[str, Any] | None:
+    editing = capabilities.editing
+    if editing is None:
+        return None
+    return {
+        "fields": sorted(editing.fields),
+        "options": sorted(editing.options),
+        "cost": editing.cost,
     }
 
 

@@ -15,7 +15,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.planning.option_texts import ALL_PLATFORMS
 from warehouse.planning.wish import MAX_CONTENT, Variant
 from warehouse.platforms import parse_platform
-from warehouse.shapes import describe_problem
+from warehouse.shapes import describe_problem as describe_shape_problem
 from warehouse.store.posts.duplicates import Target
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def read_options(platform: Platform, given: Mapping[str, Any], *, field: str) ->
         return get_capabilities(platform).options.model_validate(given).as_json()
     except ValidationError as error:
         path = field.split("/")
-        entries = [describe_problem(item, [*path, *item["loc"]]) for item in error.errors()]
+        entries = [describe_shape_problem(item, [*path, *item["loc"]]) for item in error.errors()]
         raise InvalidInputError.from_entries(entries) from None
 
 
@@ -197,6 +197,11 @@ def find_entries(platform: Platform, wording: Wording, *, text_limit: int | None
         _to_entry(capabilities, content, wording, problem)
         for problem in validate_content(platform, content, text_limit=text_limit)
     ]
+
+
+def describe_problem(platform: Platform, wording: Wording, problem: ContentProblem) -> dict[str, Any]:
+    """Return one problem of a platform's content as an entry of InvalidInputError."""
+    return _to_entry(get_capabilities(platform), wording.for_platform(platform), wording, problem)
 
 
 def is_due_later(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) -> bool:

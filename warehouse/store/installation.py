@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 LAST_BEAT = "last-beat"
 _BEAT_TOLERANCE = timedelta(seconds=10)
 _RESTORED = "restored_from"
+_MOVED = "moved_at"
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -99,6 +100,13 @@ def mark_restored(store: Store, made_at: datetime) -> None:
     with store.write() as session:
         instance = session.get_one(Instance, 1, with_for_update=True)
         instance.place = {_RESTORED: made_at.isoformat()}
+
+
+def mark_moved(store: Store, at: datetime) -> None:
+    """Note that the installation goes on elsewhere: started again here, it looks up what may have been sent there."""
+    with store.write() as session:
+        instance = session.get_one(Instance, 1, with_for_update=True)
+        instance.place = {_MOVED: at.isoformat()}
 
 
 def read_arrival(session: Session) -> tuple[datetime, str] | None:
@@ -176,6 +184,9 @@ _WORDS: Mapping[str, str] = {
 def _find_difference(known: Mapping[str, Any], place: Mapping[str, Any]) -> str | None:
     if _RESTORED in known:
         return f"a backup of {datetime.fromisoformat(known[_RESTORED]):%Y-%m-%d %H:%M} UTC was restored"
+
+    if _MOVED in known:
+        return f"it was moved to another place at {datetime.fromisoformat(known[_MOVED]):%Y-%m-%d %H:%M} UTC"
 
     def differs(name: str) -> bool:
         both = known.get(name), place.get(name)
