@@ -84,7 +84,9 @@ def normalized_name(platform: Platform, given: str) -> str:
 
 def any_marked(session: Session) -> bool:
     """Return whether an account waits to be merged into another."""
-    return session.scalar(select(AccountRow.id).where(AccountRow.merged_into.is_not(None)).limit(1)) is not None
+    return (
+        session.scalar(select(AccountRow.id).where(AccountRow.merged_into.is_not(None)).limit(1)) is not None
+    )
 
 
 def find_imported_doubles(
