@@ -78,6 +78,8 @@ class PostSnapshot:
     """The platform's response for this post."""
     api_version: str | None = None
     """API version of the response; None for imported rows."""
+    is_lifetime: bool | None = None
+    """True = the time of reading is unknown: captured_at is the earliest possible one, and the counters have no age."""
 
 
 @dataclass(frozen=True, slots=True)

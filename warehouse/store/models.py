@@ -125,9 +125,11 @@ class AccountRow(Base):
     """Encrypted by `warehouse.store.crypto`; None for an imported history without a connection."""
     token_expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(20), default="active")
-    """active | revoked (the platform refuses the token) | imported | disconnected"""
+    """active | revoked (the platform refuses the token) | imported | disconnected | merged"""
     status_reason: Mapped[str | None] = mapped_column(Text)
     status_changed_at: Mapped[datetime | None]
+    merged_into: Mapped[str | None] = mapped_column(String(40))
+    """Id of the account that this one turned out to be; its posts follow, then this row goes."""
     paused_at: Mapped[datetime | None]
     """Set by a user; nothing is published until it is unset."""
     rate_limited_until: Mapped[datetime | None]
