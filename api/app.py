@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ from api.audit import routes as audit_log
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
 from api.auth import routes_sessions as sessions
+from api.dashboard import files as dashboard_files
 from api.dashboard import new_post as dashboard_new_post
 from api.dashboard import pages as dashboard
 from api.dashboard import post_pages as dashboard_posts
 from api.http.callers import Callers
 from api.http.dependencies import refuse_misreadings
 from api.http.errors import install_error_handlers
+from api.http.import_runner import ImportRunner
 from api.http.lake_cache import AnswerCache
 from api.http.middleware import RequestEnvelope
 from api.http.openapi import build_openapi
@@ -32,6 +35,7 @@ from api.http.request_metrics import RequestMetrics
 from api.http.response_cache import RememberedAnswers
 from api.http.services import Clock, Services, utc_now
 from api.http.tokens import derive_signing_key
+from api.imports import routes as imports
 from api.media import routes as media
 from api.optimal_times import routes as advice
 from api.optimal_times import routes_timing_lift as timing_lift
@@ -111,6 +115,8 @@ def create_app(
                 ensure_default_workspace(session, clock())
             async with pool:
                 signing_key = derive_signing_key(store.cipher)
+                media_files = open_media_files(warehouse_settings)
+                runner = ImportRunner(store, lake, media_files, clock)
                 app.state.services = Services(
                     settings=settings,
                     store=store,
@@ -123,15 +129,20 @@ def create_app(
                     failures=FailureCounter(),
                     answers=AnswerCache(),
                     request_metrics=request_metrics,
-                    media=open_media_files(warehouse_settings),
+                    media=media_files,
                     media_public_url=warehouse_settings.media_public_url,
                     allow_private_media=connector_settings.allow_private_instances,
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
                     webhooks=webhook_settings or WebhookSettings(),
+                    imports=runner,
                     clock=clock,
                 )
-                yield
+                runner.resume()
+                try:
+                    yield
+                finally:
+                    await asyncio.to_thread(runner.close)
 
     app = FastAPI(
         title="SocialFlow",
@@ -187,6 +198,7 @@ def create_app(
         timing_lift,
         analytics_accounts,
         analytics_export,
+        imports,
         accounts,
         platforms,
         workspace,
@@ -204,6 +216,7 @@ def create_app(
     app.include_router(pages.router)
     app.include_router(dashboard.router)
     app.include_router(dashboard_new_post.router)
+    app.include_router(dashboard_files.router)
     app.include_router(dashboard_posts.router)
 
     def openapi() -> dict[str, Any]:

@@ -25,7 +25,15 @@ SCOPE_KEY = "socialflow.feed_token"
 """Scope key for the feed token, which is removed from the path before anything can log it."""
 logger = logging.getLogger("api.access")
 
-UPLOAD_PATHS = frozenset({"/api/v1/media", "/dashboard/posts/new"})
+UPLOAD_PATHS = frozenset(
+    {
+        "/api/v1/media",
+        "/api/v1/imports",
+        "/dashboard/posts/new",
+        "/dashboard/imports",
+        "/dashboard/posts/bulk",
+    }
+)
 """Paths that accept forms with files."""
 _FORM_BYTES = 65_536
 """Bytes a multipart form needs besides its file."""

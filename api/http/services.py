@@ -11,6 +11,7 @@ from warehouse.planning.context import PlanningContext
 
 if TYPE_CHECKING:
     from api.http.callers import Callers
+    from api.http.import_runner import ImportRunner
     from api.http.lake_cache import AnswerCache
     from api.http.rate_limits import RateLimiter
     from api.http.request_metrics import RequestMetrics
@@ -57,6 +58,7 @@ class Services:
     recurrence_horizon: timedelta
     """How far ahead the posts of recurring rules are created."""
     webhooks: WebhookSettings
+    imports: ImportRunner
     clock: Clock = utc_now
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:
