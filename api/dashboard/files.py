@@ -125,9 +125,9 @@ def change_import(
 
 
 @router.get("/posts/bulk")
-def ask_for_posts(visitor: WriterDep) -> HTMLResponse:
+def ask_for_posts(services: ServicesDep, visitor: WriterDep) -> HTMLResponse:
     """Show the form for a file of posts to schedule."""
-    return _show_bulk(visitor, {}, None, None)
+    return _show_bulk(services, visitor, {}, None, None)
 
 
 @router.post("/posts/bulk")
@@ -169,8 +169,8 @@ def _schedule_posts(
                 dry_run="save" not in fields,
             )
     except (ApiError, WarehouseError) as error:
-        return _show_bulk(visitor, fields, None, explain(error))
-    return _show_bulk(visitor, fields, report, None)
+        return _show_bulk(services, visitor, fields, None, explain(error))
+    return _show_bulk(services, visitor, fields, report, None)
 
 
 def _form_of(request: Request):  # type: ignore[no-untyped-def]  # noqa: ANN202 (Starlette's form, a context manager without a public name)
@@ -196,6 +196,7 @@ def _show_list(
         "imports.html",
         problem.status if problem else 200,
         visitor=visitor,
+        services=services,
         problem=problem,
         given=fields,
         imports=imports,
@@ -213,12 +214,17 @@ def _show_one(services: Services, visitor: Visitor, import_id: str, problem: Api
 
 
 def _show_bulk(
-    visitor: Visitor, fields: dict[str, list[str]], report: BulkReport | None, problem: ApiError | None
+    services: Services,
+    visitor: Visitor,
+    fields: dict[str, list[str]],
+    report: BulkReport | None,
+    problem: ApiError | None,
 ) -> HTMLResponse:
     return show(
         "bulk_posts.html",
         problem.status if problem else 200,
         visitor=visitor,
+        services=services,
         problem=problem,
         given=fields,
         report=report,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connectors.webhooks.settings import WebhookSettings
     from warehouse.lake.connect import Lake
     from warehouse.media_files import MediaFiles
+    from warehouse.settings import WarehouseSettings
     from warehouse.store.audit.failures import FailureCounter
     from warehouse.store.database import Store
     from warehouse.store.posts.idempotency import StoreSession
@@ -59,6 +60,8 @@ class Services:
     """How far ahead the posts of recurring rules are created."""
     webhooks: WebhookSettings
     imports: ImportRunner
+    warehouse: WarehouseSettings
+    """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:

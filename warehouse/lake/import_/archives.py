@@ -5,6 +5,7 @@ Members are read as streams and never written under their own names, so a name s
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import lzma
@@ -143,6 +144,12 @@ def refuse_broken(path: Path) -> Iterator[None]:
         raise FileRefusedError(
             f"{shown(path)} is a damaged or incomplete archive ({printable(str(error))[:100] or 'it ends early'}): "
             "download it again"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise  # the disk of this machine is full: the file may be sound
+        raise FileRefusedError(
+            f"{shown(path)} cannot be read to its end ({error.strerror or error}): download it again"
         ) from error
     except RuntimeError as error:  # zipfile's word for an encrypted member
         if "password" not in str(error) and "encrypted" not in str(error):

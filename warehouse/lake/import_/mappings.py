@@ -1,4 +1,4 @@
-"""Remember what the columns of a user's own files mean: one file `import-mappings.json` in the home folder."""
+"""Remember what the columns of a user's own files mean: one file `import-maps.json` in the home folder."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def forget(home: Path, name: str) -> None:
     mappings = load_mappings(home)
     kept = [one for one in mappings if one.name != name]
     if len(kept) == len(mappings):
-        raise NotFoundError(f"there is no mapping {name}: `socialflow import-mappings list` shows all")
+        raise NotFoundError(f"there is no mapping {name}: `socialflow import-maps list` shows all")
     _save(home, kept)
 
 

@@ -333,7 +333,7 @@ def _refuse_or_remembered(tables: list[Table], path: Path, options: ReadOptions)
         if found is not None:
             match = _map(found, remembered.columns, path)
             match.notes.append(
-                f"columns as remembered under {printable(remembered.name)!r}: `socialflow import-mappings remove` "
+                f"columns as remembered under {printable(remembered.name)!r}: `socialflow import-maps remove` "
                 "forgets them"
             )
             match.format = replace(match.format, title=f"Mapped file ({printable(remembered.name)})")
