@@ -56,6 +56,7 @@ from api.posts import routes_actions as post_actions
 from api.posts import routes_approvals as approvals
 from api.posts import routes_bulk as bulk_posts
 from api.posts import routes_check as post_checks
+from api.posts import routes_export as post_exports
 from api.posts import routes_unpublish as post_deletions
 from api.schedules import routes as schedules
 from api.schedules import routes_calendar_feeds as calendar_feeds
@@ -200,6 +201,7 @@ def create_app(
     # Posts first: each router that is tried before the matching one adds time to every request.
     for module in (
         auth,
+        post_exports,  # before the posts: /posts/export is no post
         posts,
         post_actions,
         account_connect,

@@ -209,7 +209,12 @@ def _show_one(services: Services, visitor: Visitor, import_id: str, problem: Api
         row = store_imports.get_import(session, visitor.caller.workspace_id, import_id)
         item = describe_import(row)
     return show(
-        "import.html", problem.status if problem else 200, visitor=visitor, problem=problem, item=item
+        "import.html",
+        problem.status if problem else 200,
+        visitor=visitor,
+        services=services,
+        problem=problem,
+        item=item,
     )
 
 

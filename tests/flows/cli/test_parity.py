@@ -28,6 +28,8 @@ AS_COMMAND = {
     "validate_post": "posts validate",
     "approve_post": "posts approve",
     "reject_post": "posts reject",
+    "export_posts": "posts export",
+    "export_calendar": "schedules export",
     # recurring posts
     "create_recurrence": "recurrences create",
     "list_recurrences": "recurrences list",
@@ -65,7 +67,7 @@ AS_COMMAND = {
     "get_decay": "analytics decay",
     "get_frequency": "analytics frequency",
     "export_table": "analytics export",
-    # imports
+    # files of past posts
     "upload_import": "import-history",
     "list_imports": "imports list",
     "get_import": "imports show",
