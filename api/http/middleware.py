@@ -28,7 +28,10 @@ SCOPE_KEY = "socialflow.feed_token"
 """Scope key for the feed token, which is removed from the path before anything can log it."""
 logger = logging.getLogger("api.access")
 
-_UPLOAD_PATHS = re.compile(r"/api/v1/media|/dashboard/media|/dashboard/posts/new|/dashboard/posts/[^/]+/edit")
+_UPLOAD_PATHS = re.compile(
+    r"/api/v1/media|/dashboard/media|/dashboard/posts/new|/dashboard/posts/[^/]+/edit|/api/v1/imports|"
+    r"/dashboard/imports|/dashboard/posts/bulk"
+)
 """Paths that accept forms with files."""
 _FORM_BYTES = 65_536
 """Bytes a multipart form needs besides its file."""

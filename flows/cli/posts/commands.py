@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.arguments import require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
-from flows.cli.posts import actions, bulk, check, unpublish
+from flows.cli.posts import actions, bulk, check, export, unpublish
 from flows.cli.posts.edits import edit_published
 from flows.cli.posts.planner import naming_options, open_planner_with
 from flows.cli.posts.wishes import (
@@ -398,3 +398,4 @@ for _action in (
 app.command()(check.validate)
 app.command("import")(bulk.import_)
 app.command("bulk")(bulk.import_)
+app.command("export")(export.export)
