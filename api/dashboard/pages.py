@@ -88,7 +88,7 @@ def ask_to_enter(request: Request, services: ServicesDep) -> HTMLResponse:
     """Show the button of a sign-in link: a preview of the link by another program does not use it up."""
     token = request.scope.get(SCOPE_KEY) or ""
     cookie, form_token = prepare_login(services, request)
-    page = show("enter.html", visitor=None, services=services, token=token, form_token=form_token)
+    page = show("enter.html", visitor=None, services=services, link_token=token, form_token=form_token)
     set_login_cookie(request, page, cookie)
     return page
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -40,7 +44,8 @@ def up(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     with hold_home(home), Ports() as ports:
         take_ports(ports, settings)
-        if warning := prepare(child_environment(home, settings)):
+        environment = child_environment(home, settings)
+        if warning := prepare(environment):
             say(f"Warning: {warning}")
         supervisor = build_supervisor(home, settings, build_specs(home, settings))
         supervisor.catch_signals()
@@ -52,7 +57,8 @@ def up(
             if not announced and publishing and supervisor.is_ready("api", "prefect-server"):
                 announced = True
                 say(
-                    f"SocialFlow is up.\n  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
+                    f"SocialFlow is up.\n  dashboard  {find_way_in(environment, settings)}\n"
+                    f"  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
                     f"  Prefect UI {settings.prefect_url} (sign in with what `socialflow prefect-auth` prints)\n"
                     f"  files      {home} (logs in {home / 'logs'})\n"
                     "Ctrl-C stops everything."
@@ -61,3 +67,18 @@ def up(
         say("Starting SocialFlow ...")
         supervisor.run(announce)
         say("Stopped.")
+
+
+def find_way_in(environment: Mapping[str, str], settings: FlowSettings) -> str:
+    """Return a sign-in link if nobody can sign in yet, else how to get one.
+
+    In a process of its own, because this one stays small.
+    """
+    command = [sys.executable, "-m", "flows.cli", "dashboard", "--first", "--no-open"]
+    done = subprocess.run(  # noqa: S603 (our own command)
+        command, env=dict(environment), capture_output=True, text=True, check=False
+    )
+    link = done.stdout.strip()
+    if done.returncode == 0 and link:
+        return f"{link}\n             (signs you in once, within 15 minutes)"
+    return f"{settings.api_url}/dashboard (`socialflow dashboard` opens it, signed in)"
