@@ -76,9 +76,9 @@ class _Sheet:
         rounded = {name: round(one, 2) if isinstance(one, float) else one for name, one in values.items()}
         self.parts.append(Markup(drawn).format(**rounded))  # noqa: S704 (literals of this module)
 
-    def finish(self, kind: str) -> Markup:
-        return Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-            kind, round(self.width), round(self.height), self.label, Markup("").join(self.parts)
+    def finish(self, kind: str, role: str = "img") -> Markup:
+        return Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>').format(
+            kind, round(self.width), round(self.height), role, self.label, Markup("").join(self.parts)
         )
 
 
@@ -303,7 +303,7 @@ def draw_week(rows: Sequence[Mapping[str, Any]], label: str, link: Callable[[int
                 _add_slot(
                     sheet, found.get((weekday, hour)), box, scale, most, link(weekday, hour), (weekday, hour)
                 )
-        return sheet.finish(shape)
+        return sheet.finish(shape, "group")
 
     return _both(draw, label)
 

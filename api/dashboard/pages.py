@@ -204,6 +204,13 @@ def revoke_key(
     return RedirectResponse("/dashboard/keys", 303)
 
 
+@router.get("/{path:path}")
+def show_nothing(path: str, visitor: VisitorDep) -> HTMLResponse:
+    """Say that there is no such page, within the navigation."""
+    del path, visitor
+    raise ApiError(404, "not_found", "There is no such page: choose one of the navigation.")
+
+
 def _show_login(
     request: Request, services: ServicesDep, status: int = 200, *, why: str | None = None
 ) -> HTMLResponse:

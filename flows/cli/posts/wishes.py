@@ -180,7 +180,9 @@ def read_when(at: str | None, *, queue: bool, timezone: str | None = None) -> st
         raise InvalidInputError(
             "give --at or --queue, one of them", field="scheduled_at", code="conflicting_time"
         )
-    return QUEUE if queue or at is None else write_time(at, timezone)
+    if queue or at is None:
+        return QUEUE if queue else None
+    return write_time(at, timezone)
 
 
 def write_time(text: str, timezone: str | None) -> str:

@@ -280,6 +280,11 @@ def test_what_needs_a_person_is_on_every_page_with_its_button(tenant: Tenant, br
     assert "broken one" not in browser.get("/dashboard/numbers").text
 
 
+def test_a_page_that_does_not_exist_keeps_the_navigation(browser: httpx.Client) -> None:
+    answer = browser.get("/dashboard/nothing/here")
+    assert (answer.status_code, 'aria-label="Pages"' in answer.text) == (404, True)
+
+
 def test_many_posts_are_changed_at_once_and_one_refusal_stops_none(
     tenant: Tenant, browser: httpx.Client
 ) -> None:
