@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,11 +13,9 @@ from flows.cli.output import say
 from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
+from flows.serving.way_in import describe_way_in
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -57,7 +54,7 @@ def up(
             if not announced and publishing and supervisor.is_ready("api", "prefect-server"):
                 announced = True
                 say(
-                    f"SocialFlow is up.\n  dashboard  {find_way_in(environment, settings)}\n"
+                    f"SocialFlow is up.\n  dashboard  {describe_way_in(environment, settings, only_first=True)}\n"
                     f"  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
                     f"  Prefect UI {settings.prefect_url} (sign in with what `socialflow prefect-auth` prints)\n"
                     f"  files      {home} (logs in {home / 'logs'})\n"
@@ -67,18 +64,3 @@ def up(
         say("Starting SocialFlow ...")
         supervisor.run(announce)
         say("Stopped.")
-
-
-def find_way_in(environment: Mapping[str, str], settings: FlowSettings) -> str:
-    """Return a sign-in link if nobody can sign in yet, else how to get one.
-
-    In a process of its own, because this one stays small.
-    """
-    command = [sys.executable, "-m", "flows.cli", "dashboard", "--first", "--no-open"]
-    done = subprocess.run(  # noqa: S603 (our own command)
-        command, env=dict(environment), capture_output=True, text=True, check=False
-    )
-    link = done.stdout.strip()
-    if done.returncode == 0 and link:
-        return f"{link}\n             (signs you in once, within 15 minutes)"
-    return f"{settings.api_url}/dashboard (`socialflow dashboard` opens it, signed in)"
