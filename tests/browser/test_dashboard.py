@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -272,14 +271,14 @@ def test_the_pictures_of_the_documentation_are_made(scene: Scene, page: Page) ->
     accounts = scene.tenant.client.get("/api/v1/accounts").json()["data"]
     account = next(row["id"] for row in accounts if row["platform"] == "mastodon")
     post = scheduled(scene, "Unpacking")["id"]
-    scene.server.clock.at += timedelta(0)
     page.resize(1280, 800)
     for name, path in PICTURES.items():
         page.go(f"{scene.server.url}/dashboard{path.format(account=account, post=post)}")
         page.evaluate("new Promise((done) => setTimeout(done, 800))")
-        page.photograph(IMAGES / f"{name}.png")
+        page.photograph(IMAGES / f"{name}.png", whole=False)
         assert (IMAGES / f"{name}.png").stat().st_size < 400_000
     page.resize(*PHONE)
     page.go(f"{scene.server.url}/dashboard")
-    page.photograph(IMAGES / "phone.png")
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")
+    page.photograph(IMAGES / "phone.png", whole=False)
     page.resize(*DESKTOP)
