@@ -18,6 +18,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.lake.dimensions import account_dims
 from warehouse.lake.import_.accounts import merge_marked_accounts
 from warehouse.lake.import_.corrections import align_times
+from warehouse.lake.import_.details import Details, read_details
 from warehouse.lake.import_.files import read_history
 from warehouse.lake.import_.read import read_file
 from warehouse.lake.import_.types import COUNTS, MEASURES, ReadOptions, RejectedRow
@@ -239,12 +240,9 @@ def load_file(
                     _count(tally, filed, part)
                     places = sorted(filed.known)
                     found = [filed.known[place] for place in places]
-                    publications.append(_publications(account, found))
-                    snapshots.append(
-                        _snapshots(
-                            account, part.take(pa.array(places, pa.int64())), found, detection.last or now
-                        )
-                    )
+                    rows = part.take(pa.array(places, pa.int64()))
+                    publications.append(_publications(account, rows, found))
+                    snapshots.append(_snapshots(account, rows, found, detection.last or now))
                     waiting += len(found)
                     done += len(part)
         if waiting >= _LOAD_ROWS:
@@ -424,8 +422,15 @@ def _listed_posts(rows: pa.Table) -> list[ListedPost]:
     ]
 
 
-def _publications(account: AccountRow, found: Sequence[Known]) -> pa.Table:
-    """Return the dimension rows, from the store: it may know more than the file, such as our own exact time."""
+def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -> pa.Table:
+    """Return the dimension rows, from the store: it may know more than the file, such as our own exact time.
+
+    Language and tags of posts that SocialFlow did not publish are the file's.
+    """
+    said = [
+        details if row.origin == "external" else Details()
+        for row, details in zip(found, read_details(rows["raw"].to_pylist()), strict=True)
+    ]
     columns: dict[str, Any] = {
         "publication_id": [row.id for row in found],
         "post_id": [row.post_id for row in found],
@@ -439,6 +444,8 @@ def _publications(account: AccountRow, found: Sequence[Known]) -> pa.Table:
         "external_id": [row.external_id for row in found],
         # A file that has no text of a post says nothing about it.
         "text": pa.array([row.text or None for row in found], pa.string()),
+        "language": pa.array([details.language for details in said], pa.string()),
+        "tags": pa.array([details.tags for details in said], pa.list_(pa.string())),
     }
     return to_batch(pa.table(columns), PublicationDim)
 
