@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from api.accounts import routes as accounts
 from api.accounts import routes_connect as account_connect
 from api.analytics import routes as analytics
 from api.analytics import routes_accounts as analytics_accounts
+from api.analytics import routes_decay as analytics_decay
 from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
 from api.audit import routes as audit_log
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
 from api.auth import routes_sessions as sessions
-from api.dashboard import new_post as dashboard_new_post
+from api.dashboard import accounts as dashboard_accounts
+from api.dashboard import calendar as dashboard_calendar
+from api.dashboard import compose as dashboard_compose
+from api.dashboard import numbers as dashboard_numbers
 from api.dashboard import pages as dashboard
-from api.dashboard import post_pages as dashboard_posts
+from api.dashboard import posts as dashboard_posts
+from api.dashboard import settings as dashboard_settings
+from api.dashboard import sql as dashboard_sql
+from api.dashboard import times as dashboard_times
+from api.dashboard import today as dashboard_today
 from api.http.callers import Callers
 from api.http.dependencies import refuse_misreadings
 from api.http.errors import install_error_handlers
@@ -76,6 +85,13 @@ ANSWER_HEADERS = (
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
 )
 """CORS: headers that pages of an allowed origin may send and read besides the safelisted ones."""
+COMPRESSED_FROM = 1000
+"""Bytes from which a response is compressed, if the client accepts gzip."""
+INCOMPRESSIBLE = (
+    *DEFAULT_EXCLUDED_CONTENT_TYPES,
+    "application/octet-stream",
+    "application/vnd.apache.parquet",
+)
 VERSION = "1.0.0"
 """Version of the HTTP API, not of the product; follows semantic versioning."""
 
@@ -129,6 +145,7 @@ def create_app(
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
                     webhooks=webhook_settings or WebhookSettings(),
+                    warehouse=warehouse_settings,
                     clock=clock,
                 )
                 yield
@@ -147,6 +164,9 @@ def create_app(
     )
     install_error_handlers(app)
     app.add_middleware(RememberedAnswers)
+    app.add_middleware(
+        GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=4, exclude_content_types=INCOMPRESSIBLE
+    )
     app.add_middleware(
         RequestEnvelope,
         max_body_bytes=settings.max_body_bytes,
@@ -186,6 +206,7 @@ def create_app(
         analytics_posts,
         timing_lift,
         analytics_accounts,
+        analytics_decay,
         analytics_export,
         accounts,
         platforms,
@@ -202,9 +223,19 @@ def create_app(
     app.include_router(health.router, dependencies=strict)
     app.include_router(media.public, dependencies=strict)
     app.include_router(pages.router)
-    app.include_router(dashboard.router)
-    app.include_router(dashboard_new_post.router)
-    app.include_router(dashboard_posts.router)
+    for page in (
+        dashboard_today,
+        dashboard_calendar,
+        dashboard_compose,  # before the posts: /posts/new is no post
+        dashboard_posts,
+        dashboard_numbers,
+        dashboard_times,
+        dashboard_sql,
+        dashboard_accounts,
+        dashboard_settings,
+        dashboard,
+    ):
+        app.include_router(page.router)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

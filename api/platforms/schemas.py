@@ -31,6 +31,13 @@ class MediaLimits(BaseModel):
     fetched_by_address: list[str] = Field(description="Kinds that the platform itself downloads by address.")
     alt_text_kinds: list[str]
     alt_text_limit: int | None
+    max_documents: int
+    max_document_bytes: int | None
+    max_document_pages: int | None
+    in_thread: dict[str, int] = Field(
+        description="How many media of each kind one part of a thread may have; empty: none."
+    )
+    in_first_comment: dict[str, int] = Field(description="The same of the first comment.")
 
 
 class PublishingWindow(BaseModel):

@@ -36,14 +36,13 @@ async def compose_record(
     async def resolve(handle: str) -> str | None:
         return await resolve_handle(api, handle)
 
-    media = progress.request.content.media if part.index == 0 else ()
     link = progress.request.content.link if part.index == 0 else None
     quote = BlueskyOptions.of(progress.request.content).quote if part.index == 0 else None
     return build_record(
         progress.request,
         part,
         facets=await build_facets(part.text, resolve, link=link),
-        images=[await _upload(api, context, item) for item in media],
+        images=[await _upload(api, context, item) for item in part.media],
         root=progress.sent[0] if progress.sent else None,
         parent=progress.parent_of(part),
         quoted=None if quote is None else await _find_quoted(api, quote),

@@ -22,6 +22,7 @@ CAPABILITIES = Capabilities(
     max_videos=1,
     alt_text_kinds=frozenset({"image"}),
     supports_first_comment=True,
+    comment_media={"image": 1},  # meta/PagePost.json, POST comments: attachment_url
     metrics_batch=50,
     metrics={
         "likes": "reactions",

@@ -134,7 +134,9 @@ class FacebookConnector:
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         post, content, now = progress.parent_of(part), progress.request.content, self._context.clock()
         if post is not None:
-            path, form = f"{VERSION}/{post.id}/comments", {"message": part.text}
+            path, form = f"{VERSION}/{post.id}/comments", {"message": part.text} if part.text else {}
+            if part.media:
+                form["attachment_url"] = part.media[0].url
             return SentPart(await self._api.publish(path, parse_id, data=form), None, now)
         kind = FacebookOptions.of(content).kind
         if kind == "reel":

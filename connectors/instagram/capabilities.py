@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     fetches_media=frozenset({"image", "video"}),
     max_images=10,
     max_videos=1,
+    image_types=frozenset({"image/jpeg"}),  # the same: JPEG is the only type
     max_image_bytes=8_000_000,  # developers.facebook.com, IG User Media, image specifications
     alt_text_kinds=frozenset({"image"}),
     alt_text_limit=1000,  # developers.facebook.com, IG User Media, alt_text

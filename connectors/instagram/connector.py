@@ -103,7 +103,7 @@ class InstagramConnector:
         if media is not None:
             path, form = f"{VERSION}/{media.id}/comments", {"message": part.text}
             return SentPart(await self._api.publish(path, parse_id, data=form), None, self._context.clock())
-        container = await self._containers.make_ready(progress, lambda: self._create(progress))
+        container = await self._containers.make_ready(progress, lambda: self._create(progress), part=part)
         if container is None:
             found = find_match(part, progress, await self._list_candidates(progress.request))
             if found is None:

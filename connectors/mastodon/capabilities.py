@@ -10,6 +10,8 @@ DEFAULT_ALT_TEXT_LIMIT = 1500
 
 DEFAULT_IMAGE_BYTES = 16_000_000
 
+DEFAULT_IMAGE_PIXELS = 33_177_600  # mastodon/schema.json, configuration.media_attachments.image_matrix_limit
+
 DEFAULT_TEXT_LIMIT = 500
 
 DEFAULT_VIDEO_BYTES = 99_000_000
@@ -28,11 +30,16 @@ CAPABILITIES = Capabilities(
     max_images=4,
     max_videos=1,
     max_image_bytes=DEFAULT_IMAGE_BYTES,
+    max_image_pixels=DEFAULT_IMAGE_PIXELS,
+    limits_by_instance=True,
     max_video_bytes=DEFAULT_VIDEO_BYTES,
     alt_text_kinds=frozenset({"image", "video"}),
     alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
     supports_thread=True,
     supports_first_comment=True,
+    # mastodon/schema.json, POST /api/v1/statuses: media_ids beside in_reply_to_id.
+    thread_media={"image": 4, "video": 1},
+    comment_media={"image": 4, "video": 1},
     needs_instance_url=True,
     metrics_batch=20,
     metrics={

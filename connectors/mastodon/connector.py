@@ -112,8 +112,9 @@ class MastodonConnector:
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         parent = progress.parent_of(part)
         options = MastodonOptions.of(progress.request.content)
-        body: dict[str, Any] = {"status": part.text, **write_options(options, first=parent is None)}
-        media = progress.request.content.media if parent is None else ()
+        media = part.media
+        written = write_options(options, first=parent is None, with_media=bool(media))
+        body: dict[str, Any] = {"status": part.text, **written}
         limits = InstanceLimits()
         if may_be_over(part, media):
             limits = await read_limits(self._api, self._context, self._base_url)

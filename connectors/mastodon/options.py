@@ -73,7 +73,7 @@ class MastodonOptions(PlatformOptions):
             if content.media:
                 yield option_problem("poll", "Mastodon takes a poll or media, not both: leave one out")
             yield from check_choices(self.poll.choices, _CHOICE_LIMIT, "Mastodon")
-        if self.sensitive is not None and not content.media:
+        if self.sensitive is not None and not content.all_media:
             yield option_problem(
                 "sensitive", "sensitive hides media, and the post has none: use content_warning"
             )

@@ -23,10 +23,17 @@ CAPABILITIES = Capabilities(
     media_kinds=frozenset({"image", "video"}),
     fetches_media=frozenset({"image", "video"}),
     max_images=20,
+    max_image_bytes=8_000_000,  # developers.facebook.com, "Threads: Media specifications": 8 MB, JPEG and PNG
+    image_types=frozenset({"image/jpeg", "image/png"}),
     max_videos=1,
     alt_text_kinds=frozenset({"image", "video"}),
     supports_thread=True,
     supports_first_comment=True,
+    thread_media={
+        "image": 20,
+        "video": 1,
+    },  # threads/*.json: reply_to_id of image, video and carousel containers
+    comment_media={"image": 20, "video": 1},
     metrics_batch=1,
     metrics={
         "likes": "likes",

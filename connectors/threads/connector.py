@@ -33,7 +33,7 @@ from connectors.meta.api import (
     plan_renewal,
     renew_token,
 )
-from connectors.meta.containers import Containers, settle
+from connectors.meta.containers import Containers, container_key, settle
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.threads.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.threads.containers import build_text_form, create_container
@@ -112,13 +112,15 @@ class ThreadsConnector:
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         content, parent = progress.request.content, progress.parent_of(part)
-        if parent is not None or not content.media:
+        if not part.media:
             link = content.link if parent is None else None
             options = ThreadsOptions.of(content)
             form = build_text_form(part.text, options, link=link, reply_to=parent.id if parent else None)
             return await self._publish("threads", form)
         container = await self._containers.make_ready(
-            progress, lambda: create_container(self._containers, content)
+            progress,
+            lambda: create_container(self._containers, part, content, reply_to=parent.id if parent else None),
+            part=part,
         )
         if container is None:
             found = find_match(part, progress, await list_candidates(self._api, part, progress))
@@ -171,9 +173,9 @@ class ThreadsConnector:
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
-        if progress.parent_of(part) is not None or not progress.request.content.media:
+        if not part.media:
             return choose(LABEL, part, progress, await list_candidates(self._api, part, progress))
-        container = progress.extra.get("container_id")
+        container = progress.extra.get(container_key(part))
         if container is None and not progress.request.sent_elsewhere:
             return None  # the container is saved before it is published: without one, nothing was published
         candidates = await list_candidates(self._api, part, progress)

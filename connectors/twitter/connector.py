@@ -56,7 +56,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,lang,note_post,public_metrics"
 # Non-public metrics are available for 30 days; subtract a day for clock skew and request time.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 
@@ -91,7 +91,7 @@ class TwitterConnector:
         return replace(user, credentials=credentials)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """POST /2/tweets for each part; the first has the media."""
+        """POST /2/tweets for each part, with its media."""
         return await publish_parts(_encode(request), self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -101,10 +101,10 @@ class TwitterConnector:
         body |= write_options(options, first=parent is None)
         if parent is not None:
             body["reply"] = {"in_reply_to_tweet_id": parent.id}
-        elif progress.request.content.media:
-            ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
-            tagged = {"tagged_user_ids": list(options.tagged_users)} if options.tagged_users else {}
-            body["media"] = {"media_ids": ids, **tagged}
+        if part.media:
+            ids = [await upload(self._api, self._context, item) for item in part.media]
+            tagged = options.tagged_users if parent is None else ()
+            body["media"] = {"media_ids": ids, **({"tagged_user_ids": list(tagged)} if tagged else {})}
         try:
             post_id = await self._api.publish("/2/tweets", parse_created, json=body)
         except OutcomeUnknownError as error:

@@ -216,10 +216,13 @@ class Facebook:
 
     def comment(self, call: Call) -> Answer:
         """POST /{post}/comments, as the Page."""
-        node, message = call.path["node"], call.parameters().get("message", "")
+        given = call.parameters()
+        node, message, photo = call.path["node"], given.get("message", ""), given.get("attachment_url", "")
         if self._find(node, call) is None:
             return no_object(node)
-        if not message:
+        if photo and not photo.startswith(("http://", "https://")):
+            return graph_error("(#324) Missing or invalid image file", 324)
+        if not message and not photo:
             return graph_error("(#100) Missing message or attachment", 100, subcode=1349125)
         number = self._world.next_number(self.platform, call.at)
         comment: dict[str, object] = {
@@ -228,6 +231,8 @@ class Facebook:
             "created_time": write_time(call.at),
             "from": {"id": call.owner.external_id, "name": call.owner.display_name},
         }
+        if photo:
+            comment["attachment"] = {"type": "photo", "media": {"image": {"src": photo}}}
         self._comments.setdefault(node, []).append(comment)
         return Answer({"id": comment["id"]})
 

@@ -75,7 +75,7 @@ def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: in
 _KNOWN: Final = {
     "PagePost": frozenset({"message", "shares", "attachments"}),
     "Page": frozenset[str](),
-    "Comment": frozenset[str](),
+    "Comment": frozenset({"message", "attachment"}),
     "Video": frozenset({"description", "post_id", "permalink_url"}),
 }
 

@@ -104,8 +104,9 @@ class LinkedIn:
                 422, "MAX_LENGTH_EXCEEDED", f"ERROR :: /commentary :: exceeds {_TEXT_LIMIT} characters"
             )
         names = _media_names(body.get("content") or {})
-        if any(not self._media.is_ready(name, account, call.at) for name in names):
-            return refuse(400, "INVALID_MEDIA", "ERROR :: /content :: the media are not ready or not yours")
+        wrong = self._judge_media(body.get("content") or {}, names, call)
+        if wrong is not None:
+            return wrong
         if not text.strip() and not names:
             return refuse(400, "MISSING_FIELD", "ERROR :: /commentary :: the post says nothing")
         twin = None if names else self._twin(account, text, call.at)
@@ -130,6 +131,13 @@ class LinkedIn:
         )
         self._said[account.key, text] = post
         return Answer(status=201, raw=b"", headers={"x-restli-id": post.external_id})
+
+    def _judge_media(self, content: dict[str, Any], names: list[str], call: Call) -> Answer | None:
+        if any(not self._media.is_ready(name, call.owner, call.at) for name in names):
+            return refuse(400, "INVALID_MEDIA", "ERROR :: /content :: the media are not ready or not yours")
+        if names and ":document:" in names[0] and not content["media"].get("title"):
+            return refuse(400, "MISSING_FIELD", "ERROR :: /content/media/title :: a document needs a title")
+        return None
 
     def list_posts(self, call: Call) -> Answer:
         """GET /rest/posts?q=author&author=, newest first."""
@@ -212,10 +220,13 @@ class LinkedIn:
         try:
             body = call.json()
             actor, text = body["actor"], str(body["message"]["text"])
+            images = [str(item["entity"]["image"]) for item in body.get("content") or ()]
         except (KeyError, TypeError, ValueError):
             return refuse(400, "MISSING_FIELD", "actor and message.text are required")
         if actor != call.owner.external_id:
             return denied("socialActions.CREATE-comments")
+        if any(not self._media.is_ready(image, call.owner, call.at) for image in images):
+            return refuse(400, "INVALID_MEDIA", "ERROR :: /content :: the images are not ready or not yours")
         number = str(self._world.next_number(Platform.LINKEDIN, call.at))
         comment: dict[str, object] = {
             "id": number,
@@ -225,6 +236,8 @@ class LinkedIn:
             "created": {"actor": actor, "time": int(call.at * 1000)},
             "message": {"attributes": [], "text": text},
         }
+        if images:
+            comment["content"] = [{"type": "IMAGE", "entity": {"image": image}} for image in images]
         self._comments.setdefault(post.external_id, []).append(comment)
         return Answer(comment, 201, headers={"x-restli-id": number})
 

@@ -65,6 +65,7 @@ def test_loads_in_parts_give_the_marts_that_a_rebuild_sums_from_raw(  # noqa: PL
                         hours=hours + later / 10,
                         published_at=publication.published_at,
                         account_id=publication.account_id,
+                        is_lifetime=draw.choice((None, None, False, True)),
                         **counts,
                     )
                 )

@@ -21,6 +21,7 @@ _OUTCOMES = {
     "published": "post.published",
     "found": "post.published",
     "failed": "post.failed",
+    "part_failed": "post.failed",
     "needs_review": "post.needs_review",
 }
 

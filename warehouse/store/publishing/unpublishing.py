@@ -17,6 +17,7 @@ from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.audit.log import record
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.publishing.events import announce_deleted
+from warehouse.store.publishing.later_parts import FAILED, WAITING, cancel_rest
 from warehouse.store.publishing.ledger import append_event
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def begin_unpublishing(
     deletions = [_plan(session, row) for row in rows if row.status == "published" or publication_ids]
     for deletion in deletions:
         if deletion.refusal is None:
+            row = next(row for row in rows if row.id == deletion.publication_id)
+            if row.rest in {WAITING, FAILED}:
+                message = "the parts that were not out yet are left out: the post is to be deleted"
+                cancel_rest(session, row, now, message)
             append_event(session, deletion.publication_id, "unpublish_requested", now=now)
     asked = [one.publication_id for one in deletions if one.refusal is None]
     if asked:
