@@ -13,6 +13,7 @@ import pytest
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
 from warehouse.lake.import_.history import ImportReport, import_history
+from warehouse.lake.import_.types import ReadOptions
 from warehouse.lake.queries.overview import get_overview
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import list_accounts
@@ -211,3 +212,36 @@ def test_a_real_page_is_imported_and_answered_from(
     engagement = sum(sum(pages[name].to_pylist()) for name in ("likes", "comments", "shares"))
     assert overview["total_posts"] == len(pages)
     assert overview["total_engagement"] == engagement
+
+
+def test_a_post_of_which_only_the_day_is_known_is_in_no_statistics_of_hours(
+    import_text: Import, lake: Lake
+) -> None:
+    """The day counts; the hour is known once a file or the platform tells it."""
+    header = "when,id,likes\n"
+    options = ReadOptions(mapping={"when": "published_at", "id": "external_id", "likes": "likes"})
+    given: dict[str, Any] = {"account_name": "a", "options": options}
+    import_text(header + "2024-05-30,p1,5\n2024-05-30 11:00,p2,6\n", **given)
+    days = "SELECT external_id, day_only FROM dims.publications ORDER BY external_id"
+    slots = "SELECT sum(publications)::INTEGER AS n FROM marts.slot_engagement"
+    assert [row["day_only"] for row in lake.query(days)] == [True, False]
+    assert lake.query(slots) == [{"n": 1}]
+    import_text(header + "2024-05-30 18:00,p1,5\n", **given)
+    assert [row["day_only"] for row in lake.query(days)] == [False, False]
+    import_text(header + "2024-05-30,p1,5\n", **given)
+    assert [row["day_only"] for row in lake.query(days)] == [False, False]
+    import_text(header + "2024-05-30 18:00,p1,8\n", **given)
+    assert lake.query(slots) == [{"n": 2}]
+
+
+def test_times_without_a_zone_are_in_the_zone_of_the_account(
+    import_text: Import, lake: Lake, store: Store, workspace_id: str
+) -> None:
+    header = "published_at,likes,comments,shares\n"
+    assert import_text(header + "2024-05-30 10:00,1,1,1\n", account_name="a").loaded == 1
+    with store.write() as session:
+        list_accounts(session, workspace_id)[0].timezone = "Europe/Berlin"
+    report = import_text(header + "2024-07-01 10:00,1,1,1\n", account_name="@A")
+    assert "times in Europe/Berlin (the account's zone)" in report.summary
+    newest = lake.query("SELECT max(published_at) AS at FROM dims.publications")
+    assert newest == [{"at": datetime(2024, 7, 1, 8, tzinfo=UTC)}]
