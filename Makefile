@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power fuzz-imports mutants test-pds test-specs test-schema hostile audit lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-specs test-schema hostile audit docs fuzz-imports lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -57,6 +57,9 @@ bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query
 bench-publish: $(DEV) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
+bench-rest: $(DEV) ## Measure memory and CPU time of `up` at rest (Linux; SECONDS=60)
+	@$(BIN)/python benchmarks/bench_rest.py $(if $(SECONDS),--seconds $(SECONDS))
+
 bench-year: $(DEV) ## Simulate a year of commits, then compare queries with a fresh lake (DAYS=60 COMMITS=12; 10 to 30 minutes)
 	@$(BIN)/python benchmarks/bench_year.py $(if $(DAYS),--days $(DAYS)) $(if $(COMMITS),--commits $(COMMITS))
 
@@ -101,6 +104,9 @@ audit: $(READY) ## Check the run-time lock for known vulnerabilities and report 
 	@test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit; } \
 	  || echo "pip-audit could not be installed."
 	@$(BIN)/python -m tests.audit
+
+docs: $(READY) ## Write docs/warehouse-columns.md from the comments in the lake's catalog
+	@$(BIN)/python -m warehouse.lake.describe > docs/warehouse-columns.md
 
 lock: $(READY) ## Regenerate the three lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -48,11 +48,13 @@ COMMANDS = {
     "import-maps": Entry(
         "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
     ),
+    "imports": Entry("flows.cli.imports", "List, show and undo imports of past posts."),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
     "backup": Entry("flows.cli.backup", "Write the whole installation to one file.", "backup_app"),
     "restore": Entry("flows.cli.backup", "Verify a backup and put it into an empty home.", "restore_app"),
+    "migrate-to": Entry("flows.cli.move", "Move the installation to servers, or back.", "move_app"),
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),

@@ -222,7 +222,7 @@ async def _keep(
     if unlisted:
         placed.add(await fetch_placed(connector, unlisted, api_version))
     written = await asyncio.to_thread(
-        _write, resources, row, publications, placed=placed, run_id=run_id, now=clock()
+        _write, resources, row, publications, posts=posts, placed=placed, run_id=run_id, now=clock()
     )
     return _Kept(new_posts, written.snapshots, placed.problems, written.snapshot_id)
 
@@ -259,6 +259,7 @@ def _write(
     row: AccountRow,
     publications: dict[str, Publication],
     *,
+    posts: Sequence[ListedPost],
     placed: Placed,
     run_id: str,
     now: datetime,
@@ -269,7 +270,9 @@ def _write(
     with resources.store.read() as session:
         dims = account_dims(session, [row])
     load_accounts(resources.lake, dims)
-    load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
+    listed = {post.external_id: post for post in posts}
+    dims_of_posts = [publication_dim(item, listed=listed.get(key)) for key, item in publications.items()]
+    load_publications(resources.lake, dims_of_posts)
     inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
     snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:

@@ -38,6 +38,8 @@ Action = Literal[
     "publishing_resumed",
     "post_approved",
     "post_rejected",
+    "post_edited",
+    "post_unpublished",
     "webhook_created",
     "webhook_changed",
     "webhook_deleted",
