@@ -12,6 +12,7 @@ import pytest
 
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
+from warehouse.lake.import_ import history
 from warehouse.lake.import_.history import ImportReport, import_history
 from warehouse.lake.import_.types import ReadOptions
 from warehouse.lake.queries.overview import get_overview
@@ -245,3 +246,37 @@ def test_times_without_a_zone_are_in_the_zone_of_the_account(
     assert "times in Europe/Berlin (the account's zone)" in report.summary
     newest = lake.query("SELECT max(published_at) AS at FROM dims.publications")
     assert newest == [{"at": datetime(2024, 7, 1, 8, tzinfo=UTC)}]
+
+
+def test_an_import_that_ends_anywhere_and_is_started_again_has_every_row_once(
+    import_text: Import, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A progress call stands before each step that is committed: ending there is ending between two commits."""
+    monkeypatch.setattr(history, "_TURN_ROWS", 3)
+    monkeypatch.setattr(history, "_LOAD_ROWS", 6)
+    rows = "".join(
+        f"{'ab'[number % 2]},p{number},2024-05-{number + 1:02} 10:00,{number},1,1\n" for number in range(20)
+    )
+    calls = 0
+
+    def end_at(last: int) -> Any:
+        def progress(_what: str, _done: int, _total: int) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == last:
+                raise KeyboardInterrupt
+
+        return progress
+
+    for last in (2, 4, 6, 8, 9, 10):
+        calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            import_text(f"{HEADER}\n{rows}", progress=end_at(last), options=ReadOptions(batch_rows=7))
+    report = import_text(f"{HEADER}\n{rows}", options=ReadOptions(batch_rows=7))
+    assert (report.rows, report.loaded + report.already_there, report.rejected) == (20, 20, [])
+    counted = lake.query(
+        "SELECT count(*) AS rows, count(DISTINCT publication_id) AS posts, sum(likes)::INTEGER AS likes "
+        "FROM raw.post_snapshots"
+    )
+    assert counted == [{"rows": 20, "posts": 20, "likes": sum(range(20))}]
+    assert lake.query("SELECT count(*) AS posts FROM marts.publication_latest") == [{"posts": 20}]
