@@ -257,7 +257,9 @@ class _Reader:
 
     def _is_row_number(self, place: int) -> bool:
         """Return whether a column is the unnamed one of row numbers that pandas and R write."""
-        return place == 0 and self._match.header[0] in {"column 1", "Unnamed: 0"}
+        if place != 0 or self._match.header[0] not in {"column 1", "Unnamed: 0"}:
+            return False
+        return not self._count(r"SELECT count(*) FROM lines WHERE NOT regexp_full_match(c0, '\d*(\.0)?')")
 
     def _raw(self) -> str:
         parts = []
