@@ -18,4 +18,5 @@ INNER JOIN accounts USING (account_id)
 WHERE latest.platform = $platform
   AND latest.engagement IS NOT NULL
   AND latest.published_at <= $now
+  AND latest.publication_id NOT IN (SELECT publication_id FROM dims.publications WHERE day_only)
 ORDER BY accounts.place, published
