@@ -13,6 +13,7 @@ from api.accounts import routes as accounts
 from api.accounts import routes_connect as account_connect
 from api.analytics import routes as analytics
 from api.analytics import routes_accounts as analytics_accounts
+from api.analytics import routes_decay as analytics_decay
 from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
 from api.audit import routes as audit_log
@@ -205,6 +206,7 @@ def create_app(
         analytics_posts,
         timing_lift,
         analytics_accounts,
+        analytics_decay,
         analytics_export,
         accounts,
         platforms,

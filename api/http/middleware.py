@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from api.http.errors import ApiError, render_problem
 from api.http.logs import current_request_id
+from connectors.logs import bind_log_ids
 from warehouse.store.access.sign_in_links import PATH as LINK_PATH
 from warehouse.store.database import new_id
 from warehouse.store.schedules.calendar_feeds import FEED_PATH, FEED_TOKEN
@@ -168,6 +169,7 @@ class _Exchange:
         self.request_id = given if _REQUEST_ID.fullmatch(given) else _new_request_id()
         scope["socialflow.request_id"] = self.request_id
         current_request_id.set(self.request_id)
+        bind_log_ids(request_id=self.request_id)
         self.status: int | None = None
         self._scope = scope
         self._send = send

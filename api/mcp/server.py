@@ -7,7 +7,6 @@ the tools. No tool publishes, changes or deletes anything. Started by `socialflo
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -20,8 +19,8 @@ from pydantic import Field
 
 from api.settings import McpSettings
 from connectors.http.encoding import NO_COMPRESSION, bound_decoding
+from connectors.logs import configure_logs
 from connectors.options import PostOptions  # noqa: TC001 (the tools are built from their annotations)
-from connectors.printable import log_printably
 from warehouse.planning.wish import MAX_CONTENT
 
 INSTRUCTIONS = (
@@ -34,6 +33,7 @@ _DRAFTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_wor
 
 Answer = dict[str, Any]
 Platform = Annotated[str, Field(description="twitter, instagram, mastodon, ...", max_length=40)]
+AccountId = Annotated[str, Field(description="Id from list_accounts: acct_...", max_length=40)]
 PostId = Annotated[str, Field(description="Id from list_posts: post_...", max_length=40)]
 Time = Annotated[str, Field(description="ISO 8601, such as 2026-04-15T14:30:00Z", max_length=64)]
 
@@ -139,12 +139,7 @@ def build_server(client: ApiClient) -> MCPServer[None]:
         """Recommend posting times from the accounts' own history, with ranges and the evidence."""
         return await client.get("/schedules/optimal-times", platform=platform, limit=limit)
 
-    @server.tool(annotations=_READS)
-    async def get_overview(
-        days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
-    ) -> Answer:
-        """Summarize the last days: posts, engagement, new followers, top posts, per day and platform."""
-        return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
+    _add_analytics(server, client)
 
     @server.tool(annotations=_DRAFTS)
     async def create_draft(
@@ -169,9 +164,51 @@ def build_server(client: ApiClient) -> MCPServer[None]:
     return server
 
 
+def _add_analytics(server: MCPServer[None], client: ApiClient) -> None:
+    """Add the tools about figures."""
+
+    @server.tool(annotations=_READS)
+    async def get_overview(
+        days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
+    ) -> Answer:
+        """Summarize the last days: posts, engagement, new followers, top posts, per day and platform."""
+        return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
+
+    @server.tool(annotations=_READS)
+    async def get_decay(
+        days: Annotated[int, Field(ge=1, le=365)] = 90,
+        reference: Annotated[
+            Literal["7d", "30d"], Field(description="The engagement at this age counts as the whole.")
+        ] = "7d",
+        platform: Platform | None = None,
+        account_id: AccountId | None = None,
+    ) -> Answer:
+        """Say how fast posts earn their engagement: half-life, and the share reached at each age, with ranges."""
+        return await client.get(
+            "/analytics/decay",
+            period=f"{days}d",
+            reference=reference,
+            platform=platform,
+            account_id=account_id,
+        )
+
+    @server.tool(annotations=_READS)
+    async def get_frequency(
+        days: Annotated[int, Field(ge=1, le=365)] = 90,
+        age: Annotated[
+            Literal["1h", "24h", "7d", "30d"], Field(description="Posts are compared at this age.")
+        ] = "24h",
+        platform: Platform | None = None,
+        account_id: AccountId | None = None,
+    ) -> Answer:
+        """Compare posts per day with engagement per post, with ranges. An association, no proof."""
+        return await client.get(
+            "/analytics/frequency", period=f"{days}d", age=age, platform=platform, account_id=account_id
+        )
+
+
 def main() -> None:
     """Serve the tools over standard input and output until the client disconnects."""
     # Standard output is reserved for the protocol.
-    log_printably()
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    configure_logs(level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")

@@ -15,6 +15,7 @@ from connectors.base import PublishRequest
 from connectors.bluesky.options import BlueskyOptions
 from connectors.content.counts import read_count, sum_counts
 from connectors.http.messages import read_secret
+from connectors.listings import read_language
 from connectors.parts import Part, SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
 
@@ -196,6 +197,7 @@ def parse_record(uri: str, record: Mapping[str, Any]) -> ListedPost:
         text=str(record.get("text", "")),
         kind=_kind(record),
         permalink=build_permalink(uri, None),
+        language=read_language(record.get("langs")),
     )
 
 

@@ -68,6 +68,14 @@ def write_pin(
     return pin
 
 
+def list_changes(before: Sequence[PostContent], after: PostContent) -> dict[str, Any]:
+    """Return the fields of PATCH /v5/pins/{id} that differ from one of `before`; None removes a value."""
+    new = write_pin(after, "", {})
+    old = [write_pin(content, "", {}) for content in before]
+    names = ("title", "description", "link", "alt_text")
+    return {name: new.get(name) for name in names if any(pin.get(name) != new.get(name) for pin in old)}
+
+
 def write_images(content: PostContent) -> dict[str, Any]:
     """Return the media source of one image, or of a carousel of two to five."""
     urls = [item.url for item in content.media]
@@ -90,6 +98,11 @@ def permalink(pin_id: str) -> str:
 def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
     """Read {items, bookmark}; each item has an id."""
     return Page([{**item, "id": str(item["id"])} for item in body["items"]], body.get("bookmark") or None)
+
+
+def parse_pin(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Read one pin."""
+    return {**body, "id": read_id(body["id"])}
 
 
 def parse_pins(body: Any, odd: list[str] | None = None) -> Page:  # noqa: ANN401 - JSON

@@ -15,7 +15,7 @@ from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
 from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
-from connectors.listings import read_id, read_items
+from connectors.listings import read_id, read_items, read_language
 from connectors.parts import SentPart
 from connectors.twitter.options import TwitterOptions
 from connectors.types import (
@@ -145,6 +145,7 @@ def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str)
         kind=_kind(post),
         permalink=permalink,
         metrics=parse_post_metrics(post, captured_at) if "public_metrics" in post else None,
+        language=read_language(post.get("lang")),
     )
 
 

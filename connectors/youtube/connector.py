@@ -15,6 +15,7 @@ from connectors.candidates import Candidate, choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -28,6 +29,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -35,6 +37,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 from connectors.youtube.capabilities import CAPABILITIES, LABEL, MAX_VIDEO_BYTES
+from connectors.youtube.editing import edit_video
 from connectors.youtube.finishing import finish, lacks_steps, load_video, save_video, steps_of
 from connectors.youtube.options import YouTubeOptions
 from connectors.youtube.tokens import LIFETIME, renew
@@ -199,6 +202,11 @@ class YouTubeConnector:
             await self._api.prepare("DELETE", "/youtube/v3/videos", ignore, params={"id": video_id})
 
         await delete_parts([external_id], delete)
+
+    async def edit(self, request: EditRequest) -> None:
+        """PUT videos with the parts that change, each as a whole."""
+        for _part, video_id in list_edited_parts(request):
+            await edit_video(self._api, video_id, request)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET videos, 50 ids per request. A missing id is requested once more before it counts as deleted."""

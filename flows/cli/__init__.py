@@ -48,12 +48,20 @@ COMMANDS = {
     "resume": Entry("flows.cli.pause", "Resume publishing.", "resume_app"),
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
-    "import-history": Entry("flows.cli.lake.import_history", "Load a history from CSV or Parquet."),
+    "import-history": Entry("flows.cli.lake.import_history", "Load past posts from an export or archive."),
+    "import-followers": Entry(
+        "flows.cli.lake.import_followers", "Load past counts of followers from a file."
+    ),
+    "import-maps": Entry(
+        "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
+    ),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
     "backup": Entry("flows.cli.backup", "Write the whole installation to one file.", "backup_app"),
     "restore": Entry("flows.cli.backup", "Verify a backup and put it into an empty home.", "restore_app"),
+    "migrate-to": Entry("flows.cli.move", "Move the installation to servers, or back.", "move_app"),
+    "upgrade": Entry("flows.cli.upgrade", "Update store and lake to this version.", "upgrade_app"),
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),

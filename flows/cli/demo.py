@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.printable import log_printably
+from connectors.logs import configure_logs
 from flows.cli.output import JsonOption, print_json, say
 from flows.errors import DemoError
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
@@ -48,8 +47,7 @@ def demo(
     wanted = FlowSettings()
     _forget_own_installation()
     home = Path(tempfile.mkdtemp(prefix="socialflow-demo-")).resolve()
-    log_printably()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    configure_logs("%(asctime)s %(message)s")
     try:
         with hold_home(home), Ports() as ports:
             result = _run(home, _choose_ports(ports, wanted), started, once=once)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from connectors.printable import log_printably
+from connectors.logs import configure_logs
 from flows.cli.output import say
 from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
@@ -37,8 +35,7 @@ def up(
     }
     settings = FlowSettings.model_validate(FlowSettings().model_dump() | chosen)
     home = WarehouseSettings().home
-    log_printably()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    configure_logs("%(asctime)s %(message)s")
     with hold_home(home), Ports() as ports:
         take_ports(ports, settings)
         environment = child_environment(home, settings)

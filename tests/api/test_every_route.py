@@ -75,6 +75,8 @@ ACCEPTED_SCOPES = {
     "list_account_metrics": {"analytics"},
     "get_account_metrics": {"analytics"},
     "export_table": {"analytics"},
+    "get_decay": {"analytics"},
+    "get_frequency": {"analytics"},
     "list_accounts": {"read", "accounts"},
     "connect_account": {"accounts"},
     "start_account_connection": {"accounts"},

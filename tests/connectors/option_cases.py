@@ -13,6 +13,7 @@ from connectors.types import Media, Platform, PostContent
 
 PHOTO = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 SECOND = Media(url="http://sandbox.test/_sandbox/media/photo.png?2")
+PAPER = Media(url="http://sandbox.test/_sandbox/media/paper.pdf", kind="document")
 FILM = Media(url="http://sandbox.test/_sandbox/media/video.mp4", kind="video")
 PNG_BYTES = 70
 """Size of the picture that the simulated server has at PHOTO."""
@@ -139,6 +140,9 @@ CASES: list[OptionCase] = [
         ({"place": "7"}, {"place": "7"}),
         ({"countries": ["DE", "AT"]}, {"targeting": '{"geo_locations":{"countries":["DE","AT"]}}'}),
     ),
+    OptionCase(P.FACEBOOK, {"kind": "reel", "place": "7"}, {"edge": "reel", "place": "7"}, media=(FILM,)),
+    OptionCase(P.FACEBOOK, {"kind": "story"}, {"edge": "photo_stories"}, media=(PHOTO,), text=""),
+    OptionCase(P.FACEBOOK, {"kind": "story"}, {"edge": "video_stories"}, media=(FILM,), text=""),
     OptionCase(P.FACEBOOK, {"video_title": "Five teas"}, {"title": "Five teas"}, media=(FILM,)),
     *_cases(
         P.PINTEREST,
@@ -186,6 +190,12 @@ CASES: list[OptionCase] = [
         {"article": {"title": "Five teas"}},
         {"article": {"source": LINK, "title": "Five teas"}},
         link=LINK,
+    ),
+    OptionCase(
+        P.LINKEDIN,
+        {"document": {"title": "Our year"}},
+        {"shown_title": "Our year"},
+        media=(PAPER,),
     ),
     *_cases(
         P.BLUESKY,

@@ -46,6 +46,7 @@ def sent_fields(post: SandboxPost, gates: dict[str, Any]) -> dict[str, Any]:
         **content,
         **(details.get("options") or {}),
         **({"title": details["title"]} if details.get("title") else {}),
+        **({"shown_title": content["media"].get("title")} if "media" in content else {}),
     }
 
 
@@ -138,6 +139,10 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
     (P.INSTAGRAM, {"cover": "ftp://a.example"}, PostContent(text="t", media=(FILM,)), "cover"),
     (P.INSTAGRAM, {"user_tags": [{"username": "rye"}]}, PostContent(text="t", media=(PHOTO,)), "user_tags/0"),
     (P.FACEBOOK, {"video_title": "t"}, PostContent(text="t"), "video_title"),
+    (P.FACEBOOK, {"kind": "reel"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.FACEBOOK, {"kind": "story"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.FACEBOOK, {"kind": "story"}, PostContent(media=(PHOTO, SECOND)), "kind"),
+    (P.FACEBOOK, {"kind": "story", "place": "1"}, PostContent(media=(PHOTO,)), "place"),
     (P.FACEBOOK, {"place": "1"}, PostContent(text="t", media=(FILM,)), "place"),
     (P.PINTEREST, {"section": "Green"}, PostContent(text="t", media=(PHOTO,)), "section"),
     (P.PINTEREST, {"cover_second": 1}, PostContent(text="t", media=(PHOTO,)), "cover_second"),
@@ -151,6 +156,7 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
         "branded_content",
     ),
     (P.LINKEDIN, {"article": {"title": "t"}}, PostContent(text="t"), "article"),
+    (P.LINKEDIN, {"document": {"title": "t"}}, PostContent(text="t", media=(PHOTO,)), "document"),
     (
         P.LINKEDIN,
         {"poll": {"question": "?", "choices": ["a", "b"]}},

@@ -11,6 +11,7 @@ import typer
 from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
 from flows.cli.posts import actions, bulk, check, unpublish
+from flows.cli.posts.edits import edit_published
 from flows.cli.posts.planner import naming_options, open_planner_with
 from flows.cli.posts.wishes import (
     AccountsOption,
@@ -37,7 +38,8 @@ from flows.cli.posts.wishes import (
 )
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
-from warehouse.planning.posts import change_post, create_post, preview_post
+from warehouse.planning.editing import begin_change
+from warehouse.planning.posts import create_post, preview_post
 from warehouse.planning.times import needs_lake
 from warehouse.planning.views import describe_placement, describe_post, describe_post_detail
 from warehouse.planning.wish import PostChange, PostWish
@@ -167,7 +169,10 @@ def edit(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a post that has not been sent; omitted options stay unchanged."""
+    """Change a post; omitted options stay unchanged. What is published is edited on its platform.
+
+    The exit code is 1 if a published post was not edited; the edit is safe to repeat.
+    """
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -201,9 +206,15 @@ def edit(
             )
         change = read_shape(PostChange, {**given, "allow_duplicate": allow_duplicate})
         with open_planner_with(wish_fields.images, with_lake=needs_lake(when)) as context:
-            saved = change_post(context, post_id, change, expected_version=if_version)
-            shown = describe_post(saved.post, saved.publications, saved.plan.warnings)
+            begun = begin_change(context, post_id, change, may_approve=True, expected_version=if_version)
+            shown = describe_post(begun.post, begun.publications, begun.warnings)
+            edits = list(begun.edits)
+    failed: list[str] = []
+    if edits:
+        shown, failed = edit_published(post_id, edits, shown["warnings"])
     _tell_saved(shown, as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command("list")

@@ -62,6 +62,8 @@ AS_COMMAND = {
     "list_account_metrics": "analytics accounts",
     "get_account_metrics": "analytics account",
     "get_timing_lift": "analytics timing-lift",
+    "get_decay": "analytics decay",
+    "get_frequency": "analytics frequency",
     "export_table": "analytics export",
     # accounts
     "list_accounts": "accounts list",

@@ -1,7 +1,7 @@
 -- grain: one row per publication of `batch` that is missing in the lake or differs there
 -- params: none
--- A batch without the placement, reference, planned time, deletion or number of media of a publication (a history that is
--- read again) keeps the known ones.
+-- A batch without the placement, reference, planned time, deletion, number of media, tags or language of a publication (a
+-- history that is read again) keeps the known ones.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT
   fresh.publication_id, fresh.post_id, fresh.workspace_id, fresh.account_id, fresh.platform, fresh.origin,
@@ -15,11 +15,14 @@ SELECT
   coalesce(fresh.media_count, known.media_count) AS media_count,
   length(fresh.text) AS text_length,
   hashtags_of(fresh.text) AS hashtags,
-  mentions_of(fresh.text) AS mentions
+  mentions_of(fresh.text) AS mentions,
+  coalesce(list_sort(list_distinct(fresh.tags)), known.tags) AS tags,
+  coalesce(fresh.language, known.language) AS language
 FROM (SELECT DISTINCT ON (publication_id) * FROM batch) AS fresh
 LEFT JOIN (
   SELECT
-    publication_id, placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count
+    publication_id, placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count, tags,
+    language
   FROM dims.publications
   WHERE publication_id IN (SELECT publication_id FROM batch)
 ) AS known USING (publication_id)
@@ -27,6 +30,6 @@ EXCEPT
 SELECT
   publication_id, post_id, workspace_id, account_id, platform, origin, kind, published_at, permalink, text,
   placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count, text_length, hashtags,
-  mentions
+  mentions, tags, language
 FROM dims.publications
 WHERE publication_id IN (SELECT publication_id FROM batch)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from warehouse.store.models import AccountRow, PlatformLimit, Workspace
+from warehouse.store.publishing.later_parts import CANCELED, FAILED, WAITING, count_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,16 +47,32 @@ def list_story(
     ]
     if publication.platform_deleted_at is not None and all(one.event != "unpublished" for one in events):
         told.append((publication.platform_deleted_at, "found deleted on the platform."))
-    return [*told, (None, _standing(session, publication, now, write) + _partly(publication))]
+    return [*told, (None, _standing(session, publication, now, write) + _partly(publication, write))]
 
 
-def _partly(publication: Publication) -> str:
+def _partly(publication: Publication, clock: Clock) -> str:
     """Return how many parts are out while some are not, as a sentence; "" for everything else."""
-    content, sent = publication.content, publication.send_state.get("sent_parts") or ()
-    total = 1 + len(content.get("thread") or ()) + bool(content.get("first_comment"))
-    if publication.status == "published" or not 0 < len(sent) < total:
+    sent, total = count_parts(publication)
+    if not 0 < sent < total:
         return ""
-    return f" {name_parts(1, len(sent)).capitalize()} of {total} {'is' if len(sent) == 1 else 'are'} out."
+    if publication.status == "published":
+        return _tell_rest(publication, sent, total, clock)
+    return f" {name_parts(1, sent).capitalize()} of {total} {'is' if sent == 1 else 'are'} out."
+
+
+def _tell_rest(publication: Publication, sent: int, total: int, clock: Clock) -> str:
+    """Return what becomes of the later parts of a published thread, as a sentence; "" if nothing is known of them."""
+    rest = name_parts(sent + 1, total).capitalize()
+    if publication.rest == WAITING and publication.rest_at is not None:
+        again = ""
+        if publication.due_at is not None and publication.due_at > publication.rest_at:
+            again = f" (next try {clock(publication.due_at)}: {publication.reason})"
+        return f" Part {sent + 1} of {total} follows at {clock(publication.rest_at)}{again}."
+    if publication.rest == FAILED:
+        return f" Part {sent + 1} of {total} failed: {publication.reason}."
+    if publication.rest == CANCELED:
+        return f" {rest} of {total} will not be sent."
+    return ""
 
 
 def name_parts(first: int, last: int) -> str:
@@ -63,17 +80,23 @@ def name_parts(first: int, last: int) -> str:
     return f"part {first}" if first == last else f"parts {first} to {last}"
 
 
-def _tell_parts(event: str, detail: Mapping[str, Any], why: str, next_at: str) -> str | None:
+def _tell_parts(event: str, detail: Mapping[str, Any], why: str, next_at: str, clock: Clock) -> str | None:
     """Return the sentence of an event of which the parts of a thread have different outcomes; None = they have not."""
     counts = detail.get("parts")
     if counts is None or not (counts["before"] or counts["out"]):
         return None
     before, out, total = counts["before"], counts["out"], counts["of"]
     thread = f"the thread is {detail.get('external_id')}"
+    later = (
+        f"; part {out + 1} follows at {_written(detail['rest_at'], clock)}" if detail.get("rest_at") else ""
+    )
     rest = name_parts(out + 1, total)
     sentences = {
-        "published": f"{name_parts(before + 1, total)} of {total} accepted by the platform; {thread}",
-        "found": f"{name_parts(before + 1, total)} of {total} found on the platform: it was published; {thread}",
+        "published": f"{name_parts(before + 1, out)} of {total} accepted by the platform; {thread}{later}",
+        "found": f"{name_parts(before + 1, out)} of {total} found on the platform: it was published; {thread}{later}",
+        "part_published": f"{name_parts(before + 1, out)} of {total} accepted by the platform{later}",
+        "part_found": f"{name_parts(before + 1, out)} of {total} found on the platform: it was published{later}",
+        "part_failed": f"part {out + 1} of {total} failed{why}",
         "not_found": f"looked for on the platform{why}",
         "retry": f"{name_parts(1, out)} of {total} out, {rest} not sent{why}{next_at}",
         "unknown": f"{name_parts(1, out)} of {total} out, outcome of part {out + 1} unknown: it may be published{why}; "
@@ -107,18 +130,25 @@ def _sentence(event: PublicationAttempt, publication: Publication, clock: Clock)
         "needs_review": f"needs a decision{why}",
         "failed": f"failed{why}",
         "canceled": "canceled",
+        "part_failed": f"a later part failed{why}",
+        "parts_canceled": f"its later parts were canceled{why}",
         "resolved": f"decided by a user: {detail.get('decision')}",
         "retry_by_hand": "retried by a user",
         "approval_requested": "asked for approval",
         "approved": f"approved{why}",
         "rejected": f"returned to its author{why}",
+        "edit_requested": "asked to be edited on the platform",
+        "edit_done": "edited on the platform, as asked",
+        "edit_failed": f"not edited on the platform{why}",
+        "edit_unknown": f"perhaps edited on the platform{why}",
+        "edit_refused": f"not edited{why}",
         "unpublish_requested": "asked to be deleted on the platform",
         "unpublished": "deleted on the platform, as asked",
         "unpublish_failed": f"not deleted on the platform{why}",
         "unpublish_unknown": f"perhaps deleted on the platform{why}",
         "duplicate": f"confirmed a second time, as {detail.get('external_id')}; it may be published twice",
     }
-    told = _tell_parts(event.event, detail, why, next_at)
+    told = _tell_parts(event.event, detail, why, next_at, clock)
     return (told or sentences.get(event.event, f"{event.event}{why}")) + "."
 
 
@@ -127,7 +157,8 @@ def _standing(session: Session, publication: Publication, now: datetime, clock: 
     if status == "published" and publication.platform_deleted_at is not None:
         return "It was published and later deleted on the platform."
     if status == "published":
-        return f"It is published{f': {publication.permalink}' if publication.permalink else ''}."
+        where = f"It is published{f': {publication.permalink}' if publication.permalink else ''}."
+        return where + _tell_edit(publication, clock)
     if status == "scheduled":
         return _waiting(session, publication, now, clock)
     standing = {
@@ -140,6 +171,20 @@ def _standing(session: Session, publication: Publication, now: datetime, clock: 
         "canceled": "It was canceled.",
     }
     return standing[status]
+
+
+def _tell_edit(publication: Publication, clock: Clock) -> str:
+    """Return how the last edit stands, as a sentence; "" if there was none."""
+    edit = publication.edit
+    if edit is None:
+        return ""
+    at = _written(edit["requested_at"], clock)
+    return {
+        "done": f" It was edited at {at}.",
+        "failed": f" The edit of {at} was not made: it says what it said before.",
+        "refused": f" The edit of {at} was not possible: it says what it said before.",
+        "unknown": f" Whether the edit of {at} was made is not known: repeat it.",
+    }[edit["state"]]
 
 
 def _waiting(session: Session, publication: Publication, now: datetime, clock: Clock) -> str:

@@ -98,28 +98,46 @@ def test_a_second_import_adds_nothing_even_of_a_touched_copy(
 
 
 def test_a_mended_row_is_all_that_a_mended_file_adds(import_text: Import, lake: Lake) -> None:
-    import_text(GOOD + "a,p3,2024-06-20 10:00,x,1,1\n")
-    report = import_text(GOOD + "a,p3,2024-06-20 10:00,7,1,1\n")
+    import_text(GOOD + "a,p3,2024-05-20 10:00,x,1,1\n")
+    report = import_text(GOOD + "a,p3,2024-05-20 10:00,7,1,1\n")
     assert (report.loaded, report.already_there, report.rejected) == (1, 3, [])
     assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 4}]
 
 
-def test_a_corrected_count_restates_and_a_third_import_adds_nothing(import_text: Import, lake: Lake) -> None:
+def newest_likes(lake: Lake) -> int:
+    return lake.query(
+        "SELECT likes FROM marts.publication_latest JOIN dims.publications USING (publication_id) "
+        "WHERE external_id = 'p2'"
+    )[0]["likes"]
+
+
+def test_a_restated_count_is_compared_with_the_newest_state_only(import_text: Import, lake: Lake) -> None:
+    """A file restates the counts of its own time: 100, 101, 100 ends at 100, and the same file again adds nothing."""
+    for likes, loaded in ((100, 3), (101, 1), (101, 0), (100, 1), (100, 0)):
+        report = import_text(GOOD.replace("a,p2,2024-05-31 10:00,5", f"a,p2,2024-05-31 10:00,{likes}"))
+        assert (report.loaded, newest_likes(lake)) == (loaded, likes)
+
+
+def test_equal_counts_in_a_later_file_are_a_later_measurement(import_text: Import, lake: Lake) -> None:
     import_text(GOOD)
-    corrected = GOOD.replace("a,p2,2024-05-31 10:00,5", "a,p2,2024-05-31 10:00,9")
-    assert (import_text(corrected).loaded, import_text(corrected).loaded, import_text(GOOD).loaded) == (
-        1,
-        0,
-        0,
+    later = GOOD + "a,p9,2024-07-01 10:00,7,0,0\n"
+    assert (import_text(later).loaded, import_text(later).loaded) == (4, 0)
+    times = lake.query("SELECT DISTINCT captured_at FROM marts.publication_latest")
+    assert times == [{"captured_at": datetime(2024, 7, 1, 10, tzinfo=UTC)}]
+    older = GOOD.replace("a,p2,2024-05-31 10:00,5", "a,p2,2024-05-31 10:00,3")
+    assert (import_text(older).loaded, newest_likes(lake)) == (1, 5), (
+        "an older file does not restate a newer one"
     )
-    rows = lake.query(
-        "SELECT likes, captured_at FROM raw.post_snapshots WHERE likes IN (5, 9) ORDER BY likes"
-    )
-    assert [(row["likes"], row["captured_at"]) for row in rows] == [
-        (5, datetime(2024, 5, 31, 10, tzinfo=UTC)),
-        (9, NOW),
+
+
+def test_a_count_of_unknown_time_has_no_age(import_text: Import, lake: Lake) -> None:
+    """The file's newest post is 25 hours younger than its first: a count of either is no count of its first day."""
+    import_text(GOOD + "a,p9,2024-06-01 12:00,7,0,0\n")
+    ages = "age_hours, engagement_1h, engagement_24h, engagement_7d, engagement_30d"
+    assert lake.query(f"SELECT DISTINCT {ages} FROM marts.publication_latest") == [  # noqa: S608 (our own names)
+        dict.fromkeys(ages.split(", "))
     ]
-    assert lake.query("SELECT max(engagement) AS best FROM marts.publication_latest") == [{"best": 9}]
+    assert lake.query("SELECT max(engagement_24h) AS most FROM marts.post_performance") == [{"most": None}]
 
 
 def test_a_file_with_moments_of_measuring_is_a_series(import_text: Import, lake: Lake) -> None:
