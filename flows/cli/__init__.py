@@ -55,6 +55,7 @@ COMMANDS = {
     "import-maps": Entry(
         "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
     ),
+    "imports": Entry("flows.cli.imports", "List, show and undo imports of past posts."),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),

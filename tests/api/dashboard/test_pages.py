@@ -32,6 +32,8 @@ SCOPES = {
     "/calendar?view=list": ("read",),
     "/posts": ("read",),
     "/posts/new": ("write",),
+    "/posts/bulk": ("write",),
+    "/imports": ("read",),
     "/numbers": ("analytics",),
     "/times": ("read",),
     "/sql": ("admin",),

@@ -129,3 +129,28 @@ def test_a_post_that_is_refused_keeps_no_file(
     address = {"SOCIALFLOW_MEDIA_PUBLIC_URL": "https://social.example"}
     create("--image", str(file), platform="instagram", **address)
     assert len(uploads(store)) == 1
+
+
+def test_parts_have_media_and_delays(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(PNG)
+    given = ("--thread", "two", "--thread", "three", "--first-comment", "and")
+    created = create(
+        *given,
+        *("--part", f"3.image={file}", "--part", "3.alt-text=A tree", "--part", "3.after=10m"),
+        *("--part", "comment.after=1h", "--option", "media.fit=true"),
+    )
+    (upload,) = uploads(store)
+    shown = json.loads(created)
+    media = {"url": f"upload:{upload.id}", "kind": "image", "alt_text": "A tree"}
+    assert shown["thread"] == ["two", {"text": "three", "media": [media], "after": 600}]
+    assert shown["first_comment"] == {"text": "and", "after": 3600}
+    assert shown["options"] == {"media": {"fit": True}}
+    for wrong, words in (
+        ("4.image=a.png", "names no part"),
+        ("1.after=10m", "names no part"),
+        ("2.picture=a.png", "PART.NAME=VALUE"),
+        ("2.alt-text=A tree", "after its picture"),
+        ("2.after=soon", "write how long to wait"),
+    ):
+        assert words in create(*given, "--part", wrong, code=1)
