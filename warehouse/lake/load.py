@@ -47,7 +47,7 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _INSTANTS = ("captured_at", "published_at", "scheduled_at", "deleted_at")
 _TYPES = (
     dict.fromkeys(_INSTANTS, _INSTANT)
-    | {"placement_share": pa.float64()}
+    | {"placement_share": pa.float64(), "paid": pa.bool_()}
     | dict.fromkeys(
         (
             "media_count",

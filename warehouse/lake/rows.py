@@ -55,6 +55,8 @@ class PublicationDim:
     """When it was found deleted on the platform."""
     media_count: int | None = None
     """Number of attached media; None = unknown, as for external posts."""
+    paid: bool | None = None
+    """Whether it was promoted for money; None = unknown to this reading."""
 
 
 @dataclass(frozen=True, slots=True)

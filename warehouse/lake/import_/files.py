@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 REQUIRED = ("published_at", "likes", "comments", "shares")
-OPTIONAL = ("kind", "impressions", "post_id", "account", "captured_at")
+OPTIONAL = ("kind", "impressions", "post_id", "account", "captured_at", "paid")
 
 _CHUNK_ROWS = 50_000
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})")
@@ -45,7 +45,7 @@ class HistoryFile:
 
     rows: pa.Table
     """Valid rows: line, account, post_id, published_at, captured_at (UTC), derived (captured_at is not from
-    the file), kind, likes, comments, shares, impressions (NULL = not reported)."""
+    the file), kind, likes, comments, shares, impressions, paid (NULL = not reported)."""
     rejected: list[RejectedRow]
     total: int
     """Rows in the file, including invalid and repeated ones."""

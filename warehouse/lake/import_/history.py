@@ -212,6 +212,7 @@ def _to_lake_rows(account: AccountRow, rows: pa.Table, known: dict[str, Any]) ->
         "published_at": pa.array([row.published_at for row in found], pa.timestamp("us", tz="UTC")),
         "permalink": [row.permalink for row in found],
         "external_id": [row.external_id for row in found],
+        "paid": rows["paid"],
         # A file contains no texts, so an empty one is not known.
         "text": [row.text or None for row in found],
     }

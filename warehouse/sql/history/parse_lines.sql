@@ -12,7 +12,8 @@ WITH cleaned AS (
     cleaned(likes) AS likes,
     cleaned(comments) AS comments,
     cleaned(shares) AS shares,
-    cleaned(impressions) AS impressions
+    cleaned(impressions) AS impressions,
+    lower(cleaned(paid)) AS paid
   FROM lines
 ),
 typed AS (
@@ -45,6 +46,7 @@ SELECT
   to_count(comments) AS comments,
   to_count(shares) AS shares,
   to_count(impressions) AS impressions,
+  paid IN ('true', 'yes', '1', '1.0', 't', 'y') AS paid,
   list_filter(
     [
       CASE WHEN account IS NULL THEN {'field': 'account', 'reason': 'is missing: name the account'} END,
@@ -56,6 +58,10 @@ SELECT
       count_problem('comments', comments),
       count_problem('shares', shares),
       count_problem('impressions', impressions),
+      CASE
+        WHEN paid NOT IN ('true', 'yes', '1', '1.0', 't', 'y', 'false', 'no', '0', '0.0', 'f', 'n')
+          THEN {'field': 'paid', 'reason': '''' || paid[:40] || ''' is neither true nor false: leave empty what is unknown'}
+      END,
       CASE
         WHEN captured_at IS NULL THEN NULL
         WHEN captured < published THEN {'field': 'captured_at', 'reason': captured_at || ' is before published_at'}

@@ -1,6 +1,6 @@
 -- grain: one row per publication of `batch` that is missing in the lake or differs there
 -- params: none
--- A batch without the placement, reference, planned time, deletion or number of media of a publication (a history that is
+-- A batch without the placement, reference, planned time, deletion, promotion or number of media of a publication (a history that is
 -- read again) keeps the known ones.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT
@@ -13,20 +13,22 @@ SELECT
   coalesce(fresh.scheduled_at, known.scheduled_at) AS scheduled_at,
   coalesce(fresh.deleted_at, known.deleted_at) AS deleted_at,
   coalesce(fresh.media_count, known.media_count) AS media_count,
+  coalesce(fresh.paid, known.paid) AS paid,
   length(fresh.text) AS text_length,
   hashtags_of(fresh.text) AS hashtags,
   mentions_of(fresh.text) AS mentions
 FROM (SELECT DISTINCT ON (publication_id) * FROM batch) AS fresh
 LEFT JOIN (
   SELECT
-    publication_id, placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count
+    publication_id, placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count,
+    paid
   FROM dims.publications
   WHERE publication_id IN (SELECT publication_id FROM batch)
 ) AS known USING (publication_id)
 EXCEPT
 SELECT
   publication_id, post_id, workspace_id, account_id, platform, origin, kind, published_at, permalink, text,
-  placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count, text_length, hashtags,
-  mentions
+  placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count, paid, text_length,
+  hashtags, mentions
 FROM dims.publications
 WHERE publication_id IN (SELECT publication_id FROM batch)

@@ -53,10 +53,10 @@ def test_good_rows_are_typed(read: Read) -> None:
     same = {"account": "me", "derived": True}
     assert rows == [
         same
-        | {"line": 2, "post_id": "p1", "kind": "text", "impressions": 900}
+        | {"line": 2, "post_id": "p1", "kind": "text", "impressions": 900, "paid": None}
         | {"likes": 12, "comments": None, "shares": None},
         same
-        | {"line": 3, "post_id": "p;2", "kind": "video", "impressions": None}
+        | {"line": 3, "post_id": "p;2", "kind": "video", "impressions": None, "paid": None}
         | {"likes": 0, "comments": 3, "shares": 4},
     ]
     assert times(history) == ["2024-05-31 18:30:00", "2024-05-31 16:30:01"]
