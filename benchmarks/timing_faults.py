@@ -166,7 +166,7 @@ def measure_zeros(seed: int, scale: float) -> Rows:
         answer = advise(world.posts)
         zeros = (world.posts["engagement"] == 0).mean()
         rows.append(
-            {"case": f"{zeros:.0%} zeros", "n": 1000}
+            {"case": f"rate {rate:g} a post", "n": 1000, "zeros": float(zeros)}
             | measure_truth(world, answer["expected_lift"])
             | measure_honesty(world, answer)
             | measure_verdict(answer)

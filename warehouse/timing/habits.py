@@ -137,8 +137,8 @@ def _describe(
                 contrast[:-1] -= shares / shares.sum()
             effect = float(contrast @ effects[account])
             error = float(np.sqrt(max(contrast @ covariance[account] @ contrast, 1e-12)))
-            if error > 1.5 * np.sqrt(_EFFECT_VARIANCE):
-                continue  # nothing was seen of it: for example, the same number of posts on every day
+            if subject == PACE and error > 0.9 * np.sqrt(_EFFECT_VARIANCE):
+                continue  # next to nothing was seen of it: for example, the same number of posts on every day
             rows.append(
                 {
                     "account": int(account),
