@@ -1,7 +1,8 @@
-"""Language and tags of imported posts, from the columns that no count or text holds.
+"""Language, tags and promotion of imported posts, from the columns that no count or text holds.
 
 Only what the file says in a column of that name: `lang` and `language` (X archive, tools), `langs` in a Bluesky record,
-`tags`, `labels` and `label(s)` (scheduling tools). Nothing is guessed from the text.
+`tags`, `labels` and `label(s)` (scheduling tools), `paid`, `promoted` and `boosted` with yes or no. Nothing is guessed
+from the text.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 _LANGUAGES = ("language", "lang", "langs")
 _TAGS = ("tags", "labels", "label(s)")
+_PAID = ("paid", "promoted", "boosted")
+_WORDS = dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True) | dict.fromkeys(
+    ("false", "no", "n", "f", "0", "0.0"), False
+)
 _SEPARATOR = re.compile(r"[,;|]")
 _LONGEST_TAG = 100
 
@@ -27,6 +32,7 @@ class Details(NamedTuple):
 
     language: str | None = None
     tags: list[str] | None = None
+    paid: bool | None = None
 
 
 _NOTHING = Details()
@@ -39,7 +45,7 @@ def read_details(payloads: Iterable[str | None]) -> list[Details]:
 
 def _may_say(payload: str) -> bool:
     lowered = payload.lower()
-    return "lang" in lowered or "tag" in lowered or "label" in lowered
+    return any(word in lowered for word in ("lang", "tag", "label", *_PAID))
 
 
 def _read(payload: str) -> Details:
@@ -51,7 +57,13 @@ def _read(payload: str) -> Details:
     return Details(
         language=next((code for name in _LANGUAGES if (code := read_language(columns.get(name)))), None),
         tags=_read_tags(columns),
+        paid=next((told for name in _PAID if (told := _read_word(columns.get(name))) is not None), None),
     )
+
+
+def _read_word(cell: Any) -> bool | None:  # noqa: ANN401 (a cell of any type)
+    """Return whether a cell says yes; None if it says neither yes nor no."""
+    return None if cell is None else _WORDS.get(str(cell).strip().lower())
 
 
 def _read_record(cell: Any) -> dict[str, Any]:  # noqa: ANN401 (a cell of any type)

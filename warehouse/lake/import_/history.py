@@ -451,6 +451,7 @@ def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -
         "permalink": pa.array([row.permalink for row in found], pa.string()),
         "external_id": [row.external_id for row in found],
         "day_only": pa.array(_days_only(rows, found), pa.bool_()),
+        "paid": pa.array([details.paid for details in said], pa.bool_()),
         # A file that has no text of a post says nothing about it.
         "text": pa.array([row.text or None for row in found], pa.string()),
         "language": pa.array([details.language for details in said], pa.string()),
