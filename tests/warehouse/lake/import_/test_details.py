@@ -27,3 +27,12 @@ def test_what_a_row_says(payload: dict[str, Any], language: str | None, tags: li
     (found, nothing) = read_details([json.dumps(payload), None])
     assert found == Details(language, tags)
     assert nothing == Details()
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("yes", True), ("TRUE", True), (1, True), ("no", False), ("0", False), ("maybe", None)],
+)
+def test_promotion_is_what_the_file_says(cell: object, expected: object) -> None:
+    (details,) = read_details([json.dumps({"Paid": cell})])
+    assert details.paid is expected
