@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports lock clean
+.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -91,6 +91,12 @@ mutants: $(DEV) ## Count the small breaks of the sending code that the tests not
 chaos-power: $(DEV) ## Kill everything that `up` started at random moments; every flow must succeed again (CUTS=20 SEED=1)
 	@$(BIN)/python -m tests.chaos.power_cut --cuts $(or $(CUTS),20) --seed $(or $(SEED),1)
 
+test-mastodon-server: $(DEV) ## Publish to a real Mastodon or compatible server (SOCIALFLOW_TEST_MASTODON_URL, ..._TOKEN)
+	$(BIN)/pytest tests/mastodon_server -m mastodon_server -rs
+
+test-long: $(DEV) ## Run the cases that `make test` leaves out because they take minutes
+	$(BIN)/pytest -m long -n 2 --dist loadfile
+
 test-pds: $(DEV) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
 
@@ -103,6 +109,9 @@ test-specs: $(DEV) ## Validate connectors and sandbox against the platforms' spe
 
 test-schema: $(DEV) ## Fuzz the whole API from its OpenAPI document, all checks on (about five minutes)
 	SCHEMA_TEST=full $(BIN)/pytest tests/api/test_schema.py -q -s
+
+test-browser: $(DEV) ## Open every dashboard page in Chromium, run axe-core, write docs/images (requires Chromium and npm)
+	BROWSER_TEST=full $(BIN)/pytest tests/browser/test_dashboard.py -n 0 -rs
 
 hostile: $(DEV) ## Attack a running API with a hostile corpus and random changes of it (MINUTES=5 SEED=1)
 	@$(BIN)/python -m tests.hostile.run --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
@@ -124,7 +133,7 @@ lock: $(READY) ## Regenerate the three lock files from pyproject.toml
 	  --output-file requirements-bench.lock
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants tests/pds/node_modules
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants tests/pds/node_modules tests/browser/node_modules
 
 .venv/.bench: $(DEV) requirements-bench.lock
 	@echo "Installing the packages that the benchmarks compare with ..."

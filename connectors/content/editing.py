@@ -34,6 +34,7 @@ def find_edit_problems(
             yield _problem(label, "the parts of a thread", "thread")
         elif len(before.thread) != len(after.thread):
             yield _problem(label, "the number of parts", "thread")
+    yield from _check_parts(label, before, after)
     if before.first_comment != after.first_comment and (
         "first_comment" not in editing.fields or not before.first_comment or not after.first_comment
     ):
@@ -43,6 +44,13 @@ def find_edit_problems(
         if old[name] != new[name] and name not in editing.options:
             yield _problem(label, f"the option {name}", f"options/{name}")
     yield from capabilities.options.of(after).find_edit_problems()
+
+
+def _check_parts(label: str, before: PostContent, after: PostContent) -> Iterator[ContentProblem]:
+    for place, (old, new) in enumerate(zip(before.follow_ups, after.follow_ups, strict=False)):
+        if (old.media, old.after) != (new.media, new.after):
+            field = f"thread/{place}" if place < len(before.thread) else "first_comment"
+            yield _problem(label, "the media and the delay of a part", field)
 
 
 def _check_link(

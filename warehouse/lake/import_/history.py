@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +29,7 @@ from warehouse.store.accounts.accounts import find_or_create_imported_account
 from warehouse.store.accounts.identity import AccountIndex
 from warehouse.store.imports.imports import claim_import, create_import, fail_import, finish_import
 from warehouse.store.imports.models import Import
+from warehouse.store.imports.owners import name_owner
 from warehouse.store.imports.posts import file_posts
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def import_history(
     reading = read_file(path, options=chosen)
     told(reading.detection)
     _require_names(reading.detection, chosen)
-    owner = f"command-{uuid4().hex[:12]}"
+    owner = name_owner()
     with store.write() as session:
         row = create_import(
             session,
