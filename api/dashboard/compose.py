@@ -65,6 +65,13 @@ NEW = "/dashboard/posts/new"
 _MOST_FILES = 10
 _THREAD_FIELDS = 3
 """Empty fields for further parts of a thread that the form offers."""
+_WHY_NOT = {
+    "no_queue_slots": "not possible: an account has no queue slots yet (add some under Accounts)",
+    "no_common_slot": "not possible: these accounts have no slot in common",
+    "no_free_slot": "not possible: every slot of the coming year is taken",
+    "no_advised_time": "not computed yet: times are computed every night",
+}
+"""Why a lane of the plan is closed, by the code of the refusal."""
 _LANES = ("queue", "optimal", "at", "now", "draft")
 
 Fields = dict[str, list[str]]
@@ -508,15 +515,17 @@ def _next_times(
         targets = list_target_accounts(session, workspace_id, account_ids=account_ids, lock=False)
         queue = clock.full(next_free_slot(session, targets, clock.now))
     except InvalidInputError as error:
-        queue = f"Not possible: {error.message}"
+        queue = _WHY_NOT.get(error.code, f"not possible: {error.message}")
     try:
         wish = SuggestionWish(count=1, account_ids=list(account_ids))
         (found,) = suggest_times(session, services.lake, workspace_id, wish, clock.now).data or (None,)
         optimal = (
-            "No free time in the coming week" if found is None else f"{clock.full(found.at)}. {found.reason}"
+            "No free time in the coming week"
+            if found is None
+            else f"{clock.full(found.at)}: {found.reason.partition('; ')[2]}"
         )
     except InvalidInputError as error:
-        optimal = f"Not possible: {error.message}"
+        optimal = _WHY_NOT.get(error.code, f"not possible: {error.message}")
     return queue, optimal
 
 

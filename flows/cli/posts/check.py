@@ -96,7 +96,7 @@ def validate(
             options_file=options_file,
             client_ref=client_ref,
         )
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         wish = read_shape(
             PostWish,
             {

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
-from flows.cli.posts import actions, bulk, check, unpublish
+from flows.cli.posts import actions, bulk, check, export, unpublish
 from flows.cli.posts.edits import edit_published
 from flows.cli.posts.planner import naming_options, open_planner_with
 from flows.cli.posts.wishes import (
@@ -67,7 +67,7 @@ app = typer.Typer(
 STATUSES = ("draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled")
 APPROVALS = ("pending", "approved", "rejected")
 ORIGINS = ("socialflow", "external", "any")
-PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
+PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)]
 
 
 @app.command()
@@ -122,7 +122,7 @@ def create(
             options_file=options_file,
             client_ref=client_ref,
         )
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         wish_fields.given |= {
             "scheduled_at": when,
             "timezone": timezone,
@@ -200,7 +200,7 @@ def edit(
             client_ref=client_ref,
         )
         given = wish_fields.given
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         if when is not None:
             given |= {"scheduled_at": when, "experiment": experiment}
         if timezone is not None:
@@ -398,3 +398,4 @@ for _action in (
 app.command()(check.validate)
 app.command("import")(bulk.import_)
 app.command("bulk")(bulk.import_)
+app.command("export")(export.export)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
 from flows.cli.posts.planner import naming_options, open_planner, open_planner_with
 from flows.cli.posts.wishes import (
@@ -53,7 +53,9 @@ app = typer.Typer(
     help="Create, change and delete rules for recurring posts.",
 )
 
-RecurrenceId = Annotated[str, typer.Argument(help="As `socialflow recurrences list` shows it.")]
+RecurrenceId = Annotated[
+    str, typer.Argument(help="As `socialflow recurrences list` shows it.", callback=expand_id)
+]
 RuleHelp = "RRULE (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TH."
 StartHelp = "First possible occurrence, ISO 8601, local in --timezone."
 ZoneHelp = "IANA zone of the rule; local times stay as they are when the clocks change."
