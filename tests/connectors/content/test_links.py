@@ -197,7 +197,20 @@ def test_no_text_takes_long(text: str) -> None:
 
 @pytest.mark.parametrize(
     "around",
-    ["„{}“", "„{}”", "»{}«", "›{}‹", "‚{}‘", "”{}”", "《{}》", "〈{}〉", "{} – ja", "{}،", "{}؟", "{}।"],
+    [
+        "„{}“",
+        "„{}”",
+        "»{}«",
+        "\u203a{}\u2039",
+        "\u201a{}\u2018",
+        "”{}”",
+        "《{}》",
+        "〈{}〉",
+        "{} \u2013 ja",
+        "{}،",
+        "{}؟",
+        "{}।",
+    ],
 )
 @pytest.mark.parametrize(
     "url", ["https://example.com/a", "https://пример.рф/путь", "https://example.com/a_(b)?q=ü#x"]
