@@ -24,6 +24,7 @@ PAGES = (
     ("Numbers", "/numbers", "numbers", ("analytics",)),
     ("Best times", "/times", "times", ("read",)),
     ("SQL", "/sql", "sql", ("admin",)),
+    ("Imports", "/imports", "imports", ("read",)),
     ("Accounts", "/accounts", "accounts", ("read", "accounts")),
     ("Settings", "/settings", "settings", ("read", "write", "approve", "analytics", "accounts")),
 )

@@ -102,6 +102,7 @@ _ICONS = {
     "numbers": '<path d="M3 17V9M8 17V4M13 17v-6M18 17V7"/>',
     "times": '<circle cx="10" cy="10" r="8"/><path d="M10 5v5l3 3"/>',
     "sql": '<path d="M3 5l4 5-4 5M10 16h7"/>',
+    "imports": '<path d="M10 2v10M6 8l4 4 4-4M3 14v3h14v-3"/>',
     "accounts": '<circle cx="10" cy="7" r="4"/><path d="M2 18c1-4 4-5 8-5s7 1 8 5"/>',
     "settings": '<path d="M3 6h9M16 6h1M3 14h1M8 14h9"/><circle cx="14" cy="6" r="2"/><circle cx="6" cy="14" r="2"/>',
     "plus": '<path d="M10 4v12M4 10h12"/>',

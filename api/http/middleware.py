@@ -28,7 +28,10 @@ SCOPE_KEY = "socialflow.feed_token"
 """Scope key for the feed token, which is removed from the path before anything can log it."""
 logger = logging.getLogger("api.access")
 
-_UPLOAD_PATHS = re.compile(r"/api/v1/media|/dashboard/media|/dashboard/posts/new|/dashboard/posts/[^/]+/edit")
+_UPLOAD_PATHS = re.compile(
+    r"/api/v1/media|/dashboard/media|/dashboard/posts/new|/dashboard/posts/[^/]+/edit|/api/v1/imports|"
+    r"/dashboard/imports|/dashboard/posts/bulk"
+)
 """Paths that accept forms with files."""
 _FORM_BYTES = 65_536
 """Bytes a multipart form needs besides its file."""
@@ -118,7 +121,8 @@ class RequestEnvelope:
             _refuse_nul(scope, b"")
             return self._counted(scope, receive)
         body = await self._read_body(scope, receive)
-        _refuse_nul(scope, body)
+        # A CSV file in UTF-16 is full of them; its reader decodes it and refuses the others.
+        _refuse_nul(scope, b"" if _is_utf16_csv(scope, body) else body)
         _accept_json_by_any_name(scope)
         return _replay(body, receive)
 
@@ -237,6 +241,11 @@ def _refuse_nul(scope: Scope, body: bytes) -> None:
     """Reject NUL characters: no text needs them, and PostgreSQL cannot store them."""
     if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
         raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
+
+
+def _is_utf16_csv(scope: Scope, body: bytes) -> bool:
+    declared = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    return declared == "text/csv" and body.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _accept_json_by_any_name(scope: Scope) -> None:

@@ -11,6 +11,7 @@ from warehouse.planning.context import PlanningContext
 
 if TYPE_CHECKING:
     from api.http.callers import Callers
+    from api.http.import_runner import ImportRunner
     from api.http.lake_cache import AnswerCache
     from api.http.rate_limits import RateLimiter
     from api.http.request_metrics import RequestMetrics
@@ -58,6 +59,7 @@ class Services:
     recurrence_horizon: timedelta
     """How far ahead the posts of recurring rules are created."""
     webhooks: WebhookSettings
+    imports: ImportRunner
     warehouse: WarehouseSettings
     """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now

@@ -107,7 +107,7 @@ def test_every_option_is_tested() -> None:
 
 def test_every_platform_has_options_and_every_option_a_description() -> None:
     assert set(OPTIONS) == set(Platform)
-    assert {platform.value for platform in OPTIONS} == set(PostOptions.model_fields)
+    assert {*(platform.value for platform in OPTIONS), "media"} == set(PostOptions.model_fields)
     for platform, model in OPTIONS.items():
         assert PostOptions.model_fields[platform.value].annotation == model | None
         for name, field in model.model_fields.items():

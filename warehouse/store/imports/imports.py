@@ -11,6 +11,7 @@ from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.imports.models import Import, ImportedPublication
+from warehouse.store.imports.owners import is_gone
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.posts.external_posts import content_of
 from warehouse.store.schedules.queue_models import QueueSlot
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=10)
 """A process that runs an import renews its lease while it lives; after a crash another one continues then."""
 UNSTARTED_FOR = timedelta(days=1)
 """An upload that was not started by then is deleted."""
@@ -127,10 +128,15 @@ def claim_import(session: Session, now: datetime, owner: str, import_id: str | N
 
     Raises ConflictError for a given one that cannot be taken now.
     """
-    leased = select(Import.id).where(
+    leased = select(Import).where(
         Import.status.in_(UNFINISHED), Import.lease_until > now, Import.lease_owner != owner
     )
-    other = session.scalar(leased.limit(1))
+    other = None
+    for running in session.scalars(leased):
+        if is_gone(str(running.lease_owner)):
+            running.lease_owner = running.lease_until = None
+        else:
+            other = running.id
     if other is not None:
         if import_id is None:
             return None
