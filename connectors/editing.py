@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from connectors.deletion import list_part_ids
 from connectors.errors import ContentRejectedError, UnsupportedError
 from connectors.parts import Part, split_parts
+from connectors.types import STEP
 
 if TYPE_CHECKING:
     from connectors.content.capabilities import Capabilities
@@ -33,6 +34,8 @@ def list_edited_parts(request: EditRequest, *, options_everywhere: bool = False)
             )
         if same:
             continue
+        if part.index >= len(ids) and STEP in request.state:
+            continue  # it is published later, with its new words
         if part.index >= len(ids):
             raise ContentRejectedError(
                 f"the id of part {part.index + 1} on the platform is not known: change it there"

@@ -2,7 +2,8 @@
 
 Every chart is drawn twice, for a wide and a narrow screen, because text in an SVG scales with it; the style sheet
 shows one of them. Colours are classes, so that dark mode changes them, and an effect's strength is the opacity of
-one of two hues (blue below, orange above), which people with any colour blindness can tell apart.
+one of two hues (blue below, orange above), which people with any colour blindness can tell apart. The hatches are
+patterns in base.html.
 """
 
 from __future__ import annotations
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MOST_TICKS = 5
 _SATURDAY = 5
-
-_PATTERNS = Markup(
-    '<defs><pattern id="young" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<line class="young-line" x1="0" y1="0" x2="0" y2="5"/></pattern>'
-    '<pattern id="gap" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">'
-    '<line class="hatch-gap" x1="0" y1="0" x2="0" y2="7"/></pattern>'
-    '<pattern id="unsure" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<line class="unsure-line" x1="0" y1="0" x2="0" y2="4"/></pattern></defs>'
-)
 
 
 def list_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
@@ -84,11 +76,9 @@ class _Sheet:
         rounded = {name: round(one, 2) if isinstance(one, float) else one for name, one in values.items()}
         self.parts.append(Markup(drawn).format(**rounded))  # noqa: S704 (literals of this module)
 
-    def finish(self, kind: str) -> Markup:
-        return Markup(
-            '<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>'
-        ).format(
-            kind, round(self.width), round(self.height), self.label, _PATTERNS, Markup("").join(self.parts)
+    def finish(self, kind: str, role: str = "img") -> Markup:
+        return Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>').format(
+            kind, round(self.width), round(self.height), role, self.label, Markup("").join(self.parts)
         )
 
 
@@ -313,7 +303,7 @@ def draw_week(rows: Sequence[Mapping[str, Any]], label: str, link: Callable[[int
                 _add_slot(
                     sheet, found.get((weekday, hour)), box, scale, most, link(weekday, hour), (weekday, hour)
                 )
-        return sheet.finish(shape)
+        return sheet.finish(shape, "group")
 
     return _both(draw, label)
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import orjson
@@ -38,7 +39,7 @@ from api.media.routes import send_upload
 from api.media.uploads import keep_upload
 from api.posts.responses import answer_saved
 from connectors.capabilities import get_capabilities
-from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, Platform
+from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, FollowUp, Platform
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError, WarehouseError
 from warehouse.planning.check import check_post
 from warehouse.planning.option_texts import add_option
@@ -64,6 +65,13 @@ NEW = "/dashboard/posts/new"
 _MOST_FILES = 10
 _THREAD_FIELDS = 3
 """Empty fields for further parts of a thread that the form offers."""
+_WHY_NOT = {
+    "no_queue_slots": "not possible: an account has no queue slots yet (add some under Accounts)",
+    "no_common_slot": "not possible: these accounts have no slot in common",
+    "no_free_slot": "not possible: every slot of the coming year is taken",
+    "no_advised_time": "not computed yet: times are computed every night",
+}
+"""Why a lane of the plan is closed, by the code of the refusal."""
 _LANES = ("queue", "optimal", "at", "now", "draft")
 
 Fields = dict[str, list[str]]
@@ -335,11 +343,43 @@ def _read_values(fields: Fields) -> dict[str, Any]:
         "account_ids": fields.get("account", []),
         "media": [{"url": url, "alt_text": alt.strip() or None} for url, alt in _pair_media(fields)],
         "link": field_of(fields, "link") or None,
-        "thread": [part.replace("\r\n", "\n") for part in fields.get("thread", []) if part.strip()],
-        "first_comment": field_of(fields, "first_comment").replace("\r\n", "\n") or None,
+        "thread": _read_parts(fields, "thread"),
+        "first_comment": next(iter(_read_parts(fields, "first_comment")), None),
         "variants": variants,
         "options": options,
         "allow_duplicate": "again" in fields,
+    }
+
+
+def _read_parts(fields: Fields, name: str) -> list[dict[str, Any]]:
+    """Return the parts of a thread, or the first comment, with their delays and the media that they have already."""
+    parts = []
+    columns = (fields.get(name, []), fields.get(f"{name}_after", []), fields.get(f"{name}_media", []))
+    for text, after, media in zip_longest(*columns, fillvalue=""):
+        part: dict[str, Any] = {"text": text.replace("\r\n", "\n")}
+        if media:
+            try:
+                part["media"] = orjson.loads(media)
+            except orjson.JSONDecodeError:
+                raise RefusedError("Send the form as the page shows it: each part with its files.") from None
+        if text.strip() or part.get("media"):
+            parts.append(part | ({"after": after.strip()} if after.strip() else {}))
+    return parts
+
+
+def _write_parts(name: str, parts: Sequence[Any]) -> Fields:
+    """Return stored parts as the form has them; the files of a part are kept as they are."""
+    read = [FollowUp.model_validate(part) for part in parts]
+    media = [
+        orjson.dumps([item.model_dump(mode="json", exclude_none=True) for item in part.media]).decode()
+        if part.media
+        else ""
+        for part in read
+    ]
+    return {
+        name: [part.text for part in read],
+        f"{name}_after": ["" if part.after is None else f"{part.after}s" for part in read],
+        f"{name}_media": media,
     }
 
 
@@ -389,8 +429,8 @@ def _fields_of(session: StoreSession, workspace_id: str, post_id: str, zone: str
         "media": [item["url"] for item in media],
         "alt": [item.get("alt_text") or "" for item in media],
         "link": [details.get("link") or ""],
-        "thread": list(details.get("thread") or []),
-        "first_comment": [details.get("first_comment") or ""],
+        **_write_parts("thread", details.get("thread") or []),
+        **_write_parts("first_comment", [details.get("first_comment") or ""]),
         "version": [str(post.version)],
         "status": [post.status],
     }
@@ -475,15 +515,17 @@ def _next_times(
         targets = list_target_accounts(session, workspace_id, account_ids=account_ids, lock=False)
         queue = clock.full(next_free_slot(session, targets, clock.now))
     except InvalidInputError as error:
-        queue = f"Not possible: {error.message}"
+        queue = _WHY_NOT.get(error.code, f"not possible: {error.message}")
     try:
         wish = SuggestionWish(count=1, account_ids=list(account_ids))
         (found,) = suggest_times(session, services.lake, workspace_id, wish, clock.now).data or (None,)
         optimal = (
-            "No free time in the coming week" if found is None else f"{clock.full(found.at)}. {found.reason}"
+            "No free time in the coming week"
+            if found is None
+            else f"{clock.full(found.at)}: {found.reason.partition('; ')[2]}"
         )
     except InvalidInputError as error:
-        optimal = f"Not possible: {error.message}"
+        optimal = _WHY_NOT.get(error.code, f"not possible: {error.message}")
     return queue, optimal
 
 

@@ -88,7 +88,7 @@ def ask_to_enter(request: Request, services: ServicesDep) -> HTMLResponse:
     """Show the button of a sign-in link: a preview of the link by another program does not use it up."""
     token = request.scope.get(SCOPE_KEY) or ""
     cookie, form_token = prepare_login(services, request)
-    page = show("enter.html", visitor=None, services=services, token=token, form_token=form_token)
+    page = show("enter.html", visitor=None, services=services, link_token=token, form_token=form_token)
     set_login_cookie(request, page, cookie)
     return page
 
@@ -202,6 +202,13 @@ def revoke_key(
     with services.store.write() as session:
         revoke_api_key(session, visitor.key.workspace_id, key_id, services.clock())
     return RedirectResponse("/dashboard/keys", 303)
+
+
+@router.get("/{path:path}")
+def show_nothing(path: str, visitor: VisitorDep) -> HTMLResponse:
+    """Say that there is no such page, within the navigation."""
+    del path, visitor
+    raise ApiError(404, "not_found", "There is no such page: choose one of the navigation.")
 
 
 def _show_login(

@@ -225,6 +225,7 @@ def show_post(
         visitor=visitor,
         services=services,
         post=post,
+        at=post.scheduled_at or min((row.published_at for row in rows if row.published_at), default=None),
         pressing=shown_status(post, [row for row in rows if row.status != "canceled"]),
         publications=shown,
         media=[(find_thumb([item]), item) for item in media],

@@ -7,7 +7,7 @@ the tools. No tool publishes, changes or deletes anything. Started by `socialflo
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -15,13 +15,17 @@ import httpx
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.settings import McpSettings
 from connectors.http.encoding import NO_COMPRESSION, bound_decoding
 from connectors.logs import configure_logs
 from connectors.options import PostOptions  # noqa: TC001 (the tools are built from their annotations)
+from connectors.types import FollowUp, Media  # noqa: TC001 (the same)
 from warehouse.planning.wish import MAX_CONTENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INSTRUCTIONS = (
     "Plan and understand social media posts. Times are UTC. A null figure was not measured: do not treat it as "
@@ -102,6 +106,13 @@ def _read(answer: httpx.Response) -> Answer:
     raise ToolError(f"SocialFlow answered {answer.status_code}")
 
 
+def _write(value: BaseModel | Sequence[BaseModel]) -> Any:  # noqa: ANN401 - JSON
+    """Return a tool's argument as JSON, without what was not given."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    return [_write(item) for item in value]
+
+
 def build_server(client: ApiClient) -> MCPServer[None]:
     """Return the server with its tools."""
     server: MCPServer[None] = MCPServer("socialflow", instructions=INSTRUCTIONS, log_level="WARNING")
@@ -145,10 +156,19 @@ def build_server(client: ApiClient) -> MCPServer[None]:
     async def create_draft(
         content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
+        *,
         scheduled_at: Annotated[Time | None, Field(description="Intended publishing time.")] = None,
         options: Annotated[
             PostOptions | None, Field(description="What can be said on one platform only, by platform.")
         ] = None,
+        media: Annotated[
+            list[Media] | None, Field(description="Public URLs, or upload:ID.", max_length=20)
+        ] = None,
+        thread: Annotated[
+            list[FollowUp] | None,
+            Field(description="Posts that follow the first, as replies.", max_length=100),
+        ] = None,
+        first_comment: Annotated[FollowUp | None, Field(description="A comment below the post.")] = None,
     ) -> Answer:
         """Save a draft. It is checked against the platforms' limits and not published."""
         body: Answer = {
@@ -157,8 +177,8 @@ def build_server(client: ApiClient) -> MCPServer[None]:
             "scheduled_at": scheduled_at,
             "status": "draft",
         }
-        if options is not None:
-            body["options"] = options.model_dump(mode="json", exclude_unset=True)
+        given = {"options": options, "media": media, "thread": thread, "first_comment": first_comment}
+        body |= {name: _write(value) for name, value in given.items() if value is not None}
         return await client.post("/posts", body)
 
     return server

@@ -20,6 +20,7 @@ from flows.serving.launcher import build_specs, build_supervisor, hold_home, pre
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import SERVER_AUTH
 from flows.serving.supervisor import ChildSpec
+from flows.serving.way_in import describe_way_in
 from flows.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> d
             supervisor.ask_to_stop()
         else:
             say(_summarise(result))
-            say(_explain(settings, access, environment[SERVER_AUTH], supervisor))
+            say(_explain(settings, access, environment, supervisor))
 
     supervisor.run(look)
     return result
@@ -130,15 +131,15 @@ def _summarise(result: dict[str, Any]) -> str:
 
 
 def _explain(
-    settings: FlowSettings, access: dict[str, str], prefect_auth: str, supervisor: Supervisor
+    settings: FlowSettings, access: dict[str, str], environment: dict[str, str], supervisor: Supervisor
 ) -> str:
     bearer = f'-H "Authorization: Bearer {access["access_token"]}"'
     api = f"{settings.api_url}/api/v1"
     text = json.dumps({"content": "Hello from curl", "platforms": ["mastodon", "bluesky"]})
     return f"""
-Dashboard          {settings.api_url}/dashboard (sign in with the key and secret below)
+Dashboard          {describe_way_in(environment, settings, only_first=False)}
 API documentation  {settings.api_url}/docs
-Prefect UI         {settings.prefect_url} (sign in with {prefect_auth})
+Prefect UI         {settings.prefect_url} (sign in with {environment[SERVER_AUTH]})
 platforms' record  {settings.sandbox_url}/_sandbox/posts?via=api
 API key            {access["api_key"]}
 API secret         {access["api_secret"]}

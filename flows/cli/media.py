@@ -9,6 +9,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from flows.settings import FlowSettings
@@ -26,7 +27,7 @@ app = typer.Typer(
     help="Upload, list, download and delete pictures, videos and documents.",
 )
 
-MediaId = Annotated[str, typer.Argument(help="As `socialflow media list` shows it.")]
+MediaId = Annotated[str, typer.Argument(help="As `socialflow media list` shows it.", callback=expand_id)]
 
 
 @app.command()

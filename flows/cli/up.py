@@ -11,6 +11,7 @@ from flows.cli.output import say
 from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
+from flows.serving.way_in import describe_way_in
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
 
@@ -37,7 +38,8 @@ def up(
     configure_logs("%(asctime)s %(message)s")
     with hold_home(home), Ports() as ports:
         take_ports(ports, settings)
-        if warning := prepare(child_environment(home, settings)):
+        environment = child_environment(home, settings)
+        if warning := prepare(environment):
             say(f"Warning: {warning}")
         supervisor = build_supervisor(home, settings, build_specs(home, settings))
         supervisor.catch_signals()
@@ -49,7 +51,8 @@ def up(
             if not announced and publishing and supervisor.is_ready("api", "prefect-server"):
                 announced = True
                 say(
-                    f"SocialFlow is up.\n  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
+                    f"SocialFlow is up.\n  dashboard  {describe_way_in(environment, settings, only_first=True)}\n"
+                    f"  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
                     f"  Prefect UI {settings.prefect_url} (sign in with what `socialflow prefect-auth` prints)\n"
                     f"  files      {home} (logs in {home / 'logs'})\n"
                     "Ctrl-C stops everything."

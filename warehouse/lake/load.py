@@ -50,6 +50,7 @@ _TYPES = (
     | {
         "placement_share": pa.float64(),
         "day_only": pa.bool_(),
+        "paid": pa.bool_(),
         "tags": pa.list_(pa.string()),
         "is_lifetime": pa.bool_(),
     }

@@ -65,6 +65,8 @@ class PublicationDim:
     """Tags beside the text; None = none, or unknown to this reading."""
     language: str | None = None
     """BCP 47 code, as sent or as the platform names it; None = unknown to this reading."""
+    paid: bool | None = None
+    """Whether it was promoted for money; None = unknown to this reading."""
 
 
 @dataclass(frozen=True, slots=True)

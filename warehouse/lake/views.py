@@ -2,6 +2,7 @@
 
 DuckLake stores no comments of a view's columns and reads no view at an earlier snapshot. So the view's comment contains
 the descriptions of its columns, and readers of another snapshot or catalog get the view's query from `select_view`.
+Views use no function of the lake: others attach it without making it their default catalog, and then find none of them.
 """
 
 from __future__ import annotations

@@ -58,6 +58,8 @@ VARIANT_PREFIX = "content."
 OPTION_PREFIX = "option."
 """Prefix of a column such as `option.youtube.privacy`: an option of that platform."""
 
+_PART = re.compile(r"(thread\.[1-9][0-9]?|first_comment)\.(media|media_kind|alt_text|after)")
+"""A column about one part, such as `thread.1.media` (of the first part of the thread) or `first_comment.after`."""
 _LISTS = ("platforms", "account_ids")
 _SEPARATORS = re.compile(r"[\s,;]+")
 _BETWEEN_MEDIA = re.compile(r"\s*[|;]\s*|\s*,\s*(?=https?://)|\s+")
@@ -196,7 +198,8 @@ def _own_name(name: str) -> str:
 
 def _is_own(header: list[str]) -> bool:
     return "content" in header and all(
-        name in CSV_COLUMNS or name.startswith((OPTION_PREFIX, VARIANT_PREFIX)) for name in header
+        name in CSV_COLUMNS or name.startswith((OPTION_PREFIX, VARIANT_PREFIX)) or _PART.fullmatch(name)
+        for name in header
     )
 
 
@@ -217,10 +220,11 @@ def _require_known(header: list[str]) -> None:
     for name in header:
         if name.startswith(OPTION_PREFIX):
             add_option({}, name.removeprefix(OPTION_PREFIX), "")
-        elif name not in CSV_COLUMNS and not name.startswith(VARIANT_PREFIX):
+        elif name not in CSV_COLUMNS and not name.startswith(VARIANT_PREFIX) and not _PART.fullmatch(name):
             raise InvalidInputError(
-                f"unknown column {name!r}: use {', '.join(CSV_COLUMNS)}, {VARIANT_PREFIX}<platform> or "
-                f"{OPTION_PREFIX}<platform>.<name>",
+                f"unknown column {name!r}: use {', '.join(CSV_COLUMNS)}, {VARIANT_PREFIX}<platform>, "
+                f"{OPTION_PREFIX}<platform>.<name>, or thread.<number>.<name> and first_comment.<name> with media, "
+                "media_kind, alt_text or after",
                 field="",
                 code="unknown_column",
             )
@@ -241,6 +245,8 @@ def _from_cells(line: int, header: list[str], cells: list[str], chosen: FileOpti
         fields["media"] = _media(given)
     elif "media_kind" in given or "alt_text" in given:
         return PostRow(line, None, "media_kind and alt_text need media: add the column media")
+    if (problem := _add_parts(fields, given)) is not None:
+        return PostRow(line, None, problem)
     if "scheduled_at" in header and "scheduled_at" not in given and "status" not in given:
         fields |= schedule_fields(None, chosen)
     return PostRow(line, fill_in(fields, chosen))
@@ -251,7 +257,7 @@ def _own_fields(given: dict[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {"content": ""}
     variants: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    for name, cell in given.items():
+    for name, cell in [(name, cell) for name, cell in given.items() if not _PART.fullmatch(name)]:
         if name.startswith(OPTION_PREFIX):
             add_option(options, name.removeprefix(OPTION_PREFIX), cell.strip())
         elif name.startswith(VARIANT_PREFIX):
@@ -263,6 +269,32 @@ def _own_fields(given: dict[str, str]) -> dict[str, Any]:
         elif name not in {"media", "media_kind", "alt_text"}:
             fields[name] = cell if name in {"content", "first_comment"} else cell.strip()
     return fields | {name: value for name, value in (("variants", variants), ("options", options)) if value}
+
+
+def _add_parts(fields: dict[str, Any], given: dict[str, str]) -> str | None:
+    """Add media and delays to the parts; return what is wrong, or None."""
+    columns: dict[str, dict[str, str]] = {}
+    for name, cell in given.items():
+        if _PART.fullmatch(name):
+            part, _, what = name.rpartition(".")
+            columns.setdefault(part, {})[what] = cell
+    for part, cells in columns.items():
+        place, _, number = part.partition(".")
+        thread = fields.get("thread", [])
+        if place == "first_comment":
+            said = fields.get("first_comment")
+        else:
+            said = thread[int(number) - 1] if int(number) <= len(thread) else None
+        if said is None:
+            return f"there is no part for the column {part}.{next(iter(cells))}: give its text first"
+        more: dict[str, Any] = {"media": _media(cells)} if "media" in cells else {}
+        if "after" in cells:
+            more["after"] = cells["after"].strip()
+        if place == "first_comment":
+            fields["first_comment"] = {"text": said, **more}
+        else:
+            thread[int(number) - 1] = {"text": said, **more}
+    return None
 
 
 def _media(given: dict[str, str]) -> list[dict[str, str]]:

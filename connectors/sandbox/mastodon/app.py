@@ -111,7 +111,7 @@ class Mastodon:
                 "visibility": str(body.get("visibility") or "public"),
                 "spoiler_text": str(body.get("spoiler_text") or ""),
                 "language": body.get("language"),
-                "sensitive": body.get("sensitive") in (True, "true", "1"),
+                "sensitive": body.get("sensitive") in (True, "true", "1") or bool(body.get("spoiler_text")),
                 "options": {name: body[name] for name in _OPTIONS if name in body},
             },
         )

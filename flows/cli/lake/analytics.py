@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import ChangedSinceOption, require_choice
+from flows.cli.arguments import ChangedSinceOption, expand_id, require_choice
 from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
@@ -154,7 +154,7 @@ def posts(
 @app.command()
 def post(
     *,
-    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")],
+    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)],
     as_json: JsonOption = False,
 ) -> None:
     """Show a post's metrics over time: every measurement of each publication."""
@@ -203,7 +203,9 @@ def accounts(
 @app.command()
 def account(
     *,
-    account_id: Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")],
+    account_id: Annotated[
+        str, typer.Argument(help="As `socialflow accounts list` shows it.", callback=expand_id)
+    ],
     period: PeriodOption = None,
     start: FromOption = None,
     end: ToOption = None,

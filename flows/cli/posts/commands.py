@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
 from flows.cli.posts import actions, bulk, check, export, unpublish
 from flows.cli.posts.edits import edit_published
@@ -18,6 +18,7 @@ from flows.cli.posts.wishes import (
     AltTextsOption,
     AtOption,
     ClientRefOption,
+    DocumentsOption,
     DuplicateOption,
     ExperimentOption,
     FirstCommentOption,
@@ -25,6 +26,7 @@ from flows.cli.posts.wishes import (
     LinkOption,
     OptionsFileOption,
     OptionsOption,
+    PartsOption,
     PlatformsOption,
     QueueOption,
     ThreadOption,
@@ -65,7 +67,7 @@ app = typer.Typer(
 STATUSES = ("draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled")
 APPROVALS = ("pending", "approved", "rejected")
 ORIGINS = ("socialflow", "external", "any")
-PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
+PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)]
 
 
 @app.command()
@@ -81,9 +83,11 @@ def create(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -108,15 +112,17 @@ def create(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,
             client_ref=client_ref,
         )
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         wish_fields.given |= {
             "scheduled_at": when,
             "timezone": timezone,
@@ -148,9 +154,11 @@ def edit(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -181,16 +189,18 @@ def edit(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,
             client_ref=client_ref,
         )
         given = wish_fields.given
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         if when is not None:
             given |= {"scheduled_at": when, "experiment": experiment}
         if timezone is not None:

@@ -99,7 +99,7 @@ def test_every_page_has_its_place_here() -> None:
         *("/keys/{key_id}/revoke", "/sessions/{session_id}/end"),
     }
     shown = {page.partition("?")[0] for page in SCOPES}
-    frame = {"/login", "/login/link", "/logout", "/sessions", "/style.css", "/static/{name}"}
+    frame = {"/login", "/login/link", "/logout", "/sessions", "/style.css", "/static/{name}", "/{path:path}"}
     assert pages == {*shown, *forms, *frame}
 
 

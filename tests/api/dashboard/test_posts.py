@@ -109,6 +109,40 @@ def test_pictures_are_added_one_by_one_described_and_left_out_again(
     assert posts(tenant)[0]["media"] == []
 
 
+def test_parts_keep_their_files_and_their_delays(tenant: Tenant, browser: httpx.Client) -> None:
+    url = tenant.upload()["url"]
+    rich = {"text": "two", "media": [{"url": url, "kind": "image", "alt_text": "a lid"}], "after": 600}
+    made = tenant.create_post(thread=["one", rich], first_comment={"text": "and", "after": "1h"})
+    page = browser.get(f"{LIST}/{made['id']}/edit").text
+    assert "its files stay" in page
+
+    def values(name: str) -> list[str]:
+        found = re.findall(rf'name="{name}"[^>]*value="([^"]*)"', page)
+        return [html.unescape(one) for one in found]
+
+    fields = fill_in(
+        browser,
+        tenant,
+        content="changed",
+        when="at",
+        at="2026-03-02T15:30",
+        thread=["one", "two", "", "three"],
+        thread_after=["", *values("thread_after")[1:3], "2h"],
+        thread_media=values("thread_media"),
+        first_comment="and",
+        first_comment_after=values("first_comment_after")[0],
+        first_comment_media=values("first_comment_media")[0],
+        **{"opt.media.fit": "true"},
+    )
+    assert send(browser, fields).status_code == 303
+    (copy,) = [post for post in posts(tenant) if post["id"] != made["id"]]
+    assert copy["thread"] == ["one", rich, {"text": "three", "after": 7200}]
+    assert copy["first_comment"] == {"text": "and", "after": 3600}
+    assert copy["options"] == {"media": {"fit": True}}
+    wrong = fill_in(browser, tenant, thread=["one"], thread_media=["no JSON"])
+    assert send(browser, wrong).status_code == 422
+
+
 def test_a_form_that_was_sent_and_then_changed_makes_another_post(
     tenant: Tenant, browser: httpx.Client
 ) -> None:

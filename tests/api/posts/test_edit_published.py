@@ -259,3 +259,29 @@ def test_an_edit_is_in_the_audit_log_without_its_words(tenant: Tenant, publish: 
     (entry, *_) = tenant.client_with("admin").get("/api/v1/audit-log?action=post_edited").json()["data"]
     assert entry["subject_id"] == post["id"]
     assert "teas" not in str(entry)
+
+
+def test_a_part_that_follows_later_goes_out_with_its_new_words(tenant: Tenant, publish: Any) -> None:
+    post, sent = publish("mastodon", thread=[{"text": "two", "after": "10m"}])
+    (publication,) = post["publications"]
+    with tenant.server.services.store.write() as session:
+        row = session.get_one(Publication, publication["id"])
+        row.rest, row.rest_at = "waiting", tenant.server.clock()
+        first = {
+            "id": row.external_id,
+            "permalink": None,
+            "published_at": "2026-03-02T12:00:00+00:00",
+            "cid": None,
+        }
+        row.send_state = {"sent_parts": [first], "step": 1}
+    shown = patch(tenant, post, thread=[{"text": "zwei", "after": "10m"}])
+    assert shown["publications"][0]["edit"]["state"] == "done"
+    assert shown["publications"][0]["later_parts"]["status"] == "waiting"
+    assert sent["mastodon"].text == "Five teas"
+    told = read(tenant, post)["by"]["mastodon"]
+    assert told["content"]["thread"] == [{"text": "zwei", "after": 600}]
+    refused = tenant.client.patch(
+        f"/api/v1/posts/{post['id']}", json={"thread": [{"text": "zwei", "after": "1h"}]}
+    )
+    assert refused.status_code in {409, 422}
+    assert "the delay of a part" in refused.text

@@ -18,6 +18,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.lake.dimensions import account_dims
 from warehouse.lake.import_.accounts import merge_marked_accounts
 from warehouse.lake.import_.corrections import align_times
+from warehouse.lake.import_.details import Details, read_details
 from warehouse.lake.import_.files import read_history
 from warehouse.lake.import_.types import COUNTS, MEASURES, ReadOptions, RejectedRow
 from warehouse.lake.import_.zones import read_in_account_zone
@@ -430,7 +431,14 @@ def _days_only(rows: pa.Table, found: Sequence[Known]) -> Iterator[bool | None]:
 
 
 def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -> pa.Table:
-    """Return the dimension rows, from the store: it may know more than the file, such as our own exact time."""
+    """Return the dimension rows, from the store: it may know more than the file, such as our own exact time.
+
+    Language and tags of posts that SocialFlow did not publish are the file's.
+    """
+    said = [
+        details if row.origin == "external" else Details()
+        for row, details in zip(found, read_details(rows["raw"].to_pylist()), strict=True)
+    ]
     columns: dict[str, Any] = {
         "publication_id": [row.id for row in found],
         "post_id": [row.post_id for row in found],
@@ -443,8 +451,11 @@ def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -
         "permalink": pa.array([row.permalink for row in found], pa.string()),
         "external_id": [row.external_id for row in found],
         "day_only": pa.array(_days_only(rows, found), pa.bool_()),
+        "paid": pa.array([details.paid for details in said], pa.bool_()),
         # A file that has no text of a post says nothing about it.
         "text": pa.array([row.text or None for row in found], pa.string()),
+        "language": pa.array([details.language for details in said], pa.string()),
+        "tags": pa.array([details.tags for details in said], pa.list_(pa.string())),
     }
     return to_batch(pa.table(columns), PublicationDim)
 

@@ -28,6 +28,7 @@ stretches AS (
     FROM raw.post_snapshots AS snapshots
     JOIN chosen USING (publication_id)
     WHERE snapshots.workspace_id = $workspace_id AND snapshots.captured_at >= $start::TIMESTAMPTZ
+      AND snapshots.is_lifetime IS DISTINCT FROM true  -- its age is not known
   )
   WHERE engagement IS NOT NULL AND hours >= 0
   WINDOW by_time AS (PARTITION BY publication_id ORDER BY hours)

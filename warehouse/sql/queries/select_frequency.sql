@@ -1,22 +1,21 @@
 -- grain: one group of posts (level: account, platform or all) and number of posts on their day (5 = 5 or more)
 -- params: workspace_id, start, end, platform, account_id, age_hours
 -- The day is that of the account's calendar; every publication of the day counts towards its number of posts. Engagement
--- at one age, from marts.publication_latest: no estimate. relative: divided by the median of the account's posts in the
+-- at one age, from marts.posts_wide: no estimate. relative: divided by the median of the account's posts in the
 -- period, so that accounts of different size can be compared. interval and range as in select_decay.sql.
 WITH posted AS (
   SELECT
-    latest.account_id,
-    latest.platform,
-    (latest.published_at AT TIME ZONE accounts.timezone)::DATE AS day,
+    account_id,
+    platform,
+    created_date AS day,
     CASE $age_hours
       WHEN 1 THEN engagement_1h WHEN 24 THEN engagement_24h WHEN 168 THEN engagement_7d ELSE engagement_30d
     END AS engagement
-  FROM marts.publication_latest AS latest
-  JOIN dims.accounts AS accounts ON accounts.account_id = latest.account_id
-  WHERE latest.workspace_id = $workspace_id
-    AND latest.published_at >= $start::TIMESTAMPTZ AND latest.published_at < $end::TIMESTAMPTZ
-    AND ($platform::VARCHAR IS NULL OR latest.platform = $platform)
-    AND ($account_id::VARCHAR IS NULL OR latest.account_id = $account_id)
+  FROM marts.posts_wide
+  WHERE workspace_id = $workspace_id
+    AND created_timestamp >= $start::TIMESTAMPTZ AND created_timestamp < $end::TIMESTAMPTZ
+    AND ($platform::VARCHAR IS NULL OR platform = $platform)
+    AND ($account_id::VARCHAR IS NULL OR account_id = $account_id)
 ),
 compared AS (
   SELECT

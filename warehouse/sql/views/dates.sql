@@ -24,9 +24,9 @@ SELECT
   workspace_id,
   timezone,
   day,
-  day::TIMESTAMP AT TIME ZONE timezone AS starts_at,
-  (day + 1)::TIMESTAMP AT TIME ZONE timezone AS ends_at,
-  epoch((day + 1)::TIMESTAMP AT TIME ZONE timezone) / 3600 - epoch(day::TIMESTAMP AT TIME ZONE timezone) / 3600 AS hours,
+  starts_at,
+  ends_at,
+  (epoch(ends_at) - epoch(starts_at)) / 3600 AS hours,
   year(day) AS year,
   quarter(day) AS quarter,
   month(day) AS month,
@@ -41,23 +41,45 @@ SELECT
   day(day) AS day_of_month,
   dayofyear(day) AS day_of_year
 FROM (
-  SELECT zones.workspace_id, zones.timezone, unnest(generate_series(
-    date_trunc('year', first_at AT TIME ZONE 'UTC' - INTERVAL 1 DAY),
-    date_trunc('year', last_at AT TIME ZONE 'UTC' + INTERVAL 1 DAY) + INTERVAL 2 YEAR - INTERVAL 1 DAY,
-    INTERVAL 1 DAY
-  ))::DATE AS day
-  FROM (SELECT DISTINCT workspace_id, timezone FROM dims.accounts) AS zones
-  JOIN (
-    SELECT workspace_id, min(first_at) AS first_at, max(last_at) AS last_at
+  SELECT *, lead(starts_at) OVER (PARTITION BY workspace_id, timezone ORDER BY day) AS ends_at
+  FROM (
+    -- Where clocks go back over midnight (Havana), it strikes twice, and the conversion gives the second one: then the day
+    -- before seems too long. The day begins with the first one.
+    SELECT
+      * EXCLUDE (midnight),
+      CASE
+        WHEN midnight - lag(midnight) OVER (PARTITION BY workspace_id, timezone ORDER BY day) > INTERVAL 24 HOUR
+        THEN CASE
+          WHEN ((midnight - INTERVAL 1 HOUR) AT TIME ZONE timezone)::DATE = day THEN midnight - INTERVAL 1 HOUR
+          ELSE midnight
+        END
+        ELSE midnight
+      END AS starts_at
     FROM (
-      SELECT workspace_id, min(published_at) AS first_at, max(published_at) AS last_at
-      FROM marts.publication_latest
-      GROUP BY workspace_id
-      UNION ALL
-      SELECT workspace_id, min(captured_at) AS first_at, max(captured_at) AS last_at
-      FROM marts.account_daily
-      GROUP BY workspace_id
-    ) AS spans
-    GROUP BY workspace_id
-  ) AS spans ON spans.workspace_id = zones.workspace_id
-) AS days
+      SELECT *, day::TIMESTAMP AT TIME ZONE timezone AS midnight
+      FROM (
+        -- One day more than is shown, for the end of the last one.
+        SELECT zones.workspace_id, zones.timezone, unnest(generate_series(
+          date_trunc('year', make_timestamp(epoch_us(first_at)) - INTERVAL 1 DAY),
+          date_trunc('year', make_timestamp(epoch_us(last_at)) + INTERVAL 1 DAY) + INTERVAL 2 YEAR,
+          INTERVAL 1 DAY
+        ))::DATE AS day
+        FROM (SELECT DISTINCT workspace_id, timezone FROM dims.accounts) AS zones
+        JOIN (
+          SELECT workspace_id, min(first_at) AS first_at, max(last_at) AS last_at
+          FROM (
+            SELECT workspace_id, min(published_at) AS first_at, max(published_at) AS last_at
+            FROM marts.publication_latest
+            GROUP BY workspace_id
+            UNION ALL
+            SELECT workspace_id, min(captured_at) AS first_at, max(captured_at) AS last_at
+            FROM marts.account_daily
+            GROUP BY workspace_id
+          ) AS spans
+          GROUP BY workspace_id
+        ) AS spans ON spans.workspace_id = zones.workspace_id
+      ) AS days
+    ) AS midnights
+  ) AS starts
+) AS shown
+WHERE ends_at IS NOT NULL

@@ -29,7 +29,7 @@
 --   language: BCP 47 code of its language, as sent or as the platform names it. NULL = not known, never guessed.
 --   placement: Who chose the time: manual, recommended, random or exploration. NULL = published elsewhere.
 --   captured_at: When its newest counters were read (UTC). NULL = never.
---   age_hours: Hours from publishing to captured_at.
+--   age_hours: Hours from publishing to captured_at; NULL = not measured, or the time of reading is not known.
 --   clicks: Clicks on links. NULL = not reported.
 --   impressions: Times shown. NULL = not reported.
 --   reach: Different people reached. NULL = not reported.
@@ -68,8 +68,12 @@ SELECT
   publications.permalink AS post_url,
   publications.scheduled_at,
   latest.published_at AS created_timestamp,
-  latest.published_at AT TIME ZONE accounts.timezone AS created_local,
-  (latest.published_at AT TIME ZONE accounts.timezone)::DATE AS created_date,
+  CASE
+    WHEN clocks.local_end - clocks.local_start = INTERVAL 24 HOUR
+    THEN clocks.local_start + (make_timestamp(epoch_us(latest.published_at)) - clocks.utc_day::TIMESTAMP)
+    ELSE latest.published_at AT TIME ZONE accounts.timezone
+  END AS created_local,
+  created_local::DATE AS created_date,
   publications.deleted_at,
   publications.deleted_at IS NOT NULL AS is_deleted,
   publications.media_count,
@@ -105,6 +109,20 @@ SELECT
 FROM marts.publication_latest AS latest
 LEFT JOIN dims.publications AS publications ON publications.publication_id = latest.publication_id
 LEFT JOIN dims.accounts AS accounts ON accounts.account_id = latest.account_id
+LEFT JOIN (
+  -- A conversion to the zone of a column takes 10 us, so there are two for each zone and UTC day instead of one for each
+  -- row; only the rows of days on which clocks change are converted one by one.
+  SELECT
+    timezone,
+    utc_day,
+    utc_day::TIMESTAMP AT TIME ZONE 'UTC' AT TIME ZONE timezone AS local_start,
+    (utc_day + 1)::TIMESTAMP AT TIME ZONE 'UTC' AT TIME ZONE timezone AS local_end
+  FROM (
+    SELECT DISTINCT zones.timezone, make_timestamp(epoch_us(published.published_at))::DATE AS utc_day
+    FROM marts.publication_latest AS published
+    JOIN dims.accounts AS zones ON zones.account_id = published.account_id
+  )
+) AS clocks ON clocks.timezone = accounts.timezone AND clocks.utc_day = make_timestamp(epoch_us(latest.published_at))::DATE
 LEFT JOIN (
   SELECT
     account_id,
