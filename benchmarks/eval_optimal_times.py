@@ -23,16 +23,12 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runnable alone, from anywhere
 
-from generate_histories import World, make_world
-from timing_baselines import Scores, list_baselines
+from generate_histories import make_world
+from timing_baselines import Scores, list_baselines, score_by_hierarchical_smoother
 from timing_ceiling import solve_exactly
+from timing_faults import FAULTS, advise, as_arrays, measure_honesty, measure_truth, measure_verdict
 
-from warehouse.timing.model import (
-    MODEL_VERSION,
-    compute_from_sums,
-    compute_prior_without_each,
-    compute_slot_sums,
-)
+from warehouse.timing.model import MODEL_VERSION, compute_optimal_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,36 +42,6 @@ PARTS = ("likes", "comments", "shares", "saves", "replies", "retweets", "favorit
 Answer = dict[str, Any]
 
 
-def advise(history: pd.DataFrame, timezone: str, *, pooled: bool) -> Answer:
-    """The model's output as arrays (accounts, 168), by column."""
-    sums = compute_slot_sums(history, timezones=timezone)
-    table = compute_from_sums(sums, prior=compute_prior_without_each(sums) if pooled else None)
-    return {name: table[name].to_numpy().reshape(-1, 168) for name in table.columns}
-
-
-def measure_truth(world: World, advised: Scores) -> dict[str, float]:
-    """The true effect of following each account's best advised slot (log units relative to its habit)."""
-    best = advised.argmax(axis=1)
-    gained = world.true_lift[np.arange(len(best)), best]
-    return {
-        "share_of_oracle": gained.sum() / world.true_lift.max(axis=1).sum(),
-        "harm": float((gained < 0).mean()),
-    }
-
-
-def measure_honesty(world: World, answer: Answer) -> dict[str, float]:
-    """Calibration: predicted and realised lift, and the coverage of the 80 % interval."""
-    best = answer["expected_lift"].argmax(axis=1)
-    rows = np.arange(len(best))
-    true = np.expm1(world.true_lift)
-    held = (answer["lift_low"] <= true) & (true <= answer["lift_high"])
-    return {
-        "predicted_to_realised": answer["expected_lift"][rows, best].mean() / true[rows, best].mean(),
-        "coverage_all_slots": float(held.mean()),
-        "coverage_best_slot": float(held[rows, best].mean()),
-    }
-
-
 def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, Any]]:
     """One row per method and size, on worlds whose accounts share part of their timing."""
     rows: list[dict[str, Any]] = []
@@ -85,6 +51,11 @@ def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, A
         for name, scorer in list_baselines().items():
             advised = np.array([scorer(posts) for _, posts in world.posts.groupby("account_id")])
             rows.append(row | {"method": name, **measure_truth(world, advised)})
+        smoothed = score_by_hierarchical_smoother(world.posts)
+        rows.append(row | {"method": "hierarchical smoother", **measure_truth(world, smoothed)})
+        foreign = as_arrays(compute_optimal_times(world.posts, prior=raw_slot_means(seed, shape, shared)))
+        truth, honest = measure_truth(world, foreign["expected_lift"]), measure_honesty(world, foreign)
+        rows.append(row | {"method": "this model, foreign prior", **truth, **honest})
         for name, pooled in (("this model, no prior", False), ("this model", True)):
             answer = advise(world.posts, "UTC", pooled=pooled)
             truth = measure_truth(world, answer["expected_lift"])
@@ -100,11 +71,17 @@ def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, A
 
 
 def measure_placebo(answer: Answer) -> dict[str, float]:
-    """Without any timing effect: the lift promised for the best slot, and accounts that see a 'high'."""
-    return {
-        "promised": float(answer["expected_lift"].max(axis=1).mean()),
-        "labelled_high": float((answer["confidence"] == "high").any(axis=1).mean()),
-    }
+    """Without any timing effect: accounts that are told that timing matters, see a 'high', and the promised lift."""
+    return measure_verdict(answer)
+
+
+def evaluate_faults(seed: int, scale: float) -> list[dict[str, Any]]:
+    """One row per situation in which a model fools itself; see `timing_faults`."""
+    return [
+        {"fault": name, "case": row.pop("case"), "n": str(row.pop("n"))} | row
+        for name, measure in FAULTS.items()
+        for row in measure(seed, scale)
+    ]
 
 
 def read_history(path: Path, timezone: str, before: str | None, min_posts: int) -> pd.DataFrame:
@@ -155,6 +132,8 @@ def evaluate_history(posts: pd.DataFrame, timezone: str, seed: int) -> list[dict
         for name, scorer in list_baselines().items():
             advised = np.array([scorer(part) for _, part in seen.groupby("account_id")])
             rows.append({"n": label, "method": name, **measure_future(future, advised)})
+        smoothed = score_by_hierarchical_smoother(seen)
+        rows.append({"n": label, "method": "hierarchical smoother", **measure_future(future, smoothed)})
         for name, pooled in (("this model, no prior", False), ("this model", True)):
             answer = advise(seen, timezone, pooled=pooled)
             scores = np.log1p(answer["expected_lift"])
@@ -164,7 +143,27 @@ def evaluate_history(posts: pd.DataFrame, timezone: str, seed: int) -> list[dict
         rows.append(
             {"n": label, "method": "placebo: engagement shuffled", **placebo, **measure_placebo(shuffled)}
         )
+        rotated = advise(rotate_times(seen, seed), timezone, pooled=True)
+        turned = measure_future(future, np.log1p(rotated["expected_lift"]))
+        rows.append({"n": label, "method": "placebo: times rotated", **turned, **measure_placebo(rotated)})
     return rows
+
+
+def rotate_times(posts: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Move the times of each account's posts by a whole number of hours: its rhythm stays, at other hours."""
+    rng = np.random.default_rng(seed)
+    names = posts["account_id"].unique()
+    hours = posts["account_id"].map(dict(zip(names, rng.integers(6, 162, len(names)), strict=True)))
+    return posts.assign(published_at=posts["published_at"] + pd.to_timedelta(hours, unit="h"))
+
+
+def raw_slot_means(seed: int, shape: str, shared: float) -> pd.DataFrame:
+    """A prior as other tools would make it: mean engagement per slot of 60 other accounts, in logarithms."""
+    others = make_world(seed + 1000, accounts=60, posts=300, shape=shape, shared=shared).posts
+    mean = others.groupby("slot")["engagement"].mean().reindex(range(168))
+    effect = np.log(mean.fillna(mean.mean()).clip(lower=1) / mean.mean()).to_numpy()
+    slot = np.arange(168)
+    return pd.DataFrame({"weekday": slot // 24, "hour": slot % 24, "log_effect": effect})
 
 
 def shuffle_engagement(posts: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -213,13 +212,12 @@ def measure_future(
     return result
 
 
-def average_seeds(parts: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def average_seeds(parts: Sequence[list[dict[str, Any]]], keys: list[str]) -> list[dict[str, Any]]:
     """The mean of every measure over the seeds; share_se is the standard error of share_of_oracle among them."""
     table = pd.concat([pd.DataFrame(part) for part in parts])
-    keys = ["shape", "n", "method"]
     grouped = table.groupby(keys, sort=False)
     mean = grouped.mean()
-    if len(parts) > 1:
+    if len(parts) > 1 and "share_of_oracle" in table.columns:
         mean.insert(1, "share_se", grouped["share_of_oracle"].std() / np.sqrt(len(parts)))
     rows: list[dict[str, Any]] = mean.reset_index().to_dict("records")
     return [{key: value for key, value in row.items() if value == value} for row in rows]  # noqa: PLR0124 (drops NaN)
@@ -231,7 +229,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", default="7", help="comma-separated; measures are their mean")
-    parser.add_argument("--shapes", default="bumps,kernel", help="worlds, see generate_histories.py")
+    parser.add_argument(
+        "--shapes", default="bumps,kernel", help="worlds, see generate_histories.py; empty: none"
+    )
     parser.add_argument(
         "--shared", type=float, default=0.15, help="share of timing that accounts have in common"
     )
@@ -239,22 +239,28 @@ def main() -> None:
     parser.add_argument("--timezone", default="UTC", help="zone of the history's clock times (IANA name)")
     parser.add_argument("--before", help="use the history's posts before this local day")
     parser.add_argument("--min-posts", type=int, default=500, help="leave out accounts with fewer posts")
+    parser.add_argument(
+        "--no-faults", action="store_true", help="leave out the situations of timing_faults.py"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the accounts of those situations")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
     result: dict[str, Any] = {"model_version": MODEL_VERSION, "seeds": seeds}
     if options.history is not None:  # read first, so that a wrong path fails at once
         posts = read_history(options.history, options.timezone, options.before, options.min_posts)
-    result["generator"] = average_seeds(
-        [
+    if shapes := [shape for shape in options.shapes.split(",") if shape]:
+        result["generator"] = average_seeds(
             [
-                row
-                for shape in options.shapes.split(",")
-                for row in evaluate_generator(seed, shape, options.shared)
-            ]
-            for seed in seeds
-        ]
-    )
+                [row for shape in shapes for row in evaluate_generator(seed, shape, options.shared)]
+                for seed in seeds
+            ],
+            ["shape", "n", "method"],
+        )
+    if not options.no_faults:
+        result["faults"] = average_seeds(
+            [evaluate_faults(seed, options.scale) for seed in seeds], ["fault", "case", "n"]
+        )
     if options.history is not None:
         result["history"] = evaluate_history(posts, options.timezone, seeds[0])
         result["history_accounts"] = posts["account_id"].nunique()
@@ -262,7 +268,11 @@ def main() -> None:
         print(json.dumps(result))
         return
     print(f"model {MODEL_VERSION}, seeds {options.seeds}, {options.shared:.0%} shared among accounts\n")
-    for part, keys in (("generator", ["shape", "n", "method"]), ("history", ["n", "method"])):
+    for part, keys in (
+        ("generator", ["shape", "n", "method"]),
+        ("faults", ["fault", "case", "n"]),
+        ("history", ["n", "method"]),
+    ):
         if part in result:
             table = pd.DataFrame(result[part]).set_index(keys)
             title = (

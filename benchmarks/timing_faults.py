@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from generate_histories import World, make_world
 
+from warehouse.timing.clusters import find_clusters
 from warehouse.timing.model import (
     compute_from_sums,
     compute_optimal_times,
@@ -165,7 +166,7 @@ def measure_zeros(seed: int, scale: float) -> Rows:
         answer = advise(world.posts)
         zeros = (world.posts["engagement"] == 0).mean()
         rows.append(
-            {"case": f"{zeros:.0%} zeros", "n": 1000}
+            {"case": f"rate {rate:g} a post", "n": 1000, "zeros": float(zeros)}
             | measure_truth(world, answer["expected_lift"])
             | measure_honesty(world, answer)
             | measure_verdict(answer)
@@ -289,7 +290,10 @@ def measure_boosted(seed: int, scale: float) -> Rows:
         parts.append(boosted.assign(paid=paid))
     posts = pd.concat(parts)
     for name, history in (("unmarked", posts.drop(columns="paid")), ("marked as paid", posts)):
-        rows.append({"case": name, "n": 600} | measure_verdict(advise(history, pooled=False)))
+        sums = compute_slot_sums(history)
+        named = find_clusters(sums.count, sums.mean, sums.noise)[:, 14]
+        answer = as_arrays(compute_from_sums(sums))
+        rows.append({"case": name, "n": 600, "named": float(named.mean())} | measure_verdict(answer))
     return rows
 
 

@@ -1,6 +1,5 @@
 """Read the items of a platform's list; a history leaves out what cannot be read, a look-up never does."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -9,8 +8,6 @@ from connectors.http.messages import shorten
 
 T = TypeVar("T")
 _SHOWN = 80
-_LANGUAGE = re.compile(r"(?!und|zxx|mis|mul|art|q[a-t][a-z])[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
-"""A BCP 47 code; ISO 639 reserves the excluded ones for "not known" and the like, and X uses several of them."""
 
 
 def read_items(items: Iterable[Any], parse: Callable[[Any], T], odd: list[str] | None) -> list[T]:
@@ -35,13 +32,6 @@ def read_id(value: Any) -> str:  # noqa: ANN401 - JSON
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise TypeError("an id is neither a text nor a number")
     return str(value)
-
-
-def read_language(value: Any) -> str | None:  # noqa: ANN401 - JSON
-    """Return the language that a platform names (of a list, the first), or None for none and for no code."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return value if isinstance(value, str) and len(value) <= 35 and _LANGUAGE.fullmatch(value) else None
 
 
 def _describe(item: Any, error: Exception) -> str:  # noqa: ANN401 - JSON

@@ -185,7 +185,9 @@ class ConnectorPool:
             if self._uploads is None:
                 raise ContentRejectedError("this process has no uploads: give the URL of the media")
             rule = capabilities.fit_rule if content.fit and convert and item.kind == "image" else None
-            return item.model_copy(update={"url": self._uploads.address(item.upload_id, rule)})
+            if rule is None:
+                return item.model_copy(update={"url": self._uploads.address(item.upload_id)})
+            return item.model_copy(update={"url": self._uploads.address_fitted(item.upload_id, rule)})
 
         return content.with_media(address)
 

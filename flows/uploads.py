@@ -45,10 +45,18 @@ class Uploads:
             reason = error.strerror or type(error).__name__
             raise UnavailableError(f"upload {media_id} could not be read ({reason})") from error
 
-    def address(self, media_id: str, rule: FitRule | None = None) -> str:
-        """Return the address from which a platform can fetch an upload, or what it is converted into to fit `rule`.
+    def address_fitted(self, media_id: str, rule: FitRule) -> str:
+        """Return the address of a picture that fits `rule`: the upload, or what it is converted into.
 
         Raises ContentRejectedError if it has none or cannot be converted, and UnavailableError.
+        """
+        self.address(media_id)  # where nothing can be fetched, nothing is converted
+        return self.address(self._fit(media_id, rule))
+
+    def address(self, media_id: str) -> str:
+        """Return the address from which a platform can fetch an upload.
+
+        Raises ContentRejectedError if it has none.
         """
         base = self._settings.media_public_url
         if base is None:
@@ -56,8 +64,6 @@ class Uploads:
                 "the platform fetches media by address, but uploads have none: set SOCIALFLOW_MEDIA_PUBLIC_URL, or "
                 "give the media's own address"
             )
-        if rule is not None:
-            media_id = self._fit(media_id, rule)
         return base + public_path(self._cipher, media_id)
 
     def _fit(self, media_id: str, rule: FitRule) -> str:

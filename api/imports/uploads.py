@@ -77,7 +77,7 @@ def take_upload(
                 shutil.copyfileobj(file, target, 1 << 20)
             with path.open("rb") as written:
                 sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-            looked = look_at(path, parse_options(options, now))
+            looked = look_at(services.store, workspace_id, path, parse_options(options, now))
             if dry_run:
                 return {
                     "id": None,

@@ -38,6 +38,25 @@ class OptimalTime(BaseModel):
     sentence: str
 
 
+class PostingHabit(BaseModel):
+    """What is known about one kind or length of post, or about the number of posts of a day, on one account."""
+
+    subject: Literal["posts_per_day", "kind", "length"]
+    label: str = Field(
+        description="text, link, photo or video; short (below 80 characters), medium or long (from 280); posts_per_day."
+    )
+    posts: int = Field(
+        description="Posts of that kind or length in the last year; for posts_per_day all of them."
+    )
+    effect_pct: float = Field(
+        description="Engagement per post against the account's other posts at equal age; for posts_per_day, what "
+        "twice as many posts on a day go with."
+    )
+    interval_80: Range = Field(description="80 % range of the effect, in percent.")
+    known: bool = Field(description="Whether the direction is beyond chance; false: not known.")
+    sentence: str
+
+
 class TimingSubject(BaseModel):
     """The data behind the recommendation for one account."""
 
@@ -51,6 +70,20 @@ class TimingSubject(BaseModel):
     noise_log_sd: float | None = Field(
         description="Random variation of a single post, in log units: 1.1 is a factor of 3 up or down, at any hour. "
         "null: not measured (fewer than 20 pairs of posts older than two days in the last year)."
+    )
+    p_chance: float | None = Field(
+        description="Probability that its posts vary this much over the week if timing does nothing. Above 0.09, no "
+        "slot is called better. null: no measured posts."
+    )
+    moved_at: datetime | None = Field(
+        description="Since when its good hours seem to be others; older posts then count less. null: no such change."
+    )
+    suspicious_hours: list[int] = Field(
+        description="Local hours whose posts earned far more than those around, as paid promotion does."
+    )
+    pace: str = Field(description="Answer to how often to post; 'not known' is a valid answer.")
+    habits: list[PostingHabit] = Field(
+        description="Which kinds and lengths do better, and what more posts a day go with; empty: too few posts."
     )
     caveats: list[str]
     computed_at: datetime | None

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from api.optimal_times import schemas
-from api.optimal_times.schemas import OptimalTime, OptimalTimesOut, TimingSubject
+from api.optimal_times.schemas import OptimalTime, OptimalTimesOut, PostingHabit, TimingSubject
 from warehouse.scheduling.advised_week import rank_across_accounts
 from warehouse.scheduling.explanations import (
     CAVEATS,
     describe_account,
     describe_confidence,
+    describe_habit,
+    describe_pace,
     describe_slot,
     list_account_caveats,
     to_percent,
@@ -37,9 +39,7 @@ def render_advice(  # noqa: PLR0917 (what an advised week is made of)
     """Return the recommended week as a response model, in each account's time zone or the requested one."""
     return OptimalTimesOut(
         data=[render_optimal_time(row, zone, now) for row in rank_across_accounts(week.slots, limit)],
-        accounts=[
-            render_subject(row, week.best.get(row.id), noise.get(row.id), zone, now) for row in week.accounts
-        ],
+        accounts=[render_subject(row, week, noise.get(row.id), zone, now) for row in week.accounts],
         combined=schemas.SharedTimes.model_validate(combined, from_attributes=True) if combined else None,
         caveats=CAVEATS,
     )
@@ -71,17 +71,32 @@ def render_optimal_time(row: Mapping[str, Any], zone: ZoneInfo | None, now: date
     )
 
 
+def render_habit(row: Mapping[str, Any]) -> PostingHabit:
+    """Return the response model of a row of marts.posting_habits."""
+    effect = to_percent(row["effect"], row["low"], row["high"])
+    sentence = describe_pace([row]) if row["subject"] == "posts_per_day" else describe_habit(row)
+    return PostingHabit(
+        subject=row["subject"],
+        label=row["label"],
+        posts=row["n_posts"],
+        effect_pct=effect.lift,
+        interval_80=(effect.low, effect.high),
+        known=row["known"],
+        sentence=sentence,
+    )
+
+
 def render_subject(
     account: AccountRow,
-    best: Mapping[str, Any] | None,
+    week: AdvisedWeek,
     noise: float | None,
     zone: ZoneInfo | None,
     now: datetime,
 ) -> TimingSubject:
-    """Return the data behind a recommendation.
-
-    `best` is the account's best row; None = nothing computed yet.
-    """
+    """Return the data behind a recommendation; an account without a best row has nothing computed yet."""
+    best = week.best.get(account.id)
+    facts = best or {}
+    habits = week.habits.get(account.id, ())
     next_at = None
     if best is not None:
         own = ZoneInfo(best["timezone"])
@@ -95,6 +110,11 @@ def render_subject(
         confidence=describe_confidence(best["confidence"], best["lift_high"]) if best else None,
         verdict=describe_account(best, next_at),
         noise_log_sd=None if noise is None else round(noise, 2),
+        p_chance=facts.get("p_chance"),
+        moved_at=facts.get("moved_at"),
+        suspicious_hours=facts.get("suspicious_hours") or [],
+        pace=describe_pace(habits),
+        habits=[render_habit(row) for row in habits],
         caveats=list_account_caveats(best, now),
         computed_at=best["computed_at"] if best else None,
         model_version=best["model_version"] if best else None,

@@ -31,6 +31,8 @@ class MediaLimits(BaseModel):
     fetched_by_address: list[str] = Field(description="Kinds that the platform itself downloads by address.")
     alt_text_kinds: list[str]
     alt_text_limit: int | None
+    image_types: list[str] = Field(description="Others are converted with `options.media.fit`.")
+    max_image_pixels: int | None
     max_documents: int
     max_document_bytes: int | None
     max_document_pages: int | None

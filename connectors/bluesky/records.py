@@ -14,8 +14,8 @@ import jwt
 from connectors.base import PublishRequest
 from connectors.bluesky.options import BlueskyOptions
 from connectors.content.counts import read_count, sum_counts
+from connectors.content.languages import read_language
 from connectors.http.messages import read_secret
-from connectors.listings import read_language
 from connectors.parts import Part, SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
 

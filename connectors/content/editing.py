@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from connectors.content.capabilities import Capabilities, Editing
-    from connectors.types import PostContent
+    from connectors.types import FollowUp, PostContent
 
 
 def find_edit_problems(
@@ -29,28 +29,13 @@ def find_edit_problems(
         _identify(item, alt_text=alt_text) for item in after.media
     ]:
         yield _problem(label, "media", "media")
-    if before.thread != after.thread:
-        if "thread" not in editing.fields:
-            yield _problem(label, "the parts of a thread", "thread")
-        elif len(before.thread) != len(after.thread):
-            yield _problem(label, "the number of parts", "thread")
-    yield from _check_parts(label, before, after)
-    if before.first_comment != after.first_comment and (
-        "first_comment" not in editing.fields or not before.first_comment or not after.first_comment
-    ):
-        yield _problem(label, "the first comment", "first_comment")
-    old, new = (capabilities.options.of(content).model_dump(mode="json") for content in (before, after))
-    for name in new:
-        if old[name] != new[name] and name not in editing.options:
+    yield from _check_thread(label, editing, before, after)
+    yield from _check_comment(label, editing, before.first_comment, after.first_comment)
+    was, is_now = (capabilities.options.of(content).model_dump(mode="json") for content in (before, after))
+    for name in is_now:
+        if was[name] != is_now[name] and name not in editing.options:
             yield _problem(label, f"the option {name}", f"options/{name}")
     yield from capabilities.options.of(after).find_edit_problems()
-
-
-def _check_parts(label: str, before: PostContent, after: PostContent) -> Iterator[ContentProblem]:
-    for place, (old, new) in enumerate(zip(before.follow_ups, after.follow_ups, strict=False)):
-        if (old.media, old.after) != (new.media, new.after):
-            field = f"thread/{place}" if place < len(before.thread) else "first_comment"
-            yield _problem(label, "the media and the delay of a part", field)
 
 
 def _check_link(
@@ -68,6 +53,36 @@ def _check_link(
 
 def _identify(item: object, *, alt_text: bool) -> object:
     return item.model_copy(update={"alt_text": None}) if alt_text and hasattr(item, "model_copy") else item
+
+
+def _check_thread(
+    label: str, editing: Editing, before: PostContent, after: PostContent
+) -> Iterator[ContentProblem]:
+    if before.thread == after.thread:
+        return
+    if "thread" not in editing.fields:
+        yield _problem(label, "the parts of a thread", "thread")
+    elif len(before.thread) != len(after.thread):
+        yield _problem(label, "the number of parts", "thread")
+    else:
+        for number, (old, new) in enumerate(zip(before.thread, after.thread, strict=True)):
+            if not _keeps_all_but_text(old, new):
+                yield _problem(label, "media and delay of a part", f"thread/{number}")
+
+
+def _check_comment(
+    label: str, editing: Editing, old: FollowUp | None, new: FollowUp | None
+) -> Iterator[ContentProblem]:
+    if old == new:
+        return
+    if "first_comment" not in editing.fields or old is None or new is None:
+        yield _problem(label, "the first comment", "first_comment")
+    elif not _keeps_all_but_text(old, new):
+        yield _problem(label, "media and delay of the first comment", "first_comment")
+
+
+def _keeps_all_but_text(old: FollowUp, new: FollowUp) -> bool:
+    return old.model_copy(update={"text": ""}) == new.model_copy(update={"text": ""})
 
 
 def _problem(label: str, what: str, field: str) -> ContentProblem:

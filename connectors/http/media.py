@@ -82,8 +82,15 @@ class UploadSource(Protocol):
         """Open an upload for reading. Raises ContentRejectedError (gone), UnavailableError."""
         ...
 
-    def address(self, media_id: str, rule: FitRule | None = None) -> str:
-        """Return a URL from which a platform can fetch an upload, or what it is converted into to fit `rule`.
+    def address(self, media_id: str) -> str:
+        """Return a URL from which a platform can fetch an upload.
+
+        Raises ContentRejectedError if there is none.
+        """
+        ...
+
+    def address_fitted(self, media_id: str, rule: FitRule) -> str:
+        """Return a URL from which a platform can fetch a picture that fits `rule`: the upload, or what it becomes.
 
         Raises ContentRejectedError if there is none, or it cannot be converted, and UnavailableError.
         """

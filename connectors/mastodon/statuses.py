@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
+from connectors.content.languages import read_language
 from connectors.content.text import strip_html
 from connectors.errors import (
     ConnectorError,
@@ -20,7 +21,7 @@ from connectors.errors import (
 )
 from connectors.http.client import Refusal
 from connectors.http.messages import says_bad_token
-from connectors.listings import read_id, read_items, read_language
+from connectors.listings import read_id, read_items
 from connectors.mastodon.options import MastodonOptions
 from connectors.parts import SentPart
 from connectors.types import AccountMetrics, ContentKind, ListedPost, Media, PostMetrics

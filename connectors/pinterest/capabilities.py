@@ -37,7 +37,7 @@ CAPABILITIES = Capabilities(
     refresh_before=timedelta(days=5),
     editing=Editing(
         fields=frozenset({"text", "link", "alt_text"}),
-        options=frozenset({"board", "section", "title"}),
+        options=frozenset({"board", "section", "title", "link", "alt_text"}),
         cost="Pinterest gives this function to approved apps only (beta): others get its refusal.",
     ),
     options=PinterestOptions,

@@ -58,11 +58,14 @@ def write_pin(
     if content.text.strip():
         pin["title"] = _shorten(content.text.strip().splitlines()[0].strip(), _TITLE_LIMIT)
         pin["description"] = content.text
-    if title := PinterestOptions.of(content).title:
-        pin["title"] = title.strip()
-    if content.link:
-        pin["link"] = content.link
+    options = PinterestOptions.of(content)
+    if options.title:
+        pin["title"] = options.title.strip()
+    if link := options.link or content.link:
+        pin["link"] = link
     described = "; ".join(item.alt_text.strip() for item in content.media if item.alt_text)
+    if options.alt_text is not None:
+        described = options.alt_text.strip()
     if described:
         pin["alt_text"] = _shorten(described, _ALT_LIMIT)
     return pin

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
+from connectors.content.languages import read_language
 from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
-from connectors.listings import read_id, read_items, read_language
+from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.twitter.options import TwitterOptions
 from connectors.types import (

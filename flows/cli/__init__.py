@@ -28,7 +28,7 @@ COMMANDS = {
     "up": Entry("flows.cli.up", "Start SocialFlow on this machine and keep it running."),
     "dashboard": Entry("flows.cli.dashboard", "Open the dashboard, signed in."),
     "demo": Entry("flows.cli.demo", "Show the main functions against simulated platforms."),
-    "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
+    "workspace": Entry("flows.cli.workspace", "Show and change the workspace: zone, approval, pause."),
     "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),
     "keys": Entry("flows.cli.access.keys", "Create, list and revoke API keys."),
     "sessions": Entry("flows.cli.access.sessions", "List and end dashboard sessions."),

@@ -13,14 +13,21 @@ from flows.cli.output import JsonOption, print_json, say
 from flows.cli.posts.planner import open_planner
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.advised_week import read_advised_week
-from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
+from warehouse.scheduling.explanations import (
+    CAVEATS,
+    describe_account,
+    describe_habit,
+    describe_pace,
+    describe_slot,
+    list_account_caveats,
+)
 from warehouse.scheduling.placement import next_instant
 from warehouse.store.access.workspaces import parse_timezone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from warehouse.scheduling.advised_week import AdvisedWeek
     from warehouse.store.models import AccountRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -58,10 +65,7 @@ def times(
             account_id=account,
             limit=limit,
         )
-    told = [
-        _tell(row, [slot for slot in week.slots if slot["account_id"] == row.id], zone, planner.now)
-        for row in week.accounts
-    ]
+    told = [_tell(row, week, zone, planner.now) for row in week.accounts]
     if as_json:
         print_json(told)
         return
@@ -69,26 +73,48 @@ def times(
         say("no account is connected: socialflow accounts connect")
     for one in told:
         say(f"\n{one['platform']} @{one['handle']} ({one['account_id']})\n  {one['verdict']}")
-        for sentence in [*(slot["sentence"] for slot in one["slots"]), *one["caveats"]]:
+        known = [
+            row["sentence"] for row in one["habits"] if row["known"] and row["subject"] != "posts_per_day"
+        ]
+        for sentence in [*(slot["sentence"] for slot in one["slots"]), one["pace"], *known, *one["caveats"]]:
             say(f"  - {sentence}")
     say(f"\n{CAVEATS[0]}")
 
 
-def _tell(
-    account: AccountRow, slots: Sequence[Mapping[str, Any]], zone: ZoneInfo | None, now: datetime
-) -> dict[str, Any]:
+def _tell(account: AccountRow, week: AdvisedWeek, zone: ZoneInfo | None, now: datetime) -> dict[str, Any]:
+    slots = [slot for slot in week.slots if slot["account_id"] == account.id]
+    habits = week.habits.get(account.id, ())
     instants = [
         next_instant(slot["weekday"], slot["hour"], ZoneInfo(slot["timezone"]), now) for slot in slots
     ]
     if zone is not None:
         instants = [at.astimezone(zone) for at in instants]
-    best = slots[0] if slots else None
+    best = week.best.get(account.id)
+    facts = best or {}
     return {
         "account_id": account.id,
         "platform": account.platform,
         "handle": account.handle,
         "posts": best["account_posts"] if best else 0,
         "verdict": describe_account(best, instants[0] if instants else None),
+        "p_chance": facts.get("p_chance"),
+        "moved_at": moved_at.isoformat() if (moved_at := facts.get("moved_at")) else None,
+        "suspicious_hours": facts.get("suspicious_hours") or [],
+        "pace": describe_pace(habits),
+        "habits": [
+            {
+                "subject": row["subject"],
+                "label": row["label"],
+                "posts": row["n_posts"],
+                "effect": row["effect"],
+                "interval_80": (row["low"], row["high"]),
+                "known": row["known"],
+                "sentence": describe_pace([row])
+                if row["subject"] == "posts_per_day"
+                else describe_habit(row),
+            }
+            for row in habits
+        ],
         "caveats": list_account_caveats(best, now),
         "slots": [
             {

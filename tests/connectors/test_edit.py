@@ -11,7 +11,7 @@ from connectors.content.editing import find_edit_problems
 from connectors.errors import ConnectorError, ContentRejectedError, GiveUpError, UnsupportedError
 from connectors.registry import CONNECTORS
 from connectors.sandbox.faults import FaultRule
-from connectors.types import EditRequest, Platform, PostContent
+from connectors.types import EditRequest, FollowUp, Platform, PostContent
 from tests.connectors.harness import account_of
 from tests.connectors.option_cases import FILM, LINK, PHOTO
 from tests.connectors.test_delete import content_for
@@ -51,7 +51,7 @@ def publish(world: SandboxWorld, pool: ConnectorPool, clock: Clock, saved: Saved
 
 def reword(content: PostContent) -> PostContent:
     editing = content.model_copy(update={"text": "Six teas"})
-    return editing.model_copy(update={"thread": tuple(f"{text} tea" for text in content.thread)})
+    return editing.model_copy(update={"thread": tuple(f"{part.text} tea" for part in content.thread)})
 
 
 def writes(posts: list[SandboxPost]) -> int:
@@ -76,7 +76,10 @@ async def test_a_post_says_the_new_words_under_the_same_id_and_again_changes_not
     ids = [post.external_id for post in posts]
     after = reword(content)
     await edit(after)
-    assert [post.text for post in posts][: 1 + len(after.thread)] == [after.text, *after.thread]
+    assert [post.text for post in posts][: 1 + len(after.thread)] == [
+        after.text,
+        *(part.text for part in after.thread),
+    ]
     assert [post.external_id for post in world.published(platform, via="api")] == ids
     assert all(post.deleted is None for post in posts)
     written = writes(posts)
@@ -253,6 +256,12 @@ async def test_an_edit_after_an_edit_of_unknown_outcome_covers_what_both_changed
 KEPT: list[tuple[Platform, PostContent, dict[str, Any], str]] = [
     (P.MASTODON, PostContent(text="t", media=(PHOTO,)), {"media": ()}, "media"),
     (P.MASTODON, PostContent(text="t"), {"thread": ("u",)}, "thread"),
+    (
+        P.MASTODON,
+        PostContent(text="t", thread=("u",)),
+        {"thread": (FollowUp(text="v", media=(PHOTO,)),)},
+        "thread/0",
+    ),
     (P.MASTODON, PostContent(text="t"), {"first_comment": "u"}, "first_comment"),
     (P.MASTODON, PostContent(text="t"), {"options": {"visibility": "direct"}}, "options/visibility"),
     (

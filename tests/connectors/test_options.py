@@ -45,7 +45,7 @@ def sent_fields(post: SandboxPost, gates: dict[str, Any]) -> dict[str, Any]:
         **gates,
         **content,
         **(details.get("options") or {}),
-        **({"title": details["title"]} if details.get("title") else {}),
+        **{name: details[name] for name in ("title", "link", "alt_text") if details.get(name)},
         **({"shown_title": content["media"].get("title")} if "media" in content else {}),
     }
 
@@ -132,6 +132,9 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
     (P.TWITTER, {"quote": "1", "poll": {"choices": ["a", "b"]}}, PostContent(text="t"), "quote"),
     (P.TWITTER, {"poll": {"choices": ["a", "b" * 26]}}, PostContent(text="t"), "poll/choices/1"),
     (P.TWITTER, {"tagged_users": ["1"]}, PostContent(text="t"), "tagged_users"),
+    (P.INSTAGRAM, {"kind": "reel"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.INSTAGRAM, {"kind": "carousel"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.PINTEREST, {"link": "ftp://a.example"}, PostContent(text="t", media=(PHOTO,)), "link"),
     (P.INSTAGRAM, {"kind": "story"}, PostContent(text="t", media=(PHOTO,)), "kind"),
     (P.INSTAGRAM, {"kind": "story"}, PostContent(media=(PHOTO, SECOND)), "kind"),
     (P.INSTAGRAM, {"kind": "story", "collaborators": ["rye"]}, PostContent(media=(PHOTO,)), "collaborators"),

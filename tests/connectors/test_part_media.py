@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.capabilities import CAPABILITIES, validate_content
 from connectors.errors import OutcomeUnknownError, UnclaimedPostsError
@@ -187,3 +188,32 @@ def test_images_and_a_video_do_not_mix_in_a_part() -> None:
     content = PostContent(text="One", thread=(part("Two", PHOTO, FILM),))
     (problem,) = validate_content(P.TWITTER, content)
     assert (problem.code, problem.field) == ("media_mixed", "thread/0/media")
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        *[(600, 600), ("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("7d", 604_800)],
+        *[("PT10M", 600), ("P1DT1H", 90_000), (" 5M ", 300)],
+    ],
+)
+def test_a_delay_is_written_in_several_ways(written: object, seconds: int) -> None:
+    part = FollowUp.model_validate({"text": "a", "after": written})
+    assert part.after == seconds
+    assert FollowUp.model_validate(part.model_dump(mode="json")) == part
+
+
+@pytest.mark.parametrize(
+    "written", [0, -1, "0s", "8d", 604_801, True, 1.5, "", "P", "PT", "P1M", "1h30", "soon", "10 m"]
+)
+def test_what_is_no_delay_is_refused(written: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FollowUp.model_validate({"text": "a", "after": written})
+    assert refused.value.errors()[0]["loc"] == ("after",)
+
+
+def test_a_plain_part_is_stored_as_before() -> None:
+    content = PostContent.model_validate({"text": "a", "thread": ["b", {"text": "c"}], "first_comment": "d"})
+    stored = content.model_dump(mode="json")
+    assert (stored["thread"], stored["first_comment"]) == (["b", "c"], "d")
+    assert "fit" not in stored

@@ -49,6 +49,8 @@ _TYPES = (
     dict.fromkeys(_INSTANTS, _INSTANT)
     | {
         "placement_share": pa.float64(),
+        "day_only": pa.bool_(),
+        "paid": pa.bool_(),
         "tags": pa.list_(pa.string()),
         "is_lifetime": pa.bool_(),
     }

@@ -59,10 +59,14 @@ class PublicationDim:
     """When it was found deleted on the platform."""
     media_count: int | None = None
     """Number of attached media; None = unknown, as for external posts."""
+    day_only: bool | None = None
+    """Only the day of publishing is known; None = known before, or not told by this reading."""
     tags: Sequence[str] | None = None
     """Tags beside the text; None = none, or unknown to this reading."""
     language: str | None = None
     """BCP 47 code, as sent or as the platform names it; None = unknown to this reading."""
+    paid: bool | None = None
+    """Whether it was promoted for money; None = unknown to this reading."""
 
 
 @dataclass(frozen=True, slots=True)

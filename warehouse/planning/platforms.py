@@ -45,6 +45,8 @@ def _describe(capabilities: Capabilities) -> dict[str, Any]:
             "fetched_by_address": sorted(capabilities.fetches_media),
             "alt_text_kinds": sorted(capabilities.alt_text_kinds),
             "alt_text_limit": capabilities.alt_text_limit,
+            "image_types": sorted(capabilities.image_types) if "image" in capabilities.media_kinds else [],
+            "max_image_pixels": capabilities.max_image_pixels,
             "max_documents": capabilities.max_documents,
             "max_document_bytes": capabilities.max_document_bytes,
             "max_document_pages": capabilities.max_document_pages,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from warehouse.lake.queries.timing import get_optimal_times, get_posting_noise
+from warehouse.lake.queries.timing import (
+    get_optimal_times,
+    get_posting_habits,
+    get_posting_noise,
+    get_timing_facts,
+)
 from warehouse.scheduling.account_shares import AccountShare, list_shares
 from warehouse.scheduling.explanations import (
     describe_candidate,
@@ -66,7 +71,10 @@ class AdvisedWeek:
     slots: Sequence[Mapping[str, Any]]
     """Rows of marts.optimal_times: the best `limit` of each account, best first."""
     best: Mapping[str, Mapping[str, Any]]
-    """The best row by account id; an account without a row has nothing computed yet."""
+    """The best row by account id with what holds for the account's whole week (`get_timing_facts`); an account without
+    a row has nothing computed yet."""
+    habits: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Findings about pace, kinds and lengths by account id, see `get_posting_habits`."""
 
 
 def read_advised_week(
@@ -86,7 +94,10 @@ def read_advised_week(
     accounts = [row for row in accounts if platform in (None, row.platform)]
     ids = [row.id for row in accounts]
     slots = get_optimal_times(lake, workspace_id=workspace_id, account_ids=ids, limit=limit)
-    return AdvisedWeek(accounts, slots, {row["account_id"]: row for row in reversed(slots)})
+    facts = get_timing_facts(lake, workspace_id=workspace_id, account_ids=ids) if slots else {}
+    best = {row["account_id"]: row | facts.get(row["account_id"], {}) for row in reversed(slots)}
+    habits = get_posting_habits(lake, workspace_id=workspace_id, account_ids=ids) if slots else {}
+    return AdvisedWeek(accounts, slots, best, habits)
 
 
 def share_week(

@@ -79,11 +79,44 @@ def describe_account(best: Mapping[str, Any] | None, at: datetime | None) -> str
     if best["confidence"] == "none":
         return (
             f"No reliable timing effect: for the best hour, around {describe_time(at)}, expect {lift:+.0f} % "
-            f"({_spread(low, high)}), which may be no effect. Post when it suits you."
+            f"({_spread(low, high)}), which may be no effect{_chance(best)}. Post when it suits you."
         )
     return (
         f"Timing seems to matter ({best['confidence']} confidence): the best hour, around {describe_time(at)}, "
         f"has an expected effect of {lift:+.0f} % against your usual times ({_spread(low, high)})."
+    )
+
+
+def describe_pace(habits: Sequence[Mapping[str, Any]]) -> str:
+    """Return the answer to "how often should this account post?"."""
+    found = next((row for row in habits if row["subject"] == "posts_per_day"), None)
+    if found is None:
+        return (
+            "How often to post is not known: it takes 30 posts of the last year, and days with different numbers of "
+            "posts."
+        )
+    effect, low, high = to_percent(found["effect"], found["low"], found["high"])
+    size = f"twice as many posts on a day go with {effect:+.0f} % engagement per post ({_spread(low, high)})"
+    if not found["known"]:
+        return f"How often to post is not known: {size}, which may be no effect."
+    total = (2 * (1 + found["effect"]) - 1) * 100
+    return f"On this account, {size}: {total:+.0f} % for the day as a whole, as an association."
+
+
+def describe_habit(row: Mapping[str, Any]) -> str:
+    """Return the sentence about one kind or length."""
+    effect, low, high = to_percent(row["effect"], row["low"], row["high"])
+    what = (
+        f"{row['label'].capitalize()} posts"
+        if row["subject"] == "length"
+        else f"Posts of kind {row['label']}"
+    )
+    evidence = f"({_spread(low, high)}), from {row['n_posts']} posts"
+    size = f"earned {effect:+.0f} % against this account's other posts {evidence}"
+    return (
+        f"{what} {size}."
+        if row["known"]
+        else f"Not known: {what[0].lower() + what[1:]} {size}, may be no effect."
     )
 
 
@@ -95,6 +128,17 @@ def list_account_caveats(best: Mapping[str, Any] | None, now: datetime) -> list[
     posts = best["account_posts"]
     if 0 < posts < FEW_POSTS:
         caveats.append(f"Only {posts} measured posts: expect this advice to change as more come in.")
+    if best.get("moved_at") is not None:
+        caveats.append(
+            f"The good hours seem to have changed around {best['moved_at']:%Y-%m-%d}: older posts count less since "
+            "then, and the ranges are wider."
+        )
+    if suspicious := best.get("suspicious_hours"):
+        hours = ", ".join(f"{hour:02}:00" for hour in sorted(suspicious))
+        caveats.append(
+            f"Posts at {hours} earned far more than those at the hours around, as paid promotion does. If it was, mark "
+            "these posts as paid in an import: such posts are left out."
+        )
     age = (now - best["computed_at"]).days
     if age >= STALE_DAYS:
         caveats.append(f"Computed {age} days ago, but it should run every night: see `socialflow doctor`.")
@@ -164,6 +208,14 @@ def describe_choice(
         )
     losses = describe_losses(candidate, weeks)
     return f"{slot}: the best of {free} free times of {accounts} ({room}); {worth}.{losses}"
+
+
+def _chance(best: Mapping[str, Any]) -> str:
+    """How often posts would vary this much over the week by chance alone; "" where it is not known."""
+    chance = best.get("p_chance")
+    if chance is None:
+        return ""
+    return f": without one, {max(chance * 100, 1):.0f} % of such accounts would look like this"
 
 
 def _spread(low: float, high: float) -> str:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 HOURS = 24
 SLOTS = 7 * HOURS
 MICROSECONDS_PER_HOUR = 3_600_000_000
+LEFT_OUT = (
+    "paid",
+    "deleted",
+)  # optional flags: promotion buys engagement; a deleted post stopped collecting it
 _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})  # as pandas infers them
 
 
@@ -104,7 +108,7 @@ def read_history(
 ) -> tuple[list[Any], list[str], PostArrays]:
     """Validate a history and convert it to arrays.
 
-    Rows without an engagement and, if `as_of` is given, rows published after it are left out.
+    Rows without an engagement, paid or deleted ones and, if `as_of` is given, rows published after it are left out.
 
     Raises:
         InvalidInputError: a column is missing or of the wrong type, a time is naive or missing, a number is
@@ -128,7 +132,7 @@ def read_history(
     age = np.full(len(history), np.nan)
     if "age_hours" in history.columns:
         age = _read_numbers(history["age_hours"], "age_hours")
-    keep = ~np.isnan(engagement)
+    keep = ~np.isnan(engagement) & ~_flagged(history)
     if as_of is not None:
         now = pd.Timestamp(as_of).value // 1000  # nanoseconds
         keep &= published <= now
@@ -190,6 +194,28 @@ def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
             field=field,
         )
     return values
+
+
+def _flagged(history: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Posts with any of the flags that leave a post out."""
+    flags = np.zeros(len(history), dtype=np.bool_)
+    for column in LEFT_OUT:
+        if column in history.columns:
+            flags |= _read_flags(history[column], column)
+    return flags
+
+
+def _read_flags(column: pd.Series[Any], field: str) -> npt.NDArray[np.bool_]:
+    """True where a flag is set; NULL is not set."""
+    values = column.dropna()
+    if values.dtype.kind != "b" and not values.isin([True, False]).all():
+        raise InvalidInputError(
+            f"{field} has values that are neither true nor false: use booleans, NULL where it is unknown",
+            field=field,
+        )
+    flags = np.zeros(len(column), dtype=np.bool_)
+    flags[np.asarray(column.notna())] = values.to_numpy(dtype=np.bool_)
+    return flags
 
 
 def sort_posts(

@@ -41,7 +41,7 @@ __all__ = [
     "compute_slot_sums",
 ]
 
-MODEL_VERSION = "gp168-4"
+MODEL_VERSION = "gp168-5"
 FOREIGN_PROFILE = 0.7  # factor on the weight of an external profile, of which the noise has been taken out
 _KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 
@@ -64,7 +64,8 @@ def compute_optimal_times(
 
     Args:
         history: account_id, published_at (aware; any zone), engagement (>= 0, NULL = unknown, left out);
-            optional kind, and age_hours (age at the time of measuring; NULL = old enough). Exact repeats of
+            optional kind, age_hours (age at the time of measuring; NULL = old enough), paid and deleted (booleans:
+            such posts are left out, because promotion and deletion say nothing about the time). Exact repeats of
             (account_id, published_at, engagement, kind) are counted and change no estimate.
         timezones: IANA zone per account, or one for all. Accounts listed here without posts get rows too.
         prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warehouse.timing.batches import map_batches
+from warehouse.timing.clusters import find_clusters
 from warehouse.timing.history import HOURS, SLOTS
 from warehouse.timing.kernels import DEFAULT_MIX, KernelMix
 from warehouse.timing.posterior import SlotPosts, compute_forecast, normal_cdf
@@ -27,7 +28,13 @@ _BATCH_ACCOUNTS = 250
 BASES = ("prior", "mixed", "own")
 CONFIDENCES = ("none", "low", "medium", "high")
 _NUMBERS = ("expected_lift", "lift_low", "lift_high", "p_better", "score", "p_chance")
-_CODES = {"n_posts": np.int64, "n_nearby": np.int64, "basis": np.int8, "confidence": np.int8}
+_CODES = {
+    "n_posts": np.int64,
+    "n_nearby": np.int64,
+    "basis": np.int8,
+    "confidence": np.int8,
+    "suspicious": np.bool_,
+}
 
 
 def score_sums(
@@ -74,7 +81,11 @@ def _score_slots(
     confidence = np.where(unseen, np.minimum(sure, 1), sure)
     chance = compute_chance(posts)[:, None]
     confidence = np.where((chance <= SIGNIFICANCE) | unseen, confidence, 0)
+    # Promotion at a fixed hour looks like the best of times: never more than `low` confidence, and named.
+    suspicious = np.tile(find_clusters(count, posts.mean, posts.noise), (1, 7))
+    confidence = np.where(suspicious, np.minimum(confidence, 1), confidence)
     return {
+        "suspicious": suspicious,
         "p_chance": np.where(unseen, np.nan, np.broadcast_to(chance, lift.shape)),
         "expected_lift": np.expm1(lift),
         "lift_low": np.expm1(lift - Z_80 * forecast.sd),

@@ -154,3 +154,18 @@ def test_parts_have_media_and_delays(store: Store, tmp_path: Path) -> None:
         ("2.after=soon", "write how long to wait"),
     ):
         assert words in create(*given, "--part", wrong, code=1)
+
+
+def test_several_files_are_uploaded_at_once_or_none(store: Store, tmp_path: Path) -> None:
+    names = ("a.png", "b.mp4", "c.txt")
+    for name, content in zip(names, (PNG, MP4, b"words"), strict=True):
+        (tmp_path / name).write_bytes(content)
+    files = [str(tmp_path / name) for name in names]
+    refused = CliRunner().invoke(app, ["media", "upload", *files])
+    assert (refused.exit_code, "c.txt is none of" in refused.stderr) == (1, True)
+    assert uploads(store) == []
+    made = CliRunner().invoke(app, ["media", "upload", *files[:2], "--json"])
+    assert [one["kind"] for one in json.loads(made.stdout)] == ["image", "video"]
+    single = CliRunner().invoke(app, ["media", "upload", files[0], "--json"])
+    assert json.loads(single.stdout)["kind"] == "image"
+    assert len(uploads(store)) == 3

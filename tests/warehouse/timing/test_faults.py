@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warehouse.errors import InvalidInputError
 from warehouse.timing.counts import LUCK_SIZES, expect_information, expect_luck
 from warehouse.timing.luck import SharedLuck, estimate_luck
-from warehouse.timing.model import compute_slot_sums
+from warehouse.timing.model import compute_optimal_times, compute_slot_sums
 from warehouse.timing.posterior import SlotPosts, compute_forecast
 from warehouse.timing.prior import denoise_profiles
 from warehouse.timing.scores import score_sums
@@ -23,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 from generate_histories import START, make_world
 from timing_faults import (
     advise,
+    measure_boosted,
     measure_day_luck,
     measure_foreign,
     measure_honesty,
@@ -153,3 +157,19 @@ def test_what_is_left_of_a_foreign_profile_is_bounded_and_of_noise_it_is_little(
     assert left.std() < min(0.6 * noise.std() + 1e-4, 0.5)
     smooth = 0.2 * np.cos(2 * np.pi * (np.arange(168) % 24) / 24)[None]
     assert np.corrcoef(denoise_profiles(smooth)[0], smooth[0])[0, 1] > 0.99
+
+
+def test_paid_and_deleted_posts_are_left_out_and_unmarked_promotion_is_named() -> None:
+    unmarked, marked = measure_boosted(39, 0.3)
+    assert unmarked["labelled_high"] <= 0.3
+    assert unmarked["named"] >= 0.5
+    assert marked["labelled_high"] <= 0.1
+    assert marked["named"] == 0
+    history = make_world(39, accounts=1, posts=50).posts
+    flags = np.arange(50) % 5 == 0
+    plain = compute_optimal_times(history[~flags])
+    for column in ("paid", "deleted"):
+        flagged = history.assign(**{column: pd.array(np.where(flags, True, None), dtype="boolean")})
+        pd.testing.assert_frame_equal(compute_optimal_times(flagged), plain)
+    with pytest.raises(InvalidInputError, match="paid has values"):
+        compute_optimal_times(history.assign(paid="maybe"))

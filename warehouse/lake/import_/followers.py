@@ -125,7 +125,7 @@ def _read_row(
     row: dict[str, Any], when: str, zone: ZoneInfo, now: datetime, account: AccountDim
 ) -> AccountSnapshot:
     at = _read_time(row.get(when), when, zone, now)
-    values = {name: _read_count(row.get(name), name) for name in COUNTS}
+    values: dict[str, Any] = {name: _read_count(row.get(name), name) for name in COUNTS}
     if values["followers"] is None:
         raise _RowError("followers", "is empty")
     return AccountSnapshot(account.workspace_id, account.account_id, at, **values)

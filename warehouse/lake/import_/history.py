@@ -18,9 +18,10 @@ from warehouse.errors import InvalidInputError
 from warehouse.lake.dimensions import account_dims
 from warehouse.lake.import_.accounts import merge_marked_accounts
 from warehouse.lake.import_.corrections import align_times
+from warehouse.lake.import_.details import Details, read_details
 from warehouse.lake.import_.files import read_history
-from warehouse.lake.import_.read import read_file
 from warehouse.lake.import_.types import COUNTS, MEASURES, ReadOptions, RejectedRow
+from warehouse.lake.import_.zones import read_in_account_zone
 from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["ImportReport", "RejectedRow", "import_history", "load_file", "read_history"]
 
 _TURN_ROWS = 5_000
-_LOAD_ROWS = 250_000
+_LOAD_ROWS = 100_000
 """Rows per commit of the lake: a commit costs the marts of its own rows, and the memory of these."""
 _STORED_COUNTS = ("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views")
 _OTHER_COUNTS = tuple(name for name in (*COUNTS, *MEASURES) if name not in _STORED_COUNTS)
@@ -136,7 +137,7 @@ def import_history(
         now=now,
     )
     progress("reading", 0, 1)
-    reading = read_file(path, options=chosen)
+    reading = read_in_account_zone(store, workspace_id, path, chosen)
     told(reading.detection)
     _require_names(reading.detection, chosen)
     owner = name_owner()
@@ -202,10 +203,11 @@ def load_file(
     `reading`: the file, if it has been read already. Raises FileRefusedError and InvalidInputError, storing nothing.
     """
     merge_marked_accounts(store, lake, now)
-    detection, batches = reading or read_file(path, options=options)
-    platform = _require_names(detection, options)
     with store.read() as session:
         workspace_id = session.get_one(Import, import_id).workspace_id
+    detection, batches = reading or read_in_account_zone(store, workspace_id, path, options)
+    platform = _require_names(detection, options)
+    with store.read() as session:
         index = AccountIndex.load(session, workspace_id, platform)
     tally = _Tally()
     total = max(detection.rows, 1)
@@ -239,12 +241,9 @@ def load_file(
                     _count(tally, filed, part)
                     places = sorted(filed.known)
                     found = [filed.known[place] for place in places]
-                    publications.append(_publications(account, found))
-                    snapshots.append(
-                        _snapshots(
-                            account, part.take(pa.array(places, pa.int64())), found, detection.last or now
-                        )
-                    )
+                    stored = part.take(pa.array(places, pa.int64()))
+                    publications.append(_publications(account, stored, found))
+                    snapshots.append(_snapshots(account, stored, found, detection.last or now))
                     waiting += len(found)
                     done += len(part)
         if waiting >= _LOAD_ROWS:
@@ -424,8 +423,22 @@ def _listed_posts(rows: pa.Table) -> list[ListedPost]:
     ]
 
 
-def _publications(account: AccountRow, found: Sequence[Known]) -> pa.Table:
-    """Return the dimension rows, from the store: it may know more than the file, such as our own exact time."""
+def _days_only(rows: pa.Table, found: Sequence[Known]) -> Iterator[bool | None]:
+    """Yield whether only the day of a post is known; None where the time is not the file's."""
+    columns = (rows[name].to_pylist() for name in ("day_only", "published_at"))
+    for day_only, published_at, known in zip(*columns, found, strict=True):
+        yield day_only if known.published_at == published_at else None
+
+
+def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -> pa.Table:
+    """Return the dimension rows, from the store: it may know more than the file, such as our own exact time.
+
+    Language and tags of posts that SocialFlow did not publish are the file's.
+    """
+    said = [
+        details if row.origin == "external" else Details()
+        for row, details in zip(found, read_details(rows["raw"].to_pylist()), strict=True)
+    ]
     columns: dict[str, Any] = {
         "publication_id": [row.id for row in found],
         "post_id": [row.post_id for row in found],
@@ -437,8 +450,12 @@ def _publications(account: AccountRow, found: Sequence[Known]) -> pa.Table:
         "published_at": pa.array([row.published_at for row in found], pa.timestamp("us", tz="UTC")),
         "permalink": pa.array([row.permalink for row in found], pa.string()),
         "external_id": [row.external_id for row in found],
+        "day_only": pa.array(_days_only(rows, found), pa.bool_()),
+        "paid": pa.array([details.paid for details in said], pa.bool_()),
         # A file that has no text of a post says nothing about it.
         "text": pa.array([row.text or None for row in found], pa.string()),
+        "language": pa.array([details.language for details in said], pa.string()),
+        "tags": pa.array([details.tags for details in said], pa.list_(pa.string())),
     }
     return to_batch(pa.table(columns), PublicationDim)
 

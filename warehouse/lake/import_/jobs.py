@@ -20,8 +20,8 @@ from sqlalchemy import update
 from warehouse.errors import InvalidInputError, NotFoundError, WarehouseError
 from warehouse.lake.import_.corrections import undo_import
 from warehouse.lake.import_.history import load_file
-from warehouse.lake.import_.read import read_file
 from warehouse.lake.import_.types import ReadOptions
+from warehouse.lake.import_.zones import read_in_account_zone
 from warehouse.platforms import parse_platform
 from warehouse.store.imports.imports import (
     claim_import,
@@ -69,13 +69,13 @@ def parse_options(given: Mapping[str, Any], now: datetime) -> ReadOptions:
     )
 
 
-def look_at(path: Path, options: ReadOptions) -> dict[str, Any]:
+def look_at(store: Store, workspace_id: str, path: Path, options: ReadOptions) -> dict[str, Any]:
     """Return what a file is and its first rows, without storing anything. Raises FileRefusedError.
 
     {"detection", "preview": up to 20 rows, "rejected": the first 100, "rejected_rows", "needs": the options without
     which it cannot be imported: platform, account}
     """
-    detection, batches = read_file(path, options=options)
+    detection, batches = read_in_account_zone(store, workspace_id, path, options)
     rows = list(islice((row for batch in batches for row in batch.to_rows()), PREVIEW_ROWS))
     needs = []
     if options.platform is None and detection.platform is None:

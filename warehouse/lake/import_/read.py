@@ -53,7 +53,7 @@ _FIELDS = (*_OTHER_FIELDS, *_TEXT_FIELDS, *_TIMES, *COUNTS, *MEASURES)
 _HELPERS = frozenset({"page", "title", "what", "platform"})
 """Fields that the reading needs and ImportedRow does not have."""
 
-_MEMORY = "384MB"
+_MEMORY = "256MB"
 _ACCOUNTS_SHOWN = 1_000
 _REJECTED_SHOWN = 100_000
 
@@ -79,7 +79,7 @@ def read_file(path: Path, *, options: ReadOptions | None = None) -> Reading:
     except BaseException:
         _close(connection, folder)
         raise
-    return Reading(detection, _batches(connection, folder, options))
+    return Reading(detection, _Batches(connection, folder, options.batch_rows))
 
 
 def parse_zone(timezone: str) -> tuple[str | None, int]:
@@ -122,10 +122,6 @@ def _close(connection: DuckDBPyConnection | None, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _batches(connection: DuckDBPyConnection, folder: Path, options: ReadOptions) -> Iterator[RowBatch]:
-    return _Batches(connection, folder, options.batch_rows)
-
-
 class _Batches:
     """The rows of a reading. Whether it is iterated to its end, closed or forgotten: the temporary files go."""
 
@@ -135,7 +131,7 @@ class _Batches:
         self._size = size
         self._reader: Any = None
 
-    def __iter__(self) -> _Batches:
+    def __iter__(self) -> Iterator[RowBatch]:
         return self
 
     def __next__(self) -> RowBatch:
@@ -261,7 +257,9 @@ class _Reader:
 
     def _is_row_number(self, place: int) -> bool:
         """Return whether a column is the unnamed one of row numbers that pandas and R write."""
-        return place == 0 and self._match.header[0] in {"column 1", "Unnamed: 0"}
+        if place != 0 or self._match.header[0] not in {"column 1", "Unnamed: 0"}:
+            return False
+        return not self._count(r"SELECT count(*) FROM lines WHERE NOT regexp_full_match(c0, '\d*(\.0)?')")
 
     def _raw(self) -> str:
         parts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -260,8 +260,21 @@ class ReadOptions:
     """Called with the current step, the bytes or rows done, and their total."""
 
 
+class RowBatches(Protocol):
+    """The rows of a file in batches, once."""
+
+    def __iter__(self) -> Iterator[RowBatch]:
+        """Return the iterator: itself."""
+
+    def __next__(self) -> RowBatch:
+        """Return the next batch."""
+
+    def close(self) -> None:
+        """Remove the temporary files before the end."""
+
+
 class Reading(NamedTuple):
     """A file that was read: what it is, and its rows. The batches can be iterated once."""
 
     detection: Detection
-    batches: Iterator[RowBatch]
+    batches: RowBatches

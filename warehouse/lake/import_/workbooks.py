@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 
 MAX_UNPACKED = 2 << 30
 _CHUNK = 1 << 20
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""Name of the stream in which Office keeps a workbook with a password."""
+_ENCRYPTED_WITHIN = 16 << 20
 
 
 def open_workbook(path: Path, *, sheet: str | None = None) -> list[Table]:
     """Return the sheets of a workbook as tables. Raises FileRefusedError."""
-    is_zip = not path.open("rb").read(4).startswith(OLE[:4])
+    with path.open("rb") as file:
+        head = file.read(_ENCRYPTED_WITHIN)
+    is_zip = not head.startswith(OLE)
+    if not is_zip and _ENCRYPTED in head:
+        raise FileRefusedError(
+            f"{shown(path)} is protected with a password: open it, remove the password and save it again"
+        )
     if is_zip and zipfile.is_zipfile(path):
         _check_size(path)
     workbook = _guard(path, lambda: CalamineWorkbook.from_path(path))

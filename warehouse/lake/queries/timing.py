@@ -51,16 +51,18 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
             failures[row["account_id"]] = f"{error.message}; computed in UTC"
             row["timezone"] = "UTC"
         by_platform.setdefault(row["platform"], []).append(row)
-    parts, posts, computed = [], 0, []
+    parts, facts, habits, posts, computed = [], [], [], 0, []
     for platform, rows in by_platform.items():
         try:
-            slots, counted = _compute_platform(lake, platform, rows, now)
+            slots, of_accounts, counted = _compute_platform(lake, platform, rows, now)
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
             # Invalid data of one platform: keep its old advice, and continue with the others.
             logger.exception("the times of %s could not be computed", platform)
             failures[platform] = f"{type(error).__name__}: {error}"
             continue
         parts.append(slots)
+        facts.append(of_accounts)
+        habits.append(_compute_habits(lake, platform, rows, now))
         computed.append(platform)
         posts += counted
     params = {
@@ -71,13 +73,20 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
     }
 
     def work(cursor: DuckDBPyConnection) -> None:
-        cursor.execute(
-            load_sql("marts/delete_optimal_times"), {"kept": sorted(by_platform.keys() - set(computed))}
-        )
+        kept = {"kept": sorted(by_platform.keys() - set(computed))}
+        cursor.execute(load_sql("marts/delete_optimal_times"), kept)
+        cursor.execute(load_sql("marts/delete_timing_accounts"), kept)
+        cursor.execute(load_sql("marts/delete_posting_habits"), kept)
         if parts:
             cursor.register("accounts", pa.Table.from_pylist(accounts))
             cursor.register("slots", pa.concat_tables(parts))
             cursor.execute(load_sql("marts/insert_optimal_times"), params)
+            cursor.register("facts", pa.concat_tables(facts))
+            cursor.execute(load_sql("marts/insert_timing_accounts"), {"computed_at": now})
+            cursor.unregister("facts")
+            cursor.register("habits", pa.concat_tables(habits))
+            cursor.execute(load_sql("marts/insert_posting_habits"), {"computed_at": now})
+            cursor.unregister("habits")
             cursor.unregister("slots")
             cursor.unregister("accounts")
 
@@ -118,6 +127,32 @@ def get_optimal_times(
     return lake.query(load_sql("queries/select_optimal_times"), params)
 
 
+def get_timing_facts(
+    lake: Lake, *, workspace_id: str, account_ids: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what holds for an account's whole week, by account id.
+
+    Values: p_chance, moved_at, suspicious_hours, shared_luck, as in marts.timing_accounts.
+    """
+    params = {"workspace_id": workspace_id, "account_ids": list(account_ids)}
+    rows = lake.query(load_sql("queries/select_timing_facts"), params)
+    return {row.pop("account_id"): row for row in rows}
+
+
+def get_posting_habits(
+    lake: Lake, *, workspace_id: str, account_ids: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the findings about how often to post, and which kinds and lengths do better, by account id.
+
+    Rows: subject, label, n_posts, effect, low, high, known, as in marts.posting_habits.
+    """
+    params = {"workspace_id": workspace_id, "account_ids": list(account_ids)}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in lake.query(load_sql("queries/select_posting_habits"), params):
+        found.setdefault(row.pop("account_id"), []).append(row)
+    return found
+
+
 def get_posting_noise(
     lake: Lake, *, workspace_id: str, account_ids: Collection[str], since: datetime
 ) -> dict[str, float]:
@@ -130,10 +165,28 @@ def get_posting_noise(
     return {row["account_id"]: row["noise"] for row in rows}
 
 
+def _compute_habits(lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime) -> pa.Table:
+    """Return the findings of `compute_habits` for a platform's accounts, with the place of each account."""
+    import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
+
+    from warehouse.lake.queries.timing_posts import read_habit_posts  # noqa: PLC0415 (same)
+    from warehouse.timing.habits import compute_all_habits  # noqa: PLC0415 (same)
+
+    posts, kinds = read_habit_posts(lake, platform, accounts, now)
+    rows = [
+        row | {"place": accounts[row.pop("account")]["place"]} for row in compute_all_habits(posts, kinds)
+    ]
+    types = {"subject": pa.string(), "label": pa.string(), "n_posts": pa.int64(), "known": pa.bool_()}
+    types |= {"effect": pa.float64(), "low": pa.float64(), "high": pa.float64(), "place": pa.int32()}
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
+
+
 def _compute_platform(
     lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
-) -> tuple[pa.Table, int]:
-    """Return the slots of a platform's accounts, each with the profile of the others as prior, and the number of posts.
+) -> tuple[pa.Table, pa.Table, int]:
+    """Return the slots of a platform's accounts, what holds for each account, and the number of posts.
+
+    The prior of an account is the profile of the others.
 
     The posts' arrays are freed before the fit starts; otherwise twice the memory would be needed.
     """
@@ -143,7 +196,7 @@ def _compute_platform(
     from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
     from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
     from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
-    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
+    from warehouse.timing.sums import NEVER, sum_posts  # noqa: PLC0415 (same)
 
     names = [row["account_id"] for row in accounts]
     zones = [row["timezone"] for row in accounts]
@@ -153,12 +206,24 @@ def _compute_platform(
     del posts
     _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     table = score_sums(sums, without, learn_kernel(sums, without))
-    table.pop("p_chance")
     slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
+    chance, suspicious = table.pop("p_chance")[:, 0], table.pop("suspicious").reshape(-1, 7, 24)[:, 0]
+    moved = np.where(sums.moved_at == NEVER, 0, sums.moved_at).astype("datetime64[us]")
+    facts = pa.table(
+        {
+            "place": np.array([row["place"] for row in accounts], dtype=np.int32),
+            "p_chance": pa.array(chance, from_pandas=True),
+            "moved_at": pa.array(moved, mask=sums.moved_at == NEVER).cast(pa.timestamp("us", tz="UTC")),
+            "suspicious_hours": pa.array(
+                [np.flatnonzero(hours).tolist() for hours in suspicious], pa.list_(pa.int32())
+            ),
+            "shared_luck": np.sqrt(sums.luck.variance),
+        }
+    )
     columns = {
         "place": np.repeat(np.array([row["place"] for row in accounts], dtype=np.int32), SLOTS),
         "weekday": slot // 24,
         "hour": slot % 24,
         "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
     }
-    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), counted
+    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), facts, counted

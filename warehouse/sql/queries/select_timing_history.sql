@@ -1,10 +1,14 @@
--- grain: one measured publication of the platform of any origin, with its newest snapshot; `place` is the index
+-- grain: one measured publication of the platform of any origin, neither promoted nor deleted, with its newest snapshot; `place` is the index
 --   of its account in $account_ids, `kind` the index of its kind in $kinds (0 = none)
 -- params: platform; account_ids, kinds (lists of text); now = later publications are left out
 WITH accounts AS (
   SELECT
     unnest($account_ids::VARCHAR[]) AS account_id,
     unnest(range(len($account_ids::VARCHAR[])))::INTEGER AS place
+),
+-- Promotion buys engagement at any hour, and a deleted post stopped collecting it at an unknown age.
+left_out AS (
+  SELECT publication_id FROM dims.publications WHERE platform = $platform AND (paid OR deleted_at IS NOT NULL)
 )
 SELECT
   accounts.place,
@@ -15,7 +19,9 @@ SELECT
   coalesce(latest.age_hours, (epoch(latest.captured_at) - epoch(latest.published_at)) / 3600)::FLOAT AS age_hours
 FROM marts.publication_latest AS latest
 INNER JOIN accounts USING (account_id)
+ANTI JOIN left_out ON left_out.publication_id = latest.publication_id
 WHERE latest.platform = $platform
   AND latest.engagement IS NOT NULL
   AND latest.published_at <= $now
+  AND latest.publication_id NOT IN (SELECT publication_id FROM dims.publications WHERE day_only)
 ORDER BY accounts.place, published

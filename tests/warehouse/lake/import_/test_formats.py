@@ -96,8 +96,10 @@ def test_protected_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileRefusedError, match="archive with a password: unpack it"):
         read(tmp_path, "locked.zip", bytes(locked), {})
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
-    with pytest.raises(FileRefusedError, match=r"save it (again|as XLSX)"):
-        read(tmp_path, "locked.xlsx", ole, {})
+    with pytest.raises(FileRefusedError, match="save it as XLSX"):
+        read(tmp_path, "broken.xls", ole, {})
+    with pytest.raises(FileRefusedError, match="protected with a password: open it, remove"):
+        read(tmp_path, "locked.xlsx", ole + "EncryptedPackage".encode("utf-16-le") + bytes(600), {})
 
 
 def test_a_name_that_climbs_out_of_an_archive_reaches_no_folder(tmp_path: Path) -> None:
@@ -164,3 +166,11 @@ def test_truncated_and_lying_files_never_raise_anything_else(tmp_path: Path) -> 
             except Exception as error:  # noqa: BLE001 (what the test is for)
                 faults.append(f"{case.name} {turn}: {error!r}")
     assert faults == []
+
+
+def test_the_unnamed_column_of_row_numbers_is_not_kept(tmp_path: Path) -> None:
+    head = b",published_at,likes,comments,shares\n"
+    _, (row,) = read(tmp_path, "r.csv", head + b"1,2024-05-31 10:00,5302.0,1,1\n", {})
+    assert (row.likes, row.raw) == (5302, None)
+    _, (row,) = read(tmp_path, "r.csv", head + b"x,2024-05-31 10:00,5302.0,1,1\n", {})
+    assert row.raw == {"column 1": "x"}

@@ -12,7 +12,9 @@ import pytest
 
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
+from warehouse.lake.import_ import history
 from warehouse.lake.import_.history import ImportReport, import_history
+from warehouse.lake.import_.types import ReadOptions
 from warehouse.lake.queries.overview import get_overview
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import list_accounts
@@ -211,3 +213,70 @@ def test_a_real_page_is_imported_and_answered_from(
     engagement = sum(sum(pages[name].to_pylist()) for name in ("likes", "comments", "shares"))
     assert overview["total_posts"] == len(pages)
     assert overview["total_engagement"] == engagement
+
+
+def test_a_post_of_which_only_the_day_is_known_is_in_no_statistics_of_hours(
+    import_text: Import, lake: Lake
+) -> None:
+    """The day counts; the hour is known once a file or the platform tells it."""
+    header = "when,id,likes\n"
+    options = ReadOptions(mapping={"when": "published_at", "id": "external_id", "likes": "likes"})
+    given: dict[str, Any] = {"account_name": "a", "options": options}
+    import_text(header + "2024-05-30,p1,5\n2024-05-30 11:00,p2,6\n", **given)
+    days = "SELECT external_id, day_only FROM dims.publications ORDER BY external_id"
+    slots = "SELECT sum(publications)::INTEGER AS n FROM marts.slot_engagement"
+    assert [row["day_only"] for row in lake.query(days)] == [True, False]
+    assert lake.query(slots) == [{"n": 1}]
+    import_text(header + "2024-05-30 18:00,p1,5\n", **given)
+    assert [row["day_only"] for row in lake.query(days)] == [False, False]
+    import_text(header + "2024-05-30,p1,5\n", **given)
+    assert [row["day_only"] for row in lake.query(days)] == [False, False]
+    import_text(header + "2024-05-30 18:00,p1,8\n", **given)
+    assert lake.query(slots) == [{"n": 2}]
+
+
+def test_times_without_a_zone_are_in_the_zone_of_the_account(
+    import_text: Import, lake: Lake, store: Store, workspace_id: str
+) -> None:
+    header = "published_at,likes,comments,shares\n"
+    assert import_text(header + "2024-05-30 10:00,1,1,1\n", account_name="a").loaded == 1
+    with store.write() as session:
+        list_accounts(session, workspace_id)[0].timezone = "Europe/Berlin"
+    report = import_text(header + "2024-07-01 10:00,1,1,1\n", account_name="@A")
+    assert "times in Europe/Berlin (the account's zone)" in report.summary
+    newest = lake.query("SELECT max(published_at) AS at FROM dims.publications")
+    assert newest == [{"at": datetime(2024, 7, 1, 8, tzinfo=UTC)}]
+
+
+def test_an_import_that_ends_anywhere_and_is_started_again_has_every_row_once(
+    import_text: Import, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A progress call stands before each step that is committed: ending there is ending between two commits."""
+    monkeypatch.setattr(history, "_TURN_ROWS", 3)
+    monkeypatch.setattr(history, "_LOAD_ROWS", 6)
+    rows = "".join(
+        f"{'ab'[number % 2]},p{number},2024-05-{number + 1:02} 10:00,{number},1,1\n" for number in range(20)
+    )
+    calls = 0
+
+    def end_at(last: int) -> Any:
+        def progress(_what: str, _done: int, _total: int) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == last:
+                raise KeyboardInterrupt
+
+        return progress
+
+    for last in (2, 4, 6, 8, 9, 10):
+        calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            import_text(f"{HEADER}\n{rows}", progress=end_at(last), options=ReadOptions(batch_rows=7))
+    report = import_text(f"{HEADER}\n{rows}", options=ReadOptions(batch_rows=7))
+    assert (report.rows, report.loaded + report.already_there, report.rejected) == (20, 20, [])
+    counted = lake.query(
+        "SELECT count(*) AS rows, count(DISTINCT publication_id) AS posts, sum(likes)::INTEGER AS likes "
+        "FROM raw.post_snapshots"
+    )
+    assert counted == [{"rows": 20, "posts": 20, "likes": sum(range(20))}]
+    assert lake.query("SELECT count(*) AS posts FROM marts.publication_latest") == [{"posts": 20}]
