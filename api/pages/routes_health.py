@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
 import httpx
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
+from api.pages.work_metrics import LakeCollector, StoreWorkCollector
 from warehouse.store.clock import read_time
 from warehouse.store.leases.flow_leases import FlowState, find_flows_behind, list_flow_states
 from warehouse.store.publishing.heartbeats import PublishersState, get_publishers_state
@@ -80,17 +81,20 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
 
 @router.get("/metrics", operation_id="get_metrics", summary="Get Prometheus metrics", response_class=Response)
 def get_metrics(services: ServicesDep) -> Response:
-    """Return Prometheus metrics of the queue and of this process's requests."""
+    """Return Prometheus metrics of the work, of the lake, and of this process."""
     with services.store.read() as session:
         state = get_queue_state(session, services.clock())
         webhooks = get_webhook_state(session, services.clock())
         publishers = get_publishers_state(session, read_time(session))
         flows = list_flow_states(session)
+        behind = {flow.name for flow in find_flows_behind(session, services.clock())}
     registry = CollectorRegistry()
     registry.register(_QueueCollector(state))
     registry.register(_WebhookCollector(webhooks))
     registry.register(_PublisherCollector(publishers))
-    registry.register(_FlowCollector(flows))
+    registry.register(_FlowCollector(flows, behind))
+    registry.register(StoreWorkCollector(services))
+    registry.register(LakeCollector(services))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -137,8 +141,8 @@ class _QueueCollector:
 class _FlowCollector:
     """Prometheus collector of the scheduled flows' last runs."""
 
-    def __init__(self, flows: Sequence[FlowState]) -> None:
-        self._flows = flows
+    def __init__(self, flows: Sequence[FlowState], behind: Collection[str]) -> None:
+        self._flows, self._behind = flows, behind
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges; a flow without such a run has no sample."""
@@ -159,6 +163,14 @@ class _FlowCollector:
                 if (at := moments[kind]) is not None:
                     family.add_metric((flow.name,), at.timestamp())
             yield family
+        family = GaugeMetricFamily(
+            "socialflow_flow_behind",
+            "Whether a scheduled flow has not succeeded for three periods (1) or has (0).",
+            labels=("flow",),
+        )
+        for flow in self._flows:
+            family.add_metric((flow.name,), float(flow.name in self._behind))
+        yield family
 
 
 class _WebhookCollector:

@@ -1,7 +1,7 @@
 """Start the processes of `socialflow up`: publishers, API, sandbox, Prefect's server and the flow runner.
 
-This process stays small: it imports neither Prefect, nor a database, nor the API, which it references by
-import string.
+This process opens no database and imports neither Prefect nor DuckDB nor the API, which it references by import
+string. It imports what publishers and API share, and forks them where the system allows it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from connectors.settings import ConnectorSettings
 from flows.errors import AlreadyRunningError
+from flows.serving.forked_child import preload
 from flows.serving.prefect_environment import child_environment
 from flows.serving.supervisor import ChildSpec, Supervisor
 from warehouse.errors import SetupError
@@ -31,6 +33,9 @@ PROCESSES_FILE = "processes.json"
 """State file in the home folder while `up` runs: addresses, and each child's pid and restart count."""
 PUBLISHERS = ("publisher-1", "publisher-2")
 """Both send, and the store's leases decide which sends what. When one dies, the other continues."""
+
+SHARED_MODULES = ("flows.publishing.service", "flows.resources", "warehouse.store.accounts.accounts")
+"""What publishers and the API both import. Importing them starts no thread and opens nothing."""
 
 
 @contextmanager
@@ -77,16 +82,26 @@ def prepare(environment: Mapping[str, str]) -> str:
     Returns what a person must know: a sentence where this installation is a copy or a restored backup, else nothing.
     Raises SetupError with the error message of that process.
     """
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "flows.serving.prepare"],
         env=dict(environment),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SetupError(done.stderr.strip() or f"the stores could not be opened (code {done.returncode})")
-    return done.stdout.strip()
+    ) as process:
+        preload(_load_shared)  # meanwhile
+        output, errors = process.communicate()
+    if process.returncode:
+        raise SetupError(errors.strip() or f"the stores could not be opened (code {process.returncode})")
+    return output.strip()
+
+
+def _load_shared() -> None:
+    from connectors.registry import warm_up  # noqa: PLC0415 (only a launcher needs the connectors)
+
+    for name in SHARED_MODULES:
+        import_module(name)
+    warm_up()
 
 
 def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = False) -> list[ChildSpec]:
@@ -114,6 +129,7 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
         command=[*python, "flows.serving.api_process"],
         env=environment,
         ready_url=f"{settings.api_url}/healthz",
+        forked=True,
     )
     publishers = [
         ChildSpec(
@@ -123,6 +139,7 @@ def build_specs(home: Path, settings: FlowSettings, *, with_sandbox: bool = Fals
             ready_file=home / "tmp" / f"{name}.pid",
             stop_seconds=5.0,
             stop_first=True,
+            forked=True,
         )
         for name in PUBLISHERS
     ]

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from flows.serving import orphan_guard as guard
 from flows.serving.child_logs import keep_small, open_log
+from flows.serving.forked_child import ForkedChild, can_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,9 @@ class ChildSpec:
     """How long the child may take to exit before it is killed."""
     stop_first: bool = False
     """Stopped before all others, so that its time limit runs while they are stopped one after the other."""
+    forked: bool = False
+    """Shares the modules that this process has imported, where the system allows it (see `forked_child`). The command
+    must be `[python, "-m", module, *arguments]`."""
     once: bool = False
     """A one-off task: not restarted; its stderr goes to the launcher's stderr."""
 
@@ -59,7 +63,7 @@ class ChildSpec:
 @dataclass(slots=True)
 class _Child:
     spec: ChildSpec
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedChild | None = None
     started_at: float = 0.0
     start_at: float = 0.0
     """Monotonic time of the next start."""
@@ -172,21 +176,26 @@ class Supervisor:
             return
         spec = child.spec
         with open_log(self._logs / f"{spec.name}.log") as log:
-            child.process = subprocess.Popen(  # noqa: S603 (our own command lines)
-                list(spec.command),
-                cwd=self._folder,
-                env=dict(spec.env),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=None if spec.once else subprocess.STDOUT,
-                start_new_session=True,
-            )
+            child.process = self._start(spec, log)
         child.started_at = time.monotonic()
         child.ready = False
         child.restarts += 1
         child.groups.append(child.process.pid)
         self._tell_guard(f"+{child.process.pid}")
         self._on_change(self)
+
+    def _start(self, spec: ChildSpec, log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedChild:
+        if spec.forked and can_fork():
+            return ForkedChild(spec.command, folder=self._folder, environment=spec.env, log=log)
+        return subprocess.Popen(  # noqa: S603 (our own command lines)
+            list(spec.command),
+            cwd=self._folder,
+            env=dict(spec.env),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=None if spec.once else subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def _note_exit(self, child: _Child, code: int) -> None:
         child.process = None

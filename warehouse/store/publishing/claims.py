@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 from connectors.types import PostContent
 from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace
 from warehouse.store.publishing.heartbeats import select_silent
+from warehouse.store.publishing.later_parts import is_resting, unless_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -41,6 +42,7 @@ class ClaimedPublication:
     content: PostContent
     status: str
     scheduled_at: datetime
+    """The planned time: that of the next part, once the first one is out."""
     due_at: datetime
     attempts: int
     first_attempt_at: datetime | None
@@ -52,7 +54,10 @@ class ClaimedPublication:
 
 _OPEN_AND_DUE = (
     select(Publication.id)
-    .where(Publication.status.in_(("scheduled", "unknown")), Publication.due_at <= bindparam("horizon"))
+    .where(
+        Publication.status.in_(("scheduled", "unknown", "published")),
+        Publication.due_at <= bindparam("horizon"),
+    )
     .limit(1)
 )
 """Built once: every publisher runs it every second, mostly without result, and building costs most."""
@@ -138,7 +143,8 @@ def release_claims(
     """Release what `owner` claimed (of `ids`; None = everything) and has not started to send."""
     mine = and_(Publication.status == "claimed", Publication.lease_owner == owner)
     chosen = list(session.scalars(select(Publication.id).where(mine))) if ids is None else list(ids)
-    rows = take(session, chosen, mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason)
+    status = unless_resting("scheduled")
+    rows = take(session, chosen, mine, status=status, lease_owner=None, lease_until=None, reason=reason)
     events = [LedgerEvent(row.id, "released", {"message": reason} if reason else {}) for row in rows]
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, {row.post_id for row in rows}, now)
@@ -206,7 +212,11 @@ def take(
 
 
 def _due(horizon: datetime) -> ColumnElement[bool]:
-    return and_(Publication.status == "scheduled", Publication.due_at <= horizon)
+    # Both halves name the status and the time, so that the index on them serves each.
+    return or_(
+        and_(Publication.status == "scheduled", Publication.due_at <= horizon),
+        and_(is_resting(), Publication.due_at <= horizon),
+    )
 
 
 def _unknown(now: datetime) -> ColumnElement[bool]:
@@ -220,11 +230,17 @@ def _unknown(now: datetime) -> ColumnElement[bool]:
 
 def _read_approved_media(session: Session, rows: Sequence[Publication]) -> dict[str, dict[str, str]]:
     """Return the approved media of the posts of publications with media, by post id."""
-    ids = {row.post_id for row in rows if row.content.get("media")}
+    ids = {row.post_id for row in rows if _has_media(row.content)}
     if not ids:
         return {}
     query = select(Post.id, Post.approved_media).where(Post.id.in_(ids), Post.approved_media.is_not(None))
     return {post_id: dict(approved or {}) for post_id, approved in session.execute(query)}
+
+
+def _has_media(content: Mapping[str, Any]) -> bool:
+    """Return whether any part has media; a part that is a string is only a text."""
+    parts = [content, *(content.get("thread") or ()), content.get("first_comment")]
+    return any(isinstance(part, dict) and part.get("media") for part in parts)
 
 
 def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) -> ClaimedPublication:
@@ -238,7 +254,7 @@ def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) 
         platform=row.platform,
         content=PostContent.model_validate(row.content),
         status=row.status,
-        scheduled_at=row.scheduled_at,
+        scheduled_at=row.rest_at or row.scheduled_at,
         due_at=row.due_at,
         attempts=row.attempts,
         first_attempt_at=row.first_attempt_at,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from warehouse.store.models import AccountRow, Publication, Workspace
+from warehouse.store.publishing.later_parts import FAILED, is_resting
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,19 +34,22 @@ class QueueState:
     """Accounts whose token the platform rejects."""
     stale_unknown: int
     """Publications whose outcome has been unknown for STALE_UNKNOWN_AFTER."""
+    failed_parts: int
+    """Published posts of which a later part was refused and can be retried."""
 
 
 def get_queue_state(session: Session, now: datetime) -> QueueState:
     """Return the queue's state at `now`."""
     by_status = select(Publication.status, func.count()).group_by(Publication.status)
+    planned = func.coalesce(Publication.rest_at, Publication.scheduled_at)
     late, oldest = session.execute(
-        select(func.count(), func.min(Publication.scheduled_at))
+        select(func.count(), func.min(planned))
         .select_from(Publication)
         .join(AccountRow, AccountRow.id == Publication.account_id)
         .join(Workspace, Workspace.id == Publication.workspace_id)
         .where(
-            Publication.status.in_(("scheduled", "claimed", "sending")),
-            Publication.scheduled_at < now - LATE_AFTER,
+            or_(Publication.status.in_(("scheduled", "claimed", "sending")), is_resting()),
+            planned < now - LATE_AFTER,
             Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
             AccountRow.paused_at.is_(None),
             Workspace.publishing_paused_at.is_(None),
@@ -54,6 +58,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
     stale_unknown = select(func.count()).where(
         Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
     )
+    failed_parts = select(func.count()).where(Publication.status == "published", Publication.rest == FAILED)
     revoked = select(func.count()).where(AccountRow.status == "revoked")
     return QueueState(
         by_status=dict(session.execute(by_status).all()),
@@ -61,6 +66,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         oldest_late_seconds=(now - oldest).total_seconds() if oldest is not None else 0.0,
         revoked=session.scalar(revoked) or 0,
         stale_unknown=session.scalar(stale_unknown) or 0,
+        failed_parts=session.scalar(failed_parts) or 0,
     )
 
 

@@ -14,6 +14,7 @@ from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import take
 from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.heartbeats import select_ended, select_silent
+from warehouse.store.publishing.later_parts import FAILED, WAITING, end_rest, is_resting, unless_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -53,7 +54,7 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
         session,
         _ids(session, claimed),
         claimed,
-        status="scheduled",
+        status=unless_resting("scheduled"),
         lease_owner=None,
         lease_until=None,
         updated_at=now,
@@ -132,12 +133,16 @@ def fail_unusable(session: Session, *, now: datetime) -> int:
             session,
             [publication_id],
             due,
-            status="failed",
+            status=unless_resting("failed"),
             reason_code=f"account_{status}",
             reason=message,
             updated_at=now,
         )
-        events += [LedgerEvent(row.id, "failed", {"message": message}) for row in rows]
+        for row in rows:
+            if row.rest == WAITING:
+                end_rest(row, FAILED)
+            event = "part_failed" if row.rest == FAILED else "failed"
+            events.append(LedgerEvent(row.id, event, {"message": message}))
         post_ids |= {row.post_id for row in rows}
     append_events(session, events, now=now)
     refresh_post_status(session, post_ids, now)
@@ -179,15 +184,18 @@ def _abandoned_send(now: datetime) -> ColumnElement[bool]:
 
 
 def _overdue(now: datetime, max_lateness: timedelta) -> ColumnElement[bool]:
-    return and_(
-        Publication.status == "scheduled",
-        Publication.scheduled_at < now - max_lateness,
-        Publication.due_at.is_not(None),  # a post that waits for approval is checked when it is approved
+    return or_(
+        and_(
+            Publication.status == "scheduled",
+            Publication.scheduled_at < now - max_lateness,
+            Publication.due_at.is_not(None),  # a post that waits for approval is checked when it is approved
+        ),
+        and_(is_resting(), Publication.due_at <= now, Publication.rest_at < now - max_lateness),
     )
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    return and_(Publication.status == "scheduled", Publication.due_at <= now)
+    return and_(or_(Publication.status == "scheduled", is_resting()), Publication.due_at <= now)
 
 
 def _append(
