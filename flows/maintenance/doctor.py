@@ -232,8 +232,8 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
     if state.stale_unknown:
         detail = f"{state.stale_unknown} posts have had an unknown outcome for over 10 min (`socialflow posts list`)"
         yield Finding("unknown outcomes", "failed", detail)
-    if review := state.by_status.get("needs_review"):
-        detail = f"{review} posts need a decision: `socialflow posts show ID` says why"
+    if state.needs_review:
+        detail = f"{state.needs_review} posts need a decision: `socialflow posts show ID` says why"
         yield Finding("posts to review", "failed", detail)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -29,8 +30,14 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal_column,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -187,6 +194,11 @@ class Publication(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "external_id"),
         Index("ix_publications_due", "status", "due_at"),
+        # Small whatever the history: the next publications of each account, and what is late.
+        Index("ix_publications_turn", "account_id", "due_at", "id", **_only("status = 'scheduled'")),
+        Index(
+            "ix_publications_open", "scheduled_at", **_only("status IN ('scheduled', 'claimed', 'sending')")
+        ),
         Index("ix_publications_snapshot", "next_snapshot_at"),
         Index("ix_publications_published", "account_id", "published_at"),
     )
@@ -231,6 +243,19 @@ class Publication(Base):
     """When the post was first found deleted on the platform."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+def is_scheduled(table: type[Publication] = Publication) -> ColumnElement[bool]:
+    """Condition of the index `ix_publications_turn`, with the value as a literal.
+
+    A database uses a partial index only for a query that contains its condition: with a parameter it cannot tell.
+    """
+    return table.status == literal_column("'scheduled'")
+
+
+def is_in_progress() -> ColumnElement[bool]:
+    """Condition of the index `ix_publications_open`, with literals as above."""
+    return Publication.status.in_([literal_column(f"'{one}'") for one in ("scheduled", "claimed", "sending")])
 
 
 class PublicationAttempt(Base):

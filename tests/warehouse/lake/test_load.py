@@ -174,6 +174,11 @@ def test_followers_of_a_day_are_its_last_count_and_growth_bridges_gaps(lake: Lak
     ]
 
 
+def test_counts_of_two_accounts_at_one_moment_are_both_kept(lake: Lake, make_count: Make) -> None:
+    assert load_account_snapshots(lake, [make_count(100)], "run_1") == 1
+    assert load_account_snapshots(lake, [make_count(7, account_id="acct_b"), make_count(100)], "run_2") == 1
+
+
 @contextmanager
 def _fresh(template: Path) -> Iterator[Lake]:
     """A lake without the small files that earlier examples left."""
