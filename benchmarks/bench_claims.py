@@ -164,15 +164,14 @@ def measure_history(store: Store, arguments: argparse.Namespace) -> None:
             print(f"{history:9,} published: {name:12} {cost * 1000:7.2f} ms{ratio}", flush=True)
 
 
-def time_of(step: Callable[[], None], times: int = 30) -> float:
-    """Return the median seconds of a step, after some that fill caches."""
+def time_of(step: Callable[[], None], times: int = 50) -> float:
+    """Return the shortest seconds of a step, which other work on the machine lengthens least."""
     taken = []
-    for number in range(times + 5):
+    for _ in range(times):
         began = time.perf_counter()
         step()
-        if number >= 5:
-            taken.append(time.perf_counter() - began)
-    return sorted(taken)[times // 2]
+        taken.append(time.perf_counter() - began)
+    return min(taken)
 
 
 def add(store: Store, kind: str, status: str, numbers: range, accounts: int) -> None:

@@ -55,18 +55,27 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         .where(Publication.status.in_(("unknown", "needs_review")))
         .group_by(Publication.status)
     )
-    late, oldest = session.execute(
-        select(func.count(), func.min(Publication.scheduled_at))
-        .select_from(Publication)
-        .join(AccountRow, AccountRow.id == Publication.account_id)
-        .join(Workspace, Workspace.id == Publication.workspace_id)
+    # Grouped first: joined directly, PostgreSQL was seen to read the history of each account.
+    waiting = (
+        select(
+            Publication.account_id,
+            Publication.workspace_id,
+            func.count().label("number"),
+            func.min(Publication.scheduled_at).label("oldest"),
+        )
         .where(
             is_in_progress(),
             Publication.scheduled_at < now - LATE_AFTER,
             Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
-            AccountRow.paused_at.is_(None),
-            Workspace.publishing_paused_at.is_(None),
         )
+        .group_by(Publication.account_id, Publication.workspace_id)
+        .subquery()
+    )
+    late, oldest = session.execute(
+        select(func.sum(waiting.c.number), func.min(waiting.c.oldest))
+        .join(AccountRow, AccountRow.id == waiting.c.account_id)
+        .join(Workspace, Workspace.id == waiting.c.workspace_id)
+        .where(AccountRow.paused_at.is_(None), Workspace.publishing_paused_at.is_(None))
     ).one()
     stale_unknown = select(func.count()).where(
         Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
@@ -74,7 +83,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
     revoked = select(func.count()).where(AccountRow.status == "revoked")
     counts: dict[str, int] = dict(session.execute(by_status).all())
     return QueueState(
-        late=late,
+        late=int(late or 0),
         oldest_late_seconds=(now - oldest).total_seconds() if oldest is not None else 0.0,
         revoked=session.scalar(revoked) or 0,
         stale_unknown=session.scalar(stale_unknown) or 0,
