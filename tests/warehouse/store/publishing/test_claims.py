@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, select, text, update
 
+from connectors.types import Media, PostContent
 from tests.warehouse.conftest import LEASE, NOON, World, connect
-from warehouse.store.models import AccountRow, Publication, Workspace
+from warehouse.store.models import AccountRow, Post, Publication, Workspace
 from warehouse.store.publishing import claims, queue_state
 from warehouse.store.publishing.claims import (
     claim_due,
     claim_unknown,
+    has_work,
     pause_account_until,
     pause_platform_until,
+    release_claims,
 )
+from warehouse.store.publishing.ledger import list_events
 from warehouse.store.publishing.queue_state import StatusCounter, get_queue_state
 from warehouse.store.publishing.recovery import needs_recovery
 
@@ -228,3 +232,91 @@ def test_an_index_holds_what_is_open_and_nothing_else(world: World) -> None:
         made = {name: str(sql) for name, sql in session.execute(text(query))}
     assert "scheduled" in made["ix_publications_turn"].split("WHERE")[1]
     assert all(status in made["ix_publications_open"].split("WHERE")[1] for status in ("claimed", "sending"))
+
+
+def test_an_outcome_is_looked_up_when_it_is_due_whoever_paused_sending(world: World) -> None:
+    add_account(world, "one", [0])
+    with world.store.write() as session:
+        session.execute(
+            update(Publication).values(
+                status="unknown",
+                unknown_since=NOON,
+                attempts=1,
+                first_attempt_at=NOON - SECOND,
+                due_at=NOON + SECOND,
+            )
+        )
+        session.get_one(AccountRow, world.accounts["one"]).paused_at = NOON
+        session.get_one(Workspace, world.workspace_id).publishing_paused_at = NOON
+        pause_platform_until(session, "mastodon", NOON + HOUR, "another platform's limit")
+
+    def look() -> list[ClaimedPublication]:
+        with world.store.read() as session:
+            expected = has_work(session, now=world.at, horizon=world.at + HOUR)
+        with world.store.write() as session:
+            found = claim_unknown(session, owner="a", now=world.at, limit=5, lease=LEASE)
+        assert expected == bool(found)
+        return found
+
+    assert look() == []
+    world.at += SECOND
+    with world.store.write() as session:
+        pause_platform_until(session, "bluesky", world.at + SECOND, "app limit")
+    assert look() == []
+    world.at += SECOND
+    (found,) = look()
+    assert (found.first_attempt_at, found.unknown_since, found.attempts) == (NOON - SECOND, NOON, 1)
+    assert look() == []
+
+
+def test_a_released_claim_is_as_it_was_and_says_why(world: World) -> None:
+    add_account(world, "two", [2, 1])
+    with world.store.write() as session:
+        rows = claim_due(session, owner="a", now=world.at, horizon=world.at, limit=5, lease=LEASE)
+    with world.store.write() as session:
+        release_claims(session, owner="b", now=world.at)
+        release_claims(session, owner="a", now=world.at, ids=[rows[0].id], reason="the disk is full")
+        release_claims(session, owner="a", now=world.at, ids=[rows[1].id])
+    with world.store.read() as session:
+        states = session.execute(
+            select(
+                Publication.status, Publication.lease_owner, Publication.lease_until, Publication.reason
+            ).order_by(Publication.due_at)
+        ).all()
+        last = [list_events(session, row.id)[-1] for row in rows]
+    assert states == [("scheduled", None, None, "the disk is full"), ("scheduled", None, None, None)]
+    assert [(one.event, one.owner, one.detail) for one in last] == [
+        ("released", "a", {"message": "the disk is full"}),
+        ("released", "a", {}),
+    ]
+
+
+def test_the_longest_pause_of_an_account_counts(world: World) -> None:
+    seen = []
+    for seconds in (10, 5, 20):
+        with world.store.write() as session:
+            pause_account_until(session, world.accounts["twitter"], NOON + seconds * SECOND, f"{seconds} s")
+        with world.store.read() as session:
+            row = session.get_one(AccountRow, world.accounts["twitter"])
+            other = session.get_one(AccountRow, world.accounts["mastodon"])
+            seen.append((row.rate_limited_until, row.rate_limit_reason, other.rate_limited_until))
+    assert seen == [
+        (NOON + 10 * SECOND, "10 s", None),
+        (NOON + 10 * SECOND, "10 s", None),
+        (NOON + 20 * SECOND, "20 s", None),
+    ]
+
+
+def test_a_claim_carries_what_was_approved(world: World) -> None:
+    add_account(world, "two", [2, 1])
+    media = PostContent(text="two 2", media=(Media(url="https://cdn.example/a.png"),))
+    with world.store.write() as session:
+        row = session.scalars(select(Publication).order_by(Publication.due_at).limit(1)).one()
+        row.content = media.model_dump(mode="json")
+        session.get_one(Post, row.post_id).approved_media = {"https://cdn.example/a.png": "ab12"}
+        plain = session.scalars(select(Publication).where(Publication.id != row.id)).one()
+        session.get_one(Post, plain.post_id).approved_media = {"https://cdn.example/b.png": "cd34"}
+    with world.store.write() as session:
+        rows = claim_due(session, owner="a", now=world.at, horizon=world.at, limit=5, lease=LEASE)
+    assert [dict(one.approved_media) for one in rows] == [{"https://cdn.example/a.png": "ab12"}, {}]
+    assert rows[0].content == media

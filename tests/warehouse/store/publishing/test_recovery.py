@@ -246,3 +246,35 @@ def test_one_run_of_housekeeping_is_bounded(world: World, monkeypatch: pytest.Mo
     for step in steps:
         counts = [keep_house(world, partial(step, now=world.at))[0] for _ in range(3)]
         assert counts == [2, 2, 0]
+
+
+def test_what_a_dead_publisher_held_is_free_or_unknown_and_says_so(world: World) -> None:
+    claimed = put(world, "twitter", "claimed", lease_until=NOON)
+    sending = put(world, "mastodon", "sending", lease_until=NOON)
+    put(world, "bluesky", "sending")
+    put(world, "bluesky", "claimed")
+    world.at += timedelta(milliseconds=1)
+    assert is_needed(world)
+    count, changed = keep_house(
+        world, lambda session: sum(recovery.expire_leases(session, now=world.at).values())
+    )
+    message = "the publisher ended while sending: it may be out, the platform will be asked"
+    assert (count, changed) == (
+        2,
+        {
+            claimed: ("scheduled", None, None, world.at),
+            sending: ("unknown", "publisher_died", message, world.at),
+        },
+    )
+    free = "the publisher that had claimed it ended before sending"
+    assert last_event(world, claimed) == ("released", {"message": free})
+    assert last_event(world, sending) == ("unknown", {"message": message})
+    with world.store.read() as session:
+        row = session.get_one(Publication, sending)
+        assert (row.unknown_since, row.due_at, row.lease_owner, row.lease_until) == (
+            world.at,
+            world.at,
+            None,
+            None,
+        )
+    assert not is_needed(world)
