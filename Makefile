@@ -81,7 +81,7 @@ chaos-ingest: $(DEV) ## Kill ingest runs at random for some minutes, on SQLite a
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
 
-mutants: $(DEV) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
+mutants: $(DEV) ## Count the small breaks of sending, scheduling, lake, doctor, supervisor that tests notice (hours; ONLY="warehouse.scheduling.*5")
 	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")
 	@$(BIN)/mutmut results
 

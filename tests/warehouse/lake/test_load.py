@@ -59,6 +59,8 @@ def test_a_batch_that_holds_a_row_twice_adds_it_once(
     lake: Lake, make_snapshot: Make, make_publication: Make
 ) -> None:
     assert load_post_snapshots(lake, [make_snapshot(likes=1)] * 3, "run_1") == 1
+    repeated = [make_snapshot(hours=hours, likes=2) for hours in (30, 30, 40, 24)]
+    assert load_post_snapshots(lake, repeated, "run_2") == 2
     assert load_publications(lake, [make_publication()] * 3) == 1
     assert lake.query("SELECT count(*) AS n FROM marts.publication_latest") == [{"n": 1}]
 
