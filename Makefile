@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-claims bench-ingest bench-overview bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-pds test-specs test-schema hostile audit lock clean
+.PHONY: help demo up test check format bench bench-api bench-claims bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -51,6 +51,9 @@ bench-api: $(DEV) ## Measure requests per second and p99 with 32 clients, compar
 bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow append of the same rows (about 15 minutes)
 	@$(BIN)/python benchmarks/bench_ingest.py
 
+bench-questions: $(DEV) ## Time every documented query on 1 M snapshots; each must take less than 0.5 s (BENCH_HOME=folder to keep the lake)
+	@$(BIN)/python benchmarks/bench_questions.py
+
 bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query and with raw snapshots in two databases
 	@$(BIN)/python benchmarks/bench_overview.py
 
@@ -81,6 +84,9 @@ chaos-ingest: $(DEV) ## Kill ingest runs at random for some minutes, on SQLite a
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3) --postgres
 
+fuzz-imports: $(DEV) ## Read thousands of cut and changed files of every import format (TURNS=100)
+	FUZZ_TURNS=$(or $(TURNS),100) $(BIN)/pytest -q -s tests/warehouse/lake/import_/test_formats.py -k truncated
+
 mutants: $(DEV) ## Count the small breaks of sending, scheduling, lake, doctor, supervisor that tests notice (hours; ONLY="warehouse.scheduling.*5")
 	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")
 	@$(BIN)/mutmut results
@@ -88,14 +94,27 @@ mutants: $(DEV) ## Count the small breaks of sending, scheduling, lake, doctor, 
 chaos-power: $(DEV) ## Kill everything that `up` started at random moments; every flow must succeed again (CUTS=20 SEED=1)
 	@$(BIN)/python -m tests.chaos.power_cut --cuts $(or $(CUTS),20) --seed $(or $(SEED),1)
 
+test-mastodon-server: $(DEV) ## Publish to a real Mastodon or compatible server (SOCIALFLOW_TEST_MASTODON_URL, ..._TOKEN)
+	$(BIN)/pytest tests/mastodon_server -m mastodon_server -rs
+
+test-long: $(DEV) ## Run the cases that `make test` leaves out because they take minutes
+	$(BIN)/pytest -m long -n 2 --dist loadfile
+
 test-pds: $(DEV) ## Publish to Bluesky's own server on loopback (requires Node 20 and npm)
 	$(BIN)/pytest tests/pds -m pds -rs
+
+test-dbt: $(DEV) ## Build the dbt example on a lake (installs dbt into .venv/dbt)
+	@test -x .venv/dbt/bin/dbt || { $(PYTHON) -m venv .venv/dbt && .venv/dbt/bin/pip install --quiet -r examples/dbt/requirements.txt; }
+	$(BIN)/pytest tests/examples/test_dbt.py -m dbt -rs
 
 test-specs: $(DEV) ## Validate connectors and sandbox against the platforms' specifications (SOCIALFLOW_SPECS=folder)
 	$(BIN)/pytest tests/specs -m specs -rs
 
 test-schema: $(DEV) ## Fuzz the whole API from its OpenAPI document, all checks on (about five minutes)
 	SCHEMA_TEST=full $(BIN)/pytest tests/api/test_schema.py -q -s
+
+test-browser: $(DEV) ## Open every dashboard page in Chromium, run axe-core, write docs/images (requires Chromium and npm)
+	BROWSER_TEST=full $(BIN)/pytest tests/browser/test_dashboard.py -n 0 -rs
 
 hostile: $(DEV) ## Attack a running API with a hostile corpus and random changes of it (MINUTES=5 SEED=1)
 	@$(BIN)/python -m tests.hostile.run --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
@@ -104,6 +123,9 @@ audit: $(READY) ## Check the run-time lock for known vulnerabilities and report 
 	@test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit; } \
 	  || echo "pip-audit could not be installed."
 	@$(BIN)/python -m tests.audit
+
+docs: $(READY) ## Write docs/warehouse-columns.md from the comments in the lake's catalog
+	@$(BIN)/python -m warehouse.lake.describe > docs/warehouse-columns.md
 
 lock: $(READY) ## Regenerate the three lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
@@ -114,7 +136,7 @@ lock: $(READY) ## Regenerate the three lock files from pyproject.toml
 	  --output-file requirements-bench.lock
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants tests/pds/node_modules
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants tests/pds/node_modules tests/browser/node_modules
 
 .venv/.bench: $(DEV) requirements-bench.lock
 	@echo "Installing the packages that the benchmarks compare with ..."

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from api.accounts import routes as accounts
 from api.accounts import routes_connect as account_connect
 from api.analytics import routes as analytics
 from api.analytics import routes_accounts as analytics_accounts
+from api.analytics import routes_decay as analytics_decay
 from api.analytics import routes_export as analytics_export
 from api.analytics import routes_posts as analytics_posts
 from api.audit import routes as audit_log
 from api.auth import routes as auth
 from api.auth import routes_api_keys as api_keys
 from api.auth import routes_sessions as sessions
-from api.dashboard import new_post as dashboard_new_post
+from api.dashboard import accounts as dashboard_accounts
+from api.dashboard import calendar as dashboard_calendar
+from api.dashboard import compose as dashboard_compose
+from api.dashboard import files as dashboard_files
+from api.dashboard import numbers as dashboard_numbers
 from api.dashboard import pages as dashboard
-from api.dashboard import post_pages as dashboard_posts
+from api.dashboard import posts as dashboard_posts
+from api.dashboard import settings as dashboard_settings
+from api.dashboard import sql as dashboard_sql
+from api.dashboard import times as dashboard_times
+from api.dashboard import today as dashboard_today
 from api.http.callers import Callers
 from api.http.dependencies import refuse_misreadings
 from api.http.errors import install_error_handlers
+from api.http.import_runner import ImportRunner
 from api.http.lake_cache import AnswerCache
 from api.http.middleware import RequestEnvelope
 from api.http.openapi import build_openapi
@@ -32,6 +44,7 @@ from api.http.request_metrics import RequestMetrics
 from api.http.response_cache import RememberedAnswers
 from api.http.services import Clock, Services, utc_now
 from api.http.tokens import derive_signing_key
+from api.imports import routes as imports
 from api.media import routes as media
 from api.optimal_times import routes as advice
 from api.optimal_times import routes_timing_lift as timing_lift
@@ -43,6 +56,7 @@ from api.posts import routes_actions as post_actions
 from api.posts import routes_approvals as approvals
 from api.posts import routes_bulk as bulk_posts
 from api.posts import routes_check as post_checks
+from api.posts import routes_export as post_exports
 from api.posts import routes_unpublish as post_deletions
 from api.schedules import routes as schedules
 from api.schedules import routes_calendar_feeds as calendar_feeds
@@ -76,6 +90,13 @@ ANSWER_HEADERS = (
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
 )
 """CORS: headers that pages of an allowed origin may send and read besides the safelisted ones."""
+COMPRESSED_FROM = 1000
+"""Bytes from which a response is compressed, if the client accepts gzip."""
+INCOMPRESSIBLE = (
+    *DEFAULT_EXCLUDED_CONTENT_TYPES,
+    "application/octet-stream",
+    "application/vnd.apache.parquet",
+)
 VERSION = "1.0.0"
 """Version of the HTTP API, not of the product; follows semantic versioning."""
 
@@ -111,6 +132,8 @@ def create_app(
                 ensure_default_workspace(session, clock())
             async with pool:
                 signing_key = derive_signing_key(store.cipher)
+                media_files = open_media_files(warehouse_settings)
+                runner = ImportRunner(store, lake, media_files, clock)
                 app.state.services = Services(
                     settings=settings,
                     store=store,
@@ -123,15 +146,21 @@ def create_app(
                     failures=FailureCounter(),
                     answers=AnswerCache(),
                     request_metrics=request_metrics,
-                    media=open_media_files(warehouse_settings),
+                    media=media_files,
                     media_public_url=warehouse_settings.media_public_url,
                     allow_private_media=connector_settings.allow_private_instances,
                     max_lateness=warehouse_settings.max_lateness,
                     recurrence_horizon=warehouse_settings.recurrence_horizon,
                     webhooks=webhook_settings or WebhookSettings(),
+                    imports=runner,
+                    warehouse=warehouse_settings,
                     clock=clock,
                 )
-                yield
+                runner.resume()
+                try:
+                    yield
+                finally:
+                    await asyncio.to_thread(runner.close)
 
     app = FastAPI(
         title="SocialFlow",
@@ -147,6 +176,9 @@ def create_app(
     )
     install_error_handlers(app)
     app.add_middleware(RememberedAnswers)
+    app.add_middleware(
+        GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=4, exclude_content_types=INCOMPRESSIBLE
+    )
     app.add_middleware(
         RequestEnvelope,
         max_body_bytes=settings.max_body_bytes,
@@ -169,6 +201,7 @@ def create_app(
     # Posts first: each router that is tried before the matching one adds time to every request.
     for module in (
         auth,
+        post_exports,  # before the posts: /posts/export is no post
         posts,
         post_actions,
         account_connect,
@@ -186,7 +219,9 @@ def create_app(
         analytics_posts,
         timing_lift,
         analytics_accounts,
+        analytics_decay,
         analytics_export,
+        imports,
         accounts,
         platforms,
         workspace,
@@ -202,9 +237,20 @@ def create_app(
     app.include_router(health.router, dependencies=strict)
     app.include_router(media.public, dependencies=strict)
     app.include_router(pages.router)
-    app.include_router(dashboard.router)
-    app.include_router(dashboard_new_post.router)
-    app.include_router(dashboard_posts.router)
+    for page in (
+        dashboard_today,
+        dashboard_calendar,
+        dashboard_compose,  # before the posts: /posts/new is no post
+        dashboard_files,  # before the posts: /posts/bulk is no post
+        dashboard_posts,
+        dashboard_numbers,
+        dashboard_times,
+        dashboard_sql,
+        dashboard_accounts,
+        dashboard_settings,
+        dashboard,
+    ):
+        app.include_router(page.router)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -45,6 +45,12 @@ def make_world(
     noise_sd: float = 1.1,
     tails: float | None = None,
     weeks: int = 52,
+    day_sd: float = 0.0,
+    hours_sd: float = 0.0,
+    rate: float | None = None,
+    moved: float | None = None,
+    carried: float = 1.0,
+    best: float | None = None,
 ) -> World:
     """Draw a world.
 
@@ -52,19 +58,34 @@ def make_world(
         seed: same seed, same world.
         accounts: how many.
         posts: posts an account.
-        shape: bumps | kernel, see above.
+        shape: bumps | kernel, see above; single, block = one good time of the day.
         effect_sd: sd of the true slot effect over the week; 0 = timing does nothing.
         shared: share of that variance which all accounts have in common.
         noise_sd: sd of a post's own luck.
         tails: degrees of freedom of Student noise; None = normal.
         weeks: length of the history.
+        day_sd: sd of luck that all posts of an account's day share.
+        hours_sd: sd of luck that posts of an account within the same four hours share.
+        rate: None = log engagement around 5; else engagement is a Poisson count around `rate` times the luck.
+        moved: share of the history after which the audience comes eight hours later; `effect` is the new one.
+        carried: correlation of the effects with those half a history before. They change from quarter to quarter, and
+            `effect` is that of the quarter after the history, for which advice is given.
+        best: scales each account's effects so that its best slot has this lift (a fraction) against its mix.
     """
     rng = np.random.default_rng(seed)
-    draw = {"bumps": _bumps, "kernel": _kernel_weeks}[shape]
+    extra = np.random.default_rng((seed, 2))  # draws of its own: the worlds of older versions stay the same
+    draw = {"bumps": _bumps, "kernel": _kernel_weeks, "single": _single_bumps, "block": _blocks}[shape]
     common, own = draw(rng, 1), draw(rng, accounts)
     effect = _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own) * effect_sd
     effect *= np.exp(rng.normal(0, 0.25, (accounts, 1)))
     habit = _habits(rng, accounts)
+    if best is not None:
+        reach = effect.max(axis=1) - (habit * effect).sum(axis=1)
+        effect *= (np.log1p(best) / reach)[:, None]
+    quarters = [effect]  # the newest first
+    while carried < 1 and len(quarters) < 5:
+        fresh = _standard(draw(extra, accounts)) * effect.std(axis=1, keepdims=True)
+        quarters.append(np.sqrt(carried) * quarters[-1] + np.sqrt(1 - carried) * fresh)
     parts, lifts = [], []
     for account in range(accounts):
         slot = rng.choice(168, size=posts, p=habit[account])
@@ -76,14 +97,28 @@ def make_world(
         luck = rng.normal(size=posts)
         if tails is not None:
             luck = rng.standard_t(tails, posts) / np.sqrt(tails / (tails - 2))
-        effect_and_luck = effect[account, slot] + noise_sd * luck
+        timing = effect[account, slot]
+        if carried < 1:
+            timing = np.array(quarters)[4 - (elapsed * 4).astype(np.int64), account, slot]
+        if moved is not None:
+            timing = np.where(elapsed < moved, effect[account, (slot + 8) % 168], timing)
+        effect_and_luck = timing + noise_sd * luck
+        for sd, length in ((day_sd, 24), (hours_sd, 4)):
+            if sd:
+                effect_and_luck += (
+                    sd * extra.normal(size=weeks * 168 // length)[(hours // length).astype(np.int64)]
+                )
         y = level + kind_effect + effect_and_luck
+        engagement = np.round(np.expm1(y).clip(0))
+        if rate is not None:
+            spread = np.minimum(y - 5 + np.log(rate), 12.0)
+            engagement = extra.poisson(np.exp(spread)).astype(np.float64)
         parts.append(
             pd.DataFrame(
                 {
                     "account_id": f"account-{account:05d}",
                     "published_at": START + pd.to_timedelta((hours * 3.6e9).astype(np.int64), unit="us"),
-                    "engagement": np.round(np.expm1(y).clip(0)),
+                    "engagement": engagement,
                     "kind": KINDS[kind],
                     "slot": slot,
                     "effect_and_luck": effect_and_luck,
@@ -113,6 +148,21 @@ def _bumps(rng: np.random.Generator, number: int) -> Array:
             week += np.outer(days, bump)
         shapes[row] = week.reshape(-1)
     return _standard(shapes)
+
+
+def _single_bumps(rng: np.random.Generator, number: int) -> Array:
+    """Weeks with one good time of the day, the same on all days, four to seven hours wide."""
+    distance = np.abs(np.arange(24) - rng.uniform(0, 24, (number, 1)))
+    distance = np.minimum(distance, 24 - distance)
+    day = np.exp(-0.5 * (distance / rng.uniform(1.5, 3, (number, 1))) ** 2)
+    return _standard(np.tile(day, (1, 7)))
+
+
+def _blocks(rng: np.random.Generator, number: int) -> Array:
+    """Weeks with one block of six good hours, the same on all days, among the hours at which accounts post."""
+    first = rng.integers(8, 17, (number, 1))
+    hour = np.arange(24)
+    return _standard(np.tile(((hour >= first) & (hour < first + 6)).astype(np.float64), (1, 7)))
 
 
 def kernel_of_design() -> Array:

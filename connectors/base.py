@@ -11,6 +11,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostContent,
@@ -86,6 +87,14 @@ class Connector(Protocol):
 
         `state`: as `publish` saved it, with the ids of the parts. Raises UnsupportedError where the platform lets
         no app delete posts (`capabilities.supports_unpublish`).
+        """
+        ...
+
+    async def edit(self, request: EditRequest) -> None:
+        """Change a published post with its parts; its id stays the same.
+
+        Safe to repeat: the post is read first where the platform shows it, and what it already says is not written
+        again. Raises UnsupportedError where the platform lets no app edit posts (`capabilities.editing`).
         """
         ...
 

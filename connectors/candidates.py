@@ -37,7 +37,7 @@ _LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)]\s+")
 
 
 def shows_anything(_media: Sequence[Media]) -> bool:
-    """Accept any media: for platforms that do not report media, and for replies, which have none."""
+    """Accept any media: for platforms that do not report them."""
     return True
 
 
@@ -76,8 +76,7 @@ def find_match(part: Part, progress: Progress, candidates: Iterable[Candidate]) 
 
     None = none is certain, which does not prove absence.
     """
-    media = media_of(part, progress)
-    free = [item for item in list_unclaimed(progress, candidates) if item.shows(media)]
+    free = [item for item in list_unclaimed(progress, candidates) if item.shows(part.media)]
     for item in free:
         if says(item, part.text):
             return item.sent
@@ -112,11 +111,6 @@ def doubt(label: str, left: Sequence[Candidate]) -> UnclaimedPostsError:
     return UnclaimedPostsError(
         f"{label} shows {posts} of the time of the attempt that may or may not be this one: {shown}{more}"
     )
-
-
-def media_of(part: Part, progress: Progress) -> tuple[Media, ...]:
-    """Return the media of a part. All media belong to the first part."""
-    return progress.request.content.media if part.index == 0 else ()
 
 
 def says(candidate: Candidate, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from connectors.bluesky.options import BlueskyOptions
 from connectors.capabilities import CAPABILITIES
@@ -22,6 +22,18 @@ from connectors.youtube.options import YouTubeOptions
 OPTIONS: dict[Platform, type[PlatformOptions]] = {
     platform: capabilities.options for platform, capabilities in CAPABILITIES.items()
 }
+
+
+class MediaOptions(BaseModel):
+    """What is said about the media on all platforms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: StrictBool = Field(
+        default=False,
+        description="Whether a picture over a platform's limit is made smaller or converted (to JPEG, or PNG where it "
+        "is transparent) when it is sent. Default: it is refused.",
+    )
 
 
 class PostOptions(BaseModel):
@@ -44,6 +56,9 @@ class PostOptions(BaseModel):
     tiktok: TikTokOptions | None = Field(default=None)
     twitter: TwitterOptions | None = Field(default=None)
     youtube: YouTubeOptions | None = Field(default=None)
+    media: MediaOptions | None = Field(
+        default=None, description="For all platforms: what is done with media."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +76,11 @@ class PostOptions(BaseModel):
                 raise ValueError(f"{key} has options under two names: keep one")
             named[key] = options
         return named
+
+    @property
+    def fit(self) -> bool:
+        """Whether pictures over a limit are converted."""
+        return self.media is not None and self.media.fit
 
     def by_platform(self) -> dict[Platform, PlatformOptions]:
         """Return the options that say something, by platform."""

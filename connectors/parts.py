@@ -2,17 +2,20 @@
 
 Published parts are saved in the request's state after each accepted part, so that a failure midway never
 repeats one. Shape of the state: {"content": fingerprint, "sent_parts": [part, ...], ...extra}.
+
+A part with a delay (`Part.after`) begins a step of its own: one request sends the parts of one step, and a later
+request, whose state names the step's first part in STEP, sends the next ones.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.base import PublishRequest
 from connectors.content.text import compose_text, fingerprint
 from connectors.errors import ContentRejectedError, GiveUpError
-from connectors.types import PostContent, PublishedPost
+from connectors.types import STEP, Media, PostContent, PublishedPost
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class Part:
     index: int
     text: str
     reply_to: int | None
+    media: tuple[Media, ...] = ()
+    after: timedelta | None = None
+    """How long after the part before it this part is published; None = at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,11 @@ def split_parts(content: PostContent) -> tuple[Part, ...]:
 
     Each part of the thread replies to the previous one.
     """
-    texts = [compose_text(content), *content.thread]
-    parts = [Part(index, text, index - 1 if index else None) for index, text in enumerate(texts)]
-    if content.first_comment:
-        parts.append(Part(len(parts), content.first_comment, 0))
+    parts = [Part(0, compose_text(content), None, content.media)]
+    for index, said in enumerate(content.follow_ups, start=1):
+        reply_to = index - 1 if index <= len(content.thread) else 0
+        after = None if said.after is None else timedelta(seconds=said.after)
+        parts.append(Part(index, said.text, reply_to, said.media, after))
     return tuple(parts)
 
 
@@ -58,15 +65,19 @@ class Progress:
         # What was prepared for a different content (a record, a container) must not be sent for this one.
         same = request.state.get("content") in {self._fingerprint, fingerprint(request.content)}
         self.extra = {
-            key: value for key, value in request.state.items() if key not in {"content", "sent_parts"}
+            key: value for key, value in request.state.items() if key not in {"content", "sent_parts", STEP}
         }
+        self.step = int(request.state.get(STEP, 0))
+        later = (part.index for part in self.parts if part.index > self.step and part.after is not None)
+        self.end = next(later, len(self.parts))
+        """Number of parts that are published when this step is done."""
         if not same:
             self.extra.clear()
 
     @property
     def complete(self) -> bool:
-        """Whether every part is published."""
-        return len(self.sent) >= len(self.parts)
+        """Whether every part up to the end of the step is published."""
+        return len(self.sent) >= self.end
 
     @property
     def next_part(self) -> Part:
@@ -87,7 +98,9 @@ class Progress:
         """Commit the progress, and what the platform needs to recognise the next part."""
         self.extra.update(extra)
         sent = [{**asdict(item), "published_at": item.published_at.isoformat()} for item in self.sent]
-        await self.request.save_state({"content": self._fingerprint, "sent_parts": sent, **self.extra})
+        step = {STEP: self.step} if self.step else {}
+        state = {"content": self._fingerprint, "sent_parts": sent, **step, **self.extra}
+        await self.request.save_state(state)
 
     async def add(self, part: SentPart) -> None:
         """Record that the next part is published. A single one is not saved: the receipt follows at once."""
@@ -99,7 +112,7 @@ class Progress:
 async def publish_parts(
     request: PublishRequest, send: Callable[[Part, Progress], Awaitable[SentPart]]
 ) -> PublishedPost:
-    """Send every unpublished part in order, and return the receipt of the first."""
+    """Send every unpublished part of the step in order, and return the receipt of the first part of all."""
     progress = Progress(request)
     while not progress.complete:
         part = progress.next_part
@@ -120,7 +133,7 @@ async def publish_parts(
 async def find_parts(
     request: PublishRequest, look: Callable[[Part, Progress], Awaitable[SentPart | None]]
 ) -> PublishedPost | None:
-    """Look up every part in order; return the receipt if all are published.
+    """Look up every part of the step in order; return the receipt of the first of all if they are published.
 
     None = some part is not published, and `publish` continues from there. Parts that were found are saved
     first.
@@ -134,7 +147,7 @@ async def find_parts(
                 await progress.save()
             return None
         progress.sent.append(found)
-    if len(progress.sent) > max(known, 1):
+    if len(progress.sent) > known and len(progress.parts) > 1:
         await progress.save()  # deleting the publication later needs the ids of all its parts
     return progress.receipt
 

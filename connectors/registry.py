@@ -29,7 +29,7 @@ from connectors.telegram.connector import TelegramConnector
 from connectors.threads.connector import ThreadsConnector
 from connectors.tiktok.connector import TikTokConnector
 from connectors.twitter.connector import TwitterConnector
-from connectors.types import Account, ApprovedMedia, Board, Media, Platform, PostContent
+from connectors.types import Account, ApprovedMedia, Board, EditRequest, Media, Platform, PostContent
 from connectors.youtube.connector import YouTubeConnector
 
 if TYPE_CHECKING:
@@ -148,6 +148,13 @@ class ConnectorPool:
         """
         await self.open(account).delete(external_id, state)
 
+    async def edit_post(self, account: Account, request: EditRequest) -> None:
+        """Change a published post; returns also if it says so already.
+
+        Raises UnsupportedError for a platform that lets no app change posts.
+        """
+        await self.open(account).edit(request)
+
     async def list_boards(self, account: Account) -> list[Board]:
         """Return the account's boards. Raises UnsupportedError for a platform without boards."""
         if account.platform is not Platform.PINTEREST:
@@ -160,21 +167,29 @@ class ConnectorPool:
         """Maximum duration of `refresh_token`: one request, and on Bluesky a sign-in after it."""
         return 2 * timedelta(seconds=self._settings.request_timeout)
 
-    def address_uploads(self, platform: Platform, content: PostContent) -> PostContent:
+    def address_uploads(
+        self, platform: Platform, content: PostContent, *, convert: bool = False
+    ) -> PostContent:
         """Return the content with URLs for the uploads that the platform fetches itself.
 
-        Raises ContentRejectedError if this installation has no public URL.
+        `convert`: of what pictures are converted into, where the content asks for it; this takes a second of CPU for a
+        large one. Raises ContentRejectedError if this installation has no public URL, or a picture cannot be
+        converted, and UnavailableError.
         """
-        fetched = get_capabilities(platform).fetches_media
-        media = []
-        for item in content.media:
-            if item.upload_id is not None and item.kind in fetched:
-                if self._uploads is None:
-                    raise ContentRejectedError("this process has no uploads: give the URL of the media")
-                media.append(item.model_copy(update={"url": self._uploads.address(item.upload_id)}))
-            else:
-                media.append(item)
-        return content.model_copy(update={"media": tuple(media)})
+        capabilities = get_capabilities(platform)
+        fetched = capabilities.fetches_media
+
+        def address(item: Media) -> Media:
+            if item.upload_id is None or item.kind not in fetched:
+                return item
+            if self._uploads is None:
+                raise ContentRejectedError("this process has no uploads: give the URL of the media")
+            rule = capabilities.fit_rule if content.fit and convert and item.kind == "image" else None
+            if rule is None:
+                return item.model_copy(update={"url": self._uploads.address(item.upload_id)})
+            return item.model_copy(update={"url": self._uploads.address_fitted(item.upload_id, rule)})
+
+        return content.with_media(address)
 
     async def hash_media(self, item: Media) -> str:
         """Return the SHA-256 (hex) of media at a URL. Raises ContentRejectedError, UnavailableError."""
@@ -189,7 +204,7 @@ class ConnectorPool:
         MediaChangedError, ContentRejectedError, UnavailableError.
         """
         capabilities = get_capabilities(platform)
-        for item in content.media:
+        for item in content.all_media:
             if item.kind in capabilities.fetches_media:
                 await self._media().require_approved(item)
         for item in capabilities.options.of(content).list_media().values():

@@ -3,6 +3,7 @@
 Created at the entry points and passed down; no module-level instance.
 """
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -191,3 +192,14 @@ class ConnectorSettings(BaseSettings):
     def secrets(self) -> tuple[SecretStr, ...]:
         """All secrets among the settings, for the redaction."""
         return tuple(value for _name, value in self if isinstance(value, SecretStr))
+
+
+class LogSettings(BaseSettings):
+    """How every process writes its log."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
+
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="text: lines to read; json: one object per line, with the ids of request, run, post and attempt.",
+    )

@@ -3,25 +3,34 @@
 Times are aware UTC datetimes. A metric that a platform does not report is None, never 0.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     SecretStr,
     SerializerFunctionWrapHandler,
+    WithJsonSchema,
     model_serializer,
+    model_validator,
 )
+from pydantic_core import CoreSchema, PydanticCustomError
 
 JsonObject = Mapping[str, Any]
 SENT_ELSEWHERE = "sent_elsewhere"
 """Key in the state of a publication that another installation may have sent, as this one is a copy of it."""
+
+
+STEP = "step"
+"""Key in the state of a publication: index of the first part that the current request sends. Without it: of all."""
 
 
 def _parse_duration(value: object) -> object:
@@ -37,7 +46,7 @@ def _parse_duration(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 """A duration in a setting: seconds as a plain number, or 15m, 1h, 2d, or ISO 8601 (PT90S)."""
-MediaKind = Literal["image", "video"]
+MediaKind = Literal["image", "video", "document"]
 ContentKind = Literal["text", "link", "photo", "video"]
 
 
@@ -72,16 +81,26 @@ class Platform(StrEnum):
 
 UPLOAD_PREFIX = "upload:"
 UPLOAD_TYPES = (
-    *("image/jpeg", "image/png", "image/gif", "image/webp"),
+    *("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"),
     *("video/mp4", "video/quicktime", "video/webm"),
+    "application/pdf",
 )
 """Media types that may be uploaded, detected from the first bytes."""
 MAX_UPLOAD_BYTES = 300_000_000
 """Default maximum size; a setting overrides it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FitRule:
+    """What a platform takes of a picture. A file that fits is sent as it is."""
+
+    types: frozenset[str]
+    max_bytes: int | None
+    max_pixels: int | None
+
+
 class Media(BaseModel):
-    """One image or video, by public URL or as `upload:<id>`. Media are shown in the given order."""
+    """One image, video or document (PDF), by public URL or as `upload:<id>`. Media are shown in the given order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,6 +118,28 @@ class Media(BaseModel):
         """SHA-256 (hex) of the only bytes that may be sent; None = any bytes that `url` gives."""
         return None
 
+    @property
+    def fit_rule(self) -> FitRule | None:
+        """Into what a picture may be converted when it is sent; None = it is sent as it is."""
+        return None
+
+
+class FittedMedia(Media):
+    """A picture that is converted if it does not fit. Exists while a post is sent."""
+
+    rule: FitRule
+    sha256: str | None = None
+
+    @property
+    def approved_sha256(self) -> str | None:
+        """SHA-256 (hex) of the approved bytes, before they are converted; None = any bytes."""
+        return self.sha256
+
+    @property
+    def fit_rule(self) -> FitRule | None:
+        """Into what it may be converted."""
+        return self.rule
+
 
 class ApprovedMedia(Media):
     """Media whose bytes were approved. Exists while a post is sent; stored with the post, not in its content."""
@@ -111,6 +152,114 @@ class ApprovedMedia(Media):
         return self.sha256
 
 
+MAX_TEXT = 20_000
+"""Characters of any text in a request: only bounds the work, the platforms' own limits are far lower."""
+MAX_DELAY = timedelta(days=7)
+"""Longest wait between two parts of a publication."""
+_DELAYS = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"()()()(\d{1,9})",
+        r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?",
+        r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?",
+    )
+)
+
+
+def _parse_delay(value: object) -> int:
+    """Return a delay in seconds: 600, "90s", "10m", "2h", "1h30m", "1d", or ISO 8601 ("PT10M")."""
+    seconds = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        matches = (pattern.fullmatch(value.strip()) for pattern in _DELAYS)
+        found = next((match for match in matches if match and any(match.groups())), None)
+        if found is not None:
+            days, hours, minutes, rest = (int(number or 0) for number in found.groups())
+            seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if seconds is None:
+        raise PydanticCustomError("invalid_delay", "write how long to wait as 90s, 10m, 2h, 1d or PT10M")
+    if not 1 <= seconds <= MAX_DELAY.total_seconds():
+        raise PydanticCustomError(
+            "delay_out_of_range",
+            "the wait must be between 1 second and 7 days; leave it out to send the part at once",
+        )
+    return seconds
+
+
+Delay = Annotated[
+    int,
+    BeforeValidator(_parse_delay),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": int(MAX_DELAY.total_seconds())},
+                {"type": "string", "maxLength": 30, "examples": ["10m"]},
+            ]
+        }
+    ),
+]
+"""A wait in seconds, 1 to 604,800; also written "90s", "10m", "2h", "1d", "PT10M"."""
+
+
+class FollowUp(BaseModel):
+    """A further part of a publication: one post of a thread, or the first comment.
+
+    A plain text is written, stored and shown as a string; more than a text as an object.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
+    media: Annotated[tuple[Media, ...], Field(max_length=20)] = ()
+    after: Delay | None = Field(
+        default=None,
+        description='How long after the part before it this part is published: seconds, or "90s", "10m", "2h", "1d" '
+        "(at most 7 days). Default: at once.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_text(cls, value: Any) -> Any:  # noqa: ANN401 - JSON
+        if not isinstance(value, str):
+            return value
+        if len(value) > MAX_TEXT:
+            raise PydanticCustomError(
+                "string_too_long",
+                "String should have at most {max_length} characters",
+                {"max_length": MAX_TEXT},
+            )
+        return {"text": value}
+
+    @model_serializer(mode="wrap")
+    def _write_text(self, write: SerializerFunctionWrapHandler) -> str | dict[str, Any]:
+        """Write a plain text as a string, as it was before parts could hold more: hashes stay valid."""
+        if self.is_plain:
+            return self.text
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value not in (None, [], ())}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe both forms."""
+        inner: Any = schema
+        while "schema" in inner and inner["type"] != "model":
+            inner = inner["schema"]
+        # Without the serializer, which would say "anything" of what is written.
+        plain = {key: value for key, value in inner.items() if key != "serialization"}
+        described = handler.resolve_ref_schema(handler(cast("CoreSchema", plain)))
+        return {
+            "title": cls.__name__,
+            "description": (cls.__doc__ or "").partition("\n")[0],
+            "anyOf": [{"type": "string", "maxLength": MAX_TEXT}, described],
+        }
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but a text."""
+        return not self.media and self.after is None
+
+
 class PostContent(BaseModel):
     """The content of one publication on one platform. Stored as JSON with the publication."""
 
@@ -119,8 +268,9 @@ class PostContent(BaseModel):
     text: str = ""
     media: tuple[Media, ...] = ()
     link: str | None = None
-    thread: tuple[str, ...] = Field(default=(), description="texts that follow the first, in order")
-    first_comment: str | None = None
+    thread: tuple[FollowUp, ...] = Field(default=(), description="posts that follow the first, in order")
+    first_comment: FollowUp | None = None
+    fit: bool = Field(default=False, description="whether pictures over the platform's limits are converted")
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="the platform's own options, as its model in connectors.options has them",
@@ -128,11 +278,47 @@ class PostContent(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_no_options(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the field out where it is empty: hashes of contents stored before it existed stay valid."""
+        """Leave fields out where they are empty: hashes of contents stored before they existed stay valid."""
         written: dict[str, Any] = write(self)
         if not self.options:
             written.pop("options", None)
+        if not self.fit:
+            written.pop("fit", None)
         return written
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy it. Parts may be given as plain texts, as everywhere else (pydantic checks no update)."""
+        new = dict(update or {})
+        if "thread" in new:
+            new["thread"] = tuple(FollowUp.model_validate(part) for part in new["thread"])
+        if new.get("first_comment") is not None:
+            new["first_comment"] = FollowUp.model_validate(new["first_comment"])
+        return super().model_copy(update=new, deep=deep)
+
+    @property
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """The parts after the first, in sending order: the thread, then the comment."""
+        return (*self.thread, *(() if self.first_comment is None else (self.first_comment,)))
+
+    @property
+    def all_media(self) -> tuple[Media, ...]:
+        """The media of all parts."""
+        return (*self.media, *(item for part in self.follow_ups for item in part.media))
+
+    def with_media(self, change: Callable[[Media], Media]) -> Self:
+        """Return the content with each of its media replaced."""
+
+        def changed(part: FollowUp) -> FollowUp:
+            return part.model_copy(update={"media": tuple(map(change, part.media))}) if part.media else part
+
+        comment = self.first_comment
+        return self.model_copy(
+            update={
+                "media": tuple(map(change, self.media)),
+                "thread": tuple(map(changed, self.thread)),
+                "first_comment": None if comment is None else changed(comment),
+            }
+        )
 
     @property
     def kind(self) -> ContentKind:
@@ -207,6 +393,19 @@ class PublishedPost:
 
 
 @dataclass(frozen=True, slots=True)
+class EditRequest:
+    """A change of one published post."""
+
+    external_id: str
+    before: tuple[PostContent, ...]
+    """What the post may say now: its published content, and that of earlier edits with an unknown outcome."""
+    after: PostContent
+    """What it is to say. `connectors.content.editing.find_edit_problems` finds nothing between them."""
+    state: Mapping[str, Any]
+    """As `publish` saved it, with the ids of the parts."""
+
+
+@dataclass(frozen=True, slots=True)
 class PostMetrics:
     """Cumulative metrics of one post at one time. None = not reported by the platform."""
 
@@ -251,6 +450,10 @@ class ListedPost:
     permalink: str | None = None
     metrics: PostMetrics | None = None
     """Metrics, if the listing has them; None = call `fetch_metrics`."""
+    language: str | None = None
+    """BCP 47 code that the platform names (the first of several); None = it names none."""
+    tags: tuple[str, ...] | None = None
+    """Tags beside the text; None = the listing has none."""
 
 
 @dataclass(frozen=True, slots=True)

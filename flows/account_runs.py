@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, RateLimitedError, ReauthenticateError
+from connectors.logs import log_ids
 from flows.errors import OddAnswerError
 from flows.token_refresh import recover_account
 from warehouse.errors import WarehouseError
@@ -86,7 +87,8 @@ async def serve_accounts(
 
     async with asyncio.TaskGroup() as tasks:
         for row in rows:
-            tasks.create_task(serve(row), name=f"account-{row.id}")
+            with log_ids(account_id=row.id):
+                tasks.create_task(serve(row), name=f"account-{row.id}")
 
 
 async def _work_with_a_fresh_token(

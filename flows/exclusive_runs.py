@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from connectors.logs import log_ids
 from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
 from warehouse.store.leases.flow_leases import end_run, renew_lease, take_lease
 
@@ -41,8 +42,13 @@ USUAL_PACE = Pace()
 
 
 @contextmanager
-def run_exclusively(store: Store, flow: str, *, pace: Pace = USUAL_PACE) -> Iterator[None]:
-    """Hold the flow's lease for the block, and record how the block ended. Raises FlowBusyError at once."""
+def run_exclusively(
+    store: Store, flow: str, *, run_id: str | None = None, pace: Pace = USUAL_PACE
+) -> Iterator[None]:
+    """Hold the flow's lease for the block, and record how the block ended. Raises FlowBusyError at once.
+
+    Log lines of the block have the flow's name and `run_id`.
+    """
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     with store.write() as session:
         holder = take_lease(session, flow, owner=owner, lease=pace.lease)
@@ -56,7 +62,8 @@ def run_exclusively(store: Store, flow: str, *, pace: Pace = USUAL_PACE) -> Iter
     outcome: Outcome = "succeeded"
     reason: str | None = None
     try:
-        yield
+        with log_ids(flow=flow, run_id=run_id):
+            yield
     except (PartlyFailedError, DoubtfulDataError) as error:
         outcome, reason = "partly_failed", str(error)
         raise

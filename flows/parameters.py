@@ -16,12 +16,22 @@ from warehouse.errors import InvalidInputError
 if TYPE_CHECKING:
     from datetime import datetime
 
+_EACH_ONCE = {"uniqueItems": True}
 AccountIds = Annotated[
     list[Annotated[str, Field(pattern=r"^acct_[0-9a-z]{1,40}$")]],
-    Field(min_length=1, description="Only these accounts, by their ids. Default: all."),
+    Field(
+        min_length=1,
+        description="Only these accounts, by their ids. Default: all.",
+        json_schema_extra=_EACH_ONCE,
+    ),
 ]
 Platforms = Annotated[
-    list[Platform], Field(min_length=1, description="Only the accounts on these platforms. Default: all.")
+    list[Platform],
+    Field(
+        min_length=1,
+        description="Only the accounts on these platforms. Default: all.",
+        json_schema_extra=_EACH_ONCE,
+    ),
 ]
 Since = Annotated[
     AwareDatetime, Field(description="Only posts published at or after this time; ISO 8601 with an offset.")

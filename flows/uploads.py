@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
+from connectors.content.media_types import SNIFFED_BYTES, sniff_type
+from connectors.content.pictures import fit_picture
 from connectors.errors import ContentRejectedError, UnavailableError
 from warehouse.errors import NotFoundError
-from warehouse.media_files import open_media_files
+from warehouse.media_files import name_fitted, open_media_files
 from warehouse.store.posts.media import public_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from connectors.types import FitRule
     from warehouse.media_files import MediaFiles
     from warehouse.settings import WarehouseSettings
     from warehouse.store.crypto import Cipher
@@ -42,6 +45,14 @@ class Uploads:
             reason = error.strerror or type(error).__name__
             raise UnavailableError(f"upload {media_id} could not be read ({reason})") from error
 
+    def address_fitted(self, media_id: str, rule: FitRule) -> str:
+        """Return the address of a picture that fits `rule`: the upload, or what it is converted into.
+
+        Raises ContentRejectedError if it has none or cannot be converted, and UnavailableError.
+        """
+        self.address(media_id)  # where nothing can be fetched, nothing is converted
+        return self.address(self._fit(media_id, rule))
+
     def address(self, media_id: str) -> str:
         """Return the address from which a platform can fetch an upload.
 
@@ -54,3 +65,28 @@ class Uploads:
                 "give the media's own address"
             )
         return base + public_path(self._cipher, media_id)
+
+    def _fit(self, media_id: str, rule: FitRule) -> str:
+        """Save what the upload is converted into, once, beside it; return its id, or the upload's if that fits."""
+        fitted_id = name_fitted(media_id, rule)
+        try:
+            with self._files.open(fitted_id):
+                return fitted_id
+        except NotFoundError:
+            pass
+        except OSError as error:
+            raise UnavailableError(
+                f"upload {media_id} could not be read ({error.strerror or error})"
+            ) from error
+        with self.open(media_id) as file:
+            made = fit_picture(file, sniff_type(file.read(SNIFFED_BYTES)), rule)
+        if made is None:
+            return media_id
+        try:
+            with made[0] as fitted:
+                self._files.save(fitted_id, fitted)
+        except OSError as error:
+            raise UnavailableError(
+                f"upload {media_id} could not be converted ({error.strerror or error})"
+            ) from error
+        return fitted_id

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from connectors.capabilities import CAPABILITIES
 from warehouse.errors import NotFoundError, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from connectors.types import FitRule
     from warehouse.settings import WarehouseSettings
 
 _PIECE = 1_048_576
@@ -30,8 +33,20 @@ class MediaFiles(Protocol):
         ...
 
     def remove(self, media_id: str) -> None:
-        """Remove the file if it exists."""
+        """Remove the file, and what it was converted into, if they exist."""
         ...
+
+
+def name_fitted(media_id: str, rule: FitRule) -> str:
+    """Return the id under which the picture is saved that an upload is converted into to fit a platform's rule."""
+    said = f"{sorted(rule.types)} {rule.max_bytes} {rule.max_pixels}"
+    return f"{media_id}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+
+def _list_fitted(media_id: str) -> list[str]:
+    """Return the ids of all that an upload may have been converted into."""
+    rules = [one.fit_rule for one in CAPABILITIES.values() if "image" in one.fetches_media]
+    return sorted({name_fitted(media_id, rule) for rule in rules})
 
 
 def open_media_files(settings: WarehouseSettings) -> MediaFiles:
@@ -72,7 +87,8 @@ class _Folder:
             yield file
 
     def remove(self, media_id: str) -> None:
-        (self._folder / media_id).unlink(missing_ok=True)
+        for name in (media_id, *_list_fitted(media_id)):
+            (self._folder / name).unlink(missing_ok=True)
 
 
 class _Bucket:
@@ -104,5 +120,6 @@ class _Bucket:
             yield file
 
     def remove(self, media_id: str) -> None:
-        with suppress(FileNotFoundError):
-            self._bucket.delete_file(f"{self._prefix}/{media_id}")
+        for name in (media_id, *_list_fitted(media_id)):
+            with suppress(FileNotFoundError):
+                self._bucket.delete_file(f"{self._prefix}/{name}")

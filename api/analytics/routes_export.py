@@ -20,7 +20,11 @@ from warehouse.store.measuring.export_cursors import note_cursor
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"])
 
-MEDIA_TYPES = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
+MEDIA_TYPES = {
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 CHUNK_BYTES = 1 << 18
 AT_ONCE = 2
 """Maximum number of concurrent exports in one process: each uses the disk and one CPU core."""
@@ -38,8 +42,12 @@ Table = Literal[
     "growth_curves",
     "slot_engagement",
     "optimal_times",
+    "account_baselines",
+    "posts_wide",
+    "dates",
     "post_snapshots",
     "account_snapshots",
+    "findings",
 ]
 
 
@@ -71,7 +79,7 @@ def export_table(
     caller: Analyst,
     *,
     table: Annotated[Table, Query(description="As in docs/warehouse.md.")] = "publication_latest",
-    file_format: Annotated[Literal["parquet", "csv"], Query(alias="format")] = "parquet",
+    file_format: Annotated[Literal["parquet", "csv", "xlsx"], Query(alias="format")] = "parquet",
     from_: FromParameter = None,
     to: ToParameter = None,
     platform: Annotated[str | None, Query(max_length=40)] = None,

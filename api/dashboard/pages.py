@@ -1,15 +1,14 @@
-"""Dashboard pages: sign-in with an API key, and all pages except posts."""
+"""Signing in with a key or a link, signing out, sessions and keys; and our own scripts and styles."""
 
 import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from api.auth.sign_in import check_credentials
-from api.dashboard import views
-from api.dashboard.rendering import CSS, DashboardRoute, field_of, show
+from api.auth.sign_in import check_credentials, refuse_guessing
+from api.dashboard.rendering import DashboardRoute, field_of, give_asset, show
 from api.dashboard.sessions import (
     LOGIN,
     FieldsDep,
@@ -23,9 +22,8 @@ from api.dashboard.sessions import (
 )
 from api.http.dependencies import ServicesDep, client_address
 from api.http.errors import ApiError
-from api.http.lake_follow_up import follow_accounts
+from api.http.middleware import SCOPE_KEY, is_loopback
 from warehouse.errors import InvalidInputError
-from warehouse.shapes import read_shape
 from warehouse.store.access.api_keys import (
     SCOPES,
     create_api_key,
@@ -36,8 +34,7 @@ from warehouse.store.access.api_keys import (
     revoke_api_key,
 )
 from warehouse.store.access.sessions import end_session, list_sessions
-from warehouse.store.accounts.accounts import change_account
-from warehouse.store.accounts.shapes import AccountPatch
+from warehouse.store.access.sign_in_links import use_link
 
 _LONGEST_DAYS = 3650
 
@@ -45,10 +42,18 @@ _LONGEST_DAYS = 3650
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
 
 
+@router.get("/static/{name}")
+async def give_static(
+    name: Annotated[str, Path(max_length=40)], v: Annotated[str | None, Query(max_length=20)] = None
+) -> Response:
+    """Return a script, a style sheet or a drawing of ours; the address changes with the content."""
+    return give_asset(name, version=v)
+
+
 @router.get("/style.css")
 async def give_style() -> Response:
     """Return the style sheet of all pages."""
-    return Response(CSS, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+    return give_asset("style.css")
 
 
 @router.get("/login")
@@ -78,6 +83,48 @@ def log_in(request: Request, services: ServicesDep, fields: FieldsDep) -> Respon
     return response
 
 
+@router.get("/login/link")
+def ask_to_enter(request: Request, services: ServicesDep) -> HTMLResponse:
+    """Show the button of a sign-in link: a preview of the link by another program does not use it up."""
+    token = request.scope.get(SCOPE_KEY) or ""
+    cookie, form_token = prepare_login(services, request)
+    page = show("enter.html", visitor=None, services=services, link_token=token, form_token=form_token)
+    set_login_cookie(request, page, cookie)
+    return page
+
+
+@router.post("/login/link")
+def enter(request: Request, services: ServicesDep, fields: FieldsDep) -> Response:
+    """Use a sign-in link up and open its session."""
+    address = client_address(request)
+    if not is_own_login(services, request, field_of(fields, "form_token")):
+        return _show_login(
+            request, services, 403, why="This form has expired or was not opened here: open the link again."
+        )
+    with services.store.write() as session:
+        used = use_link(
+            session,
+            services.store.cipher,
+            field_of(fields, "token")[:200],
+            services.clock(),
+            is_loopback=is_loopback(address),
+        )
+    if used is None:
+        try:
+            refuse_guessing(services, (f"address|{address}",))
+        except ApiError as error:
+            return _show_login(request, services, error.status, why=error.detail)
+        why = (
+            "This link was used already, has expired, or is for the machine itself: "
+            "make a new one with `socialflow dashboard`."
+        )
+        return _show_login(request, services, 403, why=why)
+    key, ends_at = used
+    response = RedirectResponse("/dashboard", 303)
+    sign_in(services, key, request, response, ends_at)
+    return response
+
+
 @router.post("/logout")
 def log_out(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Response:
     """Sign out and end the session."""
@@ -94,7 +141,7 @@ def show_sessions(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
     key_id = None if everyone else visitor.key.id
     with services.store.read() as session:
         sessions = list_sessions(session, visitor.key.workspace_id, services.clock(), key_id=key_id)
-    return show("sessions.html", visitor=visitor, sessions=sessions, everyone=everyone)
+    return show("sessions.html", visitor=visitor, services=services, sessions=sessions, everyone=everyone)
 
 
 @router.post("/sessions/{session_id}/end")
@@ -110,51 +157,6 @@ def end_other_session(
     with services.store.write() as session:
         end_session(session, visitor.key.workspace_id, session_id, services.clock(), key_id=key_id)
     return RedirectResponse("/dashboard/sessions", 303)
-
-
-@router.get("")
-def show_overview(
-    services: ServicesDep,
-    visitor: VisitorDep,
-    days: Annotated[int, Query(ge=1, le=365)] = 30,
-) -> HTMLResponse:
-    """Show the metrics of the last days."""
-    visitor.require("analytics")
-    return show(
-        "overview.html", visitor=visitor, **views.show_overview(services, visitor.key.workspace_id, days)
-    )
-
-
-@router.get("/accounts")
-def show_accounts(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show the accounts and their health."""
-    visitor.require("read", "accounts")
-    return show("accounts.html", visitor=visitor, **views.show_accounts(services, visitor.key.workspace_id))
-
-
-@router.post("/accounts/{account_id}/timezone")
-def change_timezone(
-    account_id: Annotated[str, Path(max_length=40)],
-    services: ServicesDep,
-    visitor: VisitorDep,
-    fields: FieldsDep,
-    background: BackgroundTasks,
-) -> Response:
-    """Change an account's time zone; an empty field = the workspace's."""
-    require_form_token(fields, visitor)
-    visitor.require("accounts")
-    change = read_shape(AccountPatch, {"timezone": field_of(fields, "timezone").strip() or None})
-    with services.store.write() as session:
-        change_account(session, visitor.key.workspace_id, account_id, change, services.clock())
-    background.add_task(follow_accounts, services)
-    return RedirectResponse("/dashboard/accounts", 303)
-
-
-@router.get("/times")
-def show_times(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show the expected lift per weekday and hour of each account."""
-    visitor.require("read")
-    return show("times.html", visitor=visitor, **views.show_times(services, visitor.key.workspace_id))
 
 
 @router.get("/keys")
@@ -202,11 +204,18 @@ def revoke_key(
     return RedirectResponse("/dashboard/keys", 303)
 
 
+@router.get("/{path:path}")
+def show_nothing(path: str, visitor: VisitorDep) -> HTMLResponse:
+    """Say that there is no such page, within the navigation."""
+    del path, visitor
+    raise ApiError(404, "not_found", "There is no such page: choose one of the navigation.")
+
+
 def _show_login(
     request: Request, services: ServicesDep, status: int = 200, *, why: str | None = None
 ) -> HTMLResponse:
     cookie, token = prepare_login(services, request)
-    page = show("login.html", status, visitor=None, why=why, form_token=token)
+    page = show("login.html", status, visitor=None, services=services, why=why, form_token=token)
     set_login_cookie(request, page, cookie)
     return page
 
@@ -216,4 +225,6 @@ def _show_keys(services: ServicesDep, visitor: VisitorDep, **more: Any) -> HTMLR
     with services.store.read() as session:
         rows = list_api_keys(session, visitor.key.workspace_id)
     keys = [(row, is_usable(row, now)) for row in rows]
-    return show("keys.html", visitor=visitor, keys=keys, scopes=SCOPES, **{"made": None, **more})
+    return show(
+        "keys.html", visitor=visitor, services=services, keys=keys, scopes=SCOPES, **{"made": None, **more}
+    )

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -62,15 +63,28 @@ class Visitor:
             )
 
 
-def sign_in(services: Services, key: ApiKey, request: Request, response: Response) -> None:
-    """Open a session and set its cookie."""
+def sign_in(
+    services: Services,
+    key: ApiKey,
+    request: Request,
+    response: Response,
+    ends_at: datetime | None = None,
+) -> None:
+    """Open a session and set its cookie; `ends_at`: when it ends, if not after the usual time."""
     address = client_address(request)
     browser = request.headers.get("user-agent", "")
     with services.store.write() as session:
         token = open_session(
-            session, services.store.cipher, key, services.clock(), address=address, browser=browser
+            session,
+            services.store.cipher,
+            key,
+            services.clock(),
+            address=address,
+            browser=browser,
+            ends_at=ends_at,
         )
-    _set_cookie(request, response, COOKIE, token, path="/dashboard", seconds=int(LIFETIME.total_seconds()))
+    lasts = LIFETIME if ends_at is None else ends_at - services.clock()
+    _set_cookie(request, response, COOKIE, token, path="/dashboard", seconds=int(lasts.total_seconds()))
     response.delete_cookie(LOGIN_COOKIE, path=LOGIN, httponly=True, samesite="strict")
 
 
@@ -104,6 +118,7 @@ def is_own_login(services: Services, request: Request, given: str) -> bool:
 async def current_visitor(request: Request, services: ServicesDep) -> Visitor:
     """Return the signed-in visitor and name it as the actor of the audit log. Raises SignedOutError."""
     visitor = await asyncio.to_thread(_find_visitor, request, services)
+    request.state.visitor = visitor  # for the frame of an error page
     act_as(Actor("dashboard", visitor.key.id, client_address(request), visitor.session_id))
     return visitor
 
@@ -129,9 +144,20 @@ VisitorDep = Annotated[Visitor, Depends(current_visitor)]
 
 async def read_fields(request: Request) -> dict[str, list[str]]:
     """Return the fields of a submitted form."""
-    fields = parse_qs(
-        (await request.body()).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50
-    )
+    return await _parse_fields(request, 50)
+
+
+async def read_many_fields(request: Request) -> dict[str, list[str]]:
+    """Return the fields of a large form, with the options of every platform."""
+    return await _parse_fields(request, 500)
+
+
+async def _parse_fields(request: Request, most: int) -> dict[str, list[str]]:
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        fields = parse_qs(body, keep_blank_values=True, max_num_fields=most)
+    except ValueError:
+        raise ApiError(422, "too_many_fields", f"the form has more than {most} fields") from None
     refuse_nul(fields)
     return fields
 

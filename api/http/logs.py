@@ -6,7 +6,8 @@ import logging
 import sys
 from contextvars import ContextVar
 
-from connectors.printable import PrintableFormatter, log_printably
+from connectors.logs import QUIET, make_formatter
+from connectors.printable import log_printably
 
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
 """Set per request; worker threads inherit it."""
@@ -26,7 +27,7 @@ class RequestIdFilter(logging.Filter):
 def make_handler() -> logging.Handler:
     """Return the handler that writes log lines to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter(LINE))
+    handler.setFormatter(make_formatter(LINE))
     # Add the filter to the handler, not a logger: a logger's filters do not apply to records of child
     # loggers.
     handler.addFilter(RequestIdFilter())
@@ -40,5 +41,5 @@ def configure_logging() -> None:
     if not root.handlers:
         root.addHandler(make_handler())
         root.setLevel(logging.INFO)
-        # One line per platform request is too much; the responses are recorded in the ledger.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        for name in QUIET:
+            logging.getLogger(name).setLevel(logging.WARNING)

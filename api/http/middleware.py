@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from api.http.errors import ApiError, render_problem
 from api.http.logs import current_request_id
+from connectors.logs import bind_log_ids
+from warehouse.store.access.sign_in_links import PATH as LINK_PATH
 from warehouse.store.database import new_id
 from warehouse.store.schedules.calendar_feeds import FEED_PATH, FEED_TOKEN
 
@@ -25,10 +28,15 @@ SCOPE_KEY = "socialflow.feed_token"
 """Scope key for the feed token, which is removed from the path before anything can log it."""
 logger = logging.getLogger("api.access")
 
-UPLOAD_PATHS = frozenset({"/api/v1/media", "/dashboard/posts/new"})
+_UPLOAD_PATHS = re.compile(
+    r"/api/v1/media|/dashboard/media|/dashboard/posts/new|/dashboard/posts/[^/]+/edit|/api/v1/imports|"
+    r"/dashboard/imports|/dashboard/posts/bulk"
+)
 """Paths that accept forms with files."""
 _FORM_BYTES = 65_536
 """Bytes a multipart form needs besides its file."""
+_HIDDEN = frozenset({FEED_PATH, LINK_PATH})
+"""Addresses whose query holds a token."""
 _SINGLE = frozenset(
     {
         *(b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"if-match"),
@@ -108,12 +116,13 @@ class RequestEnvelope:
     async def _prepare(self, scope: Scope, receive: Receive) -> Receive:
         """Check headers and body, and return the receive channel for the application."""
         _refuse_repeated_headers(scope)
-        if scope["path"] in UPLOAD_PATHS and scope["method"] == "POST":
+        if _UPLOAD_PATHS.fullmatch(scope["path"]) and scope["method"] == "POST":
             # Too large for memory: counted while the route, after authentication, writes it to disk.
             _refuse_nul(scope, b"")
             return self._counted(scope, receive)
         body = await self._read_body(scope, receive)
-        _refuse_nul(scope, body)
+        # A CSV file in UTF-16 is full of them; its reader decodes it and refuses the others.
+        _refuse_nul(scope, b"" if _is_utf16_csv(scope, body) else body)
         _accept_json_by_any_name(scope)
         return _replay(body, receive)
 
@@ -164,6 +173,7 @@ class _Exchange:
         self.request_id = given if _REQUEST_ID.fullmatch(given) else _new_request_id()
         scope["socialflow.request_id"] = self.request_id
         current_request_id.set(self.request_id)
+        bind_log_ids(request_id=self.request_id)
         self.status: int | None = None
         self._scope = scope
         self._send = send
@@ -195,12 +205,20 @@ class _Exchange:
 
 
 def _hide_feed_token(scope: Scope) -> None:
-    """Remove a calendar feed's token from the path before any log, ours or the server's, can contain it."""
-    if scope["path"] != FEED_PATH or b"token=" not in scope["query_string"]:
+    """Remove the token of a calendar feed or a sign-in link before any log, ours or the server's, can contain it."""
+    if scope["path"] not in _HIDDEN or b"token=" not in scope["query_string"]:
         return
     pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     scope[SCOPE_KEY] = next((value for name, value in pairs if name == FEED_TOKEN), None)
     scope["query_string"] = urlencode([pair for pair in pairs if pair[0] != FEED_TOKEN]).encode("latin-1")
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether a client's address is this machine's own."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _new_request_id() -> str:
@@ -223,6 +241,11 @@ def _refuse_nul(scope: Scope, body: bytes) -> None:
     """Reject NUL characters: no text needs them, and PostgreSQL cannot store them."""
     if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
         raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
+
+
+def _is_utf16_csv(scope: Scope, body: bytes) -> bool:
+    declared = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    return declared == "text/csv" and body.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _accept_json_by_any_name(scope: Scope) -> None:

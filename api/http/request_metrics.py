@@ -1,8 +1,8 @@
-"""Request counts and durations of this process, for /metrics."""
+"""Request counts and durations, memory and CPU time of this process, for /metrics."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 
 class RequestMetrics:
@@ -10,6 +10,7 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "socialflow_http_requests", "Responses sent.", ("operation", "status"), registry=self.registry

@@ -12,6 +12,7 @@ from warehouse.store.publishing.queue_state import StatusCounter
 
 if TYPE_CHECKING:
     from api.http.callers import Callers
+    from api.http.import_runner import ImportRunner
     from api.http.lake_cache import AnswerCache
     from api.http.rate_limits import RateLimiter
     from api.http.request_metrics import RequestMetrics
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from connectors.webhooks.settings import WebhookSettings
     from warehouse.lake.connect import Lake
     from warehouse.media_files import MediaFiles
+    from warehouse.settings import WarehouseSettings
     from warehouse.store.audit.failures import FailureCounter
     from warehouse.store.database import Store
     from warehouse.store.posts.idempotency import StoreSession
@@ -58,6 +60,9 @@ class Services:
     recurrence_horizon: timedelta
     """How far ahead the posts of recurring rules are created."""
     webhooks: WebhookSettings
+    imports: ImportRunner
+    warehouse: WarehouseSettings
+    """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now
     status_counter: StatusCounter = field(default_factory=StatusCounter)
 

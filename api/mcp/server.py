@@ -7,8 +7,7 @@ the tools. No tool publishes, changes or deletes anything. Started by `socialflo
 from __future__ import annotations
 
 import logging
-import sys
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -16,13 +15,17 @@ import httpx
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.settings import McpSettings
 from connectors.http.encoding import NO_COMPRESSION, bound_decoding
+from connectors.logs import configure_logs
 from connectors.options import PostOptions  # noqa: TC001 (the tools are built from their annotations)
-from connectors.printable import log_printably
+from connectors.types import FollowUp, Media  # noqa: TC001 (the same)
 from warehouse.planning.wish import MAX_CONTENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INSTRUCTIONS = (
     "Plan and understand social media posts. Times are UTC. A null figure was not measured: do not treat it as "
@@ -34,6 +37,7 @@ _DRAFTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_wor
 
 Answer = dict[str, Any]
 Platform = Annotated[str, Field(description="twitter, instagram, mastodon, ...", max_length=40)]
+AccountId = Annotated[str, Field(description="Id from list_accounts: acct_...", max_length=40)]
 PostId = Annotated[str, Field(description="Id from list_posts: post_...", max_length=40)]
 Time = Annotated[str, Field(description="ISO 8601, such as 2026-04-15T14:30:00Z", max_length=64)]
 
@@ -102,6 +106,13 @@ def _read(answer: httpx.Response) -> Answer:
     raise ToolError(f"SocialFlow answered {answer.status_code}")
 
 
+def _write(value: BaseModel | Sequence[BaseModel]) -> Any:  # noqa: ANN401 - JSON
+    """Return a tool's argument as JSON, without what was not given."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    return [_write(item) for item in value]
+
+
 def build_server(client: ApiClient) -> MCPServer[None]:
     """Return the server with its tools."""
     server: MCPServer[None] = MCPServer("socialflow", instructions=INSTRUCTIONS, log_level="WARNING")
@@ -139,21 +150,25 @@ def build_server(client: ApiClient) -> MCPServer[None]:
         """Recommend posting times from the accounts' own history, with ranges and the evidence."""
         return await client.get("/schedules/optimal-times", platform=platform, limit=limit)
 
-    @server.tool(annotations=_READS)
-    async def get_overview(
-        days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
-    ) -> Answer:
-        """Summarize the last days: posts, engagement, new followers, top posts, per day and platform."""
-        return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
+    _add_analytics(server, client)
 
     @server.tool(annotations=_DRAFTS)
     async def create_draft(
         content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
+        *,
         scheduled_at: Annotated[Time | None, Field(description="Intended publishing time.")] = None,
         options: Annotated[
             PostOptions | None, Field(description="What can be said on one platform only, by platform.")
         ] = None,
+        media: Annotated[
+            list[Media] | None, Field(description="Public URLs, or upload:ID.", max_length=20)
+        ] = None,
+        thread: Annotated[
+            list[FollowUp] | None,
+            Field(description="Posts that follow the first, as replies.", max_length=100),
+        ] = None,
+        first_comment: Annotated[FollowUp | None, Field(description="A comment below the post.")] = None,
     ) -> Answer:
         """Save a draft. It is checked against the platforms' limits and not published."""
         body: Answer = {
@@ -162,16 +177,58 @@ def build_server(client: ApiClient) -> MCPServer[None]:
             "scheduled_at": scheduled_at,
             "status": "draft",
         }
-        if options is not None:
-            body["options"] = options.model_dump(mode="json", exclude_unset=True)
+        given = {"options": options, "media": media, "thread": thread, "first_comment": first_comment}
+        body |= {name: _write(value) for name, value in given.items() if value is not None}
         return await client.post("/posts", body)
 
     return server
 
 
+def _add_analytics(server: MCPServer[None], client: ApiClient) -> None:
+    """Add the tools about figures."""
+
+    @server.tool(annotations=_READS)
+    async def get_overview(
+        days: Annotated[int, Field(ge=1, le=365)] = 30, platform: Platform | None = None
+    ) -> Answer:
+        """Summarize the last days: posts, engagement, new followers, top posts, per day and platform."""
+        return await client.get("/analytics/overview", period=f"{days}d", platform=platform)
+
+    @server.tool(annotations=_READS)
+    async def get_decay(
+        days: Annotated[int, Field(ge=1, le=365)] = 90,
+        reference: Annotated[
+            Literal["7d", "30d"], Field(description="The engagement at this age counts as the whole.")
+        ] = "7d",
+        platform: Platform | None = None,
+        account_id: AccountId | None = None,
+    ) -> Answer:
+        """Say how fast posts earn their engagement: half-life, and the share reached at each age, with ranges."""
+        return await client.get(
+            "/analytics/decay",
+            period=f"{days}d",
+            reference=reference,
+            platform=platform,
+            account_id=account_id,
+        )
+
+    @server.tool(annotations=_READS)
+    async def get_frequency(
+        days: Annotated[int, Field(ge=1, le=365)] = 90,
+        age: Annotated[
+            Literal["1h", "24h", "7d", "30d"], Field(description="Posts are compared at this age.")
+        ] = "24h",
+        platform: Platform | None = None,
+        account_id: AccountId | None = None,
+    ) -> Answer:
+        """Compare posts per day with engagement per post, with ranges. An association, no proof."""
+        return await client.get(
+            "/analytics/frequency", period=f"{days}d", age=age, platform=platform, account_id=account_id
+        )
+
+
 def main() -> None:
     """Serve the tools over standard input and output until the client disconnects."""
     # Standard output is reserved for the protocol.
-    log_printably()
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    configure_logs(level=logging.WARNING)
     build_server(ApiClient(McpSettings())).run("stdio")

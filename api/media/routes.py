@@ -1,6 +1,7 @@
 """Media endpoints: upload, list, read and delete; and the address from which platforms fetch an upload."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from typing import IO, Annotated, Any
 
@@ -14,8 +15,9 @@ from api.http.idempotency import IdempotencyKeyHeader, answer_once, make_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
 from api.http.services import Services
-from api.media.schemas import MediaOut
-from api.media.uploads import keep_upload, render_upload
+from api.media.schemas import MediaListOut, MediaOut
+from api.media.uploads import keep_upload, keep_uploads, render_upload
+from connectors.content.media_types import SNIFFED_BYTES, sniff_type
 from warehouse.store.posts import media as store_media
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.media import MediaUpload
@@ -26,15 +28,26 @@ public = APIRouter()
 
 MediaId = Annotated[str, Path(max_length=40, examples=["med_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
 _PIECE = 262_144
+MAX_FILES = 20
+"""Files of one request; together they may be as long as one file (SOCIALFLOW_API_MAX_UPLOAD_BYTES)."""
 _BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "required": ["file"],
                 "additionalProperties": False,
-                "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+                "minProperties": 1,
+                "maxProperties": 1,
+                "properties": {
+                    "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                    "files": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": MAX_FILES,
+                        "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                    },
+                },
             }
         }
     },
@@ -47,27 +60,39 @@ _BYTES: dict[int | str, dict[str, Any]] = {
 @router.post(
     "",
     operation_id="upload_media",
-    summary="Upload a picture or video",
+    summary="Upload pictures, videos or documents",
     status_code=201,
-    response_model=MediaOut,
+    response_model=MediaOut | MediaListOut,
     responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
     openapi_extra={"requestBody": _BODY},
 )
 async def upload_media(
     request: Request, services: ServicesDep, caller: Writer, idempotency_key: IdempotencyKeyHeader = None
 ) -> Response:
-    """Upload one picture or video as the form field `file`. Its `url` goes into the `media` of posts.
+    """Upload one picture, video or PDF as the form field `file`. Its `url` goes into the `media` of posts.
+
+    Several are uploaded as repeated fields `files`, at most 20; the response then is a list in their order. If one of
+    them is refused, none is saved.
 
     Uploads that no unsent post uses are deleted after SOCIALFLOW_MEDIA_UNUSED_AFTER.
     """
-    async with request.form(max_files=1, max_fields=1) as form:
-        unknown = sorted(set(form) - {"file"})
-        file = form.get("file")
-        if unknown or not isinstance(file, UploadFile):
+    async with request.form(max_files=MAX_FILES, max_fields=1) as form:
+        unknown = sorted(set(form) - {"file", "files"})
+        file, files = form.get("file"), form.getlist("files")
+        one = isinstance(file, UploadFile) and not files and len(form.getlist("file")) == 1
+        several = [item for item in files if isinstance(item, UploadFile)]
+        if unknown or not (one or (several and file is None and len(several) == len(files))):
             name = unknown[0] if unknown else "file"
             raise problem_at(
-                f"/{name}", "invalid_form", "send multipart/form-data with one file, in the field `file`"
+                f"/{name}",
+                "invalid_form",
+                "send multipart/form-data with one file, in the field `file`, or several, each in a field `files`",
             )
+        if several:
+            return await asyncio.to_thread(
+                keep_uploads, services, caller, request, several, key=idempotency_key
+            )
+        assert isinstance(file, UploadFile)  # noqa: S101 (see `one`)
         return await asyncio.to_thread(
             keep_upload,
             services,
@@ -124,7 +149,7 @@ def read_media_content(media_id: MediaId, services: ServicesDep, caller: Reader)
     """Download an upload's file."""
     with services.store.read() as session:
         row = store_media.get_upload(session, caller.workspace_id, media_id)
-    return _send(services, row)
+    return send_upload(services, row)
 
 
 @router.delete(
@@ -152,18 +177,37 @@ def fetch_media(
     media_id: MediaId, signature: Annotated[str, Path(max_length=64)], request: Request, services: ServicesDep
 ) -> Response:
     """Serve an upload to a platform, by an address that the publisher signed."""
+    upload_id, _, is_fitted = media_id.partition("-")
     with services.store.read() as session:
-        row = session.get(MediaUpload, media_id)
+        row = session.get(MediaUpload, upload_id)
     # A wrong signature and a missing upload get the same response, so that ids cannot be probed.
     if not store_media.is_signed(services.store.cipher, media_id, signature) or row is None:
         raise ApiError(404, "not_found", "there is no such file")
+    if is_fitted:
+        return _send_fitted(services, media_id, only_head=request.method == "HEAD")
     if request.method == "HEAD":
         return Response(headers=_headers(row), media_type=row.content_type)
-    return _send(services, row)
+    return send_upload(services, row)
 
 
-def _send(services: Services, row: MediaUpload) -> Response:
-    opened = services.media.open(row.id)
+def _send_fitted(services: Services, media_id: str, *, only_head: bool) -> Response:
+    """Send what a picture was converted into, which has no row: its name says from what."""
+    with services.media.open(media_id) as file:
+        content_type = sniff_type(file.read(SNIFFED_BYTES))
+        size = file.seek(0, os.SEEK_END)
+    headers = {"Content-Length": str(size), "Cache-Control": "private, max-age=3600"}
+    if only_head:
+        return Response(headers=headers, media_type=content_type)
+    return _stream(services, media_id, headers, content_type)
+
+
+def send_upload(services: Services, row: MediaUpload) -> Response:
+    """Return the file of an upload as a stream. Raises NotFoundError."""
+    return _stream(services, row.id, _headers(row), row.content_type)
+
+
+def _stream(services: Services, media_id: str, headers: dict[str, str], content_type: str) -> Response:
+    opened = services.media.open(media_id)
     # Open the file before the response starts, so that a missing file is a 404.
     file = opened.__enter__()
 
@@ -174,7 +218,7 @@ def _send(services: Services, row: MediaUpload) -> Response:
         finally:
             opened.__exit__(None, None, None)
 
-    return StreamingResponse(pieces(file), headers=_headers(row), media_type=row.content_type)
+    return StreamingResponse(pieces(file), headers=headers, media_type=content_type)
 
 
 def _headers(row: MediaUpload) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Literal
 
 import httpx
 from fastapi import APIRouter, Response
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
+from api.pages.work_metrics import LakeCollector, StoreWorkCollector
 from warehouse.store.clock import read_time
 from warehouse.store.leases.flow_leases import FlowState, find_flows_behind, list_flow_states
 from warehouse.store.publishing.heartbeats import PublishersState, get_publishers_state
@@ -80,17 +81,20 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
 
 @router.get("/metrics", operation_id="get_metrics", summary="Get Prometheus metrics", response_class=Response)
 def get_metrics(services: ServicesDep) -> Response:
-    """Return Prometheus metrics of the queue and of this process's requests."""
+    """Return Prometheus metrics of the work, of the lake, and of this process."""
     registry = CollectorRegistry()
     try:
         with services.store.read() as session:
             now = services.clock()
-            collectors = (
+            collectors: tuple[Any, ...] = (
                 _QueueCollector(get_queue_state(session, now), services.status_counter.read(session)),
                 _WebhookCollector(get_webhook_state(session, now)),
                 _PublisherCollector(get_publishers_state(session, read_time(session))),
-                _FlowCollector(list_flow_states(session)),
+                _FlowCollector(
+                    list_flow_states(session), {flow.name for flow in find_flows_behind(session, now)}
+                ),
             )
+        collectors += (StoreWorkCollector(services),)
     except Exception:  # any driver error: the store is away, and what this process knows is told nevertheless
         logger.exception("the store cannot be read")
         registry.register(_StoreCollector(is_up=False))
@@ -98,6 +102,7 @@ def get_metrics(services: ServicesDep) -> Response:
         registry.register(_StoreCollector(is_up=True))
         for collector in collectors:
             registry.register(collector)
+    registry.register(LakeCollector(services))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -160,8 +165,8 @@ class _QueueCollector:
 class _FlowCollector:
     """Prometheus collector of the scheduled flows' last runs."""
 
-    def __init__(self, flows: Sequence[FlowState]) -> None:
-        self._flows = flows
+    def __init__(self, flows: Sequence[FlowState], behind: Collection[str]) -> None:
+        self._flows, self._behind = flows, behind
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges; a flow without such a run has no sample."""
@@ -182,6 +187,14 @@ class _FlowCollector:
                 if (at := moments[kind]) is not None:
                     family.add_metric((flow.name,), at.timestamp())
             yield family
+        family = GaugeMetricFamily(
+            "socialflow_flow_behind",
+            "Whether a scheduled flow has not succeeded for three periods (1) or has (0).",
+            labels=("flow",),
+        )
+        for flow in self._flows:
+            family.add_metric((flow.name,), float(flow.name in self._behind))
+        yield family
 
 
 class _WebhookCollector:

@@ -31,6 +31,15 @@ class MediaLimits(BaseModel):
     fetched_by_address: list[str] = Field(description="Kinds that the platform itself downloads by address.")
     alt_text_kinds: list[str]
     alt_text_limit: int | None
+    image_types: list[str] = Field(description="Others are converted with `options.media.fit`.")
+    max_image_pixels: int | None
+    max_documents: int
+    max_document_bytes: int | None
+    max_document_pages: int | None
+    in_thread: dict[str, int] = Field(
+        description="How many media of each kind one part of a thread may have; empty: none."
+    )
+    in_first_comment: dict[str, int] = Field(description="The same of the first comment.")
 
 
 class PublishingWindow(BaseModel):
@@ -52,6 +61,16 @@ class OptionOut(BaseModel):
     description: str
 
 
+class EditingOut(BaseModel):
+    """What the platform changes of a published post; everything else stays as it was published."""
+
+    fields: list[str] = Field(
+        description="text, link, thread (the texts of its parts), first_comment, alt_text (of all media)."
+    )
+    options: list[str]
+    cost: str = Field(description="What an edit does beside changing the post.")
+
+
 class PlatformOut(BaseModel):
     """Limits, features and options of one platform."""
 
@@ -63,6 +82,10 @@ class PlatformOut(BaseModel):
     supports_thread: bool
     supports_first_comment: bool
     supports_unpublish: bool = Field(description="Whether a published post can be deleted through the API.")
+    editing: EditingOut | None = Field(
+        description="What of a published post PATCH can change; null: nothing, as `why_no_edit` says."
+    )
+    why_no_edit: str | None
     needs_instance_url: bool
     needs_handle: bool
     metrics: dict[str, str] = Field(description="Reported metrics, and what one of each is.")

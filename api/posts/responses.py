@@ -15,10 +15,10 @@ from warehouse.planning.wording import count_text
 from warehouse.store.posts.reads import list_publications
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from warehouse.planning.posts import Plan, SavedPost
-    from warehouse.store.models import Post
+    from warehouse.store.models import Post, Publication
     from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 
@@ -30,6 +30,11 @@ def answer_post(session: StoreSession, post: Post, status: int) -> StoredAnswer:
 def answer_saved(saved: SavedPost, status: int, headers: Mapping[str, str] | None = None) -> StoredAnswer:
     """Return a post that was created or changed, with its ETag and warnings."""
     return _answer(render_post(saved.post, saved.publications, saved.plan.warnings), status, headers)
+
+
+def answer_changed(post: Post, publications: Sequence[Publication], warnings: Sequence[str]) -> StoredAnswer:
+    """Return a changed post, with its ETag and what became of its edits."""
+    return _answer(render_post(post, publications, warnings), 200)
 
 
 def _answer(shown: PostOut, status: int, headers: Mapping[str, str] | None = None) -> StoredAnswer:

@@ -1,19 +1,21 @@
 """Post endpoints: create, list, read, change and cancel."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
-from api.http.idempotency import Repeatable, answer_once
+from api.http.idempotency import Repeatable, answer_once, render_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
-from api.posts.responses import answer_post, answer_saved, render_dry_run
+from api.posts.responses import answer_changed, answer_post, answer_saved, render_dry_run
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
 from api.posts.views import render_post, render_post_detail
 from warehouse.planning import posts as planned_posts
+from warehouse.planning.editing import BegunChange, begin_change, send_edits
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
@@ -153,21 +155,38 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
     response_model=PostOut,
     responses=problems(401, 403, 404, 409, 412, 413, 422, 429),
 )
-def update_post(
+async def update_post(
     post_id: PostId, body: PostPatch, services: ServicesDep, caller: Writer, *, if_match: IfMatch = None
 ) -> Response:
-    """Change a post that has not been sent. Returns 409 once a publication is being sent or is published."""
+    """Change a post. What is published is edited on its platform where it edits posts; its metrics are kept.
 
-    def work(session: StoreSession) -> StoredAnswer:
-        saved = planned_posts.change_post(
-            services.planning(session, caller.workspace_id),
-            post_id,
-            body,
-            expected_version=parse_if_match(if_match),
-        )
-        return answer_saved(saved, 200)
+    Of a published post the content, link, texts of a thread and some options can change (GET /platforms: `editing`).
+    `publications[].edit` and `warnings` say what became of it on each account: an edit with the state failed or unknown
+    is safe to repeat. 409 `not_editable` if no platform can make the change. Posts that are just being sent: 409.
+    """
 
-    return answer_once(services, None, work)
+    def begin() -> BegunChange:
+        with services.store.write() as session:
+            return begin_change(
+                services.planning(session, caller.workspace_id),
+                post_id,
+                body,
+                may_approve="approve" in caller.scopes,
+                expected_version=parse_if_match(if_match),
+            )
+
+    begun = await asyncio.to_thread(begin)
+    if not begun.edits:
+        return render_answer(answer_changed(begun.post, begun.publications, begun.warnings))
+    failed = await send_edits(services.store, services.connectors.edit_post, begun.edits, services.clock)
+
+    def show() -> StoredAnswer:
+        with services.store.read() as session:
+            post = get_post(session, caller.workspace_id, post_id)
+            publications = list_publications(session, [post.id])[post.id]
+            return answer_changed(post, publications, [*begun.warnings, *failed])
+
+    return render_answer(await asyncio.to_thread(show))
 
 
 @router.delete(

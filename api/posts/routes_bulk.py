@@ -13,6 +13,7 @@ from api.posts.schemas_bulk import EXAMPLE, BulkOut
 from api.posts.views import refuse_rows, render_bulk
 from warehouse.planning.bulk import BulkMode, create_posts
 from warehouse.planning.files import CSV_COLUMNS, MAX_ROWS, FileFormat, read_post_rows
+from warehouse.planning.templates import BlankDate, DateOrder, FileOptions
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
@@ -75,14 +76,43 @@ async def create_many_posts(
         BulkMode,
         Query(description="`all`: save only if every row is valid. `each`: save the valid rows."),
     ] = "all",
+    blank_date: Annotated[
+        BlankDate,
+        Query(description="CSV: what a row with an empty date becomes. `now` publishes it at once."),
+    ] = "draft",
+    date_order: Annotated[
+        DateOrder | None,
+        Query(description="CSV of other tools: order of day and month where 03/04/2026 reads both ways."),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        Query(max_length=64, description="CSV: time zone of rows that name none; default: the workspace's."),
+    ] = None,
+    platforms: Annotated[
+        list[str] | None,
+        Query(max_length=50, description="CSV: platforms of rows that name neither platforms nor accounts."),
+    ] = None,
+    account_ids: Annotated[
+        list[str] | None,
+        Query(max_length=100, description="CSV: accounts of rows that name neither platforms nor accounts."),
+    ] = None,
 ) -> Response:
     """Create up to 200 posts from JSON lines, a JSON array or CSV, in one transaction.
 
+    CSV has our own columns, or those of a template of Buffer, Publer, Hootsuite, HighLevel, Ayrshare, SocialPilot,
+    Metricool or Postiz, recognised by its header. A row with an empty date becomes a draft (`blank_date`).
     The report has each row's line, and the id of its post or its errors. With `mode=all`, one invalid row
     makes the response a 422 whose `report` holds all rows.
     """
     file_format = _read_format(request.headers.get("content-type", ""))
-    rows = read_post_rows(await request.body(), file_format)
+    options = FileOptions(
+        blank_date=blank_date,
+        date_order=date_order,
+        timezone=timezone,
+        platforms=platforms or (),
+        account_ids=account_ids or (),
+    )
+    rows = read_post_rows(await request.body(), file_format, options)
 
     def create(session: StoreSession) -> BulkOut:
         context = services.planning(session, caller.workspace_id)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import Request
 from api.posts.schemas_approvals import Approval
-from connectors.types import Media
+from connectors.types import FollowUp, Media
 from warehouse.planning.wish import Experiment, PostChange, PostWish, When
 from warehouse.scheduling.local_times import Resolution
 from warehouse.shapes import Zone
@@ -114,6 +114,30 @@ class Attempt(BaseModel):
     detail: dict[str, Any]
 
 
+class LaterParts(BaseModel):
+    """The parts of a published thread, or its first comment, that are published after a delay."""
+
+    status: Literal["waiting", "failed", "canceled"] = Field(
+        description="waiting: the next part has its time. failed: it was refused, a retry continues with it. canceled: "
+        "the parts that are left will not be sent."
+    )
+    published: int = Field(description="Number of parts that are published.")
+    total: int
+    next_part_at: datetime | None
+
+
+class EditOut(BaseModel):
+    """The last edit of a published post."""
+
+    state: Literal["done", "failed", "refused", "unknown"] = Field(
+        description="refused: the platform cannot make it and was not asked. unknown: repeat the edit."
+    )
+    requested_at: datetime
+    finished_at: datetime | None
+    code: str | None
+    detail: str | None
+
+
 class PublicationOut(BaseModel):
     """A post on one account."""
 
@@ -132,7 +156,10 @@ class PublicationOut(BaseModel):
         description="When measuring first found the post deleted on the platform; null: it was not. "
         "`permalink` then leads nowhere."
     )
+    edited_at: datetime | None = Field(description="When the published post was last changed by an edit.")
+    edit: EditOut | None = Field(description="The last edit after publishing; null: there was none.")
     attempt_count: int
+    later_parts: LaterParts | None = Field(description="Null: it has none, or all are published.")
 
 
 class PublicationDetail(PublicationOut):
@@ -166,8 +193,8 @@ class PostBase(BaseModel):
     placement: PlacementOut
     media: list[Media]
     link: str | None
-    thread: list[str]
-    first_comment: str | None
+    thread: list[FollowUp]
+    first_comment: FollowUp | None
     options: dict[str, dict[str, Any]] = Field(
         description="Given options by platform; all others have defaults."
     )

@@ -20,6 +20,15 @@ class PartCheck(BaseModel):
     remaining: int = Field(description="Negative: that much too long.")
     unit: str
     links: list[str] = Field(description="Addresses in the text that the platform makes links of.")
+    media: list[Media]
+    after: int | None = Field(description="Seconds that it waits after the part before it.")
+
+
+class Conversion(BaseModel):
+    """One picture that is converted for a platform."""
+
+    pointer: str
+    detail: str = Field(description="What of it is over the platform's limits.")
 
 
 class TargetCheck(BaseModel):
@@ -35,6 +44,9 @@ class TargetCheck(BaseModel):
     max_videos: int
     options: dict[str, Any] = Field(
         description="All options of the platform, with the defaults that would be used."
+    )
+    conversions: list[Conversion] = Field(
+        description="Pictures that are converted when the post is sent, as `options.media.fit` asks for."
     )
     problems: list[ProblemEntry]
 

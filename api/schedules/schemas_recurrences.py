@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.types import Media
+from connectors.types import FollowUp, Media
 from warehouse.planning.wish import RecurrenceChange, RecurrenceWish
 from warehouse.scheduling.local_times import Resolution
 
@@ -80,8 +80,8 @@ class RecurrenceOut(BaseModel):
     account_ids: list[str]
     media: list[Media]
     link: str | None
-    thread: list[str]
-    first_comment: str | None
+    thread: list[FollowUp]
+    first_comment: FollowUp | None
     options: dict[str, dict[str, Any]]
     variants: dict[str, dict[str, Any]]
     client_ref: str | None

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from connectors.bluesky.options import BlueskyOptions
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.content.text import count_graphemes
 from connectors.types import Platform
 
@@ -25,6 +25,8 @@ CAPABILITIES = Capabilities(
     alt_text_kinds=frozenset({"image"}),
     supports_thread=True,
     supports_first_comment=True,
+    thread_media={"image": 4},  # lexicon app.bsky.feed.post: embed beside reply
+    comment_media={"image": 4},
     needs_handle=True,
     metrics_batch=25,
     metrics={
@@ -34,6 +36,11 @@ CAPABILITIES = Capabilities(
         "saves": "bookmarks",
     },
     refresh_before=timedelta(minutes=30),
+    editing=Editing(
+        fields=frozenset({"text", "link", "thread", "first_comment"}),
+        options=frozenset({"languages", "labels", "reply_gate", "quote_gate"}),
+        cost="The record is replaced under the same address; apps take a while to show the new one.",
+    ),
     options=BlueskyOptions,
     reconciliation="The record is asked for by the key that we chose for it before sending.",
 )

@@ -16,6 +16,7 @@ import httpx
 
 from connectors.base import PublishRequest
 from connectors.bluesky.capabilities import CAPABILITIES, LABEL
+from connectors.bluesky.editing import edit_record
 from connectors.bluesky.history import NO_APPVIEW, list_history
 from connectors.bluesky.records import (
     COLLECTION,
@@ -32,6 +33,7 @@ from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.handles import read_handle
 from connectors.deletion import delete_parts, ignore, list_part_ids
+from connectors.editing import list_edited_parts
 from connectors.errors import GiveUpError, ReauthenticateError, UnavailableError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -41,6 +43,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     Platform,
@@ -179,6 +182,12 @@ class BlueskyConnector:
             await self._api.prepare("POST", "/com.atproto.repo.deleteRecord", ignore, json=body)
 
         await delete_parts(list_part_ids(external_id, state), delete)
+
+    async def edit(self, request: EditRequest) -> None:
+        """com.atproto.repo.putRecord under the same key for each part that changes."""
+        await self._own_did()
+        for part, uri in list_edited_parts(request, options_everywhere=True):
+            await edit_record(self._api, self.account, uri, part, request)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """app.bsky.feed.getPosts, 25 ids per request.

@@ -14,6 +14,7 @@ import jwt
 from connectors.base import PublishRequest
 from connectors.bluesky.options import BlueskyOptions
 from connectors.content.counts import read_count, sum_counts
+from connectors.content.languages import read_language
 from connectors.http.messages import read_secret
 from connectors.parts import Part, SentPart
 from connectors.types import AccountMetrics, ContentKind, Credentials, ListedPost, PostMetrics
@@ -196,6 +197,7 @@ def parse_record(uri: str, record: Mapping[str, Any]) -> ListedPost:
         text=str(record.get("text", "")),
         kind=_kind(record),
         permalink=build_permalink(uri, None),
+        language=read_language(record.get("langs")),
     )
 
 

@@ -34,16 +34,15 @@ async def compose_record(
     """Build the record of a part: resolve mentions and upload images."""
 
     async def resolve(handle: str) -> str | None:
-        return await _resolve(api, handle)
+        return await resolve_handle(api, handle)
 
-    media = progress.request.content.media if part.index == 0 else ()
     link = progress.request.content.link if part.index == 0 else None
     quote = BlueskyOptions.of(progress.request.content).quote if part.index == 0 else None
     return build_record(
         progress.request,
         part,
         facets=await build_facets(part.text, resolve, link=link),
-        images=[await _upload(api, context, item) for item in media],
+        images=[await _upload(api, context, item) for item in part.media],
         root=progress.sent[0] if progress.sent else None,
         parent=progress.parent_of(part),
         quoted=None if quote is None else await _find_quoted(api, quote),
@@ -56,7 +55,7 @@ async def _find_quoted(api: PlatformApi, address: str) -> dict[str, str]:
     if address.startswith(_WEB):
         actor, _, rest = address.removeprefix(_WEB).partition("/post/")
         key = rest.partition("?")[0].strip("/")
-        did = actor if actor.startswith("did:") else await _resolve(api, actor)
+        did = actor if actor.startswith("did:") else await resolve_handle(api, actor)
         uri = f"at://{did}/{COLLECTION}/{key}"
     views = await api.read("/app.bsky.feed.getPosts", parse_views, params={"uris": [uri]})
     for view in views:
@@ -160,7 +159,8 @@ async def _upload(api: PlatformApi, context: ConnectorContext, item: Media) -> d
     return {"image": blob, "alt": item.alt_text or ""}
 
 
-async def _resolve(api: PlatformApi, handle: str) -> str | None:
+async def resolve_handle(api: PlatformApi, handle: str) -> str | None:
+    """Return the DID of a handle; None = there is no such account."""
     try:
         return await api.read(
             "/com.atproto.identity.resolveHandle", lambda body: str(body["did"]), params={"handle": handle}

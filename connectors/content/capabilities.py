@@ -7,15 +7,16 @@ them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from connectors.content.links import find_links
 from connectors.content.marks import Mark
 from connectors.content.options import PlatformOptions
 from connectors.content.problems import ContentProblem
 from connectors.content.text import compose_text
-from connectors.types import MediaKind, Platform, PostContent
+from connectors.types import FitRule, MediaKind, Platform, PostContent
 
-__all__ = ["Capabilities", "ContentProblem", "PublishingLimit"]
+__all__ = ["Capabilities", "ContentProblem", "Editing", "PublishingLimit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,21 @@ class CountLimit:
     most: int
 
 
+EditableField = Literal["text", "link", "thread", "first_comment", "alt_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What the platform changes of a published post. Everything else stays as it was published."""
+
+    fields: frozenset[EditableField]
+    """Fields of the content. `thread`: the texts of its parts, not their number. `alt_text`: of all media."""
+    cost: str
+    """One sentence: what an edit does to the post beside changing it."""
+    options: frozenset[str] = frozenset()
+    """Names of options."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """A platform's limits and features as data. The platform module names the source of each fact."""
@@ -48,10 +64,19 @@ class Capabilities:
     media_kinds: frozenset[MediaKind]
     max_images: int
     max_videos: int
+    max_documents: int = 0
     max_image_bytes: int | None = None
     """Maximum size of an image file; None = the platform documents no limit and rejects too large files on
     upload.
     """
+    max_image_pixels: int | None = None
+    """Maximum number of pixels of an image; None = the platform documents none."""
+    image_types: frozenset[str] = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+    """Image types that the platform takes."""
+    limits_by_instance: bool = False
+    """Whether each server has its own limits, which are checked when a post is sent."""
+    max_document_bytes: int | None = None
+    max_document_pages: int | None = None
     max_video_bytes: int | None = None
     """Maximum size of a video file; None as above."""
     api_version: str | None = None
@@ -80,8 +105,16 @@ class Capabilities:
     """Whether the link stands below the text and counts as text; False = it has a field of its own."""
     supports_thread: bool = False
     supports_first_comment: bool = False
+    thread_media: Mapping[MediaKind, int] = field(default_factory=dict)
+    """Largest number of media of each kind in one part of a thread; {} = parts are texts only."""
+    comment_media: Mapping[MediaKind, int] = field(default_factory=dict)
+    """The same of the first comment."""
     supports_unpublish: bool = True
     """Whether a published post can be deleted through the API."""
+    editing: Editing | None = None
+    """What of a published post can be changed through the API; None = nothing, as `why_no_edit` says."""
+    why_no_edit: str = "the platform lets no app change a published post"
+    """Why not, as a sentence with the remedy."""
     needs_instance_url: bool = False
     needs_handle: bool = False
     metrics_batch: int = 1
@@ -101,6 +134,21 @@ class Capabilities:
     """The options of a post on this platform only."""
     reconciliation: str = ""
     """One sentence: how the outcome of an ambiguous publish is found out."""
+
+    @property
+    def fit_rule(self) -> FitRule:
+        """What a picture may be converted into for this platform."""
+        return FitRule(self.image_types, self.max_image_bytes, self.max_image_pixels)
+
+    @property
+    def media_limits(self) -> Mapping[MediaKind, int]:
+        """Largest number of media of each kind in a post."""
+        most: dict[MediaKind, int] = {
+            "image": self.max_images,
+            "video": self.max_videos,
+            "document": self.max_documents,
+        }
+        return {kind: count for kind, count in most.items() if kind in self.media_kinds}
 
     def write_text(self, content: PostContent) -> str:
         """Return the text of the first post as this platform gets it."""

@@ -6,8 +6,10 @@ from urllib.parse import unquote, urlsplit
 from connectors.types import Platform
 
 _SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*://")
-_FOLDERS = frozenset({"profile", "s", "users", "web"})
-"""First parts of a profile's path that are not the name: bsky.app/profile/NAME, t.me/s/NAME."""
+_FOLDERS = frozenset(
+    {"profile", "s", "users", "web", "company", "in", "school", "showcase", "channel", "user"}
+)
+"""Parts of a profile's path that are not the name: bsky.app/profile/NAME, t.me/s/NAME, linkedin.com/company/NAME."""
 _TELEGRAM_HOSTS = frozenset({"t.me", "telegram.me", "telegram.dog"})
 
 

@@ -78,9 +78,23 @@ _BRACKETS = {
     "\u300e": "\u300f",
     "\u201c": "\u201d",
     "\xab": "\xbb",
+    "\u2039": "\u203a",
+    "\u3008": "\u3009",
+    "\u300a": "\u300b",
+    "\u3014": "\u3015",
 }
-_CLOSERS = _BRACKETS | {'"': '"', "'": "'", "\u2018": "\u2019"} | {mark: mark for mark in "*_~`"}
-_PUNCTUATION = ".,;:!?'\"\u2026\u2019"
+# German, Danish, Polish and others quote with other pairs: one opener may have several closers.
+_CLOSERS = (
+    _BRACKETS
+    | {'"': '"', "'": "'", "\u2018": "\u2019", "\u201a": "\u2018\u2019", "\u201e": "\u201c\u201d"}
+    | {"\u201d": "\u201d", "\u2019": "\u2019", "\xbb": "\xab\xbb", "\u203a": "\u2039\u203a"}
+    | {mark: mark for mark in "*_~`"}
+)
+_PUNCTUATION = (
+    ".,;:!?'\"\u2026\u2019"
+    "\u2018\u201c\xab\u2039"  # they close quotations in German and Danish
+    "\u2013\u2014\u060c\u061b\u061f\u0964"  # dashes; the comma, semicolon and question mark of Arabic, the danda
+)
 _WIDE_PUNCTUATION = "\u3001\u3002\uff0c\uff0e\uff01\uff1f\uff1a\uff1b"
 _NOT_BEFORE_LINK = regex.compile(r"[A-Za-z0-9@\uff20$#\uff03/=&%?._~-]")
 _ENDS = regex.escape(_PUNCTUATION + _WIDE_PUNCTUATION + "".join(_BRACKETS.values()), special_only=False)
@@ -216,11 +230,14 @@ def _is_host(host: str) -> bool:
 
 
 def _find_closer(text: str, start: int, end: int, closer: str) -> int:
-    """Return where the bracket or quote before the link is closed; `end` = not within the run."""
+    """Return where the bracket or quote before the link is closed; `end` = not within the run.
+
+    `closer`: all characters that close it.
+    """
     opener = text[start - 1]
     depth = 0
     for position in range(start, end):
-        if text[position] == closer:
+        if text[position] in closer:
             if depth == 0:
                 return position
             depth -= 1

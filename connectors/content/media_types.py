@@ -56,6 +56,13 @@ def sniff_type(head: bytes) -> str:
 
 def name_remedy(content_type: str) -> str:
     """Return the remedy for a file whose type is not accepted."""
+    if content_type in {"image/heic", "image/heif"}:
+        return (
+            "convert it to JPEG or PNG (phones take such pictures; on an iPhone, Settings > Camera > Formats > Most "
+            "Compatible takes JPEG instead)"
+        )
+    if content_type == "image/avif":
+        return "convert it to JPEG or PNG, or upload it and set options.media.fit to have it converted"
     if content_type.startswith("image/"):
         return "convert it to JPEG or PNG"
     if content_type.startswith("video/"):

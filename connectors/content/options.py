@@ -46,6 +46,10 @@ class PlatformOptions(OptionModel):
         """Yield what does not fit the content. `text_limit`: the account's, in the platform's unit."""
         yield from ()
 
+    def find_edit_problems(self) -> Iterator[ContentProblem]:
+        """Yield why a published post with these options cannot be changed, with code not_editable."""
+        yield from ()
+
     def write_text(self, content: PostContent, text: str) -> str:  # noqa: ARG002
         """Return the text of the first post. `text`: as it would be without options."""
         return text

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from connectors.content.addresses import is_name
@@ -11,11 +11,12 @@ from connectors.content.capabilities import Capabilities, ContentProblem
 from connectors.content.links import INVALID_CHARACTERS
 from connectors.content.marks import count_marks
 from connectors.content.text import count_utf8_bytes, has_broken_unicode
-from connectors.types import Media, PostContent
+from connectors.types import FollowUp, Media, MediaKind, PostContent
 
 _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _OTHER_DOTS = frozenset("\u3002\uff0e\uff61\u00ad\u200b")
-_ARTICLES = {"image": "an", "video": "a"}
+_ARTICLES = {"image": "an", "video": "a", "document": "a"}
+_KINDS: tuple[MediaKind, ...] = ("image", "video", "document")
 
 
 def find_problems(capabilities: Capabilities, content: PostContent) -> list[ContentProblem]:
@@ -50,10 +51,14 @@ def _check_thread(capabilities: Capabilities, content: PostContent) -> Iterator[
             "thread_unsupported", f"{capabilities.label} has no threads: send one post", "thread"
         )
         return
-    for number, text in enumerate(content.thread, start=2):
-        if not text.strip():
-            yield ContentProblem("empty", f"part {number} of the thread is empty: leave it out", "thread")
-        yield from _check_text(capabilities, text, "thread", f"part {number} of the thread")
+    for place, part in enumerate(content.thread):
+        what = f"part {place + 2} of the thread"
+        if not part.text.strip() and not part.media:
+            yield ContentProblem("empty", f"{what} is empty: leave it out", "thread")
+        yield from _check_text(capabilities, part.text, "thread", what)
+        yield from _check_part_media(
+            capabilities, part, capabilities.thread_media, f"thread/{place}/media", what
+        )
 
 
 def _check_first_comment(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
@@ -62,10 +67,15 @@ def _check_first_comment(capabilities: Capabilities, content: PostContent) -> It
     if not capabilities.supports_first_comment:
         detail = f"{capabilities.label} takes no first comment: leave it out"
         yield ContentProblem("first_comment_unsupported", detail, "first_comment")
-    elif not content.first_comment.strip():
-        yield ContentProblem("empty", "the first comment is empty: leave it out", "first_comment")
-    else:
-        yield from _check_text(capabilities, content.first_comment, "first_comment", "the first comment")
+        return
+    comment, what = content.first_comment, "the first comment"
+    if not comment.text.strip() and not comment.media:
+        yield ContentProblem("empty", f"{what} is empty: leave it out", "first_comment")
+        return
+    yield from _check_text(capabilities, comment.text, "first_comment", what)
+    yield from _check_part_media(
+        capabilities, comment, capabilities.comment_media, "first_comment/media", what
+    )
 
 
 def _check_text(
@@ -112,42 +122,64 @@ def _name_character(char: str) -> str:
 
 
 def _check_media(capabilities: Capabilities, content: PostContent) -> Iterator[ContentProblem]:
-    images = sum(item.kind == "image" for item in content.media)
-    videos = sum(item.kind == "video" for item in content.media)
     if capabilities.media_required and not content.media:
         wanted = " or ".join(f"{_ARTICLES[kind]} {kind}" for kind in sorted(capabilities.media_kinds))
         yield ContentProblem("media_required", f"{capabilities.label} posts need {wanted}: add one", "media")
-    for kind in sorted({item.kind for item in content.media} - capabilities.media_kinds):
-        detail = f"{kind}s cannot be posted to {capabilities.label} here: leave them out"
-        yield ContentProblem("media_unsupported", detail, "media")
-    if images and videos and {"image", "video"} <= capabilities.media_kinds:
-        yield ContentProblem("media_mixed", "a post holds either images or one video: choose", "media")
-    for kind, count, most in (
-        ("image", images, capabilities.max_images),
-        ("video", videos, capabilities.max_videos),
-    ):
-        if kind in capabilities.media_kinds and count > most:
-            detail = f"{count} {kind}s, {capabilities.label} takes {most}: leave out {count - most}"
-            yield ContentProblem("too_many_media", detail, "media")
-    for item in content.media:
+    yield from _check_list(capabilities, content.media, capabilities.media_limits, "media", "a post")
+
+
+def _check_part_media(
+    capabilities: Capabilities, part: FollowUp, limits: Mapping[MediaKind, int], field: str, what: str
+) -> Iterator[ContentProblem]:
+    if part.media and not limits:
+        detail = (
+            f"{what} takes no media on {capabilities.label}: leave them out, or put them in the first post"
+        )
+        yield ContentProblem("media_unsupported", detail, field)
+    elif part.media:
+        yield from _check_list(capabilities, part.media, limits, field, what)
+
+
+def _check_list(
+    capabilities: Capabilities,
+    media: Sequence[Media],
+    limits: Mapping[MediaKind, int],
+    field: str,
+    what: str,
+) -> Iterator[ContentProblem]:
+    """Yield problems of the media of one part. `limits`: how many of each kind it may have."""
+    counts = {kind: sum(item.kind == kind for item in media) for kind in _KINDS}
+    where = "" if what == "a post" else f"in {what} "
+    for kind in sorted({item.kind for item in media} - limits.keys()):
+        detail = f"{kind}s cannot be posted {where}to {capabilities.label} here: leave them out"
+        yield ContentProblem("media_unsupported", detail, field)
+    if sum(bool(counts[kind]) and kind in limits for kind in _KINDS) > 1:
+        other = "video" if counts["video"] else "document"
+        yield ContentProblem("media_mixed", f"{what} holds either images or one {other}: choose", field)
+    for kind, most in limits.items():
+        if counts[kind] > most:
+            over = counts[kind] - most
+            detail = f"{counts[kind]} {kind}s, {capabilities.label} takes {most}: leave out {over}"
+            yield ContentProblem("too_many_media", detail, field)
+    for item in media:
         if item.upload_id is None and not is_web_address(item.url):
             detail = f"{item.url!r} is not a web address: media are given by https:// address"
-            yield ContentProblem("invalid_media_url", detail, "media")
-        yield from _check_alt_text(capabilities, item)
+            yield ContentProblem("invalid_media_url", detail, field)
+        yield from _check_alt_text(capabilities, item, field)
 
 
-def _check_alt_text(capabilities: Capabilities, item: Media) -> Iterator[ContentProblem]:
+def _check_alt_text(capabilities: Capabilities, item: Media, field: str) -> Iterator[ContentProblem]:
     text, limit = item.alt_text or "", capabilities.alt_text_limit
     if has_broken_unicode(text):
         yield ContentProblem(
-            "invalid_text", "an alt text holds half of a character pair: type it anew", "media"
+            "invalid_text", "an alt text holds half of a character pair: type it anew", field
         )
     elif limit is not None and len(text) > limit:
         detail = (
             f"an alt text is {len(text)} characters long, {capabilities.label} takes {limit}: shorten it by "
             f"{len(text) - limit}"
         )
-        yield ContentProblem("alt_text_too_long", detail, "media")
+        yield ContentProblem("alt_text_too_long", detail, field)
 
 
 def is_web_address(url: str) -> bool:

@@ -1,6 +1,6 @@
 """Limits and features of Facebook as data. Sources are named in `connectors.facebook.connector`."""
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.content.text import count_utf16_units
 from connectors.facebook.options import FacebookOptions
 from connectors.types import Platform
@@ -22,6 +22,7 @@ CAPABILITIES = Capabilities(
     max_videos=1,
     alt_text_kinds=frozenset({"image"}),
     supports_first_comment=True,
+    comment_media={"image": 1},  # meta/PagePost.json, POST comments: attachment_url
     metrics_batch=50,
     metrics={
         "likes": "reactions",
@@ -30,6 +31,10 @@ CAPABILITIES = Capabilities(
         "reach": "accounts",
         "clicks": "clicks anywhere on the post",
     },
+    editing=Editing(
+        fields=frozenset({"text"}),
+        cost="Only posts that the same app published; the card of a link stays that of the published link.",
+    ),
     options=FacebookOptions,
     reconciliation="The Page's posts and videos since the first attempt are read; absent if none is unclaimed.",
 )

@@ -10,9 +10,11 @@ stay None, and views stay in `raw`.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import orjson
+from pydantic import SecretStr
 
 from connectors.base import PublishRequest
 from connectors.candidates import choose, window_start
@@ -20,6 +22,7 @@ from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import list_comments, list_page, list_since
@@ -36,6 +39,14 @@ from connectors.facebook.posts import (
     parse_listed,
     parse_page,
 )
+from connectors.facebook.reels import (
+    confirm_story,
+    find_reel,
+    find_story,
+    finish_upload,
+    publish_photo_story,
+    upload_video,
+)
 from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -46,6 +57,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     Media,
     MetricsBatch,
@@ -56,6 +68,14 @@ from connectors.types import (
 )
 
 _PAGE_FIELDS = "id,name,username,followers_count,fan_count"
+
+
+class _UploadAuth(BearerAuth):
+    """`Authorization: OAuth ...`, as Facebook's upload host wants it."""
+
+    def __init__(self, token: SecretStr) -> None:
+        super().__init__(token)
+        self._header = f"OAuth {self._header.removeprefix('Bearer ')}"
 
 
 class FacebookConnector:
@@ -75,6 +95,14 @@ class FacebookConnector:
             label=LABEL,
             base_url=self._context.settings.facebook_base_url,
             auth=BearerAuth(account.credentials.access_token),
+            explain=explain,
+        )
+        # An upload has its own address, and its host takes the token in another form.
+        self._uploads = self._context.api(
+            account,
+            label=LABEL,
+            base_url="",
+            auth=_UploadAuth(account.credentials.access_token),
             explain=explain,
         )
 
@@ -106,8 +134,15 @@ class FacebookConnector:
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         post, content, now = progress.parent_of(part), progress.request.content, self._context.clock()
         if post is not None:
-            path, form = f"{VERSION}/{post.id}/comments", {"message": part.text}
+            path, form = f"{VERSION}/{post.id}/comments", {"message": part.text} if part.text else {}
+            if part.media:
+                form["attachment_url"] = part.media[0].url
             return SentPart(await self._api.publish(path, parse_id, data=form), None, now)
+        kind = FacebookOptions.of(content).kind
+        if kind == "reel":
+            return await self._send_reel(content.media[0], part, progress)
+        if kind == "story":
+            return await self._send_story(content.media[0], progress)
         if content.kind == "video":
             return await self._send_video(content.media[0], part, progress)
         page = f"{VERSION}/{await self._page_id()}"
@@ -147,6 +182,33 @@ class FacebookConnector:
             await progress.save(video_id=None)
             raise
 
+    async def _send_reel(self, item: Media, part: Part, progress: Progress) -> SentPart:
+        page_id = await self._page_id()
+        edge, video_id = f"{page_id}/video_reels", progress.extra.get("video_id")
+        if video_id is None:
+            home = self._context.settings.facebook_base_url
+            video_id = await upload_video(self._api, self._uploads, edge, item, progress, home=home)
+            form = {"description": part.text} if part.text else {}
+            form |= _write_options(FacebookOptions.of(progress.request.content))
+            await finish_upload(self._api, edge, video_id, form)
+            # Accepted: Facebook publishes it by itself, so no attempt may send it again.
+            await progress.save(video_id=video_id)
+        try:
+            return await wait_for_video(self._api, self._context, str(video_id), page_id)
+        except VideoFailedError:
+            await progress.save(video_id=None, short_video=None, short_uploaded=None)
+            raise
+
+    async def _send_story(self, item: Media, progress: Progress) -> SentPart:
+        page_id = await self._page_id()
+        if item.kind == "image":
+            post_id = await publish_photo_story(self._api, f"{VERSION}/{page_id}", item, progress)
+        else:
+            edge, home = f"{page_id}/video_stories", self._context.settings.facebook_base_url
+            video_id = await upload_video(self._api, self._uploads, edge, item, progress, home=home)
+            post_id = await finish_upload(self._api, edge, video_id, {})
+        return await confirm_story(self._api, page_id, post_id, self._context.clock(), progress)
+
     async def find_publication(self, request: PublishRequest) -> PublishedPost | None:
         """Read the Page's posts since the first attempt; for a video, check its processing status first."""
         return await find_parts(request, self._look)
@@ -155,6 +217,11 @@ class FacebookConnector:
         post, request, page_id = progress.parent_of(part), progress.request, await self._page_id()
         if post is not None:
             return choose(LABEL, part, progress, await list_comments(self._api, page_id, post.id))
+        kind = FacebookOptions.of(request.content).kind
+        if kind == "story":
+            return await find_story(self._api, page_id, progress)
+        if kind == "reel" and progress.extra.get("video_id") is None and not request.sent_elsewhere:
+            return await find_reel(self._api, page_id, progress)
         if request.content.kind == "video" and (
             found := await find_video(self._api, page_id, part, progress)
         ):
@@ -178,6 +245,17 @@ class FacebookConnector:
             await self._api.prepare("DELETE", f"{VERSION}/{post_id}", ignore)
 
         await delete_parts([external_id], delete, gone=is_gone)
+
+    async def edit(self, request: EditRequest) -> None:
+        """POST /{post} {message}, or /{video} {description}, unless it says so already."""
+        for part, post_id in list_edited_parts(request):
+            node, field = post_id, "message"
+            if request.after.kind == "video" and (video_id := request.state.get("video_id")):
+                node, field = str(video_id), "description"
+            path = f"{VERSION}/{node}"
+            said = await self._api.read(path, partial(_read_words, field), params={"fields": field})
+            if said.strip() != part.text.strip():
+                await self._api.prepare("POST", path, ignore, data={field: part.text})
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /?ids=, 50 per request, with insights; if one post fails a request, read each post alone."""
@@ -225,6 +303,11 @@ class FacebookConnector:
         if not self.account.external_id:
             self.account = replace(self.account, external_id=(await self.verify()).external_id)
         return self.account.external_id
+
+
+def _read_words(field: str, body: Any) -> str:  # noqa: ANN401 - JSON
+    """Read one text of an object; Facebook leaves an empty one out."""
+    return str({"id": body["id"], **body}.get(field) or "")
 
 
 def _write_options(options: FacebookOptions) -> dict[str, str]:

@@ -3,8 +3,9 @@
 Sources: meta/Page.json (edges published_posts, videos), meta/PagePost.json (edge comments).
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from connectors.candidates import Candidate
@@ -14,9 +15,10 @@ from connectors.facebook.posts import parse_listing
 from connectors.http.client import PlatformApi
 from connectors.meta.api import parse_time
 from connectors.parts import SentPart
+from connectors.types import Media
 
 _PAGE = 100
-_COMMENT_FIELDS = "id,message,from,created_time"
+_COMMENT_FIELDS = "id,message,from,created_time,attachment"
 
 
 async def list_page(
@@ -66,6 +68,12 @@ async def list_comments(api: PlatformApi, page_id: str, post_id: str) -> list[Ca
         for comment in comments:
             if (comment.get("from") or {}).get("id") in {None, page_id}:
                 sent = SentPart(comment["id"], None, parse_time(comment["created_time"]))
-                own.append(Candidate(sent, comment.get("message") or ""))
+                own.append(Candidate(sent, comment.get("message") or "", partial(_shows, comment)))
         if cursor is None:
             return own
+
+
+def _shows(comment: Mapping[str, Any], media: Sequence[Media]) -> bool:
+    """Return whether a comment has a photo if and only if ours has one. A link's preview is an attachment as well."""
+    kind = str((comment.get("attachment") or {}).get("type") or "")
+    return kind.startswith("photo") == bool(media)

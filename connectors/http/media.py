@@ -13,11 +13,12 @@ from typing import IO, Any, Protocol
 import httpx
 
 from connectors.content.media_types import SNIFFED_BYTES, UNSENT_TYPES, name_remedy, sniff_type
+from connectors.content.pictures import LARGEST_SOURCE_BYTES, fit_picture
 from connectors.errors import ContentRejectedError, MediaChangedError, UnavailableError
 from connectors.http.messages import shorten
 from connectors.http.private_networks import PrivateAddressError
 from connectors.settings import ConnectorSettings
-from connectors.types import UPLOAD_PREFIX, Media, MediaKind
+from connectors.types import UPLOAD_PREFIX, UPLOAD_TYPES, FitRule, Media, MediaKind
 
 _IN_MEMORY = 4_000_000  # larger files go to disk
 _PIECE = 65_536
@@ -88,6 +89,13 @@ class UploadSource(Protocol):
         """
         ...
 
+    def address_fitted(self, media_id: str, rule: FitRule) -> str:
+        """Return a URL from which a platform can fetch a picture that fits `rule`: the upload, or what it becomes.
+
+        Raises ContentRejectedError if there is none, or it cannot be converted, and UnavailableError.
+        """
+        ...
+
 
 class MediaFetcher:
     """Downloads media URLs without credentials and opens uploads.
@@ -114,15 +122,17 @@ class MediaFetcher:
         or our disk failed and a retry may succeed.
         """
         url, kind = item.url, kind or item.kind
+        rule = item.fit_rule if kind == "image" else None
+        most = max_bytes if rule is None else max(max_bytes, LARGEST_SOURCE_BYTES)
         with _open_temporary() as file:
             if url.startswith(UPLOAD_PREFIX):
                 declared = ""
-                await asyncio.to_thread(self._copy_upload, url.removeprefix(UPLOAD_PREFIX), file, max_bytes)
+                await asyncio.to_thread(self._copy_upload, url.removeprefix(UPLOAD_PREFIX), file, most)
             else:
-                declared = await self._download(url, file, max_bytes)
+                declared = await self._download(url, file, most)
             file.seek(0)
             content_type = sniff_type(file.read(SNIFFED_BYTES)) or declared
-            _require_kind(url, kind, content_type)
+            _require_kind(url, kind, content_type, may_convert=rule is not None)
             file.seek(0, os.SEEK_END)
             size = file.tell()
             file.seek(0)
@@ -130,7 +140,18 @@ class MediaFetcher:
                 found = await asyncio.to_thread(_hash_file, file)
                 file.seek(0)
                 _compare(item, found)
-            yield FetchedMedia(file, size, content_type)
+            made = None
+            if rule is not None:
+                rule = FitRule(rule.types, min(max_bytes, rule.max_bytes or max_bytes), rule.max_pixels)
+                made = await asyncio.to_thread(fit_picture, file, content_type, rule)
+                file.seek(0)
+            if made is None:
+                yield FetchedMedia(file, size, content_type)
+                return
+            with made[0] as fitted:
+                size = fitted.seek(0, os.SEEK_END)
+                fitted.seek(0)
+                yield FetchedMedia(fitted, size, made[1])
 
     async def hash(self, item: Media) -> str:
         """Return the SHA-256 (hex) of the bytes at a URL, without storing them. Raises like `fetch`."""
@@ -202,12 +223,12 @@ class MediaFetcher:
             raise ContentRejectedError(f"media {name} cannot be fetched: {error}") from None
 
 
-def _require_kind(url: str, kind: MediaKind, content_type: str) -> None:
-    if not content_type.startswith(f"{kind}/"):
+def _require_kind(url: str, kind: MediaKind, content_type: str, *, may_convert: bool = False) -> None:
+    if not content_type.startswith("application/pdf" if kind == "document" else f"{kind}/"):
         raise ContentRejectedError(
             f"{shorten(url)} is no {kind} but {content_type or 'of unknown type'}: give another address"
         )
-    if content_type in UNSENT_TYPES:
+    if content_type in UNSENT_TYPES and not (may_convert and content_type in UPLOAD_TYPES):
         raise ContentRejectedError(
             f"{shorten(url)} is {content_type}, which SocialFlow does not send: {name_remedy(content_type)}"
         )

@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     fetches_media=frozenset({"image", "video"}),
     max_images=10,
     max_videos=1,
+    image_types=frozenset({"image/jpeg"}),  # the same: JPEG is the only type
     max_image_bytes=8_000_000,  # developers.facebook.com, IG User Media, image specifications
     alt_text_kinds=frozenset({"image"}),
     alt_text_limit=1000,  # developers.facebook.com, IG User Media, alt_text
@@ -40,6 +41,8 @@ CAPABILITIES = Capabilities(
     publishing_limit=PublishingLimit(100, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
     supports_unpublish=False,
+    why_no_edit="Instagram lets apps change nothing of a published post but whether it takes comments:"
+    " edit it there",
     options=InstagramOptions,
     reconciliation="The stored container is asked whether it was published; the account's media name the post.",
 )

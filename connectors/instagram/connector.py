@@ -15,6 +15,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.editing import refuse_edit
 from connectors.errors import ConnectorError, OutcomeUnknownError, UnsupportedError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -44,6 +45,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -101,7 +103,7 @@ class InstagramConnector:
         if media is not None:
             path, form = f"{VERSION}/{media.id}/comments", {"message": part.text}
             return SentPart(await self._api.publish(path, parse_id, data=form), None, self._context.clock())
-        container = await self._containers.make_ready(progress, lambda: self._create(progress))
+        container = await self._containers.make_ready(progress, lambda: self._create(progress), part=part)
         if container is None:
             found = find_match(part, progress, await self._list_candidates(progress.request))
             if found is None:
@@ -148,6 +150,10 @@ class InstagramConnector:
     async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
         """Raise UnsupportedError: Instagram lets no app delete posts."""
         raise UnsupportedError(f"{LABEL} lets no app delete posts: delete it there")
+
+    async def edit(self, request: EditRequest) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: Instagram lets no app change posts."""
+        raise refuse_edit(self.capabilities)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{media}/insights for each."""

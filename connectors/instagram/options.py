@@ -13,6 +13,7 @@ from connectors.content.problems import ContentProblem
 from connectors.content.validation import is_web_address
 from connectors.types import Media, PostContent
 
+_CAROUSEL = 2
 Username = Annotated[str, Field(pattern=r"^@?[A-Za-z0-9._]{1,30}$")]
 
 
@@ -31,9 +32,10 @@ class InstagramTag(OptionModel):
 class InstagramOptions(PlatformOptions):
     """Options of a post on Instagram. Several pictures are a carousel without any option."""
 
-    kind: Literal["post", "story"] = Field(
+    kind: Literal["post", "reel", "story", "carousel"] = Field(
         default="post",
-        description="story: one picture or video for 24 hours, without text. Any other video is a reel.",
+        description="post: by its media: a video is a reel, several pictures are a carousel. reel, carousel: the same, "
+        "and refused where the media are none. story: one picture or video for 24 hours, without text.",
     )
     collaborators: tuple[Username, ...] = Field(
         default=(), max_length=3, description="Usernames invited as co-authors; they accept in the app."
@@ -68,6 +70,7 @@ class InstagramOptions(PlatformOptions):
         story = self.kind == "story"
         if story:
             yield from self._check_story(content)
+        yield from self._check_kind(content)
         for name in ("cover", "cover_time_ms", "share_to_feed"):
             if getattr(self, name) is not None and (story or not video):
                 yield option_problem(name, f"{name} belongs to a reel: add a video, or leave it out")
@@ -87,6 +90,12 @@ class InstagramOptions(PlatformOptions):
                     else "a picture needs x and y: add them"
                 )
                 yield option_problem(f"user_tags/{number}", words)
+
+    def _check_kind(self, content: PostContent) -> Iterator[ContentProblem]:
+        if self.kind == "reel" and content.kind != "video":
+            yield option_problem("kind", "a reel is one video: add it, or leave kind out")
+        if self.kind == "carousel" and len(content.media) < _CAROUSEL:
+            yield option_problem("kind", "a carousel has at least two pictures: add one, or leave kind out")
 
     def _check_story(self, content: PostContent) -> Iterator[ContentProblem]:
         if content.text.strip() or content.link:

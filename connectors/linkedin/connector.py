@@ -19,6 +19,7 @@ import httpx
 from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import CannotFindOutError, GiveUpError
 from connectors.http.context import ConnectorContext
 from connectors.linkedin.capabilities import (
@@ -47,6 +48,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -152,6 +154,12 @@ class LinkedInConnector:
             await self._api.prepare("DELETE", f"/rest/posts/{quote(urn, safe='')}", ignore)
 
         await delete_parts([external_id], delete)
+
+    async def edit(self, request: EditRequest) -> None:
+        """POST /rest/posts/{urn} as a partial update of the commentary."""
+        posts = await self._posts()
+        for part, urn in list_edited_parts(request):
+            await posts.edit(urn, part, request.after)
 
     # -- metrics
 

@@ -1,7 +1,7 @@
-"""Upload images and videos to LinkedIn: initialize, PUT the bytes as a stream, finalize, wait for a video.
+"""Upload media to LinkedIn: initialize, PUT the bytes as a stream, finalize a video, wait for videos and documents.
 
-Sources: learn.microsoft.com/linkedin, "Images API" and "Videos API" (li-lms-2025-01). An upload publishes
-nothing. LinkedIn chooses the URL to PUT to; the token is sent only to LinkedIn's own servers.
+Sources: learn.microsoft.com/linkedin, "Images API", "Videos API" and "Documents API" (li-lms-2025-01). An upload
+publishes nothing. LinkedIn chooses the URL to PUT to; the token is sent only to LinkedIn's own servers.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from connectors.errors import ContentRejectedError, GiveUpError, UnavailableErro
 from connectors.http.client import HeaderParse, PlatformApi
 from connectors.http.context import ConnectorContext
 from connectors.http.media import FetchedMedia
-from connectors.linkedin.capabilities import LABEL, MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
+from connectors.linkedin.capabilities import LABEL, MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from connectors.linkedin.responses import DENIED
 from connectors.types import Media
 
@@ -29,20 +29,23 @@ class LinkedInUploads:
 
     async def upload(self, item: Media, owner: str) -> dict[str, str]:
         """Download one media item and upload it to LinkedIn; return its URN for the post."""
-        limit = MAX_VIDEO_BYTES if item.kind == "video" else MAX_IMAGE_BYTES
-        async with self._context.media.fetch(item, max_bytes=limit) as media:
-            send = self._upload_video if item.kind == "video" else self._upload_image
-            urn = await send(media, owner)
-        if item.kind == "video":
-            await self._wait_for_video(urn)
+        limits = {"image": MAX_IMAGE_BYTES, "video": MAX_VIDEO_BYTES, "document": MAX_DOCUMENT_BYTES}
+        async with self._context.media.fetch(item, max_bytes=limits[item.kind]) as media:
+            if item.kind == "video":
+                urn = await self._upload_video(media, owner)
+            else:
+                urn = await self._upload_whole(media, owner, item.kind)
+        if item.kind != "image":
+            await self._wait(urn, item.kind)
             return {"id": urn, **({"title": item.alt_text} if item.alt_text else {})}
         return {"id": urn, **({"altText": item.alt_text} if item.alt_text else {})}
 
-    async def _upload_image(self, media: FetchedMedia, owner: str) -> str:
+    async def _upload_whole(self, media: FetchedMedia, owner: str, kind: str) -> str:
+        """Upload an image or a document, which takes one PUT."""
         url, urn = await self._api.prepare(
             "POST",
-            "/rest/images?action=initializeUpload",
-            lambda body: (str(body["value"]["uploadUrl"]), str(body["value"]["image"])),
+            f"/rest/{kind}s?action=initializeUpload",
+            lambda body: (str(body["value"]["uploadUrl"]), str(body["value"][kind])),
             json={"initializeUploadRequest": {"owner": owner}},
         )
         await self._put(url, media, 0, media.size)
@@ -90,22 +93,25 @@ class LinkedInUploads:
             timeout=self._context.settings.upload_timeout,
         )
 
-    async def _wait_for_video(self, urn: str) -> None:
+    async def _wait(self, urn: str, kind: str) -> None:
+        """Wait until a video or a document is processed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._context.settings.processing_timeout
         while True:
             try:
-                status = await self._api.read(f"/rest/videos/{quote(urn, safe='')}", _parse_status)
+                status = await self._api.read(f"/rest/{kind}s/{quote(urn, safe='')}", _parse_status)
             except GiveUpError as error:
                 if error.platform_code != DENIED:
                     raise
-                return  # an app without read access cannot check the video
+                return  # an app without read access cannot check it
             if status == "PROCESSING_FAILED":
-                raise ContentRejectedError(f"{LABEL} could not process the video: try another file or format")
+                raise ContentRejectedError(
+                    f"{LABEL} could not process the {kind}: try another file or format"
+                )
             if status not in _WAITING:
                 return
             if loop.time() > deadline:
-                raise UnavailableError(f"{LABEL} is still processing the video {urn}")
+                raise UnavailableError(f"{LABEL} is still processing the {kind} {urn}")
             await asyncio.sleep(self._context.settings.poll_interval)
 
 

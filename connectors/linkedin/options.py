@@ -10,6 +10,8 @@ from connectors.content.problems import ContentProblem
 from connectors.types import PostContent
 
 _CHOICE_LIMIT = 30
+DEFAULT_TITLE = "Document"
+"""Title of a document that has none: LinkedIn shows one with every document."""
 
 
 class LinkedInPoll(OptionModel):
@@ -27,6 +29,14 @@ class LinkedInArticle(OptionModel):
     description: str | None = Field(default=None, max_length=4086)
 
 
+class LinkedInDocument(OptionModel):
+    """What is said about the document among the media."""
+
+    title: str = Field(
+        min_length=1, max_length=400, examples=["Our year in numbers"], description="Shown on the document."
+    )
+
+
 class LinkedInOptions(PlatformOptions):
     """Options of a post on LinkedIn."""
 
@@ -38,6 +48,11 @@ class LinkedInOptions(PlatformOptions):
     article: LinkedInArticle | None = Field(
         default=None,
         description="Shows the post's `link` as a card instead of in the text. Not together with media or a poll.",
+    )
+
+    document: LinkedInDocument | None = Field(
+        default=None,
+        description="Title of the PDF among the media. Without it: the document's alt text, or `Document`.",
     )
 
     def write_text(self, content: PostContent, text: str) -> str:
@@ -53,5 +68,9 @@ class LinkedInOptions(PlatformOptions):
             yield option_problem("article", "LinkedIn takes a poll or an article, not both: leave one out")
         if self.article is not None and not content.link:
             yield option_problem("article", "an article shows the post's link, and it has none: add link")
+        if self.document is not None and not any(item.kind == "document" for item in content.media):
+            yield option_problem(
+                "document", "there is no document among the media: add a PDF, or leave it out"
+            )
         if self.poll is not None:
             yield from check_choices(self.poll.choices, _CHOICE_LIMIT, "LinkedIn")

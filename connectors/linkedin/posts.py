@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.candidates import CLOCK_MARGIN, Candidate, choose, window_start
+from connectors.deletion import ignore
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
 from connectors.linkedin.capabilities import LABEL
 from connectors.linkedin.media import LinkedInUploads
-from connectors.linkedin.options import LinkedInOptions
+from connectors.linkedin.options import DEFAULT_TITLE, LinkedInOptions
 from connectors.linkedin.responses import (
     DENIED,
     DUPLICATE,
@@ -30,6 +31,7 @@ from connectors.linkedin.responses import (
     parse_page,
     published_at,
     shows,
+    shows_in_comment,
     time_of,
 )
 from connectors.linkedin.text import escape_little, unescape_little
@@ -76,7 +78,10 @@ class LinkedInPosts:
         author, post = self._author, progress.parent_of(part)
         if post is not None:
             path = f"/rest/socialActions/{quote(post.id, safe='')}/comments"
-            comment = {"actor": author, "object": post.id, "message": {"text": part.text}}
+            comment: dict[str, Any] = {"actor": author, "object": post.id, "message": {"text": part.text}}
+            if part.media:
+                images = await self._upload_media(part, progress)
+                comment["content"] = [{"entity": {"image": image["id"]}} for image in images]
             urn = await self._api.publish(path, parse_created, json=comment)
             return SentPart(urn, None, self._clock())
         content, options = progress.request.content, LinkedInOptions.of(progress.request.content)
@@ -95,8 +100,11 @@ class LinkedInPosts:
         carried = _write_content(options, content)
         if carried is not None:
             body["content"] = carried
-        if progress.request.content.media:
-            media = await self._upload_media(progress)
+        if part.media:
+            media = await self._upload_media(part, progress)
+            if part.media[0].kind == "document":
+                media[0].setdefault("title", DEFAULT_TITLE)
+                media[0] |= {} if options.document is None else {"title": options.document.title}
             body["content"] = {"media": media[0]} if len(media) == 1 else {"multiImage": {"images": media}}
         try:
             urn = await self._api.publish("/rest/posts", parse_created, json=body)
@@ -106,15 +114,14 @@ class LinkedInPosts:
             return await self._judge_duplicate(error, progress)
         return self._sent(urn, self._clock())
 
-    async def _upload_media(self, progress: Progress) -> list[dict[str, str]]:
-        """Upload once: every further attempt reuses the upload."""
-        media: list[dict[str, str]] | None = progress.extra.get("media")
+    async def _upload_media(self, part: Part, progress: Progress) -> list[dict[str, str]]:
+        """Upload once: every further attempt at the part reuses the upload."""
+        key = f"media_{part.index}" if part.index else "media"
+        media: list[dict[str, str]] | None = progress.extra.get(key)
         if media is None:
-            media = [
-                await self._uploads.upload(item, self._author) for item in progress.request.content.media
-            ]
-            await progress.save(media=media)
-        return media
+            media = [await self._uploads.upload(item, self._author) for item in part.media]
+            await progress.save(**{key: media})
+        return [dict(item) for item in media]
 
     async def _judge_duplicate(self, error: OutcomeUnknownError, progress: Progress) -> SentPart:
         """Tell our own post from an older one with the same text, by the URN in LinkedIn's error.
@@ -150,6 +157,27 @@ class LinkedInPosts:
                 raise
         return False
 
+    async def edit(self, urn: str, part: Part, content: PostContent) -> None:
+        """Replace the commentary, unless it says so already. Where we may not read, it is written again."""
+        path, words = f"/rest/posts/{quote(urn, safe='')}", _words(part, content)
+        try:
+            said = await self._api.read(
+                path, lambda body: unescape_little(str({"id": body["id"], **body}.get("commentary") or ""))
+            )
+        except GiveUpError as error:
+            if error.platform_code != DENIED:
+                raise
+        else:
+            if said == words:
+                return
+        await self._api.prepare(
+            "POST",
+            path,
+            ignore,
+            json={"patch": {"$set": {"commentary": escape_little(words)}}},
+            headers={"X-RestLi-Method": "PARTIAL_UPDATE"},
+        )
+
     def _sent(self, urn: str, moment: datetime) -> SentPart:
         return SentPart(urn, build_permalink(urn), moment)
 
@@ -184,7 +212,8 @@ class LinkedInPosts:
             for comment in comments:
                 if comment.get("actor") == self._author:
                     words = str((comment.get("message") or {}).get("text", ""))
-                    yield Candidate(SentPart(str(comment["id"]), None, self._clock()), words)
+                    sent = SentPart(str(comment["id"]), None, self._clock())
+                    yield Candidate(sent, words, partial(shows_in_comment, comment))
             if len(comments) < _PAGE:
                 return
             if str(comments[0]["id"]) == before:

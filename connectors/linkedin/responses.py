@@ -207,14 +207,21 @@ def is_own_words(post: Mapping[str, Any]) -> bool:
 
 
 def shows(post: Mapping[str, Any], media: Sequence[Media]) -> bool:
-    """Return whether a post has as many images or videos, of the same kind."""
+    """Return whether a post has as many images, videos or documents, of the same kind."""
     content = post.get("content") or {}
     if "multiImage" in content:
         return len(media) > 1 and len(content["multiImage"].get("images") or ()) == len(media)
     if "media" not in content:
         return not media
-    is_video = "urn:li:video:" in str((content["media"] or {}).get("id"))
-    return len(media) == 1 and is_video == (media[0].kind == "video")
+    urn = str((content["media"] or {}).get("id"))
+    shown = next((kind for kind in ("video", "document") if f"urn:li:{kind}:" in urn), "image")
+    return len(media) == 1 and shown == media[0].kind
+
+
+def shows_in_comment(comment: Mapping[str, Any], media: Sequence[Media]) -> bool:
+    """Return whether a comment has as many images."""
+    entities = [(item.get("entity") or {}) for item in comment.get("content") or () if isinstance(item, dict)]
+    return sum("image" in entity or "digitalmediaAsset" in entity for entity in entities) == len(media)
 
 
 def _kind(post: Mapping[str, Any], text: str) -> ContentKind:

@@ -1,6 +1,6 @@
 """Limits and features of Mastodon as data. Sources are named in `connectors.mastodon.connector`."""
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.content.links import find_mastodon_urls
 from connectors.content.text import count_mastodon
 from connectors.mastodon.options import MastodonOptions
@@ -9,6 +9,8 @@ from connectors.types import Platform
 DEFAULT_ALT_TEXT_LIMIT = 1500
 
 DEFAULT_IMAGE_BYTES = 16_000_000
+
+DEFAULT_IMAGE_PIXELS = 33_177_600  # mastodon/schema.json, configuration.media_attachments.image_matrix_limit
 
 DEFAULT_TEXT_LIMIT = 500
 
@@ -28,11 +30,16 @@ CAPABILITIES = Capabilities(
     max_images=4,
     max_videos=1,
     max_image_bytes=DEFAULT_IMAGE_BYTES,
+    max_image_pixels=DEFAULT_IMAGE_PIXELS,
+    limits_by_instance=True,
     max_video_bytes=DEFAULT_VIDEO_BYTES,
     alt_text_kinds=frozenset({"image", "video"}),
     alt_text_limit=DEFAULT_ALT_TEXT_LIMIT,
     supports_thread=True,
     supports_first_comment=True,
+    # mastodon/schema.json, POST /api/v1/statuses: media_ids beside in_reply_to_id.
+    thread_media={"image": 4, "video": 1},
+    comment_media={"image": 4, "video": 1},
     needs_instance_url=True,
     metrics_batch=20,
     metrics={
@@ -40,6 +47,11 @@ CAPABILITIES = Capabilities(
         "comments": "replies",
         "shares": "boosts and quotes",
     },
+    editing=Editing(
+        fields=frozenset({"text", "link", "thread", "first_comment"}),
+        options=frozenset({"content_warning", "sensitive", "language", "content_type"}),
+        cost="The status is marked as edited, and those who boosted it are told; the versions before stay readable.",
+    ),
     options=MastodonOptions,
     reconciliation="The account's statuses since the first attempt are read; absent if none is unclaimed.",
 )

@@ -20,6 +20,7 @@ from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.deletion import delete_parts, ignore, list_part_ids
+from connectors.editing import list_edited_parts
 from connectors.errors import GiveUpError, UnclaimedPostsError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
@@ -29,6 +30,7 @@ from connectors.mastodon.capabilities import (
     CAPABILITIES,
     LABEL,
 )
+from connectors.mastodon.editing import edit_status
 from connectors.mastodon.instance import InstanceLimits, check_limits, may_be_over, read_limits
 from connectors.mastodon.listings import list_page, list_since
 from connectors.mastodon.media import upload
@@ -51,6 +53,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -109,8 +112,9 @@ class MastodonConnector:
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         parent = progress.parent_of(part)
         options = MastodonOptions.of(progress.request.content)
-        body: dict[str, Any] = {"status": part.text, **write_options(options, first=parent is None)}
-        media = progress.request.content.media if parent is None else ()
+        media = part.media
+        written = write_options(options, first=parent is None, with_media=bool(media))
+        body: dict[str, Any] = {"status": part.text, **written}
         limits = InstanceLimits()
         if may_be_over(part, media):
             limits = await read_limits(self._api, self._context, self._base_url)
@@ -190,6 +194,11 @@ class MastodonConnector:
             await self._api.prepare("DELETE", f"/api/v1/statuses/{part_id}", ignore)
 
         await delete_parts(list_part_ids(external_id, state), delete)
+
+    async def edit(self, request: EditRequest) -> None:
+        """PUT /api/v1/statuses/{id} for each part that changes."""
+        for part, status_id in list_edited_parts(request, options_everywhere=True):
+            await edit_status(self._api, status_id, part, request.after, label=f"{LABEL} ({self._host})")
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /api/v1/statuses?id[]=, 20 per request; missing statuses are requested one by one."""

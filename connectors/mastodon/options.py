@@ -58,13 +58,22 @@ class MastodonOptions(PlatformOptions):
         default=None, description="Who may quote the post (Mastodon 4.5). Default: the account's."
     )
 
+    def find_edit_problems(self) -> Iterator[ContentProblem]:
+        """Refuse an edit of a post with a poll, which would restart it."""
+        if self.poll is not None:
+            yield option_problem(
+                "poll",
+                "Mastodon restarts the poll of a post that is edited, and its votes are lost: edit it there",
+                "not_editable",
+            )
+
     def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:
         """Check the poll, and the warning together with the text."""
         if self.poll is not None:
             if content.media:
                 yield option_problem("poll", "Mastodon takes a poll or media, not both: leave one out")
             yield from check_choices(self.poll.choices, _CHOICE_LIMIT, "Mastodon")
-        if self.sensitive is not None and not content.media:
+        if self.sensitive is not None and not content.all_media:
             yield option_problem(
                 "sensitive", "sensitive hides media, and the post has none: use content_warning"
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
+from connectors.content.languages import read_language
 from connectors.content.text import strip_html
 from connectors.errors import (
     ConnectorError,
@@ -43,7 +44,7 @@ class _Links(HTMLParser):
             self.found.append(address)
 
 
-def write_options(options: MastodonOptions, *, first: bool) -> dict[str, Any]:
+def write_options(options: MastodonOptions, *, first: bool, with_media: bool = False) -> dict[str, Any]:
     """Return the fields of POST /api/v1/statuses that options stand for; `first`: whether it is no reply.
 
     The visibility is always sent: without it the account's own default decides, on some servers "unlisted".
@@ -54,7 +55,7 @@ def write_options(options: MastodonOptions, *, first: bool) -> dict[str, Any]:
         "language": options.language,
         "content_type": options.content_type,
         "quote_approval_policy": options.quote_policy,
-        "sensitive": options.sensitive if first else None,
+        "sensitive": options.sensitive if first or with_media else None,
     }
     written |= {name: value for name, value in given.items() if value is not None}
     if first and options.poll is not None:
@@ -125,6 +126,7 @@ def parse_listed(status: dict[str, Any], captured_at: datetime) -> ListedPost:
         kind=_kind(status),
         permalink=status.get("url") or status.get("uri"),
         metrics=parse_metrics(status, captured_at),
+        language=read_language(status.get("language")),
     )
 
 

@@ -85,21 +85,29 @@ class Containers:
             f"{self.label} could not process {what}{said}: try another file or format"
         )
 
-    async def make_ready(self, progress: Progress, create: Callable[[], Awaitable[str]]) -> str | None:
+    async def make_ready(
+        self, progress: Progress, create: Callable[[], Awaitable[str]], *, part: Part
+    ) -> str | None:
         """Return a container that is ready to be published; None if the saved one is already published.
 
-        A container is created once, and its id is saved before anything is published.
+        A container is created once for a part, and its id is saved before anything is published.
         """
-        container, status = progress.extra.get("container_id"), "EXPIRED"
+        key = container_key(part)
+        container, status = progress.extra.get(key), "EXPIRED"
         if container is not None:
             status = await self.read_status(str(container))
         if container is None or status in {"ERROR", "EXPIRED"}:
             container = await create()
-            await progress.save(container_id=container)
+            await progress.save(**{key: container})
         status = await self.wait(str(container))
         if status == "ERROR":
             raise await self._explain_failure(str(container), "the media")
         return None if status == "PUBLISHED" else str(container)
+
+
+def container_key(part: Part) -> str:
+    """Return the key under which the container of a part is saved in the publication's state."""
+    return f"container_id_{part.index}" if part.index else "container_id"
 
 
 def settle(

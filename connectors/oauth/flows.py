@@ -194,7 +194,7 @@ FLOWS: Mapping[Platform, AuthorizationFlow] = {
 
 WITHOUT_FLOW: Mapping[Platform, str] = {
     Platform.BLUESKY: "Bluesky is connected with an app password: make one under Settings, Privacy and security, App "
-    "passwords, and give it to POST /api/v1/accounts/connect with the handle",
-    Platform.TELEGRAM: "Telegram is connected with a bot's token: @BotFather gives one, for POST "
-    "/api/v1/accounts/connect",
+    "passwords, and connect with the handle and that password",
+    Platform.TELEGRAM: "Telegram is connected with a bot's token: @BotFather gives one; connect with "
+    "the channel's name and that token",
 }

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.pinterest.options import PinterestOptions
 from connectors.types import Platform
 
@@ -35,6 +35,11 @@ CAPABILITIES = Capabilities(
         "clicks": "clicks that lead to the link",
     },
     refresh_before=timedelta(days=5),
+    editing=Editing(
+        fields=frozenset({"text", "link", "alt_text"}),
+        options=frozenset({"board", "section", "title", "link", "alt_text"}),
+        cost="Pinterest gives this function to approved apps only (beta): others get its refusal.",
+    ),
     options=PinterestOptions,
     reconciliation="The account's pins since the first attempt are read; it is absent if no unclaimed one is there.",
 )

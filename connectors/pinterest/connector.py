@@ -15,6 +15,7 @@ from connectors.candidates import choose, window_start
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import (
     ConnectorError,
     ContentRejectedError,
@@ -35,12 +36,14 @@ from connectors.pinterest.options import PinterestOptions
 from connectors.pinterest.pins import (
     Page,
     default_board,
+    list_changes,
     named_item,
     parse_account,
     parse_account_metrics,
     parse_boards,
     parse_candidate,
     parse_listed,
+    parse_pin,
     parse_pins,
     parse_sent,
     parse_time,
@@ -53,6 +56,7 @@ from connectors.types import (
     AccountMetrics,
     Board,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostContent,
@@ -226,6 +230,24 @@ class PinterestConnector:
             await self._api.prepare("DELETE", f"/v5/pins/{pin_id}", ignore)
 
         await delete_parts([external_id], delete)
+
+    async def edit(self, request: EditRequest) -> None:
+        """PATCH /v5/pins/{id} with the fields that change, unless the pin has them already."""
+        for _part, pin_id in list_edited_parts(request):
+            changes = list_changes(request.before, request.after)
+            options = PinterestOptions.of(request.after)
+            places = [(options.board, options.section)]
+            places += [(old.board, old.section) for old in map(PinterestOptions.of, request.before)]
+            if len(set(places)) > 1:
+                board = await self._find_board(options.board)
+                section = (
+                    None if options.section is None else await self._find_section(board, options.section)
+                )
+                changes |= {"board_id": board, "board_section_id": section}
+            path = f"/v5/pins/{pin_id}"
+            pin = await self._api.read(path, parse_pin)
+            if any((pin.get(name) or None) != value for name, value in changes.items()):
+                await self._api.prepare("PATCH", path, ignore, json=changes)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /v5/pins/{id}/analytics for each; on a rate limit, the rest is reported as missing."""

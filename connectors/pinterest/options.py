@@ -6,11 +6,12 @@ from pydantic import Field, StrictInt
 
 from connectors.content.options import PlatformOptions, option_problem
 from connectors.content.problems import ContentProblem
+from connectors.content.validation import is_web_address
 from connectors.types import PostContent
 
 
 class PinterestOptions(PlatformOptions):
-    """Options of a pin. Its destination is the post's `link`, its alt text that of the media."""
+    """Options of a pin."""
 
     board: str | None = Field(
         default=None,
@@ -30,6 +31,19 @@ class PinterestOptions(PlatformOptions):
         description="Default: the first line of the text, which stays in the description.",
         examples=["Five teas"],
     )
+    link: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Destination of the pin. Default: the post's `link`.",
+        examples=["https://example.com/tea"],
+    )
+    alt_text: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Alt text of the pin. Default: that of the media; a pin has one for all its pictures.",
+    )
     cover_second: StrictInt | None = Field(
         default=None, ge=0, le=3600, description="Second of a video that is its cover. Default: 1."
     )
@@ -40,5 +54,7 @@ class PinterestOptions(PlatformOptions):
             yield option_problem("section", "a section belongs to a board: name the board too")
         if self.cover_second is not None and content.kind != "video":
             yield option_problem("cover_second", "cover_second belongs to a video: add one, or leave it out")
+        if self.link is not None and not is_web_address(self.link):
+            yield option_problem("link", f"{self.link[:100]!r} is not a web address: start it with https://")
         if self.title is not None and not self.title.strip():
             yield option_problem("title", "the title is empty: leave it out, or give one")

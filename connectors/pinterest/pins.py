@@ -58,14 +58,25 @@ def write_pin(
     if content.text.strip():
         pin["title"] = _shorten(content.text.strip().splitlines()[0].strip(), _TITLE_LIMIT)
         pin["description"] = content.text
-    if title := PinterestOptions.of(content).title:
-        pin["title"] = title.strip()
-    if content.link:
-        pin["link"] = content.link
+    options = PinterestOptions.of(content)
+    if options.title:
+        pin["title"] = options.title.strip()
+    if link := options.link or content.link:
+        pin["link"] = link
     described = "; ".join(item.alt_text.strip() for item in content.media if item.alt_text)
+    if options.alt_text is not None:
+        described = options.alt_text.strip()
     if described:
         pin["alt_text"] = _shorten(described, _ALT_LIMIT)
     return pin
+
+
+def list_changes(before: Sequence[PostContent], after: PostContent) -> dict[str, Any]:
+    """Return the fields of PATCH /v5/pins/{id} that differ from one of `before`; None removes a value."""
+    new = write_pin(after, "", {})
+    old = [write_pin(content, "", {}) for content in before]
+    names = ("title", "description", "link", "alt_text")
+    return {name: new.get(name) for name in names if any(pin.get(name) != new.get(name) for pin in old)}
 
 
 def write_images(content: PostContent) -> dict[str, Any]:
@@ -90,6 +101,11 @@ def permalink(pin_id: str) -> str:
 def parse_page(body: Any) -> Page:  # noqa: ANN401 - JSON
     """Read {items, bookmark}; each item has an id."""
     return Page([{**item, "id": str(item["id"])} for item in body["items"]], body.get("bookmark") or None)
+
+
+def parse_pin(body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Read one pin."""
+    return {**body, "id": read_id(body["id"])}
 
 
 def parse_pins(body: Any, odd: list[str] | None = None) -> Page:  # noqa: ANN401 - JSON

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.posts import SandboxPost
     from connectors.sandbox.world import SandboxWorld
 
+_DOCUMENT: Final = b"%PDF-1.4\n%%EOF\n"
 # A one-pixel image, and the first bytes of an MP4, for posts with media.
 _PICTURE: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -170,12 +171,14 @@ class Control:
         return Answer(_show_account(account, str(request.base_url).rstrip("/"), self._world.time()))
 
     async def media(self, request: Request) -> Answer:
-        """GET media/*.png and *.mp4: media for posts; video-900000.mp4 has that many bytes."""
+        """GET media/*.png, *.mp4 and *.pdf: media for posts; video-900000.mp4 has that many bytes."""
         name = request.path_params["name"]
         if name.endswith(".mp4"):
             size = name.removesuffix(".mp4").rpartition("-")[2]
             more = max(0, min(int(size), _LONGEST) - len(_VIDEO)) if size.isdigit() else 0
             return Answer(raw=_VIDEO + b"\x00" * more, media_type="video/mp4")
+        if name.endswith(".pdf"):
+            return Answer(raw=_DOCUMENT, media_type="application/pdf")
         return Answer(raw=_PICTURE, media_type="image/png")
 
 

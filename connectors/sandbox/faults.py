@@ -18,7 +18,7 @@ from connectors.types import Platform
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Operation = Literal["publish", "prepare", "read", "metrics", "followers", "refresh", "delete"]
+Operation = Literal["publish", "prepare", "read", "metrics", "followers", "refresh", "delete", "edit"]
 FaultKind = Literal[
     "error_500_before",
     "error_500_after",

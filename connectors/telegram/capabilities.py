@@ -1,6 +1,6 @@
 """Limits and features of Telegram as data. Sources are named in `connectors.telegram.connector`."""
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.content.text import count_utf16_units
 from connectors.telegram.options import TelegramOptions
 from connectors.types import Platform
@@ -24,6 +24,11 @@ CAPABILITIES = Capabilities(
     metrics_batch=100,
     lists_posts=False,
     finds_out=False,
+    editing=Editing(
+        fields=frozenset({"text", "link"}),
+        options=frozenset({"buttons", "link_preview"}),
+        cost="The message is marked as edited; an earlier edit of unknown outcome is simply repeated.",
+    ),
     options=TelegramOptions,
     reconciliation="The Bot API cannot be asked what a channel holds: an ambiguous post waits for a person.",
 )

@@ -14,9 +14,11 @@ from connectors.base import PublishRequest
 from connectors.content.capabilities import Capabilities
 from connectors.content.handles import read_handle
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
+    ContentRejectedError,
     GiveUpError,
     PermissionMissingError,
     RateLimitedError,
@@ -31,6 +33,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     Platform,
@@ -115,6 +118,26 @@ class TelegramConnector:
 
         await delete_parts(ids, delete, gone=lambda error: "message to delete not found" in error.message)
 
+    async def edit(self, request: EditRequest) -> None:
+        """editMessageText, or editMessageCaption of a message with media. "Not modified" means that it is done."""
+        for part, message_id in list_edited_parts(request):
+            options = TelegramOptions.of(request.after)
+            # Buttons that are not sent again are removed.
+            body: dict[str, Any] = {**self._chat, "message_id": int(message_id), **_write_buttons(options)}
+            if request.after.media:
+                method = "editMessageCaption"
+                body["caption"] = part.text
+            else:
+                method = "editMessageText"
+                body["text"] = part.text
+                if not options.link_preview:
+                    body["link_preview_options"] = {"is_disabled": True}
+            try:
+                await self._api.prepare("POST", f"/{method}", ignore, json=body)
+            except ContentRejectedError as error:
+                if "message is not modified" not in error.message:
+                    raise
+
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """Return None for every metric of every post, without a request: Telegram gives bots no metrics."""
         now = self._context.clock()
@@ -150,9 +173,7 @@ def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
     """Return the method and its parameters, without the channel."""
     media, options = progress.request.content.media, TelegramOptions.of(progress.request.content)
     given = _write_options(options)
-    if options.buttons:
-        rows = [[button.model_dump() for button in row] for row in options.buttons]
-        given["reply_markup"] = {"inline_keyboard": rows}
+    given |= _write_buttons(options)
     if not media:
         if not options.link_preview:
             given["link_preview_options"] = {"is_disabled": True}
@@ -166,6 +187,11 @@ def _write_message(text: str, progress: Progress) -> tuple[str, dict[str, Any]]:
     album: list[dict[str, Any]] = [{"type": "photo", "media": item.url, **spoiler} for item in media]
     album[0] |= caption  # a caption on the first item only is shown below the whole album
     return "sendMediaGroup", {"media": album, **given}
+
+
+def _write_buttons(options: TelegramOptions) -> dict[str, Any]:
+    rows = [[button.model_dump() for button in row] for row in options.buttons]
+    return {"reply_markup": {"inline_keyboard": rows}} if rows else {}
 
 
 def _write_options(options: TelegramOptions) -> dict[str, Any]:

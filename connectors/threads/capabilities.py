@@ -23,10 +23,17 @@ CAPABILITIES = Capabilities(
     media_kinds=frozenset({"image", "video"}),
     fetches_media=frozenset({"image", "video"}),
     max_images=20,
+    max_image_bytes=8_000_000,  # developers.facebook.com, "Threads: Media specifications": 8 MB, JPEG and PNG
+    image_types=frozenset({"image/jpeg", "image/png"}),
     max_videos=1,
     alt_text_kinds=frozenset({"image", "video"}),
     supports_thread=True,
     supports_first_comment=True,
+    thread_media={
+        "image": 20,
+        "video": 1,
+    },  # threads/*.json: reply_to_id of image, video and carousel containers
+    comment_media={"image": 20, "video": 1},
     metrics_batch=1,
     metrics={
         "likes": "likes",
@@ -35,6 +42,8 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(250, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
+    why_no_edit="Threads lets no app change a published post:"
+    " edit it there within 15 minutes, or unpublish it and publish anew",
     options=ThreadsOptions,
     reconciliation=(
         "The stored container is asked whether it was published; the account's posts and replies since the "

@@ -14,6 +14,7 @@ from connectors.base import PublishRequest
 from connectors.candidates import choose, find_match
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore, list_part_ids
+from connectors.editing import refuse_edit
 from connectors.errors import (
     ConnectorError,
     GiveUpError,
@@ -32,7 +33,7 @@ from connectors.meta.api import (
     plan_renewal,
     renew_token,
 )
-from connectors.meta.containers import Containers, settle
+from connectors.meta.containers import Containers, container_key, settle
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.threads.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.threads.containers import build_text_form, create_container
@@ -52,6 +53,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -110,13 +112,15 @@ class ThreadsConnector:
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
         content, parent = progress.request.content, progress.parent_of(part)
-        if parent is not None or not content.media:
+        if not part.media:
             link = content.link if parent is None else None
             options = ThreadsOptions.of(content)
             form = build_text_form(part.text, options, link=link, reply_to=parent.id if parent else None)
             return await self._publish("threads", form)
         container = await self._containers.make_ready(
-            progress, lambda: create_container(self._containers, content)
+            progress,
+            lambda: create_container(self._containers, part, content, reply_to=parent.id if parent else None),
+            part=part,
         )
         if container is None:
             found = find_match(part, progress, await list_candidates(self._api, part, progress))
@@ -169,9 +173,9 @@ class ThreadsConnector:
         return await find_parts(request, self._look)
 
     async def _look(self, part: Part, progress: Progress) -> SentPart | None:
-        if progress.parent_of(part) is not None or not progress.request.content.media:
+        if not part.media:
             return choose(LABEL, part, progress, await list_candidates(self._api, part, progress))
-        container = progress.extra.get("container_id")
+        container = progress.extra.get(container_key(part))
         if container is None and not progress.request.sent_elsewhere:
             return None  # the container is saved before it is published: without one, nothing was published
         candidates = await list_candidates(self._api, part, progress)
@@ -185,6 +189,10 @@ class ThreadsConnector:
             await self._api.prepare("DELETE", f"{VERSION}/{part_id}", ignore)
 
         await delete_parts(list_part_ids(external_id, state), delete, gone=is_gone)
+
+    async def edit(self, request: EditRequest) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: see `capabilities.why_no_edit`."""
+        raise refuse_edit(self.capabilities)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /{post}/insights for each."""

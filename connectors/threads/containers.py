@@ -5,9 +5,9 @@ Source: threads/*.json, "Post to Threads". The path uses /me: a saved user id is
 
 import orjson
 
-from connectors.content.text import compose_text
 from connectors.meta.api import parse_id
 from connectors.meta.containers import Containers
+from connectors.parts import Part
 from connectors.threads.options import ThreadsOptions
 from connectors.types import Media, PostContent
 
@@ -28,22 +28,25 @@ def build_text_form(
     return form
 
 
-async def create_container(containers: Containers, content: PostContent) -> str:
-    """Create the containers of a post; return the id to publish.
+async def create_container(
+    containers: Containers, part: Part, content: PostContent, *, reply_to: str | None
+) -> str:
+    """Create the containers of a part with media; return the id to publish.
 
-    For several images: one container each, then the carousel.
+    For several images: one container each, then the carousel. `reply_to`: id of the post that it replies to.
     """
-    text = compose_text(content)
-    words = {"text": text} if text else {}
-    words |= write_options(ThreadsOptions.of(content), first=True)
+    words = {"text": part.text} if part.text else {}
+    words |= write_options(ThreadsOptions.of(content), first=reply_to is None)
+    if reply_to is not None:
+        words["reply_to_id"] = reply_to
 
     async def create(form: dict[str, str]) -> str:
         path = f"{containers.version}/me/threads"
         return await containers.api.prepare("POST", path, parse_id, data=form)
 
-    if len(content.media) == 1:
-        return await create({**_form(content.media[0]), **words})
-    children = [await create({**_form(item), "is_carousel_item": "true"}) for item in content.media]
+    if len(part.media) == 1:
+        return await create({**_form(part.media[0]), **words})
+    children = [await create({**_form(item), "is_carousel_item": "true"}) for item in part.media]
     await containers.wait_for_all(children)
     return await create({"media_type": "CAROUSEL", "children": ",".join(children), **words})
 

@@ -19,7 +19,7 @@ from connectors.types import ContentKind, ListedPost, Media, PostMetrics
 INSIGHTS = ("views", "likes", "replies", "reposts", "quotes", "shares")
 _SHARES = ("reposts", "quotes", "shares")
 POST_FIELDS = "id,media_type,permalink,text,timestamp,link_attachment_url,children"
-REPLY_FIELDS = "id,media_type,permalink,text,timestamp,replied_to"
+REPLY_FIELDS = "id,media_type,permalink,text,timestamp,replied_to,children"
 _NOT_FOUND = 24
 _REPOST = "REPOST_FACADE"
 _KINDS: dict[str, ContentKind] = {"IMAGE": "photo", "CAROUSEL_ALBUM": "photo", "VIDEO": "video"}

@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
     },
     refresh_before=timedelta(minutes=30),
     supports_unpublish=False,
+    why_no_edit="TikTok lets no app change a published post: edit it there",
     options=TikTokOptions,
     reconciliation="The saved publish_id is asked how far it is; without one nothing of a video went out.",
 )

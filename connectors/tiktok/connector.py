@@ -18,6 +18,7 @@ from connectors.base import PublishRequest
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
+from connectors.editing import refuse_edit
 from connectors.errors import (
     ContentRejectedError,
     GiveUpError,
@@ -48,6 +49,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -142,6 +144,10 @@ class TikTokConnector:
     async def delete(self, external_id: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002 - the protocol's
         """Raise UnsupportedError: TikTok lets no app delete posts."""
         raise UnsupportedError(f"{LABEL} lets no app delete posts: delete it there")
+
+    async def edit(self, request: EditRequest) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: TikTok lets no app change posts."""
+        raise refuse_edit(self.capabilities)
 
     # -- metrics
 

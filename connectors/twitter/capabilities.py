@@ -32,6 +32,8 @@ CAPABILITIES = Capabilities(
     alt_text_limit=1000,  # x/openapi.json, CreateMediaMetadata
     supports_thread=True,
     supports_first_comment=True,
+    thread_media={"image": 4, "video": 1},  # x/openapi.json, TweetCreateRequest: media beside reply
+    comment_media={"image": 4, "video": 1},
     refused_characters=INVALID_CHARACTERS,
     metrics_batch=100,
     metrics={
@@ -44,6 +46,8 @@ CAPABILITIES = Capabilities(
     },
     publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
     refresh_before=timedelta(minutes=30),
+    why_no_edit="X gives an edited post a new id, and lets only paying accounts edit within an hour (edit_options):"
+    " edit it there, or unpublish it and publish anew",
     options=TwitterOptions,
     reconciliation="The account's posts since the first attempt are read; it is absent if no unclaimed one is there.",
 )

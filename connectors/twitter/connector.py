@@ -14,6 +14,7 @@ from connectors.candidates import choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
 from connectors.deletion import delete_parts, ignore, list_part_ids
+from connectors.editing import refuse_edit
 from connectors.errors import (
     GiveUpError,
     OutcomeUnknownError,
@@ -47,6 +48,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -54,7 +56,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 
-_POST_FIELDS = "attachments,conversation_id,created_at,entities,note_post,public_metrics"
+_POST_FIELDS = "attachments,conversation_id,created_at,entities,lang,note_post,public_metrics"
 # Non-public metrics are available for 30 days; subtract a day for clock skew and request time.
 _PRIVATE_METRICS_AGE = timedelta(days=29)
 
@@ -89,7 +91,7 @@ class TwitterConnector:
         return replace(user, credentials=credentials)
 
     async def publish(self, request: PublishRequest) -> PublishedPost:
-        """POST /2/tweets for each part; the first has the media."""
+        """POST /2/tweets for each part, with its media."""
         return await publish_parts(_encode(request), self._send)
 
     async def _send(self, part: Part, progress: Progress) -> SentPart:
@@ -99,10 +101,10 @@ class TwitterConnector:
         body |= write_options(options, first=parent is None)
         if parent is not None:
             body["reply"] = {"in_reply_to_tweet_id": parent.id}
-        elif progress.request.content.media:
-            ids = [await upload(self._api, self._context, item) for item in progress.request.content.media]
-            tagged = {"tagged_user_ids": list(options.tagged_users)} if options.tagged_users else {}
-            body["media"] = {"media_ids": ids, **tagged}
+        if part.media:
+            ids = [await upload(self._api, self._context, item) for item in part.media]
+            tagged = options.tagged_users if parent is None else ()
+            body["media"] = {"media_ids": ids, **({"tagged_user_ids": list(tagged)} if tagged else {})}
         try:
             post_id = await self._api.publish("/2/tweets", parse_created, json=body)
         except OutcomeUnknownError as error:
@@ -175,6 +177,10 @@ class TwitterConnector:
             await self._api.prepare("DELETE", f"/2/tweets/{part_id}", ignore)
 
         await delete_parts(list_part_ids(external_id, state), delete)
+
+    async def edit(self, request: EditRequest) -> None:  # noqa: ARG002 - the protocol's
+        """Raise UnsupportedError: see `capabilities.why_no_edit`."""
+        raise refuse_edit(self.capabilities)
 
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET /2/tweets, 100 ids per request; link clicks only for posts that still have them."""

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from connectors.content.links import find_links, find_urls
 from connectors.content.text import count_weighted
-from connectors.types import PostContent
+from connectors.types import FollowUp, PostContent
 
 _KEPT = "/?#=&%+-_.~!*'();:,@$"
 """Characters of a path or query that are sent as they are: X takes them, and they may have a meaning there."""
@@ -46,7 +46,11 @@ def encode_content(content: PostContent) -> PostContent:
         update={
             "text": encode_links(content.text),
             "link": content.link and encode_links(content.link),
-            "thread": tuple(encode_links(part) for part in content.thread),
-            "first_comment": comment and encode_links(comment),
+            "thread": tuple(map(_encode_part, content.thread)),
+            "first_comment": comment and _encode_part(comment),
         }
     )
+
+
+def _encode_part(part: FollowUp) -> FollowUp:
+    return part.model_copy(update={"text": encode_links(part.text)})

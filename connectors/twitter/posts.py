@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count, sum_counts
+from connectors.content.languages import read_language
 from connectors.errors import GiveUpError
 from connectors.http.messages import platform_message
 from connectors.listings import read_id, read_items
@@ -145,6 +146,7 @@ def parse_listed(post: Mapping[str, Any], captured_at: datetime, permalink: str)
         kind=_kind(post),
         permalink=permalink,
         metrics=parse_post_metrics(post, captured_at) if "public_metrics" in post else None,
+        language=read_language(post.get("lang")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from connectors.content.capabilities import Capabilities
+from connectors.content.capabilities import Capabilities, Editing
 from connectors.types import Platform
 from connectors.youtube.options import YouTubeOptions
 
@@ -32,6 +32,23 @@ CAPABILITIES = Capabilities(
         "video_views": "plays",
     },
     refresh_before=timedelta(minutes=15),
+    editing=Editing(
+        fields=frozenset({"text", "link"}),
+        options=frozenset(
+            {
+                "title",
+                "privacy",
+                "tags",
+                "category",
+                "made_for_kids",
+                "embeddable",
+                "licence",
+                "language",
+                "ai_generated",
+            }
+        ),
+        cost="51 units of the app's daily quota: reading the video 1, updating it 50.",
+    ),
     options=YouTubeOptions,
     reconciliation="The stored upload session is asked; it answers with the video's id once it is complete.",
 )

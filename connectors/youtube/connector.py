@@ -8,15 +8,18 @@ and comments; it does not report impressions, reach, shares, saves and clicks, w
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from connectors.base import PublishRequest
 from connectors.candidates import Candidate, choose, window_start
 from connectors.content.batches import split_batches
 from connectors.content.capabilities import Capabilities
+from connectors.content.movies import read_movie
 from connectors.deletion import delete_parts, ignore
+from connectors.editing import list_edited_parts
 from connectors.errors import (
     ConnectorError,
+    ContentRejectedError,
     GiveUpError,
     UnavailableError,
 )
@@ -28,6 +31,7 @@ from connectors.types import (
     Account,
     AccountMetrics,
     Credentials,
+    EditRequest,
     HistoryPage,
     MetricsBatch,
     PostMetrics,
@@ -35,6 +39,7 @@ from connectors.types import (
     VerifiedAccount,
 )
 from connectors.youtube.capabilities import CAPABILITIES, LABEL, MAX_VIDEO_BYTES
+from connectors.youtube.editing import edit_video
 from connectors.youtube.finishing import finish, lacks_steps, load_video, save_video, steps_of
 from connectors.youtube.options import YouTubeOptions
 from connectors.youtube.tokens import LIFETIME, renew
@@ -56,6 +61,7 @@ from connectors.youtube.videos import (
 )
 
 _PAGE = 50
+_SHORT_SECONDS = 180  # support.google.com/youtube, "Understand three-minute YouTube Shorts"
 
 
 class YouTubeConnector:
@@ -110,6 +116,8 @@ class YouTubeConnector:
             if steps_of(progress.request.content):
                 await save_video(sent, progress)
         await finish(self._api, self._context, sent, progress)
+        if YouTubeOptions.of(progress.request.content).short:
+            return replace(sent, permalink=f"https://www.youtube.com/shorts/{sent.id}")
         return sent
 
     async def _upload(self, progress: Progress) -> SentPart:
@@ -120,6 +128,8 @@ class YouTubeConnector:
         async with self._context.media.fetch(
             content.media[0], kind="video", max_bytes=MAX_VIDEO_BYTES
         ) as media:
+            if YouTubeOptions.of(content).short:
+                _require_short(media.file)
             session = progress.extra.get("session")
             if session is None or asked is None or progress.extra["size"] != media.size:
                 # No session yet, or it is gone, or the file behind the URL has changed.
@@ -200,6 +210,11 @@ class YouTubeConnector:
 
         await delete_parts([external_id], delete)
 
+    async def edit(self, request: EditRequest) -> None:
+        """PUT videos with the parts that change, each as a whole."""
+        for _part, video_id in list_edited_parts(request):
+            await edit_video(self._api, video_id, request)
+
     async def fetch_metrics(self, external_ids: Sequence[str]) -> MetricsBatch:
         """GET videos, 50 ids per request. A missing id is requested once more before it counts as deleted."""
         metrics: dict[str, PostMetrics] = {}
@@ -250,3 +265,16 @@ class YouTubeConnector:
     def _explain(self, refusal: Refusal) -> ConnectorError | None:
         may_refresh = self.account.credentials.refresh_token is not None
         return explain_session(refusal) or explain(refusal, may_refresh=may_refresh)
+
+
+def _require_short(file: IO[bytes]) -> None:
+    """Raise ContentRejectedError for a file of which YouTube would make an ordinary video. Others are not judged."""
+    shape = read_movie(file)
+    file.seek(0)
+    if shape is None:
+        return
+    if shape.width > shape.height or shape.seconds > _SHORT_SECONDS:
+        raise ContentRejectedError(
+            f"the video is {shape.width} x {shape.height} and {shape.seconds:.0f} seconds long, and a Short is upright "
+            f"or square and at most {_SHORT_SECONDS} seconds long: give another file, or leave the option short out"
+        )

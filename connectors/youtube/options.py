@@ -58,6 +58,11 @@ class YouTubeOptions(PlatformOptions):
         max_length=2000,
         description="Public address of the thumbnail, JPEG or PNG of at most 2 MB. The channel must be verified.",
     )
+    short: Literal[True] | None = Field(
+        default=None,
+        description="true: the video must become a Short. YouTube makes one of each upright or square video of at most "
+        "3 minutes; a file (MP4, MOV) that is none is refused before the upload.",
+    )
     made_for_kids: StrictBool = Field(
         default=False, description="The declaration that the law (COPPA) demands. It is always sent."
     )

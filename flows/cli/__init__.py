@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, NamedTuple
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -23,8 +26,9 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "up": Entry("flows.cli.up", "Start SocialFlow on this machine and keep it running."),
+    "dashboard": Entry("flows.cli.dashboard", "Open the dashboard, signed in."),
     "demo": Entry("flows.cli.demo", "Show the main functions against simulated platforms."),
-    "workspace": Entry("flows.cli.workspace", "Show and change the workspace: time zone, approval, pause."),
+    "workspace": Entry("flows.cli.workspace", "Show and change the workspace: zone, approval, pause."),
     "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),
     "keys": Entry("flows.cli.access.keys", "Create, list and revoke API keys."),
     "sessions": Entry("flows.cli.access.sessions", "List and end dashboard sessions."),
@@ -44,12 +48,21 @@ COMMANDS = {
     "resume": Entry("flows.cli.pause", "Resume publishing.", "resume_app"),
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),
     "backfill": Entry("flows.cli.backfill", "Read the history of connected accounts."),
-    "import-history": Entry("flows.cli.lake.import_history", "Load a history from CSV or Parquet."),
+    "import-history": Entry("flows.cli.lake.import_history", "Load past posts from an export or archive."),
+    "import-followers": Entry(
+        "flows.cli.lake.import_followers", "Load past counts of followers from a file."
+    ),
+    "import-maps": Entry(
+        "flows.cli.lake.import_history", "List and remove remembered columns of files.", "mappings_app"
+    ),
+    "imports": Entry("flows.cli.imports", "List, show and undo imports of past posts."),
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
     "backup": Entry("flows.cli.backup", "Write the whole installation to one file.", "backup_app"),
     "restore": Entry("flows.cli.backup", "Verify a backup and put it into an empty home.", "restore_app"),
+    "migrate-to": Entry("flows.cli.move", "Move the installation to servers, or back.", "move_app"),
+    "upgrade": Entry("flows.cli.upgrade", "Update store and lake to this version.", "upgrade_app"),
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),
@@ -91,6 +104,13 @@ class TableOfContents(TyperGroup):
         entry = COMMANDS.get(cmd_name)
         return entry and LazyCommand(cmd_name, help=entry.help)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (Typer's signature)
+        """Return the command of the arguments; for a typing error, name the one that was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"No such command {args[0]!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer's signature)
         """Detect --json: errors are then printed as JSON, too."""
         ctx.meta[_AS_JSON] = "--json" in args
@@ -123,6 +143,17 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 (Typer's callback)
+    if asked:
+        sys.stdout.write(f"socialflow {version('socialflow')}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    *,
+    version_: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """SocialFlow: schedule posts, publish each exactly once, measure, and learn when to post next."""

@@ -15,6 +15,7 @@ import typer
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.cli.account_browser import connect_by_browser
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace, sync_lake_accounts
 from flows.settings import FlowSettings
@@ -52,7 +53,7 @@ app = typer.Typer(
 TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
 REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (the name of a variable)
 
-AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")]
+AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.", callback=expand_id)]
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,32 @@ ChangedSinceOption = Annotated[
         "7 days ago: a column `change` says inserted, changed or removed.",
     ),
 ]
+
+
+_WHOLE_ID = re.compile(r"[a-z]+_[0-9a-z]{26}")
+_BEGINNING = re.compile(r"([a-z]+)_[0-9a-z]{1,25}")
+
+
+def expand_id(given: str) -> str:
+    """Return the id that begins like this, if exactly one in the workspace does; else the text as it is.
+
+    Callback of the arguments that take an id. Raises InvalidInputError if several begin like this.
+    """
+    beginning = _BEGINNING.fullmatch(given)
+    if _WHOLE_ID.fullmatch(given) or beginning is None:
+        return given
+    from flows.cli.workspace_session import open_workspace  # noqa: PLC0415 (only for a shortened id)
+    from warehouse.store.identifiers import find_ids  # noqa: PLC0415 (same)
+
+    with open_workspace() as opened:
+        found = find_ids(opened.session, opened.workspace_id, given, limit=2)
+    if len(found) > 1:
+        raise InvalidInputError(
+            f"several ids begin with {given}: write more of it, such as {' or '.join(found)}",
+            field="id",
+            code="ambiguous_id",
+        )
+    return found[0] if found else given
 
 
 def require_choice(text: str, choices: Iterable[str], *, field: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from flows.settings import FlowSettings
@@ -24,7 +25,9 @@ app = typer.Typer(
 )
 
 BY = "cli"
-FeedId = Annotated[str, typer.Argument(help="As `socialflow calendar-feeds list` shows it.")]
+FeedId = Annotated[
+    str, typer.Argument(help="As `socialflow calendar-feeds list` shows it.", callback=expand_id)
+]
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import sys
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.printable import log_printably
+from connectors.logs import configure_logs
 from flows.cli.output import JsonOption, print_json, say
 from flows.errors import DemoError
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import SERVER_AUTH
 from flows.serving.supervisor import ChildSpec
+from flows.serving.way_in import describe_way_in
 from flows.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def demo(
     wanted = FlowSettings()
     _forget_own_installation()
     home = Path(tempfile.mkdtemp(prefix="socialflow-demo-")).resolve()
-    log_printably()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    configure_logs("%(asctime)s %(message)s")
     try:
         with hold_home(home), Ports() as ports:
             result = _run(home, _choose_ports(ports, wanted), started, once=once)
@@ -105,7 +104,7 @@ def _run(home: Path, settings: FlowSettings, started: float, *, once: bool) -> d
             supervisor.ask_to_stop()
         else:
             say(_summarise(result))
-            say(_explain(settings, access, environment[SERVER_AUTH], supervisor))
+            say(_explain(settings, access, environment, supervisor))
 
     supervisor.run(look)
     return result
@@ -132,15 +131,15 @@ def _summarise(result: dict[str, Any]) -> str:
 
 
 def _explain(
-    settings: FlowSettings, access: dict[str, str], prefect_auth: str, supervisor: Supervisor
+    settings: FlowSettings, access: dict[str, str], environment: dict[str, str], supervisor: Supervisor
 ) -> str:
     bearer = f'-H "Authorization: Bearer {access["access_token"]}"'
     api = f"{settings.api_url}/api/v1"
     text = json.dumps({"content": "Hello from curl", "platforms": ["mastodon", "bluesky"]})
     return f"""
-Dashboard          {settings.api_url}/dashboard (sign in with the key and secret below)
+Dashboard          {describe_way_in(environment, settings, only_first=False)}
 API documentation  {settings.api_url}/docs
-Prefect UI         {settings.prefect_url} (sign in with {prefect_auth})
+Prefect UI         {settings.prefect_url} (sign in with {environment[SERVER_AUTH]})
 platforms' record  {settings.sandbox_url}/_sandbox/posts?via=api
 API key            {access["api_key"]}
 API secret         {access["api_secret"]}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from flows.settings import FlowSettings
@@ -22,42 +24,39 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Upload, list, download and delete pictures and videos.",
+    help="Upload, list, download and delete pictures, videos and documents.",
 )
 
-MediaId = Annotated[str, typer.Argument(help="As `socialflow media list` shows it.")]
+MediaId = Annotated[str, typer.Argument(help="As `socialflow media list` shows it.", callback=expand_id)]
 
 
 @app.command()
 def upload(
     *,
-    file: Annotated[Path, typer.Argument(help="Picture or video file.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Picture, video or PDF files.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Upload a file. Pass its `url` to `socialflow posts create --image`."""
+    """Upload files, all or none. Pass each `url` to `socialflow posts create --image`."""
     settings = WarehouseSettings()
-    try:
-        source = file.expanduser().open("rb")
-    except OSError as error:
-        raise InvalidInputError(
-            f"{file} cannot be read ({error.strerror}): give a picture or video file",
-            field="file",
-            code="unreadable_file",
-        ) from None
-    with source:
-        checked = check_file(
-            source, filename=file.name, max_bytes=FlowSettings().api_max_upload_bytes, name=str(file)
-        )
-        with (
-            keep_file(open_media_files(settings), checked, source) as kept,
-            open_workspace(settings) as opened,
-        ):
-            row = kept.record(opened.session, opened.workspace_id, opened.now)
-            shown = store_media.describe_upload(row)
+    most = FlowSettings().api_max_upload_bytes
+    with ExitStack() as stack:
+        sources = [stack.enter_context(_open(file)) for file in files]
+        checked = [
+            check_file(source, filename=file.name, max_bytes=most, name=str(file))
+            for file, source in zip(files, sources, strict=True)
+        ]
+        media = open_media_files(settings)
+        kept = [
+            stack.enter_context(keep_file(media, one, source))
+            for one, source in zip(checked, sources, strict=True)
+        ]
+        with open_workspace(settings) as opened:
+            rows = [one.record(opened.session, opened.workspace_id, opened.now) for one in kept]
+            shown = [store_media.describe_upload(row) for row in rows]
     if as_json:
-        print_json(shown)
+        print_json(shown[0] if len(shown) == 1 else shown)
     else:
-        print_records([shown], ["id", "url", "kind", "size"])
+        print_records(shown, ["id", "url", "kind", "size"])
 
 
 @app.command("list")
@@ -123,6 +122,17 @@ def delete(*, media_id: MediaId, yes: YesOption = False, as_json: JsonOption = F
         print_json(shown)
     else:
         say(f"{media_id} is deleted.")
+
+
+def _open(file: Path) -> IO[bytes]:
+    try:
+        return file.expanduser().open("rb")
+    except OSError as error:
+        raise InvalidInputError(
+            f"{file} cannot be read ({error.strerror}): give a picture, video or PDF file",
+            field="file",
+            code="unreadable_file",
+        ) from None
 
 
 def _read(media_id: str) -> dict[str, Any]:

@@ -17,6 +17,11 @@ from connectors.printable import printable, printable_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+_SECRETS = frozenset({"api_key", "api_secret", "secret", "address"})
+"""Columns whose value is shown only once."""
+_NARROWEST = 10
+"""Columns that may wrap are at least this wide."""
+
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -43,13 +48,39 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Table  # noqa: PLC0415 (same)
     from rich.text import Text  # noqa: PLC0415 (same)
 
+    console = Console()
+    widths = [max([len(name), *(len(line[place]) for line in texts)]) for place, name in enumerate(columns)]
+    kept = [_is_copied(name) for name in columns]
+    least = sum(width if whole else min(width, _NARROWEST) for width, whole in zip(widths, kept, strict=True))
+    if least + 3 * len(columns) + 1 > console.width or _SECRETS & {*columns}:
+        _print_records_below(columns, texts, console.width)
+        return
     table = Table(header_style="bold")
-    for name in columns:
-        # A wrapped id cannot be copied.
-        table.add_column(name, no_wrap=name == "id" or name.endswith("_id"))
+    for name, width, whole in zip(columns, widths, kept, strict=True):
+        table.add_column(name, no_wrap=whole, min_width=width if whole else None)
     for line in texts:
         table.add_row(*(Text(cell) for cell in line))
-    Console().print(table)
+    console.print(table)
+
+
+def _is_copied(name: str) -> bool:
+    """Return whether a column's values are copied from the screen: they are never cut or wrapped."""
+    return name in {"id", "url", "cursor", "key_hint", "occurrence"} or name.endswith("_id")
+
+
+def _print_records_below(columns: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> None:
+    """Print each record as lines of name and value: a value that is too long for its line gets a line of its own.
+
+    Nothing is cut, and no line break is put into a value: the terminal wraps it, and it is copied whole.
+    """
+    widest = max(len(name) for name in columns)
+    for number, line in enumerate(lines):
+        if number:
+            sys.stdout.write("\n")
+        for name, value in zip(columns, line, strict=True):
+            copied = _is_copied(name) or name in _SECRETS
+            own_line = copied and len(value) + widest + 2 > width
+            sys.stdout.write(f"{name}\n{value}\n" if own_line else f"{name:<{widest}}  {value}\n")
 
 
 def is_terminal() -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
@@ -27,8 +28,8 @@ app = typer.Typer(
 )
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")]
-SlotId = Annotated[str, typer.Argument(help="As `socialflow queue list` shows it.")]
+AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.", callback=expand_id)]
+SlotId = Annotated[str, typer.Argument(help="As `socialflow queue list` shows it.", callback=expand_id)]
 WeekdayHelp = "Monday, mon, ... or 0 (Monday) to 6 (Sunday)."
 TimeHelp = "HH:MM in the account's zone, such as 09:30."
 

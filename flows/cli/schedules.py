@@ -11,6 +11,7 @@ from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside
 from warehouse.scheduling.calendar import describe_calendar, read_feed_span, read_planned, resolve_span
+from warehouse.scheduling.calendar_file import write_calendar_csv
 from warehouse.scheduling.icalendar import write_calendar
 from warehouse.store.access.workspaces import parse_timezone
 
@@ -65,16 +66,29 @@ def show(
 @app.command()
 def export(
     *,
-    output: Annotated[Path, typer.Option(help="The .ics file to write; it appears when it is complete.")],
+    output: Annotated[
+        Path, typer.Option(help="The .ics or .csv file to write; it appears when it is complete.")
+    ],
     account_id: AccountOption = None,
+    start: Annotated[str | None, typer.Option("--from", help="CSV: ISO 8601; default: today, local.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="CSV: excluded; default: 30 days later.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="CSV: IANA zone of the times; default: the workspace's.")
+    ] = None,
 ) -> None:
-    """Write the calendar as iCalendar: from one month ago to eleven months ahead."""
+    """Write the calendar: iCalendar from one month ago to eleven months ahead, or CSV of a period."""
     with open_workspace() as opened:
-        planned = read_feed_span(opened.session, opened.workspace_id, opened.now, account_id)
-        body = write_calendar(planned, opened.workspace.name)
+        if output.suffix.lower() == ".csv":
+            zone = parse_timezone(timezone or opened.workspace.timezone)
+            since, until = resolve_span(start, end, zone, opened.now)
+            planned = read_planned(opened.session, opened.workspace_id, since, until, account_id)
+            body = write_calendar_csv(planned, zone, since, until)
+        else:
+            planned = read_feed_span(opened.session, opened.workspace_id, opened.now, account_id)
+            body = write_calendar(planned, opened.workspace.name)
     with write_beside(output.absolute()) as path:
         path.write_bytes(body)
-    say(f"{len(planned)} events in {output}")
+    say(f"{len(planned)} entries in {output}")
 
 
 def _local(at: datetime) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from connectors.printable import log_printably
+from connectors.logs import configure_logs
 from flows.cli.output import say
 from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
+from flows.serving.way_in import describe_way_in
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
 
@@ -36,11 +35,11 @@ def up(
     }
     settings = FlowSettings.model_validate(FlowSettings().model_dump() | chosen)
     home = WarehouseSettings().home
-    log_printably()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    configure_logs("%(asctime)s %(message)s")
     with hold_home(home), Ports() as ports:
         take_ports(ports, settings)
-        if warning := prepare(child_environment(home, settings)):
+        environment = child_environment(home, settings)
+        if warning := prepare(environment):
             say(f"Warning: {warning}")
         supervisor = build_supervisor(home, settings, build_specs(home, settings))
         supervisor.catch_signals()
@@ -52,7 +51,8 @@ def up(
             if not announced and publishing and supervisor.is_ready("api", "prefect-server"):
                 announced = True
                 say(
-                    f"SocialFlow is up.\n  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
+                    f"SocialFlow is up.\n  dashboard  {describe_way_in(environment, settings, only_first=True)}\n"
+                    f"  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
                     f"  Prefect UI {settings.prefect_url} (sign in with what `socialflow prefect-auth` prints)\n"
                     f"  files      {home} (logs in {home / 'logs'})\n"
                     "Ctrl-C stops everything."

@@ -10,7 +10,7 @@ import typer
 from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
@@ -31,8 +31,10 @@ app = typer.Typer(
     help="Create, change, test and delete webhooks; list and replay their deliveries.",
 )
 
-WebhookId = Annotated[str, typer.Argument(help="As `socialflow webhooks list` shows it.")]
-DeliveryId = Annotated[str, typer.Argument(help="As `socialflow webhooks deliveries` shows it.")]
+WebhookId = Annotated[str, typer.Argument(help="As `socialflow webhooks list` shows it.", callback=expand_id)]
+DeliveryId = Annotated[
+    str, typer.Argument(help="As `socialflow webhooks deliveries` shows it.", callback=expand_id)
+]
 EventHelp = f"Some of: {', '.join(EVENT_TYPES)}. Repeat the option"
 
 

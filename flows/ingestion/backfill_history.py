@@ -49,7 +49,7 @@ async def backfill_history(
         with resources.store.read() as session:
             chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
-            with run_exclusively(resources.store, "backfill-history"):
+            with run_exclusively(resources.store, "backfill-history", run_id=current_run_id()):
                 report = await read_histories(
                     resources,
                     pool,

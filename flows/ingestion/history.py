@@ -20,6 +20,7 @@ from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed, find_readable_posts, place_batch
 from flows.run_report import RunReport
+from warehouse.store.accounts.identity import any_marked
 from warehouse.store.measuring.backfills import (
     begin_backfill,
     finish_backfill,
@@ -108,6 +109,7 @@ async def read_histories(
     if not rows or dry_run:
         report.accounts = len(rows)
         return report
+    await asyncio.to_thread(_merge_doubles, resources, clock())
     windowed = since is not None or until is not None
     first = since or clock() - timedelta(days=days or resources.flows.backfill_days)
 
@@ -220,7 +222,7 @@ async def _keep(
     if unlisted:
         placed.add(await fetch_placed(connector, unlisted, api_version))
     written = await asyncio.to_thread(
-        _write, resources, row, publications, placed=placed, run_id=run_id, now=clock()
+        _write, resources, row, publications, posts=posts, placed=placed, run_id=run_id, now=clock()
     )
     return _Kept(new_posts, written.snapshots, placed.problems, written.snapshot_id)
 
@@ -257,6 +259,7 @@ def _write(
     row: AccountRow,
     publications: dict[str, Publication],
     *,
+    posts: Sequence[ListedPost],
     placed: Placed,
     run_id: str,
     now: datetime,
@@ -267,7 +270,9 @@ def _write(
     with resources.store.read() as session:
         dims = account_dims(session, [row])
     load_accounts(resources.lake, dims)
-    load_publications(resources.lake, [publication_dim(item) for item in publications.values()])
+    listed = {post.external_id: post for post in posts}
+    dims_of_posts = [publication_dim(item, listed=listed.get(key)) for key, item in publications.items()]
+    load_publications(resources.lake, dims_of_posts)
     inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
     snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
@@ -282,6 +287,16 @@ def _write(
         announce_deleted(session, gone, now)
         announce_metrics(session, placed.measured, now, snapshot_id=snapshot_id)
     return _Written(inserted, snapshot_id)
+
+
+def _merge_doubles(resources: Resources, now: datetime) -> None:
+    """Give the posts of an imported history to its account, which was connected later."""
+    with resources.store.read() as session:
+        doubles = any_marked(session)
+    if doubles:
+        from warehouse.lake.import_.accounts import merge_marked_accounts  # noqa: PLC0415 (see flows.resources)
+
+        merge_marked_accounts(resources.store, resources.lake, now)
 
 
 def _list_accounts(

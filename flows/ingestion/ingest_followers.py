@@ -43,7 +43,7 @@ async def ingest_followers(
         with resources.store.read() as session:
             chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
-            with run_exclusively(resources.store, "ingest-followers"):
+            with run_exclusively(resources.store, "ingest-followers", run_id=current_run_id()):
                 report = await read_due_followers(
                     resources,
                     pool,

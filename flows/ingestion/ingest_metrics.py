@@ -49,7 +49,7 @@ async def ingest_metrics(
         with resources.store.read() as session:
             chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
-            with run_exclusively(resources.store, "ingest-metrics"):
+            with run_exclusively(resources.store, "ingest-metrics", run_id=current_run_id()):
                 report = await read_due_metrics(
                     resources,
                     pool,

@@ -10,16 +10,20 @@ from warehouse.lake.rows import AccountSnapshot, PostSnapshot, PublicationDim
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from connectors.types import AccountMetrics, PostMetrics
+    from connectors.types import AccountMetrics, ListedPost, PostMetrics
     from warehouse.store.models import AccountRow, Publication
 
 
 def publication_dim(
-    row: Publication, placement: Mapping[str, Any] | None = None, client_ref: str | None = None
+    row: Publication,
+    placement: Mapping[str, Any] | None = None,
+    client_ref: str | None = None,
+    listed: ListedPost | None = None,
 ) -> PublicationDim:
     """Return the dimension row of a published publication.
 
-    `placement` says how its time was chosen, `client_ref` is its post's; without them the lake keeps what it knows.
+    `placement` says how its time was chosen, `client_ref` is its post's, `listed` is what the platform's list says
+    about it; without them the lake keeps what it knows. The language is the option that was sent, else the one listed.
     """
     if row.published_at is None:
         raise ValueError(f"publication {row.id} is {row.status}: only a published one enters the lake")
@@ -42,7 +46,21 @@ def publication_dim(
         deleted_at=row.platform_deleted_at,
         # The content of an external post is what its platform's list said, which has no media.
         media_count=len(row.content.get("media", ())) if row.origin == "socialflow" else None,
+        tags=_sent_tags(row) or (listed.tags if listed else None) or None,
+        language=_sent_language(row) or (listed.language if listed else None) or None,
     )
+
+
+def _sent_language(row: Publication) -> str | None:
+    """Return the language that was sent as an option; Bluesky has several, of which the first counts."""
+    options = row.content.get("options") or {}
+    languages = options.get("languages") or ()
+    return options.get("language") or (languages[0] if languages else None)
+
+
+def _sent_tags(row: Publication) -> tuple[str, ...]:
+    """Return the tags that were sent as an option (YouTube)."""
+    return tuple((row.content.get("options") or {}).get("tags") or ())
 
 
 def post_snapshot(row: Publication, metrics: PostMetrics, api_version: str | None) -> PostSnapshot:

@@ -232,6 +232,9 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
     if state.stale_unknown:
         detail = f"{state.stale_unknown} posts have had an unknown outcome for over 10 min (`socialflow posts list`)"
         yield Finding("unknown outcomes", "failed", detail)
+    if state.failed_parts:
+        detail = f"{state.failed_parts} published posts lack a later part that was refused: `socialflow posts retry ID`"
+        yield Finding("later parts", "warning", detail)
     if state.needs_review:
         detail = f"{state.needs_review} posts need a decision: `socialflow posts show ID` says why"
         yield Finding("posts to review", "failed", detail)

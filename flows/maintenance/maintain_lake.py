@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.errors import FlowBusyError
 from flows.exclusive_runs import run_exclusively
-from flows.flow_runs import skip_run
+from flows.flow_runs import current_run_id, skip_run
 from flows.maintenance.nightly import maintain_stores
 from flows.resources import Resources
 
@@ -26,7 +26,7 @@ async def maintain_lake() -> dict[str, Any] | State[dict[str, Any]]:
     """Merge small files, expire old snapshots, remove unused data."""
     with Resources.open() as resources:
         try:
-            with run_exclusively(resources.store, "maintain-lake"):
+            with run_exclusively(resources.store, "maintain-lake", run_id=current_run_id()):
                 summary = await asyncio.to_thread(maintain_stores, resources)
         except FlowBusyError as busy:
             return skip_run(busy)

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.settings import ConnectorSettings
+from connectors.settings import ConnectorSettings, LogSettings
 from connectors.webhooks.settings import WebhookSettings
 from flows.publishing.settings import PublisherSettings
 from flows.settings import FlowSettings
@@ -24,6 +24,7 @@ _READ_BY_COMMANDS = ("SOCIALFLOW_ACCESS_TOKEN", "SOCIALFLOW_REFRESH_TOKEN")
 _KINDS: tuple[type[BaseSettings], ...] = (
     ConnectorSettings,
     FlowSettings,
+    LogSettings,
     PublisherSettings,
     WarehouseSettings,
     WebhookSettings,

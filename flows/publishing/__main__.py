@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import random
 import signal
@@ -17,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.printable import log_printably
+from connectors.logs import configure_logs
 from flows.publishing.service import publish_for
 from flows.resources import open_resources
 from warehouse.errors import WarehouseError
@@ -39,10 +38,7 @@ def main() -> int:
         "--ready-file", type=Path, help="file that gets this process's id once it is awake and can publish"
     )
     arguments = parser.parse_args()
-    log_printably()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    configure_logs()
     spread = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 (spreads restarts, guards nothing)
     try:
         asyncio.run(_publish(timedelta(hours=arguments.hours * spread), arguments.ready_file))

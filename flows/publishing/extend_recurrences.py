@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.errors import FlowBusyError
 from flows.exclusive_runs import run_exclusively
-from flows.flow_runs import skip_run
+from flows.flow_runs import current_run_id, skip_run
 from flows.publishing import recurring_posts
 from flows.resources import Resources
 
@@ -26,7 +26,7 @@ async def extend_recurrences() -> dict[str, Any] | State[dict[str, Any]]:
     """Create missing posts up to the horizon. Rules that fail are raised after all others are done."""
     with Resources.open() as resources:
         try:
-            with run_exclusively(resources.store, "extend-recurrences"):
+            with run_exclusively(resources.store, "extend-recurrences", run_id=current_run_id()):
                 report = await asyncio.to_thread(recurring_posts.extend_recurrences, resources)
                 logger.info("recurring rules: %s", report.as_dict())
                 report.raise_if_failed()

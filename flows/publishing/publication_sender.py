@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.base import PublishRequest
 from connectors.candidates import CLOCK_MARGIN
+from connectors.capabilities import get_capabilities
 from connectors.errors import (
     ConnectorError,
     OutcomeUnknownError,
     ReauthenticateError,
     RetryLaterError,
 )
-from connectors.types import ApprovedMedia, Platform
+from connectors.logs import bind_log_ids
+from connectors.parts import split_parts
+from connectors.types import ApprovedMedia, FittedMedia, Media, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account
@@ -79,12 +82,19 @@ class PublicationSender:
         if granted is None:
             logger.info("publication %s may not be sent now, or is no longer ours", publication.id)
             return None
+        bind_log_ids(attempt=granted.attempt)
         on_leave(granted)
+        platform = Platform(publication.platform)
         try:
-            content = self._pool.address_uploads(Platform(publication.platform), publication.content)
+            content = await asyncio.to_thread(
+                self._pool.address_uploads, platform, publication.content, convert=True
+            )
+        except RetryLaterError as error:  # nothing was sent: our disk failed
+            next_at = self._clock() + compute_backoff(granted.attempt)
+            return Outcome(publication.id, "retry", "media_not_read", error.message, next_at)
         except ConnectorError as error:  # nothing was sent: the author must act
             return Outcome(publication.id, "failed", error.code, error.message)
-        content = _pin_media(content, publication.approved_media)
+        content = _mark_fitting(_pin_media(content, publication.approved_media), platform)
         progress = _SendState(publication, self._writer)
         request = self._request(publication, content, granted.first_attempt_at, progress)
 
@@ -114,7 +124,7 @@ class PublicationSender:
 
         wait = compute_backoff(granted.attempt)
         outcome = await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
-        return _count_parts(publication, progress, outcome)
+        return _count_parts(publication, progress, outcome, self._clock())
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
         """Look up on the platform whether an unknown publication was published."""
@@ -146,7 +156,7 @@ class PublicationSender:
         waited = self._clock() - (publication.unknown_since or self._clock())
         wait = max(compute_backoff(1), next_look(waited))
         outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
-        outcome = _count_parts(publication, progress, outcome)
+        outcome = _count_parts(publication, progress, outcome, self._clock())
         if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
             return replace(outcome, kind="needs_review", next_at=None)
         if outcome.kind == "not_found":
@@ -263,21 +273,49 @@ def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent
     """Return the content with the hashes of the approved media, without which nothing else may be sent."""
     if not approved:
         return content
-    media = (
-        ApprovedMedia(**item.model_dump(), sha256=approved[item.url]) if item.url in approved else item
-        for item in content.media
+    return content.with_media(
+        lambda item: (
+            ApprovedMedia(**item.model_dump(), sha256=approved[item.url]) if item.url in approved else item
+        )
     )
-    return content.model_copy(update={"media": tuple(media)})
 
 
-def _count_parts(publication: ClaimedPublication, progress: _SendState, outcome: Outcome) -> Outcome:
-    """Return the outcome with the number of parts that are out, if the publication has several."""
-    content = publication.content
-    total = 1 + len(content.thread) + bool(content.first_comment)
+def _mark_fitting(content: PostContent, platform: Platform) -> PostContent:
+    """Return the content with what its pictures may be converted into, if it asks for that."""
+    capabilities = get_capabilities(platform)
+    if not content.fit or "image" in capabilities.fetches_media:
+        return content
+
+    def mark(item: Media) -> Media:
+        if item.kind != "image":
+            return item
+        given = item.model_dump(exclude={"sha256"})
+        return FittedMedia(**given, rule=capabilities.fit_rule, sha256=item.approved_sha256)
+
+    return content.with_media(mark)
+
+
+def _count_parts(
+    publication: ClaimedPublication, progress: _SendState, outcome: Outcome, now: datetime
+) -> Outcome:
+    """Return the outcome with the number of parts that are out, if the publication has several.
+
+    If the next part is to be published later, its time is added: it counts from now, or from when the part before it
+    was published, if that was found out by a look-up.
+    """
+    parts = split_parts(publication.content)
+    total = len(parts)
     if total == 1:
         return outcome
-    before, known = (len(state.get("sent_parts") or ()) for state in (publication.send_state, progress.state))
-    return replace(outcome, parts=PartCounts(before, total if outcome.receipt else known, total))
+    before, known = (
+        list(state.get("sent_parts") or ()) for state in (publication.send_state, progress.state)
+    )
+    out = total if outcome.receipt and not known else len(known)
+    outcome = replace(outcome, parts=PartCounts(len(before), out, total))
+    if outcome.receipt is None or out >= total:
+        return outcome
+    last = datetime.fromisoformat(known[-1]["published_at"]) if outcome.kind == "found" else now
+    return replace(outcome, rest_at=min(last, now) + (parts[out].after or timedelta(0)))
 
 
 def _was(number: int) -> str:

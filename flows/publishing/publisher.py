@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from connectors.logs import log_ids
 from connectors.registry import warm_up
 from connectors.types import SENT_ELSEWHERE
 from flows.publishing.life_lock import LifeLock, make_owner
@@ -276,7 +277,14 @@ class Publisher:
     def _start(self, publication: ClaimedPublication, work: Coroutine[Any, Any, None]) -> None:
         # A publisher that was stalled may have lost the lease and claimed the publication again.
         self._break_off({publication.id})
-        task = asyncio.create_task(work, name=publication.id)
+        # The task copies the ids: every line written while this publication is sent has them.
+        with log_ids(
+            workspace_id=publication.workspace_id,
+            account_id=publication.account_id,
+            post_id=publication.post_id,
+            publication_id=publication.id,
+        ):
+            task = asyncio.create_task(work, name=publication.id)
         self._tasks[publication.id] = task
         self._held[publication.account_id] += 1
         task.add_done_callback(lambda done: self._finish(publication, done))

@@ -20,6 +20,7 @@ from prefect.runner import runner as prefect_runner
 from prefect.utilities.callables import ParameterSchema
 from pydantic import ConfigDict
 
+from connectors.logs import reformat_logs
 from connectors.printable import log_printably
 from flows import parameters
 from flows.deployments import SCHEDULED_FLOWS
@@ -109,6 +110,7 @@ def main() -> None:
         "--up-since", type=datetime.fromisoformat, help="when the launcher took hold of the home"
     )
     up_since: datetime | None = parser.parse_args().up_since
+    reformat_logs()
     log_printably()
     prefect_runner.load_flow_from_flow_run = _refuse_loading  # type: ignore[attr-defined, assignment]  # Prefect's own tests replace it there
     # Keep schedules active when the runner stops: it restarts, and a pause would disable them for good.

@@ -11,6 +11,7 @@ import os
 from importlib import import_module
 from typing import Any
 
+from connectors.logs import reformat_logs
 from connectors.printable import log_printably
 from flows.deployments import SCHEDULED_FLOWS
 
@@ -21,6 +22,7 @@ _DEPLOYMENT_NAME = "PREFECT__DEPLOYMENT_NAME"
 
 def find_flow(deployment: str) -> Any:  # noqa: ANN401 (Prefect's Flow, which is not imported here)
     """Return the flow of a deployment. Raises ValueError for a name that is not in the table."""
+    reformat_logs()
     log_printably()  # Prefect started this process; this is the first line of our code in it
     for scheduled in SCHEDULED_FLOWS:
         if scheduled.name == deployment:

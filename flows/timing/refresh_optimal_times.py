@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.errors import FlowBusyError
 from flows.exclusive_runs import run_exclusively
-from flows.flow_runs import skip_run
+from flows.flow_runs import current_run_id, skip_run
 from flows.resources import Resources
 from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 
@@ -26,7 +26,7 @@ async def refresh_optimal_times() -> dict[str, Any] | State[dict[str, Any]]:
     """Replace the posting times of all accounts at once."""
     with Resources.open(all_cores=True) as resources:
         try:
-            with run_exclusively(resources.store, "refresh-optimal-times"):
+            with run_exclusively(resources.store, "refresh-optimal-times", run_id=current_run_id()):
                 summary = await asyncio.to_thread(compute_all_optimal_times, resources)
                 logger.info("optimal times: %s", summary)
                 raise_if_failed(summary)

@@ -9,7 +9,7 @@ from prefect import flow
 
 from flows.errors import FlowBusyError
 from flows.exclusive_runs import run_exclusively
-from flows.flow_runs import skip_run
+from flows.flow_runs import current_run_id, skip_run
 from flows.resources import open_resources
 from flows.tokens.due_tokens import refresh_ending_tokens
 
@@ -25,7 +25,7 @@ async def refresh_tokens() -> dict[str, Any] | State[dict[str, Any]]:
     """Refresh what is due. Fails, after everything else is done, with the accounts to connect again."""
     async with open_resources() as (resources, pool):
         try:
-            with run_exclusively(resources.store, "refresh-tokens"):
+            with run_exclusively(resources.store, "refresh-tokens", run_id=current_run_id()):
                 report = await refresh_ending_tokens(resources, pool)
                 logger.info("tokens: %s", report.as_dict())
                 report.raise_if_failed()

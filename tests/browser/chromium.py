@@ -79,9 +79,9 @@ class Page:
             mobile=mobile,
         )
 
-    def photograph(self, path: Path) -> None:
-        """Write a picture of the whole page."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def photograph(self, path: Path, *, whole: bool = True) -> None:
+        """Write a picture of the whole page, or of what the screen shows."""
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("postgres", [False, True], ids=["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    "postgres", [False, pytest.param(True, marks=pytest.mark.long)], ids=["sqlite", "postgres"]
+)
 def test_killed_ingests_lose_no_row_double_none_and_forget_nothing(tmp_path: Path, *, postgres: bool) -> None:
     ages = tuple(timedelta(hours=hours) for hours in (0, 4, 72))
     storm = Storm(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_no_post_is_lost_or_sent_twice(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
     storm = Storm(posts=60, seconds=10, kills=6, targeted_kills=2, seed=1, database_url=url, calm=240)

@@ -15,10 +15,11 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from connectors.base import Connector, PublishRequest
 from connectors.capabilities import validate_content
+from connectors.content.editing import find_edit_problems
 from connectors.errors import (
     CannotFindOutError,
     ConnectorError,
@@ -31,6 +32,7 @@ from connectors.errors import (
     ReauthenticateError,
     UnavailableError,
     UnclaimedPostsError,
+    UnsupportedError,
 )
 from connectors.registry import CONNECTORS, ConnectorPool
 from connectors.sandbox.accounts import SandboxAccount
@@ -43,6 +45,7 @@ from connectors.types import (
     Account,
     ApprovedMedia,
     Credentials,
+    EditRequest,
     ListedPost,
     Media,
     MediaKind,
@@ -61,6 +64,7 @@ from tests.connectors.harness import (
     spoil_times,
     write_numbers_as_text,
 )
+from tests.connectors.option_cases import CASES
 from tests.connectors.publishing_harness import Desk
 from warehouse.store.database import Store
 
@@ -1025,6 +1029,67 @@ class ConnectorContract:
         broken = replace(account, credentials=Credentials(SecretStr(token)))
         with pytest.raises(ReauthenticateError):
             pool.open(broken)
+
+    # -- options, and what happens after publishing
+
+    async def test_options_are_accepted_and_unknown_ones_refused(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        cases = [case for case in CASES if case.platform is self.platform]
+        assert cases
+        for case in cases:
+            assert validate_content(self.platform, case.content) == [], str(case)
+        with pytest.raises(ValidationError):
+            connector.capabilities.options.model_validate({"no_such_option": 1})
+        stored = self.content.model_copy(update={"options": {"no_such_option": 1}})
+        with pytest.raises(ContentRejectedError, match="no_such_option"):
+            await connector.publish(saved.request(stored, clock()))
+        assert self.live(world) == [], "an option that is not understood is never left out"
+
+    async def test_what_is_published_can_be_deleted_or_the_reason_is_said(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
+    ) -> None:
+        receipt = await connector.publish(saved.request(self.content, clock()))
+        if not connector.capabilities.supports_unpublish:
+            with pytest.raises(UnsupportedError, match="delete it there"):
+                await connector.delete(receipt.external_id, saved.state)
+            return
+        self.fail(world, "reset_after", "delete")
+        with pytest.raises(UnavailableError):
+            await connector.delete(receipt.external_id, saved.state)
+        await connector.delete(receipt.external_id, saved.state)
+        assert [post for post in self.live(world) if post.deleted is None] == []
+
+    async def test_what_is_published_can_be_edited_or_the_reason_is_said(
+        self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock, *, account: Account
+    ) -> None:
+        receipt = await connector.publish(saved.request(self.content, clock()))
+        after = self.content.model_copy(update={"text": "Opening at ten"})
+        problems = [
+            problem.code for problem in find_edit_problems(connector.capabilities, self.content, after)
+        ]
+        request = EditRequest(receipt.external_id, (self.content,), after, dict(saved.state))
+        (post,) = self.live(world)
+        if connector.capabilities.editing is None:
+            assert problems == ["not_editable"]
+            with pytest.raises(UnsupportedError) as refused:
+                await connector.edit(request)
+            assert refused.value.message == connector.capabilities.why_no_edit
+            return
+        assert problems == []
+        # A record is replaced by the call that publishes it, too.
+        operation: Operation = "publish" if self.platform is Platform.BLUESKY else "edit"
+        for kind in ("unauthorized", "forbidden", "rate_limited", "reset_after"):
+            self.fail(world, kind, operation)  # type: ignore[arg-type]  # each is a kind
+            with pytest.raises(ConnectorError) as caught:
+                await connector.edit(request)
+            self.hide(caught.value, account)
+            assert (post.text == after.text) == (kind == "reset_after")
+        await connector.edit(request)
+        assert post.detail("edits") == 1
+        assert [one.external_id for one in self.live(world)] == [receipt.external_id]
+        again = await connector.fetch_metrics([receipt.external_id])
+        assert receipt.external_id not in again.deleted
 
     # -- several posts in one publication
 

@@ -13,6 +13,7 @@ from connectors.types import Media, Platform, PostContent
 
 PHOTO = Media(url="http://sandbox.test/_sandbox/media/photo.png", alt_text="a photo")
 SECOND = Media(url="http://sandbox.test/_sandbox/media/photo.png?2")
+PAPER = Media(url="http://sandbox.test/_sandbox/media/paper.pdf", kind="document")
 FILM = Media(url="http://sandbox.test/_sandbox/media/video.mp4", kind="video")
 PNG_BYTES = 70
 """Size of the picture that the simulated server has at PHOTO."""
@@ -132,6 +133,8 @@ CASES: list[OptionCase] = [
         ({"share_to_feed": False}, {"share_to_feed": "false"}),
         media=(FILM,),
     ),
+    OptionCase(P.INSTAGRAM, {"kind": "reel"}, {}, media=(FILM,)),
+    OptionCase(P.INSTAGRAM, {"kind": "carousel"}, {}, media=(PHOTO, SECOND)),
     OptionCase(P.INSTAGRAM, {"kind": "story"}, {"media_type": "STORIES"}, media=(PHOTO,), text=""),
     OptionCase(P.INSTAGRAM, {"kind": "story"}, {"media_type": "STORIES"}, media=(FILM,), text=""),
     *_cases(
@@ -139,12 +142,17 @@ CASES: list[OptionCase] = [
         ({"place": "7"}, {"place": "7"}),
         ({"countries": ["DE", "AT"]}, {"targeting": '{"geo_locations":{"countries":["DE","AT"]}}'}),
     ),
+    OptionCase(P.FACEBOOK, {"kind": "reel", "place": "7"}, {"edge": "reel", "place": "7"}, media=(FILM,)),
+    OptionCase(P.FACEBOOK, {"kind": "story"}, {"edge": "photo_stories"}, media=(PHOTO,), text=""),
+    OptionCase(P.FACEBOOK, {"kind": "story"}, {"edge": "video_stories"}, media=(FILM,), text=""),
     OptionCase(P.FACEBOOK, {"video_title": "Five teas"}, {"title": "Five teas"}, media=(FILM,)),
     *_cases(
         P.PINTEREST,
         ({"board": "tea"}, {"board_id": "TEA"}),
         ({"board": "Tea", "section": "green"}, {"board_id": "TEA", "board_section_id": "GREEN"}),
         ({"title": "Five"}, {"title": "Five"}),
+        ({"link": LINK}, {"link": LINK}),
+        ({"alt_text": "a cup"}, {"alt_text": "a cup"}),
         media=(PHOTO,),
     ),
     OptionCase(P.PINTEREST, {"cover_second": 4}, {"cover_image_key_frame_time": 4}, media=(FILM,)),
@@ -187,6 +195,12 @@ CASES: list[OptionCase] = [
         {"article": {"source": LINK, "title": "Five teas"}},
         link=LINK,
     ),
+    OptionCase(
+        P.LINKEDIN,
+        {"document": {"title": "Our year"}},
+        {"shown_title": "Our year"},
+        media=(PAPER,),
+    ),
     *_cases(
         P.BLUESKY,
         ({"languages": ["en", "de"]}, {"langs": ["en", "de"]}),
@@ -219,6 +233,7 @@ CASES: list[OptionCase] = [
         ({"category": "27"}, {"categoryId": "27"}),
         ({"playlist": "PL7"}, {"playlists": ["PL7"]}),
         ({"thumbnail": PHOTO.url}, {"thumbnail_bytes": PNG_BYTES}),
+        ({"short": True}, {"privacyStatus": "public"}),
         ({"made_for_kids": True}, {"selfDeclaredMadeForKids": True}),
         ({"notify_subscribers": False}, {"notifySubscribers": "false"}),
         ({"embeddable": False}, {"embeddable": False}),

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.capabilities import CAPABILITIES
+from connectors.content.capabilities import Capabilities
 from connectors.registry import CONNECTORS
 from connectors.types import METRIC_NAMES, Platform
 from warehouse.planning.platforms import describe_platforms
@@ -73,3 +75,28 @@ def test_a_page_says_what_the_capabilities_say(platform: Platform) -> None:
         assert [name for name in METRIC_NAMES if name not in reported] == []
     else:
         assert "every metric is NULL" in reported
+
+
+def describe_editing(capabilities: Capabilities) -> str:
+    """Return what a platform's page says about edits after publishing."""
+    editing = capabilities.editing
+    if editing is None:
+        return f"no: {capabilities.why_no_edit}"
+    fields = ", ".join(words for name, words in EDITED.items() if name in editing.fields)
+    options = ", ".join(f"`{name}`" for name in sorted(editing.options))
+    return f"{fields}{f'; options {options}' if options else ''}. {editing.cost}"
+
+
+EDITED = {
+    "text": "text",
+    "link": "link",
+    "thread": "texts of a thread",
+    "first_comment": "first comment",
+    "alt_text": "alt text of all media",
+}
+
+
+@pytest.mark.parametrize("platform", CAPABILITIES)
+def test_a_page_says_what_an_edit_after_publishing_changes_and_costs(platform: Platform) -> None:
+    page = (ROOT / "docs" / "platforms" / f"{platform}.md").read_text()
+    assert f"| edits after publishing | {describe_editing(CAPABILITIES[platform])} |" in page

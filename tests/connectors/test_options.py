@@ -45,7 +45,8 @@ def sent_fields(post: SandboxPost, gates: dict[str, Any]) -> dict[str, Any]:
         **gates,
         **content,
         **(details.get("options") or {}),
-        **({"title": details["title"]} if details.get("title") else {}),
+        **{name: details[name] for name in ("title", "link", "alt_text") if details.get(name)},
+        **({"shown_title": content["media"].get("title")} if "media" in content else {}),
     }
 
 
@@ -106,7 +107,7 @@ def test_every_option_is_tested() -> None:
 
 def test_every_platform_has_options_and_every_option_a_description() -> None:
     assert set(OPTIONS) == set(Platform)
-    assert {platform.value for platform in OPTIONS} == set(PostOptions.model_fields)
+    assert {*(platform.value for platform in OPTIONS), "media"} == set(PostOptions.model_fields)
     for platform, model in OPTIONS.items():
         assert PostOptions.model_fields[platform.value].annotation == model | None
         for name, field in model.model_fields.items():
@@ -131,6 +132,9 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
     (P.TWITTER, {"quote": "1", "poll": {"choices": ["a", "b"]}}, PostContent(text="t"), "quote"),
     (P.TWITTER, {"poll": {"choices": ["a", "b" * 26]}}, PostContent(text="t"), "poll/choices/1"),
     (P.TWITTER, {"tagged_users": ["1"]}, PostContent(text="t"), "tagged_users"),
+    (P.INSTAGRAM, {"kind": "reel"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.INSTAGRAM, {"kind": "carousel"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.PINTEREST, {"link": "ftp://a.example"}, PostContent(text="t", media=(PHOTO,)), "link"),
     (P.INSTAGRAM, {"kind": "story"}, PostContent(text="t", media=(PHOTO,)), "kind"),
     (P.INSTAGRAM, {"kind": "story"}, PostContent(media=(PHOTO, SECOND)), "kind"),
     (P.INSTAGRAM, {"kind": "story", "collaborators": ["rye"]}, PostContent(media=(PHOTO,)), "collaborators"),
@@ -138,6 +142,10 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
     (P.INSTAGRAM, {"cover": "ftp://a.example"}, PostContent(text="t", media=(FILM,)), "cover"),
     (P.INSTAGRAM, {"user_tags": [{"username": "rye"}]}, PostContent(text="t", media=(PHOTO,)), "user_tags/0"),
     (P.FACEBOOK, {"video_title": "t"}, PostContent(text="t"), "video_title"),
+    (P.FACEBOOK, {"kind": "reel"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.FACEBOOK, {"kind": "story"}, PostContent(text="t", media=(PHOTO,)), "kind"),
+    (P.FACEBOOK, {"kind": "story"}, PostContent(media=(PHOTO, SECOND)), "kind"),
+    (P.FACEBOOK, {"kind": "story", "place": "1"}, PostContent(media=(PHOTO,)), "place"),
     (P.FACEBOOK, {"place": "1"}, PostContent(text="t", media=(FILM,)), "place"),
     (P.PINTEREST, {"section": "Green"}, PostContent(text="t", media=(PHOTO,)), "section"),
     (P.PINTEREST, {"cover_second": 1}, PostContent(text="t", media=(PHOTO,)), "cover_second"),
@@ -151,6 +159,7 @@ REFUSED: list[tuple[Platform, dict[str, Any], PostContent, str]] = [
         "branded_content",
     ),
     (P.LINKEDIN, {"article": {"title": "t"}}, PostContent(text="t"), "article"),
+    (P.LINKEDIN, {"document": {"title": "t"}}, PostContent(text="t", media=(PHOTO,)), "document"),
     (
         P.LINKEDIN,
         {"poll": {"question": "?", "choices": ["a", "b"]}},

@@ -15,6 +15,8 @@ from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.server.schemas import schedules as server_schedules
 from prefect.types._datetime import now
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import validate
 
 from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
 from flows.serving import prepare
@@ -121,3 +123,35 @@ async def test_prefect_plans_the_next_runs(scheduled: ScheduledFlow) -> None:
         runs = await schedule.get_dates(3, now("UTC"))
         assert len(runs) == 3
         assert sorted(set(runs)) == runs
+
+
+WRONG: tuple[dict[str, Any], ...] = (
+    {"since": "yesterday"},
+    {"since": "2026-01-01T00:00:00"},  # no offset
+    {"since": "2026-13-01T00:00:00Z"},
+    {"until": 7},
+    {"platforms": ["myspace"]},
+    {"platforms": []},
+    {"platforms": ["twitter", "twitter"]},
+    {"account_ids": ["42"]},
+    {"account_ids": "acct_1"},
+    {"anew": "maybe"},
+    {"dry_run": "no"},
+)
+RIGHT = {
+    "since": "2026-01-01T00:00:00+05:30",
+    "platforms": ["twitter"],
+    "account_ids": ["acct_1"],
+    "dry_run": True,
+}
+
+
+@pytest.mark.parametrize("scheduled", [item for item in SCHEDULED_FLOWS if item.parameters == "PostChoice"])
+def test_both_kinds_of_deployment_refuse_wrong_values_before_a_run_starts(scheduled: ScheduledFlow) -> None:
+    """`prefect deploy` takes the schema from the flow's signature, the embedded runner from its model."""
+    flow = getattr(importlib.import_module(scheduled.module), scheduled.function)
+    embedded = build_deployment(scheduled)._parameter_openapi_schema.model_dump_for_openapi()
+    for schema in (parameter_schema(flow).model_dump_for_openapi(), embedded):
+        assert validate(RIGHT, schema) == []
+        assert [value for value in WRONG if not validate(value, schema)] == []
+    assert validate({"acount_ids": ["acct_1"]}, embedded), "an unknown name, too"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+)
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import PrefectHTTPStatusError
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from prefect import Flow
+    from prefect.client.schemas.objects import FlowRun
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from flows.run_results import RunResult
@@ -247,6 +255,26 @@ async def test_wrong_parameters_are_refused_before_the_run_starts(
     assert accepted.state.is_scheduled()
 
 
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("name", ["ingest-metrics", "backfill-history", "ingest-followers"])
+async def test_each_right_parameter_starts_a_run(name: str) -> None:
+    (scheduled,) = (item for item in SCHEDULED_FLOWS if item.name == name)
+    await build_deployment(scheduled).apply()
+    parameters: dict[str, Any] = {
+        "account_ids": ["acct_1", "acct_2"],
+        "platforms": ["twitter"],
+        "anew": True,
+        "dry_run": True,
+    }
+    if name != "ingest-followers":
+        parameters |= {"since": "2026-01-01T00:00:00+01:00", "until": "2026-02-01T00:00:00Z"}
+    for given in [{key: value} for key, value in parameters.items()] + [parameters, {}]:
+        run = await run_deployment(f"{name}/{name}", parameters=given, timeout=0)
+        assert run.state is not None
+        assert run.state.is_scheduled()
+        assert run.parameters == given
+
+
 @pytest.mark.usefixtures("prefect_server", "world")
 async def test_a_run_shows_its_counts_as_an_artifact() -> None:
     state = await ingest_followers(return_state=True)
@@ -285,6 +313,35 @@ async def test_runs_of_dead_processes_are_marked_as_crashed() -> None:
         names = [(await client.read_flow_run(run.id)).state_name for run in (old, waiting, young)]
     assert names == ["Crashed", "Crashed", "Pending"]
     assert await mark_dead_runs(up_since) == 0
+
+
+@pytest.mark.usefixtures("prefect_server", "world")
+async def test_a_flow_of_somebody_else_starts_with_the_snapshot_of_a_run() -> None:
+    """examples/prefect: the event of a finished run starts another deployment, with what the event says."""
+    file = Path(__file__).parents[2] / "examples" / "prefect" / "after_ingest.py"
+    spec = importlib.util.spec_from_file_location("after_ingest", file)
+    assert spec is not None
+    assert spec.loader is not None
+    example = sys.modules["after_ingest"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    deployment = await example.after_ingest.to_deployment("after-ingest", triggers=[example.AFTER_INGEST])
+    deployment_id = await deployment.apply()
+    loaded = await (await backfill_history(return_state=True)).result()
+    result = await (await ingest_metrics(return_state=True, anew=True)).result()
+    assert result.snapshot_id > loaded.snapshot_id
+    started: list[FlowRun] = []
+    async with get_client() as client:
+        for _ in range(300):
+            started = await client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]))
+            )
+            if started:
+                break
+            await asyncio.sleep(0.1)
+    (run,) = started
+    assert run.parameters == {"snapshot_id": result.snapshot_id, "counts": result.counts}
+    words = example.after_ingest.fn(**run.parameters)
+    assert words == f"snapshot {result.snapshot_id} has {result.counts['snapshots']} new measurements"
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -294,3 +294,110 @@ def test_a_wrong_app_password_saves_nothing(client: TestClient, pds: dict[str, s
     answer = client.post("/api/v1/accounts/connect", json=body)
     assert answer.status_code == 422, answer.text
     assert client.get("/api/v1/accounts").json()["data"] == []
+
+
+def value_of(pds: dict[str, str], uri: str, collection: str = COLLECTION) -> dict[str, Any] | None:
+    """Return a record as the server has it; None = there is none."""
+    query = {"repo": pds["handle"], "collection": collection, "rkey": uri.rpartition("/")[2]}
+    answer = httpx.get(f"{pds['url']}/xrpc/com.atproto.repo.getRecord", params=query)
+    if answer.status_code == 400:
+        assert answer.json()["error"] == "RecordNotFound"
+        return None
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()["value"]
+    return found
+
+
+def publish(client: TestClient, **fields: Any) -> tuple[str, str]:
+    """Publish at once; return the post's address in the API and its id on the server."""
+    answer = client.post("/api/v1/posts", json={"platforms": ["bluesky"], "allow_duplicate": True, **fields})
+    assert answer.status_code == 201, answer.text
+    assert asyncio.run(publish_due_posts.fn(horizon_seconds=1))["published"] == 1
+    path = answer.headers["Location"]
+    return path, client.get(path).json()["publications"][0]["external_id"]
+
+
+def test_options_are_in_the_records(client: TestClient, pds: dict[str, str]) -> None:
+    connect(client, pds)
+    options = {
+        "languages": ["en", "de"],
+        "labels": ["nudity"],
+        "reply_gate": ["followers", "mentioned"],
+        "quote_gate": "nobody",
+    }
+    _, uri = publish(client, content="with options", options={"bluesky": options})
+    value = value_of(pds, uri)
+    assert value is not None
+    assert value["langs"] == ["en", "de"]
+    assert [one["val"] for one in value["labels"]["values"]] == ["nudity"]
+    gate, quotes = (value_of(pds, uri, f"app.bsky.feed.{name}") for name in ("threadgate", "postgate"))
+    assert gate is not None
+    assert gate["post"] == uri
+    assert [one["$type"].rpartition("#")[2] for one in gate["allow"]] == ["followerRule", "mentionRule"]
+    assert quotes is not None
+    assert [one["$type"].rpartition("#")[2] for one in quotes["embeddingRules"]] == ["disableRule"]
+
+
+def test_an_edit_replaces_the_record_under_its_key(client: TestClient, pds: dict[str, str]) -> None:
+    connect(client, pds)
+    path, uri = publish(
+        client,
+        content="first words https://example.com/a",
+        thread=["second"],
+        options={"bluesky": {"languages": ["en"], "reply_gate": "nobody"}},
+    )
+    before, count = value_of(pds, uri), len(records(pds))
+    assert before is not None
+    change = {
+        "content": "other words @tester.test",
+        "thread": ["third"],
+        "options": {"bluesky": {"languages": ["de"]}},
+    }
+    shown = client.patch(path, json=change)
+    assert shown.status_code == 200, shown.text
+    assert shown.json()["warnings"] == []
+    assert shown.json()["publications"][0]["edit"]["state"] == "done"
+    after = value_of(pds, uri)
+    assert after is not None
+    assert (after["text"], after["langs"]) == ("other words @tester.test", ["de"])
+    assert after["createdAt"] == before["createdAt"]
+    assert [one["features"][0]["$type"].rpartition("#")[2] for one in after["facets"]] == ["mention"]
+    assert value_of(pds, uri, "app.bsky.feed.threadgate") is None, "everybody may reply again"
+    assert len(records(pds)) == count, "an edit adds no record"
+    assert {one["value"]["text"] for one in records(pds)} >= {"other words @tester.test", "third"}
+    again = client.patch(path, json=change)
+    assert (
+        again.json()["publications"][0]["edit"]["finished_at"]
+        == shown.json()["publications"][0]["edit"]["finished_at"]
+    )
+
+
+def test_unpublishing_removes_every_record_and_an_edit_afterwards_restores_none(
+    client: TestClient, pds: dict[str, str]
+) -> None:
+    connect(client, pds)
+    before = len(records(pds))
+    path, uri = publish(client, content="short-lived too", thread=["a part"], first_comment="a comment")
+    assert len(records(pds)) == before + 3
+    for outcome in ("deleted", "already_deleted"):
+        answer = client.post(f"{path}/unpublish").json()
+        assert [one["outcome"] for one in answer["results"]] == [outcome]
+    assert len(records(pds)) == before
+    refused = client.patch(path, json={"content": "back again"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "deleted")
+    assert value_of(pds, uri) is None
+
+
+def test_an_edit_of_a_record_that_is_gone_makes_no_new_one(client: TestClient, pds: dict[str, str]) -> None:
+    connect(client, pds)
+    path, uri = publish(client, content="deleted elsewhere")
+    credentials = {"identifier": pds["handle"], "password": pds["password"]}
+    session = httpx.post(f"{pds['url']}/xrpc/com.atproto.server.createSession", json=credentials).json()
+    body = {"repo": session["did"], "collection": COLLECTION, "rkey": uri.rpartition("/")[2]}
+    headers = {"Authorization": f"Bearer {session['accessJwt']}"}
+    httpx.post(
+        f"{pds['url']}/xrpc/com.atproto.repo.deleteRecord", json=body, headers=headers
+    ).raise_for_status()
+    edit = client.patch(path, json={"content": "back again"}).json()["publications"][0]["edit"]
+    assert edit["state"] == "failed"
+    assert value_of(pds, uri) is None

@@ -40,7 +40,12 @@ _INSTAGRAM = {
         "InsightsResult": "InstagramInsightsResult",
     },
 }
-_FACEBOOK = {"account": "Page", "objects": ("PagePost", "Photo", "AdVideo")}
+_FACEBOOK = {
+    "account": "Page",
+    "objects": ("PagePost", "Photo", "AdVideo"),
+    # The upload of a reel goes to the address that its start names.
+    "outside": ("/_facebook_upload/",),
+}
 
 _CONTRACTS: dict[str, Callable[[Path], Contract]] = {
     "twitter": lambda specs: OpenApiContract(specs / "x" / "openapi.json"),

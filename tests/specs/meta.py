@@ -37,8 +37,10 @@ class MetaContract:
         objects: tuple[str, ...],
         calls: Mapping[str, str] = MappingProxyType({}),
         returns: Mapping[str, str] = MappingProxyType({}),
+        outside: tuple[str, ...] = (),
     ) -> None:
         """Name the nodes behind `me`, behind other ids, and behind fixed words; and the files of return types."""
+        self._outside = outside
         self._folder, self._account, self._objects = folder, account, objects
         self._calls, self._returns = dict(calls), dict(returns)
         self._read = cache(self._load)
@@ -51,6 +53,8 @@ class MetaContract:
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
     def check(self, exchange: Exchange) -> list[str]:
+        if exchange.url.path.startswith(self._outside or ("//",)):
+            return []
         node, _, edge = re.sub(r"^/v\d+\.\d+", "", exchange.url.path).strip("/").partition("/")
         if node in self._calls:
             candidates = [self._calls[node]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
 from connectors.sandbox.faults import FaultRule
-from connectors.types import Credentials, Media, Platform, PostContent
+from connectors.types import Credentials, EditRequest, Media, Platform, PostContent
 from tests.connectors.option_cases import CASES
 
 if TYPE_CHECKING:
@@ -215,6 +215,30 @@ async def delete(stage: Stage) -> None:
         await stage.connector.delete(receipt.external_id, stage.saved.state)
 
 
+async def edit(stage: Stage) -> None:
+    """New words, then everything that an edit can change of a post with media."""
+    rich = PostContent(text=TEXT, media=stage.media or (PHOTO,), link="https://example.com/tea")
+    for number, content in enumerate((stage.plain(), rich)):
+        stage.saved.state = {}
+        receipt = await stage.publish(content, key=f"pub_e{number}")
+        changed = content.model_copy(update={"text": "Six teas"})
+        for after in (
+            changed,
+            changed.model_copy(update={"options": _EDITED_OPTIONS.get(stage.platform, {})}),
+        ):
+            request = EditRequest(receipt.external_id, (content,), after, stage.saved.state)
+            await stage.connector.edit(request)
+
+
+_EDITED_OPTIONS = {
+    Platform.MASTODON: {"content_warning": "Spoilers", "language": "de"},
+    Platform.TELEGRAM: {"buttons": [[{"text": "Read on", "url": "https://example.com"}]]},
+    Platform.PINTEREST: {"board": "Tea", "section": "Green", "title": "Six"},
+    Platform.YOUTUBE: {"title": "Six", "tags": ["tea"], "privacy": "unlisted", "ai_generated": True},
+    Platform.BLUESKY: {"languages": ["de"], "labels": ["nudity"], "reply_gate": "nobody"},
+}
+
+
 async def list_boards(stage: Stage) -> None:
     await stage.pool.list_boards(stage.connector.account)
 
@@ -249,6 +273,7 @@ SCENARIOS: dict[Callable[[Stage], Awaitable[None]], Callable[[Capabilities], boo
     history_without_an_appview: lambda capabilities: capabilities.platform is Platform.BLUESKY,
     history: lambda capabilities: capabilities.lists_posts,
     metrics: _always,
+    edit: lambda capabilities: capabilities.editing is not None,
     delete: lambda capabilities: capabilities.supports_unpublish,
     list_boards: lambda capabilities: capabilities.platform is Platform.PINTEREST,
     followers: _always,

@@ -79,6 +79,15 @@ class Lake:
         names, rows = fetch_rows(self._cursor().execute(sql, params or {}))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    @contextmanager
+    def stream(self, sql: str, params: Parameters | None = None) -> Iterator[DuckDBPyConnection]:
+        """Run a statement and yield its cursor, to fetch many rows with little memory."""
+        cursor = self._new_cursor()
+        try:
+            yield cursor.execute(sql, params or {})
+        finally:
+            cursor.close()
+
     def frame(self, sql: str, params: Parameters | None = None) -> pd.DataFrame:
         """Return the rows of a statement as a DataFrame."""
         # Via Arrow: DuckDB's .df() uses functions that pandas 3.1 has deprecated.

@@ -36,6 +36,8 @@ def account_dims(session: Session, rows: Iterable[AccountRow]) -> list[AccountDi
             handle=row.handle,
             display_name=row.display_name or None,
             timezone=row.timezone or zones.get(row.workspace_id),
+            # An imported account that was never connected has a key of ours there.
+            external_id=None if row.external_id.startswith("import:") else row.external_id,
         )
         for row in rows
     ]

@@ -47,7 +47,12 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _INSTANTS = ("captured_at", "published_at", "scheduled_at", "deleted_at")
 _TYPES = (
     dict.fromkeys(_INSTANTS, _INSTANT)
-    | {"placement_share": pa.float64()}
+    | {
+        "placement_share": pa.float64(),
+        "day_only": pa.bool_(),
+        "tags": pa.list_(pa.string()),
+        "is_lifetime": pa.bool_(),
+    }
     | dict.fromkeys(
         (
             "media_count",

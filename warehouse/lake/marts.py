@@ -89,6 +89,18 @@ def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
     _refresh_publications(cursor, None)
 
 
+def recompute_publications(cursor: DuckDBPyConnection, rows: str) -> None:
+    """Rebuild all marts of a table's publications from raw and dims, after rows of these were moved or deleted."""
+    find_newest_known(cursor, rows)
+    _recompute_all(cursor)
+    # Slots, posts and days are rebuilt from what is left, so nothing of the earlier state may remain.
+    for mart in ("publication_latest", "publication_at_age", "engagement_daily"):
+        cursor.execute(
+            f"DELETE FROM marts.{mart} WHERE publication_id IN (SELECT publication_id FROM touched_publications)"  # noqa: S608 (our own names)
+        )
+    _refresh_publications(cursor, _FIRST_DAY)
+
+
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
     """Update the marts for the dimension rows in `changed`: a new time zone changes the slots and posting times."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")

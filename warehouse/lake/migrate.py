@@ -10,6 +10,7 @@ import duckdb
 from warehouse.errors import SetupError
 from warehouse.lake.growth import learn_growth
 from warehouse.lake.marts import rebuild_all_marts
+from warehouse.lake.views import SINCE_VERSION, create_views
 from warehouse.sql import list_migrations, load_sql
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def migrate(cursor: DuckDBPyConnection, shown: str) -> list[str]:
         for _, name in missing:
             for statement in duckdb.extract_statements(load_sql(f"migrations/{name}")):
                 cursor.execute(statement)
+        if missing[-1][0] >= SINCE_VERSION:
+            create_views(cursor)
         cursor.execute(
             "INSERT INTO schema_version SELECT unnest($numbers), unnest($names), $now::TIMESTAMPTZ",
             {"numbers": [m[0] for m in missing], "names": [m[1] for m in missing], "now": datetime.now(UTC)},

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from connectors.types import METRIC_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connectors.types import JsonObject
 
 
@@ -23,6 +25,8 @@ class AccountDim:
     display_name: str | None = None
     timezone: str | None = None
     """The effective IANA zone: the account's own, else the workspace's. None and unknown names become UTC."""
+    external_id: str | None = None
+    """The platform's own id of the account, page or channel; None = not known, and the lake keeps what it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,12 @@ class PublicationDim:
     """When it was found deleted on the platform."""
     media_count: int | None = None
     """Number of attached media; None = unknown, as for external posts."""
+    day_only: bool | None = None
+    """Only the day of publishing is known; None = known before, or not told by this reading."""
+    tags: Sequence[str] | None = None
+    """Tags beside the text; None = none, or unknown to this reading."""
+    language: str | None = None
+    """BCP 47 code, as sent or as the platform names it; None = unknown to this reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,8 @@ class PostSnapshot:
     """The platform's response for this post."""
     api_version: str | None = None
     """API version of the response; None for imported rows."""
+    is_lifetime: bool | None = None
+    """True = the time of reading is unknown: captured_at is the earliest possible one, and the counters have no age."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,9 @@ def _create_row(context: PlanningContext, row: PostRow, *, preview: bool) -> Bul
             plan = plan_new_post(context, wish, preview=preview)
             post = create_post(context.session, context.workspace_id, plan.draft, context.now)
     except InvalidInputError as error:
-        return BulkRow(line=row.line, status="failed", code=error.code, errors=error.entries)
+        return BulkRow(
+            line=row.line, status="failed", warnings=row.warnings, code=error.code, errors=error.entries
+        )
     except (ConflictError, NotFoundError) as error:
         return BulkRow(
             line=row.line,
@@ -113,5 +115,5 @@ def _create_row(context: PlanningContext, row: PostRow, *, preview: bool) -> Bul
         status="created",
         post_id=post.id,
         scheduled_at=post.scheduled_at,
-        warnings=list(plan.warnings),
+        warnings=[*row.warnings, *plan.warnings],
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import get_capabilities
-from connectors.types import Platform
+from connectors.types import FollowUp, Platform
 from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.planning.fitting import find_misfits
 from warehouse.planning.media import require_reachable, resolve_uploads
 from warehouse.planning.posts import preview_post
 from warehouse.planning.times import Recipients
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from connectors.content.capabilities import Capabilities
     from connectors.types import PostContent
     from warehouse.planning.context import PlanningContext
+    from warehouse.planning.fitting import Misfit
     from warehouse.planning.wish import PostWish
     from warehouse.planning.wording import Wording
     from warehouse.store.accounts.target_accounts import TargetAccount
@@ -61,8 +63,11 @@ def check_post(context: PlanningContext, wish: PostWish) -> PostCheck:
     if wording is not None:
         known = wording
         wording = collect(lambda: resolve_uploads(context.session, context.workspace_id, known)) or known
+        platforms = [Platform(account.platform) for account in accounts]
+        misfits = find_misfits(context.session, context.workspace_id, platforms, wording)
+        _add(problems, [one.as_entry() for one in misfits if not one.is_converted])
         for account in accounts:
-            shown = _describe_target(account, wording)
+            shown = _describe_target(account, wording, misfits)
             _add(problems, shown["problems"])
             publications.append(shown)
         worded = wording
@@ -82,7 +87,7 @@ def _add(problems: list[dict[str, Any]], entries: Sequence[Mapping[str, Any]]) -
     ]
 
 
-def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]:
+def _describe_target(account: TargetAccount, wording: Wording, misfits: Sequence[Misfit]) -> dict[str, Any]:
     platform = Platform(account.platform)
     capabilities = get_capabilities(platform, text_limit=account.text_limit)
     content = wording.for_platform(platform)
@@ -96,24 +101,35 @@ def _describe_target(account: TargetAccount, wording: Wording) -> dict[str, Any]
         "max_images": capabilities.max_images,
         "max_videos": capabilities.max_videos,
         "options": capabilities.options.of(content).model_dump(mode="json"),
-        "problems": find_entries(platform, wording, text_limit=account.text_limit),
+        "conversions": [
+            {"pointer": one.pointer, "detail": one.detail}
+            for one in misfits
+            if one.platform is platform and one.is_converted
+        ],
+        "problems": [
+            *find_entries(platform, wording, text_limit=account.text_limit),
+            *(one.as_entry() for one in misfits if one.platform is platform and not one.is_converted),
+        ],
     }
 
 
 def _list_parts(capabilities: Capabilities, content: PostContent) -> list[dict[str, Any]]:
-    texts = [("post", capabilities.write_text(content), capabilities.limit_of(content))]
-    texts += [("thread", text, capabilities.text_limit) for text in content.thread]
+    first = FollowUp(text=capabilities.write_text(content), media=content.media)
+    parts = [("post", first, capabilities.limit_of(content))]
+    parts += [("thread", part, capabilities.text_limit) for part in content.thread]
     if content.first_comment is not None:
-        texts.append(("first_comment", content.first_comment, capabilities.text_limit))
+        parts.append(("first_comment", content.first_comment, capabilities.text_limit))
     return [
         {
             "kind": kind,
-            "text": text,
-            "length": capabilities.count_text(text),
+            "text": part.text,
+            "length": capabilities.count_text(part.text),
             "limit": limit,
-            "remaining": limit - capabilities.count_text(text),
+            "remaining": limit - capabilities.count_text(part.text),
             "unit": capabilities.text_unit,
-            "links": [url for _start, _end, url in capabilities.find_links(text)],
+            "links": [url for _start, _end, url in capabilities.find_links(part.text)],
+            "media": [item.model_dump(mode="json") for item in part.media],
+            "after": part.after,
         }
-        for kind, text, limit in texts
+        for kind, part, limit in parts
     ]

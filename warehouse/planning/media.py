@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from connectors.capabilities import get_capabilities
 from connectors.content.addresses import may_be_public
 from connectors.content.validation import is_web_address
-from connectors.types import Media, Platform
+from connectors.types import FollowUp, Media, Platform
 from warehouse.errors import InvalidInputError
 from warehouse.store.posts.media import find_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from warehouse.planning.wish import Variant
     from warehouse.planning.wording import Wording
     from warehouse.store.accounts.target_accounts import AnyAccount
     from warehouse.store.posts.idempotency import StoreSession
@@ -30,19 +31,39 @@ def resolve_uploads(session: StoreSession, workspace_id: str, wording: Wording) 
 
     Raises InvalidInputError (code unknown_upload) for an upload that does not exist in this workspace.
     """
-    lists = _media_lists(wording)
+    lists = list_media(wording)
     wanted = {item.upload_id for items in lists.values() for item in items if item.upload_id is not None}
     if not wanted:
         return wording
     known = find_uploads(session, workspace_id, wanted)
     resolved = {pointer: _with_kinds(items, known, pointer) for pointer, items in lists.items()}
-    variants = {
-        platform: one
-        if one.media is None
-        else one.model_copy(update={"media": resolved[f"/variants/{platform}/media"]})
-        for platform, one in wording.variants.items()
-    }
-    return replace(wording, media=resolved["/media"], variants=variants)
+
+    def in_parts(thread: Sequence[FollowUp], place: str) -> list[FollowUp]:
+        return [_with_media(part, resolved[f"{place}/{number}/media"]) for number, part in enumerate(thread)]
+
+    variants = {}
+    for platform, one in wording.variants.items():
+        place = f"/variants/{platform}"
+        new: dict[str, Any] = {}
+        if one.media is not None:
+            new["media"] = resolved[f"{place}/media"]
+        if one.thread is not None:
+            new["thread"] = in_parts(one.thread, f"{place}/thread")
+        if one.first_comment is not None:
+            new["first_comment"] = _with_media(one.first_comment, resolved[f"{place}/first_comment/media"])
+        variants[platform] = one.model_copy(update=new)
+    comment = wording.first_comment
+    return replace(
+        wording,
+        media=resolved["/media"],
+        thread=in_parts(wording.thread, "/thread"),
+        first_comment=None if comment is None else _with_media(comment, resolved["/first_comment/media"]),
+        variants=variants,
+    )
+
+
+def _with_media(part: FollowUp, media: Sequence[Media]) -> FollowUp:
+    return part.model_copy(update={"media": tuple(media)})
 
 
 def require_public(wording: Wording, *, allow_private: bool) -> None:
@@ -52,7 +73,7 @@ def require_public(wording: Wording, *, allow_private: bool) -> None:
     """
     named = {
         f"{pointer}/{place}/url": item.url
-        for pointer, items in _media_lists(wording).items()
+        for pointer, items in list_media(wording).items()
         for place, item in enumerate(items)
         if item.upload_id is None
     }
@@ -88,10 +109,18 @@ def _option_media(platform: Platform, options: Mapping[str, Any], pointer: str) 
     return {f"{pointer}/{name}": item.url for name, item in media.items()}
 
 
-def _media_lists(wording: Wording) -> dict[str, Sequence[Media]]:
-    """Return the media of the post and of its variants, by JSON pointer."""
-    variants = {f"/variants/{platform}/media": one.media or () for platform, one in wording.variants.items()}
-    return {"/media": wording.media, **variants}
+def list_media(wording: Wording) -> dict[str, Sequence[Media]]:
+    """Return the media of all parts of the post and of its variants, by JSON pointer."""
+    found: dict[str, Sequence[Media]] = {}
+    said: list[tuple[str, Wording | Variant]] = [("", wording)]
+    said += [(f"/variants/{platform}", one) for platform, one in wording.variants.items()]
+    for place, one in said:
+        found[f"{place}/media"] = one.media or ()
+        for number, part in enumerate(one.thread or ()):
+            found[f"{place}/thread/{number}/media"] = part.media
+        if one.first_comment is not None:
+            found[f"{place}/first_comment/media"] = one.first_comment.media
+    return found
 
 
 def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:
@@ -101,7 +130,7 @@ def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_u
     errors: list[dict[str, Any]] = []
     for platform in dict.fromkeys(Platform(row.platform) for row in accounts):
         capabilities = get_capabilities(platform)
-        media = wording.for_platform(platform).media
+        media = wording.for_platform(platform).all_media
         if any(item.upload_id is not None and item.kind in capabilities.fetches_media for item in media):
             detail = (
                 f"{platform}: {capabilities.label} downloads media by URL, and uploads have no public URL: set "

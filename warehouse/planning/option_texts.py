@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from connectors.capabilities import get_capabilities
+from connectors.options import MediaOptions
 from warehouse.errors import InvalidInputError
 from warehouse.platforms import parse_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ALL_PLATFORMS = "media"
+"""The name of the options for all platforms: media.fit."""
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 
 
 def add_option(options: dict[str, Any], path: str, text: str) -> None:
-    """Add one option to `options`: path "youtube.privacy", text "unlisted".
+    """Add one option to `options`: path "youtube.privacy", text "unlisted"; or "media.fit", "true".
 
     A list is written with commas (tea,coffee) or as JSON, an object as JSON or by its parts (mastodon.poll.choices).
     The value itself is checked where the post is planned. Raises InvalidInputError for an unknown name.
@@ -31,24 +34,27 @@ def add_option(options: dict[str, Any], path: str, text: str) -> None:
             field="options",
             code="unknown_option",
         )
-    platform = parse_platform(steps[0], field="options")
-    root = get_capabilities(platform).options.model_json_schema()
+    if steps[0].lower() == ALL_PLATFORMS:
+        name, root = ALL_PLATFORMS, MediaOptions.model_json_schema()
+    else:
+        platform = parse_platform(steps[0], field="options")
+        name, root = platform.value, get_capabilities(platform).options.model_json_schema()
     schema: Mapping[str, Any] = root
-    place = options.setdefault(platform.value, {})
-    for depth, name in enumerate(steps[1:], start=1):
+    place = options.setdefault(name, {})
+    for depth, step in enumerate(steps[1:], start=1):
         known = schema.get("properties", {})
-        if name not in known:
-            pointer = "/".join(["options", platform.value, *steps[1 : depth + 1]])
+        if step not in known:
+            pointer = "/".join(["options", name, *steps[1 : depth + 1]])
             raise InvalidInputError(
                 f"{'.'.join(steps[: depth + 1])} is not an option: use {', '.join(known) or 'JSON'}",
                 field=pointer,
                 code="unknown_option",
             )
-        schema = _resolve(known[name], root)
+        schema = _resolve(known[step], root)
         if depth == len(steps) - 1:
-            place[name] = _read(schema, text, root)
+            place[step] = _read(schema, text, root)
         else:
-            place = place.setdefault(name, {})
+            place = place.setdefault(step, {})
 
 
 def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:

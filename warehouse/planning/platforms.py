@@ -45,10 +45,19 @@ def _describe(capabilities: Capabilities) -> dict[str, Any]:
             "fetched_by_address": sorted(capabilities.fetches_media),
             "alt_text_kinds": sorted(capabilities.alt_text_kinds),
             "alt_text_limit": capabilities.alt_text_limit,
+            "image_types": sorted(capabilities.image_types) if "image" in capabilities.media_kinds else [],
+            "max_image_pixels": capabilities.max_image_pixels,
+            "max_documents": capabilities.max_documents,
+            "max_document_bytes": capabilities.max_document_bytes,
+            "max_document_pages": capabilities.max_document_pages,
+            "in_thread": dict(capabilities.thread_media),
+            "in_first_comment": dict(capabilities.comment_media),
         },
         "supports_thread": capabilities.supports_thread,
         "supports_first_comment": capabilities.supports_first_comment,
         "supports_unpublish": capabilities.supports_unpublish,
+        "editing": _describe_editing(capabilities),
+        "why_no_edit": None if capabilities.editing else capabilities.why_no_edit,
         "needs_instance_url": capabilities.needs_instance_url,
         "needs_handle": capabilities.needs_handle,
         "metrics": dict(capabilities.metrics),
@@ -60,6 +69,17 @@ def _describe(capabilities: Capabilities) -> dict[str, Any]:
         else {"posts": limit.posts, "window_seconds": int(limit.window.total_seconds())},
         "options": _describe_options(capabilities),
         "options_schema": capabilities.options.model_json_schema(),
+    }
+
+
+def _describe_editing(capabilities: Capabilities) -> dict[str, Any] | None:
+    editing = capabilities.editing
+    if editing is None:
+        return None
+    return {
+        "fields": sorted(editing.fields),
+        "options": sorted(editing.options),
+        "cost": editing.cost,
     }
 
 

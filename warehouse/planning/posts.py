@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import InvalidInputError
+from warehouse.planning.fitting import require_fitting
 from warehouse.planning.media import require_public, require_reachable, resolve_uploads
 from warehouse.planning.times import Recipients, resolve_at_once, resolve_when, timing_details
 from warehouse.planning.wording import (
@@ -232,6 +233,7 @@ def _plan(
     due_later = is_due_later(scheduled_at, context.now, is_draft=is_draft)
     wording = resolve_uploads(context.session, context.workspace_id, wording)
     require_reachable(accounts, wording, context.media_public_url)
+    require_fitting(context.session, context.workspace_id, accounts, wording)
     targets, warnings = make_targets(accounts, wording, due_later=due_later)
     draft = PostDraft(
         content=wording.content,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from warehouse.errors import InvalidInputError
+from warehouse.planning.fitting import require_fitting
 from warehouse.planning.media import require_public, require_reachable, resolve_uploads
 from warehouse.planning.times import Recipients
 from warehouse.planning.wording import make_targets, read_wording, require_length, stored_wording
@@ -223,6 +224,7 @@ def _draft(
     accounts = recipients.find(context)
     wording = resolve_uploads(context.session, context.workspace_id, wording)
     require_reachable(accounts, wording, context.media_public_url)
+    require_fitting(context.session, context.workspace_id, accounts, wording)
     targets, warnings = make_targets(accounts, wording, due_later=True)
     warnings = [*warnings, *list_warnings(rule)]
     draft = RecurrenceDraft(

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from connectors.content.documents import count_pages
 from connectors.content.media_types import SNIFFED_BYTES, name_remedy, sniff_type
+from connectors.content.pictures import PictureShape, read_shape
 from connectors.types import UPLOAD_TYPES
 from warehouse.errors import InvalidInputError, StorageError
 from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id
@@ -32,6 +34,10 @@ class CheckedFile:
     size: int
     sha256: str
     filename: str
+    shape: PictureShape | None = None
+    """Of a picture; None = its header cannot be read."""
+    pages: int | None = None
+    """Of a document."""
     media_id: str = field(default_factory=new_media_id)
 
 
@@ -59,6 +65,8 @@ class KeptFile:
             filename=self.checked.filename,
             now=now,
             quota=quota,
+            shape=self.checked.shape,
+            pages=self.checked.pages,
         )
         self.is_recorded = True
         return row
@@ -98,7 +106,19 @@ def check_file(
     digest = hashlib.sha256()
     while piece := file.read(_PIECE):
         digest.update(piece)
-    return CheckedFile(content_type, size, digest.hexdigest(), filename[:_LONGEST_NAME])
+    shape = pages = None
+    if content_type.startswith("image/"):
+        file.seek(0)
+        shape = read_shape(file)
+    elif content_type == "application/pdf":
+        pages = count_pages(file)
+        if pages is None:
+            raise InvalidInputError(
+                f"{name} is a PDF that cannot be read, as it is damaged or protected by a password: export it again",
+                field="file",
+                code="unreadable_document",
+            )
+    return CheckedFile(content_type, size, digest.hexdigest(), filename[:_LONGEST_NAME], shape, pages)
 
 
 @contextmanager

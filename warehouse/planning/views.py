@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from warehouse.planning.recurrences import list_upcoming
 from warehouse.scheduling.explanations import to_percent
 from warehouse.scheduling.occurrences import posts_of, rule_of
+from warehouse.store.publishing.editing import describe_edit
+from warehouse.store.publishing.later_parts import WAITING, count_parts
 from warehouse.store.publishing.ledger import verify_ledger
 from warehouse.store.publishing.story import tell_story
 from warehouse.store.schedules.placements import MANUAL, placement_of
@@ -83,7 +85,23 @@ def describe_publication(row: Publication) -> dict[str, Any]:
         "external_id": row.external_id,
         "permalink": row.permalink,
         "deleted_at": row.platform_deleted_at,
+        "edited_at": row.edited_at,
+        "edit": describe_edit(row),
         "attempt_count": row.attempts,
+        "later_parts": _describe_rest(row),
+    }
+
+
+def _describe_rest(row: Publication) -> dict[str, Any] | None:
+    """Return what becomes of the parts that are published later; None = the publication has none, or all are out."""
+    if row.rest is None:
+        return None
+    sent, total = count_parts(row)
+    return {
+        "status": row.rest,
+        "published": sent,
+        "total": total,
+        "next_part_at": row.rest_at if row.rest == WAITING else None,
     }
 
 

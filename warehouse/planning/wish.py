@@ -11,15 +11,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool
 
 from connectors.options import PostOptions
-from connectors.types import Media
+from connectors.types import MAX_TEXT, FollowUp, Media
 from warehouse.shapes import AccountId, PlatformName, Shape, Zone
 
 MAX_CONTENT = 2000
 """Characters of the content that all platforms share; the platforms' own limits apply as well."""
 
-Text = Annotated[str, Field(max_length=20_000)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 """Only bounds the work; the real limits are those of the platforms, with their own counting rules."""
-Thread = Annotated[list[Text], Field(max_length=100)]
+Thread = Annotated[list[FollowUp], Field(max_length=100)]
 MediaList = Annotated[list[Media], Field(max_length=20)]
 Link = Annotated[str, Field(max_length=2000)]
 When = Annotated[
@@ -69,7 +69,7 @@ class Variant(Shape):
     media: MediaList | None = None
     link: Link | None = None
     thread: Thread | None = None
-    first_comment: Text | None = None
+    first_comment: FollowUp | None = None
     options: Annotated[dict[str, Any], Field(max_length=40)] | None = Field(
         default=None,
         description="Options of this platform by name, as in `options` of the post, over which they take precedence.",
@@ -94,9 +94,13 @@ class PostTemplate(Shape):
     media: MediaList = Field(default_factory=list)
     link: Link | None = None
     thread: Thread = Field(
-        default_factory=list, description="Further posts of the thread, published as replies."
+        default_factory=list,
+        description="Further posts of the thread, published as replies: each a text, or an object with `text`, `media` "
+        "and `after` (a delay).",
     )
-    first_comment: Text | None = None
+    first_comment: FollowUp | None = Field(
+        default=None, description="A comment below the post: a text, or an object as in `thread`."
+    )
     options: PostOptions = Field(
         default_factory=PostOptions,
         description="What can be said on one platform only, by platform. GET /api/v1/platforms lists every option.",

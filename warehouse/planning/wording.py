@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from connectors.capabilities import get_capabilities, validate_content
 from connectors.content.marks import count_marks
 from connectors.content.validation import is_web_address
-from connectors.types import Media, Platform, PostContent
+from connectors.types import FollowUp, Media, Platform, PostContent
 from warehouse.errors import InvalidInputError
+from warehouse.planning.option_texts import ALL_PLATFORMS
 from warehouse.planning.wish import MAX_CONTENT, Variant
 from warehouse.platforms import parse_platform
-from warehouse.shapes import describe_problem
+from warehouse.shapes import describe_problem as describe_shape_problem
 from warehouse.store.posts.duplicates import Target
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ class Wording:
     content: str
     media: Sequence[Media] = ()
     link: str | None = None
-    thread: Sequence[str] = ()
-    first_comment: str | None = None
+    thread: Sequence[FollowUp] = ()
+    first_comment: FollowUp | None = None
     variants: Mapping[Platform, Variant] = field(default_factory=dict)
     options: Mapping[Platform, Mapping[str, Any]] = field(default_factory=dict)
     """Given options per platform, as JSON."""
+    fit: bool = False
+    """Whether pictures over a platform's limits are converted."""
 
     def for_platform(self, platform: Platform) -> PostContent:
         """Return the exact content for accounts of the platform."""
@@ -50,6 +53,7 @@ class Wording:
             link=self.link if variant.link is None else variant.link,
             thread=tuple(self.thread if variant.thread is None else variant.thread),
             first_comment=self.first_comment if variant.first_comment is None else variant.first_comment,
+            fit=self.fit,
             options={**self.options.get(platform, {}), **(variant.options or {})},
         )
 
@@ -58,9 +62,14 @@ class Wording:
         return {
             "media": [item.model_dump(mode="json") for item in self.media],
             "link": self.link,
-            "thread": list(self.thread),
-            "first_comment": self.first_comment,
-            "options": {platform.value: dict(options) for platform, options in self.options.items()},
+            "thread": [part.model_dump(mode="json") for part in self.thread],
+            "first_comment": None
+            if self.first_comment is None
+            else self.first_comment.model_dump(mode="json"),
+            "options": {
+                **{platform.value: dict(options) for platform, options in self.options.items()},
+                **({"media": {"fit": True}} if self.fit else {}),
+            },
             "variants": {
                 platform.value: variant.model_dump(mode="json", exclude_none=True)
                 for platform, variant in self.variants.items()
@@ -81,11 +90,14 @@ def read_wording(wish: PostTemplate, content: str, known: Wording | None = None)
         first_comment=wish.first_comment,
         variants=_read_variants(wish.variants),
         options={platform: options.as_json() for platform, options in wish.options.by_platform().items()},
+        fit=wish.options.fit,
     )
     _require_web_addresses(fresh)
     if known is None:
         return fresh
     given = wish.model_fields_set & {"media", "link", "thread", "first_comment", "options", "variants"}
+    if "options" in given:
+        given.add("fit")
     return replace(known, content=content, **{name: getattr(fresh, name) for name in given})
 
 
@@ -109,7 +121,7 @@ def read_options(platform: Platform, given: Mapping[str, Any], *, field: str) ->
         return get_capabilities(platform).options.model_validate(given).as_json()
     except ValidationError as error:
         path = field.split("/")
-        entries = [describe_problem(item, [*path, *item["loc"]]) for item in error.errors()]
+        entries = [describe_shape_problem(item, [*path, *item["loc"]]) for item in error.errors()]
         raise InvalidInputError.from_entries(entries) from None
 
 
@@ -129,13 +141,15 @@ def _require_web_addresses(wording: Wording) -> None:
 def stored_wording(post: Post | Recurrence) -> Wording:
     """Return the wording of a stored post, or of the posts of a stored rule."""
     details = post.details
+    comment, options = details.get("first_comment"), details.get("options") or {}
     return Wording(
         content=post.content,
         media=[Media.model_validate(item) for item in details.get("media", ())],
         link=details.get("link"),
-        thread=details.get("thread", ()),
-        first_comment=details.get("first_comment"),
-        options={Platform(name): options for name, options in (details.get("options") or {}).items()},
+        thread=[FollowUp.model_validate(part) for part in details.get("thread", ())],
+        first_comment=None if comment is None else FollowUp.model_validate(comment),
+        options={Platform(name): options for name, options in options.items() if name != ALL_PLATFORMS},
+        fit=bool(options.get(ALL_PLATFORMS, {}).get("fit")),
         variants={
             Platform(name): Variant.model_validate(variant)
             for name, variant in details.get("variants", {}).items()
@@ -185,6 +199,11 @@ def find_entries(platform: Platform, wording: Wording, *, text_limit: int | None
     ]
 
 
+def describe_problem(platform: Platform, wording: Wording, problem: ContentProblem) -> dict[str, Any]:
+    """Return one problem of a platform's content as an entry of InvalidInputError."""
+    return _to_entry(get_capabilities(platform), wording.for_platform(platform), wording, problem)
+
+
 def is_due_later(scheduled_at: datetime | None, now: datetime, *, is_draft: bool) -> bool:
     """Return whether a post can still be completed before it is published."""
     return is_draft or (scheduled_at is not None and scheduled_at > now)
@@ -204,7 +223,7 @@ def _pointer_of(platform: Platform, name: str, wording: Wording) -> str:
         in_variant = variant is not None and option in (variant.options or {})
         place = f"variants/{platform}/options" if in_variant else f"options/{platform}"
         return f"/{place}/{name.removeprefix('options/')}"
-    in_variant = variant is not None and getattr(variant, name, None) is not None
+    in_variant = variant is not None and getattr(variant, name.partition("/")[0], None) is not None
     return f"/variants/{platform}/{name}" if in_variant else f"/{name}"
 
 

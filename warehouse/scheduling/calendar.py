@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
 
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import resolve_time
+from warehouse.scheduling.occurrences import rule_of
 from warehouse.scheduling.placement import HARD_GAP
+from warehouse.scheduling.queue_slots import zone_of
+from warehouse.scheduling.queue_times import WeeklySlot, slot_instants
 from warehouse.store.accounts.accounts import get_account
 from warehouse.store.posts.reads import list_calendar
+from warehouse.store.schedules.queue_models import QueueSlot
+from warehouse.store.schedules.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +25,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from warehouse.store.models import Post, Publication
+    from warehouse.store.models import AccountRow, Post, Publication
 
 DEFAULT_SPAN = timedelta(days=30)
 LONGEST_SPAN = timedelta(days=366)
 MOST_ENTRIES = 5000
+MOST_RULES = 200
 FEED_PAST = timedelta(days=30)
 """How far back a calendar feed reaches."""
 
@@ -69,6 +78,54 @@ def resolve_span(
     if end - start > LONGEST_SPAN:
         raise _refuse("to", "span_too_long", f"ask for at most {LONGEST_SPAN.days} days")
     return start, end
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPlace:
+    """A time that no post has yet: a free queue slot, or an occurrence of a rule that is not made yet."""
+
+    at: datetime
+    """UTC."""
+    platforms: Sequence[str]
+    content: str | None
+    """The rule's text; None = a free slot."""
+
+
+def list_open_places(  # noqa: PLR0917 (the accounts, their plan, and the span)
+    session: Session,
+    workspace_id: str,
+    accounts: Sequence[AccountRow],
+    planned: Sequence[tuple[Publication, Post]],
+    start: datetime,
+    end: datetime,
+) -> list[OpenPlace]:
+    """Return the free slots of these accounts and the occurrences to come between start and end, earliest first."""
+    taken = {(row.account_id, post.scheduled_at) for row, post in planned}
+    slots: dict[str, list[WeeklySlot]] = {}
+    chosen = select(QueueSlot).where(QueueSlot.account_id.in_([row.id for row in accounts]))
+    for slot in session.scalars(chosen):
+        known = WeeklySlot(slot.weekday, time.fromisoformat(slot.local_time))
+        slots.setdefault(slot.account_id, []).append(known)
+    free: dict[datetime, list[str]] = {}
+    for account in accounts:
+        weekly = slots.get(account.id, [])
+        for at in slot_instants(weekly, zone_of(session, account), start, end) if weekly else ():
+            if (account.id, at) not in taken and start < at < end:
+                free.setdefault(at, []).append(account.platform)
+    places = [OpenPlace(at, names, None) for at, names in free.items()]
+    by_id = {row.id: row.platform for row in accounts}
+    query = select(Recurrence).where(
+        Recurrence.workspace_id == workspace_id,
+        Recurrence.deleted_at.is_(None),
+        Recurrence.made_until.is_not(None),
+        Recurrence.made_until < end,
+    )
+    for row in session.scalars(query.limit(MOST_RULES)):
+        platforms = list(dict.fromkeys(by_id[one] for one in row.contents if one in by_id))
+        if platforms:
+            found = rule_of(row).between(max(start, row.made_until or start), end).found
+            places += [OpenPlace(one.at, platforms, row.content) for one in found]
+    return sorted(places, key=lambda place: place.at)
 
 
 def describe_calendar(

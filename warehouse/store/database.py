@@ -86,7 +86,7 @@ class Store:
         else:
             _require_files(settings)
         secret = load_secret(settings)
-        engine, writer = _create_engines(settings.resolved_database_url)
+        engine, writer = create_engines(settings.resolved_database_url)
         try:
             # On SQLite BEGIN IMMEDIATE would be enough, but switching a new file to WAL fails under contention.
             if create:
@@ -235,7 +235,7 @@ def shut_home(home: Path) -> None:
                 path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
-def _create_engines(url: str) -> tuple[Engine, Engine]:
+def create_engines(url: str) -> tuple[Engine, Engine]:
     """Return the engines for reading and for writing; they share their connections."""
     try:
         parsed = make_url(url)

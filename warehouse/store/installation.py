@@ -27,6 +27,7 @@ from sqlalchemy.exc import DatabaseError
 from connectors.types import SENT_ELSEWHERE
 from warehouse.store.models import Instance, Publication
 from warehouse.store.publishing.heartbeats import PublisherRow
+from warehouse.store.publishing.later_parts import is_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 LAST_BEAT = "last-beat"
 _BEAT_TOLERANCE = timedelta(seconds=10)
 _RESTORED = "restored_from"
+_MOVED = "moved_at"
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -98,6 +100,13 @@ def mark_restored(store: Store, made_at: datetime) -> None:
     with store.write() as session:
         instance = session.get_one(Instance, 1, with_for_update=True)
         instance.place = {_RESTORED: made_at.isoformat()}
+
+
+def mark_moved(store: Store, at: datetime) -> None:
+    """Note that the installation goes on elsewhere: started again here, it looks up what may have been sent there."""
+    with store.write() as session:
+        instance = session.get_one(Instance, 1, with_for_update=True)
+        instance.place = {_MOVED: at.isoformat()}
 
 
 def read_arrival(session: Session) -> tuple[datetime, str] | None:
@@ -176,6 +185,9 @@ def _find_difference(known: Mapping[str, Any], place: Mapping[str, Any]) -> str 
     if _RESTORED in known:
         return f"a backup of {datetime.fromisoformat(known[_RESTORED]):%Y-%m-%d %H:%M} UTC was restored"
 
+    if _MOVED in known:
+        return f"it was moved to another place at {datetime.fromisoformat(known[_MOVED]):%Y-%m-%d %H:%M} UTC"
+
     def differs(name: str) -> bool:
         both = known.get(name), place.get(name)
         return None not in both and both[0] != both[1]
@@ -212,9 +224,9 @@ def _mark_open(session: Session, now: datetime, since: datetime | None, reason: 
     by the usual way. The time of the attempt is the earliest at which the original can have sent it.
     """
     due = and_(
-        Publication.status == "scheduled",
+        or_(Publication.status == "scheduled", is_resting()),
         Publication.due_at.is_not(None),
-        or_(Publication.due_at <= now, Publication.scheduled_at <= now),
+        or_(Publication.due_at <= now, func.coalesce(Publication.rest_at, Publication.scheduled_at) <= now),
     )
     taken = Publication.status.in_(("claimed", "sending", "unknown"))
     rows = session.scalars(select(Publication).where(or_(due, taken)).with_for_update()).all()

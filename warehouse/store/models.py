@@ -30,10 +30,14 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     literal_column,
+    or_,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+PLANNED = "status = 'scheduled' OR status = 'published' AND rest = 'waiting'"
 
 
 def _only(condition: str) -> dict[str, Any]:
@@ -132,9 +136,11 @@ class AccountRow(Base):
     """Encrypted by `warehouse.store.crypto`; None for an imported history without a connection."""
     token_expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(20), default="active")
-    """active | revoked (the platform refuses the token) | imported | disconnected"""
+    """active | revoked (the platform refuses the token) | imported | disconnected | merged"""
     status_reason: Mapped[str | None] = mapped_column(Text)
     status_changed_at: Mapped[datetime | None]
+    merged_into: Mapped[str | None] = mapped_column(String(40))
+    """Id of the account that this one turned out to be; its posts follow, then this row goes."""
     paused_at: Mapped[datetime | None]
     """Set by a user; nothing is published until it is unset."""
     rate_limited_until: Mapped[datetime | None]
@@ -195,12 +201,15 @@ class Publication(Base):
         UniqueConstraint("account_id", "external_id"),
         Index("ix_publications_due", "status", "due_at"),
         # Small whatever the history: the next publications of each account, and what is late.
-        Index("ix_publications_turn", "account_id", "due_at", "id", **_only("status = 'scheduled'")),
+        Index("ix_publications_turn", "account_id", "due_at", "id", **_only(PLANNED)),
+        Index("ix_publications_planned", "due_at", **_only(PLANNED)),
+        Index("ix_publications_failed_parts", "status", **_only("rest = 'failed'")),
         Index(
             "ix_publications_open", "scheduled_at", **_only("status IN ('scheduled', 'claimed', 'sending')")
         ),
         Index("ix_publications_snapshot", "next_snapshot_at"),
         Index("ix_publications_published", "account_id", "published_at"),
+        Index("ix_publications_published_at", "published_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -235,22 +244,36 @@ class Publication(Base):
     external_id: Mapped[str | None] = mapped_column(String(300))
     permalink: Mapped[str | None] = mapped_column(Text)
     published_at: Mapped[datetime | None]
+    rest: Mapped[str | None] = mapped_column(String(12))
+    """waiting | failed | canceled: of the later parts of a published thread (`publishing.later_parts`)"""
+    rest_at: Mapped[datetime | None]
+    """The planned time of the next part, while `rest` is waiting."""
     next_snapshot_at: Mapped[datetime | None]
     """When its metrics are read next; None = never (not published, deleted, or too old)."""
     snapshot_count: Mapped[int] = mapped_column(Integer, default=0)
     snapshot_failures: Mapped[int] = mapped_column(Integer, default=0)
     platform_deleted_at: Mapped[datetime | None]
     """When the post was first found deleted on the platform."""
+    edit: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The last edit after publishing (`warehouse.store.publishing.editing`); None = there was none."""
+    edited_at: Mapped[datetime | None]
+    """When the post was last changed on the platform, as an edit asked for."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
 
 def is_scheduled(table: type[Publication] = Publication) -> ColumnElement[bool]:
-    """Condition of the index `ix_publications_turn`, with the value as a literal.
+    """Condition of what is still to be sent from its first part on, with the value as a literal."""
+    return table.status == literal_column("'scheduled'")
+
+
+def is_planned(table: type[Publication] = Publication) -> ColumnElement[bool]:
+    """Condition of the indexes of what is to be claimed, also for a later part, with the values as literals.
 
     A database uses a partial index only for a query that contains its condition: with a parameter it cannot tell.
     """
-    return table.status == literal_column("'scheduled'")
+    waits = and_(table.status == literal_column("'published'"), table.rest == literal_column("'waiting'"))
+    return or_(is_scheduled(table), waits)
 
 
 def is_in_progress() -> ColumnElement[bool]:
@@ -271,7 +294,9 @@ class PublicationAttempt(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     event: Mapped[str] = mapped_column(String(24))
     """draft scheduled edited claimed released sending published retry unknown found not_found needs_review
-    failed canceled resolved retry_by_hand approval_requested approved rejected"""
+    part_published part_found part_failed parts_canceled failed canceled resolved retry_by_hand approval_requested
+    approved rejected unpublish_requested unpublished unpublish_failed unpublish_unknown edit_requested edit_done
+    edit_failed edit_unknown edit_refused"""
     at: Mapped[datetime]
     payload_hash: Mapped[str] = mapped_column(String(64))
     owner: Mapped[str | None] = mapped_column(String(80))

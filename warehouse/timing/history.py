@@ -43,8 +43,8 @@ class PostArrays:
     def __len__(self) -> int:
         return len(self.account)
 
-    def take(self, rows: slice) -> PostArrays:
-        """The posts in a run of rows; no copy."""
+    def take(self, rows: slice | IntArray) -> PostArrays:
+        """The posts in a run of rows (no copy), or at the given indices."""
         return PostArrays(
             self.account[rows],
             self.published[rows],

@@ -29,6 +29,7 @@ STRENGTHS = (0.1, 0.7, 2.0)  # factors on the kernel: timing matters more to som
 # The shapes in addition to the measured one: the width of a good time in hours, and the share of the variance
 # of whole days. The measured one has 2.1 hours and 3 %.
 _SHAPES = ((2.1, 0.35), *((length, days) for length in (1.3, 3.5, 6.0) for days in (0.05, 0.35)))
+CARRIED = 0.97  # by default
 _SLOTS_ALONE = 0.12  # share of the variance of each single slot
 _DROPPED_EIGENVALUE = 0.01
 
@@ -43,6 +44,7 @@ class KernelMix:
 
     shapes: tuple[float, ...]
     strengths: tuple[float, ...]
+    carried: float = CARRIED  # share of a forecast effect that later posts have
 
 
 DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 0.2))
@@ -55,13 +57,16 @@ def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
         KeyError, TypeError, ValueError: not a mix, or of another version of the model.
     """
     mix = KernelMix(tuple(map(float, noted["shapes"])), tuple(map(float, noted["strengths"])))
+    carried = float(noted.get("carried", CARRIED))  # type: ignore[arg-type]
+    if not 0 < carried < np.inf:
+        raise ValueError("a positive number expected")
     parts = []
     for given, default in ((mix.shapes, DEFAULT_MIX.shapes), (mix.strengths, DEFAULT_MIX.strengths)):
         total = sum(given)
         if len(given) != len(default) or not all(0 < value < np.inf for value in given):
             raise ValueError(f"{len(default)} positive numbers expected")
         parts.append(tuple(value / total for value in given))
-    return KernelMix(*parts)
+    return KernelMix(parts[0], parts[1], carried)
 
 
 @dataclass(frozen=True, slots=True)

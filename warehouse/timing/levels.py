@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from warehouse.timing import counts
 from warehouse.timing.breaks import after_break
 from warehouse.timing.posterior import normal_cdf
 
@@ -36,12 +37,21 @@ BREAK_SHRINKAGE = 0.5  # the same for a jump of the level, which is already sign
 CLIP_SD = (3.0, 1.5)
 TAIL_SHARES = (0.015, 0.03)
 TAIL_SD = 2.5
+# From the first to the second number of robust sd, a post's influence falls to nothing: a single viral post at an hour
+# at which the account never posts would otherwise be all that is known about that hour.
+FADE_SD = (2.75, 4.5)
 COMMON_ZEROS = 0.05
 NOISE_MARGIN = 1.05  # factor on an account's estimated noise, because posts of a day are not independent
 _ROUNDS = 2  # rounds of clipping viral posts and solving again
 _TAPS = 3 * BINS_PER_BANDWIDTH
 _PRIOR_POSTS = 20.0  # weight, in posts, of the normal share of unclipped posts
 _TAIL_POSTS, _TAIL_SHARE = 60.0, 0.05  # tails count as heavy until this many posts show otherwise
+_LEAST_SLOPE = 0.3
+_COUNT_ROUNDS = 4
+_USUAL_LUCK = 1.1
+VIRAL_TIMES = (
+    20.0  # beyond this many times its usual engagement, a post does not raise the level of small counts more
+)
 _HISTOGRAM_STEP = 0.02
 _HISTOGRAM_BINS = 300
 
@@ -73,6 +83,70 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
     """
     if not len(posts):
         return np.zeros(0), noise_variance(np.zeros(accounts), np.zeros(accounts))
+    counted = _find_small_counts(posts, accounts)
+    if not counted.any():
+        return _residuals_of_logs(posts, accounts, curve)
+    residual, noise = np.empty(len(posts)), noise_variance(np.zeros(accounts), np.zeros(accounts))
+    for chosen, fit in ((counted, _residuals_of_counts), (~counted, _residuals_of_logs)):
+        rows = np.flatnonzero(chosen[posts.account])
+        if len(rows):
+            residual[rows], found = fit(posts.take(rows), accounts, curve)
+            noise[chosen] = found[chosen]
+    return residual, noise
+
+
+def _find_small_counts(posts: PostArrays, accounts: int) -> npt.NDArray[np.bool_]:
+    """Accounts whose engagement is so small that its logarithm is no measure: (accounts,)."""
+    count = np.maximum(sum_by(posts.account, posts.weight, accounts), 1.0)
+    unit = _smallest(posts.engagement, posts, accounts)
+    zeros = sum_by(posts.account, posts.weight * (posts.engagement == 0), accounts) / count
+    small = posts.engagement < counts.MOST_TYPICAL * unit[posts.account]
+    typical = sum_by(posts.account, posts.weight * small, accounts) / count
+    return (typical > 0.5) & (zeros >= counts.LEAST_ZEROS) & (zeros < 1)
+
+
+def _residuals_of_counts(posts: PostArrays, accounts: int, curve: AgeCurve) -> tuple[FloatArray, FloatArray]:
+    """As `compute_residuals`, by the likelihood of small counts; see `counts`."""
+    number = sum_by(posts.account, posts.weight, accounts)
+    count = posts.engagement / _smallest(posts.engagement, posts, accounts)[posts.account]
+    grown = np.where(posts.age_hours < curve.hours[-1], curve.at(posts.age_hours), 0.0)
+    grid = build_grid(posts, accounts, number)
+    kinds = int(np.max(posts.kind)) + 1
+    kind_of = posts.account * kinds + posts.kind
+    usual = sum_by(posts.account, count * posts.weight, accounts) / np.maximum(number, 1.0)
+    capped = np.minimum(count, VIRAL_TIMES * (usual[posts.account] + 1))  # a viral post is no level
+    log_rate = np.log(np.maximum(smooth_level(grid, capped), 1e-3)) - 0.5 * _USUAL_LUCK**2
+    size = np.zeros(accounts, dtype=np.int64)
+    for _ in range(_COUNT_ROUNDS):
+        size = counts.choose_luck_size(posts.account, log_rate + grown, count, accounts)
+        of_post = size[posts.account]
+        score = counts.expect_luck(of_post, log_rate + grown, count) / counts.LUCK_SIZES[of_post]
+        information = counts.expect_information(of_post, log_rate + grown)
+        level = smooth_level(grid, score) / np.maximum(smooth_level(grid, information), 1e-9)
+        log_rate += np.clip(level, -1, 1)
+        if kinds > 1:
+            score -= level * information
+            said = sum_by(kind_of, information * posts.weight, accounts * kinds)
+            usual_said = sum_by(posts.account, information * posts.weight, accounts) / np.maximum(number, 1.0)
+            effect = sum_by(kind_of, score * posts.weight, accounts * kinds)
+            effect /= np.maximum(said + KIND_SHRINKAGE * np.repeat(usual_said, kinds), 1e-9)
+            log_rate += np.clip(effect, -1, 1)[kind_of]
+    of_post = size[posts.account]
+    luck = counts.expect_luck(of_post, log_rate + grown, count)
+    one = np.ones(len(luck))
+    bounded, _ = _bound(luck, one, FADE_SD[0] * one)
+    information = counts.expect_information(of_post, log_rate + grown)
+    said = sum_by(posts.account, information * posts.weight, accounts) / np.maximum(number, 1.0)
+    said = np.maximum(said, 1e-6)
+    residual = bounded / counts.LUCK_SIZES[of_post] / said[posts.account]
+    mean = sum_by(posts.account, residual * posts.weight, accounts) / np.maximum(number, 1.0)
+    residual -= mean[posts.account]
+    squares = sum_by(posts.account, residual**2 * posts.weight, accounts)
+    return residual, NOISE_MARGIN * (squares + 10.0 / said) / (number + 10.0)
+
+
+def _residuals_of_logs(posts: PostArrays, accounts: int, curve: AgeCurve) -> tuple[FloatArray, FloatArray]:
+    """As `compute_residuals`, in the logarithm of engagement."""
     count = sum_by(posts.account, posts.weight, accounts)
     y = log_engagement(posts, count, curve)
     grid = build_grid(posts, accounts, count)
@@ -110,14 +184,27 @@ def compute_residuals(posts: PostArrays, accounts: int, curve: AgeCurve) -> tupl
         clip = np.interp(tails, TAIL_SHARES, CLIP_SD)
         limit = (clip * sd)[posts.account]
         robust = fitted + np.clip(y - fitted, -limit, limit)
-    inside = sum_by(posts.account, (np.abs(y - fitted) <= limit) * posts.weight, accounts)
+    residual, slope = _bound(y - fitted, sd[posts.account], limit)
     expected = 2 * normal_cdf(clip) - 1
-    unclipped = (inside + _PRIOR_POSTS * expected) / (count + _PRIOR_POSTS)
-    residual = (robust - fitted) / unclipped[posts.account]
+    moved = (sum_by(posts.account, slope * posts.weight, accounts) + _PRIOR_POSTS * expected) / (
+        count + _PRIOR_POSTS
+    )
+    residual /= np.maximum(moved, _LEAST_SLOPE)[posts.account]
     mean = sum_by(posts.account, residual * posts.weight, accounts) / np.maximum(count, 1.0)
     residual -= mean[posts.account]
     squares = sum_by(posts.account, residual**2 * posts.weight, accounts)
     return residual, noise_variance(squares, count)
+
+
+def _bound(residual: FloatArray, sd: FloatArray, limit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Bounded influence of each post, and its slope: linear up to the limit, then constant, then falling to 0."""
+    size = np.abs(residual)
+    first, last = FADE_SD
+    start = np.maximum(first * sd, limit)
+    width = (last - first) * sd
+    fade = np.clip(1 - (size - start) / width, 0.0, 1.0)
+    slope = np.where(size <= limit, 1.0, np.where((fade > 0) & (fade < 1), -limit / width, 0.0))
+    return np.sign(residual) * np.minimum(size, limit) * fade, slope
 
 
 def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> FloatArray:
@@ -131,14 +218,21 @@ def log_engagement(posts: PostArrays, count: FloatArray, curve: AgeCurve) -> Flo
     engagement = posts.engagement.copy()
     young = np.flatnonzero(posts.age_hours < curve.hours[-1])  # few posts in a long history
     engagement[young] *= np.exp(-curve.at(posts.age_hours[young]))
-    some = engagement > 0
-    smallest = np.full(len(count), np.inf)
-    starts = np.flatnonzero(np.diff(posts.account, prepend=-1))  # posts are sorted by account
-    smallest[posts.account[starts]] = np.minimum.reduceat(np.where(some, engagement, np.inf), starts)
-    smallest[np.isinf(smallest)] = 1.0
-    zeros = sum_by(posts.account, posts.weight * ~some, len(count)) / np.maximum(count, 1.0)
+    smallest = _smallest(engagement, posts, len(count))
+    zeros = sum_by(posts.account, posts.weight * (engagement == 0), len(count)) / np.maximum(count, 1.0)
     unit = smallest * np.clip(zeros / COMMON_ZEROS, 0.1, 1.0)
     return np.asarray(np.log(unit[posts.account] + engagement), np.float64)
+
+
+def _smallest(engagement: FloatArray, posts: PostArrays, accounts: int) -> FloatArray:
+    """Each account's smallest engagement above 0, or 1 if it has none; (accounts,)."""
+    smallest = np.full(accounts, np.inf)
+    starts = np.flatnonzero(np.diff(posts.account, prepend=-1))  # posts are sorted by account
+    smallest[posts.account[starts]] = np.minimum.reduceat(
+        np.where(engagement > 0, engagement, np.inf), starts
+    )
+    smallest[np.isinf(smallest)] = 1.0
+    return smallest
 
 
 def noise_variance(squares: FloatArray, count: FloatArray) -> FloatArray:

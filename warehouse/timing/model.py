@@ -17,7 +17,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.timing.age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
 from warehouse.timing.history import HOURS, SLOTS, read_history
 from warehouse.timing.kernels import DEFAULT_MIX, KernelMix, read_mix
-from warehouse.timing.prior import learn_kernel, pool_profiles
+from warehouse.timing.prior import denoise_profiles, learn_kernel, pool_profiles
 from warehouse.timing.scores import BASES, CONFIDENCES, score_sums
 from warehouse.timing.sums import SlotSums, sum_posts
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 MODEL_VERSION = "gp168-4"
-FOREIGN_PROFILE = 0.55  # factor on the weight of an external profile: how much of it is noise is unknown
+FOREIGN_PROFILE = 0.7  # factor on the weight of an external profile, of which the noise has been taken out
 _KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 
 _COLUMNS = (
@@ -116,7 +116,7 @@ def compute_platform_prior(
     sums = compute_slot_sums(history, timezones=timezones, as_of=as_of, age_curve=age_curve)
     if exclude is not None:
         sums = sums.take(np.flatnonzero([name != exclude for name in sums.account_ids]))
-    profile, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    profile, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     return _prior_frame(None, profile, learn_kernel(sums, without))
 
 
@@ -125,7 +125,7 @@ def compute_prior_without_each(sums: SlotSums) -> pd.DataFrame:
 
     `attrs` as for `compute_platform_prior`; all accounts share them.
     """
-    _, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     return _prior_frame(sums.account_ids, without, learn_kernel(sums, without))
 
 
@@ -145,7 +145,7 @@ def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> p
     """Second half of the model: from sums per slot to the table of `compute_optimal_times`."""
     profile, kernel = _read_prior(prior, sums.account_ids), _read_kernel(prior)
     if kernel is None:
-        profile, kernel = FOREIGN_PROFILE * profile, DEFAULT_MIX
+        profile, kernel = FOREIGN_PROFILE * denoise_profiles(profile), DEFAULT_MIX
     table = score_sums(sums, profile, kernel)
     frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
     for key in _COLUMNS:
@@ -168,7 +168,11 @@ def _slot_frame(account_ids: list[Any] | None, effect: FloatArray) -> pd.DataFra
 
 def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: KernelMix) -> pd.DataFrame:
     frame = _slot_frame(account_ids, profile)
-    frame.attrs[_KERNEL] = {"shapes": list(kernel.shapes), "strengths": list(kernel.strengths)}
+    frame.attrs[_KERNEL] = {
+        "shapes": list(kernel.shapes),
+        "strengths": list(kernel.strengths),
+        "carried": kernel.carried,
+    }
     return frame
 
 

@@ -9,24 +9,27 @@ instead of a 168 x 168 one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import erfc, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from warehouse.timing.history import HOURS, SLOTS
 from warehouse.timing.kernels import DEFAULT_MIX, STRENGTHS, KernelMix, slot_kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from warehouse.timing.kernels import Kernel
+    from warehouse.timing.luck import SharedLuck
 
     FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
 
 PROFILE_WEIGHT = 0.9  # prior mean of the weight of the platform's profile for an account ...
+MOST_CERTAIN = 0.5  # part of the posterior variance that remains where forecasts proved too cautious
 PROFILE_WEIGHT_VARIANCE = 0.25  # ... and its variance between accounts
-RHO = 0.97  # share of a slot's effect that persists into the future
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class SlotPosts:
     noise: FloatArray  # variance of one post
     profile: FloatArray  # the platform's, as estimated
     mix: FloatArray  # share of the account's posts, rows sum to 1
+    luck: SharedLuck | None = (
+        None  # covariance of slot means from luck that posts share; None = no account has any
+    )
+
+    def take(self, rows: IntArray) -> SlotPosts:
+        """A subset of the accounts, by their indices."""
+        luck = None if self.luck is None else self.luck.take(rows)
+        return SlotPosts(
+            self.count[rows], self.mean[rows], self.noise[rows], self.profile[rows], self.mix[rows], luck
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class Forecast:
 
 def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast:
     """The mean of the fits at each strength, weighted by the evidence of the account's own posts."""
-    fits = [_fit(slot_kernel(mix.shapes, strength), posts) for strength in STRENGTHS]
+    fits = [_fit(slot_kernel(mix.shapes, strength), posts, mix.carried) for strength in STRENGTHS]
     weights = weigh_evidence(np.array([fit.evidence for fit in fits]), np.array(mix.strengths))
 
     def average(values: list[FloatArray]) -> FloatArray:
@@ -70,7 +83,13 @@ def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast
 
 def compute_evidence(kernel: Kernel, posts: SlotPosts) -> FloatArray:
     """Log likelihood of each account's posts under a kernel, up to a constant common to all kernels: (accounts,)."""
-    return _solve(kernel, posts).evidence
+    plain, shared = split_by_luck(posts)
+    evidence = np.empty(len(posts.count))
+    if len(plain):
+        evidence[plain] = _solve(kernel, posts.take(plain)).evidence
+    if len(shared):
+        evidence[shared] = _solve_shared(kernel, posts.take(shared)).evidence
+    return evidence
 
 
 def weigh_evidence(evidence: FloatArray, chances: FloatArray) -> FloatArray:
@@ -141,18 +160,130 @@ def _solve(kernel: Kernel, posts: SlotPosts) -> _Solution:
     return _Solution(prior, profile, alone, surprise, covariance, weights, evidence)
 
 
-def _fit(kernel: Kernel, posts: SlotPosts) -> _Fit:
+def split_by_luck(posts: SlotPosts) -> tuple[IntArray, IntArray]:
+    """Indices of the accounts without and with noticed luck that posts share."""
+    if posts.luck is None or not len(posts.luck.blocks):
+        return np.arange(len(posts.count)), np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(posts.luck.row < 0), np.flatnonzero(posts.luck.row >= 0)
+
+
+def _fit(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
     """Forecast under one kernel."""
+    parts = [
+        (rows, fit(kernel, posts.take(rows), carried))
+        for rows, fit in zip(split_by_luck(posts), (_fit_plain, _fit_shared), strict=True)
+        if len(rows)
+    ]
+    if len(parts) == 1:
+        return parts[0][1]
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    return _Fit(
+        *(np.concatenate([getattr(part, field.name) for _, part in parts])[order] for field in fields(_Fit))
+    )
+
+
+def _fit_plain(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
+    """Forecast under one kernel, where each post has its own luck."""
     found = _solve(kernel, posts)
     smooth = _expand(found.weights, kernel, found.profile)
-    forecast = found.prior + RHO * (smooth + found.alone * (found.surprise - smooth))
-    lift = forecast - (posts.mix * forecast).sum(axis=1, keepdims=True)
+    forecast = found.prior + smooth + found.alone * (found.surprise - smooth)
     before = _contrast(*_variance_before(kernel, found.profile, posts.mix), posts.mix)
     left = 1 - found.alone
     after = _contrast(*_variance_after(kernel, found.profile, found.covariance, left, posts.mix), posts.mix)
-    variance = np.maximum(RHO * before - RHO**2 * (before - after), 1e-12)
+    return _forecast(posts, carried * forecast, carried, before, after, found.evidence)
+
+
+def _forecast(  # noqa: PLR0917 (internal)
+    posts: SlotPosts,
+    forecast: FloatArray,
+    carried: float,
+    before: FloatArray,
+    after: FloatArray,
+    evidence: FloatArray,
+) -> _Fit:
+    lift = forecast - (posts.mix * forecast).sum(axis=1, keepdims=True)
+    variance = np.maximum(carried * before - carried**2 * (before - after), MOST_CERTAIN * after)
     learned = np.clip(1 - after / np.maximum(before, 1e-12), 0.0, 1.0)
-    return _Fit(lift, variance, learned, found.evidence)
+    return _Fit(lift, np.maximum(variance, 1e-12), learned, evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedSolution:
+    """The posterior where posts share luck: precisions are matrices between the slots of a weekday."""
+
+    forecast: FloatArray  # (accounts, 168) posterior mean of the effects
+    basis: (
+        FloatArray  # (accounts, 168, rank + 1) what a coefficient still adds to a slot beyond its own posts
+    )
+    left: FloatArray  # (accounts, 7, 24, 24) share of a slot's surprise that its own posts leave
+    covariance: FloatArray  # (accounts, rank + 1, rank + 1)
+    evidence: FloatArray
+
+
+def _solve_shared(kernel: Kernel, posts: SlotPosts) -> _SharedSolution:
+    """As `_solve`, with noise that is correlated within a day."""
+    if posts.luck is None:
+        raise ValueError("accounts without shared luck belong into _solve")
+    accounts, rank = len(posts.count), kernel.basis.shape[1]
+    days = (accounts, 7, HOURS)
+    diagonal = np.arange(HOURS)
+    seen = (posts.count > 0).reshape(days)
+    own = np.maximum(posts.noise - posts.luck.variance, 0.1 * posts.noise)
+    spread = posts.luck.blocks[posts.luck.row].astype(np.float64)
+    spread[..., diagonal, diagonal] += (own[:, None] / np.maximum(posts.count, 1e-9)).reshape(
+        days
+    ) + kernel.slot_variance
+    spread *= seen[..., :, None] & seen[..., None, :]
+    spread[..., diagonal, diagonal] += ~seen  # slots without posts: any number, taken out again below
+    precision = np.linalg.inv(spread)
+    precision *= seen[..., :, None] & seen[..., None, :]
+    spreads = np.linalg.slogdet(spread)[1].sum(axis=1)
+
+    profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
+    prior = PROFILE_WEIGHT * posts.profile
+    surprise = (posts.mean - prior) * (posts.count > 0)
+    basis = np.empty((accounts, SLOTS, rank + 1))
+    basis[:, :, :rank] = kernel.basis
+    basis[:, :, rank] = profile
+
+    def weigh(values: FloatArray) -> FloatArray:
+        """The precision times some columns, (accounts, 168, columns)."""
+        return np.asarray((precision @ values.reshape(*days, -1)).reshape(values.shape))
+
+    weighed_basis = weigh(basis)
+    information = np.swapaxes(basis, 1, 2) @ weighed_basis + np.eye(rank + 1)
+    covariance = np.asarray(np.linalg.inv(information), np.float64)
+    evidence_for = np.einsum("asr,as->ar", weighed_basis, surprise)
+    weights = np.einsum("aij,aj->ai", covariance, evidence_for)
+    weighed = weigh(surprise[:, :, None])[:, :, 0]
+    explained = (evidence_for * weights).sum(axis=1) - (weighed * surprise).sum(axis=1)
+    evidence = 0.5 * (explained - spreads - np.linalg.slogdet(information)[1])
+    smooth = np.einsum("asr,ar->as", basis, weights)
+    single = weigh((surprise - smooth * (posts.count > 0))[:, :, None])[:, :, 0]
+    left = np.eye(HOURS) - kernel.slot_variance * precision
+    return _SharedSolution(
+        forecast=smooth + kernel.slot_variance * single,
+        basis=basis - kernel.slot_variance * weighed_basis,
+        left=left,
+        covariance=covariance,
+        evidence=evidence,
+    )
+
+
+def _fit_shared(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
+    """Forecast under one kernel, where posts of a day share luck."""
+    found = _solve_shared(kernel, posts)
+    profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
+    forecast = PROFILE_WEIGHT * posts.profile + found.forecast
+    before = _contrast(*_variance_before(kernel, profile, posts.mix), posts.mix)
+    spread = found.basis @ found.covariance
+    single = (spread * found.basis).sum(axis=2)
+    single += kernel.slot_variance * np.diagonal(found.left, axis1=2, axis2=3).reshape(single.shape)
+    mixed = np.einsum("asr,as->ar", found.basis, posts.mix)
+    alone = (found.left @ posts.mix.reshape(-1, 7, HOURS, 1)).reshape(single.shape)
+    with_mix = np.einsum("asr,ar->as", spread, mixed) + kernel.slot_variance * alone
+    after = _contrast(single, with_mix, posts.mix)
+    return _forecast(posts, carried * forecast, carried, before, after, found.evidence)
 
 
 def _project(values: FloatArray, kernel: Kernel, profile: FloatArray) -> FloatArray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from warehouse.timing.history import SLOTS
 from warehouse.timing.kernels import (
+    CARRIED,
     DEFAULT_MIX,
     SLOT_VARIANCE,
     STRENGTHS,
@@ -16,7 +18,7 @@ from warehouse.timing.kernels import (
     smooth_covariance,
 )
 from warehouse.timing.levels import NOISE_MARGIN
-from warehouse.timing.posterior import SlotPosts, compute_evidence, weigh_evidence
+from warehouse.timing.posterior import SlotPosts, compute_evidence, compute_forecast, weigh_evidence
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,12 +30,20 @@ if TYPE_CHECKING:
 ACCOUNT_VARIANCE = 0.05  # variance of an account around its platform's profile, per slot
 # Candidate strengths of the common profile, as factors on the kernel; the accounts' posts decide among them.
 PROFILE_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+FOREIGN_NOISES = tuple(
+    10 ** (exponent / 2) for exponent in range(-7, 10)
+)  # variances of noise in a foreign profile
+_TYPICAL_NOISE = (
+    0.1  # beyond this variance, a foreign profile is made of something else than many posts' logarithms
+)
 _ROUNDS = 4
 KERNEL_ACCOUNTS = 300  # number of accounts from which the similarity of a platform's slots is learned
 _KERNEL_POSTS = 20  # accounts with fewer posts have no information about it
 _LEAST_ACCOUNTS = 10  # with fewer, each account would mostly see its own posts
 _DEFAULT_COUNTS = 20.0  # weight of the default, in accounts
 _KERNEL_ROUNDS = 40
+CARRIED_VARIANCE = 0.09  # of the share of a forecast that comes true, between platforms
+CARRIED_RANGE = (0.2, 1.5)
 
 
 def pool_profiles(count: FloatArray, mean: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -91,7 +101,7 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     mix = some.count / some.count.sum(axis=1, keepdims=True)
     its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
     # The margin on the noise is for the intervals; here it would look like weak timing.
-    posts = SlotPosts(some.count, some.mean, some.noise / NOISE_MARGIN, its_profile, mix)
+    posts = SlotPosts(some.count, some.mean, some.noise / NOISE_MARGIN, its_profile, mix, some.luck)
     shapes = len(DEFAULT_MIX.shapes)
     pure = [tuple(np.eye(shapes)[shape].tolist()) for shape in range(shapes)]
     evidence = np.array(
@@ -107,7 +117,68 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     # Level and kinds are estimated from the same posts and absorb a part of the timing effect, so the learned strengths
     # are too low: going only half of the way to them keeps the expected lifts accurate.
     strengths = (by_shape.sum(axis=0) + np.array(DEFAULT_MIX.strengths)) / 2
-    return KernelMix(tuple((weights / weights.sum()).tolist()), tuple(strengths.tolist()))
+    mix = KernelMix(tuple((weights / weights.sum()).tolist()), tuple(strengths.tolist()))
+    return replace(mix, carried=learn_carried(sums, profile, mix))
+
+
+def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
+    """Learn from the platform's accounts how much of a forecast effect comes true.
+
+    Each account's older posts forecast its newer ones, with the model as it is; the slope of what came on what was
+    forecast is the answer. It covers everything that makes promises too large or too small: audiences that change,
+    effects that are weaker or stronger here than the kernel believes, and the winner's curse.
+
+    Args:
+        sums: the platform's accounts; those with a time split are used.
+        profile: each account's prior, (accounts, 168), or (1, 168) for all.
+        mix: the platform's kernel.
+    """
+    chosen = np.flatnonzero(sums.split.late_count.sum(axis=1) >= _KERNEL_POSTS)
+    if len(chosen) < _LEAST_ACCOUNTS:
+        return mix.carried
+    some = sums.take(chosen)
+    count, mean, late, late_mean = some.split.arrays()
+    share = count / np.maximum(count.sum(axis=1, keepdims=True), 1.0)
+    its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
+    early = SlotPosts(count, mean, some.noise, its_profile, share, some.luck.scaled(some.count, count))
+    forecast = compute_forecast(early, KernelMix(mix.shapes, mix.strengths, 1.0)).lift
+    number = np.maximum(late.sum(axis=1, keepdims=True), 1.0)
+    shared = np.diagonal(some.luck.scaled(some.count, late).dense(), axis1=2, axis2=3).reshape(late.shape)
+    weight = late / (some.noise[:, None] + shared * late)
+    forecast = forecast - (late * forecast).sum(axis=1, keepdims=True) / number
+    realised = late_mean - (late * late_mean).sum(axis=1, keepdims=True) / number
+    information = (weight * forecast**2).sum()
+    slope = (weight * forecast * realised).sum() / max(information, 1e-9)
+    trust = information * CARRIED_VARIANCE / (information * CARRIED_VARIANCE + 1)
+    return float(np.clip(CARRIED + trust * (slope - CARRIED), *CARRIED_RANGE))
+
+
+def denoise_profiles(profiles: FloatArray) -> FloatArray:
+    """Profiles from elsewhere without their noise, whose size is unknown; (profiles, 168), log units, mean 0.
+
+    A table of slot means is mostly noise, and may be on any scale. Each profile is taken as a smooth week of unknown
+    strength plus noise of unknown size; both are averaged by how likely they make it. What is then left of a smooth
+    profile is nearly all, of raw slot means little: the more noise, the less weight has the rest, too. Slots that
+    stand out are cut to three robust sd first.
+    """
+    centred = profiles - profiles.mean(axis=1, keepdims=True)
+    spread = 1.4826 * np.median(np.abs(centred), axis=1, keepdims=True)
+    typical = np.where(spread > 0, spread, centred.std(axis=1, keepdims=True))
+    cut = np.clip(centred, -3 * typical, 3 * typical) if len(profiles) else centred
+    values, vectors = np.linalg.eigh(smooth_covariance())
+    values = values.clip(0)
+    turned = cut @ vectors
+    evidence, means = [], []
+    for strength in (*PROFILE_STRENGTHS, 4.0):  # some profiles are steeper than an account's week can be
+        for noise in FOREIGN_NOISES:
+            total = strength * (values + SLOT_VARIANCE) + noise
+            evidence.append(-0.5 * ((turned**2 / total) + np.log(total)).sum(axis=1))
+            means.append(strength * (values + SLOT_VARIANCE) / total / (1 + noise / _TYPICAL_NOISE))
+    log_chance = np.array(evidence)  # (candidates, profiles)
+    chance = np.exp(log_chance - log_chance.max(axis=0))
+    chance /= chance.sum(axis=0)
+    found = (turned * (chance.T @ np.array(means))) @ vectors.T
+    return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
 
 
 class _Smoother:

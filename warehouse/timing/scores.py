@@ -10,6 +10,7 @@ from warehouse.timing.batches import map_batches
 from warehouse.timing.history import HOURS, SLOTS
 from warehouse.timing.kernels import DEFAULT_MIX, KernelMix
 from warehouse.timing.posterior import SlotPosts, compute_forecast, normal_cdf
+from warehouse.timing.verdict import SIGNIFICANCE, compute_chance
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,7 +26,7 @@ _BATCH_ACCOUNTS = 250
 
 BASES = ("prior", "mixed", "own")
 CONFIDENCES = ("none", "low", "medium", "high")
-_NUMBERS = ("expected_lift", "lift_low", "lift_high", "p_better", "score")
+_NUMBERS = ("expected_lift", "lift_low", "lift_high", "p_better", "score", "p_chance")
 _CODES = {"n_posts": np.int64, "n_nearby": np.int64, "basis": np.int8, "confidence": np.int8}
 
 
@@ -55,10 +56,13 @@ def _score_slots(
     sums: SlotSums, part: slice, prior: FloatArray, kernel: KernelMix
 ) -> dict[str, npt.NDArray[Any]]:
     count, rows = sums.count[part], sums.rows[part]
-    n = count.sum(axis=1, keepdims=True)
+    n = sums.habit[part].sum(axis=1, keepdims=True)
     unseen = n == 0
-    mix = np.where(unseen, 1.0 / SLOTS, count / np.maximum(n, 1.0))
-    posts = SlotPosts(count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix)
+    mix = np.where(unseen, 1.0 / SLOTS, sums.habit[part] / np.maximum(n, 1.0))
+    luck = sums.luck.take(np.arange(len(sums.account_ids))[part])
+    posts = SlotPosts(
+        count, sums.mean[part], sums.noise[part], np.broadcast_to(prior, count.shape), mix, luck
+    )
     forecast = compute_forecast(posts, kernel)
     lift = np.where(unseen, _lift_of_unseen(forecast.lift), forecast.lift)
     p_better = np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
@@ -66,8 +70,12 @@ def _score_slots(
     spread = high - low
     by_hour = rows.reshape(-1, 7, HOURS).sum(axis=1)
     nearby = sum(np.roll(by_hour, shift, axis=1) for shift in range(-_NEARBY_HOURS, _NEARBY_HOURS + 1))
-    confidence = (p_better >= 0.80).astype(np.int64) + (p_better >= 0.95) + ((p_better >= 0.99) & (n >= 300))
+    sure = (p_better >= 0.80).astype(np.int64) + (p_better >= 0.95) + ((p_better >= 0.99) & (n >= 300))
+    confidence = np.where(unseen, np.minimum(sure, 1), sure)
+    chance = compute_chance(posts)[:, None]
+    confidence = np.where((chance <= SIGNIFICANCE) | unseen, confidence, 0)
     return {
+        "p_chance": np.where(unseen, np.nan, np.broadcast_to(chance, lift.shape)),
         "expected_lift": np.expm1(lift),
         "lift_low": np.expm1(lift - Z_80 * forecast.sd),
         "lift_high": np.expm1(lift + Z_80 * forecast.sd),
@@ -75,7 +83,7 @@ def _score_slots(
         "n_posts": rows.astype(np.int64),
         "n_nearby": (np.tile(nearby, (1, 7)) - rows).astype(np.int64),
         "basis": np.where(unseen, 0, 1 + (forecast.learned >= 0.5)),
-        "confidence": np.where(unseen, np.minimum(confidence, 1), confidence),
+        "confidence": confidence,
         "score": np.where(
             spread > 1e-9, np.clip(100 * (lift - low) / np.maximum(spread, 1e-9), 0, 100), 50.0
         ),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from warehouse.timing.batches import map_batches
-from warehouse.timing.history import MICROSECONDS_PER_HOUR, SLOTS, PostArrays
-from warehouse.timing.levels import compute_residuals
+from warehouse.timing.history import HOURS, MICROSECONDS_PER_HOUR, SLOTS, PostArrays
+from warehouse.timing.levels import compute_residuals, sum_by
+from warehouse.timing.luck import SharedLuck, estimate_luck, inflate_noise, join_luck, no_luck
+from warehouse.timing.moves import find_moves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +23,27 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
+EARLY_SHARE = (
+    0.6  # of an account's posts, from which the others are forecast to learn how well that works ...
+)
+SPLIT_ACCOUNTS = 300  # ... on this many accounts, evenly spaced
+NEVER = np.iinfo(np.int64).min
 _BATCH_POSTS = 50_000  # their arrays fit in the processor's cache
 _BATCH_ACCOUNTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSplit:
+    """Posts per slot and their mean residual, (accounts, 168): of older and newer posts; 0 for accounts left out."""
+
+    early_count: FloatArray
+    early_mean: FloatArray
+    late_count: FloatArray
+    late_mean: FloatArray
+
+    def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """All four, in the order of the fields."""
+        return self.early_count, self.early_mean, self.late_count, self.late_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +51,28 @@ class SlotSums:
     """Summary of a history for the model: one row per account, small enough to hold all accounts in memory."""
 
     account_ids: list[Any]  # sorted
-    count: FloatArray  # (accounts, 168) posts per local slot, repeated rows left out
+    count: (
+        FloatArray  # (accounts, 168) posts per local slot, without repeated rows; outdated posts count less
+    )
     rows: FloatArray  # (accounts, 168) the same with repeated rows
     mean: FloatArray  # (accounts, 168) mean residual in log units, 0 where there is no post
     noise: FloatArray  # (accounts,) variance of one post's residual
+    luck: SharedLuck  # the part of that variance that posts of a day share
+    habit: FloatArray  # (accounts, 168) as `count`, but older posts count in full where the audience moved
+    moved: FloatArray  # (accounts,) probability that the audience moved
+    moved_at: npt.NDArray[np.int64]  # (accounts,) since when, microseconds since 1970; NEVER = not likely
+    split: TimeSplit  # some accounts' posts in two parts, to learn how much of a forecast comes true
+
+    def independent_count(self) -> FloatArray:
+        """Posts per slot as they would count if each had its own luck; shape (accounts, 168)."""
+        noticed = self.luck.row >= 0
+        if not noticed.any():
+            return self.count
+        count = self.count.copy()
+        shared = np.diagonal(self.luck.blocks, axis1=2, axis2=3).reshape(-1, SLOTS)[self.luck.row[noticed]]
+        own = (self.noise - self.luck.variance)[noticed, None]
+        count[noticed] *= self.noise[noticed, None] / (own + shared * count[noticed])
+        return count
 
     def take(self, places: npt.NDArray[np.int64]) -> SlotSums:
         """A subset of the accounts, by their indices."""
@@ -43,6 +82,11 @@ class SlotSums:
             self.rows[places],
             self.mean[places],
             self.noise[places],
+            self.luck.take(places),
+            self.habit[places],
+            self.moved[places],
+            self.moved_at[places],
+            TimeSplit(*(values[places] for values in self.split.arrays())),
         )
 
 
@@ -56,24 +100,50 @@ def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve
         curve: growth of engagement with a post's age.
     """
     size = (len(account_ids), SLOTS)
-    sums = SlotSums(account_ids, np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(len(account_ids)))
+    sums = SlotSums(
+        account_ids,
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(len(account_ids)),
+        no_luck(len(account_ids)),
+        np.zeros(size),
+        np.zeros(len(account_ids)),
+        np.full(len(account_ids), NEVER),
+        TimeSplit(*(np.zeros(size) for _ in range(4))),
+    )
+    step = -(-len(account_ids) // SPLIT_ACCOUNTS) or 1
+    lucks: dict[int, SharedLuck] = {}
 
     def sum_batch(batch: tuple[int, int, PostArrays]) -> None:
         first, last, part = batch
         accounts = last - first
         local = part.account.astype(np.int64) - first
-        slot = local * SLOTS + _local_slots(part, zones)
+        hours = _local_hours(part, zones)
+        slot = local * SLOTS + hours % SLOTS
         part = _renumber(part, local)
         residual, noise = compute_residuals(part, accounts, curve)
-        count = np.bincount(slot, part.weight, accounts * SLOTS)
-        total = np.bincount(slot, residual * part.weight, accounts * SLOTS)
+        luck = estimate_luck(local, hours, residual, part.weight, noise)
+        habit = sum_by(slot, part.weight, accounts * SLOTS).reshape(accounts, SLOTS)
+        sums.habit[first:last] = habit
+        # Luck that posts share may not pass for a move.
+        sums.moved[first:last], moment, still = find_moves(
+            local, hours % HOURS, residual, part.weight, inflate_noise(luck, habit, noise)
+        )
+        told = np.flatnonzero(moment >= 0)
+        sums.moved_at[first + told] = part.published[moment[told]]
+        weight = part.weight * still
+        count = np.bincount(slot, weight, accounts * SLOTS)
+        total = np.bincount(slot, residual * weight, accounts * SLOTS)
         sums.count[first:last] = count.reshape(accounts, SLOTS)
         sums.rows[first:last] = np.bincount(slot, minlength=accounts * SLOTS).reshape(accounts, SLOTS)
-        sums.mean[first:last] = (total / np.maximum(count, 1.0)).reshape(accounts, SLOTS)
+        sums.mean[first:last] = (total / np.where(count > 0, count, 1.0)).reshape(accounts, SLOTS)
         sums.noise[first:last] = noise
+        _sum_split(sums.split, part, local, hours % SLOTS, curve, first, step)
+        lucks[first] = luck
 
     map_batches(sum_batch, _batches(posts, len(account_ids)))
-    return sums
+    return replace(sums, luck=join_luck([lucks[first] for first in sorted(lucks)]))
 
 
 def _batches(posts: PostArrays, accounts: int) -> Iterator[tuple[int, int, PostArrays]]:
@@ -87,15 +157,54 @@ def _batches(posts: PostArrays, accounts: int) -> Iterator[tuple[int, int, PostA
         first = last
 
 
+def _sum_split(  # noqa: PLR0917 (internal)
+    split: TimeSplit,
+    posts: PostArrays,
+    account: npt.NDArray[np.int64],
+    slot: npt.NDArray[np.int64],
+    curve: AgeCurve,
+    first: int,
+    step: int,
+) -> None:
+    """Sum every `step`th account's older and newer posts. Level and kinds are estimated for each part by itself.
+
+    Estimated together, noise would leak between the parts: what raises a kind's effect in the one lowers the other.
+    """
+    accounts = int(account[-1]) + 1 if len(account) else 0
+    rows = np.flatnonzero((account + first) % step == 0)
+    if not len(rows):
+        return
+    bounds = np.searchsorted(account, np.arange(accounts + 1))
+    late = (np.arange(len(account)) - bounds[account] >= EARLY_SHARE * np.diff(bounds)[account])[rows]
+    names, local = np.unique(account[rows], return_inverse=True)
+    half = 2 * local + late
+    chosen = posts.take(rows)
+    residual, _ = compute_residuals(_renumber(chosen, half), 2 * len(names), curve)
+    # A level and an effect per kind take their share of what timing did to so few newer posts: give it back.
+    kinds = int(chosen.kind.max()) + 1
+    present = np.unique(half * kinds + chosen.kind) // kinds
+    estimated = np.bincount(present, minlength=2 * len(names)) + 1.0
+    number = np.bincount(half, chosen.weight, 2 * len(names))
+    returned = number / np.maximum(np.maximum(number - estimated, 0.5 * number), 1.0)
+    returned[::2] = 1.0
+    residual = residual * returned[half]
+    cell, cells = half * SLOTS + slot[rows], 2 * len(names) * SLOTS
+    count = np.bincount(cell, chosen.weight, cells).reshape(-1, 2, SLOTS)
+    total = np.bincount(cell, residual * chosen.weight, cells).reshape(-1, 2, SLOTS)
+    mean = total / np.maximum(count, 1.0)
+    split.early_count[names + first], split.late_count[names + first] = count[:, 0], count[:, 1]
+    split.early_mean[names + first], split.late_mean[names + first] = mean[:, 0], mean[:, 1]
+
+
 def _renumber(batch: PostArrays, account: npt.NDArray[np.int64]) -> PostArrays:
     return PostArrays(account, batch.published, batch.engagement, batch.kind, batch.age_hours, batch.weight)
 
 
-def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
-    """Slot 0-167 (Monday 00:00 first) of each post in its account's local time."""
-    slots = np.empty(len(batch), dtype=np.int64)
+def _local_hours(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
+    """Local hours of each post since a Monday 00:00, by its account's zone; modulo 168 they are slots."""
+    hours = np.empty(len(batch), dtype=np.int64)
     if not len(batch):
-        return slots
+        return hours
     first, last = int(batch.account[0]), int(batch.account[-1])
     zone_codes, names = pd.factorize(np.array(zones[first : last + 1], dtype=object))
     zone = zone_codes[batch.account - first]
@@ -103,5 +212,5 @@ def _local_slots(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
         rows: Any = slice(None) if len(names) == 1 else np.flatnonzero(zone == code)
         utc = pd.DatetimeIndex(batch.published[rows].view("datetime64[us]")).tz_localize("UTC")
         local = utc.tz_convert(name).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
-        slots[rows] = (local // MICROSECONDS_PER_HOUR + 72) % SLOTS  # 1970 began on a Thursday
-    return slots
+        hours[rows] = local // MICROSECONDS_PER_HOUR + 72  # 1970 began on a Thursday
+    return hours

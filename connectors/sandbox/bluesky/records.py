@@ -122,7 +122,8 @@ class RecordStore:
                 details={**details, "reply_to": parent},
             )
         else:
-            self._world.edit_post(post, text=value["text"], details=details)
+            edits = int(post.detail("edits") or 0) + 1
+            self._world.edit_post(post, text=value["text"], details={**details, "edits": edits})
         return self.describe(post)
 
     def delete(self, account: SandboxAccount, record: StoredRecord, at: float) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from starlette.routing import Route
 
+from connectors.sandbox.facebook.stories import FacebookStories
 from connectors.sandbox.facebook.videos import FacebookVideos
 from connectors.sandbox.facebook.views import pick, show_page, show_post
 from connectors.sandbox.meta.insights import answer_insights
@@ -47,6 +48,7 @@ class Facebook:
         self._videos = FacebookVideos(world)
         self._photos: dict[str, str] = {}
         """Uploaded, unpublished photos: the owner's key by photo id."""
+        self._stories = FacebookStories(world, self._videos, self._photos)
         self._comments: dict[str, list[dict[str, object]]] = {}
 
     def routes(self) -> list[Route]:
@@ -64,12 +66,23 @@ class Facebook:
             route("/{node}/photos", ["POST"], on("prepare", self.upload_photo)),
             route("/{node}/videos", ["POST"], on("publish", self._videos.create)),
             route("/{node}/videos", ["GET"], on("read", self._videos.list)),
+            route("/{node}/video_reels", ["POST"], on("publish", self._stories.reel)),
+            route("/{node}/video_stories", ["POST"], on("publish", self._stories.video_story)),
+            route("/{node}/photo_stories", ["POST"], on("publish", self._stories.photo_story)),
+            route("/{node}/stories", ["GET"], on("read", self._stories.list_stories)),
+            Route(
+                "/_facebook_upload/{video}",
+                Endpoint(self._world, protocol, "prepare", "calls", self._stories.upload, "none"),
+                methods=["POST"],
+            ),
             route("/{node}/published_posts", ["GET"], on("read", self.list_posts)),
             route("/{node}/insights", ["GET"], on("metrics", self.insights)),
             route("/{node}/comments", ["POST"], on("publish", self.comment)),
             route("/{node}/comments", ["GET"], on("read", self.list_comments)),
             Route("/{node:int}", _ByNode(self._videos, page, video), methods=["GET"]),
             route("/{page:int}_{post:int}", ["GET"], on("metrics", self.get_post)),
+            route("/{page:int}_{post:int}", ["POST"], on("edit", self.edit_post)),
+            route("/{node:int}", ["POST"], on("edit", self._videos.edit)),
             route("/{page:int}_{post:int}", ["DELETE"], on("delete", self.delete_post)),
         ]
 
@@ -166,6 +179,21 @@ class Facebook:
         self._world.delete_post(post, call.at)
         return Answer({"success": True})
 
+    def edit_post(self, call: Call) -> Answer:
+        """POST /{page}_{post} {message}."""
+        node, given = f"{call.path['page']}_{call.path['post']}", call.parameters()
+        post = self._find(node, call)
+        if post is None:
+            return no_object(node)
+        message = given.get("message")
+        if message is None or len(message) > _MESSAGE_LIMIT:
+            return graph_error("(#100) Param message is missing or too long", 100)
+        if not message and not post.detail("photos"):
+            return graph_error("(#100) Missing message or attachment", 100, subcode=1349125)
+        details = {"edited_at": call.at, "edits": int(post.detail("edits") or 0) + 1}
+        self._world.edit_post(post, text=message, details=details)
+        return Answer({"success": True})
+
     def get_many(self, call: Call) -> Answer:
         """GET /?ids=&fields=: one unknown id fails the whole request."""
         ids = read_list(call.parameters().get("ids", ""))
@@ -188,10 +216,13 @@ class Facebook:
 
     def comment(self, call: Call) -> Answer:
         """POST /{post}/comments, as the Page."""
-        node, message = call.path["node"], call.parameters().get("message", "")
+        given = call.parameters()
+        node, message, photo = call.path["node"], given.get("message", ""), given.get("attachment_url", "")
         if self._find(node, call) is None:
             return no_object(node)
-        if not message:
+        if photo and not photo.startswith(("http://", "https://")):
+            return graph_error("(#324) Missing or invalid image file", 324)
+        if not message and not photo:
             return graph_error("(#100) Missing message or attachment", 100, subcode=1349125)
         number = self._world.next_number(self.platform, call.at)
         comment: dict[str, object] = {
@@ -200,6 +231,8 @@ class Facebook:
             "created_time": write_time(call.at),
             "from": {"id": call.owner.external_id, "name": call.owner.display_name},
         }
+        if photo:
+            comment["attachment"] = {"type": "photo", "media": {"image": {"src": photo}}}
         self._comments.setdefault(node, []).append(comment)
         return Answer({"id": comment["id"]})
 
@@ -223,7 +256,7 @@ class Facebook:
         return pick(self._show(post, call), call.parameters().get("fields", "id"), "PagePost")
 
     def _is_shown(self, post: SandboxPost, call: Call) -> bool:
-        return call.at >= (post.detail("ready_at") or post.created)
+        return call.at >= (post.detail("ready_at") or post.created) and not post.detail("story")
 
     def _show(self, post: SandboxPost, call: Call) -> dict[str, object]:
         return show_post(self._world, post, call.at, comments=len(self._comments.get(post.external_id, ())))

@@ -10,6 +10,8 @@ from connectors.sandbox.wire import Answer, Call
 from connectors.types import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from connectors.sandbox.posts import SandboxPost
     from connectors.sandbox.world import SandboxWorld
 
@@ -23,6 +25,8 @@ class FacebookVideos:
     def __init__(self, world: SandboxWorld) -> None:
         self._world = world
         self._videos: dict[str, SandboxPost] = {}
+        self.started: dict[str, str] = {}
+        """Videos whose upload is not finished, and its state."""
         self._failed: dict[str, tuple[str, str, float]] = {}
         """Owner's key, description and time of videos that failed."""
         for post in world.published(Platform.FACEBOOK, via="api"):
@@ -30,20 +34,32 @@ class FacebookVideos:
                 self._videos[post.idempotency_key] = post
 
     def __contains__(self, node: str) -> bool:
-        return node in self._videos or node in self._failed
+        return node in self._videos or node in self._failed or node in self.started
 
     def create(self, call: Call) -> Answer:
         """POST /{page}/videos {file_url, description}."""
         given = call.parameters()
         if not is_own(call):
             return no_object(call.path["node"])
-        address, text = given.get("file_url", ""), given.get("description", "")
+        address = given.get("file_url", "")
         if not address.startswith(("http://", "https://")):
             return graph_error("(#389) Unable to fetch video file from URL.", 389)
         video = str(self._world.next_number(Platform.FACEBOOK, call.at))
+        self.publish(call, video, address, given)
+        return Answer({"id": video})
+
+    def publish(
+        self, call: Call, video: str, address: str, given: Mapping[str, str], *, kind: str | None = None
+    ) -> None:
+        """Accept a video; `kind`: what it becomes, if it is not an ordinary one."""
+        text = given.get("description", "")
+        self.started.pop(video, None)
         if _BROKEN in address:
             self._failed[video] = (call.owner.key, text, call.at)
-            return Answer({"id": video})
+            return
+        options = {name: given[name] for name in ("title", "targeting", "place") if name in given}
+        if kind is not None:
+            options["edge"] = kind
         self._videos[video] = self._world.add_post(
             call.owner,
             text=text,
@@ -52,10 +68,9 @@ class FacebookVideos:
             idempotency_key=video,
             details={
                 "ready_at": call.at + self._world.settings.facebook_video_delay_s,
-                "options": {name: given[name] for name in ("title", "targeting") if name in given},
+                "options": options,
             },
         )
-        return Answer({"id": video})
 
     def get(self, call: Call) -> Answer:
         """GET /{video}?fields=."""
@@ -65,6 +80,19 @@ class FacebookVideos:
             return no_object(node)
         picked = pick(shown, call.parameters().get("fields", "id"), "Video")
         return picked if isinstance(picked, Answer) else Answer(picked)
+
+    def edit(self, call: Call) -> Answer:
+        """POST /{video} {description}."""
+        node = str(call.path["node"])
+        post = self._videos.get(node)
+        if post is None or post.account is not call.owner or post.deleted is not None:
+            return no_object(node)
+        description = call.parameters().get("description")
+        if description is None:
+            return graph_error("(#100) Param description is missing", 100)
+        details = {"edited_at": call.at, "edits": int(post.detail("edits") or 0) + 1}
+        self._world.edit_post(post, text=description, details=details)
+        return Answer({"success": True})
 
     def list(self, call: Call) -> Answer:
         """GET /{page}/videos?type=UPLOADED, newest first, including those in processing."""
@@ -76,6 +104,10 @@ class FacebookVideos:
         return Answer({"data": [pick(item, fields, "Video") for item in shown]})
 
     def _show(self, video: str, call: Call) -> dict[str, object] | None:
+        if video in self.started:
+            phases = {"publishing_phase": {"status": "not_started"}}
+            status = {"video_status": self.started[video], **phases}
+            return {"id": video, "created_time": write_time(call.at), "status": status}
         if video in self._failed:
             owner, text, created = self._failed[video]
             if owner != call.owner.key:

@@ -48,7 +48,7 @@ def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: in
         "id": post.external_id,
         "message": post.text,
         "created_time": write_time(post.created),
-        "updated_time": write_time(post.created),
+        "updated_time": write_time(post.detail("edited_at") or post.created),
         "permalink_url": f"https://www.facebook.com/{post.account.external_id}/posts/{post.number}",
         "from": {"id": post.account.external_id, "name": post.account.display_name},
         "is_published": True,
@@ -75,7 +75,7 @@ def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: in
 _KNOWN: Final = {
     "PagePost": frozenset({"message", "shares", "attachments"}),
     "Page": frozenset[str](),
-    "Comment": frozenset[str](),
+    "Comment": frozenset({"message", "attachment"}),
     "Video": frozenset({"description", "post_id", "permalink_url"}),
 }
 

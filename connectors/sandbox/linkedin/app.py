@@ -61,6 +61,7 @@ class LinkedIn:
             route("/rest/posts", ["POST"], on("publish", self.create)),
             route("/rest/posts", ["GET"], on("read", self.list_posts)),
             route("/rest/posts/{urn}", ["GET"], on("read", self.get_post)),
+            route("/rest/posts/{urn}", ["POST"], on("edit", self.edit)),
             route("/rest/posts/{urn}", ["DELETE"], on("delete", self.delete)),
             route(comments, ["POST"], on("publish", self.comment)),
             route(comments, ["GET"], on("read", self.list_comments)),
@@ -103,8 +104,9 @@ class LinkedIn:
                 422, "MAX_LENGTH_EXCEEDED", f"ERROR :: /commentary :: exceeds {_TEXT_LIMIT} characters"
             )
         names = _media_names(body.get("content") or {})
-        if any(not self._media.is_ready(name, account, call.at) for name in names):
-            return refuse(400, "INVALID_MEDIA", "ERROR :: /content :: the media are not ready or not yours")
+        wrong = self._judge_media(body.get("content") or {}, names, call)
+        if wrong is not None:
+            return wrong
         if not text.strip() and not names:
             return refuse(400, "MISSING_FIELD", "ERROR :: /commentary :: the post says nothing")
         twin = None if names else self._twin(account, text, call.at)
@@ -130,6 +132,13 @@ class LinkedIn:
         self._said[account.key, text] = post
         return Answer(status=201, raw=b"", headers={"x-restli-id": post.external_id})
 
+    def _judge_media(self, content: dict[str, Any], names: list[str], call: Call) -> Answer | None:
+        if any(not self._media.is_ready(name, call.owner, call.at) for name in names):
+            return refuse(400, "INVALID_MEDIA", "ERROR :: /content :: the media are not ready or not yours")
+        if names and ":document:" in names[0] and not content["media"].get("title"):
+            return refuse(400, "MISSING_FIELD", "ERROR :: /content/media/title :: a document needs a title")
+        return None
+
     def list_posts(self, call: Call) -> Answer:
         """GET /rest/posts?q=author&author=, newest first."""
         query = call.query
@@ -145,7 +154,7 @@ class LinkedIn:
         paging: dict[str, object] = {"start": start, "count": size, "links": []}
         if call.page_fault == "empty_page":
             return Answer({"paging": paging, "elements": []})
-        posts = list(self._world.list_posts(call.owner))
+        posts = sorted(self._world.list_posts(call.owner), key=_changed_at, reverse=True)
         page = posts[:size] if call.page_fault == "repeated_cursor" else posts[start : start + size]
         if start + size < len(posts):
             link = {"rel": "next", "type": "application/json", "href": f"/rest/posts?start={start + size}"}
@@ -165,6 +174,28 @@ class LinkedIn:
         if post is None:
             return not_found("The post")
         self._world.delete_post(post, call.at)
+        return Answer(status=204, raw=b"")
+
+    def edit(self, call: Call) -> Answer:
+        """POST /rest/posts/{urn} with X-RestLi-Method: PARTIAL_UPDATE; only the commentary is simulated."""
+        post = self._own(call)
+        if post is None:
+            return not_found("The post")
+        if call.request.headers.get("x-restli-method", "").upper() != "PARTIAL_UPDATE":
+            return refuse(400, "ILLEGAL_ARGUMENT", "the header X-RestLi-Method must be PARTIAL_UPDATE")
+        try:
+            changes = call.json()["patch"]["$set"]
+        except (KeyError, TypeError, ValueError):
+            return refuse(400, "MISSING_FIELD", "ERROR :: /patch/$set :: field is required but not found")
+        if set(changes) != {"commentary"}:
+            return refuse(400, "READONLY_FIELD_UPDATED", "only commentary is simulated")
+        text = read_little(str(changes["commentary"]))
+        if len(text) > _TEXT_LIMIT:
+            return refuse(
+                422, "MAX_LENGTH_EXCEEDED", f"ERROR :: /commentary :: exceeds {_TEXT_LIMIT} characters"
+            )
+        edits = int(post.detail("edits") or 0) + 1
+        self._world.edit_post(post, text=text, details={"edited_at": call.at, "edits": edits})
         return Answer(status=204, raw=b"")
 
     def _own(self, call: Call) -> SandboxPost | None:
@@ -189,10 +220,13 @@ class LinkedIn:
         try:
             body = call.json()
             actor, text = body["actor"], str(body["message"]["text"])
+            images = [str(item["entity"]["image"]) for item in body.get("content") or ()]
         except (KeyError, TypeError, ValueError):
             return refuse(400, "MISSING_FIELD", "actor and message.text are required")
         if actor != call.owner.external_id:
             return denied("socialActions.CREATE-comments")
+        if any(not self._media.is_ready(image, call.owner, call.at) for image in images):
+            return refuse(400, "INVALID_MEDIA", "ERROR :: /content :: the images are not ready or not yours")
         number = str(self._world.next_number(Platform.LINKEDIN, call.at))
         comment: dict[str, object] = {
             "id": number,
@@ -202,6 +236,8 @@ class LinkedIn:
             "created": {"actor": actor, "time": int(call.at * 1000)},
             "message": {"attributes": [], "text": text},
         }
+        if images:
+            comment["content"] = [{"type": "IMAGE", "entity": {"image": image}} for image in images]
         self._comments.setdefault(post.external_id, []).append(comment)
         return Answer(comment, 201, headers={"x-restli-id": number})
 
@@ -287,10 +323,14 @@ def _show(post: SandboxPost) -> dict[str, object]:
         "lifecycleState": "PUBLISHED",
         "createdAt": moment,
         "publishedAt": moment,
-        "lastModifiedAt": moment,
+        "lastModifiedAt": int(_changed_at(post) * 1000),
         "isReshareDisabledByAuthor": options.get("isReshareDisabledByAuthor", False),
         **({"content": content} if content else {}),
     }
+
+
+def _changed_at(post: SandboxPost) -> float:
+    return float(post.detail("edited_at") or post.created)
 
 
 def _oauth_error(code: str, description: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Simulated LinkedIn: uploads of images and videos. Bytes are counted, not stored."""
+"""Simulated LinkedIn: uploads of images, videos and documents. Bytes are counted, not stored."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ class LinkedInMedia:
         """Return the routes; `on` declares an endpoint of LinkedIn."""
         return [
             route("/rest/images", ["POST"], on("prepare", self.start_image)),
+            route("/rest/documents", ["POST"], on("prepare", self.start_document)),
+            route("/rest/documents/{urn}", ["GET"], on("prepare", self.get_document)),
             route("/rest/videos", ["POST"], on("prepare", self.start_or_finish_video)),
             route("/rest/videos/{urn}", ["GET"], on("prepare", self.get_video)),
             route("/dms-uploads/{urn}/{part:int}", ["PUT"], on("prepare", self.put)),
@@ -68,6 +70,22 @@ class LinkedInMedia:
             return urn
         value = {"uploadUrlExpiresAt": _expiry(call), "uploadUrl": _address(call, urn, 0), "image": urn}
         return Answer({"value": value})
+
+    def start_document(self, call: Call) -> Answer:
+        """POST /rest/documents?action=initializeUpload."""
+        urn = self._open(call, "document", None)
+        if isinstance(urn, Answer):
+            return urn
+        value = {"uploadUrlExpiresAt": _expiry(call), "uploadUrl": _address(call, urn, 0), "document": urn}
+        return Answer({"value": value})
+
+    def get_document(self, call: Call) -> Answer:
+        """GET /rest/documents/{urn}."""
+        upload = self._uploads.get(call.path["urn"])
+        if upload is None or upload.owner is not call.owner:
+            return not_found("The document")
+        status = "WAITING_UPLOAD" if upload.ready_at is None else "AVAILABLE"
+        return Answer({"id": call.path["urn"], "owner": upload.owner.external_id, "status": status})
 
     def start_or_finish_video(self, call: Call) -> Answer:
         """POST /rest/videos?action=initializeUpload, or finalizeUpload."""
@@ -104,6 +122,8 @@ class LinkedInMedia:
         expected = None if upload.size is None else min(_PART, upload.size - part * _PART)
         if not call.body or (expected is not None and len(call.body) != expected):
             return refuse(400, "INVALID_SIZE", f"{len(call.body)} bytes arrived of {expected}")
+        if ":document:" in call.path["urn"] and not call.body.startswith(b"%PDF-"):
+            return refuse(400, "INVALID_DOCUMENT", "only PDF documents are simulated")
         upload.tags[part] = hashlib.blake2b(call.body, digest_size=8).hexdigest()
         if upload.size is None:
             upload.ready_at = call.at

@@ -66,6 +66,7 @@ class Mastodon:
             route("/api/v1/statuses/{id}", ["GET"], on("metrics", "calls", self.get)),
             route("/api/v1/statuses/{id}/source", ["GET"], on("read", "calls", self.source)),
             route("/api/v1/apps/verify_credentials", ["GET"], on("read", "calls", self.application)),
+            route("/api/v1/statuses/{id}", ["PUT"], on("edit", "statuses", self.edit)),
             route("/api/v1/statuses/{id}", ["DELETE"], on("delete", "delete", self.delete)),
             route("/api/v2/media", ["POST"], on("prepare", "media", self._media.upload)),
             route("/api/v1/media/{id}", ["GET"], on("prepare", "calls", self._media.get)),
@@ -110,7 +111,7 @@ class Mastodon:
                 "visibility": str(body.get("visibility") or "public"),
                 "spoiler_text": str(body.get("spoiler_text") or ""),
                 "language": body.get("language"),
-                "sensitive": body.get("sensitive") in (True, "true", "1"),
+                "sensitive": body.get("sensitive") in (True, "true", "1") or bool(body.get("spoiler_text")),
                 "options": {name: body[name] for name in _OPTIONS if name in body},
             },
         )
@@ -146,6 +147,38 @@ class Mastodon:
         shown = self._show(post, call)
         self._world.delete_post(post, call.at)
         return Answer({**shown, "text": post.text})
+
+    async def edit(self, call: Call) -> Answer:
+        """PUT /api/v1/statuses/{id}: the whole status; media and warning that are not sent again are removed."""
+        post = self._find(call)
+        if post is None or post.account is not call.owner:
+            return self._protocol.error(404, "Record not found")
+        try:
+            body = await read_body(call)
+        except ValueError:
+            return self._protocol.error(400, "Error occurred while parsing request parameters")
+        text = str(body.get("status") or "")
+        media_ids = [str(item) for item in body.get("media_ids") or []]
+        fresh = [item for item in media_ids if item not in (post.detail("media_ids") or ())]
+        fault = self._refuse_content(text, fresh, body, call) if text.strip() or not media_ids else None
+        if fault is not None:
+            return fault
+        options = {name: body[name] for name in _OPTIONS if name in body}
+        spoiler = str(body.get("spoiler_text") or "")
+        self._world.edit_post(
+            post,
+            text=text,
+            details={
+                "media_ids": media_ids,
+                "spoiler_text": spoiler,
+                "sensitive": body.get("sensitive") in (True, "true", "1") or bool(spoiler),
+                "language": body.get("language") or post.detail("language"),
+                "options": {"visibility": (post.detail("options") or {}).get("visibility"), **options},
+                "edited_at": call.at,
+                "edits": int(post.detail("edits") or 0) + 1,
+            },
+        )
+        return Answer(self._show(post, call))
 
     def source(self, call: Call) -> Answer:
         """GET /api/v1/statuses/{id}/source: the text as written."""

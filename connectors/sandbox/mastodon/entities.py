@@ -41,7 +41,7 @@ def show_status(
         "reblogs_count": now.reposts,
         "favourites_count": now.likes,
         "quotes_count": now.quotes,
-        "edited_at": None,
+        "edited_at": None if post.detail("edited_at") is None else iso_millis(post.detail("edited_at")),
         "favourited": False,
         "reblogged": False,
         "muted": False,

@@ -81,6 +81,7 @@ class Pinterest:
             route("/v5/pins", ["POST"], on("publish", self.create)),
             route("/v5/pins", ["GET"], on("read", self.list_pins)),
             route("/v5/pins/{id}", ["GET"], on("read", self.get)),
+            route("/v5/pins/{id}", ["PATCH"], on("edit", self.edit)),
             route("/v5/pins/{id}", ["DELETE"], on("delete", self.delete)),
             route("/v5/pins/{id}/analytics", ["GET"], on("metrics", self.analytics)),
             route("/v5/boards", ["GET"], on("prepare", self.list_boards)),
@@ -146,6 +147,29 @@ class Pinterest:
         """GET /v5/pins/{id}."""
         post = self._own(call)
         return refuse_pin(404, 50, "Pin not found.") if post is None else Answer(self._show(post, call))
+
+    def edit(self, call: Call) -> Answer:
+        """PATCH /v5/pins/{id}: the fields that are sent are changed; null removes a value."""
+        post = self._own(call)
+        if post is None:
+            return refuse_pin(404, 50, "Pin not found.")
+        try:
+            body = dict(call.json())
+        except (TypeError, ValueError):
+            return refuse_pin(400, 1, "The request body is not valid JSON.")
+        for name, limit in _LIMITS.items():
+            value = body.get(name)
+            if value is not None and (not isinstance(value, str) or len(value) > limit):
+                return refuse_pin(400, 1, f"{name!r} must be a text of at most {limit} characters")
+        if "board_id" in body and _board(call.owner, body["board_id"]) is None:
+            return refuse_pin(404, 40, "Board not found.")
+        details: dict[str, Any] = {name: body[name] for name in ("title", "alt_text", "link") if name in body}
+        moved = {name: body[name] for name in ("board_id", "board_section_id", "title") if name in body}
+        details["options"] = {**(post.detail("options") or {}), **moved}
+        details["edits"] = int(post.detail("edits") or 0) + 1
+        text = body["description"] or "" if "description" in body else post.text
+        self._world.edit_post(post, text=text, details=details)
+        return Answer(self._show(post, call))
 
     def delete(self, call: Call) -> Answer:
         """DELETE /v5/pins/{id}."""

@@ -28,6 +28,7 @@ _OPTIONS: Final = (
     *("disable_notification", "protect_content", "message_thread_id", "reply_markup", "link_preview_options"),
     "has_spoiler",
 )
+_EDITED: Final = frozenset({"reply_markup", "link_preview_options"})
 _METHODS: Final = ("GET", "POST")  # the Bot API accepts both for every method
 _BOT_RIGHTS: Final = {
     "can_be_edited": False, "is_anonymous": False, "can_manage_chat": True, "can_delete_messages": True,
@@ -78,6 +79,8 @@ class Telegram:
             "sendVideo": ("publish", self.send_video),
             "sendMediaGroup": ("publish", self.send_album),
             "deleteMessage": ("delete", self.delete_message),
+            "editMessageText": ("edit", self.edit_text),
+            "editMessageCaption": ("edit", self.edit_caption),
             "getMe": ("read", self.get_me),
             "getChat": ("read", self.get_chat),
             "getChatMember": ("read", self.get_member),
@@ -141,6 +144,44 @@ class Telegram:
             return _refuse(400, "Bad Request: message to delete not found")
         self._world.delete_post(post, call.at)
         return Answer({"ok": True, "result": True})
+
+    def edit_text(self, call: Call) -> Answer:
+        """editMessageText: of a message without media."""
+        text = call.parameters().get("text", "")
+        if not text.strip():
+            return _refuse(400, "Bad Request: message text is empty")
+        if _units(text) > _TEXT_LIMIT:
+            return _refuse(400, "Bad Request: MESSAGE_TOO_LONG")
+        return self._edit(call, text, with_media=False)
+
+    def edit_caption(self, call: Call) -> Answer:
+        """editMessageCaption: of a message with media."""
+        caption = call.parameters().get("caption", "")
+        if _units(caption) > _CAPTION_LIMIT:
+            return _refuse(400, "Bad Request: message caption is too long")
+        return self._edit(call, caption, with_media=True)
+
+    def _edit(self, call: Call, text: str, *, with_media: bool) -> Answer:
+        """Change a message; the same text and buttons once more are an error, as on Telegram."""
+        given = call.parameters()
+        post = self._world.find_post(Platform.TELEGRAM, given.get("message_id", ""), self._channel(call))
+        if post is None or post.account is not call.owner:
+            return _refuse(400, "Bad Request: message to edit not found")
+        if with_media != (post.kind in {"photo", "video"}):
+            kind = "caption" if with_media else "text"
+            return _refuse(400, f"Bad Request: there is no {kind} in the message to edit")
+        old = post.detail("options") or {}
+        edited = {name: given[name] for name in ("reply_markup", "link_preview_options") if name in given}
+        options = {name: value for name, value in old.items() if name not in _EDITED} | edited
+        if post.text == text and options == old:
+            words = (
+                "message is not modified: specified new message content and reply markup are exactly the same "
+                "as a current content and reply markup of the message"
+            )
+            return _refuse(400, f"Bad Request: {words}")
+        details = {"options": options, "edited_at": call.at, "edits": int(post.detail("edits") or 0) + 1}
+        self._world.edit_post(post, text=text, details=details)
+        return Answer({"ok": True, "result": {**_show_message(post), "edit_date": int(call.at)}})
 
     def get_me(self, call: Call) -> Answer:
         """getMe: the bot."""

@@ -76,6 +76,7 @@ def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) ->
         "author_id": post.account.external_id,
         "conversation_id": post.detail("conversation") or post.detail("reply_to") or post.external_id,
         "entities": entities or None,
+        "lang": "en" if post.text else "zxx",
         "attachments": {"media_keys": keys} if keys else None,
     }
     shown.update({name: value for name, value in optional.items() if name in fields and value is not None})

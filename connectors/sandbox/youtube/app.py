@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.sandbox.accounts import TOKEN_LIFETIMES, SandboxAccount, TokenKind
 from connectors.sandbox.tokens import judge_token
 from connectors.sandbox.wire import Answer, Auth, Call, Endpoint, Handler, bearer_token, route
-from connectors.sandbox.youtube.uploads import YouTubeUploads, refuse_call, show_video
+from connectors.sandbox.youtube.uploads import (
+    SNIPPET_OPTIONS,
+    STATUS_OPTIONS,
+    YouTubeUploads,
+    refuse_call,
+    show_video,
+)
 from connectors.types import Platform
 
 if TYPE_CHECKING:
@@ -70,6 +76,7 @@ class YouTube:
         return [
             route("/youtube/v3/channels", ["GET"], on("followers", self.list_channels)),
             route("/youtube/v3/videos", ["GET"], on("metrics", self.list_videos)),
+            route("/youtube/v3/videos", ["PUT"], on("edit", self.update_video)),
             route("/youtube/v3/videos", ["DELETE"], on("delete", self.delete_video)),
             route("/youtube/v3/playlistItems", ["GET"], on("read", self.list_uploads)),
             route("/youtube/v3/playlistItems", ["POST"], on("prepare", self.add_to_playlist)),
@@ -125,6 +132,34 @@ class YouTube:
                 "pageInfo": _info(len(items)),
             }
         )
+
+    def update_video(self, call: Call) -> Answer:
+        """PUT videos?part=: each named part is replaced as a whole; a snippet needs title and categoryId."""
+        try:
+            body, parts = call.json(), call.query.get("part", "").split(",")
+            video_id = str(body["id"])
+            named = {part: dict(body[part]) for part in parts}
+        except (KeyError, TypeError, ValueError):
+            return refuse_call(400, "badRequest", "id and each named part are required.")
+        post = self._world.find_post(Platform.YOUTUBE, video_id, call.owner)
+        if post is None or post.account is not call.owner:
+            return refuse_call(404, "videoNotFound", "The video cannot be found.")
+        snippet, status = named.get("snippet"), named.get("status")
+        if snippet is not None and not (snippet.get("title") and snippet.get("categoryId")):
+            return refuse_call(
+                400, "invalidVideoMetadata", "The request metadata specifies invalid metadata."
+            )
+        text, options = post.text, dict(post.detail("options") or {})
+        details: dict[str, Any] = {"edits": int(post.detail("edits") or 0) + 1}
+        if snippet is not None:
+            text, details["title"] = str(snippet.get("description") or ""), snippet["title"]
+            options = {name: value for name, value in options.items() if name not in SNIPPET_OPTIONS}
+            options |= {name: snippet[name] for name in SNIPPET_OPTIONS if name in snippet}
+        if status is not None:
+            options = {name: value for name, value in options.items() if name not in STATUS_OPTIONS}
+            options |= {name: status[name] for name in STATUS_OPTIONS if name in status}
+        self._world.edit_post(post, text=text, details={**details, "options": options})
+        return Answer(show_video(post))
 
     def delete_video(self, call: Call) -> Answer:
         """DELETE videos?id=."""

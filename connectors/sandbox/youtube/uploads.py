@@ -28,6 +28,14 @@ _QUANTUM: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
 
+SNIPPET_OPTIONS: Final = ("tags", "categoryId", "defaultLanguage", "defaultAudioLanguage")
+STATUS_OPTIONS: Final = (
+    *("privacyStatus", "publishAt", "license", "embeddable", "publicStatsViewable"),
+    *("selfDeclaredMadeForKids", "containsSyntheticMedia"),
+)
+"""What a video keeps of the resource that it was uploaded or updated with, beside title and description."""
+
+
 @dataclass(slots=True)
 class _Session:
     owner: SandboxAccount
@@ -156,15 +164,17 @@ def show_video(post: SandboxPost) -> dict[str, Any]:
             "description": post.text,
             "channelTitle": post.account.display_name,
             "categoryId": "22",
+            **{name: options[name] for name in SNIPPET_OPTIONS if options.get(name)},
             "liveBroadcastContent": "none",
         },
         "status": {
             "uploadStatus": "uploaded",
-            "privacyStatus": options.get("privacyStatus", "public"),
-            "license": options.get("license", "youtube"),
-            "embeddable": options.get("embeddable", True),
+            "privacyStatus": "public",
+            "license": "youtube",
+            "embeddable": True,
             "publicStatsViewable": True,
-            "selfDeclaredMadeForKids": options.get("selfDeclaredMadeForKids", False),
+            "selfDeclaredMadeForKids": False,
+            **{name: options[name] for name in STATUS_OPTIONS if name in options},
         },
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import resolve_expiry
@@ -99,7 +100,7 @@ def list_(*, workspace_id: WorkspaceOption = None, as_json: JsonOption = False) 
 @app.command()
 def revoke(
     *,
-    key_id: Annotated[str, typer.Argument(help="As `socialflow keys list` shows it.")],
+    key_id: Annotated[str, typer.Argument(help="As `socialflow keys list` shows it.", callback=expand_id)],
     workspace_id: WorkspaceOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -120,7 +121,7 @@ def revoke(
 @app.command()
 def show(
     *,
-    key_id: Annotated[str, typer.Argument(help="As `socialflow keys list` shows it.")],
+    key_id: Annotated[str, typer.Argument(help="As `socialflow keys list` shows it.", callback=expand_id)],
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:

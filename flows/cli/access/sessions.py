@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.store.access import sessions as store_sessions
@@ -37,7 +38,9 @@ def list_(
 @app.command()
 def end(
     *,
-    session_id: Annotated[str, typer.Argument(help="As `socialflow sessions list` shows it.")],
+    session_id: Annotated[
+        str, typer.Argument(help="As `socialflow sessions list` shows it.", callback=expand_id)
+    ],
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import ChangedSinceOption, require_choice
+from flows.cli.arguments import ChangedSinceOption, expand_id, require_choice
 from flows.cli.lake.settings import read_lake_settings
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
@@ -23,6 +23,7 @@ from warehouse.lake.queries.accounts import (
     get_account_zone,
     list_account_days,
 )
+from warehouse.lake.queries.decay import FEWEST_POSTS, REFERENCES, get_decay, get_frequency
 from warehouse.lake.queries.overview import get_overview
 from warehouse.lake.queries.placement_lift import AGES as LIFT_AGES
 from warehouse.lake.queries.placement_lift import get_placement_lift
@@ -153,7 +154,7 @@ def posts(
 @app.command()
 def post(
     *,
-    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")],
+    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)],
     as_json: JsonOption = False,
 ) -> None:
     """Show a post's metrics over time: every measurement of each publication."""
@@ -202,7 +203,9 @@ def accounts(
 @app.command()
 def account(
     *,
-    account_id: Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.")],
+    account_id: Annotated[
+        str, typer.Argument(help="As `socialflow accounts list` shows it.", callback=expand_id)
+    ],
     period: PeriodOption = None,
     start: FromOption = None,
     end: ToOption = None,
@@ -263,6 +266,82 @@ def timing_lift(
 
 
 @app.command()
+def decay(
+    *,
+    period: PeriodOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    reference: Annotated[
+        str, typer.Option(help=f"The engagement at this age counts as the whole: {', '.join(REFERENCES)}.")
+    ] = "7d",
+    platform: PlatformOption = None,
+    account_id: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how fast posts earn their engagement: half-life, and the share reached at each age."""
+    require_choice(reference, REFERENCES, field="reference")
+    with open_workspace() as opened:
+        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        wanted = _read_filter(opened, platform, account_id)
+    with _open_lake() as lake:
+        told = get_decay(lake, **wanted.as_query(), start=asked.start, end=asked.end, reference=reference)
+    if as_json:
+        print_json({**told, "period": {"from": asked.start, "to": asked.end}})
+        return
+    rows = []
+    for group in told["groups"]:
+        half, ages = group["half_life"], {age["age_hours"]: age["share"] for age in group["ages"]}
+        shares = {f"share_{hours}h": ages.get(hours) for hours in (1, 6, 24, 72)}
+        rows.append({**group, "half_life_h": half["hours"], "interval": half["interval"], **shares})
+    print_records(
+        rows,
+        [
+            "level",
+            "platform",
+            "account_id",
+            "posts",
+            "half_life_h",
+            "interval",
+            *(f"share_{n}h" for n in (1, 6, 24, 72)),
+        ],
+    )
+    say(f"posts: {told['coverage']}; empty = not known (fewer than {FEWEST_POSTS} posts)")
+
+
+@app.command()
+def frequency(
+    *,
+    period: PeriodOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    age: Annotated[str, typer.Option(help=f"Compare posts at this age: {', '.join(AGES)}.")] = "24h",
+    platform: PlatformOption = None,
+    account_id: AccountOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare posts per day with engagement per post. An association, no proof."""
+    require_choice(age, AGES, field="age")
+    with open_workspace() as opened:
+        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        wanted = _read_filter(opened, platform, account_id)
+    with _open_lake() as lake:
+        told = get_frequency(lake, **wanted.as_query(), start=asked.start, end=asked.end, age=age)
+    if as_json:
+        print_json({**told, "period": {"from": asked.start, "to": asked.end}})
+        return
+    rows = [
+        {**{name: group[name] for name in ("level", "platform", "account_id")}, **day}
+        for group in told["groups"]
+        for day in group["days"]
+    ]
+    print_records(
+        rows,
+        ["level", "platform", "account_id", "posts_per_day", "days", "compared", "relative", "interval"],
+    )
+    say(f"relative: 1 = as usual for the account; empty = not known (fewer than {FEWEST_POSTS} posts)")
+
+
+@app.command()
 def export(
     *,
     output: Annotated[Path, typer.Option(help="The file to write; it appears when it is complete.")],
@@ -288,7 +367,8 @@ def export(
 
     Prints the cursor: the snapshot to give as --changed-since next time.
     """
-    chosen = kind or ("csv" if output.suffix.lower() == ".csv" else "parquet")
+    ending = output.suffix.lower().removeprefix(".")
+    chosen = kind or (ending if ending in FORMATS else "parquet")
     require_choice(table, TABLES, field="table")
     require_choice(chosen, FORMATS, field="format")
     with open_workspace() as opened:

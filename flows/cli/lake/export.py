@@ -23,12 +23,16 @@ def export(
     *,
     kind: Annotated[
         ExportFormat,
-        typer.Option("--format", help="duckdb = one file with comments and functions; the others: a folder."),
+        typer.Option("--format", help="duckdb and xlsx = one file with all tables; the others: a folder."),
     ],
     output: Annotated[
-        Path, typer.Option(help="A new folder; for duckdb a file, which may replace an old one.")
+        Path, typer.Option(help="A new folder; for duckdb and xlsx a file, which may replace an old one.")
     ],
     workspace: Annotated[str | None, typer.Option(help="Only the rows of this workspace.")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Also the raw snapshots, with the platforms' answers.")
+    ] = False,
+    quality: Annotated[bool, typer.Option("--quality", help="Also the findings of the data checks.")] = False,
     as_of: AsOfOption = None,
     changed_since: ChangedSinceOption = None,
     as_json: JsonOption = False,
@@ -53,6 +57,7 @@ def export(
             workspace_id=workspace,
             as_of=parse_as_of(as_of),
             changed_since=changed_since,
+            more=[name for name, chosen in (("raw", raw), ("quality", quality)) if chosen],
             progress=progress,
         )
     with open_workspace() as opened:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.settings import ConnectorSettings
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, say
 from flows.cli.posts.planner import naming_options, open_planner
 from flows.cli.posts.wishes import (
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from warehouse.store.models import Post
 
 BY = "cli"
-PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
-PublicationId = Annotated[str, typer.Argument(help="Id from `socialflow posts show`.")]
+PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)]
+PublicationId = Annotated[str, typer.Argument(help="Id from `socialflow posts show`.", callback=expand_id)]
 
 
 def cancel(*, post_id: PostId, as_json: JsonOption = False) -> None:
@@ -65,7 +66,7 @@ def reschedule(
     as_json: JsonOption = False,
 ) -> None:
     """Move the unsent publications of a post to another time."""
-    when = read_when(at, queue=queue)
+    when = read_when(at, queue=queue, timezone=timezone)
     if when is None:
         raise InvalidInputError("give --at or --queue", field="scheduled_at", code="missing_time")
     _act(

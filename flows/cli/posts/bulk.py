@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 (Typer reads the annotation)
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,11 +13,12 @@ from flows.cli.posts.planner import open_planner
 from warehouse.errors import InvalidInputError
 from warehouse.planning.bulk import create_posts, rows_need_lake
 from warehouse.planning.files import FileFormat, read_post_rows
+from warehouse.planning.templates import FileOptions
 
 if TYPE_CHECKING:
     from warehouse.planning.bulk import BulkReport
 
-_FORMATS: dict[str, FileFormat] = {".csv": "csv", ".json": "json"}
+_FORMATS: dict[str, FileFormat] = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json"}
 
 
 def import_(
@@ -27,14 +28,37 @@ def import_(
     each: Annotated[
         bool, typer.Option("--each", help="Save the valid rows; default: nothing unless all rows are valid.")
     ] = False,
+    blank_date: Annotated[
+        Literal["draft", "queue", "now"], typer.Option(help="CSV: what a row with an empty date becomes.")
+    ] = "draft",
+    date_order: Annotated[
+        Literal["dmy", "mdy", "ymd"] | None,
+        typer.Option(help="CSV of other tools: order of day and month where both readings fit."),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="CSV: time zone of rows that name none; default: the workspace's.")
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(help="CSV: platform of rows that name no account. Repeatable.")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="CSV: account id of rows that name no account. Repeatable.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Schedule all posts of a file. Columns and fields: docs/api.md, "Many at once"."""
+    """Schedule all posts of a file: our columns, or a template of another tool (docs/imports.md)."""
     try:
         body = file.read_bytes()
     except OSError as error:
         raise InvalidInputError(f"{file}: {error.strerror or type(error).__name__}", field="file") from None
-    rows = read_post_rows(body, _FORMATS.get(file.suffix.lower(), "json_lines"))
+    options = FileOptions(
+        blank_date=blank_date,
+        date_order=date_order,
+        timezone=timezone,
+        platforms=platform or (),
+        account_ids=account or (),
+    )
+    rows = read_post_rows(body, _FORMATS.get(file.suffix.lower(), "json_lines"), options)
     with open_planner(with_lake=rows_need_lake(rows)) as context:
         report = create_posts(context, rows, mode="each" if each else "all", dry_run=dry_run)
     if as_json:

@@ -14,6 +14,7 @@ from flows.cli.posts.wishes import (
     AltTextsOption,
     AtOption,
     ClientRefOption,
+    DocumentsOption,
     DuplicateOption,
     ExperimentOption,
     FirstCommentOption,
@@ -21,6 +22,7 @@ from flows.cli.posts.wishes import (
     LinkOption,
     OptionsFileOption,
     OptionsOption,
+    PartsOption,
     PlatformsOption,
     QueueOption,
     ThreadOption,
@@ -59,9 +61,11 @@ def validate(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -82,15 +86,17 @@ def validate(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,
             client_ref=client_ref,
         )
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         wish = read_shape(
             PostWish,
             {

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
-from flows.cli.posts import actions, bulk, check, unpublish
+from flows.cli.posts import actions, bulk, check, export, unpublish
+from flows.cli.posts.edits import edit_published
 from flows.cli.posts.planner import naming_options, open_planner_with
 from flows.cli.posts.wishes import (
     AccountsOption,
     AltTextsOption,
     AtOption,
     ClientRefOption,
+    DocumentsOption,
     DuplicateOption,
     ExperimentOption,
     FirstCommentOption,
@@ -24,6 +26,7 @@ from flows.cli.posts.wishes import (
     LinkOption,
     OptionsFileOption,
     OptionsOption,
+    PartsOption,
     PlatformsOption,
     QueueOption,
     ThreadOption,
@@ -37,7 +40,8 @@ from flows.cli.posts.wishes import (
 )
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
-from warehouse.planning.posts import change_post, create_post, preview_post
+from warehouse.planning.editing import begin_change
+from warehouse.planning.posts import create_post, preview_post
 from warehouse.planning.times import needs_lake
 from warehouse.planning.views import describe_placement, describe_post, describe_post_detail
 from warehouse.planning.wish import PostChange, PostWish
@@ -63,7 +67,7 @@ app = typer.Typer(
 STATUSES = ("draft", "scheduled", "publishing", "published", "partially_published", "failed", "canceled")
 APPROVALS = ("pending", "approved", "rejected")
 ORIGINS = ("socialflow", "external", "any")
-PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")]
+PostId = Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)]
 
 
 @app.command()
@@ -79,9 +83,11 @@ def create(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -106,15 +112,17 @@ def create(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,
             client_ref=client_ref,
         )
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         wish_fields.given |= {
             "scheduled_at": when,
             "timezone": timezone,
@@ -146,9 +154,11 @@ def edit(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -167,7 +177,10 @@ def edit(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a post that has not been sent; omitted options stay unchanged."""
+    """Change a post; omitted options stay unchanged. What is published is edited on its platform.
+
+    The exit code is 1 if a published post was not edited; the edit is safe to repeat.
+    """
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -176,16 +189,18 @@ def edit(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,
             client_ref=client_ref,
         )
         given = wish_fields.given
-        when = read_when(at, queue=queue)
+        when = read_when(at, queue=queue, timezone=timezone)
         if when is not None:
             given |= {"scheduled_at": when, "experiment": experiment}
         if timezone is not None:
@@ -201,9 +216,15 @@ def edit(
             )
         change = read_shape(PostChange, {**given, "allow_duplicate": allow_duplicate})
         with open_planner_with(wish_fields.images, with_lake=needs_lake(when)) as context:
-            saved = change_post(context, post_id, change, expected_version=if_version)
-            shown = describe_post(saved.post, saved.publications, saved.plan.warnings)
+            begun = begin_change(context, post_id, change, may_approve=True, expected_version=if_version)
+            shown = describe_post(begun.post, begun.publications, begun.warnings)
+            edits = list(begun.edits)
+    failed: list[str] = []
+    if edits:
+        shown, failed = edit_published(post_id, edits, shown["warnings"])
     _tell_saved(shown, as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -377,3 +398,4 @@ for _action in (
 app.command()(check.validate)
 app.command("import")(bulk.import_)
 app.command("bulk")(bulk.import_)
+app.command("export")(export.export)

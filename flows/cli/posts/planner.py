@@ -107,6 +107,7 @@ OPTIONS: Mapping[str, str] = {
     "starts_at": "--starts-at",
     "exdates": "--skip",
     "media": "--image",
+    "part": "--part",
     "file": "--image",
 }
 """The command line option of each post field."""

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.arguments import require_choice
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
 from flows.cli.posts.planner import naming_options, open_planner, open_planner_with
 from flows.cli.posts.wishes import (
     AccountsOption,
     AltTextsOption,
     ClientRefOption,
+    DocumentsOption,
     DuplicateOption,
     FirstCommentOption,
     ImagesOption,
     LinkOption,
     OptionsFileOption,
     OptionsOption,
+    PartsOption,
     PlatformsOption,
     ThreadOption,
     VariantsOption,
@@ -51,7 +53,9 @@ app = typer.Typer(
     help="Create, change and delete rules for recurring posts.",
 )
 
-RecurrenceId = Annotated[str, typer.Argument(help="As `socialflow recurrences list` shows it.")]
+RecurrenceId = Annotated[
+    str, typer.Argument(help="As `socialflow recurrences list` shows it.", callback=expand_id)
+]
 RuleHelp = "RRULE (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TH."
 StartHelp = "First possible occurrence, ISO 8601, local in --timezone."
 ZoneHelp = "IANA zone of the rule; local times stay as they are when the clocks change."
@@ -71,9 +75,11 @@ def create(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -90,9 +96,11 @@ def create(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,
@@ -157,9 +165,11 @@ def edit(
     link: LinkOption = None,
     image: ImagesOption = None,
     video: VideosOption = None,
+    document: DocumentsOption = None,
     alt_text: AltTextsOption = None,
     thread: ThreadOption = None,
     first_comment: FirstCommentOption = None,
+    part: PartsOption = None,
     variant: VariantsOption = None,
     option: OptionsOption = None,
     options_file: OptionsFileOption = None,
@@ -182,9 +192,11 @@ def edit(
             link=link,
             images=image,
             videos=video,
+            documents=document,
             alt_texts=alt_text,
             thread=thread,
             first_comment=first_comment,
+            parts=part,
             variants=variant,
             options=option,
             options_file=options_file,

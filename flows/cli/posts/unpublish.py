@@ -10,6 +10,7 @@ import typer
 
 from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
+from flows.cli.arguments import expand_id
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records
 from warehouse.planning.unpublishing import unpublish_post
 from warehouse.settings import WarehouseSettings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def unpublish(
     *,
-    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.")],
+    post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)],
     publication: Annotated[
         list[str] | None, typer.Option(help="Only this publication; repeat the option. Default: all.")
     ] = None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +17,15 @@ from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.planning.option_texts import add_option
 from warehouse.planning.times import QUEUE
+from warehouse.store.access.workspaces import parse_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flows.cli.posts.planner import Image
 
+PART_NAMES = ("image", "video", "alt-text", "after")
+"""What --part may say about a part."""
 MAX_OPTIONS_BYTES = 100_000
 """Maximum size of an --options-file."""
 
@@ -35,8 +40,8 @@ AtOption = Annotated[
     str | None,
     typer.Option(
         "--at",
-        help='ISO 8601; without offset in --timezone, else in the workspace\'s zone. "optimal": the next best '
-        "free time.",
+        help='ISO 8601, "tomorrow 9:30", "fri 18:00" or "+2h"; without offset in --timezone, else in the '
+        'workspace\'s zone. "optimal": the next best free time.',
     ),
 ]
 QueueOption = Annotated[
@@ -58,6 +63,10 @@ VideosOption = Annotated[
     list[str] | None,
     typer.Option("--video", help="Video file, public address, or upload:ID; repeat the option."),
 ]
+DocumentsOption = Annotated[
+    list[str] | None,
+    typer.Option("--document", help="PDF file, public address, or upload:ID (LinkedIn)."),
+]
 AltTextsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -70,6 +79,15 @@ ThreadOption = Annotated[
 ]
 FirstCommentOption = Annotated[
     str | None, typer.Option("--first-comment", help="A comment under the post, from the same account.")
+]
+PartsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--part",
+        metavar="PART.NAME=VALUE",
+        help="More about a part: 2.image=FILE, 2.video=FILE, 2.alt-text=TEXT or 2.after=10m of the first --thread, "
+        "3.image=FILE of the second, comment.image=FILE of the first comment; repeat the option.",
+    ),
 ]
 VariantsOption = Annotated[
     list[str] | None,
@@ -108,8 +126,9 @@ class WishFields:
     def identity(self) -> dict[str, Any]:
         """Return the fields with file checksums instead of upload ids, which are new each time."""
         named = {one.url: one.checked.sha256 for one in self.images if one.checked is not None}
-        media = [{**item, "url": named.get(item["url"], item["url"])} for item in self.given.get("media", ())]
-        return {**self.given, "media": media}
+        given = {**self.given, "media": self.given.get("media", [])}
+        found: dict[str, Any] = _rename(given, named)
+        return found
 
 
 def read_wish_fields(
@@ -120,9 +139,11 @@ def read_wish_fields(
     link: str | None,
     images: Sequence[str] | None,
     videos: Sequence[str] | None,
+    documents: Sequence[str] | None,
     alt_texts: Sequence[str] | None,
     thread: Sequence[str] | None,
     first_comment: str | None,
+    parts: Sequence[str] | None,
     variants: Sequence[str] | None,
     options: Sequence[str] | None,
     options_file: Path | None,
@@ -143,7 +164,7 @@ def read_wish_fields(
     wish = WishFields({name: value for name, value in given.items() if value is not None})
     most = FlowSettings().api_max_upload_bytes
     media: list[dict[str, Any]] = []
-    for kind, values in (("image", images or ()), ("video", videos or ())):
+    for kind, values in (("image", images or ()), ("video", videos or ()), ("document", documents or ())):
         for value in values:
             # Check files before opening a store, so that invalid ones are reported at once.
             one = read_image(value, max_bytes=most)
@@ -159,16 +180,119 @@ def read_wish_fields(
         item["alt_text"] = text
     if media:
         wish.given["media"] = media
+    for text in parts or ():
+        _add_to_part(wish, text, most)
     return wish
 
 
-def read_when(at: str | None, *, queue: bool) -> str | None:
+def _rename(value: Any, named: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+    """Return the JSON with each medium's URL that is in `named` replaced."""
+    if isinstance(value, dict):
+        return {
+            name: named.get(item, item) if name == "url" and isinstance(item, str) else _rename(item, named)
+            for name, item in value.items()
+        }
+    return [_rename(item, named) for item in value] if isinstance(value, list) else value
+
+
+def _add_to_part(wish: WishFields, text: str, most: int) -> None:
+    """Add one --part to the fields: media or a delay of a part of the thread, or of the first comment."""
+    path, equals, value = text.partition("=")
+    place, _, name = path.strip().partition(".")
+    if not equals or name not in PART_NAMES:
+        raise InvalidInputError(
+            f"{text!r} is not understood: write PART.NAME=VALUE, such as 2.image=photo.jpg or comment.after=10m; names "
+            f"are {', '.join(PART_NAMES)}",
+            field="part",
+        )
+    part = _find_part(wish.given, place, text)
+    if name == "after":
+        part["after"] = value
+        return
+    media = part.setdefault("media", [])
+    if name != "alt-text":
+        one = read_image(value, max_bytes=most)
+        wish.images.append(one)
+        media.append({"url": one.url, "kind": name})
+        return
+    bare = next((item for item in media if "alt_text" not in item), None)
+    if bare is None:
+        raise InvalidInputError(
+            f"{text!r}: give the alt text after its picture, one for each at most", field="part"
+        )
+    bare["alt_text"] = value
+
+
+def _find_part(given: dict[str, Any], place: str, text: str) -> dict[str, Any]:
+    """Return the fields of a part, as an object: "2" is the first part of the thread."""
+    if place == "comment" and given.get("first_comment") is not None:
+        said = given["first_comment"]
+        given["first_comment"] = said if isinstance(said, dict) else {"text": said}
+        found: dict[str, Any] = given["first_comment"]
+        return found
+    thread = given.get("thread") or []
+    number = int(place) - 2 if place.isascii() and place.isdigit() and len(place) < 4 else -1
+    if not 0 <= number < len(thread):
+        raise InvalidInputError(
+            f"{text!r} names no part of this post: 2 is the first --thread, comment the --first-comment",
+            field="part",
+        )
+    if not isinstance(thread[number], dict):
+        thread[number] = {"text": thread[number]}
+    of_thread: dict[str, Any] = thread[number]
+    return of_thread
+
+
+_AFTER = re.compile(r"\+([0-9]{1,4}) ?(m|min|h|d|w)")
+_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK = re.compile(
+    r"(today|tomorrow|mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
+    r"(?: at)? ([0-9]{1,2})(?::([0-9]{2}))?"
+)
+
+
+def read_when(at: str | None, *, queue: bool, timezone: str | None = None) -> str | None:
     """Return `scheduled_at` from --at or --queue. Raises InvalidInputError if both are given."""
     if queue and at is not None and at.strip().lower() != QUEUE:
         raise InvalidInputError(
             "give --at or --queue, one of them", field="scheduled_at", code="conflicting_time"
         )
-    return QUEUE if queue else at
+    if queue or at is None:
+        return QUEUE if queue else None
+    return write_time(at, timezone)
+
+
+def write_time(text: str, timezone: str | None) -> str:
+    """Return a time in words as ISO 8601: "+2h" from now, "tomorrow 9:30" or "fri 18:00" in the zone; else the text.
+
+    `timezone`: None = the workspace's. Raises InvalidInputError for an unknown zone.
+    """
+    words = " ".join(text.lower().split())
+    now = datetime.now(UTC)
+    if after := _AFTER.fullmatch(words):
+        span = timedelta(**{_UNITS[after[2]]: int(after[1])})
+        return (now + span).isoformat(timespec="seconds")
+    clock = _CLOCK.fullmatch(words)
+    if clock is None or int(clock[2]) > 23 or int(clock[3] or 0) > 59:
+        return text
+    if timezone is None:
+        from flows.cli.workspace_session import open_workspace  # noqa: PLC0415 (only for a time in words)
+
+        with open_workspace() as opened:
+            zone = opened.zone
+    else:
+        zone = parse_timezone(timezone)
+    local = now.astimezone(zone)
+    name = clock[1]
+    if name in {"today", "tomorrow"}:
+        day = local.date() + timedelta(days=name == "tomorrow")
+    else:
+        ahead = (_WEEKDAYS.index(name[:3]) - local.weekday()) % 7
+        day = local.date() + timedelta(days=ahead)
+        if ahead == 0 and (local.hour, local.minute) >= (int(clock[2]), int(clock[3] or 0)):
+            day += timedelta(days=7)
+    return f"{day}T{int(clock[2]):02}:{int(clock[3] or 0):02}"
 
 
 def clear_fields(

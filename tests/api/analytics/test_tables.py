@@ -167,7 +167,7 @@ def test_every_open_table_can_be_taken_and_holds_only_the_own_rows(tenant: Tenan
         path.write_bytes(answer.content)
         rows = read(path, "parquet")
         assert {row["workspace_id"] for row in rows} <= {tenant.workspace_id}
-        assert rows or table in {"optimal_times", "growth_curves", "suspicious_counts"}, table
+        assert rows or table in {"optimal_times", "growth_curves", "suspicious_counts", "findings"}, table
         assert all("raw" not in row for row in rows)
 
 

@@ -27,6 +27,8 @@ TOOLS = {
     "get_calendar",
     "get_optimal_times",
     "get_overview",
+    "get_decay",
+    "get_frequency",
     "create_draft",
 }
 
@@ -72,6 +74,8 @@ async def test_a_session_reads_and_drafts(tenant: Tenant) -> None:
         assert "Not sent yet" in story[-1]
         assert (await call("get_calendar"))["data"][0]["entries"][0]["post_id"] == planned["id"]
         assert (await call("get_overview", days=7))["total_engagement"] is None
+        assert (await call("get_decay", days=30, reference="30d"))["groups"] == []
+        assert (await call("get_frequency", age="7d"))["groups"] == []
         assert (await call("get_optimal_times"))["data"] == []
         draft = await call("create_draft", content="a thought", platforms=["mastodon"])
         assert (draft["status"], draft["content"]) == ("draft", "a thought")

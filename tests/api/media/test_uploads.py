@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from api.settings import ApiSettings
+from connectors.capabilities import CAPABILITIES
+from connectors.types import Platform
 from tests.api.harness import PNG, RunningServer, SettableClock, in_hours, make_tenant, open_anonymous
+from warehouse.media_files import name_fitted
 from warehouse.store.posts.media import public_path
 
 if TYPE_CHECKING:
@@ -102,6 +106,78 @@ def test_one_key_makes_one_upload_and_keeps_one_file(tenant: Tenant) -> None:
     assert send(tenant, PNG + b"other", key).json()["code"] == "idempotency_key_reused"
     assert len(tenant.client.get(MEDIA).json()["data"]) == 1
     assert tenant.client.get(f"{MEDIA}/{first.json()['id']}/content").content == PNG
+
+
+def test_several_files_are_uploaded_at_once_or_none(tenant: Tenant) -> None:
+    key = {"Idempotency-Key": "several"}
+    files = [("files", ("a.png", PNG)), ("files", ("b.mp4", MP4))]
+    answer = tenant.client.post(MEDIA, files=files, headers=key)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()["data"]
+    assert [(one["filename"], one["kind"]) for one in made] == [("a.png", "image"), ("b.mp4", "video")]
+    assert tenant.client.post(MEDIA, files=files, headers=key).json()["data"] == made
+    assert len(tenant.client.get(MEDIA).json()["data"]) == 2
+    refused = tenant.client.post(MEDIA, files=[*files, ("files", ("c.txt", b"words"))])
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/files/2")
+    assert "c.txt" in refused.json()["detail"]
+    both = tenant.client.post(MEDIA, files=[("file", ("a.png", PNG)), *files])
+    assert (both.status_code, both.json()["code"]) == (422, "invalid_form")
+    twice = tenant.client.post(MEDIA, files=[("file", ("a.png", PNG)), ("file", ("b.png", PNG))])
+    assert twice.status_code == 422
+    many = tenant.client.post(MEDIA, files=[("files", ("a.png", PNG))] * 21)
+    assert many.status_code in {400, 422}
+    assert len(tenant.client.get(MEDIA).json()["data"]) == 2
+
+
+def test_parts_have_media_and_delays(tenant: Tenant) -> None:
+    url = tenant.upload()["url"]
+    thread = ["two", {"text": "three", "media": [{"url": url}], "after": "PT10M"}]
+    body = {"content": "one", "platforms": ["twitter"], "scheduled_at": in_hours(1), "thread": thread}
+    body["first_comment"] = {"text": "and", "after": "90s"}
+    checked = tenant.client.post("/api/v1/posts/validate", json=body).json()
+    assert checked["valid"], checked
+    parts = checked["publications"][0]["parts"]
+    assert [(one["kind"], len(one["media"]), one["after"]) for one in parts] == [
+        ("post", 0, None), ("thread", 0, None), ("thread", 1, 600), ("first_comment", 0, 90),
+    ]  # fmt: skip
+    made = tenant.client.post("/api/v1/posts", json=body)
+    assert made.status_code == 201, made.text
+    shown = made.json()
+    assert shown["thread"] == [
+        "two", {"text": "three", "media": [{"url": url, "kind": "image", "alt_text": None}], "after": 600},
+    ]  # fmt: skip
+    assert shown["first_comment"] == {"text": "and", "after": 90}
+    assert shown["publications"][0]["later_parts"] is None
+    again = {"thread": shown["thread"], "first_comment": shown["first_comment"]}
+    changed = tenant.client.patch(f"/api/v1/posts/{shown['id']}", json=again)
+    assert changed.json()["thread"] == shown["thread"], "what is read can be written"
+    refused = tenant.client.delete(f"{MEDIA}/{url.removeprefix('upload:')}")
+    assert refused.status_code == 409, "a part uses it"
+    for wrong, pointer in (
+        ({"thread": [{"text": "a", "after": "soon"}]}, "/thread/0/after"),
+        ({"thread": [{"text": "a", "after": "8d"}]}, "/thread/0/after"),
+        ({"thread": [{"text": "a", "media": [{"url": "upload:med_none"}]}]}, "/thread/0/media/0/url"),
+        ({"first_comment": {"text": "a", "words": "b"}}, "/first_comment/words"),
+        ({"thread": [{"text": "a", "media": [{"url": url}] * 5}]}, "/thread/0/media"),
+    ):
+        answer = tenant.client.post("/api/v1/posts", json={**body, **wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text
+
+
+def test_a_converted_picture_is_served_to_its_platform(tenant: Tenant) -> None:
+    services, upload = tenant.server.services, tenant.upload()
+    fitted_id = name_fitted(upload["id"], CAPABILITIES[Platform.INSTAGRAM].fit_rule)
+    path = public_path(services.store.cipher, fitted_id)
+    with open_anonymous(tenant.server) as platform:
+        assert platform.get(path).status_code == 404
+        services.media.save(fitted_id, io.BytesIO(b"\xff\xd8\xff\xe0 converted"))
+        fetched = platform.get(path)
+        assert (fetched.content, fetched.headers["content-type"]) == (
+            b"\xff\xd8\xff\xe0 converted",
+            "image/jpeg",
+        )
+        assert platform.head(path).headers["content-length"] == "14"
+        assert platform.get(path.replace(fitted_id, upload["id"])).status_code == 404
 
 
 def test_a_post_refers_to_an_upload_and_takes_its_kind(tenant: Tenant) -> None:

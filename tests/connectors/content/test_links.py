@@ -193,3 +193,16 @@ def test_no_text_takes_long(text: str) -> None:
     find_mastodon_urls(text)
     find_links(text)
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["„{}“", "„{}”", "»{}«", "›{}‹", "‚{}‘", "”{}”", "《{}》", "〈{}〉", "{} – ja", "{}،", "{}؟", "{}।"],  # noqa: RUF001 (the quotes of other languages)
+)
+@pytest.mark.parametrize(
+    "url", ["https://example.com/a", "https://пример.рф/путь", "https://example.com/a_(b)?q=ü#x"]
+)
+def test_a_quotation_of_any_language_ends_with_the_link(around: str, url: str) -> None:
+    text = f"siehe {around.format(url)} dort"
+    assert [found for _start, _end, found in find_links(text)] == [url]
+    assert find_whole(text, url)

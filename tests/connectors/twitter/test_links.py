@@ -40,7 +40,7 @@ def test_a_link_in_text_and_field_is_still_one() -> None:
     sent = encode_content(PostContent(text=f"See {link}!", link=link, thread=(link,), first_comment=link))
     encoded = "https://ja.wikipedia.org/wiki/%E6%9D%B1%E4%BA%AC"
     assert compose_text(sent) == f"See {encoded}!"
-    assert (sent.thread, sent.first_comment) == ((encoded,), encoded)
+    assert [part.text for part in sent.follow_ups] == [encoded, encoded]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), st.text(max_size=20))

@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +24,9 @@ from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Account, Media, Platform, PostContent
+from connectors.youtube.connector import _require_short
 from connectors.youtube.videos import next_quota_day, parse_listed, write_title
+from tests.connectors.content.test_movies import movie
 from tests.connectors.contract import PICTURE, ConnectorContract
 from tests.connectors.harness import SANDBOX, Clock, SavedState, account_of
 
@@ -319,3 +322,15 @@ def test_the_account_of_the_simulation_is_a_channel() -> None:
     owner = next(item for item in world.accounts if item.platform is Platform.YOUTUBE)
     assert account_of(owner).external_id.startswith("UC")
     assert len(owner.external_id) == 24
+
+
+@pytest.mark.parametrize(("width", "height", "seconds"), [(1920, 1080, 30), (1080, 1920, 181)])
+def test_a_video_that_would_be_no_short_is_refused(width: int, height: int, seconds: int) -> None:
+    with pytest.raises(ContentRejectedError, match="a Short is upright or square"):
+        _require_short(io.BytesIO(movie(width, height, seconds)))
+
+
+def test_a_short_and_a_file_that_cannot_be_read_pass() -> None:
+    _require_short(io.BytesIO(movie(1080, 1920, 180)))
+    _require_short(io.BytesIO(movie(1080, 1080, 5)))
+    _require_short(io.BytesIO(HEAD))

@@ -34,9 +34,9 @@ def call(*arguments: str, given: str | None = None, **environment: str) -> Resul
     return CliRunner().invoke(app, list(arguments), input=given, env=environment)
 
 
-def call_json(*arguments: str) -> Any:
+def call_json(*arguments: str, exit_code: int = 0) -> Any:
     result = call(*arguments)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == exit_code, result.stderr
     return json.loads(result.stdout)
 
 
@@ -175,11 +175,11 @@ def history(tmp_path: Path) -> Path:
 
 def test_an_import_tells_bad_rows_and_loads_the_good_ones_once(history: Path) -> None:
     arguments = ("import-history", str(history), "--platform", "facebook", "--account", "tea", "--json")
-    first = call_json(*arguments)
+    first = call_json(*arguments, exit_code=3)
     assert (first["rows"], first["loaded"], first["already_there"]) == (5, 3, 0)
     assert [row["line"] for row in first["rejected"]] == [4, 5]
     assert all(row["reason"] for row in first["rejected"])
-    second = call_json(*arguments)
+    second = call_json(*arguments, exit_code=3)
     assert (second["loaded"], second["already_there"]) == (0, 3)
     (count,) = call_json("sql", "--format", "json", "select count(*) as n from raw.post_snapshots")
     assert count == {"n": 3}
@@ -189,7 +189,8 @@ def test_an_import_tells_bad_rows_and_loads_the_good_ones_once(history: Path) ->
 
 def test_an_import_in_words_names_the_line(history: Path) -> None:
     result = call("import-history", str(history), "--platform", "facebook", "--account", "tea")
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert result.stderr.startswith("History file, 3 posts, 2026-01-05 to 2026-01-09, times in UTC\n")
     assert "line 4: published_at" in result.stderr
     assert "5 rows: 3 loaded, 0 already imported, 2 rejected" in result.stderr
 
@@ -207,7 +208,8 @@ def test_an_import_of_nothing_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_sql_speaks_csv_json_and_tables(history: Path) -> None:
-    call_json("import-history", str(history), "--platform", "facebook", "--account", "tea", "--json")
+    arguments = ("import-history", str(history), "--platform", "facebook", "--account", "tea", "--json")
+    call_json(*arguments, exit_code=3)
     question = "select likes, comments from raw.post_snapshots order by likes"
     rows = list(csv.DictReader(io.StringIO(call("sql", "--format", "csv", question).stdout)))
     assert rows[0] == {"likes": "7", "comments": ""}

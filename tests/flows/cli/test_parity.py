@@ -28,6 +28,8 @@ AS_COMMAND = {
     "validate_post": "posts validate",
     "approve_post": "posts approve",
     "reject_post": "posts reject",
+    "export_posts": "posts export",
+    "export_calendar": "schedules export",
     # recurring posts
     "create_recurrence": "recurrences create",
     "list_recurrences": "recurrences list",
@@ -62,7 +64,16 @@ AS_COMMAND = {
     "list_account_metrics": "analytics accounts",
     "get_account_metrics": "analytics account",
     "get_timing_lift": "analytics timing-lift",
+    "get_decay": "analytics decay",
+    "get_frequency": "analytics frequency",
     "export_table": "analytics export",
+    # files of past posts
+    "upload_import": "import-history",
+    "list_imports": "imports list",
+    "get_import": "imports show",
+    "start_import": "imports start",
+    "undo_import": "imports undo",
+    "delete_import": "imports delete",
     # accounts
     "list_accounts": "accounts list",
     "get_account": "accounts show",
@@ -197,6 +208,7 @@ OTHER_COMMAND = {
 """Fields that another option or command stands for."""
 
 NO_OPTION = {
+    ("upload_import", "start"): "The command imports at once, unless --dry-run.",
     ("start_account_connection", "return_url"): "The command itself waits for the browser.",
     ("get_calendar_feed", "token"): "The command works on the store itself and needs no token.",
     ("list_api_keys", "limit"): "The command prints every key.",

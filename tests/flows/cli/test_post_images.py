@@ -129,3 +129,43 @@ def test_a_post_that_is_refused_keeps_no_file(
     address = {"SOCIALFLOW_MEDIA_PUBLIC_URL": "https://social.example"}
     create("--image", str(file), platform="instagram", **address)
     assert len(uploads(store)) == 1
+
+
+def test_parts_have_media_and_delays(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(PNG)
+    given = ("--thread", "two", "--thread", "three", "--first-comment", "and")
+    created = create(
+        *given,
+        *("--part", f"3.image={file}", "--part", "3.alt-text=A tree", "--part", "3.after=10m"),
+        *("--part", "comment.after=1h", "--option", "media.fit=true"),
+    )
+    (upload,) = uploads(store)
+    shown = json.loads(created)
+    media = {"url": f"upload:{upload.id}", "kind": "image", "alt_text": "A tree"}
+    assert shown["thread"] == ["two", {"text": "three", "media": [media], "after": 600}]
+    assert shown["first_comment"] == {"text": "and", "after": 3600}
+    assert shown["options"] == {"media": {"fit": True}}
+    for wrong, words in (
+        ("4.image=a.png", "names no part"),
+        ("1.after=10m", "names no part"),
+        ("2.picture=a.png", "PART.NAME=VALUE"),
+        ("2.alt-text=A tree", "after its picture"),
+        ("2.after=soon", "write how long to wait"),
+    ):
+        assert words in create(*given, "--part", wrong, code=1)
+
+
+def test_several_files_are_uploaded_at_once_or_none(store: Store, tmp_path: Path) -> None:
+    names = ("a.png", "b.mp4", "c.txt")
+    for name, content in zip(names, (PNG, MP4, b"words"), strict=True):
+        (tmp_path / name).write_bytes(content)
+    files = [str(tmp_path / name) for name in names]
+    refused = CliRunner().invoke(app, ["media", "upload", *files])
+    assert (refused.exit_code, "c.txt is none of" in refused.stderr) == (1, True)
+    assert uploads(store) == []
+    made = CliRunner().invoke(app, ["media", "upload", *files[:2], "--json"])
+    assert [one["kind"] for one in json.loads(made.stdout)] == ["image", "video"]
+    single = CliRunner().invoke(app, ["media", "upload", files[0], "--json"])
+    assert json.loads(single.stdout)["kind"] == "image"
+    assert len(uploads(store)) == 3

@@ -142,3 +142,20 @@ def test_unpublish_says_per_account_what_happened(store: Store) -> None:
         row = session.get_one(Publication, post["publications"][0]["id"])
         row.status, row.external_id = "published", "17"
     assert "Instagram lets no app delete posts" in run("posts", "unpublish", post["id"], "--yes", code=1)
+
+
+def test_edit_of_a_published_post_says_what_could_not_be_made(store: Store) -> None:
+    def publish(platform: str, *media: str) -> str:
+        post = run("posts", "create", "--content", "hello", "--platform", platform, *media, "--json")
+        with store.write() as session:
+            row = session.get_one(Publication, post["publications"][0]["id"])
+            row.status, row.external_id = "published", "17"
+        return str(post["id"])
+
+    photo = publish("instagram", "--image", "https://example.com/a.png")
+    assert "Instagram lets apps change nothing" in run(
+        "posts", "edit", photo, "--content", "Six teas", code=1
+    )
+    shown = run("posts", "edit", publish("mastodon"), "--content", "Six teas", "--json", code=1)
+    assert shown["publications"][0]["edit"]["state"] == "failed"
+    assert shown["warnings"][0].startswith("not edited: mastodon: ")

@@ -58,6 +58,16 @@ async def test_accounts_and_publications_are_in_the_lake_before_their_snapshots(
         "WHERE p.publication_id IS NULL OR a.account_id IS NULL"
     )
     assert orphans == [{"n": 0}]
+    languages = floor.resources.lake.query(
+        "SELECT platform, list_sort(list_distinct(list(language))) AS named, count(*) = count(language) AS complete, "
+        "count(DISTINCT external_account_id) AS accounts FROM marts.posts_wide GROUP BY platform"
+    )
+    named = {"twitter", "mastodon", "bluesky"}  # X, Mastodon and Bluesky name a language, the others do not
+    for row in languages:
+        assert row["accounts"] == 1
+        assert (row["named"], row["complete"]) == (
+            (["en"], True) if row["platform"] in named else ([], False)
+        ), row
 
 
 async def test_a_second_look_within_a_day_does_nothing_and_one_after_a_day_adds_nothing(floor: Floor) -> None:

@@ -31,7 +31,7 @@ from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Container, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -216,13 +216,20 @@ async def measure(crowd: Crowd) -> RunReport:
     return await read_due_metrics(crowd.resources, crowd.pool, run_id="test", clock=crowd.clock)
 
 
-def ten_once(poisons: Iterable[str]) -> pytest.MarkDecorator:
+def ten_once(poisons: Iterable[str], *, often: Container[str] = ()) -> pytest.MarkDecorator:
+    """Try each poison; those not in `often` (default: all are) only in `make test-long`."""
     return pytest.mark.parametrize(
-        ("poison", "healthy"), [(poison, FEW if at else HEALTHY) for at, poison in enumerate(poisons)]
+        ("poison", "healthy"),
+        [
+            pytest.param(
+                poison, FEW if at else HEALTHY, marks=[] if not often or poison in often else pytest.mark.long
+            )
+            for at, poison in enumerate(poisons)
+        ],
     )
 
 
-@ten_once(POISONS)
+@ten_once(POISONS, often={"other ids", "numbers whose sums overflow", "no objects at all", "no JSON"})
 async def test_metrics(crowd: Crowd, poison: str) -> None:
     await crowd.find_posts()
     crowd.poison.spoil = POISONS[poison]

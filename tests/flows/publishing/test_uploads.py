@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from PIL import Image
 
+from connectors.capabilities import CAPABILITIES
 from connectors.errors import ContentRejectedError
 from connectors.http.media import MediaFetcher
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.settings import ConnectorSettings
-from connectors.types import Media, Platform, PostContent
+from connectors.types import FitRule, FittedMedia, FollowUp, Media, Platform, PostContent
 from flows.maintenance.nightly import remove_unused_uploads
 from flows.publishing.publisher import run_publisher
 from flows.uploads import Uploads
 from tests.api.harness import PNG
 from tests.connectors.harness import SANDBOX
-from warehouse.media_files import open_media_files
+from warehouse.errors import NotFoundError
+from warehouse.media_files import name_fitted, open_media_files
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.duplicates import Target
 from warehouse.store.posts.media import MediaUpload, add_upload, new_media_id, public_path
@@ -55,6 +58,63 @@ def schedule(floor: Floor, clock: Clock, platform: str, media_id: str) -> str:
     with floor.resources.store.write() as session:
         draft = PostDraft("see", [Target(account, content)], clock(), allow_duplicate=True)
         return create_post(session, account.workspace_id, draft, clock()).id
+
+
+def paint(size: tuple[int, int] = (400, 300)) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise(size, 90).convert("RGB").save(file, "PNG")
+    return file.getvalue()
+
+
+async def test_a_picture_is_converted_when_it_is_sent_and_the_original_stays(
+    floor: Floor, clock: Clock
+) -> None:
+    """X takes 5,000,000 bytes; here, its limit is that of the request."""
+    content = paint()
+    media_id = add(floor, clock, content)
+    uploads = Uploads(floor.resources.warehouse, floor.resources.store.cipher)
+    rule = FitRule(frozenset({"image/jpeg"}), 40_000, None)
+    item = FittedMedia(url=f"upload:{media_id}", rule=rule)
+    async with httpx.AsyncClient() as client:
+        fetcher = MediaFetcher(client, ConnectorSettings(), uploads)
+        async with fetcher.fetch(item, max_bytes=50_000) as media:
+            assert (media.content_type, media.name) == ("image/jpeg", "media.jpeg")
+            assert media.size <= 40_000
+            assert len(media.file.read()) == media.size
+        with pytest.raises(ContentRejectedError, match="larger than the 50,000 bytes"):
+            async with fetcher.fetch(Media(url=f"upload:{media_id}"), kind="image", max_bytes=50_000):
+                pass
+    with uploads.open(media_id) as file:
+        assert file.read() == content
+
+
+def test_a_platform_that_fetches_gets_the_address_of_the_converted_picture(
+    floor: Floor, clock: Clock
+) -> None:
+    settings = floor.resources.warehouse.model_copy(update={"media_public_url": "https://social.example"})
+    files, cipher = open_media_files(settings), floor.resources.store.cipher
+    media_id = add(floor, clock, paint())
+    pool = ConnectorPool(ConnectorSettings(), uploads=Uploads(settings, cipher))
+    content = PostContent(
+        text="see", media=(Media(url=f"upload:{media_id}"),), first_comment=FollowUp(text="And"), fit=True
+    )
+    plain = pool.address_uploads(Platform.INSTAGRAM, content)
+    assert plain.media[0].url == f"https://social.example{public_path(cipher, media_id)}"
+    (item,) = pool.address_uploads(Platform.INSTAGRAM, content, convert=True).media
+    fitted_id = name_fitted(media_id, CAPABILITIES[Platform.INSTAGRAM].fit_rule)
+    assert item.url == f"https://social.example{public_path(cipher, fitted_id)}"
+    with files.open(fitted_id) as file:
+        first = file.read()
+    assert Image.open(io.BytesIO(first)).format == "JPEG"
+    pool.address_uploads(Platform.INSTAGRAM, content, convert=True)
+    with files.open(fitted_id) as file:
+        assert file.read() == first
+    (item,) = pool.address_uploads(Platform.TELEGRAM, content, convert=True).media
+    assert item.url == plain.media[0].url, "it fits there as it is"
+    files.remove(media_id)
+    for name in (media_id, fitted_id):
+        with pytest.raises(NotFoundError), files.open(name):
+            pass
 
 
 def test_media_files_are_whole_or_not_there(floor: Floor) -> None:

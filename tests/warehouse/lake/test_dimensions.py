@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from connectors.types import ListedPost, Platform
 from flows.ingestion.lake_rows import publication_dim
@@ -82,3 +84,31 @@ def test_an_account_has_its_own_zone_else_the_workspaces_and_the_lake_follows(
         before = lake.snapshot_id()
         sync_accounts(store, lake)
         assert lake.snapshot_id() == before, "nothing changed, nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("options", "listed", "language", "tags"),
+    [
+        ({"language": "de"}, None, "de", None),  # Mastodon, YouTube
+        ({"languages": ["pt", "en"]}, "en", "pt", None),  # Bluesky: what was sent, the first of several
+        ({"tags": ["b", "a"], "privacy": "public"}, None, None, ["a", "b"]),  # YouTube
+        ({}, "fr", "fr", None),
+        ({}, None, None, None),
+    ],
+)
+def test_language_and_tags_are_what_was_sent_else_what_the_platform_names(
+    lake: Lake, options: dict[str, Any], listed: str | None, language: str | None, tags: list[str] | None
+) -> None:
+    row = Publication(
+        id="pub_1",
+        post_id="post_1",
+        workspace_id="ws_1",
+        account_id="acct_1",
+        platform="mastodon",
+        origin="socialflow",
+        content={"text": "words", "options": options} if options else {"text": "words"},
+        published_at=NOW,
+    )
+    said = ListedPost("1", NOW, "words", "text", language=listed)
+    load_publications(lake, [publication_dim(row, listed=said)])
+    assert lake.query("SELECT language, tags FROM marts.posts_wide") == [{"language": language, "tags": tags}]

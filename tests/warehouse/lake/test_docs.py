@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from warehouse.lake.attach import attach_lake
 from warehouse.lake.connect import Lake
 from warehouse.lake.console import run_sql
+from warehouse.lake.export.tables import describe_tables
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.queries.timing import refresh_optimal_times
 
@@ -60,6 +62,14 @@ def test_every_query_runs_and_finds_something(filled: WarehouseSettings) -> None
         columns, rows = run_sql(filled, query)
         assert rows, query
         assert len(columns) == len(set(columns)), query
+
+
+def test_the_page_of_columns_is_the_catalogs(filled: WarehouseSettings) -> None:
+    page = Path(__file__).parents[3] / "docs" / "warehouse-columns.md"
+    connection = attach_lake(filled, read_only=True)
+    connection.execute("USE lake")
+    assert page.read_text(encoding="utf-8") == describe_tables(connection), "run `make docs`"
+    connection.close()
 
 
 def test_the_table_map_is_the_catalogs(lake: Lake) -> None:

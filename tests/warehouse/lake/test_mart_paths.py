@@ -65,6 +65,7 @@ def test_loads_in_parts_give_the_marts_that_a_rebuild_sums_from_raw(  # noqa: PL
                         hours=hours + later / 10,
                         published_at=publication.published_at,
                         account_id=publication.account_id,
+                        is_lifetime=draw.choice((None, None, False, True)),
                         **counts,
                     )
                 )
@@ -105,6 +106,22 @@ def test_slots_are_by_the_accounts_clock_whatever_its_zone_does_that_day(
     assert {
         (row["account_id"], row["weekday"], row["hour"]): row["publications"] for row in slots
     } == expected
+    posts = lake.query("SELECT publication_id, created_local, created_date FROM marts.posts_wide")
+    published = {
+        one.publication_id: one.published_at.astimezone(ZoneInfo(zones[int(one.account_id[5:])]))
+        for one in publications
+    }
+    wrong = [
+        row for row in posts if row["created_local"] != published[row["publication_id"]].replace(tzinfo=None)
+    ]
+    assert wrong == [], "posts_wide converts once a day, and shows what one conversion a row gives"
+    outside = lake.query(
+        "SELECT posts.publication_id, posts.created_timestamp, dates.* "
+        "FROM marts.posts_wide AS posts JOIN dims.dates AS dates "
+        "ON dates.workspace_id = posts.workspace_id AND dates.timezone = posts.timezone AND day = created_date "
+        "WHERE created_timestamp < starts_at OR created_timestamp >= ends_at"
+    )
+    assert outside == [], "a day holds exactly what was published on it"
 
 
 def changes_of(zone: str, year: int) -> list[datetime]:

@@ -9,6 +9,7 @@ import pytest
 
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.maintenance import rebuild_marts
+from warehouse.lake.queries.overview import get_overview
 from warehouse.lake.queries.posts import rank_posts
 
 if TYPE_CHECKING:
@@ -296,3 +297,32 @@ def test_a_day_goes_on_over_several_loads_and_over_a_snapshot_without_counters(
     kept_up = read_marts(lake)
     rebuild_marts(lake)
     assert read_marts(lake) == kept_up
+
+
+def test_a_snapshot_without_a_counter_keeps_its_last_value_in_every_mart(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    """A platform reported saves and impressions, a later file has neither: nothing falls."""
+    load_publications(lake, [make_publication()])
+    load_post_snapshots(lake, [make_snapshot(hours=24, likes=10, saves=90, impressions=500)], "run_1")
+    load_post_snapshots(lake, [make_snapshot(hours=800, likes=12)], "run_2", source="import")
+    for rebuilt in (False, True):
+        if rebuilt:
+            rebuild_marts(lake)
+        for mart in ("publication_latest", "post_performance", "posts_wide"):
+            counters = f"SELECT likes, saves, impressions, engagement FROM marts.{mart}"  # noqa: S608 (our own names)
+            assert lake.query(counters) == [
+                {"likes": 12, "saves": 90, "impressions": 500, "engagement": 102}
+            ], mart
+        assert lake.query("SELECT carried, engagement_24h FROM marts.publication_latest") == [
+            {"carried": ["impressions", "saves"], "engagement_24h": 100}
+        ]
+        assert lake.query("SELECT engagement FROM marts.slot_engagement") == [{"engagement": 102}]
+        assert lake.query("SELECT gain, correction FROM marts.engagement_daily ORDER BY day") == [
+            {"gain": 100, "correction": 0},
+            {"gain": 2, "correction": 0},
+        ]
+    later = DAY + timedelta(days=50)
+    for as_of in (None, later):
+        overview = get_overview(lake, workspace_id="ws_1", start=DAY, end=later, as_of=as_of)
+        assert overview["total_engagement"] == 102

@@ -92,7 +92,7 @@ def test_the_lake_is_opened_only_for_rows_that_ask_for_advice() -> None:
     [
         (b"", "json_lines", "no_rows"),
         (b"[]", "json", "no_rows"),
-        (b"\xff", "csv", "not_utf8"),
+        (b"\x81", "csv", "not_utf8"),
         (b"content,surprise\na,b\n", "csv", "unknown_column"),
         (b"{}\n" * (MAX_ROWS + 1), "json_lines", "too_many_rows"),
     ],

@@ -6,7 +6,9 @@ import io
 from typing import IO, TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
+from connectors.content.pictures import PictureShape
 from warehouse.errors import InvalidInputError, NotFoundError, StorageError
 from warehouse.media_files import open_media_files
 from warehouse.planning.uploads import check_file, keep_file
@@ -104,14 +106,10 @@ def test_a_file_that_may_not_be_uploaded_is_refused(content: bytes, code: str) -
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
             "is image/heic, which is not accepted: convert it to JPEG or PNG",
         ),
-        (
-            b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif",
-            "is image/avif, which is not accepted: convert it to JPEG or PNG",
-        ),
         (b"RIFF\x24\0\0\0AVI LIST", "is video/avi, which is not accepted: convert it to MP4"),
         (
-            b"%PDF-1.7",
-            "is application/pdf, which is not accepted: choose a file of one of these types: image/jpeg",
+            b"ID3\x04\x00\x00\x00\x00\x00\x00",
+            "is audio/mpeg, which is not accepted: choose a file of one of these types: image/jpeg",
         ),
         (b"hello", "is none of image/jpeg"),
         (b"", "is empty"),
@@ -122,3 +120,16 @@ def test_a_refused_file_is_called_by_its_type(content: bytes, detail: str) -> No
         check_file(io.BytesIO(content), filename="a", name="a.bin")
     assert str(caught.value).startswith(f"a.bin {detail}")
     assert (caught.value.field, caught.value.code) == ("file", "unsupported_media")
+
+
+def test_a_document_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="is a PDF that cannot be read") as caught:
+        check_file(io.BytesIO(b"%PDF-1.7 and nothing else"), filename="a", name="a.pdf")
+    assert (caught.value.field, caught.value.code) == ("file", "unreadable_document")
+
+
+def test_a_picture_that_can_be_converted_is_accepted() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), "green").save(file, "AVIF")
+    checked = check_file(file, filename="a.avif")
+    assert (checked.content_type, checked.shape) == ("image/avif", PictureShape(64, 48, is_animated=False))

@@ -322,8 +322,9 @@ def _times_usual(w: World) -> Rows:
     table = table[table["value"].notna()].sort_values("publication_id")
     usual = table.groupby("account_id")["value"].transform("median")
     return [
-        (publication, _number(value / middle if middle else None))
+        (publication, _number(value / middle))
         for publication, value, middle in zip(table["publication_id"], table["value"], usual, strict=True)
+        if middle and value > middle
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from warehouse.settings import WarehouseSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOTEBOOK = Path(__file__).parents[3] / "examples" / "notebook" / "posts.ipynb"
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "warehouse.md").read_text(encoding="utf-8")
 SECTION = DOCUMENT.partition("## Example queries")[2].partition("\n## ")[0]
 QUESTIONS = dict(re.findall(r"^([A-Z][^\n]*\?)\n\n```sql\n(.*?)```", SECTION, re.MULTILINE | re.DOTALL))
@@ -54,6 +57,23 @@ def test_sql_and_pandas_agree(asked: tuple[Lake, World], question: str) -> None:
                 assert value == pytest.approx(wanted, rel=2e-4, abs=1e-6), (one, other)
             else:
                 assert value == wanted, (one, other)
+
+
+def test_every_cell_of_the_notebook_runs(asked: tuple[Lake, World], monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, _world = asked
+    monkeypatch.setenv("SOCIALFLOW_HOME", str(lake.settings.home))
+    monkeypatch.setenv("SOCIALFLOW_COMMAND", f"{sys.executable} -m flows.cli")
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    names: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None), "stored without results"
+            exec(compile("".join(cell["source"]), NOTEBOOK.name, "exec"), names)  # noqa: S102 (our own notebook)
+    assert len(names["posts"]) == 240
+    assert len(names["known"]) >= 50
+    assert set(names["weeks"]["platform"]) == {"twitter", "mastodon", "bluesky"}
+    names["lake"].close()
 
 
 def plain(value: Any) -> Any:

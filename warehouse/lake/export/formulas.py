@@ -1,4 +1,4 @@
-"""Protect CSV files against formula injection.
+"""What CSV files need for spreadsheets: protection against formula injection, one form of times, a byte order mark.
 
 Spreadsheets treat a cell that begins like a formula as a formula, quoted or not: a handle or post written by somebody
 else could make a reader's computer fetch or run something. A leading apostrophe makes the cell text.
@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
-_PATTERN = r"^[=+\-@\t\r]"
+_BYTE_ORDER_MARK = "\ufeff"
+_TIME = "%Y-%m-%dT%H:%M:%S.%f"
+_WRITTEN = {
+    "VARCHAR": "CASE WHEN regexp_matches({}, '^[=+\\-@\\t\\r]') THEN chr(39) || {} ELSE {} END",
+    "TIMESTAMP WITH TIME ZONE": f"strftime({{}} AT TIME ZONE 'UTC', '{_TIME}Z')",
+    "TIMESTAMP": f"strftime({{}}, '{_TIME}')",
+}
+"""Expression by type of column; the others are written as DuckDB does."""
 
 
 def guard_text(text: str) -> str:
@@ -26,11 +33,15 @@ def describe(source: str) -> str:
 
 
 def guard_columns(columns: Iterable[tuple[str, str]]) -> str:
-    """Return the select list for these columns (name and type), with every text column guarded."""
-    names = [str(name).replace('"', '""') for name, kind in columns if kind == "VARCHAR"]
-    guards = [
-        f'CASE WHEN regexp_matches("{name}", \'{_PATTERN}\') THEN chr(39) || "{name}" ELSE "{name}" END'
-        f' AS "{name}"'
-        for name in names
-    ]
-    return f"* REPLACE ({', '.join(guards)})" if guards else "*"
+    """Return the select list for a CSV file with these columns (name and type).
+
+    Every text column is guarded. Instants are ISO 8601 in UTC with microseconds (2026-03-02T09:00:00.000000Z), times on
+    a local clock the same without Z. The first name begins with a byte order mark: without one, Excel reads the file in
+    the code page of the computer.
+    """
+    chosen = []
+    for number, (name, kind) in enumerate(columns):
+        column = '"' + str(name).replace('"', '""') + '"'
+        shown = column if number else column.replace('"', f'"{_BYTE_ORDER_MARK}', 1)
+        chosen.append(f"{_WRITTEN.get(kind, '{}').replace('{}', column)} AS {shown}")
+    return ", ".join(chosen)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from warehouse.lake.export.formulas import guard_text
@@ -62,6 +63,9 @@ def _cell(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
         return json.dumps(_plain(value), default=_text, ensure_ascii=False)
     if isinstance(value, str):
         return guard_text(value)
+    if isinstance(value, datetime):  # as in the CSV files of tables
+        written = value.strftime("%Y-%m-%dT%H:%M:%S.%f")
+        return written if value.tzinfo is None else f"{written}Z"
     return _text(value) if hasattr(value, "isoformat") else value
 
 

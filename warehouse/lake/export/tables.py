@@ -1,4 +1,4 @@
-"""Export the marts and dimensions to a folder of Parquet or CSV files, or to one self-contained DuckDB file.
+"""Export the marts and dimensions to a folder of Parquet or CSV files, or to one self-contained DuckDB or Excel file.
 
 An export contains one snapshot of the lake, regardless of concurrent writes, and appears when it is complete. The lake
 contains no credentials, so exports do not either.
@@ -15,11 +15,12 @@ from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
 from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
 from warehouse.lake.export.report import ExportedTable, ExportReport
-from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget
+from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget, WorkbookTarget
 from warehouse.lake.export.workspace_files import KEY_OF, compare
+from warehouse.lake.views import VIEWS, describe_columns, describe_view, select_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -31,12 +32,21 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 
+_INTRODUCTION = """# Tables and columns of the lake
+
+This page is made from the comments in the lake's catalog (`make docs`); a test compares the two. The same texts are
+in `duckdb_tables()` and `duckdb_columns()`, in the comment of each view, in an exported `.duckdb` file, in the sheet
+`about` of an exported workbook and in the `export.json` of an exported folder. Rules about several tables are in
+[warehouse.md](warehouse.md#definitions)."""
+
+
 class ExportFormat(StrEnum):
     """Format of an export."""
 
     PARQUET = "parquet"
     CSV = "csv"
     DUCKDB = "duckdb"
+    XLSX = "xlsx"
 
 
 def export_lake(
@@ -47,10 +57,12 @@ def export_lake(
     workspace_id: str | None = None,
     as_of: AsOf | None = None,
     changed_since: int | None = None,
+    more: Collection[str] = (),
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Write every mart and dimension to `target`: a new folder, or for DUCKDB a file, which may replace an old one.
+    """Write every mart and dimension to `target`: a new folder, or one file, which may replace an old one.
 
+    `more`: also these schemas: raw (the snapshots, with the platforms' answers), quality (the findings of checks).
     With `changed_since`, only what differs from that snapshot, as `workspace_files.write_table` does.
     With `workspace_id`, only that workspace's rows. `progress(table, number, of)` is called after each table.
 
@@ -65,7 +77,7 @@ def export_lake(
         snapshot_id, snapshot_time = read_snapshot(connection)
         connection.execute("DETACH lake")
         connection.execute(attach_statement(settings, read_only=True, as_of=snapshot_id))
-        tables = list_tables(connection)
+        tables = list_tables(connection, (*SCHEMAS, *more))
         where = _filter(connection, tables, workspace_id)
         if changed_since is not None:
             _attach_earlier(connection, settings, tables, changed_since, snapshot_id)
@@ -93,9 +105,16 @@ def export_lake(
 def _source(table: ExportedTable, where: str, changed_since: int | None) -> str:
     """Return the rows of a table, or their difference from an earlier snapshot, as an expression after FROM."""
     if changed_since is None:
-        return f"lake.{table.full_name}{where}"
-    before, after = (f"FROM {catalog}.{table.full_name}{where}" for catalog in ("earlier", "lake"))
+        return f"{_relation('lake', table)}{where}"
+    before, after = (f"FROM {_relation(catalog, table)}{where}" for catalog in ("earlier", "lake"))
     return f"({compare(before, after, KEY_OF[table.full_name])})"
+
+
+def _relation(catalog: str, table: ExportedTable) -> str:
+    """Return a table or view of an attached lake, as an expression after FROM."""
+    if table.full_name in VIEWS:
+        return f"({select_view(table.full_name, lambda name: f'{catalog}.{name}')}) AS shown"
+    return f"{catalog}.{table.full_name}"
 
 
 def _attach_earlier(
@@ -114,7 +133,7 @@ def _attach_earlier(
             reason = f"the columns of {changed[0]} have changed" if changed else None
         else:
             reason = f"the newest snapshot is {snapshot_id}"
-    except (duckdb.InvalidInputException, duckdb.CatalogException) as error:
+    except (duckdb.InvalidInputException, duckdb.CatalogException, duckdb.BinderException) as error:
         reason = str(error)
     if reason is not None:
         raise InvalidInputError(
@@ -127,31 +146,66 @@ def _attach_earlier(
 
 def _same_columns(connection: DuckDBPyConnection, table: ExportedTable) -> bool:
     before, now = (
-        connection.execute(f"DESCRIBE FROM {catalog}.{table.full_name}").fetchall()
+        connection.execute(f"DESCRIBE FROM {_relation(catalog, table)}").fetchall()
         for catalog in ("earlier", "lake")
     )
     return before == now
 
 
-def list_tables(connection: DuckDBPyConnection) -> list[ExportedTable]:
-    """Return the lake's marts and dimensions with their comments, by name."""
+def list_tables(connection: DuckDBPyConnection, schemas: Sequence[str] = SCHEMAS) -> list[ExportedTable]:
+    """Return the lake's tables and views of these schemas with their comments, by name."""
     rows = connection.execute(
         "SELECT schema_name, table_name, coalesce(tables.comment, ''), "
         "list({'name': column_name, 'comment': coalesce(columns.comment, '')} ORDER BY column_index) "
         "FROM duckdb_tables() AS tables "
         "JOIN duckdb_columns() AS columns USING (database_name, schema_name, table_name) "
-        "WHERE database_name = 'lake' AND list_contains($schemas, schema_name) GROUP BY ALL ORDER BY ALL",
-        {"schemas": list(SCHEMAS)},
+        "WHERE database_name = 'lake' AND list_contains($schemas, schema_name) GROUP BY ALL",
+        {"schemas": list(schemas)},
     ).fetchall()
-    return [
+    tables = [
         ExportedTable(schema, name, comment, {column["name"]: column["comment"] for column in columns})
         for schema, name, comment, columns in rows
     ]
+    for view in VIEWS:
+        schema, _, name = view.partition(".")
+        if schema in schemas:
+            tables.append(ExportedTable(schema, name, describe_view(view), describe_columns(view)))
+    return sorted(tables, key=lambda table: (table.schema, table.name))
+
+
+def describe_tables(connection: DuckDBPyConnection) -> str:
+    """Return the documentation of every table and column of the lake as Markdown, from the catalog's comments."""
+    names = connection.execute(
+        "SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = 'lake' ORDER BY ALL"
+    ).fetchall()
+    parts = [_INTRODUCTION]
+    for table in list_tables(connection, [row[0] for row in names]):
+        types = dict(
+            connection.execute(
+                f"SELECT column_name, column_type FROM (DESCRIBE FROM lake.{table.full_name})"  # noqa: S608 (our own names)
+            ).fetchall()
+        )
+        lines = [
+            f"## {table.full_name}",
+            "",
+            table.comment,
+            "",
+            "| column | type | description |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| `{column}` | {types[column]} | {text.replace('|', chr(92) + '|')} |"
+            for column, text in table.columns.items()
+        ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
 
 
 def _make_target(kind: ExportFormat) -> Target:
     if kind is ExportFormat.DUCKDB:
         return DatabaseTarget()
+    if kind is ExportFormat.XLSX:
+        return WorkbookTarget()
     return FolderTarget(
         kind, "FORMAT csv, HEADER" if kind is ExportFormat.CSV else "FORMAT parquet, COMPRESSION zstd"
     )
@@ -161,7 +215,11 @@ def _filter(connection: DuckDBPyConnection, tables: list[ExportedTable], workspa
     """Return the WHERE clause for one workspace. Every mart and dimension has the column."""
     if workspace_id is None:
         return ""
-    known = " UNION ".join(f"SELECT workspace_id FROM lake.{table.full_name}" for table in tables)  # noqa: S608 (names of the catalog)
+    known = " UNION ".join(
+        f"SELECT workspace_id FROM lake.{table.full_name}"  # noqa: S608 (names of the catalog)
+        for table in tables
+        if table.full_name not in VIEWS
+    )
     names = [row[0] for row in connection.execute(f"{known} ORDER BY 1").fetchall()]
     if workspace_id not in names:
         raise InvalidInputError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from warehouse.errors import InvalidInputError
 from warehouse.lake.attach import quote
 from warehouse.lake.export.formulas import describe, guard_columns
+from warehouse.lake.export.workbook import Workbook, read_batches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "export.json"
 SCHEMAS = ("dims", "marts")
+"""Schemas of an ordinary export."""
+STORAGE_VERSION = "v1.2.0"
+"""Storage format of a DuckDB file: DuckDB 1.2 and later open it. Fixed, so that a newer DuckDB writes the same."""
 
 
 class Target(Protocol):
@@ -94,7 +98,7 @@ class DatabaseTarget:
 
     def check(self, wanted: Path) -> None:
         """Refuse a file named like a schema: DuckDB uses it as the database name, and `FROM marts.x` is ambiguous."""
-        if wanted.stem in SCHEMAS:
+        if wanted.stem in {*SCHEMAS, "raw", "quality"}:
             raise InvalidInputError(
                 f"the name {wanted.stem} is also the name of a schema: choose another, such as socialflow.duckdb",
                 field="output",
@@ -102,7 +106,7 @@ class DatabaseTarget:
 
     def open(self, connection: DuckDBPyConnection, path: Path) -> None:
         """Create the file."""
-        connection.execute(f"ATTACH {quote(str(path))} AS exported")
+        connection.execute(f"ATTACH {quote(str(path))} AS exported (STORAGE_VERSION '{STORAGE_VERSION}')")
 
     def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
         """Write one table and its comments."""
@@ -139,6 +143,41 @@ class DatabaseTarget:
             connection.execute(f"COMMENT ON {place} IS {quote(comment)}")
         # DETACH writes everything into the file and removes the log beside it.
         connection.execute("DETACH exported")
+
+
+class WorkbookTarget:
+    """One Excel workbook: a sheet per table, and one with the descriptions of tables and columns."""
+
+    def check(self, wanted: Path) -> None:
+        """Refuse another ending: Excel does not open such a file."""
+        if wanted.suffix.lower() != ".xlsx":
+            raise InvalidInputError(
+                f"{wanted.name} must end in .xlsx, or Excel does not open it", field="output"
+            )
+
+    def open(self, _connection: DuckDBPyConnection, path: Path) -> None:
+        """Start the workbook."""
+        self._book = Workbook(path)
+
+    def copy(self, connection: DuckDBPyConnection, table: ExportedTable, source: str) -> int:
+        """Write one sheet."""
+        cursor = connection.execute(f"SELECT * FROM {source}")  # noqa: S608 (our own names)
+        columns = [str(column[0]) for column in cursor.description or []]
+        return self._book.add_sheet(table.name, columns, read_batches(cursor))
+
+    def finish(
+        self, _connection: DuckDBPyConnection, tables: list[ExportedTable], report: ExportReport
+    ) -> None:
+        """Write the descriptions and close the file."""
+        rows = [
+            ("export", "snapshot_id", str(report.snapshot_id)),
+            ("export", "snapshot_time", report.snapshot_time.isoformat()),
+        ]
+        for table in tables:
+            rows.append((table.full_name, "", table.comment))
+            rows += [(table.full_name, column, text) for column, text in table.columns.items()]
+        self._book.add_texts("about", ("table", "column", "description"), rows)
+        self._book.close()
 
 
 def count_of(cursor: DuckDBPyConnection) -> int:

@@ -5,6 +5,7 @@ DuckDB writes the file with constant memory. Columns are described in docs/wareh
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import duckdb
 
 from warehouse.errors import InvalidInputError
 from warehouse.lake.export.formulas import describe, guard_columns
+from warehouse.lake.export.workbook import Workbook, read_batches
+from warehouse.lake.views import VIEWS, select_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from connectors.types import Platform
     from warehouse.lake.connect import Lake
 
-FORMATS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+FORMATS = ("parquet", "csv", "xlsx")
+_OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
 _FORGOTTEN_AFTER_S = 3600.0
 
 
@@ -43,6 +47,8 @@ class OpenTable:
     def at(self, snapshot_id: int) -> str:
         """Return the relation at a snapshot of the lake, as an expression after FROM."""
         version = f"AT (VERSION => {snapshot_id})"
+        if self.relation in VIEWS:
+            return f"({select_view(self.relation, lambda table: f'(FROM {table} {version})')})"
         if self.relation.endswith(")"):
             return f"{self.relation[:-1]} {version})"
         return f"{self.relation} {version}"
@@ -68,6 +74,17 @@ TABLES = {
         "platform = $platform",
     ),
     "slot_engagement": OpenTable("marts.slot_engagement", None, ("account_id", "weekday", "hour")),
+    "account_baselines": OpenTable("marts.account_baselines", None, ("account_id", "age_hours")),
+    "posts_wide": OpenTable(
+        "marts.posts_wide", "created_timestamp", ("publication_id",), "platform = $platform"
+    ),
+    "dates": OpenTable(
+        "dims.dates",
+        "starts_at",
+        ("timezone", "day"),
+        "timezone IN (SELECT timezone FROM dims.accounts WHERE platform = $platform)",
+        "timezone IN (SELECT timezone FROM dims.accounts WHERE account_id = $account_id)",
+    ),
     "optimal_times": OpenTable("marts.optimal_times", None, ("account_id", "weekday", "hour")),
     "post_snapshots": OpenTable(
         "(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at", ("publication_id", "captured_at")
@@ -75,10 +92,15 @@ TABLES = {
     "account_snapshots": OpenTable(
         "(SELECT * EXCLUDE (raw) FROM raw.account_snapshots)", "captured_at", ("account_id", "captured_at")
     ),
+    "findings": OpenTable(
+        "quality.findings",
+        "captured_at",
+        ("account_id", "publication_id", "check_name", "captured_at", "metric"),
+    ),
 }
 """Exportable tables by public name. Raw rows do not include the platform's response."""
 
-KEY_OF = {table.relation: table.key for table in TABLES.values()}
+KEY_OF = {re.sub(r".*FROM (\S+?)\)", r"\1", table.relation): table.key for table in TABLES.values()}
 """Key columns by the table's full name."""
 
 
@@ -143,10 +165,23 @@ def write_table(
         names = [(column["column_name"], column["column_type"]) for column in columns]
         chosen = guard_columns([*([("change", "VARCHAR")] if changed_since is not None else []), *names])
     try:
-        lake.query(f"COPY (SELECT {chosen} FROM ({rows})) TO '{quoted}' ({FORMATS[kind]})", params)  # noqa: S608 (same)
+        if kind == "xlsx":
+            _write_workbook(lake, path, table, rows, params)
+        else:
+            lake.query(f"COPY (SELECT {chosen} FROM ({rows})) TO '{quoted}' ({_OPTIONS[kind]})", params)  # noqa: S608 (same)
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _write_workbook(lake: Lake, path: Path, table: str, rows: str, params: dict[str, Any]) -> None:
+    book = Workbook(path)
+    with lake.stream(rows, params) as cursor:
+        columns = [str(column[0]) for column in cursor.description or []]
+        try:
+            book.add_sheet(table, columns, read_batches(cursor))
+        finally:
+            book.close()
 
 
 def compare(before: str, after: str, key: tuple[str, ...]) -> str:
@@ -178,6 +213,8 @@ def _check_comparable(lake: Lake, table: str, since: int, snapshot_id: int) -> N
             field="changed_since",
             code="cursor_expired",
         ) from error
+    except duckdb.BinderException:  # a view of today needs a column that the tables did not have then
+        before, now = [], [{"column_name": "", "column_type": ""}]
     columns = [[(row["column_name"], row["column_type"]) for row in rows] for rows in (before, now)]
     if columns[0] != columns[1]:
         raise InvalidInputError(

@@ -59,3 +59,14 @@ def list_account_days(
     """
     params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
     return lake.query(load_sql("queries/select_account_days"), params)
+
+
+def list_account_groups(
+    lake: Lake, *, workspace_id: str, start: datetime, end: datetime, account_id: str
+) -> list[dict[str, Any]]:
+    """Return an account's posts of [start, end) by kind, length and hashtag, at the age of 24 hours.
+
+    Columns: part (kind, length, hashtag), name, posts, measured, typical (the median engagement; None = none measured).
+    """
+    params = {"workspace_id": workspace_id, "start": start, "end": end, "account_id": account_id}
+    return lake.query(load_sql("queries/select_account_groups"), params)

@@ -112,3 +112,9 @@ def get_post_metrics(lake: Lake, workspace_id: str, post_id: str) -> dict[str, A
         if row["captured_at"] is not None:
             publication["snapshots"].append(row)
     return {"post_id": post_id, "publications": list(publications.values())}
+
+
+def list_recent_posts(lake: Lake, *, workspace_id: str, account_id: str, limit: int) -> list[dict[str, Any]]:
+    """Return an account's newest publications: post_id, published_at, engagement_24h, engagement, permalink."""
+    params = {"workspace_id": workspace_id, "account_id": account_id, "rows": limit}
+    return lake.query(load_sql("queries/select_recent_posts"), params)

@@ -151,8 +151,9 @@ def _compute_platform(
     counted = len(posts)
     sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
     del posts
-    _, without = pool_profiles(sums.count, sums.mean, sums.noise)
+    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     table = score_sums(sums, without, learn_kernel(sums, without))
+    table.pop("p_chance")
     slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
     columns = {
         "place": np.repeat(np.array([row["place"] for row in accounts], dtype=np.int32), SLOTS),

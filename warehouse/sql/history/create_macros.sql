@@ -1,29 +1,25 @@
--- grain: none: macros that parse one text value, for parse_lines.sql
+-- grain: none: macros that read one text value of a history file
 -- params: none
--- Values that mean "not reported" in common files.
+-- Values that mean "not reported" in common files; see EMPTY in numbers.py.
 CREATE TEMP MACRO cleaned(value) AS
-  CASE WHEN lower(trim(value)) IN ('', 'nan', 'null', 'none', 'n/a') THEN NULL ELSE trim(value) END;
-
--- Counts are whole numbers; tools write 12 as 12.0 in a column with gaps.
-CREATE TEMP MACRO to_count(value) AS
-  CASE WHEN regexp_full_match(value, '\d{1,18}(\.0*)?') THEN CAST(split_part(value, '.', 1) AS BIGINT) END;
-
-CREATE TEMP MACRO count_problem(name, value) AS
   CASE
-    WHEN value IS NULL OR to_count(value) IS NOT NULL THEN NULL
-    WHEN regexp_full_match(value, '-\s*\d+(\.\d*)?') THEN {'field': name, 'reason': value || ' is negative: a count starts at 0'}
-    WHEN TRY_CAST(value AS DOUBLE) IS NOT NULL THEN {'field': name, 'reason': value || ' is not a whole number below 10^18'}
-    ELSE {'field': name, 'reason': '''' || value[:40] || ''' is not a number: write digits only, leave empty what is unknown'}
+    WHEN lower(trim(value, chr(9) || chr(10) || chr(13) || ' ' || chr(160) || chr(8239))) IN (
+      '', '-', '--', '–', '—', '−', 'nan', 'null', 'none', 'n/a', 'na', 'n.a.', 'undefined', 'nat', '<na>'
+    ) THEN NULL
+    -- A spreadsheet's way to keep digits as text.
+    WHEN regexp_full_match(trim(value), '="[^"=]*"') THEN nullif(trim(trim(value)[3:-2]), '')
+    ELSE trim(value, chr(9) || chr(10) || chr(13) || ' ' || chr(160) || chr(8239))
   END;
 
-CREATE TEMP MACRO has_zone(value) AS
-  regexp_full_match(value, '.*[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)');
+CREATE TEMP MACRO cleaned_text(value) AS nullif(trim(value, chr(9) || chr(10) || chr(13) || ' '), '');
 
--- DuckDB also parses words such as 'epoch' and 'infinity' as times; only a date with a clock time is valid here.
-CREATE TEMP MACRO is_instant(value) AS
+CREATE TEMP MACRO has_offset(value) AS regexp_matches(value, '(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$') AND length(value) > 12;
+
+-- The form that nearly all files have; any other one is read value by value in times.py.
+CREATE TEMP MACRO is_plain_time(value) AS
   regexp_full_match(
     value,
-    '\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)?'
+    '\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\s?(Z|z|UTC|GMT|[+-](0\d|1[0-3])(:?[0-5]\d)?|[+-]14(:?00)?)?'
   );
 
 -- DuckDB's form: always with seconds, the offset without a space and with a colon.
@@ -37,20 +33,49 @@ CREATE TEMP MACRO normalized(value) AS
   );
 
 -- zone is an IANA name, or NULL for a fixed offset in minutes east of UTC.
-CREATE TEMP MACRO to_instant(value, zone, offset_minutes) AS
+CREATE TEMP MACRO in_zone(clock, zone, offset_minutes) AS
+  CASE WHEN zone IS NULL THEN (clock - to_minutes(offset_minutes)) AT TIME ZONE 'UTC' ELSE timezone(zone, clock) END;
+
+CREATE TEMP MACRO instant_problem(name, value, instant, latest) AS
   CASE
-    WHEN NOT is_instant(value) THEN NULL
-    WHEN has_zone(value) THEN TRY_CAST(normalized(value) AS TIMESTAMPTZ)
-    WHEN zone IS NULL THEN (TRY_CAST(normalized(value) AS TIMESTAMP) - to_minutes(offset_minutes)) AT TIME ZONE 'UTC'
-    ELSE timezone(zone, TRY_CAST(normalized(value) AS TIMESTAMP))
+    WHEN instant < TIMESTAMPTZ '1990-01-01 00:00:00+00' THEN {'field': name, 'reason': value[:60] || ' is before 1990'}
+    WHEN instant > latest THEN {'field': name, 'reason': value[:60] || ' is in the future'}
   END;
 
-CREATE TEMP MACRO instant_problem(name, value, instant, earliest, latest) AS
+-- A day ends 14 hours later in UTC where it ends last.
+CREATE TEMP MACRO published_problem(name, value, instant, day_only, latest) AS
   CASE
-    WHEN instant IS NOT NULL AND instant < earliest THEN {'field': name, 'reason': value || ' is before 1990'}
-    WHEN instant IS NOT NULL AND instant > latest THEN {'field': name, 'reason': value || ' is in the future'}
-    WHEN instant IS NOT NULL THEN NULL
-    WHEN regexp_full_match(value, '\d{4}-\d{2}-\d{2}')
-      THEN {'field': name, 'reason': value || ' is a day without a time of day: write 2024-05-31 18:30'}
-    ELSE {'field': name, 'reason': '''' || value[:40] || ''' is not a time such as 2024-05-31 18:30 or 2024-05-31T18:30:00+02:00'}
+    WHEN value IS NULL THEN {'field': name, 'reason': 'is missing'}
+    WHEN day_only THEN instant_problem(name, value, instant, latest + INTERVAL 14 HOUR)
+    ELSE instant_problem(name, value, instant, latest)
+  END;
+
+CREATE TEMP MACRO measured_problem(name, value, instant, published, latest) AS
+  CASE
+    WHEN instant < published THEN {'field': name, 'reason': value[:60] || ' is before published_at'}
+    ELSE instant_problem(name, value, instant, latest)
+  END;
+
+CREATE TEMP MACRO account_problem(name, value) AS
+  CASE WHEN value IS NULL THEN {'field': name, 'reason': 'is missing: name the account'} END;
+
+CREATE TEMP MACRO id_problem(name, value) AS
+  CASE WHEN length(value) > 300 THEN {'field': name, 'reason': 'is longer than 300 characters'} END;
+
+CREATE TEMP MACRO count_problem(name, value) AS
+  CASE
+    WHEN CAST(value AS BIGINT) > 10000000000000
+      THEN {'field': name, 'reason': value || ' is more than 10^13: no post has so many'}
+  END;
+
+CREATE TEMP MACRO problem(name, reason) AS CASE WHEN reason IS NOT NULL THEN {'field': name, 'reason': reason} END;
+
+CREATE TEMP MACRO kind_of(value) AS
+  CASE
+    WHEN value IS NULL THEN NULL
+    WHEN regexp_matches(value, 'video|reel|live|short|animated_gif|vídeo|vidéo|film') THEN 'video'
+    WHEN regexp_matches(value, 'photo|image|picture|album|carousel|carou|carrus|karussell|gif|bild|foto|imag|pin\b') THEN 'photo'
+    -- An event is shown as a card with a link.
+    WHEN regexp_matches(value, 'link|^share$|event|article|lien|enlace') THEN 'link'
+    WHEN regexp_matches(value, 'text|status|note|tweet|post|update|thread') THEN 'text'
   END

@@ -1,6 +1,6 @@
 -- grain: one row per valid row of `parsed`, with its key and the first line with that key
 -- params: none
--- A row without post_id gets an id from its account, time, kind and its index among the different rows with the same
+-- A row without an id gets one from its account, time, kind and its index among the different rows with the same
 -- values: several posts in one minute are common, and files have no finer time.
 CREATE OR REPLACE TEMP TABLE identified AS
 WITH good AS (SELECT * FROM parsed WHERE len(problems) = 0),
@@ -8,32 +8,41 @@ placed AS (
   SELECT
     *,
     min(line) OVER (
-      PARTITION BY account, published_at, kind, captured_at, likes, comments, shares, impressions
+      PARTITION BY account, published_at, kind, measured_at, likes, comments, shares, impressions, md5(text)
     ) AS same_as
   FROM good
-  WHERE post_id IS NULL
+  WHERE external_id IS NULL
 ),
 numbered AS (
   SELECT
     * EXCLUDE (same_as),
-    dense_rank() OVER (PARTITION BY account, published_at, kind, captured_at ORDER BY same_as) AS place
+    dense_rank() OVER (PARTITION BY account, published_at, kind, measured_at ORDER BY same_as) AS place
   FROM placed
 ),
 keyed AS (
-  SELECT * FROM good WHERE post_id IS NOT NULL
+  SELECT *, false AS derived_id FROM good WHERE external_id IS NOT NULL
   UNION ALL BY NAME
   SELECT
     * EXCLUDE (place) REPLACE (
-      'row-' || md5(concat_ws('|', epoch_us(published_at), kind, place)) AS post_id
-    )
+      'row-' || md5(concat_ws('|', epoch_us(published_at), coalesce(kind, 'text'), place)) AS external_id
+    ),
+    true AS derived_id
   FROM numbered
 )
 SELECT
   *,
   -- The same rule as in the lake: one row per publication and instant.
   first_value(line) OVER same_key AS first_line,
-  row(published_at, kind, likes, comments, shares, impressions)
+  row(
+    published_at, kind, impressions, reach, views, likes, comments, shares, saves, clicks, follows, video_views,
+    watch_seconds, engagement_rate
+  )
     IS NOT DISTINCT FROM
-  first_value(row(published_at, kind, likes, comments, shares, impressions)) OVER same_key AS agrees
+  first_value(
+    row(
+      published_at, kind, impressions, reach, views, likes, comments, shares, saves, clicks, follows, video_views,
+      watch_seconds, engagement_rate
+    )
+  ) OVER same_key AS agrees
 FROM keyed
-WINDOW same_key AS (PARTITION BY account, post_id, captured_at ORDER BY line)
+WINDOW same_key AS (PARTITION BY account, external_id, measured_at ORDER BY line)

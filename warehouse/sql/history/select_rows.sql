@@ -1,11 +1,9 @@
 -- grain: one post of one account at one instant: the rows to import
 -- params: none
 SELECT
-  line, account, post_id, published_at, kind, likes, comments, shares, impressions,
-  -- Few files say when their counts were read. A file was written at or after its newest post, so the time of that
-  -- post is used: it depends only on the contents, and marks the last posts as young.
-  coalesce(captured_at, max(published_at) OVER ()) AS captured_at,
-  captured_at IS NULL AS derived
+  line, account, external_id, derived_id, permalink, text, kind, published_at, day_only, measured_at,
+  impressions, reach, views, likes, comments, shares, saves, clicks, follows, video_views,
+  watch_seconds, engagement_rate, raw::VARCHAR AS raw
 FROM identified
 WHERE line = first_line
-ORDER BY line
+ORDER BY account NULLS FIRST, line

@@ -28,6 +28,7 @@ snapshots AS (
     engagement(likes, comments, shares, saves)::DOUBLE AS engagement
   FROM raw.post_snapshots
   JOIN chosen USING (publication_id)
+  WHERE is_lifetime IS NOT TRUE
 ),
 stretches AS (
   SELECT

@@ -6,13 +6,17 @@ WITH zones AS (
   WHERE account_id IN (SELECT account_id FROM touched_accounts)
 ),
 newest AS (
-  SELECT workspace_id, account_id, platform, published_at, engagement, engagement_24h, engagement_7d
+  SELECT workspace_id, publication_id, account_id, platform, published_at, engagement, engagement_24h, engagement_7d
   FROM latest
   UNION ALL
-  SELECT workspace_id, account_id, platform, published_at, engagement, engagement_24h, engagement_7d
+  SELECT workspace_id, publication_id, account_id, platform, published_at, engagement, engagement_24h, engagement_7d
   FROM marts.publication_latest
   WHERE account_id IN (SELECT account_id FROM touched_accounts)
     AND publication_id NOT IN (SELECT publication_id FROM latest)
+),
+days_only AS (
+  SELECT publication_id FROM dims.publications
+  WHERE day_only AND account_id IN (SELECT account_id FROM touched_accounts)
 ),
 zoned AS (
   SELECT
@@ -21,6 +25,7 @@ zoned AS (
     coalesce(zones.timezone, 'UTC') AS timezone
   FROM newest
   LEFT JOIN zones USING (account_id)
+  WHERE publication_id NOT IN (SELECT publication_id FROM days_only)
 ),
 -- Days without a clock change are converted with one offset: conversion per row took half of the time.
 days AS (

@@ -4,7 +4,7 @@
 -- snapshot. Growth is not linear, so the nearer of the two must be within a quarter of the age, otherwise the age counts
 -- as not measured. Publishing counts as a snapshot of zeros for ages up to 3 hours only: later, a straight line from it
 -- lies far below the real growth. A snapshot exactly at the age is used alone. A counter missing in one of the two is
--- NULL. All values are computed without rounding, then kept to a 1024th.
+-- NULL, and a lifetime count has no age. All values are computed without rounding, then kept to a 1024th.
 CREATE OR REPLACE TEMP TABLE values_at_age AS
 WITH stretches AS (
   SELECT
@@ -12,7 +12,7 @@ WITH stretches AS (
     -- Ignore a snapshot from before publishing (a corrected time).
     CASE WHEN before.age_hours >= 0 THEN before END AS start,
     struct_pack(impressions, reach, likes, comments, shares, saves, clicks, video_views) AS finish,
-    engagement AS after_engagement
+    engagement(likes, comments, shares, saves) AS after_engagement
   FROM snapshots_with_previous
 ),
 reached AS (

@@ -42,5 +42,5 @@ SELECT workspace_id, account_id, publication_id, 'impressions_doubled', 'warning
        before.impressions
 FROM new_snapshots
 WHERE before.impressions >= 100 AND impressions = 2 * before.impressions
-  AND engagement
+  AND engagement(likes, comments, shares, saves)
       IS NOT DISTINCT FROM engagement(before.likes, before.comments, before.shares, before.saves)

@@ -12,7 +12,7 @@ WITH steps AS (
     AND list_contains($account_ids::VARCHAR[], account_id)
     AND published_at >= $since::TIMESTAMPTZ
     AND engagement IS NOT NULL
-    AND age_hours >= 48
+    AND coalesce(age_hours, (epoch(captured_at) - epoch(published_at)) / 3600) >= 48
 )
 SELECT account_id, sqrt(avg(step * step) / 2) AS noise
 FROM steps

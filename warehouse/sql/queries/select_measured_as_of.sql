@@ -4,7 +4,13 @@ WITH newest AS (
   SELECT
     publication_id,
     max(captured_at) AS captured_at,
-    arg_max(struct_pack(likes, comments, shares, saves), captured_at) AS counted
+    -- arg_max ignores NULL: the last known value of each counter.
+    struct_pack(
+      likes := arg_max(likes, captured_at),
+      comments := arg_max(comments, captured_at),
+      shares := arg_max(shares, captured_at),
+      saves := arg_max(saves, captured_at)
+    ) AS counted
   FROM raw.post_snapshots
   WHERE workspace_id = $workspace_id AND captured_at <= $as_of::TIMESTAMPTZ
   GROUP BY publication_id

@@ -15,7 +15,8 @@ young AS (
     engagement(snapshots.likes, snapshots.comments, snapshots.shares, snapshots.saves) AS engagement
   FROM raw.post_snapshots AS snapshots
   INNER JOIN grown USING (publication_id)
-  WHERE snapshots.published_at >= (SELECT min(published_at) FROM grown) - INTERVAL 1 DAY
+  WHERE snapshots.is_lifetime IS NOT TRUE
+    AND snapshots.published_at >= (SELECT min(published_at) FROM grown) - INTERVAL 1 DAY
 )
 SELECT publication_id, age_hours, engagement::DOUBLE AS engagement
 FROM young

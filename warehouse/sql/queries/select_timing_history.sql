@@ -11,10 +11,12 @@ SELECT
   epoch_us(latest.published_at) AS published,
   latest.engagement::DOUBLE AS engagement,
   coalesce(list_position($kinds::VARCHAR[], latest.kind), 0)::SMALLINT AS kind,
-  latest.age_hours::FLOAT AS age_hours
+  -- At least this old, if the time of reading is unknown.
+  coalesce(latest.age_hours, (epoch(latest.captured_at) - epoch(latest.published_at)) / 3600)::FLOAT AS age_hours
 FROM marts.publication_latest AS latest
 INNER JOIN accounts USING (account_id)
 WHERE latest.platform = $platform
   AND latest.engagement IS NOT NULL
   AND latest.published_at <= $now
+  AND latest.publication_id NOT IN (SELECT publication_id FROM dims.publications WHERE day_only)
 ORDER BY accounts.place, published

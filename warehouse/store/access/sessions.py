@@ -41,9 +41,19 @@ class OpenSession(NamedTuple):
 
 
 def open_session(
-    session: Session, cipher: Cipher, key: ApiKey, now: datetime, *, address: str, browser: str
+    session: Session,
+    cipher: Cipher,
+    key: ApiKey,
+    now: datetime,
+    *,
+    address: str,
+    browser: str,
+    ends_at: datetime | None = None,
 ) -> str:
-    """Open a session for a key and return its cookie token, which is not stored."""
+    """Open a session for a key and return its cookie token, which is not stored.
+
+    It ends after LIFETIME, or at `ends_at` (a sign-in link for a colleague).
+    """
     session.execute(delete(DashboardSession).where(DashboardSession.expires_at < now - _KEPT))
     token = secrets.token_urlsafe(32)
     session.add(
@@ -55,7 +65,7 @@ def open_session(
             address=address[:100],
             browser=browser.replace("\x00", "")[:200],
             created_at=now,
-            expires_at=now + LIFETIME,
+            expires_at=ends_at or now + LIFETIME,
         )
     )
     session.flush()

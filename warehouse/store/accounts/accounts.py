@@ -6,12 +6,18 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import parse_timezone
 from warehouse.store.accounts.credentials import store_credentials
 from warehouse.store.accounts.health import AccountHealth, account_health
+from warehouse.store.accounts.identity import (
+    IMPORTED_ID,
+    AccountIndex,
+    find_imported_doubles,
+    plain_name,
+)
 from warehouse.store.audit.log import record
 from warehouse.store.database import new_id
 from warehouse.store.models import AccountRow, Publication
@@ -37,6 +43,7 @@ __all__ = [
     "find_or_create_imported_account",
     "get_account",
     "list_accounts",
+    "mark_merged",
     "pause_account",
     "resume_account",
 ]
@@ -84,6 +91,10 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
         AccountRow.external_id == verified.external_id,
     )
     row = session.scalars(query.with_for_update()).one_or_none()
+    doubles = find_imported_doubles(session, workspace_id, platform, verified)
+    if row is None and doubles:  # an imported history of the same account: it stays the same account
+        row = doubles.pop(0)
+        row.instance_url, row.external_id = instance_url, verified.external_id
     if row is None:
         row = AccountRow(
             id=new_id("acct"),
@@ -96,6 +107,8 @@ def connect_account(  # noqa: PLR0917 (what a connection consists of)
             backfill_posts=0,
         )
         session.add(row)
+    for double in doubles:
+        mark_merged(double, row, now)
     if row.status != "active":
         row.connected_at = now
     row.handle = verified.handle
@@ -232,23 +245,34 @@ def _name_account(row: AccountRow) -> dict[str, str]:
     return {"platform": row.platform, "handle": row.handle}
 
 
-def find_or_create_imported_account(
-    session: Session, workspace_id: str, platform: Platform, name: str, now: datetime
-) -> AccountRow:
-    """Return the account with this handle for an imported history; create it if there is none.
+def mark_merged(row: AccountRow, into: AccountRow, now: datetime) -> None:
+    """Mark an imported history as a double of another account.
 
-    A new account has no credentials, so nothing is published on it and it is not measured.
-    Raises InvalidInputError for an empty name.
+    Its posts follow when store and lake are both open: `warehouse.lake.import_.accounts.merge_marked_accounts`.
     """
-    handle = name.strip()
+    row.status, row.merged_into = "merged", into.id
+    row.status_reason, row.status_changed_at = f"it is the account {into.id}", now
+
+
+def find_or_create_imported_account(  # noqa: PLR0917 (what an account is found by)
+    session: Session,
+    workspace_id: str,
+    platform: Platform,
+    name: str,
+    now: datetime,
+    index: AccountIndex | None = None,
+) -> AccountRow:
+    """Return the account that this name means (`AccountIndex.find`) for an imported history; create it if none.
+
+    A new account has no credentials, so nothing is published on it and it is not measured. `index` saves reading the
+    accounts for each name; a new account is added to it. Raises InvalidInputError for an empty name.
+    """
+    handle = plain_name(platform, name)
     if not handle:
         raise InvalidInputError("an imported history needs an account name", field="account")
-    query = select(AccountRow).where(
-        AccountRow.workspace_id == workspace_id,
-        AccountRow.platform == platform.value,
-        func.lower(AccountRow.handle) == handle.lower(),
-    )
-    known = session.scalars(query.order_by(AccountRow.id).limit(1)).one_or_none()
+    if index is None:
+        index = AccountIndex.load(session, workspace_id, platform)
+    known = index.find(name)
     if known is not None:
         return known
     row = AccountRow(
@@ -256,8 +280,8 @@ def find_or_create_imported_account(
         workspace_id=workspace_id,
         platform=platform.value,
         instance_url="",
-        external_id=f"import:{handle.lower()}",
-        handle=handle,
+        external_id=f"{IMPORTED_ID}{handle.casefold()}"[:200],
+        handle=handle[:200],
         display_name=handle,
         status="imported",
         connected_at=now,
@@ -265,4 +289,5 @@ def find_or_create_imported_account(
     )
     session.add(row)
     session.flush()
+    index.add(row)
     return row

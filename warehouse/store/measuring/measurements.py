@@ -130,6 +130,22 @@ def list_due_snapshots(
     return [DueAccount(account, tuple(found)) for account, found in by_account.values()]
 
 
+def measure_waits(session: Session, now: datetime) -> dict[str, tuple[int, float]]:
+    """Return, by platform, how many snapshots are due at `now` and how many seconds the oldest has waited.
+
+    Accounts that cannot be read (paused, revoked, rate limited) do not count; a platform without due ones is left out.
+    """
+    query = (
+        _readable(select(Publication.platform, func.count(), func.min(Publication.next_snapshot_at)), now)
+        .where(Publication.next_snapshot_at <= now, Publication.status == "published")
+        .group_by(Publication.platform)
+    )
+    return {
+        platform: (count, (now - oldest).total_seconds())
+        for platform, count, oldest in session.execute(query)
+    }
+
+
 def record_measured(
     session: Session,
     captured_at: datetime,

@@ -72,10 +72,26 @@ def require_current(engine: Engine) -> None:
         raise SetupError(f"the store was created by {age} version of SocialFlow (schema {current}): {remedy}")
 
 
+def list_pending(connection: Connection) -> tuple[str | None, list[Path]]:
+    """Return the store's revision (None = an empty database) and the files of the migrations it lacks, oldest first.
+
+    Raises SetupError for a store of a newer version.
+    """
+    current = _current_revision(connection)
+    if current is not None and current not in _list_revisions():
+        raise SetupError(
+            f"the store was created by a newer version of SocialFlow (schema {current}): update this program"
+        )
+    return current, [path for path in _list_files() if current is None or path.name[:4] > current]
+
+
+def _list_files() -> list[Path]:
+    return sorted((Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
+
+
 def _list_revisions() -> list[str]:
     """Return all revisions, oldest first: each file name begins with its revision, in four digits."""
-    folder = Path(__file__).parent / "versions"
-    return sorted(path.name.split("_", 1)[0] for path in folder.glob("[0-9]*_*.py"))
+    return [path.name.split("_", 1)[0] for path in _list_files()]
 
 
 def _newest_revision() -> str:

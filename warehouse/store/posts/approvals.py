@@ -134,7 +134,7 @@ def _fetched_media(session: Session, post: Post) -> list[Media]:
     for row in _waiting(session, post):
         content = PostContent.model_validate(row.content)
         named = get_capabilities(Platform(row.platform)).options.of(content).list_media().values()
-        media |= {item.url: item for item in (*content.media, *named) if item.upload_id is None}
+        media |= {item.url: item for item in (*content.all_media, *named) if item.upload_id is None}
     return list(media.values())
 
 

@@ -6,13 +6,14 @@ import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, exists, func, select
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, delete, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from connectors.types import UPLOAD_PREFIX, Media
 from warehouse.errors import ConflictError, NotFoundError
 from warehouse.store.database import new_id
-from warehouse.store.models import Base, Post
+from warehouse.store.models import Base, Post, Publication
+from warehouse.store.publishing.later_parts import FAILED, WAITING
 from warehouse.store.schedules.recurrence_models import Recurrence
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from connectors.content.pictures import PictureShape
     from connectors.types import PostContent
     from warehouse.store.crypto import Cipher
 
@@ -30,7 +32,7 @@ _BATCH = 500
 
 
 class MediaUpload(Base):
-    """One uploaded picture or video."""
+    """One uploaded picture, video or document."""
 
     __tablename__ = "media_uploads"
     __table_args__ = (
@@ -41,12 +43,18 @@ class MediaUpload(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     kind: Mapped[str] = mapped_column(String(10))
-    """image | video"""
+    """image | video | document"""
     content_type: Mapped[str] = mapped_column(String(60))
     """Detected from the first bytes, not from the declared type."""
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     filename: Mapped[str] = mapped_column(String(200))
+    width: Mapped[int | None] = mapped_column(Integer)
+    """Pixels, as stored in the file; None = not a picture, or its header cannot be read."""
+    height: Mapped[int | None] = mapped_column(Integer)
+    is_animated: Mapped[bool | None] = mapped_column(Boolean)
+    pages: Mapped[int | None] = mapped_column(Integer)
+    """Of a document."""
     created_at: Mapped[datetime]
 
 
@@ -77,6 +85,8 @@ def add_upload(
     filename: str,
     now: datetime,
     quota: int | None = None,
+    shape: PictureShape | None = None,
+    pages: int | None = None,
 ) -> MediaUpload:
     """Add an upload whose file is already stored.
 
@@ -94,11 +104,15 @@ def add_upload(
     row = MediaUpload(
         id=media_id,
         workspace_id=workspace_id,
-        kind=content_type.partition("/")[0],
+        kind="document" if content_type == "application/pdf" else content_type.partition("/")[0],
         content_type=content_type,
         size=size,
         sha256=sha256,
         filename=filename,
+        width=None if shape is None else shape.width,
+        height=None if shape is None else shape.height,
+        is_animated=None if shape is None else shape.is_animated,
+        pages=pages,
         created_at=now,
     )
     session.add(row)
@@ -124,6 +138,9 @@ def describe_upload(row: MediaUpload) -> dict[str, Any]:
         "size": row.size,
         "sha256": row.sha256,
         "filename": row.filename,
+        "width": row.width,
+        "height": row.height,
+        "pages": row.pages,
         "created_at": row.created_at,
     }
 
@@ -161,8 +178,10 @@ def note_uses(
     `details`: those of the post; a draft without accounts has its media only there.
     """
     named = [details, *(details.get("variants") or {}).values()]
+    further = [part for one in named for part in (*(one.get("thread") or ()), one.get("first_comment"))]
+    named += [part for part in further if isinstance(part, dict)]
     media = [Media.model_validate(item) for one in named for item in one.get("media") or ()]
-    media += [item for content in contents for item in content.media]
+    media += [item for content in contents for item in content.all_media]
     used = {item.upload_id for item in media if item.upload_id}
     if not is_new:
         session.execute(delete(MediaUse).where(MediaUse.owner_id == owner_id))
@@ -222,7 +241,8 @@ def is_signed(cipher: Cipher, media_id: str, signature: str) -> bool:
 
 def _is_alive() -> Any:  # noqa: ANN401 (an SQL condition)
     """Condition on MediaUse: its owner is a recurrence, or a post with something left to send."""
-    done_post = exists().where(Post.id == MediaUse.owner_id, Post.status.in_(_DONE))
+    later = exists().where(Publication.post_id == MediaUse.owner_id, Publication.rest.in_((WAITING, FAILED)))
+    done_post = exists().where(Post.id == MediaUse.owner_id, Post.status.in_(_DONE), ~later)
     ended_rule = exists().where(Recurrence.id == MediaUse.owner_id, Recurrence.deleted_at.is_not(None))
     return ~done_post & ~ended_rule
 

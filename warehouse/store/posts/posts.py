@@ -20,6 +20,7 @@ from warehouse.store.posts.external_posts import RecordedPosts, record_external_
 from warehouse.store.posts.media import note_uses
 from warehouse.store.posts.reads import PostFilter, get_post, list_posts
 from warehouse.store.posts.versions import lock_publications, require_version, touch
+from warehouse.store.publishing.later_parts import WAITING
 from warehouse.store.publishing.ledger import insert_opened, open_ledger
 from warehouse.store.publishing.publications import (
     EDITABLE,
@@ -216,7 +217,9 @@ def cancel_post(
     for publication in publications:
         if publication.status in IN_FLIGHT:
             require_editable(publication)
-    open_ones = [row for row in publications if row.status not in ("published", "canceled")]
+    open_ones = [
+        row for row in publications if row.status not in ("published", "canceled") or row.rest == WAITING
+    ]
     if publications and not open_ones:
         raise ConflictError(
             f"the post is {post.status}: there is nothing left to cancel; delete it on the platform itself",
@@ -243,7 +246,7 @@ def retry_post(
     if unknown:
         raise NotFoundError(f"post {post_id} has no publication {min(unknown)}")
     picked = [row for row in publications if row.id in publication_ids]
-    failed = picked or [row for row in publications if row.status == "failed"]
+    failed = picked or [row for row in publications if "failed" in {row.status, row.rest}]
     if not failed:
         raise ConflictError(
             f"the post is {post.status}: only failed publications are retried", code="not_failed"
@@ -281,9 +284,10 @@ def list_possible_actions(post: Post, publications: Sequence[Publication]) -> se
     statuses = {row.status for row in publications} or {post.status}
     possible: set[str] = set()
     if not statuses & IN_FLIGHT:
-        possible |= {"cancel"} if statuses & EDITABLE else set()
+        is_waiting = any(row.rest == WAITING for row in publications)
+        possible |= {"cancel"} if statuses & EDITABLE or is_waiting else set()
         possible |= {"move"} if statuses & {"draft", "scheduled"} and publications else set()
-    if "failed" in statuses:
+    if "failed" in statuses | {row.rest for row in publications}:
         possible.add("retry")
     if post.approval_state == PENDING:
         possible.add("approve")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from warehouse.errors import NotFoundError
 from warehouse.store.models import Post, Publication, PublicationAttempt
@@ -36,6 +36,10 @@ class PostFilter:
     """pending, approved or rejected."""
     origin: str | None = "socialflow"
     """socialflow, external (found in an account's history), or None for both."""
+    text: str | None = None
+    """Words that the content contains, in any case."""
+    publication_statuses: tuple[str, ...] = ()
+    """A publication of the post has one of these."""
 
 
 def get_post(session: Session, workspace_id: str, post_id: str) -> Post:
@@ -68,7 +72,21 @@ def list_posts(
     return rows[:limit], len(rows) > limit
 
 
-def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:
+def search_posts(
+    session: Session, workspace_id: str, wanted: PostFilter, *, soonest: bool, offset: int, limit: int
+) -> tuple[list[Post], bool]:
+    """Return one page of posts by their time, and whether more follow. `soonest`: earliest first, else latest first.
+
+    A post without a time counts by its last change. For pages that a person leafs through: a change may shift them.
+    """
+    at = func.coalesce(Post.scheduled_at, Post.updated_at)
+    order = (at, Post.id) if soonest else (at.desc(), Post.id.desc())
+    query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted)).order_by(*order)
+    rows = list(session.scalars(query.offset(offset).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:  # noqa: C901 (one condition a field)
     conditions: list[ColumnElement[bool]] = [Post.deleted_at.is_(None)]
     if wanted.origin is not None:
         conditions.append(Post.origin == wanted.origin)
@@ -83,8 +101,12 @@ def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:
     if wanted.recurrence_id is not None:
         of_rule = RecurrenceOccurrence.recurrence_id == wanted.recurrence_id
         conditions.append(Post.id.in_(select(RecurrenceOccurrence.post_id).where(of_rule)))
-    if wanted.platform is not None or wanted.account_id is not None:
+    if wanted.text:
+        conditions.append(Post.content.icontains(wanted.text, autoescape=True))
+    if wanted.platform is not None or wanted.account_id is not None or wanted.publication_statuses:
         of_post = select(Publication.id).where(Publication.post_id == Post.id)
+        if wanted.publication_statuses:
+            of_post = of_post.where(Publication.status.in_(wanted.publication_statuses))
         if wanted.platform is not None:
             of_post = of_post.where(Publication.platform == wanted.platform.value)
         if wanted.account_id is not None:

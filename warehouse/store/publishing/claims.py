@@ -15,8 +15,9 @@ from sqlalchemy import and_, bindparam, func, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
-from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace, is_scheduled
+from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace, is_planned
 from warehouse.store.publishing.heartbeats import select_silent
+from warehouse.store.publishing.later_parts import unless_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -42,6 +43,7 @@ class ClaimedPublication:
     content: PostContent
     status: str
     scheduled_at: datetime
+    """The planned time: that of the next part, once the first one is out."""
     due_at: datetime
     attempts: int
     first_attempt_at: datetime | None
@@ -58,7 +60,10 @@ _Candidate = aliased(Publication)
 
 _OPEN_AND_DUE = (
     select(Publication.id)
-    .where(Publication.status.in_(("scheduled", "unknown")), Publication.due_at <= bindparam("horizon"))
+    .where(
+        Publication.status.in_(("scheduled", "unknown", "published")),
+        Publication.due_at <= bindparam("horizon"),
+    )
     .limit(1)
 )
 """Built once: every publisher runs it every second, mostly without result, and building costs most."""
@@ -164,7 +169,8 @@ def release_claims(
     """Release what `owner` claimed (of `ids`; None = everything) and has not started to send."""
     mine = and_(Publication.status == "claimed", Publication.lease_owner == owner)
     chosen = list(session.scalars(select(Publication.id).where(mine))) if ids is None else list(ids)
-    rows = take(session, chosen, mine, status="scheduled", lease_owner=None, lease_until=None, reason=reason)
+    status = unless_resting("scheduled")
+    rows = take(session, chosen, mine, status=status, lease_owner=None, lease_until=None, reason=reason)
     events = [LedgerEvent(row.id, "released", {"message": reason} if reason else {}) for row in rows]
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, {row.post_id for row in rows}, now)
@@ -264,7 +270,7 @@ def _list_accounts_in_turn(
 
 def _find_first_due(horizon: datetime) -> Subquery:
     """Select each account with a due publication and the time of its first, in steps from account to account."""
-    planned = is_scheduled(_Candidate)
+    planned = is_planned(_Candidate)
     account_id = _Candidate.account_id
     first = select(account_id).where(planned).order_by(account_id).limit(1)
     walk = select(first.scalar_subquery().label("account_id")).cte("planned_accounts", recursive=True)
@@ -312,7 +318,7 @@ def _choose(
 
 
 def _due(horizon: datetime, table: type[Publication] = Publication) -> ColumnElement[bool]:
-    return and_(is_scheduled(table), table.due_at <= horizon)
+    return and_(is_planned(table), table.due_at <= horizon)
 
 
 def _unknown(now: datetime) -> ColumnElement[bool]:
@@ -326,11 +332,17 @@ def _unknown(now: datetime) -> ColumnElement[bool]:
 
 def _read_approved_media(session: Session, rows: Sequence[Publication]) -> dict[str, dict[str, str]]:
     """Return the approved media of the posts of publications with media, by post id."""
-    ids = {row.post_id for row in rows if row.content.get("media")}
+    ids = {row.post_id for row in rows if _has_media(row.content)}
     if not ids:
         return {}
     query = select(Post.id, Post.approved_media).where(Post.id.in_(ids), Post.approved_media.is_not(None))
     return {post_id: dict(approved or {}) for post_id, approved in session.execute(query)}
+
+
+def _has_media(content: Mapping[str, Any]) -> bool:
+    """Return whether any part has media; a part that is a string is only a text."""
+    parts = [content, *(content.get("thread") or ()), content.get("first_comment")]
+    return any(isinstance(part, dict) and part.get("media") for part in parts)
 
 
 def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) -> ClaimedPublication:
@@ -344,7 +356,7 @@ def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) 
         platform=row.platform,
         content=PostContent.model_validate(row.content),
         status=row.status,
-        scheduled_at=row.scheduled_at,
+        scheduled_at=row.rest_at or row.scheduled_at,
         due_at=row.due_at,
         attempts=row.attempts,
         first_attempt_at=row.first_attempt_at,

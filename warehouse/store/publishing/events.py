@@ -21,6 +21,7 @@ _OUTCOMES = {
     "published": "post.published",
     "found": "post.published",
     "failed": "post.failed",
+    "part_failed": "post.failed",
     "needs_review": "post.needs_review",
 }
 
@@ -63,6 +64,13 @@ def announce_deleted(session: Session, publication_ids: Sequence[str], now: date
         _announce(session, dict.fromkeys(publication_ids, "post.deleted"), now)
 
 
+def announce_edited(session: Session, publication_ids: Sequence[str], now: datetime) -> None:
+    """Write events for published posts that were changed on their platform, as an edit asked for."""
+    if publication_ids:
+        session.flush()
+        _announce(session, dict.fromkeys(publication_ids, "post.edited"), now)
+
+
 def _type_of(event: LedgerEvent) -> str | None:
     if event.event == "resolved" and event.detail.get("decision") == "published":
         return "post.published"  # a person found it on the platform
@@ -90,6 +98,7 @@ def _post_data(row: Publication, post: Post, handle: str) -> dict[str, Any]:
             "external_id": row.external_id,
             "permalink": row.permalink,
             "deleted_at": row.platform_deleted_at,
+            "edited_at": row.edited_at,
             "attempts": row.attempts,
             "reason_code": row.reason_code,
             "reason": row.reason,

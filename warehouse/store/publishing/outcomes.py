@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import and_, bindparam, select, update
 
-from connectors.types import SENT_ELSEWHERE
+from connectors.types import SENT_ELSEWHERE, STEP
 from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import (
@@ -23,6 +23,7 @@ from warehouse.store.publishing.claims import (
     release_claims,
 )
 from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.later_parts import FAILED, WAITING, begin_rest, end_rest
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -51,6 +52,8 @@ _STATUS: Mapping[str, str] = {
 }
 PERMISSION_MISSING = "permission_missing"
 """Code of a failure that the account's owner must fix: every further post would fail for it."""
+_LATER_EVENTS = {"published": "part_published", "found": "part_found", "failed": "part_failed"}
+"""How the ledger names the outcome of a later part: the post itself was published before."""
 _OPEN = frozenset({"scheduled", "claimed", "sending", "unknown", "needs_review"})
 
 
@@ -84,6 +87,8 @@ class Outcome:
     """With retry: nothing else of this account, or of this platform, is sent before `next_at`."""
     parts: PartCounts | None = None
     """For a publication of several parts; None = it has one, or nothing was sent or looked up."""
+    rest_at: datetime | None = None
+    """With a receipt: when the next part is due, if parts are left that are published later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,32 +212,54 @@ def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> 
         if row.external_id == receipt.external_id:
             return None
         return LedgerEvent(row.id, "duplicate", _detail(outcome) | {"known": row.external_id})
-    if row.status not in _OPEN or (receipt is None and row.lease_owner != owner):
+    if row.status not in _OPEN or not _may_tell(row, outcome, owner):
         return None
+    is_later = row.rest == WAITING
     row.status = _STATUS[outcome.kind]
     row.reason_code, row.reason = outcome.code, outcome.message
     row.lease_owner = row.lease_until = None
     row.updated_at = now
     if receipt is not None:
-        row.external_id = receipt.external_id
-        row.permalink = receipt.permalink
-        row.published_at = receipt.published_at
-        row.due_at = row.unknown_since = None
-        row.next_snapshot_at = next_snapshot_at(receipt.published_at, now)
+        _take_receipt(row, outcome, receipt, now)
     elif row.status == "unknown":
         row.unknown_since = row.unknown_since or now
         row.due_at = outcome.next_at or now
     elif row.status == "scheduled":
+        row.status = "published" if is_later else "scheduled"
         row.due_at = outcome.next_at or now
         row.unknown_since = None
         if outcome.kind == "not_found" and SENT_ELSEWHERE in row.send_state:
             # Nothing of another installation is there: from here on, what this one saves tells all.
             row.send_state = {key: kept for key, kept in row.send_state.items() if key != SENT_ELSEWHERE}
+    elif is_later and row.status == "failed":
+        end_rest(row, FAILED)
     else:
         row.due_at = None
     if outcome.kind == "still_unknown":
         return None  # looked up without a result: do not repeat the same line in the ledger
-    return LedgerEvent(row.id, outcome.kind, _detail(outcome))
+    event = _LATER_EVENTS.get(outcome.kind, outcome.kind) if is_later else outcome.kind
+    return LedgerEvent(row.id, event, _detail(outcome))
+
+
+def _take_receipt(row: Publication, outcome: Outcome, receipt: PublishedPost, now: datetime) -> None:
+    if row.rest != WAITING:
+        row.external_id = receipt.external_id
+        row.permalink = receipt.permalink
+        row.published_at = receipt.published_at
+        row.next_snapshot_at = next_snapshot_at(receipt.published_at, now)
+    end_rest(row, None)
+    if outcome.rest_at is not None and outcome.parts is not None:
+        begin_rest(row, sent=outcome.parts.out, at=outcome.rest_at)
+
+
+def _may_tell(row: Publication, outcome: Outcome, owner: str) -> bool:
+    """Return whether an outcome counts: its owner's, and every receipt that is not older than the current step."""
+    if outcome.receipt is None:
+        return row.lease_owner == owner
+    if row.rest != WAITING:
+        return True
+    # Told late by a publisher that lost its lease, a part that is known to be out says nothing about the next one.
+    return outcome.parts is not None and outcome.parts.out > int(row.send_state.get(STEP, 0))
 
 
 def _pause(session: Session, row: Publication, scope: RateLimitScope, until: datetime, reason: str) -> None:
@@ -250,6 +277,8 @@ def _detail(outcome: Outcome) -> dict[str, Any]:
         detail["message"] = outcome.message
     if outcome.next_at:
         detail["next_at"] = outcome.next_at.isoformat()
+    if outcome.rest_at:
+        detail["rest_at"] = outcome.rest_at.isoformat()
     if outcome.parts:
         detail["parts"] = {
             "before": outcome.parts.before,

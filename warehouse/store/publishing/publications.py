@@ -22,6 +22,14 @@ from sqlalchemy import func, select, update
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.models import Post, Publication
 from warehouse.store.publishing.events import announce_outcomes
+from warehouse.store.publishing.later_parts import (
+    CANCELED,
+    FAILED,
+    WAITING,
+    cancel_rest,
+    count_parts,
+    end_rest,
+)
 from warehouse.store.publishing.ledger import LedgerEvent, append_event, append_events
 
 if TYPE_CHECKING:
@@ -99,8 +107,15 @@ def change_content(session: Session, publication: Publication, content: PostCont
 
 
 def cancel_publication(session: Session, publication: Publication, now: datetime) -> None:
-    """Cancel an unsent publication. Raises ConflictError once claimed or published."""
+    """Cancel an unsent publication, or the later parts of a published one.
+
+    Raises ConflictError once claimed, and if nothing is left to send.
+    """
     if publication.status == "canceled":
+        return
+    if publication.rest == WAITING and publication.status in {"published", "needs_review"}:
+        cancel_rest(session, publication, now, "the parts that were not out yet were canceled")
+        refresh_post_status(session, [publication.post_id], now)
         return
     require_editable(publication)
     publication.status = "canceled"
@@ -113,6 +128,13 @@ def cancel_publication(session: Session, publication: Publication, now: datetime
 
 def retry_publication(session: Session, publication: Publication, now: datetime) -> None:
     """Send a failed publication again, at once. Raises ConflictError for any other status."""
+    if publication.status == "published" and publication.rest == FAILED:
+        publication.rest, publication.rest_at, publication.due_at = WAITING, now, now
+        publication.reason_code = publication.reason = None
+        publication.updated_at = now
+        append_event(session, publication.id, "retry_by_hand", now=now)
+        refresh_post_status(session, [publication.post_id], now)
+        return
     if publication.status != "failed":
         remedy = (
             "decide it with resolve"
@@ -146,7 +168,9 @@ def resolve_review(
             field="external_id",
             code="external_id_too_long",
         )
-    if decision == "published":
+    if publication.rest == WAITING:
+        _resolve_rest(publication, decision, external_id, now)
+    elif decision == "published":
         _require_free(session, publication, external_id)
         publication.status = "published"
         publication.external_id = external_id
@@ -170,6 +194,26 @@ def resolve_review(
     append_events(session, [event], now=now)
     refresh_post_status(session, [publication.post_id], now)
     announce_outcomes(session, [event], now)
+
+
+def _resolve_rest(publication: Publication, decision: str, external_id: str | None, now: datetime) -> None:
+    """Apply a decision on a later part: the post itself is out in any case."""
+    if decision == "send":
+        publication.status = "published"
+        publication.rest_at = publication.due_at = now
+        return
+    if decision not in {"published", "discard"}:
+        raise InvalidInputError(
+            f"unknown decision {decision!r}: use published, send or discard", field="decision"
+        )
+    sent, total = count_parts(publication)
+    if decision == "published" and external_id is not None:
+        # Known from here on: deleting the post deletes this part as well.
+        part = {"id": external_id, "permalink": None, "published_at": now.isoformat(), "cid": None}
+        parts = [*(publication.send_state.get("sent_parts") or ()), part]
+        publication.send_state = {**publication.send_state, "sent_parts": parts}
+    all_out = decision == "published" and sent + 1 >= total
+    end_rest(publication, None if all_out else CANCELED)
 
 
 def _require_free(session: Session, publication: Publication, external_id: str | None) -> None:
@@ -211,6 +255,15 @@ def _require_not_ambiguous(publication: Publication) -> None:
         )
 
 
+def _statuses_with_rest(status: str, rest: str | None) -> tuple[str, ...]:
+    """Return the statuses for which a publication counts: one whose first part is out is published for its post."""
+    if rest == FAILED:
+        return ("published", "failed")
+    if rest == WAITING and status != "needs_review":
+        return ("published",)
+    return (status,)
+
+
 def derive_post_status(counts: Mapping[str, int]) -> str:
     """Return a post's status from the number of its publications in each status."""
     alive = {status for status, count in counts.items() if count and status != "canceled"}
@@ -228,12 +281,13 @@ def derive_post_status(counts: Mapping[str, int]) -> str:
 def refresh_post_status(session: Session, post_ids: Collection[str], now: datetime) -> None:
     """Update `posts.status` from the publications, in the caller's transaction."""
     session.flush()
-    query = select(Publication.post_id, Publication.status, func.count()).where(
-        Publication.post_id.in_(set(post_ids))
-    )
+    columns = (Publication.post_id, Publication.status, Publication.rest)
+    query = select(*columns, func.count()).where(Publication.post_id.in_(set(post_ids)))
     counts: dict[str, dict[str, int]] = {}
-    for post_id, status, count in session.execute(query.group_by(Publication.post_id, Publication.status)):
-        counts.setdefault(post_id, {})[status] = count
+    for post_id, status, rest, count in session.execute(query.group_by(*columns)):
+        of_post = counts.setdefault(post_id, {})
+        for shown in _statuses_with_rest(status, rest):
+            of_post[shown] = of_post.get(shown, 0) + count
     by_status: dict[str, list[str]] = {}
     for post_id, of_post in counts.items():
         by_status.setdefault(derive_post_status(of_post), []).append(post_id)

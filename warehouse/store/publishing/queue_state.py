@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, literal_column, select, union_all
 
-from warehouse.store.models import AccountRow, Publication, Workspace, is_in_progress
+from warehouse.store.models import AccountRow, Publication, Workspace, is_in_progress, is_planned
+from warehouse.store.publishing.later_parts import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,8 @@ class QueueState:
     """Publications whose outcome is unknown."""
     needs_review: int
     """Publications that wait for a person's decision."""
+    failed_parts: int
+    """Published posts of which a later part was refused and can be retried."""
 
 
 def get_queue_state(session: Session, now: datetime) -> QueueState:
@@ -55,20 +58,29 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         .where(Publication.status.in_(("unknown", "needs_review")))
         .group_by(Publication.status)
     )
+    planned = func.coalesce(Publication.rest_at, Publication.scheduled_at)
+    late_ones = [
+        select(Publication.account_id, Publication.workspace_id, planned.label("planned")).where(
+            is_one,
+            planned < now - LATE_AFTER,
+            Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
+        )
+        # Two parts, each with an index of its own; what waits for a later part is in progress from its time on.
+        for is_one in (
+            and_(is_in_progress(), Publication.scheduled_at < now - LATE_AFTER),
+            and_(is_planned(), Publication.status == "published"),
+        )
+    ]
+    both = union_all(*late_ones).subquery()
     # Grouped first: joined directly, PostgreSQL was seen to read the history of each account.
     waiting = (
         select(
-            Publication.account_id,
-            Publication.workspace_id,
+            both.c.account_id,
+            both.c.workspace_id,
             func.count().label("number"),
-            func.min(Publication.scheduled_at).label("oldest"),
+            func.min(both.c.planned).label("oldest"),
         )
-        .where(
-            is_in_progress(),
-            Publication.scheduled_at < now - LATE_AFTER,
-            Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
-        )
-        .group_by(Publication.account_id, Publication.workspace_id)
+        .group_by(both.c.account_id, both.c.workspace_id)
         .subquery()
     )
     late, oldest = session.execute(
@@ -80,6 +92,9 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
     stale_unknown = select(func.count()).where(
         Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
     )
+    failed_parts = select(func.count()).where(
+        Publication.status == "published", Publication.rest == literal_column(f"'{FAILED}'")
+    )
     revoked = select(func.count()).where(AccountRow.status == "revoked")
     counts: dict[str, int] = dict(session.execute(by_status).all())
     return QueueState(
@@ -89,6 +104,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         stale_unknown=session.scalar(stale_unknown) or 0,
         unknown=counts.get("unknown", 0),
         needs_review=counts.get("needs_review", 0),
+        failed_parts=session.scalar(failed_parts) or 0,
     )
 
 

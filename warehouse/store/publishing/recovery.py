@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, exists, or_, select
 
-from warehouse.store.models import AccountRow, Publication, is_in_progress, is_scheduled
+from warehouse.store.models import AccountRow, Publication, is_in_progress, is_planned, is_scheduled
 from warehouse.store.publishing.claims import take
 from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.heartbeats import select_ended, select_silent
+from warehouse.store.publishing.later_parts import FAILED, WAITING, end_rest, is_resting, unless_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -53,7 +54,7 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
         session,
         _ids(session, claimed),
         claimed,
-        status="scheduled",
+        status=unless_resting("scheduled"),
         lease_owner=None,
         lease_until=None,
         updated_at=now,
@@ -132,12 +133,16 @@ def fail_unusable(session: Session, *, now: datetime) -> int:
             session,
             [publication_id],
             due,
-            status="failed",
+            status=unless_resting("failed"),
             reason_code=f"account_{status}",
             reason=message,
             updated_at=now,
         )
-        events += [LedgerEvent(row.id, "failed", {"message": message}) for row in rows]
+        for row in rows:
+            if row.rest == WAITING:
+                end_rest(row, FAILED)
+            event = "part_failed" if row.rest == FAILED else "failed"
+            events.append(LedgerEvent(row.id, event, {"message": message}))
         post_ids |= {row.post_id for row in rows}
     append_events(session, events, now=now)
     refresh_post_status(session, post_ids, now)
@@ -179,16 +184,19 @@ def _abandoned_send(now: datetime) -> ColumnElement[bool]:
 
 
 def _overdue(now: datetime, max_lateness: timedelta) -> ColumnElement[bool]:
-    return and_(
-        is_scheduled(),
-        is_in_progress(),  # says nothing more, but names the index
-        Publication.scheduled_at < now - max_lateness,
-        Publication.due_at.is_not(None),  # a post that waits for approval is checked when it is approved
+    return or_(
+        and_(
+            is_scheduled(),
+            is_in_progress(),  # says nothing more, but names the index
+            Publication.scheduled_at < now - max_lateness,
+            Publication.due_at.is_not(None),  # a post that waits for approval is checked when it is approved
+        ),
+        and_(is_planned(), is_resting(), Publication.due_at <= now, Publication.rest_at < now - max_lateness),
     )
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    return and_(is_scheduled(), Publication.due_at <= now)
+    return and_(is_planned(), Publication.due_at <= now)
 
 
 def _append(

@@ -14,7 +14,10 @@ from sqlalchemy import select
 from connectors.capabilities import get_capabilities
 from connectors.types import Platform
 from warehouse.errors import ConflictError, NotFoundError
+from warehouse.store.audit.log import record
 from warehouse.store.models import AccountRow, Post, Publication
+from warehouse.store.publishing.events import announce_deleted
+from warehouse.store.publishing.later_parts import FAILED, WAITING, cancel_rest
 from warehouse.store.publishing.ledger import append_event
 
 if TYPE_CHECKING:
@@ -63,7 +66,14 @@ def begin_unpublishing(
     deletions = [_plan(session, row) for row in rows if row.status == "published" or publication_ids]
     for deletion in deletions:
         if deletion.refusal is None:
+            row = next(row for row in rows if row.id == deletion.publication_id)
+            if row.rest in {WAITING, FAILED}:
+                message = "the parts that were not out yet are left out: the post is to be deleted"
+                cancel_rest(session, row, now, message)
             append_event(session, deletion.publication_id, "unpublish_requested", now=now)
+    asked = [one.publication_id for one in deletions if one.refusal is None]
+    if asked:
+        record(session, "post_unpublished", workspace_id, now, post_id, {"publications": asked})
     return deletions
 
 
@@ -123,3 +133,5 @@ def record_unpublished(
         post.version += 1
         post.updated_at = now
         append_event(session, row.id, "unpublished", now=now)
+        session.flush()
+        announce_deleted(session, [row.id], now)

@@ -27,6 +27,7 @@ EVENT_TYPES = (
     "post.failed",
     "post.needs_review",
     "post.deleted",
+    "post.edited",
     "account.expiring",
     "account.revoked",
     "metrics.updated",

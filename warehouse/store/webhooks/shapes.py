@@ -13,6 +13,7 @@ EventType = Literal[
     "post.failed",
     "post.needs_review",
     "post.deleted",
+    "post.edited",
     "account.expiring",
     "account.revoked",
     "metrics.updated",

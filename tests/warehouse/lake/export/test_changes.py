@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 COMPARED = ("publications", "accounts", "publication_latest", "publication_at_age", "post_performance")
 COMPARED += ("engagement_daily", "account_daily", "suspicious_counts", "slot_engagement", "post_snapshots")
+COMPARED += ("posts_wide", "account_baselines")
 
 posts = st.integers(0, 3)
 STEPS = st.one_of(

@@ -12,7 +12,9 @@ import pytest
 
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
+from warehouse.lake.import_ import history
 from warehouse.lake.import_.history import ImportReport, import_history
+from warehouse.lake.import_.types import ReadOptions
 from warehouse.lake.queries.overview import get_overview
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import list_accounts
@@ -98,28 +100,46 @@ def test_a_second_import_adds_nothing_even_of_a_touched_copy(
 
 
 def test_a_mended_row_is_all_that_a_mended_file_adds(import_text: Import, lake: Lake) -> None:
-    import_text(GOOD + "a,p3,2024-06-20 10:00,x,1,1\n")
-    report = import_text(GOOD + "a,p3,2024-06-20 10:00,7,1,1\n")
+    import_text(GOOD + "a,p3,2024-05-20 10:00,x,1,1\n")
+    report = import_text(GOOD + "a,p3,2024-05-20 10:00,7,1,1\n")
     assert (report.loaded, report.already_there, report.rejected) == (1, 3, [])
     assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 4}]
 
 
-def test_a_corrected_count_restates_and_a_third_import_adds_nothing(import_text: Import, lake: Lake) -> None:
+def newest_likes(lake: Lake) -> int:
+    return lake.query(
+        "SELECT likes FROM marts.publication_latest JOIN dims.publications USING (publication_id) "
+        "WHERE external_id = 'p2'"
+    )[0]["likes"]
+
+
+def test_a_restated_count_is_compared_with_the_newest_state_only(import_text: Import, lake: Lake) -> None:
+    """A file restates the counts of its own time: 100, 101, 100 ends at 100, and the same file again adds nothing."""
+    for likes, loaded in ((100, 3), (101, 1), (101, 0), (100, 1), (100, 0)):
+        report = import_text(GOOD.replace("a,p2,2024-05-31 10:00,5", f"a,p2,2024-05-31 10:00,{likes}"))
+        assert (report.loaded, newest_likes(lake)) == (loaded, likes)
+
+
+def test_equal_counts_in_a_later_file_are_a_later_measurement(import_text: Import, lake: Lake) -> None:
     import_text(GOOD)
-    corrected = GOOD.replace("a,p2,2024-05-31 10:00,5", "a,p2,2024-05-31 10:00,9")
-    assert (import_text(corrected).loaded, import_text(corrected).loaded, import_text(GOOD).loaded) == (
-        1,
-        0,
-        0,
+    later = GOOD + "a,p9,2024-07-01 10:00,7,0,0\n"
+    assert (import_text(later).loaded, import_text(later).loaded) == (4, 0)
+    times = lake.query("SELECT DISTINCT captured_at FROM marts.publication_latest")
+    assert times == [{"captured_at": datetime(2024, 7, 1, 10, tzinfo=UTC)}]
+    older = GOOD.replace("a,p2,2024-05-31 10:00,5", "a,p2,2024-05-31 10:00,3")
+    assert (import_text(older).loaded, newest_likes(lake)) == (1, 5), (
+        "an older file does not restate a newer one"
     )
-    rows = lake.query(
-        "SELECT likes, captured_at FROM raw.post_snapshots WHERE likes IN (5, 9) ORDER BY likes"
-    )
-    assert [(row["likes"], row["captured_at"]) for row in rows] == [
-        (5, datetime(2024, 5, 31, 10, tzinfo=UTC)),
-        (9, NOW),
+
+
+def test_a_count_of_unknown_time_has_no_age(import_text: Import, lake: Lake) -> None:
+    """The file's newest post is 25 hours younger than its first: a count of either is no count of its first day."""
+    import_text(GOOD + "a,p9,2024-06-01 12:00,7,0,0\n")
+    ages = "age_hours, engagement_1h, engagement_24h, engagement_7d, engagement_30d"
+    assert lake.query(f"SELECT DISTINCT {ages} FROM marts.publication_latest") == [  # noqa: S608 (our own names)
+        dict.fromkeys(ages.split(", "))
     ]
-    assert lake.query("SELECT max(engagement) AS best FROM marts.publication_latest") == [{"best": 9}]
+    assert lake.query("SELECT max(engagement_24h) AS most FROM marts.post_performance") == [{"most": None}]
 
 
 def test_a_file_with_moments_of_measuring_is_a_series(import_text: Import, lake: Lake) -> None:
@@ -193,3 +213,70 @@ def test_a_real_page_is_imported_and_answered_from(
     engagement = sum(sum(pages[name].to_pylist()) for name in ("likes", "comments", "shares"))
     assert overview["total_posts"] == len(pages)
     assert overview["total_engagement"] == engagement
+
+
+def test_a_post_of_which_only_the_day_is_known_is_in_no_statistics_of_hours(
+    import_text: Import, lake: Lake
+) -> None:
+    """The day counts; the hour is known once a file or the platform tells it."""
+    header = "when,id,likes\n"
+    options = ReadOptions(mapping={"when": "published_at", "id": "external_id", "likes": "likes"})
+    given: dict[str, Any] = {"account_name": "a", "options": options}
+    import_text(header + "2024-05-30,p1,5\n2024-05-30 11:00,p2,6\n", **given)
+    days = "SELECT external_id, day_only FROM dims.publications ORDER BY external_id"
+    slots = "SELECT sum(publications)::INTEGER AS n FROM marts.slot_engagement"
+    assert [row["day_only"] for row in lake.query(days)] == [True, False]
+    assert lake.query(slots) == [{"n": 1}]
+    import_text(header + "2024-05-30 18:00,p1,5\n", **given)
+    assert [row["day_only"] for row in lake.query(days)] == [False, False]
+    import_text(header + "2024-05-30,p1,5\n", **given)
+    assert [row["day_only"] for row in lake.query(days)] == [False, False]
+    import_text(header + "2024-05-30 18:00,p1,8\n", **given)
+    assert lake.query(slots) == [{"n": 2}]
+
+
+def test_times_without_a_zone_are_in_the_zone_of_the_account(
+    import_text: Import, lake: Lake, store: Store, workspace_id: str
+) -> None:
+    header = "published_at,likes,comments,shares\n"
+    assert import_text(header + "2024-05-30 10:00,1,1,1\n", account_name="a").loaded == 1
+    with store.write() as session:
+        list_accounts(session, workspace_id)[0].timezone = "Europe/Berlin"
+    report = import_text(header + "2024-07-01 10:00,1,1,1\n", account_name="@A")
+    assert "times in Europe/Berlin (the account's zone)" in report.summary
+    newest = lake.query("SELECT max(published_at) AS at FROM dims.publications")
+    assert newest == [{"at": datetime(2024, 7, 1, 8, tzinfo=UTC)}]
+
+
+def test_an_import_that_ends_anywhere_and_is_started_again_has_every_row_once(
+    import_text: Import, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A progress call stands before each step that is committed: ending there is ending between two commits."""
+    monkeypatch.setattr(history, "_TURN_ROWS", 3)
+    monkeypatch.setattr(history, "_LOAD_ROWS", 6)
+    rows = "".join(
+        f"{'ab'[number % 2]},p{number},2024-05-{number + 1:02} 10:00,{number},1,1\n" for number in range(20)
+    )
+    calls = 0
+
+    def end_at(last: int) -> Any:
+        def progress(_what: str, _done: int, _total: int) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == last:
+                raise KeyboardInterrupt
+
+        return progress
+
+    for last in (2, 4, 6, 8, 9, 10):
+        calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            import_text(f"{HEADER}\n{rows}", progress=end_at(last), options=ReadOptions(batch_rows=7))
+    report = import_text(f"{HEADER}\n{rows}", options=ReadOptions(batch_rows=7))
+    assert (report.rows, report.loaded + report.already_there, report.rejected) == (20, 20, [])
+    counted = lake.query(
+        "SELECT count(*) AS rows, count(DISTINCT publication_id) AS posts, sum(likes)::INTEGER AS likes "
+        "FROM raw.post_snapshots"
+    )
+    assert counted == [{"rows": 20, "posts": 20, "likes": sum(range(20))}]
+    assert lake.query("SELECT count(*) AS posts FROM marts.publication_latest") == [{"posts": 20}]

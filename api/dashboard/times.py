@@ -1,0 +1,153 @@
+"""Best times: each account's week on one continuous scale, the evidence, and what one hour rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse  # noqa: TC002 (FastAPI reads the annotation)
+
+from api.dashboard.charts import DAYS, describe_lift, draw_week, scale_of
+from api.dashboard.rendering import DashboardRoute, show
+from api.dashboard.sessions import VisitorDep  # noqa: TC001 (same)
+from api.http.dependencies import ServicesDep  # noqa: TC001 (same)
+from warehouse.errors import InvalidInputError
+from warehouse.lake.queries.placement_lift import get_placement_lift
+from warehouse.lake.queries.posts import list_recent_posts
+from warehouse.lake.queries.timing import get_optimal_times
+from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
+from warehouse.scheduling.placement import next_instant
+from warehouse.store.accounts.accounts import get_account, list_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from markupsafe import Markup
+
+    from warehouse.store.models import AccountRow
+
+router = APIRouter(prefix="/dashboard/times", include_in_schema=False, route_class=DashboardRoute)
+
+CONNECTED = ("active", "revoked", "imported")
+_SHOWN_SLOTS = 3
+_SHOWN_POSTS = 12
+_LOOKED_AT = 2000
+"""How many of an account's newest posts are looked through for those of one hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWeek:
+    """An account's week."""
+
+    account: AccountRow
+    timezone: str
+    posts: int
+    verdict: str
+    chart: Markup
+    scale: float
+    best: Sequence[tuple[datetime, str]]
+    """The top slots: next time, and their sentence."""
+    caveats: Sequence[str]
+    rows: Sequence[dict[str, Any]]
+
+
+@router.get("")
+def show_times(
+    services: ServicesDep, visitor: VisitorDep, account: Annotated[str, Query(max_length=40)] = ""
+) -> HTMLResponse:
+    """Show the week of each account, or of one."""
+    visitor.require("read")
+    workspace_id, now = visitor.key.workspace_id, services.clock()
+    with services.store.read() as session:
+        accounts = list_accounts(session, workspace_id, statuses=CONNECTED)
+        if account:
+            get_account(session, workspace_id, account)
+    weeks, without = [], []
+    for one in accounts:
+        if account and one.id != account:
+            continue
+        rows = get_optimal_times(services.lake, workspace_id=workspace_id, account_id=one.id)
+        if not rows or rows[0]["account_posts"] == 0:
+            without.append(one)
+            continue
+        zone = ZoneInfo(rows[0]["timezone"])
+        best = [(next_instant(row["weekday"], row["hour"], zone, now), row) for row in rows[:_SHOWN_SLOTS]]
+
+        def link(weekday: int, hour: int, account_id: str = one.id) -> str:
+            return f"/dashboard/times/{account_id}/hour?{urlencode({'weekday': weekday, 'hour': hour})}"
+
+        weeks.append(
+            ShownWeek(
+                one,
+                rows[0]["timezone"],
+                rows[0]["account_posts"],
+                describe_account(rows[0], best[0][0]),
+                draw_week(rows, f"Expected effect by weekday and hour, @{one.handle}", link),
+                scale_of(rows),
+                [(at, describe_slot(row, at)) for at, row in best],
+                list_account_caveats(rows[0], now),
+                rows,
+            )
+        )
+    lift = None
+    if "analytics" in visitor.scopes:
+        lift = get_placement_lift(
+            services.lake, workspace_id=workspace_id, age="24h", account_id=account or None
+        )
+    return show(
+        "times.html",
+        visitor=visitor,
+        services=services,
+        weeks=weeks,
+        without=without,
+        accounts=accounts,
+        account=account,
+        lift=lift,
+        caveats=CAVEATS,
+        day_names=DAYS,
+    )
+
+
+@router.get("/{account_id}/hour")
+def show_hour(
+    account_id: Annotated[str, Path(max_length=40)],
+    services: ServicesDep,
+    visitor: VisitorDep,
+    *,
+    weekday: Annotated[int, Query(ge=0, le=6)],
+    hour: Annotated[int, Query(ge=0, le=23)],
+) -> HTMLResponse:
+    """Show one hour: its range, the posts it rests on, and what can be done with it."""
+    visitor.require("read")
+    with services.store.read() as session:
+        account = get_account(session, visitor.key.workspace_id, account_id)
+    rows = get_optimal_times(services.lake, workspace_id=visitor.key.workspace_id, account_id=account_id)
+    row = next((one for one in rows if (one["weekday"], one["hour"]) == (weekday, hour)), None)
+    if row is None:
+        raise InvalidInputError("nothing has been computed for this hour yet", field="hour")
+    at = next_instant(weekday, hour, ZoneInfo(row["timezone"]), services.clock())
+    zone = ZoneInfo(row["timezone"])
+    recent = list_recent_posts(
+        services.lake, workspace_id=visitor.key.workspace_id, account_id=account_id, limit=_LOOKED_AT
+    )
+    there = [one for one in recent if _place_of(one["published_at"].astimezone(zone)) == (weekday, hour)]
+    return show(
+        "hour.html",
+        visitor=visitor,
+        services=services,
+        account=account,
+        row=row,
+        at=at,
+        said=describe_slot(row, at),
+        lift=describe_lift(row["expected_lift"], row["lift_low"], row["lift_high"]),
+        posts=there[:_SHOWN_POSTS],
+        name=f"{DAYS[weekday]} {hour:02}:00",
+    )
+
+
+def _place_of(local: datetime) -> tuple[int, int]:
+    return local.weekday(), local.hour

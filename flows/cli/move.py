@@ -1,0 +1,128 @@
+"""`socialflow migrate-to`: move an installation from a home folder to servers, or back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from dotenv import dotenv_values
+
+from flows.cli.output import JsonOption, print_json, say
+from flows.errors import AlreadyRunningError
+from flows.publishing.life_lock import find_living
+from flows.publishing.publisher import LIVES
+from flows.serving.launcher import hold_home
+from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.lake.attach import describe_lake
+from warehouse.media_files import open_media_files
+from warehouse.move.lake import move_lake
+from warehouse.move.media import move_media
+from warehouse.move.store import move_store
+from warehouse.settings import WarehouseSettings
+from warehouse.store.clock import read_time
+from warehouse.store.database import Store
+from warehouse.store.installation import mark_moved
+from warehouse.store.publishing.heartbeats import get_publishers_state
+
+move_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="ENV_FILE", help="File with the SOCIALFLOW_* settings of the new place, as in .env.example."
+    ),
+]
+PREFIX = "SOCIALFLOW_"
+
+
+@move_app.command("migrate-to")
+def migrate_to(
+    file: FileArgument,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy store, lake and media into an empty new place, and compare everything; nothing is removed here.
+
+    SocialFlow must be stopped. An interrupted move goes on when it is started again. The secret key must be the same
+    in both places.
+    """
+    source = WarehouseSettings()
+    target = read_target(file.expanduser(), source)
+    with hold_home(source.home):
+        if find_living(source.home / LIVES):
+            raise AlreadyRunningError(f"a publisher is at work on {source.home}: stop it before moving")
+        with Store.open(source, create=False) as old, Store.open(target) as new:
+            if old.cipher.fingerprint != new.cipher.fingerprint:
+                raise InvalidInputError(
+                    "the new place has another secret key, which cannot read the accounts' credentials: give it this "
+                    "one's, with SOCIALFLOW_SECRET_KEY_FILE (or SOCIALFLOW_SECRET_KEY) in the file",
+                    field="SOCIALFLOW_SECRET_KEY_FILE",
+                )
+            _refuse_working(old)
+            say("store ...")
+            tables = move_store(old, new, say=say)
+            say("lake ...")
+            lake = move_lake(source, target, say=say)
+            say("media ...")
+            uploads, missing = move_media(old, open_media_files(source), open_media_files(target), say=say)
+            mark_moved(old, datetime.now(UTC))
+    if as_json:
+        print_json(
+            {
+                "store": {table.name: {"rows": table.rows, "sha256": table.sha256} for table in tables},
+                "lake": {
+                    "snapshot_id": lake.snapshot_id,
+                    "files": lake.files,
+                    "bytes": lake.bytes,
+                    "tables": lake.tables,
+                },
+                "media": {"files": uploads, "missing": missing},
+            }
+        )
+        return
+    say(
+        f"Moved: {sum(table.rows for table in tables)} rows of the store, {sum(lake.tables.values())} of the lake "
+        f"({lake.bytes / 1e6:.1f} MB in {lake.files} files), {uploads} uploads; each table is equal on both sides."
+    )
+    say(
+        f"Start SocialFlow with the settings of {file}. What is here stays as it was: do not start it again here."
+    )
+
+
+def read_target(path: Path, source: WarehouseSettings) -> WarehouseSettings:
+    """Return the settings of a file. Raises InvalidInputError for a file that names no other place."""
+    if not path.is_file():
+        raise InvalidInputError(f"there is no file {path}", field="file")
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in dotenv_values(path).items()
+        if name.startswith(PREFIX) and value
+    }
+    known = {name: value for name, value in given.items() if name in WarehouseSettings.model_fields}
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in WarehouseSettings.model_fields.items()
+    }
+    target = WarehouseSettings(**{**defaults, **known})
+    for name, here, there in (
+        ("SOCIALFLOW_DATABASE_URL", source.resolved_database_url, target.resolved_database_url),
+        ("SOCIALFLOW_LAKE_CATALOG", source.resolved_lake_catalog, target.resolved_lake_catalog),
+        ("SOCIALFLOW_LAKE_DATA_PATH", source.resolved_lake_data_path, target.resolved_lake_data_path),
+    ):
+        if here == there:
+            shown = describe_lake(target) if "LAKE" in name else "the store"
+            raise InvalidInputError(
+                f"{name} in {path} is the one of this place ({shown}): name the new place", field=name
+            )
+    return target
+
+
+def _refuse_working(store: Store) -> None:
+    with store.read() as session:
+        awake = get_publishers_state(session, read_time(session)).awake
+    if awake:
+        raise ConflictError(
+            f"{awake} publishers are at work on this store: stop them (on all machines), wait 15 s, and move again",
+            code="publishers_awake",
+        )

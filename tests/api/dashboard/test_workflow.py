@@ -1,0 +1,401 @@
+"""Sign-in links, the calendar, composing and hostile text, as browsers with and without our scripts use them."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from api.dashboard.calendar import list_hours
+from api.dashboard.charts import DayValue, draw_days, draw_week, list_ticks
+from api.dashboard.compose import fit_text
+from tests.api.dashboard.test_pages import SCOPES, form_token, login_token, make_key, sign_in
+from tests.api.harness import NOON, PNG, make_tenant, open_anonymous
+from warehouse.store.access.sign_in_links import make_local_link
+from warehouse.store.models import AccountRow, Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.api.harness import Server, Tenant
+
+NEW = "/dashboard/posts/new"
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def browser(tenant: Tenant) -> Iterator[httpx.Client]:
+    """A browser in which an administrator is signed in."""
+    signed_in = sign_in(tenant.server, make_key(tenant, "admin"))
+    yield signed_in
+    signed_in.close()
+
+
+def enter(browser: httpx.Client, link: str) -> httpx.Response:
+    page = browser.get(link)
+    token = re.search(r'name="token" value="([\w-]*)"', page.text)
+    assert token, page.text
+    return browser.post("/dashboard/login/link", data={"token": token[1], "form_token": login_token(browser)})
+
+
+def test_a_link_signs_one_browser_in_once(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+    store, clock = tenant.server.services.store, tenant.server.clock
+
+    def make() -> str:
+        with store.write() as session:
+            return make_local_link(session, store.cipher, tenant.workspace_id, clock())
+
+    link = make()
+    with open_anonymous(tenant.server) as browser, caplog.at_level("INFO"):
+        for _ in range(3):  # a program that previews the link does not use it up
+            assert browser.get(link).status_code == 200
+        answer = enter(browser, link)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+        browser.cookies = answer.cookies
+        assert browser.get("/dashboard/keys").status_code == 200
+    logged = [record.getMessage() for record in caplog.records if not record.name.startswith("httpx")]
+    assert logged
+    assert link.partition("=")[2] not in " ".join(logged)
+    late = make()
+    with open_anonymous(tenant.server) as other:
+        assert enter(other, link).status_code == 403, "used"
+        clock.advance(minutes=16)
+        assert enter(other, late).status_code == 403, "expired"
+        assert enter(other, "/dashboard/login/link").status_code == 403, "no token"
+        assert "socialflow_session" not in str(other.cookies)
+        foreign = {"token": make().partition("=")[2], "form_token": "planted"}
+        assert other.post("/dashboard/login/link", data=foreign).status_code == 403
+
+
+def test_a_colleague_gets_the_scopes_and_the_end_that_were_chosen(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    fields = {"form_token": form_token(browser), "name": "Bo", "scope": ["read", "analytics"], "days": "10"}
+    for wrong in ({"days": "0"}, {"days": "91"}, {"days": "x"}, {"scope": []}, {"name": " "}):
+        assert browser.post("/dashboard/settings/links", data=fields | wrong).status_code == 422
+    page = browser.post("/dashboard/settings/links", data=fields)
+    link = re.search(r"(/dashboard/login/link\?token=[\w-]+)", html.unescape(page.text))
+    assert link
+    with open_anonymous(tenant.server) as colleague:
+        colleague.cookies = enter(colleague, link[1]).cookies
+        assert colleague.get("/dashboard/posts").status_code == 200
+        assert colleague.get(NEW).status_code == 403
+        tenant.server.clock.advance(days=9)
+        assert colleague.get("/dashboard/posts").status_code == 200
+        tenant.server.clock.advance(days=2)
+        assert colleague.get("/dashboard/posts").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("day", "missing", "twice"),
+    [(date(2026, 3, 29), [2], []), (date(2026, 10, 25), [], [2]), (date(2026, 3, 4), [], [])],
+)
+def test_the_hours_of_a_clock_change_are_drawn_as_what_they_are(
+    day: date, missing: list[int], twice: list[int]
+) -> None:
+    hours = list_hours(day, ZoneInfo("Europe/Berlin"), None)
+    assert [hour.hour for hour in hours] == list(range(24))
+    assert [hour.hour for hour in hours if hour.missing] == missing
+    assert [hour.hour for hour in hours if hour.twice] == twice
+
+
+def test_the_calendar_shows_posts_slots_and_rules_in_the_chosen_zone(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    account = tenant.accounts["mastodon-user"]
+    post = tenant.create_post(content="tea at nine", scheduled_at="2026-03-04T23:30:00Z")
+    tenant.create_slot(account, 3, "15:00")
+    tenant.create_recurrence(content="daily words", starts_at="2026-03-03T09:00:00")
+    for view in ("month", "week", "day", "list"):
+        page = browser.get(f"/dashboard/calendar?view={view}&date=2026-03-05&zone=Asia/Tokyo")
+        assert page.status_code == 200
+        assert post["id"] in page.text
+        assert "08:30" in page.text, "in Tokyo it is the next morning"
+    week = browser.get("/dashboard/calendar?view=week&date=2026-03-02").text
+    assert "Free slot" in week
+    assert "/dashboard/posts/new?at=2026-03-05T15:00" in week
+    later = browser.get("/dashboard/calendar?view=month&date=2026-06-01").text
+    assert "daily words" in later
+    assert "not made yet" in later
+    assert "Nothing is planned" in browser.get("/dashboard/calendar?view=list&date=2025-01-01").text
+    for wrong in ("view=year", "date=tomorrow", "zone=Mars/Base", "account=acct_none", "date=9999-12-31"):
+        assert browser.get(f"/dashboard/calendar?{wrong}").status_code == 422, wrong
+
+
+def test_a_script_moves_a_post_and_is_told_the_effect_or_the_reason(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    post = tenant.create_post()
+    tenant.create_post(content="another", scheduled_at="2026-03-04T19:10:00Z")
+    address = f"/dashboard/posts/{post['id']}/move"
+    fields = {"form_token": form_token(browser), "at": "2026-03-04T20:00", "zone": "Europe/Berlin"}
+    told = browser.post(address, data=fields, headers=JSON).json()
+    assert told["at"] == "2026-03-04T19:00:00+00:00"
+    assert told["words"] == (
+        "Moved to Wed 4 Mar, 20:00. 1 other post(s) within 30 minutes: the earlier one earns less."
+    )
+    back = browser.post(address, data=fields | {"at": told["undo"]}, headers=JSON).json()
+    assert back["at"] == "2026-03-02T13:00:00+00:00"
+    past = browser.post(address, data=fields | {"at": "2026-03-01T20:00"}, headers=JSON)
+    assert (past.status_code, "is in the past" in past.json()["detail"]) == (422, True)
+    assert tenant.client.get(f"/api/v1/posts/{post['id']}").json()["scheduled_at"] == "2026-03-02T13:00:00Z"
+    assert 'name="at"' in browser.get(address).text, "the form for keyboards"
+    with open_anonymous(tenant.server) as stranger:
+        assert stranger.post(address, data=fields, headers=JSON).status_code == 401
+
+
+def fields_of(browser: httpx.Client, tenant: Tenant, **more: object) -> dict[str, object]:
+    token = form_token(browser, NEW)
+    return {"form_token": token, "account": [tenant.accounts["twitter-user"]], "content": "hello", **more}
+
+
+def test_the_form_is_counted_and_previewed_by_the_servers_rules(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    long = "a" * 279 + "\N{GRINNING FACE}" + "<b>"
+    both = list(tenant.accounts.values())
+    fields = fields_of(browser, tenant, content=long, account=both, when="at", at="2026-03-06T18:00")
+    told = browser.post("/dashboard/posts/check", data=fields, headers=JSON).json()
+    assert "284/280" in told["counts"]
+    assert "284/500" in told["counts"] or "283/500" in told["counts"]
+    assert '<span class="cut">\N{GRINNING FACE}&lt;b&gt;</span>' in told["previews"]
+    assert told["label"] == "Schedule for Fri 6 Mar, 18:00 UTC"
+    assert "no queue slots yet" in told["queue"]
+    tenant.create_post(content="near", scheduled_at="2026-03-06T18:10:00Z")
+    near = browser.post("/dashboard/posts/check", data=fields, headers=JSON).json()
+    assert "goes out at 18:10" in near["warning"]
+    own = fields | {"text.mastodon": "only there", "opt.mastodon.visibility": "unlisted"}
+    assert "only there" in browser.post("/dashboard/posts/check", data=own, headers=JSON).json()["previews"]
+    wrong = browser.post(
+        "/dashboard/posts/check", data=fields | {"opt.mastodon.visibility": "secret"}, headers=JSON
+    )
+    assert "visibility" in wrong.json()["problem"]
+    assert fit_text("abcdef", 4, len) == 4
+    # Without scripts the same is on the page.
+    page = browser.post(NEW, data=fields | {"check": "yes"}, files={"file": ("", b"")})
+    assert "284/280" in page.text
+
+
+def test_a_draft_saves_itself_and_a_conflict_shows_both_versions(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    fields = fields_of(browser, tenant)
+    first = browser.post("/dashboard/posts/autosave", data=fields, headers=JSON).json()
+    second = browser.post(
+        "/dashboard/posts/autosave",
+        data=fields | {"draft_id": first["id"], "version": first["version"], "content": "hello again"},
+        headers=JSON,
+    ).json()
+    assert second["id"] == first["id"]
+    (post,) = tenant.client.get("/api/v1/posts").json()["data"]
+    assert (post["status"], post["content"]) == ("draft", "hello again")
+    stale = fields | {"draft_id": first["id"], "version": first["version"], "content": "mine"}
+    answer = browser.post("/dashboard/posts/autosave", data=stale, headers=JSON)
+    assert (answer.status_code, answer.json()["theirs"]) == (412, "hello again")
+    page = browser.post(NEW, data=stale | {"when": "draft"}, files={"file": ("", b"")})
+    assert page.status_code == 412
+    assert "hello again" in page.text
+    assert "mine" in page.text
+    version = re.search(r'name="version" value="(\d+)"', page.text)
+    assert version
+    kept = stale | {"version": version[1], "when": "at", "at": "2026-03-05T10:00"}
+    assert browser.post(NEW, data=kept, files={"file": ("", b"")}).status_code == 303
+    (post,) = tenant.client.get("/api/v1/posts").json()["data"]
+    assert (post["status"], post["content"]) == ("scheduled", "mine")
+
+
+def test_publishing_now_asks_once_and_nothing_is_preselected(tenant: Tenant, browser: httpx.Client) -> None:
+    page = browser.get(NEW).text
+    assert 'name="when"' in page
+    assert not re.search(r'name="when"[^>]*checked', page)
+    fields = fields_of(browser, tenant, when="now")
+    asked = browser.post(NEW, data=fields, files={"file": ("", b"")})
+    assert (asked.status_code, "Publish now?" in asked.text) == (200, True)
+    assert tenant.client.get("/api/v1/posts").json()["data"] == []
+    assert browser.post(NEW, data=fields | {"sure": "yes"}, files={"file": ("", b"")}).status_code == 303
+    cell = browser.get(f"{NEW}?at=2026-03-06T09:00&zone=Asia/Tokyo").text
+    assert 'value="2026-03-06T00:00"' in cell, "the form is in the workspace's zone"
+
+
+def test_a_post_is_edited_and_duplicated_with_everything_it_has(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    picture = tenant.upload(PNG)
+    post = tenant.create_post(
+        content="first", thread=["second"], media=[{"url": picture["url"], "alt_text": "a cup"}],
+        variants={"twitter": {"content": "on X"}}, options={"twitter": {"reply_settings": "following"}},
+    )  # fmt: skip
+    page = browser.get(f"/dashboard/posts/{post['id']}/edit").text
+    for value in (
+        "first",
+        "second",
+        "a cup",
+        "on X",
+        'value="following" selected',
+        f'value="{post["version"]}"',
+    ):
+        assert value in page, value
+    assert browser.get(f"/dashboard/media/{picture['id']}").content == PNG
+    fields = fields_of(
+        browser, tenant, content="changed", when="keep", version=post["version"], post_id=post["id"],
+        media=[picture["url"]], alt=["a blue cup"],
+    )  # fmt: skip
+    address = f"/dashboard/posts/{post['id']}/edit"
+    assert browser.post(address, data=fields, files={"file": ("", b"")}).status_code == 303
+    changed = tenant.client.get(f"/api/v1/posts/{post['id']}").json()
+    assert (changed["content"], changed["scheduled_at"]) == ("changed", post["scheduled_at"])
+    assert changed["media"][0]["alt_text"] == "a blue cup"
+    copy = browser.get(f"{NEW}?from={post['id']}").text
+    assert "changed" in copy
+    assert 'name="draft_id" value=""' in copy
+    added = browser.post(
+        "/dashboard/media",
+        data={"form_token": form_token(browser, NEW)},
+        files={"file": ("two.png", PNG + b"2")},
+    )
+    assert (added.status_code, added.json()["kind"]) == (201, "image")
+
+
+def test_what_needs_a_person_is_on_every_page_with_its_button(tenant: Tenant, browser: httpx.Client) -> None:
+    made = tenant.create_post(content="broken one")
+    with tenant.server.services.store.write() as session:
+        row = session.get_one(Publication, made["publications"][0]["id"])
+        row.status, row.reason = "failed", "the link was refused"
+        session.get_one(AccountRow, tenant.accounts["mastodon-user"]).status = "revoked"
+    token = {"form_token": form_token(browser)}
+    assert browser.post("/dashboard/settings/pause", data=token).status_code == 303
+    for page in ("", "/calendar", "/posts", "/numbers", "/times", "/settings"):
+        text = html.unescape(browser.get(f"/dashboard{page}").text)
+        assert "broken one" in text, page
+        assert f"/dashboard/posts/{made['id']}/retry" in text
+        assert "must be connected again" in text
+        assert "All publishing is paused" in text
+    assert browser.post("/dashboard/settings/resume", data=token).status_code == 303
+    assert browser.post(f"/dashboard/posts/{made['id']}/retry", data=token).status_code == 303
+    assert "broken one" not in browser.get("/dashboard/numbers").text
+
+
+def test_a_page_that_does_not_exist_keeps_the_navigation(browser: httpx.Client) -> None:
+    answer = browser.get("/dashboard/nothing/here")
+    assert (answer.status_code, 'aria-label="Pages"' in answer.text) == (404, True)
+
+
+def test_many_posts_are_changed_at_once_and_one_refusal_stops_none(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    ids = [tenant.create_post(content=f"number {n}")["id"] for n in range(3)]
+    fields = {
+        "form_token": form_token(browser),
+        "post": [*ids, "post_none"],
+        "action": "move",
+        "at": "2026-03-09T10:00",
+    }
+    page = browser.post("/dashboard/posts/many", data=fields)
+    assert "3 moved" in page.text
+    assert "there is no post post_none" in page.text
+    states = {post["scheduled_at"] for post in tenant.client.get("/api/v1/posts").json()["data"]}
+    assert states == {"2026-03-09T10:00:00Z"}
+    assert browser.post("/dashboard/posts/many", data=fields | {"action": "explode"}).status_code == 422
+
+
+HOSTILE = (
+    '"><script>alert(1)</script>', "\N{RIGHT-TO-LEFT OVERRIDE}txt.exe", "\N{GRINNING FACE}" * 1500,
+    "{{ 7*7 }}", "</textarea><img src=x onerror=alert(1)>",
+)  # fmt: skip
+
+
+def test_hostile_text_is_text_on_every_page(tenant: Tenant, browser: httpx.Client) -> None:
+    with tenant.server.services.store.write() as session:
+        row = session.get_one(AccountRow, tenant.accounts["twitter-user"])
+        row.handle = row.display_name = HOSTILE[0]
+    posts = []
+    for number, text in enumerate(HOSTILE):
+        posts.append(
+            tenant.create_post(
+                content=text[:280], platforms=[], status="draft", scheduled_at=f"2026-03-0{number + 3}T09:00:00Z",
+                media=[{"url": "https://cdn.example/a.png", "alt_text": text[:200]}], account_ids=[],
+            )
+        )  # fmt: skip
+    live = tenant.create_post(content=HOSTILE[4], platforms=["mastodon"])
+    with tenant.server.services.store.write() as session:
+        published = session.get_one(Publication, live["publications"][0]["id"])
+        published.status, published.published_at = "published", NOON
+        published.permalink = "javascript:alert(1)"
+    pages = [*SCOPES, *(f"/posts/{post['id']}" for post in [*posts, live]), f"/posts/{posts[0]['id']}/edit"]
+    pages += [
+        f"/posts?q={httpx.QueryParams({'q': HOSTILE[0]})['q']}",
+        f"/accounts/{tenant.accounts['twitter-user']}",
+    ]
+    for page in pages:
+        answer = browser.get(f"/dashboard{page}")
+        assert answer.status_code in {200, 403}, page
+        text = answer.text
+        assert "<script>" not in text, page
+        assert "<img src=x" not in text, page
+        assert 'href="javascript:' not in text, page
+        assert "49" not in re.findall(r"<textarea[^>]*>\s*(49)", text), page
+
+
+def test_charts_have_round_ticks_gaps_and_a_value_per_day() -> None:
+    assert list_ticks(0, 271, whole=True) == [0, 100, 200, 300]
+    assert list_ticks(0, 3, whole=True) == [0, 1, 2, 3]
+    assert list_ticks(-40, 130)[0] <= -40
+    first = date(2026, 3, 2)
+    series = [
+        DayValue(first + timedelta(days=n), None if n in {2, 3} else float(n), young=n > 5) for n in range(7)
+    ]
+    drawn = str(draw_days(series, "Engagement", previous=[1.0] * 7))
+    assert drawn.count('class="gap"') == 2, "one stretch, wide and slim"
+    assert drawn.count("data-read=") == 14
+    assert "Wed 4 Mar: not measured; the period before: 1" in drawn
+    assert "still earning" in drawn
+    rows = [
+        {"weekday": n // 24, "hour": n % 24, "expected_lift": lift, "lift_low": lift - 0.1,
+         "lift_high": lift + 0.1, "n_posts": n % 5}
+        for n, lift in enumerate([(n - 84) / 168 for n in range(168)])
+    ]  # fmt: skip
+    week = str(draw_week(rows, "Week", lambda day, hour: f"/x?{day}-{hour}"))
+    opacities = {float(one) for one in re.findall(r'fill-opacity="([\d.]+)"', week)}
+    assert len(opacities) > 40, "the scale is continuous"
+    assert week.count("<a ") == 2 * 168
+
+
+def test_scripts_and_styles_keep_their_budget_and_are_compressed(server: Server) -> None:
+    from api.dashboard.rendering import _ASSETS, asset  # noqa: PLC0415 (the files themselves)
+
+    assert sum(len(content) for name, content in _ASSETS.items() if name.endswith(".js")) < 60_000
+    assert len(_ASSETS["style.css"]) < 40_000
+    with open_anonymous(server) as browser:
+        for name in _ASSETS:
+            answer = browser.get(asset(name))
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["cache-control"]
+            assert (answer.headers.get("content-encoding") == "gzip") == (len(_ASSETS[name]) >= 1000)
+        assert browser.get("/dashboard/static/none.js").status_code == 404
+        assert (
+            browser.get("/dashboard/login", headers={"Accept-Encoding": "identity"}).headers.get(
+                "content-encoding"
+            )
+            is None
+        )
+
+
+def test_a_page_names_the_post_of_another_workspace_to_nobody(tenant: Tenant, browser: httpx.Client) -> None:
+    other = make_tenant(tenant.server)
+    other.add_account("twitter", "stranger")
+    theirs = other.create_post(content="their words")
+    for page in (
+        f"/posts/{theirs['id']}",
+        f"/posts/{theirs['id']}/edit",
+        f"/posts/{theirs['id']}/move",
+        f"/posts/new?from={theirs['id']}",
+    ):
+        answer = browser.get(f"/dashboard{page}")
+        assert answer.status_code == 404, page
+        assert "their words" not in answer.text
+        assert 'aria-label="Pages"' in answer.text

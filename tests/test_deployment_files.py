@@ -1,0 +1,167 @@
+"""The files in deploy/: every setting, command and metric that they name exists, and their own tools accept them."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from flows.maintenance.settings_doctor import list_known_settings
+from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
+from warehouse.store.clock import read_time
+from warehouse.store.leases.flow_leases import end_run
+from warehouse.store.publishing.heartbeats import begin_beating
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+SUFFIX = re.compile(r"_(bucket|sum|count)$")
+FOREIGN = {"up"}
+"""Series that Prometheus itself writes."""
+
+
+def run_tool(*command: str, folder: Path = DEPLOY, **environment: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin", **environment},
+    )
+
+
+def list_expressions() -> Iterator[str]:
+    rules = yaml.safe_load((DEPLOY / "prometheus/alerts.yaml").read_text())
+    for rule in rules["groups"][0]["rules"]:
+        yield rule["expr"]
+    board = json.loads((DEPLOY / "grafana/socialflow.json").read_text())
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"]
+
+
+def list_settings(text: str) -> set[str]:
+    return set(re.findall(r"\bSOCIALFLOW_[A-Z0-9_]+", text))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What /metrics answers where something of everything has happened."""
+    clock = SettableClock()
+    home = tmp_path_factory.mktemp("deploy") / "home"
+    with RunningServer(home, clock) as server, open_anonymous(server) as client:
+        tenant = make_tenant(server)
+        tenant.add_account("twitter")
+        tenant.create_post()
+        with server.services.store.write() as session:
+            end_run(session, "ingest-metrics", owner="test", outcome="succeeded")
+            begin_beating(session, "host:1:a", read_time(session))
+        return client.get("/metrics").text
+
+
+def test_every_metric_of_alerts_and_dashboard_is_served(served: str) -> None:
+    known = set(re.findall(r"^# HELP (\S+)", served, re.MULTILINE)) | FOREIGN
+    used = {
+        name
+        for expression in list_expressions()
+        for name in re.findall(r"\b(?:socialflow|process)_[a-z_]+\b|\bup\b", expression)
+    }
+    assert len(used) > 20
+    missing = {name for name in used if not {name, SUFFIX.sub("", name)} & known}
+    assert not missing
+
+
+def test_numbers_that_are_known_are_served(served: str) -> None:
+    for line in (
+        "socialflow_lake_up 1.0",
+        "socialflow_lake_files ",
+        "socialflow_lake_last_commit_timestamp_seconds ",
+        'socialflow_publish_lateness_seconds_bucket{le="+Inf"} 0.0',
+        'socialflow_flow_behind{flow="ingest-metrics"} ',
+        "process_resident_memory_bytes ",
+    ):
+        assert f"\n{line}" in served
+
+
+def test_prometheus_accepts_the_rules_and_each_tells_its_fault() -> None:
+    checked = run_tool("promtool", "check", "rules", "alerts.yaml", folder=DEPLOY / "prometheus")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    tested = run_tool("promtool", "test", "rules", "alerts_test.yaml", folder=DEPLOY / "prometheus")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_rule_is_tested_and_says_what_to_do() -> None:
+    rules = yaml.safe_load((DEPLOY / "prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
+    tests = yaml.safe_load((DEPLOY / "prometheus/alerts_test.yaml").read_text())["tests"]
+    told = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one["exp_alerts"]}
+    assert told == {rule["alert"] for rule in rules}
+    assert all(set(rule["annotations"]) == {"summary", "action"} for rule in rules)
+
+
+def test_compose_names_known_settings_and_is_accepted() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    # SOCIALFLOW_SECRET_KEY is both a setting and what the operator passes in.
+    assert list_settings(text) <= list_known_settings()
+    services = yaml.safe_load(text)["services"]
+    assert set(services) == {"postgres", "prefect", "deploy", "worker", "api", "proxy"}
+    assert "ports" not in services["prefect"]
+    given = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+):\?", text), "x")
+    checked = run_tool("docker-compose", "--file", "compose.yaml", "config", "--quiet", **given)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_compose_starts_nothing_without_its_secrets() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    variables = re.findall(r"\$\{([^}]+)\}", text)
+    assert variables
+    assert all(name.endswith(":?") for name in variables)
+
+
+def test_the_image_copies_what_is_there_and_starts_a_command_of_ours() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    assert list_settings(text) <= list_known_settings()
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (DEPLOY.parent / source).exists(), source
+    (command,) = re.findall(r"^CMD (.+)$", text, re.MULTILINE)
+    assert json.loads(command)[0] in list_commands()
+    assert "USER socialflow" in text
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_unit_names_known_settings_and_commands(path: Path) -> None:
+    text = path.read_text()
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+    assert list_settings(text) <= list_known_settings()
+    command = Path(unit["Service"]["ExecStart"].split()[0])
+    assert command.name in list_commands() | {"python"}
+    assert unit["Service"]["NoNewPrivileges"] == "true"
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_systemd_accepts_a_unit(path: Path) -> None:
+    checked = run_tool("systemd-analyze", "verify", str(path))
+    complaints = [line for line in checked.stderr.splitlines() if "is not executable" not in line]
+    # Without a running systemd, the tool may also complain about the machine; a unit's faults name the unit.
+    assert not [line for line in complaints if path.stem.rstrip("@") in line]
+
+
+def list_commands() -> set[str]:
+    return {entry.name for entry in entry_points(group="console_scripts")} | {Path(sys.executable).name}

@@ -1,0 +1,155 @@
+"""Situations in which a timing model fools itself: one small world each, see `benchmarks/timing_faults.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warehouse.timing.counts import LUCK_SIZES, expect_information, expect_luck
+from warehouse.timing.luck import SharedLuck, estimate_luck
+from warehouse.timing.model import compute_slot_sums
+from warehouse.timing.posterior import SlotPosts, compute_forecast
+from warehouse.timing.prior import denoise_profiles
+from warehouse.timing.scores import score_sums
+from warehouse.timing.sums import NEVER
+from warehouse.timing.verdict import SIGNIFICANCE
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
+
+from generate_histories import START, make_world
+from timing_faults import (
+    advise,
+    measure_day_luck,
+    measure_foreign,
+    measure_honesty,
+    measure_verdict,
+    measure_viral,
+)
+
+QUICK = settings(max_examples=25, deadline=None)
+
+
+def test_one_viral_post_does_not_decide() -> None:
+    rows = [row for row in measure_viral(31, 0.3) if row["n"] <= 100]
+    assert max(row["viral_hour_recommended"] for row in rows) <= 0.16
+    assert sum(row["viral_hour_recommended"] for row in rows) / len(rows) <= 0.1
+
+
+def test_luck_shared_by_a_day_is_no_timing() -> None:
+    rows = {row["case"]: row for row in measure_day_luck(32, 0.3)}
+    timed = rows.pop("day sd 0.5, with timing")
+    for row in rows.values():
+        assert row["labelled_high"] <= 0.05
+        assert row["promised"] < 0.2
+    assert timed["share_of_oracle"] > 0.4
+
+
+def test_correlated_noise_of_zero_changes_nothing() -> None:
+    """The general solution agrees with the fast one where no luck is shared."""
+    sums = compute_slot_sums(make_world(33, accounts=5, posts=200).posts)
+    mix = sums.count / sums.count.sum(axis=1, keepdims=True)
+    profile = np.random.default_rng(1).normal(0, 0.1, sums.count.shape)
+    nothing = SharedLuck(np.arange(5), np.zeros(5), np.zeros((5, 7, 24, 24), np.float32))
+    plain, general = (
+        compute_forecast(SlotPosts(sums.count, sums.mean, sums.noise, profile, mix, luck))
+        for luck in (None, nothing)
+    )
+    for field in ("lift", "sd", "p_better", "learned"):
+        np.testing.assert_allclose(getattr(plain, field), getattr(general, field), rtol=1e-6, atol=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), posts=st.integers(1, 40), days=st.integers(1, 20))
+@QUICK
+def test_covariance_of_shared_luck_is_what_counting_pairs_gives(seed: int, posts: int, days: int) -> None:
+    rng = np.random.default_rng(seed)
+    hours = np.sort(rng.integers(0, 24 * days, posts * days))
+    day = hours // 24
+    residual = rng.normal(0, 2, days)[day] + rng.normal(0, 0.3, len(hours))
+    account = np.zeros(len(hours), dtype=np.int64)
+    luck = estimate_luck(account, hours, residual - residual.mean(), np.ones(len(hours)), np.array([4.0]))
+    assert np.isfinite(luck.blocks).all()
+    for block in luck.blocks.astype(float).reshape(-1, 24, 24):
+        np.testing.assert_allclose(block, block.T, atol=1e-5)
+        assert np.linalg.eigvalsh(block).min() > -1e-4
+
+
+@given(seed=st.integers(0, 10_000), posts=st.integers(1, 300))
+@QUICK
+def test_chance_is_a_probability_and_no_slot_is_called_better_without_it(seed: int, posts: int) -> None:
+    rng = np.random.default_rng(seed)
+    world = make_world(seed, accounts=2, posts=posts, effect_sd=rng.choice([0.0, 0.5]))
+    table = score_sums(compute_slot_sums(world.posts), np.zeros((1, 168)))
+    chance = table["p_chance"]
+    assert ((chance >= 0) & (chance <= 1)).all()
+    assert (chance == chance[:, :1]).all(), "one test for the whole week"
+    assert (table["confidence"][chance > SIGNIFICANCE] == 0).all()
+
+
+def test_accounts_without_an_effect_are_told_so_and_those_with_one_too() -> None:
+    null = [
+        measure_verdict(advise(make_world(34, accounts=80, posts=posts, effect_sd=0.0).posts))
+        for posts in (100, 1000)
+    ]
+    assert sum(row["verdict"] for row in null) / 2 <= 0.12
+    block = make_world(35, accounts=50, posts=1000, shape="block", best=0.3)
+    assert measure_verdict(advise(block.posts))["verdict"] >= 0.7
+
+
+def test_interval_holds_the_truth_where_most_posts_have_no_engagement() -> None:
+    for rate in (0.06, 0.3, 1.6):
+        world = make_world(36, accounts=30, posts=600, rate=rate)
+        honest = measure_honesty(world, advise(world.posts))
+        assert honest["coverage_all_slots"] > 0.7, rate
+
+
+@given(seed=st.integers(0, 10_000), size=st.sampled_from(range(len(LUCK_SIZES))), rate=st.floats(-4, 3))
+@QUICK
+def test_scores_of_counts_are_zero_on_average_and_vary_as_expected(seed: int, size: int, rate: float) -> None:
+    rng = np.random.default_rng(seed)
+    posts = 20_000
+    count = rng.poisson(np.exp(rate + LUCK_SIZES[size] * rng.normal(size=posts))).astype(float)
+    of_post, log_rate = np.full(posts, size), np.full(posts, rate)
+    score = expect_luck(of_post, log_rate, count) / LUCK_SIZES[size]
+    information = expect_information(of_post, log_rate)[0]
+    assert abs(score.mean()) < 6 * np.sqrt(information / posts)
+    assert 0.8 < (score**2).mean() / information < 1.25
+
+
+def test_a_moved_audience_is_noticed_and_told_and_a_loyal_one_is_not() -> None:
+    told = {}
+    for moved in (0.7, None):
+        world = make_world(37, accounts=15, posts=2500, moved=moved, effect_sd=0.3)
+        sums = compute_slot_sums(world.posts)
+        likely = sums.moved_at != NEVER
+        told[moved] = likely.mean()
+        assert (sums.count.sum(axis=1)[~likely] == 2500).all(), "old posts lose weight only where it moved"
+        if moved:
+            since = (sums.moved_at[likely] / 3.6e9 - START.timestamp() / 3600) / (52 * 168)
+            assert np.abs(since - moved).mean() < 0.15
+    assert told[0.7] > 0.3
+    assert told[None] <= 0.08
+
+
+def test_a_prior_of_raw_slot_means_does_no_harm() -> None:
+    rows = {row["case"]: row["share_of_oracle"] for row in measure_foreign(38, 0.5)}
+    for shape in ("bumps", "kernel"):
+        assert rows[f"{shape}: raw slot means"] > rows[f"{shape}: none"] - 0.06
+        assert rows[f"{shape}: log slot means"] > rows[f"{shape}: none"] - 0.06
+
+
+@given(seed=st.integers(0, 10_000), scale=st.floats(0.001, 100))
+@QUICK
+def test_what_is_left_of_a_foreign_profile_is_bounded_and_of_noise_it_is_little(
+    seed: int, scale: float
+) -> None:
+    noise = scale * np.random.default_rng(seed).normal(size=(3, 168))
+    left = denoise_profiles(noise)
+    assert np.isfinite(left).all()
+    assert np.abs(left.mean(axis=1)).max() < 1e-9
+    assert left.std() < min(0.6 * noise.std() + 1e-4, 0.5)
+    smooth = 0.2 * np.cos(2 * np.pi * (np.arange(168) % 24) / 24)[None]
+    assert np.corrcoef(denoise_profiles(smooth)[0], smooth[0])[0, 1] > 0.99

@@ -1,0 +1,154 @@
+"""Copy the operational store into an empty one on another database, table by table.
+
+A table is copied in one transaction, so that an interrupted move finds each table empty or complete, and goes on.
+Nothing in the target is overwritten: rows that are not the source's are a reason to refuse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pkgutil
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, select, text
+
+from warehouse import store as store_package
+from warehouse.errors import ConflictError
+from warehouse.store.installation import read_place
+from warehouse.store.models import Base, Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Table
+    from sqlalchemy.orm import Session
+
+    from warehouse.store.database import Store
+
+BATCH_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TableCopy:
+    """One table on both sides."""
+
+    name: str
+    rows: int
+    sha256: str
+    """Of all rows in the order of their key, as JSON with sorted names."""
+
+
+def move_store(source: Store, target: Store, *, say: Callable[[str], None]) -> list[TableCopy]:
+    """Copy every table, and compare count and hash of all rows; return them. The source must be at rest.
+
+    Raises ConflictError if the target has rows of its own, or a copy differs.
+    """
+    copies = []
+    for table in list_tables():
+        with source.read() as session:
+            wanted = _fingerprint(session, table)
+        if table.name == Instance.__tablename__:
+            continue  # last: it says whose place this is
+        with target.read() as session:
+            found = _fingerprint(session, table)
+        if found != wanted:
+            if found.rows:
+                raise ConflictError(
+                    f"the target's table {table.name} has {found.rows} rows that are not this installation's: "
+                    "move into an empty database",
+                    code="target_not_empty",
+                )
+            _copy_table(source, target, table)
+            with target.read() as session:
+                found = _fingerprint(session, table)
+            if found != wanted:
+                raise ConflictError(
+                    f"{table.name} differs after it was copied ({wanted.rows} and {found.rows} rows): something "
+                    "else writes to one of the databases; stop it and move again",
+                    code="copy_differs",
+                )
+        say(f"  {table.name}: {wanted.rows} rows")
+        copies.append(wanted)
+    _settle(source, target)
+    return copies
+
+
+def list_tables() -> Sequence[Table]:
+    """Return every table of the store, a referenced one before those that refer to it."""
+    for module in pkgutil.walk_packages(store_package.__path__, "warehouse.store."):
+        if "migrations" not in module.name:
+            import_module(module.name)  # importing a module registers its tables
+    return Base.metadata.sorted_tables
+
+
+def _copy_table(source: Store, target: Store, table: Table) -> None:
+    with source.read() as reading, target.write() as writing:
+        for rows in _read(reading, table):
+            writing.execute(table.insert(), rows)
+        if target.dialect == "postgresql":
+            _continue_numbers(writing, table)
+
+
+def _continue_numbers(session: Session, table: Table) -> None:
+    """Let PostgreSQL number new rows after the copied ones."""
+    for column in table.primary_key.columns:
+        if isinstance(column.type, Integer) and column.autoincrement:
+            sequence = session.scalar(
+                text("SELECT pg_get_serial_sequence(:table, :column)"),
+                {"table": table.name, "column": column.name},
+            )
+            newest = session.scalar(select(column).order_by(column.desc()).limit(1))
+            if sequence is not None and newest is not None:
+                session.execute(
+                    text("SELECT setval(:sequence, :value)"), {"sequence": sequence, "value": newest}
+                )
+
+
+def _settle(source: Store, target: Store) -> None:
+    """Give the target the installation's identity and its own place, and mark the source as moved away.
+
+    Started again, the source looks up what the target may have sent.
+    """
+    table = Base.metadata.tables[Instance.__tablename__]
+    with source.read() as session:
+        row = dict(session.execute(select(table)).mappings().one())
+    with target.write() as session:
+        session.execute(table.delete())
+        session.execute(table.insert(), [{**row, "place": read_place(target, session)}])
+
+
+def _fingerprint(session: Session, table: Table) -> TableCopy:
+    digest = hashlib.sha256()
+    count = 0
+    for rows in _read(session, table):
+        for row in rows:
+            digest.update(json.dumps(row, sort_keys=True, default=_as_text).encode())
+        count += len(rows)
+    return TableCopy(table.name, count, digest.hexdigest())
+
+
+def _read(session: Session, table: Table) -> Iterator[list[dict[str, Any]]]:
+    query = select(table).execution_options(yield_per=BATCH_ROWS)
+    keys = list(table.primary_key.columns)
+    # PostgreSQL's own collation would order ids differently from SQLite's bytes.
+    order = [key if isinstance(key.type, Integer) else _in_bytes(session, key) for key in keys]
+    result = session.execute(query.order_by(*order))
+    for batch in result.mappings().partitions(BATCH_ROWS):
+        yield [dict(row) for row in batch]
+
+
+def _in_bytes(session: Session, column: Any) -> Any:  # noqa: ANN401 (a column of any type)
+    is_text = getattr(column.type, "collation", "none") is None
+    return column.collate("C") if is_text and session.get_bind().dialect.name == "postgresql" else column
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value)
