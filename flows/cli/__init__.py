@@ -59,15 +59,23 @@ COMMANDS = {
     "sql": Entry("flows.cli.lake.sql", "Query the lake in SQL, read-only."),
     "export": Entry("flows.cli.lake.export", "Export the marts: Parquet, CSV or one DuckDB file."),
     "lake": Entry("flows.cli.lake.commands", "Attach and maintain the lake."),
-    "backup": Entry("flows.cli.backup", "Write the whole installation to one file.", "backup_app"),
-    "restore": Entry("flows.cli.backup", "Verify a backup and put it into an empty home.", "restore_app"),
-    "migrate-to": Entry("flows.cli.move", "Move the installation to servers, or back.", "move_app"),
-    "upgrade": Entry("flows.cli.upgrade", "Update store and lake to this version.", "upgrade_app"),
+    "backup": Entry(
+        "flows.cli.installation.backup", "Write the whole installation to one file.", "backup_app"
+    ),
+    "restore": Entry(
+        "flows.cli.installation.backup", "Verify a backup and put it into an empty home.", "restore_app"
+    ),
+    "migrate-to": Entry(
+        "flows.cli.installation.move", "Move the installation to servers, or back.", "move_app"
+    ),
+    "upgrade": Entry(
+        "flows.cli.installation.upgrade", "Update store and lake to this version.", "upgrade_app"
+    ),
     "mcp": Entry("flows.cli.mcp", "Serve tools to an AI assistant (MCP)."),
     "sandbox": Entry("flows.cli.sandbox", "Start only the simulated platforms."),
     "prefect-auth": Entry("flows.cli.prefect_auth", "Print the credentials of the Prefect UI."),
     "secrets": Entry("flows.cli.access.secrets", "Give this installation a new master key."),
-    "doctor": Entry("flows.cli.doctor", "Check this installation."),
+    "doctor": Entry("flows.cli.installation.doctor", "Check this installation."),
 }
 
 

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
 
-from tests.flows.cli.test_backup import HISTORY, call, call_json, dump_lake, dump_store, refused
+from tests.flows.cli.installation.test_backup import HISTORY, call, call_json, dump_lake, dump_store, refused
 from warehouse.lake.connect import Lake
 from warehouse.move import store as move_of_store
 from warehouse.settings import WarehouseSettings

@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import create_engine
 
 import warehouse.lake.migrate
-from tests.flows.cli.test_backup import call, call_json, dump_store, refused
+from tests.flows.cli.installation.test_backup import call, call_json, dump_store, refused
 from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
 from warehouse.sql import list_migrations
