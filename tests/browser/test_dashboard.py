@@ -42,8 +42,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A server with a history: half a year of it for the pictures, three weeks in the short version."""
-    with open_scene(tmp_path_factory.mktemp("scene") / "home", days=182 if FULL else 21) as opened:
+    """A server with a history: half a year of it for the pictures, a week in the short version."""
+    with open_scene(tmp_path_factory.mktemp("scene") / "home", days=182 if FULL else 8) as opened:
         yield opened
 
 
@@ -203,7 +203,7 @@ def list_pages(scene: Scene) -> list[str]:
             *(f"/posts/{post}/edit", f"/posts/{post}/move", "/posts?tab=needs", "/posts?tab=history", "/sql"),
             *(f"/numbers/accounts/{account}", "/numbers?days=7&metric=follower_growth", "/settings"),
             *(f"/accounts/{account}", f"/times/{account}/hour?weekday=1&hour=10", "/keys", "/sessions"),
-            *("/settings/audit", "/nothing"),
+            *("/settings/audit", "/nothing", "/imports", "/posts/bulk"),
         ]
     return pages
 

@@ -72,6 +72,41 @@ def test_a_link_signs_one_browser_in_once(tenant: Tenant, caplog: pytest.LogCapt
         assert other.post("/dashboard/login/link", data=foreign).status_code == 403
 
 
+def test_a_newcomers_steps_tick_themselves(server: Server) -> None:
+    tenant = make_tenant(server)
+    store = server.services.store
+    with store.write() as session:
+        link = make_local_link(session, store.cipher, tenant.workspace_id, server.clock())
+    account = next(one for one in server.world.accounts if one.platform == "bluesky")
+    with open_anonymous(server) as browser:
+        browser.cookies = enter(browser, link).cookies
+        first = browser.get("/dashboard").text
+        assert first.count('<li class="ticked">') == 0
+        token = {"form_token": form_token(browser)}
+        zone = browser.post("/dashboard/settings", data=token | {"timezone": "Europe/Berlin", "first": "yes"})
+        assert (zone.status_code, zone.headers["location"]) == (303, "/dashboard")
+        connect = "/dashboard/accounts/connect/bluesky"
+        wrong = browser.post(connect, data=token | {"handle": account.handle, "secret": "wrong"})
+        assert wrong.status_code == 422
+        assert "Bluesky: " in wrong.text
+        right = browser.post(connect, data=token | {"handle": account.handle, "secret": account.app_password})
+        assert right.status_code == 303, right.text
+        assert account.handle in browser.get("/dashboard/accounts").text
+        started = browser.post(
+            "/dashboard/accounts/connect/mastodon", data=token | {"instance": "tea.example"}
+        )
+        assert "Continue at Mastodon" in started.text
+        assert browser.get("/dashboard").text.count('<li class="ticked">') == 2
+        (row,) = tenant.client.get("/api/v1/accounts").json()["data"]
+        fields = {"account": [row["id"]], "content": "hello", "when": "at", "at": "2026-03-02T20:00"}
+        made = browser.post(NEW, data=token | fields, files={"file": ("", b"")})
+        assert made.status_code == 303, made.text
+        assert "It goes out Mon 2 Mar, 20:00 Berlin" in browser.get(made.headers["location"]).text
+        today = browser.get("/dashboard").text
+        assert "First steps" not in today
+        assert "hello" in today
+
+
 def test_a_colleague_gets_the_scopes_and_the_end_that_were_chosen(
     tenant: Tenant, browser: httpx.Client
 ) -> None:
