@@ -46,7 +46,7 @@ async def upload_video(
                 raise ValueError("the upload is at no address of Facebook")  # the token would be sent there
             return {"id": str(body["video_id"]), "upload_url": address}
 
-        begun = await api.prepare("POST", f"{VERSION}/{edge}", parse, data={"upload_phase": "start"})
+        begun = await api.prepare("POST", f"{VERSION}/{edge}", parse, data={"upload_phase": "START"})
         await progress.save(short_video=begun)
     if not progress.extra.get("short_uploaded"):
         headers = {"file_url": item.url}
@@ -57,7 +57,7 @@ async def upload_video(
 
 async def finish_upload(api: PlatformApi, edge: str, video_id: str, form: dict[str, str]) -> str | None:
     """Publish an uploaded video as a reel or a story; return the post's id, if Facebook names it already."""
-    given = {"upload_phase": "finish", "video_id": video_id, "video_state": "PUBLISHED", **form}
+    given = {"upload_phase": "FINISH", "video_id": video_id, "video_state": "PUBLISHED", **form}
     return await api.publish(f"{VERSION}/{edge}", _parse_post_id, data=given)
 
 

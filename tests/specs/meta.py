@@ -163,7 +163,8 @@ class MetaContract:
             yield from check_graph_error(answer, where)
         elif exchange.method != "GET":
             named = isinstance(answer.get("id"), str) or isinstance(answer.get("success"), bool)
-            if not named and not isinstance(answer.get("post_id"), str):
+            # The start of an upload answers with the id of the video that it will be.
+            if not named and not any(isinstance(answer.get(name), str) for name in ("post_id", "video_id")):
                 yield f"{where}: neither id nor success"
         elif listed:
             if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):

@@ -79,13 +79,13 @@ class FacebookStories:
         given = call.parameters()
         if not is_own(call):
             return no_object(call.path["node"])
-        if given.get("upload_phase") == "start":
+        if given.get("upload_phase", "").upper() == "START":
             video = str(self._world.next_number(Platform.FACEBOOK, call.at))
             self._uploads[video] = None
             self._videos.started[video] = "upload_started"
             return Answer({"video_id": video, "upload_url": f"{call.base_url}/_facebook_upload/{video}"})
         video = given.get("video_id", "")
-        if given.get("upload_phase") != "finish" or video not in self._uploads:
+        if given.get("upload_phase", "").upper() != "FINISH" or video not in self._uploads:
             return graph_error("(#100) Param upload_phase or video_id is wrong", 100)
         if self._uploads[video] is None:
             return graph_error("(#6000) The video was not uploaded", 6000)
