@@ -11,6 +11,7 @@ from tests.api.harness import make_tenant, open_anonymous
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
 from warehouse.store.access.api_keys import SCOPES, revoke_api_key
 from warehouse.store.access.sessions import list_sessions, open_session
+from warehouse.store.imports.imports import create_import
 from warehouse.store.models import ApiKey
 from warehouse.store.webhooks.endpoints import create_endpoint
 from warehouse.store.webhooks.outbox import write_test_event
@@ -150,6 +151,20 @@ def add_session(owner: Tenant) -> str:
         return list_sessions(session, owner.workspace_id, now)[0].id
 
 
+def add_import(owner: Tenant) -> str:
+    """An upload of a file that was not started."""
+    services = owner.server.services
+    with services.store.write() as session:
+        row = create_import(
+            *(session, owner.workspace_id, services.clock()),
+            filename="history.csv",
+            size=1,
+            sha256="0" * 64,
+            options={},
+        )
+        return row.id
+
+
 def make_ids(owner: Tenant) -> dict[str, str]:
     """Return, for every path parameter of any operation, the id of a thing that `owner` has."""
     account_id = owner.add_account("twitter")
@@ -167,6 +182,7 @@ def make_ids(owner: Tenant) -> dict[str, str]:
         "webhook_id": webhook_id,
         "delivery_id": delivery_id,
         "session_id": add_session(owner),
+        "import_id": add_import(owner),
         **NAMES,
     }
 

@@ -12,6 +12,7 @@ from tests.api.harness import NOON, PNG
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 from tests.api.optimal_times.test_advice import advise
 from tests.api.test_every_route import make_ids
+from warehouse.store.imports.models import Import
 from warehouse.store.models import Publication
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def advise_times(tenant: Tenant, _ids: dict[str, str], body: Any) -> Any:
     return body
 
 
+def fail_import(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:
+    with tenant.server.services.store.write() as session:
+        session.get_one(Import, ids["import_id"]).status = "failed"
+    return body
+
+
 def hold_for_approval(tenant: Tenant, ids: dict[str, str], body: Any) -> Any:
     with tenant.client_with("admin") as admin:
         assert admin.patch("/api/v1/workspace", json={"approval_required": True}).status_code == 200
@@ -74,6 +81,7 @@ PREPARED: dict[str, Callable[[Tenant, dict[str, str], Any], Any]] = {
     "reject_post": hold_for_approval,
     "suggest_times": advise_times,
     "retry_post": fail_publication,
+    "undo_import": fail_import,
     "unpublish_post": publish_by_hand,
     "list_boards": connect_pinterest,
     "resolve_publication": leave_unclear,
@@ -100,6 +108,10 @@ def check_as_documented(operation: Operation, answer: httpx.Response) -> None:
         assert name in answer.headers, (operation, name)
 
 
+FILES = {
+    "upload_import": ("history.csv", b"published_at,likes,comments,shares\n2025-05-01 10:07,1,2,3\n"),
+}
+"""What an operation takes, if it is no picture."""
 WITHOUT_EXAMPLE = {"finish_account_connection"}
 """A person's way back from a platform, which no example can show: test_account_connect.py walks it."""
 
@@ -111,7 +123,7 @@ def test_an_example_works_and_is_answered_as_documented(tenant: Tenant, operatio
     body = prepare(tenant, ids, operation.body) if prepare else operation.body
     request: dict[str, Any] = {"json": body}
     if operation.takes_a_file:
-        request = {"files": {"file": ("picture.png", PNG)}, "json": None}
+        request = {"files": {"file": FILES.get(operation.id, ("picture.png", PNG))}, "json": None}
     with tenant.client_with("admin") as client:
         answer = operation.call(client, ids, **request)
     assert answer.is_success, answer.text
