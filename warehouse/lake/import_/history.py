@@ -58,6 +58,8 @@ _STORED_COUNTS = ("impressions", "reach", "likes", "comments", "shares", "saves"
 _OTHER_COUNTS = tuple(name for name in (*COUNTS, *MEASURES) if name not in _STORED_COUNTS)
 """Counts of files that no column of the lake holds: they stay in the raw payload."""
 _NAMED_ROWS = 20
+OWN_EXPORT = "socialflow_post_id"
+"""Column that tells a file of `posts export`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ def load_file(
     platform = _require_names(detection, options)
     with store.read() as session:
         index = AccountIndex.load(session, workspace_id, platform)
+    guarded = OWN_EXPORT in detection.unknown_columns and path.suffix.lower() == ".csv"
     tally = _Tally()
     total = max(detection.rows, 1)
     done = 0
@@ -216,7 +219,8 @@ def load_file(
     snapshots: list[pa.Table] = []
     waiting = 0
     for batch in batches:
-        rows = _with_account(batch.rows, detection, options)
+        read = _unguarded(batch.rows) if guarded else batch.rows
+        rows = _with_account(read, detection, options)
         tally.nameless += len(batch.rows) - len(rows)
         tally.lifetime = tally.lifetime or rows["measured_at"].null_count > 0
         for turn in _turns(rows):
@@ -367,6 +371,14 @@ def _count(tally: _Tally, filed: FiledPosts, rows: pa.Table) -> None:
     tally.shifted += len(filed.shifted)
     tally.shift = filed.shift or tally.shift
     tally.differing += [(lines[place], gap) for place, gap in filed.differing]
+
+
+def _unguarded(rows: pa.Table) -> pa.Table:
+    """Take away the apostrophes that our CSV export puts before cells that begin like a formula."""
+    for name in ("account", "external_id", "permalink", "text"):
+        plain = pc.replace_substring_regex(rows[name], r"^'([=+\-@\t\r])", r"\1")
+        rows = rows.set_column(rows.schema.get_field_index(name), name, plain)
+    return rows
 
 
 def _with_account(rows: pa.Table, detection: Detection, options: ReadOptions) -> pa.Table:
