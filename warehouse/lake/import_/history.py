@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["ImportReport", "RejectedRow", "import_history", "load_file", "read_history"]
 
 _TURN_ROWS = 5_000
-_LOAD_ROWS = 100_000
+_LOAD_ROWS = 50_000
 """Rows per commit of the lake: a commit costs the marts of its own rows, and the memory of these."""
 _STORED_COUNTS = ("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views")
 _OTHER_COUNTS = tuple(name for name in (*COUNTS, *MEASURES) if name not in _STORED_COUNTS)

@@ -53,7 +53,7 @@ _FIELDS = (*_OTHER_FIELDS, *_TEXT_FIELDS, *_TIMES, *COUNTS, *MEASURES)
 _HELPERS = frozenset({"page", "title", "what", "platform"})
 """Fields that the reading needs and ImportedRow does not have."""
 
-_MEMORY = "256MB"
+_MEMORY = "192MB"
 _ACCOUNTS_SHOWN = 1_000
 _REJECTED_SHOWN = 100_000
 
