@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
+.PHONY: help demo up test check format bench bench-api bench-claims bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -60,6 +60,9 @@ bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query
 bench-publish: $(DEV) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
+bench-claims: $(DEV) ## Measure claims a second by 1, 2 and 4 processes on PostgreSQL, and queue queries beside a long history
+	@$(BIN)/python benchmarks/bench_claims.py
+
 bench-rest: $(DEV) ## Measure memory and CPU time of `up` at rest (Linux; SECONDS=60)
 	@$(BIN)/python benchmarks/bench_rest.py $(if $(SECONDS),--seconds $(SECONDS))
 
@@ -84,7 +87,7 @@ chaos-ingest: $(DEV) ## Kill ingest runs at random for some minutes, on SQLite a
 fuzz-imports: $(DEV) ## Read thousands of cut and changed files of every import format (TURNS=100)
 	FUZZ_TURNS=$(or $(TURNS),100) $(BIN)/pytest -q -s tests/warehouse/lake/import_/test_formats.py -k truncated
 
-mutants: $(DEV) ## Count the small breaks of the sending code that the tests notice (an hour; ONLY="flows.publishing.attempt*")
+mutants: $(DEV) ## Count the small breaks of sending, scheduling, lake, doctor, supervisor that tests notice (hours; ONLY="warehouse.scheduling.*5")
 	$(BIN)/mutmut run $(if $(ONLY),"$(ONLY)")
 	@$(BIN)/mutmut results
 

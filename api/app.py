@@ -96,7 +96,10 @@ INCOMPRESSIBLE = (
     *DEFAULT_EXCLUDED_CONTENT_TYPES,
     "application/octet-stream",
     "application/vnd.apache.parquet",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/csv",
 )
+"""Media types that are compressed already; and exports as CSV, whose Content-Length tells that a file is complete."""
 VERSION = "1.0.0"
 """Version of the HTTP API, not of the product; follows semantic versioning."""
 

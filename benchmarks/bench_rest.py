@@ -64,7 +64,7 @@ def _measure(launcher: psutil.Process, seconds: float) -> int:
     for process in (launcher, *launcher.children(recursive=True)):
         try:
             sizes = _read_sizes(process.pid)
-            command = " ".join(process.cmdline()[1:5])
+            command = " ".join(" ".join(process.cmdline()).split()[1:5])
         except (psutil.Error, OSError):
             continue  # a run that has just ended
         pss += sizes["Pss"]

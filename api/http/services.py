@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from warehouse.planning.context import PlanningContext
+from warehouse.store.publishing.queue_state import StatusCounter
 
 if TYPE_CHECKING:
     from api.http.callers import Callers
@@ -63,6 +64,7 @@ class Services:
     warehouse: WarehouseSettings
     """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now
+    status_counter: StatusCounter = field(default_factory=StatusCounter)
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:
         """Return the planning context of `warehouse.planning` for this session."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 from fastapi import APIRouter, Response
@@ -82,35 +82,59 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
 @router.get("/metrics", operation_id="get_metrics", summary="Get Prometheus metrics", response_class=Response)
 def get_metrics(services: ServicesDep) -> Response:
     """Return Prometheus metrics of the work, of the lake, and of this process."""
-    with services.store.read() as session:
-        state = get_queue_state(session, services.clock())
-        webhooks = get_webhook_state(session, services.clock())
-        publishers = get_publishers_state(session, read_time(session))
-        flows = list_flow_states(session)
-        behind = {flow.name for flow in find_flows_behind(session, services.clock())}
     registry = CollectorRegistry()
-    registry.register(_QueueCollector(state))
-    registry.register(_WebhookCollector(webhooks))
-    registry.register(_PublisherCollector(publishers))
-    registry.register(_FlowCollector(flows, behind))
-    registry.register(StoreWorkCollector(services))
+    try:
+        with services.store.read() as session:
+            now = services.clock()
+            collectors: tuple[Any, ...] = (
+                _QueueCollector(get_queue_state(session, now), services.status_counter.read(session)),
+                _WebhookCollector(get_webhook_state(session, now)),
+                _PublisherCollector(get_publishers_state(session, read_time(session))),
+                _FlowCollector(
+                    list_flow_states(session), {flow.name for flow in find_flows_behind(session, now)}
+                ),
+            )
+        collectors += (StoreWorkCollector(services),)
+    except Exception:  # any driver error: the store is away, and what this process knows is told nevertheless
+        logger.exception("the store cannot be read")
+        registry.register(_StoreCollector(is_up=False))
+    else:
+        registry.register(_StoreCollector(is_up=True))
+        for collector in collectors:
+            registry.register(collector)
     registry.register(LakeCollector(services))
     text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
+class _StoreCollector:
+    """Prometheus collector of whether the store answers."""
+
+    def __init__(self, *, is_up: bool) -> None:
+        self._is_up = is_up
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauge."""
+        yield GaugeMetricFamily(
+            "socialflow_store_up",
+            "1 = the store answers; 0 = it does not, and gauges of queue, webhooks, publishers and flows are left out.",
+            int(self._is_up),
+        )
+
+
 class _QueueCollector:
     """Prometheus collector of the publishing queue."""
 
-    def __init__(self, state: QueueState) -> None:
+    def __init__(self, state: QueueState, by_status: dict[str, int]) -> None:
         self._state = state
+        self._by_status = by_status
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges."""
         by_status = GaugeMetricFamily(
             "socialflow_publications", "Publications by status.", labels=("status",)
         )
-        for status, count in sorted(self._state.by_status.items()):
+        for status, count in sorted(self._by_status.items()):
             by_status.add_metric((status,), count)
         yield by_status
         yield GaugeMetricFamily(
@@ -126,7 +150,7 @@ class _QueueCollector:
         yield GaugeMetricFamily(
             "socialflow_publications_unknown",
             "Publications sent with an unknown outcome.",
-            self._state.by_status.get("unknown", 0),
+            self._state.unknown,
         )
         yield GaugeMetricFamily(
             "socialflow_publications_unknown_stale",

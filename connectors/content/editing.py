@@ -66,8 +66,7 @@ def _check_thread(
         yield _problem(label, "the number of parts", "thread")
     else:
         for number, (old, new) in enumerate(zip(before.thread, after.thread, strict=True)):
-            if not _keeps_all_but_text(old, new):
-                yield _problem(label, "media and delay of a part", f"thread/{number}")
+            yield from _check_part(label, "a part", f"thread/{number}", old, new)
 
 
 def _check_comment(
@@ -77,12 +76,15 @@ def _check_comment(
         return
     if "first_comment" not in editing.fields or old is None or new is None:
         yield _problem(label, "the first comment", "first_comment")
-    elif not _keeps_all_but_text(old, new):
-        yield _problem(label, "media and delay of the first comment", "first_comment")
+    else:
+        yield from _check_part(label, "the first comment", "first_comment", old, new)
 
 
-def _keeps_all_but_text(old: FollowUp, new: FollowUp) -> bool:
-    return old.model_copy(update={"text": ""}) == new.model_copy(update={"text": ""})
+def _check_part(label: str, name: str, field: str, old: FollowUp, new: FollowUp) -> Iterator[ContentProblem]:
+    if old.media != new.media:
+        yield _problem(label, f"the media of {name}", field)
+    if old.after != new.after:
+        yield _problem(label, f"the delay of {name}", field)
 
 
 def _problem(label: str, what: str, field: str) -> ContentProblem:

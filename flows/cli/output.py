@@ -44,6 +44,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         for line in [columns, *texts]:
             sys.stdout.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in line) + "\n")
         return
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 (not needed for a pipe)
     from rich.console import Console  # noqa: PLC0415 (not needed for a pipe)
     from rich.table import Table  # noqa: PLC0415 (same)
     from rich.text import Text  # noqa: PLC0415 (same)
@@ -52,10 +53,11 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     widths = [max([len(name), *(len(line[place]) for line in texts)]) for place, name in enumerate(columns)]
     kept = [_is_copied(name) for name in columns]
     least = sum(width if whole else min(width, _NARROWEST) for width, whole in zip(widths, kept, strict=True))
-    if least + 3 * len(columns) + 1 > console.width or _SECRETS & {*columns}:
+    if least + 2 * len(columns) > console.width or _SECRETS & {*columns}:
         _print_records_below(columns, texts, console.width)
         return
-    table = Table(header_style="bold")
+    # Without lines between the columns: a list of posts fits into 80 of them.
+    table = Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name, width, whole in zip(columns, widths, kept, strict=True):
         table.add_column(name, no_wrap=whole, min_width=width if whole else None)
     for line in texts:

@@ -235,8 +235,8 @@ def _check_queue(session: Session, now: datetime) -> Iterator[Finding]:
     if state.failed_parts:
         detail = f"{state.failed_parts} published posts lack a later part that was refused: `socialflow posts retry ID`"
         yield Finding("later parts", "warning", detail)
-    if review := state.by_status.get("needs_review"):
-        detail = f"{review} posts need a decision: `socialflow posts show ID` says why"
+    if state.needs_review:
+        detail = f"{state.needs_review} posts need a decision: `socialflow posts show ID` says why"
         yield Finding("posts to review", "failed", detail)
 
 

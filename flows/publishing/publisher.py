@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,8 @@ FAILURE_LIMIT = 60
 """Consecutive failed iterations after which a publisher exits, to be restarted."""
 GRACE = timedelta(seconds=4)
 """How long sends in progress may take after a stop request: less than the supervisor allows."""
+ACCOUNT_PART = 8
+"""One claim takes at most this part (1/8) of what a publisher may hold for one account."""
 EARLIEST_WAKE = 0.0005
 """Seconds: a sleep shorter than this is skipped."""
 
@@ -97,6 +99,10 @@ class Publisher:
         self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=self._clock)
         self._sender = PublicationSender(store, pool, self._writer, settings=settings, clock=self._clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._held: Counter[str] = Counter()
+        """Publications that this publisher holds, by account."""
+        self._account_limit = max(1, settings.claim_limit // ACCOUNT_PART)
+        """Most publications of one account in one claim; it is left out of claims while it holds more."""
         self._recording: set[str] = set()
         """Publications whose outcome is being committed: none of their requests is in progress."""
         self._slots = asyncio.Semaphore(settings.concurrency)
@@ -107,6 +113,7 @@ class Publisher:
         self._next_turn = asyncio.Event()
         """Set to skip the wait before the next iteration: to stop, or to claim more after it was full."""
         self._claimed_to_the_limit = False
+        """Whether more may be due: this publisher, or an account in it, held as much as it may."""
         self._awake = False
         self._warm = False
         self._was_trusted = True
@@ -229,17 +236,31 @@ class Publisher:
 
     async def _claim(self, now: datetime, horizon: datetime) -> None:
         room = self._settings.claim_limit - len(self._tasks)
+        # A backlog of one account must leave room for the others.
+        full = [account for account, held in self._held.items() if held > self._account_limit]
+        counts: Counter[str] = Counter()
         if room > 0:
-            claimed = await asyncio.to_thread(self._claim_in_store, now, horizon, room)
+            claimed = await asyncio.to_thread(self._claim_in_store, now, horizon, room, full)
             for publication in claimed:
                 self._start(publication, self._send_at_its_second(publication))
             room -= len(claimed)
-        self._claimed_to_the_limit = room <= 0
+            counts.update(publication.account_id for publication in claimed)
+        reached = any(count >= self._account_limit for count in counts.values())
+        self._claimed_to_the_limit = room <= 0 or bool(full) or reached
 
-    def _claim_in_store(self, now: datetime, horizon: datetime, room: int) -> list[ClaimedPublication]:
+    def _claim_in_store(
+        self, now: datetime, horizon: datetime, room: int, full: list[str]
+    ) -> list[ClaimedPublication]:
         with self._store.write() as session:
             return claim_due(
-                session, owner=self.owner, now=now, horizon=horizon, limit=room, lease=self._settings.lease
+                session,
+                owner=self.owner,
+                now=now,
+                horizon=horizon,
+                limit=room,
+                lease=self._settings.lease,
+                account_limit=self._account_limit,
+                full=full,
             )
 
     async def _look_up_unknown(self, now: datetime) -> None:
@@ -265,12 +286,20 @@ class Publisher:
         ):
             task = asyncio.create_task(work, name=publication.id)
         self._tasks[publication.id] = task
-        task.add_done_callback(lambda done: self._finish(publication.id, done))
+        self._held[publication.account_id] += 1
+        task.add_done_callback(lambda done: self._finish(publication, done))
 
-    def _finish(self, publication_id: str, task: asyncio.Task[None]) -> None:
+    def _finish(self, publication: ClaimedPublication, task: asyncio.Task[None]) -> None:
+        publication_id, account_id = publication.id, publication.account_id
         if self._tasks.get(publication_id) is task:
             del self._tasks[publication_id]
-        if self._claimed_to_the_limit and len(self._tasks) <= self._settings.claim_limit // 2:
+        self._held[account_id] -= 1
+        left = self._held[account_id]
+        if not left:
+            del self._held[account_id]
+        # Early enough that neither the publisher nor the account runs dry.
+        is_low = left == self._account_limit // 2 or len(self._tasks) <= self._settings.claim_limit // 2
+        if self._claimed_to_the_limit and is_low:
             self._next_turn.set()
         if task.cancelled() or (error := task.exception()) is None:
             return

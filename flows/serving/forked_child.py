@@ -117,10 +117,10 @@ def _leave_launcher(folder: Path, environment: Mapping[str, str], log: int) -> N
     for target, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, target)
     # The launcher's lock on the home, its reserved ports and its pipe to the guard must end with the launcher.
-    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if number > 2:
+    for opened in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if opened > 2:
             with suppress(OSError):  # the listed folder's own, which is closed by now
-                os.close(number)
+                os.close(opened)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -29,8 +30,18 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
+    literal_column,
+    or_,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+PLANNED = "status = 'scheduled' OR status = 'published' AND rest = 'waiting'"
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -189,6 +200,13 @@ class Publication(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "external_id"),
         Index("ix_publications_due", "status", "due_at"),
+        # Small whatever the history: the next publications of each account, and what is late.
+        Index("ix_publications_turn", "account_id", "due_at", "id", **_only(PLANNED)),
+        Index("ix_publications_planned", "due_at", **_only(PLANNED)),
+        Index("ix_publications_failed_parts", "status", **_only("rest = 'failed'")),
+        Index(
+            "ix_publications_open", "scheduled_at", **_only("status IN ('scheduled', 'claimed', 'sending')")
+        ),
         Index("ix_publications_snapshot", "next_snapshot_at"),
         Index("ix_publications_published", "account_id", "published_at"),
         Index("ix_publications_published_at", "published_at"),
@@ -242,6 +260,25 @@ class Publication(Base):
     """When the post was last changed on the platform, as an edit asked for."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+def is_scheduled(table: type[Publication] = Publication) -> ColumnElement[bool]:
+    """Condition of what is still to be sent from its first part on, with the value as a literal."""
+    return table.status == literal_column("'scheduled'")
+
+
+def is_planned(table: type[Publication] = Publication) -> ColumnElement[bool]:
+    """Condition of the indexes of what is to be claimed, also for a later part, with the values as literals.
+
+    A database uses a partial index only for a query that contains its condition: with a parameter it cannot tell.
+    """
+    waits = and_(table.status == literal_column("'published'"), table.rest == literal_column("'waiting'"))
+    return or_(is_scheduled(table), waits)
+
+
+def is_in_progress() -> ColumnElement[bool]:
+    """Condition of the index `ix_publications_open`, with literals as above."""
+    return Publication.status.in_([literal_column(f"'{one}'") for one in ("scheduled", "claimed", "sending")])
 
 
 class PublicationAttempt(Base):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warehouse.timing.batches import map_batches
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -29,7 +31,7 @@ Z_80 = 1.2816
 _SURE = {"kind": 2.5, "length": 2.4, PACE: 2.0}  # standard errors; several labels are compared at once
 _EFFECT_VARIANCE = 0.25  # of effects between accounts, in log units: shrinks what few posts say
 _CLIP_SD = 2.5
-_BATCH_ACCOUNTS = 200
+_BATCH_ACCOUNTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,10 @@ def compute_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, Any]]:
 
 def compute_all_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, Any]]:
     """As `compute_habits`, in batches of accounts, which bounds memory."""
-    rows: list[dict[str, Any]] = []
     accounts = int(posts.account.max()) + 1 if len(posts.account) else 0
-    for first in range(0, accounts, _BATCH_ACCOUNTS):
+    found: dict[int, list[dict[str, Any]]] = {}
+
+    def find(first: int) -> None:
         start, end = np.searchsorted(posts.account, (first, first + _BATCH_ACCOUNTS))
         part = HabitPosts(
             posts.account[start:end].astype(np.int64) - first,
@@ -110,8 +113,10 @@ def compute_all_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, An
             posts.kind[start:end],
             posts.length[start:end],
         )
-        rows += [row | {"account": row["account"] + first} for row in compute_habits(part, kinds)]
-    return rows
+        found[first] = [row | {"account": row["account"] + first} for row in compute_habits(part, kinds)]
+
+    map_batches(find, range(0, accounts, _BATCH_ACCOUNTS))
+    return [row for first in sorted(found) for row in found[first]]
 
 
 def _describe(
@@ -122,35 +127,36 @@ def _describe(
     covariance: FloatArray,
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for account in np.flatnonzero(number >= LEAST_POSTS):
-        for place, (subject, name) in enumerate([*labels, (PACE, PACE)]):
-            contrast = np.zeros(len(labels) + 1)
-            contrast[place] = 1.0
-            posts = int(number[account])
-            if subject != PACE:
-                same = np.array([other == subject for other, _ in labels])
-                shares = of_label[:, account] * same
-                shares[place] = 0.0
-                posts = int(of_label[place, account])
-                if posts < LEAST_OF_LABEL or shares.sum() < LEAST_OF_LABEL:
-                    continue
-                contrast[:-1] -= shares / shares.sum()
-            effect = float(contrast @ effects[account])
-            error = float(np.sqrt(max(contrast @ covariance[account] @ contrast, 1e-12)))
-            if subject == PACE and error > 0.9 * np.sqrt(_EFFECT_VARIANCE):
-                continue  # next to nothing was seen of it: for example, the same number of posts on every day
-            rows.append(
-                {
-                    "account": int(account),
-                    "subject": subject,
-                    "label": name,
-                    "n_posts": posts,
-                    "effect": float(np.expm1(effect)),
-                    "low": float(np.expm1(effect - Z_80 * error)),
-                    "high": float(np.expm1(effect + Z_80 * error)),
-                    "known": bool(abs(effect) > _SURE[subject] * error),
-                }
-            )
+    for place, (subject, name) in enumerate([*labels, (PACE, PACE)]):
+        contrast = np.zeros((len(number), len(labels) + 1))
+        contrast[:, place] = 1.0
+        posts, able = number, number >= LEAST_POSTS
+        if subject != PACE:
+            others = of_label.T * np.array([other == subject for other, _ in labels])
+            others[:, place] = 0.0
+            posts, against = of_label[place].astype(np.int64), others.sum(axis=1)
+            able = able & (posts >= LEAST_OF_LABEL) & (against >= LEAST_OF_LABEL)
+            contrast[:, :-1] -= others / np.maximum(against, 1.0)[:, None]
+        effect = (contrast * effects).sum(axis=1)
+        variance = np.einsum("ai,aij,aj->a", contrast, covariance, contrast)
+        error = np.sqrt(np.maximum(variance, 1e-12))
+        if (
+            subject == PACE
+        ):  # on accounts with the same number of posts every day, next to nothing was seen of it
+            able = able & (error < 0.9 * np.sqrt(_EFFECT_VARIANCE))
+        rows += [
+            {
+                "account": int(account),
+                "subject": subject,
+                "label": name,
+                "n_posts": int(posts[account]),
+                "effect": float(np.expm1(effect[account])),
+                "low": float(np.expm1(effect[account] - Z_80 * error[account])),
+                "high": float(np.expm1(effect[account] + Z_80 * error[account])),
+                "known": bool(abs(effect[account]) > _SURE[subject] * error[account]),
+            }
+            for account in np.flatnonzero(able)
+        ]
     return rows
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +141,10 @@ def test_a_table_is_taken_along(tenant: Tenant, tmp_path: Path) -> None:
         path.write_bytes(answer.content)
         return read(path, kind)
 
+    book = tenant.client.get(EXPORT, params={"format": "xlsx", "table": "posts_wide"})
+    assert int(book.headers["content-length"]) == len(book.content)
+    with zipfile.ZipFile(io.BytesIO(book.content)) as file:
+        assert b"<row" in file.read("xl/worksheets/sheet1.xml")
     for kind in ("csv", "parquet"):
         rows = take(kind)
         assert sorted(row["post_id"] for row in rows if row["platform"] == "twitter") == sorted(posts)

@@ -140,7 +140,7 @@ def test_parts_keep_their_files_and_their_delays(tenant: Tenant, browser: httpx.
     assert copy["first_comment"] == {"text": "and", "after": 3600}
     assert copy["options"] == {"media": {"fit": True}}
     wrong = fill_in(browser, tenant, thread=["one"], thread_media=["no JSON"])
-    assert send(browser, wrong).status_code == 422
+    assert send(browser, wrong).status_code == 403
 
 
 def test_a_form_that_was_sent_and_then_changed_makes_another_post(

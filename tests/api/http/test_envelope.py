@@ -235,6 +235,18 @@ def test_metrics_count_the_queue(tmp_path: Path) -> None:
         assert "socialflow_publications_late 0.0" in client.get("/metrics").text
         clock.advance(hours=2)
         text = client.get("/metrics").text
+        with server.services.store.upkeep() as run:
+            run("ALTER TABLE publications RENAME TO away")
+        without = client.get("/metrics")
+        with server.services.store.upkeep() as run:
+            run("ALTER TABLE away RENAME TO publications")
+        again = client.get("/metrics").text
+    assert without.status_code == 200
+    assert "socialflow_store_up 0.0" in without.text
+    assert "socialflow_publications_late" not in without.text
+    assert "socialflow_http_requests_total" in without.text
+    assert "socialflow_store_up 1.0" in again
+    assert "socialflow_publications_late 1.0" in again
     assert 'socialflow_publications{status="scheduled"} 1.0' in text
     assert "socialflow_publications_late 1.0" in text
     assert "socialflow_publications_oldest_late_seconds 3600.0" in text

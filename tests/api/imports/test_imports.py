@@ -129,7 +129,6 @@ def test_the_same_steps_in_the_dashboard(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize(("save", "status"), [({}, "valid"), ({"save": "yes"}, "created")])
 def test_a_bulk_file_in_the_dashboard(tenant: Tenant, save: dict[str, str], status: str) -> None:
-    tenant.connect("mastodon")
     browser = sign_in(tenant.server, make_key(tenant, "read", "write"))
     page = browser.get("/dashboard/posts/bulk").text
     token = page.partition('name="form_token" value="')[2].partition('"')[0]

@@ -284,4 +284,4 @@ def test_a_part_that_follows_later_goes_out_with_its_new_words(tenant: Tenant, p
         f"/api/v1/posts/{post['id']}", json={"thread": [{"text": "zwei", "after": "1h"}]}
     )
     assert refused.status_code in {409, 422}
-    assert "the delay of a part" in refused.text
+    assert "delay of a part" in refused.text

@@ -336,7 +336,8 @@ def test_tables_fit_eighty_columns(account_id: str, monkeypatch: pytest.MonkeyPa
     for words in lists:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, result.output
-        assert re.search("[┃│]", result.stdout), result.stdout
+        # An id and many columns do not fit beside each other: a record is then lines of name and value.
+        assert re.search("──", result.stdout) or words[0] in {"calendar-feeds", "keys"}, result.stdout
         for line in result.stdout.splitlines():
             assert len(line) <= 80, f"{words}: {line}"
         # What a person copies is whole: an id that is cut or wrapped cannot be used.

@@ -412,10 +412,12 @@ async def test_two_publishers_are_awake_at_once_and_note_their_ends(stage: Stage
     assert list((tmp_path / LIVES).iterdir()) == []
 
 
-async def test_a_publisher_holds_few_and_goes_on_as_soon_as_there_is_room(stage: Stage) -> None:
+@pytest.mark.parametrize("limit", [2, 15])
+async def test_a_publisher_holds_few_and_goes_on_as_soon_as_there_is_room(stage: Stage, limit: int) -> None:
+    """At most two at once, and of one account at most two of fifteen: the rest is for other accounts."""
     for number in range(12):
         stage.schedule("mastodon", f"post {number}")
-    few = QUICK.model_copy(update={"claim_limit": 2, "poll": timedelta(minutes=1)})
+    few = QUICK.model_copy(update={"claim_limit": limit, "poll": timedelta(minutes=1)})
     publisher = Publisher(stage.store, stage.pool, settings=few, max_lateness=HOUR)
     running = asyncio.create_task(publisher.run(utc_now() + HOUR))
     async with asyncio.timeout(30):  # by the poll alone it would take six minutes

@@ -59,6 +59,8 @@ def test_a_batch_that_holds_a_row_twice_adds_it_once(
     lake: Lake, make_snapshot: Make, make_publication: Make
 ) -> None:
     assert load_post_snapshots(lake, [make_snapshot(likes=1)] * 3, "run_1") == 1
+    repeated = [make_snapshot(hours=hours, likes=2) for hours in (30, 30, 40, 24)]
+    assert load_post_snapshots(lake, repeated, "run_2") == 2
     assert load_publications(lake, [make_publication()] * 3) == 1
     assert lake.query("SELECT count(*) AS n FROM marts.publication_latest") == [{"n": 1}]
 
@@ -172,6 +174,11 @@ def test_followers_of_a_day_are_its_last_count_and_growth_bridges_gaps(lake: Lak
         (110, 6),
         (108, -2),
     ]
+
+
+def test_counts_of_two_accounts_at_one_moment_are_both_kept(lake: Lake, make_count: Make) -> None:
+    assert load_account_snapshots(lake, [make_count(100)], "run_1") == 1
+    assert load_account_snapshots(lake, [make_count(7, account_id="acct_b"), make_count(100)], "run_2") == 1
 
 
 @contextmanager

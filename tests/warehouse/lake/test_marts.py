@@ -139,11 +139,55 @@ def test_a_post_is_the_sum_of_its_publications_with_rates_over_those_that_have_b
     (post,) = lake.query("SELECT followers, engagement_rate_followers FROM marts.post_performance")
     assert post == {"followers": 580, "engagement_rate_followers": 40 / 580}
 
+    # Shown and followed, but no engagement is reported: the rates are over those that report it.
+    load_publications(lake, [make_publication("4", post_id="post_1")])
+    load_post_snapshots(lake, [make_snapshot("4", hours=24, impressions=5000)], "run")
+    (post,) = lake.query(
+        "SELECT publications, measured, engagement, engagement_rate_impressions, engagement_rate_followers "
+        "FROM marts.post_performance"
+    )
+    assert tuple(post.values()) == (3, 2, 40, 32 / 1000, 40 / 580)
+    # Without a count of followers, engagement is left out of that rate.
+    load_accounts(lake, [make_account("acct_c")])
+    load_publications(lake, [make_publication("5", post_id="post_1", account_id="acct_c")])
+    load_post_snapshots(lake, [make_snapshot("5", hours=24, likes=50, account_id="acct_c")], "run")
+    (post,) = lake.query("SELECT engagement, engagement_rate_followers FROM marts.post_performance")
+    assert tuple(post.values()) == (90, 40 / 580)
+
     # One of two accounts is measured late: the post cannot be compared at that age.
     load_publications(lake, [make_publication("3", post_id="post_1")])
     load_post_snapshots(lake, [make_snapshot("3", hours=100, likes=1)], "run")
     (post,) = lake.query("SELECT engagement, engagement_24h, rank_24h FROM marts.post_performance")
-    assert tuple(post.values()) == (41, None, None)
+    assert tuple(post.values()) == (91, None, None)
+
+
+def test_at_each_age_a_post_is_the_sum_of_all_measured_publications_or_unknown(
+    lake: Lake, make_publication: Make, make_snapshot: Make
+) -> None:
+    """Two exact publications and one on the line between two snapshots: unrounded until the sum is known."""
+    ages = "SELECT engagement_1h, engagement_24h, engagement_7d, engagement_30d FROM marts.post_performance"
+    hours = (1, 24, 168, 720)
+    publications = [make_publication(name, post_id="post_1") for name in "1234"]
+    load_publications(lake, publications)
+    halves = [
+        make_snapshot(name, hours=age * (1 + side / 10), likes=likes)
+        for name in "12"
+        for age in hours
+        for side, likes in ((-1, age), (1, age + 1))
+    ]
+    load_post_snapshots(lake, halves, "run")
+    # Never measured at all, publications 3 and 4 do not make the sum unknown.
+    (post,) = lake.query(ages)
+    assert tuple(post.values()) == (3, 49, 337, 1441)
+    load_post_snapshots(lake, [make_snapshot("3", hours=4000, likes=7)], "run")
+    (post,) = lake.query(ages)
+    assert tuple(post.values()) == (None, None, None, None)
+    for position, age in enumerate(hours):
+        load_post_snapshots(lake, [make_snapshot("3", hours=age, likes=5)], "run")
+        (post,) = lake.query(ages)
+        known = [count is not None for count in post.values()]
+        assert known == [place <= position for place in range(4)]
+    assert tuple(post.values()) == (8, 54, 342, 1446)
 
 
 def test_places_are_among_the_months_posts_of_the_workspace(

@@ -196,7 +196,9 @@ class _Reader:
         self._parse(joins + time_joins, chosen | time_columns, [*problems, *time_problems])
         self._connection.execute(load_sql("history/identify_rows"))
         self._note_others(left_out)
-        return self._detect(platform)
+        detection = self._detect(platform)
+        self._drop_all_but_rows()
+        return detection
 
     def _choose_zone(self) -> _Zone:
         options = self._options
@@ -704,6 +706,14 @@ class _Reader:
         return zone, source
 
     # Small helpers.
+
+    def _drop_all_but_rows(self) -> None:
+        """Free the memory of what the rows were made from: loading them takes minutes and needs it."""
+        tables = self._connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE table_name <> 'identified'"
+        ).fetchall()
+        for (name,) in tables:
+            self._connection.execute(f"DROP TABLE {name}")
 
     def _column(self, name: str) -> str:
         place = self._match.places.get(name)

@@ -7,16 +7,17 @@ saturated SQLite.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
-from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace
+from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace, is_planned
 from warehouse.store.publishing.heartbeats import select_silent
-from warehouse.store.publishing.later_parts import is_resting, unless_resting
+from warehouse.store.publishing.later_parts import unless_resting
 from warehouse.store.publishing.ledger import LedgerEvent, append_events
 from warehouse.store.publishing.publications import refresh_post_status
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, Select, Subquery
     from sqlalchemy.orm import Session
 
 _Columns = TypeVarTuple("_Columns")
@@ -52,6 +53,11 @@ class ClaimedPublication:
     """SHA-256 (hex) of the approved bytes, by URL of the media; {} = any bytes may be sent."""
 
 
+FEW_DUE = 2_000
+"""Up to this many due publications are read to find the accounts that have a turn."""
+
+_Candidate = aliased(Publication)
+
 _OPEN_AND_DUE = (
     select(Publication.id)
     .where(
@@ -64,32 +70,47 @@ _OPEN_AND_DUE = (
 
 
 def claim_due(
-    session: Session, *, owner: str, now: datetime, horizon: datetime, limit: int, lease: timedelta
+    session: Session,
+    *,
+    owner: str,
+    now: datetime,
+    horizon: datetime,
+    limit: int,
+    lease: timedelta,
+    account_limit: int | None = None,
+    full: Collection[str] = (),
 ) -> list[ClaimedPublication]:
-    """Claim publications due before `horizon`, at most `limit`, round-robin over the accounts.
+    """Claim publications due before `horizon`, at most `limit`, in turns over the accounts.
 
-    Skipped: paused workspaces, accounts and platforms, and accounts that are not active. The lease starts at
-    each publication's due time, so that an early claim does not expire before it.
+    An account with 1,000 due posts must not delay an account with one. At most `account_limit` are of one account,
+    and none of the accounts in `full`. Skipped: paused workspaces, accounts and platforms, accounts that are not
+    active, and what another publisher is claiming at the same moment; what is due after that is claimed instead. The
+    lease starts at each publication's due time, so that an early claim does not expire before it.
     """
     due = _due(horizon)
-    ready = (
-        join_limits(select(Publication.id, Publication.account_id, Publication.due_at))
-        .where(due, *may_call(now))
-        .subquery()
-    )
-    turn = func.row_number().over(partition_by=ready.c.account_id, order_by=(ready.c.due_at, ready.c.id))
-    # Round-robin: an account with 1,000 due posts must not delay an account with one.
-    ordered = select(ready.c.id).order_by(turn, ready.c.due_at, ready.c.id).limit(limit)
-    chosen = list(session.scalars(ordered))
-    rows = take(
-        session,
-        chosen,
-        due,  # checked again under the lock: it may have been rescheduled or sent back for approval meanwhile
-        status="claimed",
-        lease_owner=owner,
-        lease_until=max(now, horizon) + lease,
-        updated_at=now,
-    )
+    accounts = _list_accounts_in_turn(session, now=now, horizon=horizon, limit=limit, full=full)
+    rows: list[Publication] = []
+    while accounts and (room := limit - len(rows)) > 0:
+        turn, later = accounts[:room], accounts[room:]
+        share = min(max(1, room // len(turn)), account_limit or limit)
+        taken = take(
+            session,
+            _choose(session, turn, due=_due(horizon, _Candidate), share=share),
+            due,  # checked again under the lock: it may have been rescheduled or sent back for approval meanwhile
+            status="claimed",
+            lease_owner=owner,
+            lease_until=max(now, horizon) + lease,
+            updated_at=now,
+        )
+        rows += taken
+        counts = Counter(row.account_id for row in taken)
+        totals = Counter(row.account_id for row in rows)
+        # The others of this turn have nothing more that is free.
+        accounts = later + [
+            account
+            for account in turn
+            if counts[account] == share and (account_limit is None or totals[account] < account_limit)
+        ]
     events = [LedgerEvent(row.id, "claimed") for row in rows]
     append_events(session, events, now=now, owner=owner)
     refresh_post_status(session, {row.post_id for row in rows}, now)
@@ -103,9 +124,14 @@ def claim_unknown(
 ) -> list[ClaimedPublication]:
     """Claim publications with an unknown outcome whose next look-up is due, oldest first."""
     due = _unknown(now)
-    readable = join_limits(select(Publication.id)).where(due, *may_call(now, for_reading=True))
-    chosen = list(session.scalars(readable.order_by(Publication.due_at, Publication.id).limit(limit)))
-    rows = take(session, chosen, due, lease_owner=owner, lease_until=now + lease)
+    readable = (
+        join_limits(select(Publication.id))
+        .where(due, *may_call(now, for_reading=True))
+        .order_by(Publication.due_at, Publication.id)
+        .limit(limit)
+        .with_for_update(of=Publication, skip_locked=True)
+    )
+    rows = take(session, list(session.scalars(readable)), due, lease_owner=owner, lease_until=now + lease)
     return [_claimed(row) for row in rows]
 
 
@@ -211,12 +237,88 @@ def take(
     return list(session.scalars(statement))
 
 
-def _due(horizon: datetime) -> ColumnElement[bool]:
-    # Both halves name the status and the time, so that the index on them serves each.
-    return or_(
-        and_(Publication.status == "scheduled", Publication.due_at <= horizon),
-        and_(is_resting(), Publication.due_at <= horizon),
+def _list_accounts_in_turn(
+    session: Session, *, now: datetime, horizon: datetime, limit: int, full: Collection[str]
+) -> list[str]:
+    """Return up to `limit` accounts with something due that may be called, the one that waits longest first.
+
+    Reads the due publications where there are few, else one index entry for each account that has planned posts: the
+    cost of a claim must not grow with the backlog.
+    """
+    due = _due(horizon)
+    few = select(Publication.id).where(due).limit(FEW_DUE + 1).subquery()
+    if (session.scalar(select(func.count()).select_from(few)) or 0) <= FEW_DUE:
+        waiting = (
+            select(Publication.account_id, func.min(Publication.due_at).label("first_due"))
+            .where(due)
+            .group_by(Publication.account_id)
+            .subquery()
+        )
+    else:
+        waiting = _find_first_due(horizon)
+    query = (
+        select(AccountRow.id)
+        .join(waiting, waiting.c.account_id == AccountRow.id)
+        .join(Workspace, Workspace.id == AccountRow.workspace_id)
+        .outerjoin(PlatformLimit, PlatformLimit.platform == AccountRow.platform)
+        .where(AccountRow.id.not_in(full), *may_call(now))
+        .order_by(waiting.c.first_due, AccountRow.id)
+        .limit(limit)
     )
+    return list(session.scalars(query))
+
+
+def _find_first_due(horizon: datetime) -> Subquery:
+    """Select each account with a due publication and the time of its first, in steps from account to account."""
+    planned = is_planned(_Candidate)
+    account_id = _Candidate.account_id
+    first = select(account_id).where(planned).order_by(account_id).limit(1)
+    walk = select(first.scalar_subquery().label("account_id")).cte("planned_accounts", recursive=True)
+    following = (
+        select(account_id).where(planned, account_id > walk.c.account_id).order_by(account_id).limit(1)
+    )
+    walk = walk.union_all(
+        select(following.correlate(walk).scalar_subquery()).where(walk.c.account_id.is_not(None))
+    )
+    first_due = (
+        select(_Candidate.due_at)
+        .where(_due(horizon, _Candidate), account_id == walk.c.account_id)
+        .order_by(_Candidate.due_at)
+        .limit(1)
+        .correlate(walk)
+        .scalar_subquery()
+    )
+    found = select(walk.c.account_id, first_due.label("first_due")).subquery()
+    return select(found).where(found.c.first_due.is_not(None)).subquery()
+
+
+def _choose(
+    session: Session, accounts: Collection[str], *, due: ColumnElement[bool], share: int
+) -> list[str]:
+    """Return, and lock on PostgreSQL, the first `share` publications of each account that nobody else has locked.
+
+    The lock is taken within the choice. If it came after the limit, publishers that claim at the same time would all
+    choose the same publications, and all but one of them would get nothing.
+    """
+    of_account = (
+        select(_Candidate.id)
+        .where(_Candidate.account_id == AccountRow.id, due)
+        .order_by(_Candidate.due_at, _Candidate.id)
+        .limit(share)
+        .correlate(AccountRow)
+    )
+    if session.get_bind().dialect.name == "postgresql":
+        mine = of_account.with_for_update(skip_locked=True).lateral()
+        chosen = select(mine.c.id).select_from(AccountRow).join(mine, true())
+    else:  # SQLite knows neither LATERAL nor locks of rows: it has one writer at a time
+        chosen = (
+            select(Publication.id).select_from(AccountRow).join(Publication, Publication.id.in_(of_account))
+        )
+    return list(session.scalars(chosen.where(AccountRow.id.in_(accounts))))
+
+
+def _due(horizon: datetime, table: type[Publication] = Publication) -> ColumnElement[bool]:
+    return and_(is_planned(table), table.due_at <= horizon)
 
 
 def _unknown(now: datetime) -> ColumnElement[bool]:

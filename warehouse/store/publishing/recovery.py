@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, exists, or_, select
 
-from warehouse.store.models import AccountRow, Publication
+from warehouse.store.models import AccountRow, Publication, is_in_progress, is_planned, is_scheduled
 from warehouse.store.publishing.claims import take
 from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.heartbeats import select_ended, select_silent
@@ -186,16 +186,17 @@ def _abandoned_send(now: datetime) -> ColumnElement[bool]:
 def _overdue(now: datetime, max_lateness: timedelta) -> ColumnElement[bool]:
     return or_(
         and_(
-            Publication.status == "scheduled",
+            is_scheduled(),
+            is_in_progress(),  # says nothing more, but names the index
             Publication.scheduled_at < now - max_lateness,
             Publication.due_at.is_not(None),  # a post that waits for approval is checked when it is approved
         ),
-        and_(is_resting(), Publication.due_at <= now, Publication.rest_at < now - max_lateness),
+        and_(is_planned(), is_resting(), Publication.due_at <= now, Publication.rest_at < now - max_lateness),
     )
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    return and_(or_(Publication.status == "scheduled", is_resting()), Publication.due_at <= now)
+    return and_(is_planned(), Publication.due_at <= now)
 
 
 def _append(

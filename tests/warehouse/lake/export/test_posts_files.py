@@ -40,7 +40,7 @@ def test_an_exported_file_is_imported_as_the_same_rows(
     assert lake_settings.home.is_dir()
     with store.write() as session:
         first = ensure_default_workspace(session, NOW).id
-        second = create_workspace(session, "other", NOW).id
+        second = create_workspace(session, name="other", timezone="UTC", now=NOW).id
     (tmp_path / "posts.csv").write_text(FILE, encoding="utf-8")
     import_history(store, lake, tmp_path / "posts.csv", workspace_id=first, now=NOW)
     path = tmp_path / f"exported.{kind}"

@@ -1,0 +1,322 @@
+"""Who gets what when several claim: in turns over the accounts, never the same, never nothing while more is due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event, select, text, update
+
+from connectors.types import Media, PostContent
+from tests.warehouse.conftest import LEASE, NOON, World, connect
+from warehouse.store.models import AccountRow, Post, Publication, Workspace
+from warehouse.store.publishing import claims, queue_state
+from warehouse.store.publishing.claims import (
+    claim_due,
+    claim_unknown,
+    has_work,
+    pause_account_until,
+    pause_platform_until,
+    release_claims,
+)
+from warehouse.store.publishing.ledger import list_events
+from warehouse.store.publishing.queue_state import StatusCounter, get_queue_state
+from warehouse.store.publishing.recovery import needs_recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warehouse.store.publishing.claims import ClaimedPublication
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=[0, 2000], ids=["many due", "few due"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to find the accounts that have a turn."""
+    monkeypatch.setattr(claims, "FEW_DUE", request.param)
+
+
+def add_account(world: World, name: str, due: list[int]) -> None:
+    """Connect an account on Bluesky with a post due each of `due` seconds ago."""
+    world.accounts[name] = connect(world.store, world.workspace_id, "bluesky", name)
+    for seconds in due:
+        (publication,) = world.schedule("twitter", text=f"{name} {seconds}", after=-seconds * SECOND)
+        with world.store.write() as session:
+            session.execute(
+                update(Publication)
+                .where(Publication.id == publication)
+                .values(account_id=world.accounts[name], platform="bluesky", payload_hash=f"{name} {seconds}")
+            )
+
+
+def names(claimed: list[ClaimedPublication]) -> list[str]:
+    return [row.content.text for row in claimed]
+
+
+def claim(
+    world: World,
+    limit: int,
+    owner: str = "a",
+    *,
+    account_limit: int | None = None,
+    full: tuple[str, ...] = (),
+) -> list[str]:
+    with world.store.write() as session:
+        rows = claim_due(
+            session, owner=owner, now=world.at, horizon=world.at, limit=limit, lease=LEASE,
+            account_limit=account_limit, full=[world.accounts[name] for name in full],
+        )  # fmt: skip
+    assert [row.due_at for row in rows] == sorted(row.due_at for row in rows)
+    return names(rows)
+
+
+@pytest.mark.usefixtures("ways")
+def test_accounts_take_turns_the_longest_waiting_first(world: World) -> None:
+    add_account(world, "many", [90, 80, 70, 60, 50])
+    add_account(world, "two", [40, 30])
+    add_account(world, "one", [20])
+    add_account(world, "later", [-1])
+    assert claim(world, 2) == ["many 90", "two 40"]
+    assert claim(world, 1) == ["many 80"]
+    assert claim(world, 4) == ["many 70", "many 60", "two 30", "one 20"]
+    assert claim(world, 4) == ["many 50"]
+    assert claim(world, 4) == []
+    with world.store.read() as session:
+        leases = session.execute(select(Publication.status, Publication.lease_until).distinct()).all()
+    assert set(leases) == {("claimed", world.at + LEASE), ("scheduled", None)}
+
+
+@pytest.mark.usefixtures("ways")
+def test_a_backlog_of_one_account_leaves_room(world: World) -> None:
+    add_account(world, "many", [90, 80, 70, 60, 50])
+    add_account(world, "one", [20])
+    assert claim(world, 5, account_limit=2) == ["many 90", "many 80", "one 20"]
+    assert claim(world, 5, full=("many",)) == []
+    assert claim(world, 5, full=("one",), account_limit=9) == ["many 70", "many 60", "many 50"]
+
+
+@pytest.mark.usefixtures("ways")
+def test_what_may_not_be_called_is_left_out_of_the_turns(world: World) -> None:
+    for number, name in enumerate(("paused", "limited", "revoked", "free")):
+        add_account(world, name, [90 - number, 10])
+    with world.store.write() as session:
+        row = session.get_one(AccountRow, world.accounts["paused"])
+        row.paused_at = world.at
+        session.get_one(AccountRow, world.accounts["revoked"]).status = "revoked"
+        pause_account_until(session, world.accounts["limited"], world.at + SECOND, "429")
+    assert claim(world, 3) == ["free 87", "free 10"]
+    world.at += SECOND
+    assert claim(world, 1) == ["limited 89"]
+    with world.store.write() as session:
+        pause_platform_until(session, "bluesky", world.at + SECOND, "app limit")
+    assert claim(world, 3) == []
+    world.at += SECOND
+    with world.store.write() as session:
+        session.get_one(Workspace, world.workspace_id).publishing_paused_at = world.at
+    assert claim(world, 3) == []
+
+
+@pytest.mark.usefixtures("ways")
+def test_those_who_claim_at_once_share_what_is_due(world: World) -> None:
+    """On PostgreSQL with open transactions; SQLite has one writer at a time."""
+    if world.store.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    add_account(world, "many", list(range(90, 80, -1)))
+    add_account(world, "two", [40, 30])
+    got: list[list[str]] = []
+    with world.store.write() as one, world.store.write() as two, world.store.write() as three:
+        for session, owner in ((one, "a"), (two, "b"), (three, "c")):
+            rows = claim_due(session, owner=owner, now=world.at, horizon=world.at, limit=4, lease=LEASE)
+            got.append(names(rows))
+    assert [len(rows) for rows in got] == [4, 4, 4]
+    assert got[0] == ["many 90", "many 89", "two 40", "two 30"]
+    assert got[1] == ["many 88", "many 87", "many 86", "many 85"]
+    assert max(Counter(row for rows in got for row in rows).values()) == 1
+    with world.store.read() as session:
+        owners = session.execute(select(Publication.lease_owner, Publication.status)).all()
+    assert Counter(owners) == {("a", "claimed"): 4, ("b", "claimed"): 4, ("c", "claimed"): 4}
+
+
+def test_unknown_outcomes_are_shared_by_those_who_look(world: World) -> None:
+    if world.store.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    add_account(world, "many", [4, 3, 2, 1])
+    with world.store.write() as session:
+        session.execute(update(Publication).values(status="unknown", unknown_since=NOON))
+    with world.store.write() as one, world.store.write() as two:
+        got = [
+            names(claim_unknown(session, owner=owner, now=world.at, limit=2, lease=LEASE))
+            for session, owner in ((one, "a"), (two, "b"))
+        ]
+    assert got == [["many 4", "many 3"], ["many 2", "many 1"]]
+
+
+@pytest.fixture
+def statements(world: World) -> Iterator[list[tuple[str, object]]]:
+    """What is sent to the database."""
+    sent: list[tuple[str, object]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: object, *_more: object) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(world.store._engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(world.store._engine, "before_cursor_execute", note)
+
+
+def test_no_question_reads_the_history(world: World, statements: list[tuple[str, object]]) -> None:
+    """On SQLite, whose plans do not depend on how full the tables are."""
+    if world.store.dialect == "postgresql":
+        pytest.skip("plans of small tables say nothing there")
+    with world.store.read() as session:
+        needs_recovery(session, now=world.at, max_lateness=HOUR)
+        get_queue_state(session, world.at)
+        claims._list_accounts_in_turn(session, now=world.at, horizon=world.at, limit=5, full=())
+        claims._choose(session, ["acct"], due=claims._due(world.at, claims._Candidate), share=3)
+    asked = list(statements)
+    with world.store.read() as session:
+        plans = [
+            row[-1]
+            for statement, parameters in asked
+            if "publications" in statement
+            for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    of_publications = [plan for plan in plans if "publications" in plan]
+    assert [plan for plan in of_publications if plan.startswith("SCAN") and "INDEX" not in plan] == []
+    assert [
+        plan for plan in of_publications if plan.startswith("SCAN") and "ix_publications_turn" not in plan
+    ] == []
+    assert any("ix_publications_turn" in plan for plan in of_publications)
+
+
+def test_a_long_history_is_counted_every_ten_minutes_and_the_queue_each_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    counter = StatusCounter(monotonic=lambda: now)
+
+    def read() -> dict[str, int]:
+        with world.store.read() as session:
+            return counter.read(session)
+
+    def put(status: str) -> None:
+        (publication,) = world.schedule("twitter", text=f"{status} {now} {read()}")
+        with world.store.write() as session:
+            session.execute(update(Publication).where(Publication.id == publication).values(status=status))
+
+    assert read() == {}
+    for status in ("published", "failed", "canceled", "needs_review", "scheduled"):
+        put(status)
+    # A short history is counted each time.
+    assert read() == dict.fromkeys(("published", "failed", "canceled", "needs_review", "scheduled"), 1)
+    monkeypatch.setattr(queue_state, "HISTORY_REMEMBERED_FROM", 2)
+    assert read()["published"] == 1
+    put("published")
+    put("scheduled")
+    now = 599.0
+    assert (read()["published"], read()["scheduled"]) == (1, 2)
+    now = 600.0
+    assert read()["published"] == 2
+
+
+def test_an_index_holds_what_is_open_and_nothing_else(world: World) -> None:
+    if world.store.dialect == "postgresql":
+        query = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'publications'"
+    else:
+        query = "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'publications' AND type = 'index'"
+    with world.store.read() as session:
+        made = {name: str(sql) for name, sql in session.execute(text(query))}
+    assert "scheduled" in made["ix_publications_turn"].split("WHERE")[1]
+    assert all(status in made["ix_publications_open"].split("WHERE")[1] for status in ("claimed", "sending"))
+
+
+def test_an_outcome_is_looked_up_when_it_is_due_whoever_paused_sending(world: World) -> None:
+    add_account(world, "one", [0])
+    with world.store.write() as session:
+        session.execute(
+            update(Publication).values(
+                status="unknown",
+                unknown_since=NOON,
+                attempts=1,
+                first_attempt_at=NOON - SECOND,
+                due_at=NOON + SECOND,
+            )
+        )
+        session.get_one(AccountRow, world.accounts["one"]).paused_at = NOON
+        session.get_one(Workspace, world.workspace_id).publishing_paused_at = NOON
+        pause_platform_until(session, "mastodon", NOON + HOUR, "another platform's limit")
+
+    def look() -> list[ClaimedPublication]:
+        with world.store.read() as session:
+            expected = has_work(session, now=world.at, horizon=world.at + HOUR)
+        with world.store.write() as session:
+            found = claim_unknown(session, owner="a", now=world.at, limit=5, lease=LEASE)
+        assert expected == bool(found)
+        return found
+
+    assert look() == []
+    world.at += SECOND
+    with world.store.write() as session:
+        pause_platform_until(session, "bluesky", world.at + SECOND, "app limit")
+    assert look() == []
+    world.at += SECOND
+    (found,) = look()
+    assert (found.first_attempt_at, found.unknown_since, found.attempts) == (NOON - SECOND, NOON, 1)
+    assert look() == []
+
+
+def test_a_released_claim_is_as_it_was_and_says_why(world: World) -> None:
+    add_account(world, "two", [2, 1])
+    with world.store.write() as session:
+        rows = claim_due(session, owner="a", now=world.at, horizon=world.at, limit=5, lease=LEASE)
+    with world.store.write() as session:
+        release_claims(session, owner="b", now=world.at)
+        release_claims(session, owner="a", now=world.at, ids=[rows[0].id], reason="the disk is full")
+        release_claims(session, owner="a", now=world.at, ids=[rows[1].id])
+    with world.store.read() as session:
+        states = session.execute(
+            select(
+                Publication.status, Publication.lease_owner, Publication.lease_until, Publication.reason
+            ).order_by(Publication.due_at)
+        ).all()
+        last = [list_events(session, row.id)[-1] for row in rows]
+    assert states == [("scheduled", None, None, "the disk is full"), ("scheduled", None, None, None)]
+    assert [(one.event, one.owner, one.detail) for one in last] == [
+        ("released", "a", {"message": "the disk is full"}),
+        ("released", "a", {}),
+    ]
+
+
+def test_the_longest_pause_of_an_account_counts(world: World) -> None:
+    seen = []
+    for seconds in (10, 5, 20):
+        with world.store.write() as session:
+            pause_account_until(session, world.accounts["twitter"], NOON + seconds * SECOND, f"{seconds} s")
+        with world.store.read() as session:
+            row = session.get_one(AccountRow, world.accounts["twitter"])
+            other = session.get_one(AccountRow, world.accounts["mastodon"])
+            seen.append((row.rate_limited_until, row.rate_limit_reason, other.rate_limited_until))
+    assert seen == [
+        (NOON + 10 * SECOND, "10 s", None),
+        (NOON + 10 * SECOND, "10 s", None),
+        (NOON + 20 * SECOND, "20 s", None),
+    ]
+
+
+def test_a_claim_carries_what_was_approved(world: World) -> None:
+    add_account(world, "two", [2, 1])
+    media = PostContent(text="two 2", media=(Media(url="https://cdn.example/a.png"),))
+    with world.store.write() as session:
+        row = session.scalars(select(Publication).order_by(Publication.due_at).limit(1)).one()
+        row.content = media.model_dump(mode="json")
+        session.get_one(Post, row.post_id).approved_media = {"https://cdn.example/a.png": "ab12"}
+        plain = session.scalars(select(Publication).where(Publication.id != row.id)).one()
+        session.get_one(Post, plain.post_id).approved_media = {"https://cdn.example/b.png": "cd34"}
+    with world.store.write() as session:
+        rows = claim_due(session, owner="a", now=world.at, horizon=world.at, limit=5, lease=LEASE)
+    assert [dict(one.approved_media) for one in rows] == [{"https://cdn.example/a.png": "ab12"}, {}]
+    assert rows[0].content == media
