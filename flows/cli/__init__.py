@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "up": Entry("flows.cli.up", "Start SocialFlow on this machine and keep it running."),
-    "dashboard": Entry("flows.cli.dashboard", "Open the dashboard, signed in."),
+    "dashboard": Entry("flows.cli.access.dashboard", "Open the dashboard, signed in."),
     "demo": Entry("flows.cli.demo", "Show the main functions against simulated platforms."),
     "workspace": Entry("flows.cli.workspace", "Show and change the workspace: zone, approval, pause."),
     "workspaces": Entry("flows.cli.workspaces", "Create and list workspaces, separate from each other."),

@@ -42,8 +42,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A server with a history: half a year of it for the pictures, a week in the short version."""
-    with open_scene(tmp_path_factory.mktemp("scene") / "home", days=182 if FULL else 8) as opened:
+    """A server with a history: half a year of it for the pictures, none in the short version."""
+    with open_scene(tmp_path_factory.mktemp("scene") / "home", days=182 if FULL else 0) as opened:
         yield opened
 
 

@@ -96,6 +96,7 @@ def test_every_page_has_its_place_here() -> None:
             "/settings/webhooks/{webhook_id}/test",
             "/settings/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
         ),
+        *("/imports/{import_id}", "/imports/{import_id}/{step}"),
         *("/keys/{key_id}/revoke", "/sessions/{session_id}/end"),
     }
     shown = {page.partition("?")[0] for page in SCOPES}
