@@ -33,6 +33,10 @@ PROFILE_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FOREIGN_NOISES = tuple(
     10 ** (exponent / 2) for exponent in range(-7, 10)
 )  # variances of noise in a foreign profile
+FOREIGN_SD = (
+    0.12  # largest sd of a foreign profile over the week without noise: what accounts share is seldom more
+)
+_CLEAR_NOISE = 0.04  # variance of noise that halves it
 _TYPICAL_NOISE = (
     0.1  # beyond this variance, a foreign profile is made of something else than many posts' logarithms
 )
@@ -159,7 +163,7 @@ def denoise_profiles(profiles: FloatArray) -> FloatArray:
     A table of slot means is mostly noise, and may be on any scale. Each profile is taken as a smooth week of unknown
     strength plus noise of unknown size; both are averaged by how likely they make it. What is then left of a smooth
     profile is nearly all, of raw slot means little: the more noise, the less weight has the rest, too. Slots that
-    stand out are cut to three robust sd first.
+    stand out are cut to three robust sd first, and a profile steeper than platforms are is scaled down.
     """
     centred = profiles - profiles.mean(axis=1, keepdims=True)
     spread = 1.4826 * np.median(np.abs(centred), axis=1, keepdims=True)
@@ -168,17 +172,21 @@ def denoise_profiles(profiles: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(smooth_covariance())
     values = values.clip(0)
     turned = cut @ vectors
-    evidence, means = [], []
+    evidence, means, noises = [], [], []
     for strength in (*PROFILE_STRENGTHS, 4.0):  # some profiles are steeper than an account's week can be
         for noise in FOREIGN_NOISES:
             total = strength * (values + SLOT_VARIANCE) + noise
             evidence.append(-0.5 * ((turned**2 / total) + np.log(total)).sum(axis=1))
+            noises.append(noise)
             means.append(strength * (values + SLOT_VARIANCE) / total / (1 + noise / _TYPICAL_NOISE))
     log_chance = np.array(evidence)  # (candidates, profiles)
     chance = np.exp(log_chance - log_chance.max(axis=0))
     chance /= chance.sum(axis=0)
     found = (turned * (chance.T @ np.array(means))) @ vectors.T
-    return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
+    found -= found.mean(axis=1, keepdims=True)
+    size = np.maximum(found.std(axis=1, keepdims=True), 1e-12)
+    most = FOREIGN_SD / (1 + (chance.T @ np.array(noises)) / _CLEAR_NOISE)
+    return np.asarray(found * np.minimum(1.0, most[:, None] / size), np.float64)
 
 
 class _Smoother:

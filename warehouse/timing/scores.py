@@ -82,8 +82,12 @@ def _score_slots(
     chance = compute_chance(posts)[:, None]
     confidence = np.where((chance <= SIGNIFICANCE) | unseen, confidence, 0)
     # Promotion at a fixed hour looks like the best of times: never more than `low` confidence, and named.
-    suspicious = np.tile(find_clusters(count, posts.mean, posts.noise), (1, 7))
-    confidence = np.where(suspicious, np.minimum(confidence, 1), confidence)
+    # The hours around lean on it and are treated alike.
+    clusters = find_clusters(count, posts.mean, posts.noise)
+    suspicious = np.tile(clusters, (1, 7))
+    near = sum(np.roll(clusters, shift, axis=1) for shift in range(-_NEARBY_HOURS, _NEARBY_HOURS + 1))
+    leaning = np.tile(np.asarray(near) > 0, (1, 7))
+    confidence = np.where(leaning, np.minimum(confidence, 1), confidence)
     return {
         "suspicious": suspicious,
         "p_chance": np.where(unseen, np.nan, np.broadcast_to(chance, lift.shape)),
