@@ -146,6 +146,7 @@ def test_of_days_gone_by_one_snapshot_is_kept_and_that_can_be_travelled_to(
     assert read_marts(lake) == marts
 
 
+@pytest.mark.long
 def test_of_weeks_gone_by_one_snapshot_is_kept(
     lake: Lake, make_publication: Make, make_snapshot: Make
 ) -> None:
