@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.maintenance import (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
+import pytest
 from simulated_year import FIRST_DAY, Night, Year, YearPlan
 
 from warehouse.lake.maintenance import rebuild_marts
