@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
 import subprocess
@@ -16,7 +17,14 @@ import psutil
 import pytest
 
 from flows.serving.child_logs import keep_small, open_log
-from flows.serving.supervisor import FIRST_BACKOFF_SECONDS, FRESH_SECONDS, ChildSpec, Supervisor
+from flows.serving.supervisor import (
+    FIRST_BACKOFF_SECONDS,
+    FRESH_SECONDS,
+    LONGEST_BACKOFF_SECONDS,
+    ChildSpec,
+    Supervisor,
+    _is_ready,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,6 +184,68 @@ def test_the_back_off_of_a_child_that_is_killed_before_it_is_ready_does_not_grow
     # Growing it would be 0.5 + 1 + 2 + 4 s; four of the shortest leave room for a busy machine.
     assert supervisor.restarts["worker"] == 4
     assert began[-1] - began[0] < 7.5
+
+
+@pytest.mark.parametrize(
+    ("code", "lived", "ready", "tells", "backoff", "pause", "then"),
+    [
+        (-signal.SIGKILL, 1.5, False, False, 4.0, 0.0, FIRST_BACKOFF_SECONDS),
+        (-signal.SIGTERM, 1.5, False, True, 4.0, 0.0, FIRST_BACKOFF_SECONDS),
+        (-signal.SIGKILL, 0.5, True, True, 4.0, 4.0, 4.0),
+        (-signal.SIGSEGV, 1.5, True, True, 2.0, 2.0, 4.0),
+        (0, 1.5, True, True, 4.0, 0.0, FIRST_BACKOFF_SECONDS),
+        (0, 0.5, True, True, 2.0, 2.0, 2.0),
+        (0, 1.5, False, True, 2.0, 2.0, 4.0),  # it has never worked
+        (0, 1.5, True, False, 2.0, 2.0, 4.0),  # nobody can say whether it has
+        (3, 99.0, True, True, FIRST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS, 2 * FIRST_BACKOFF_SECONDS),
+        (3, 0.0, False, False, 6.0, 6.0, LONGEST_BACKOFF_SECONDS),
+    ],
+)
+def test_an_exit_decides_when_a_child_starts_again(  # noqa: PLR0917 (a row of the table)
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    lived: float,
+    ready: bool,  # noqa: FBT001 (same)
+    tells: bool,  # noqa: FBT001 (same)
+    backoff: float,
+    pause: float,
+    then: float,
+) -> None:
+    told: dict[str, Any] = {"ready_url": "http://127.0.0.1:9/never"} if code % 2 else {"ready_file": tmp_path}
+    changes: list[Supervisor] = []
+    supervisor = Supervisor(
+        [spec("one", **(told if tells else {}))], folder=tmp_path, logs=tmp_path, on_change=changes.append
+    )
+    (child,) = supervisor._children
+    child.ready, child.backoff, child.started_at = ready, backoff, time.monotonic() - lived
+    supervisor._note_exit(child, code)
+    assert child.start_at == pytest.approx(time.monotonic() + pause, abs=0.3)
+    assert (child.process, child.ready, child.backoff, child.exit_code) == (None, False, then, None)
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    assert caplog.messages == [
+        f"one {ended}; starting it again in {pause:.1f} s (see {tmp_path / 'one.log'})"
+    ]
+    assert (supervisor.restarts, supervisor.pids, changes) == ({}, {}, [])
+
+
+@pytest.mark.parametrize(("status", "answers"), [(200, True), (404, False), (503, False)])
+def test_a_server_that_answers_with_an_error_is_not_ready(
+    status: int,
+    answers: bool,  # noqa: FBT001 (the row says it)
+) -> None:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request).start()
+        told = ChildSpec("one", [], {}, ready_url=f"http://127.0.0.1:{server.server_port}/")
+        assert _is_ready(told, 1) is answers
 
 
 def test_a_ready_file_of_an_earlier_life_says_nothing(
