@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
 
+GONE = 2**22 + 1
+"""No process group: the largest process id of Linux and macOS is smaller."""
 SLEEPER = "import time; time.sleep(600)"
 PARENT = (
     f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(600)"
@@ -76,6 +78,7 @@ def test_a_killed_child_is_started_again(supervise: Callable[..., Supervisor]) -
     supervisor = supervise(spec("one"), spec("two"))
     supervisor.tick()
     first = supervisor.pids
+    assert {os.getsid(pid) for pid in first.values()} == set(first.values()), "each in a session of its own"
     os.kill(first["one"], signal.SIGKILL)
 
     def is_back() -> bool:
@@ -219,7 +222,9 @@ def test_an_exit_decides_when_a_child_starts_again(  # noqa: PLR0917 (a row of t
     )
     (child,) = supervisor._children
     child.ready, child.backoff, child.started_at = ready, backoff, time.monotonic() - lived
+    child.groups = [GONE, os.getpgid(0)]
     supervisor._note_exit(child, code)
+    assert child.groups == [os.getpgid(0)]
     assert child.start_at == pytest.approx(time.monotonic() + pause, abs=0.3)
     assert (child.process, child.ready, child.backoff, child.exit_code) == (None, False, then, None)
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
@@ -227,6 +232,9 @@ def test_an_exit_decides_when_a_child_starts_again(  # noqa: PLR0917 (a row of t
         f"one {ended}; starting it again in {pause:.1f} s (see {tmp_path / 'one.log'})"
     ]
     assert (supervisor.restarts, supervisor.pids, changes) == ({}, {}, [])
+    assert not supervisor.stopping
+    supervisor.ask_to_stop()
+    assert supervisor.stopping
 
 
 @pytest.mark.parametrize(("status", "answers"), [(200, True), (404, False), (503, False)])
@@ -252,8 +260,9 @@ def test_a_ready_file_of_an_earlier_life_says_nothing(
     supervise: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready"
-    ready.write_text("1")
     supervisor = supervise(spec("worker", ready_file=ready))
+    assert not _is_ready(supervisor._children[0].spec, 1)
+    ready.write_text("1")
     supervisor.tick()
     supervisor.tick()
     assert not supervisor.is_ready("worker")
@@ -309,6 +318,21 @@ def test_a_child_that_ignores_the_request_is_killed(
     supervisor.stop()
     assert time.monotonic() - began < 5
     assert not is_alive(pid)
+
+
+def test_a_child_that_ends_slowly_is_asked_once(supervise: Callable[..., Supervisor], tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    code = (
+        f"import pathlib, signal, sys, time; noted = pathlib.Path({str(noted)!r}); more = []; "
+        "signal.signal(signal.SIGHUP, lambda *_: more.append('hup')); "
+        "signal.signal(signal.SIGTERM, lambda *_: (more.append('term'), time.sleep(0.4), "
+        "noted.write_text(' '.join(more)), sys.exit(0))); noted.write_text('ready'); time.sleep(600)"
+    )
+    supervisor = supervise(spec("slow", code))
+    supervisor.tick()
+    wait_until(lambda: noted.exists() and noted.read_text() == "ready")
+    supervisor.stop()
+    assert noted.read_text() == "term"
 
 
 def test_work_with_an_end_is_not_repeated(supervise: Callable[..., Supervisor]) -> None:
