@@ -28,7 +28,7 @@ from connectors.types import Platform
 from warehouse.errors import InvalidInputError, WarehouseError
 from warehouse.lake.queries.posts import get_post_metrics
 from warehouse.lake.queries.usual import PostRatio, get_age_bands, get_usual_ratios
-from warehouse.planning.posts import move_post
+from warehouse.planning.posts import find_draft_problems, move_post
 from warehouse.planning.unpublishing import unpublish_post
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import list_accounts
@@ -207,6 +207,11 @@ def show_post(
             row.id: list_story(session, row, attempts.get(row.id, ()), now, clock=clock.full) for row in rows
         }
         may = list_possible_actions(post, rows)
+        problems = (
+            find_draft_problems(services.planning(session, workspace_id), post, rows)
+            if post.status == "draft"
+            else []
+        )
     measured: dict[str, Mapping[str, Any]] = {}
     ratio = None
     if "analytics" in visitor.scopes and any(row.published_at for row in rows):
@@ -230,6 +235,7 @@ def show_post(
         publications=shown,
         media=[(find_thumb([item]), item) for item in media],
         may=may,
+        problems=problems,
         ratio=ratio,
         said=SAVED.get(saved, "Scheduled." if saved else ""),
         unpublishes=[row for row in publishes if CAPABILITIES[Platform(row.platform)].supports_unpublish],
