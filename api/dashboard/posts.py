@@ -82,6 +82,8 @@ class ShownPost:
     """(platform, handle) of each."""
     may: set[str]
     measured: PostRatio | None
+    at: datetime | None
+    """When it is planned, or when a post from history was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ def _show_row(
     names = [(one.platform, known[one.account_id].handle if one.account_id in known else "") for one in alive]
     may = list_possible_actions(row, publications)
     thumb = find_thumb(row.details.get("media") or [])
-    return ShownPost(row, shown_status(row, alive), first_words(row.content), thumb, names, may, ratio)
+    at = row.scheduled_at or min((one.published_at for one in publications if one.published_at), default=None)
+    return ShownPost(row, shown_status(row, alive), first_words(row.content), thumb, names, may, ratio, at)
 
 
 @router.post("/many")

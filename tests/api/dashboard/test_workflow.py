@@ -14,10 +14,12 @@ import pytest
 from api.dashboard.calendar import list_hours
 from api.dashboard.charts import DayValue, draw_days, draw_week, list_ticks
 from api.dashboard.compose import fit_text
+from connectors.types import ListedPost
 from tests.api.dashboard.test_pages import SCOPES, form_token, login_token, make_key, sign_in
 from tests.api.harness import NOON, PNG, make_tenant, open_anonymous
 from warehouse.store.access.sign_in_links import make_local_link
 from warehouse.store.models import AccountRow, Publication
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +162,41 @@ def test_the_calendar_shows_posts_slots_and_rules_in_the_chosen_zone(
     assert "Nothing is planned" in browser.get("/dashboard/calendar?view=list&date=2025-01-01").text
     for wrong in ("view=year", "date=tomorrow", "zone=Mars/Base", "account=acct_none", "date=9999-12-31"):
         assert browser.get(f"/dashboard/calendar?{wrong}").status_code == 422, wrong
+
+
+def test_posts_from_history_are_on_the_calendar_where_they_were_published(
+    tenant: Tenant, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found posts have no planned time; they are shown at the one they had, cannot be moved, and are limited."""
+    ids = [tenant.add_account(name) for name in ("mastodon", "twitter")]
+    other = make_tenant(tenant.server)
+    other.add_account("bluesky")
+    times = [
+        (ids[0], NOON - timedelta(days=1)),
+        (ids[0], NOON - timedelta(days=2)),
+        (ids[1], NOON - timedelta(days=2)),
+    ]
+    with tenant.server.services.store.write() as session:
+        for number, (account_id, at) in enumerate(times):
+            found = ListedPost(f"{number}", at, f"from history {number}", "text")
+            record_external_posts(session, session.get_one(AccountRow, account_id), [found], NOON)
+    address = f"/dashboard/calendar?date={NOON - timedelta(days=2):%Y-%m-%d}"
+    for view in ("month", "week", "list"):
+        page = browser.get(f"{address}&view={view}").text
+        assert [page.count(f'class="first">from history {number}<') for number in range(3)] == [1, 1, 1], view
+        chips = re.findall(r'<a class="(chip [^"]*)"', page)
+        assert all("history" in one.split() and "movable" not in one.split() for one in chips)
+    page = browser.get(f"{address}&view=week&account={ids[1]}").text
+    assert [f"from history {number}<" in page for number in range(3)] == [False, False, True]
+    with sign_in(tenant.server, make_key(other, "admin")) as stranger:
+        assert "from history" not in stranger.get(f"{address}&view=month").text
+    monkeypatch.setattr("api.dashboard.calendar._MOST_HISTORY", 1)
+    page = browser.get(f"{address}&view=month").text
+    assert [f"from history {number}<" in page for number in range(3)] == [True, False, False]
+    assert "The 1 latest posts from history" in page
+    page = browser.get("/dashboard/posts?tab=history").text
+    assert page.index("from history 0<") < page.index("from history 1<")
+    assert "no time" not in page, "it has the time at which it was published"
 
 
 def test_a_script_moves_a_post_and_is_told_the_effect_or_the_reason(
