@@ -24,7 +24,7 @@ from warehouse.store.access.workspaces import get_workspace, pause_publishing, r
 from warehouse.store.audit.log import ACTIONS, describe_entry, list_entries
 from warehouse.store.leases.flow_leases import list_flow_states
 from warehouse.store.publishing.heartbeats import get_publishers_state
-from warehouse.store.schedules.placements import get_policy
+from warehouse.store.schedules.placements import LARGEST_SHARE, get_policy
 from warehouse.store.schedules.shapes import WorkspacePatch
 from warehouse.store.schedules.workspace_changes import change_workspace
 from warehouse.store.webhooks.deliveries import (
@@ -73,6 +73,7 @@ def _show(services: Services, visitor: Visitor, made: tuple[str, ApiKey] | None 
         services=services,
         workspace=workspace,
         policy=policy,
+        most_random=round(LARGEST_SHARE * 100),
         rules=rules,
         hooks=hooks,
         publishers=publishers,
@@ -88,7 +89,7 @@ def _show(services: Services, visitor: Visitor, made: tuple[str, ApiKey] | None 
 def change(
     services: ServicesDep, visitor: VisitorDep, fields: FieldsDep, background: BackgroundTasks
 ) -> RedirectResponse:
-    """Change name, time zone and approval of the workspace."""
+    """Change name, time zone and approval of the workspace, or its test of the advice."""
     require_form_token(fields, visitor)
     visitor.require("admin")
     wanted: dict[str, object] = {
@@ -96,6 +97,14 @@ def change(
     }
     if "approval_shown" in fields:
         wanted["approval_required"] = "approval_required" in fields
+    if "random_percent" in fields:
+        percent = field_of(fields, "random_percent")
+        most = round(LARGEST_SHARE * 100)
+        if not re.fullmatch(r"[0-9]{1,3}", percent) or int(percent) > most:
+            raise InvalidInputError(
+                f"random_percent: give a whole number from 0 (no test) to {most}", field="random_percent"
+            )
+        wanted |= {"random_share": int(percent) / 100, "weekly_exploration": "weekly_exploration" in fields}
     patch = read_shape(WorkspacePatch, wanted)
     with services.store.write() as session:
         change_workspace(session, visitor.key.workspace_id, patch, services.clock())

@@ -199,6 +199,27 @@ def test_posts_from_history_are_on_the_calendar_where_they_were_published(
     assert "no time" not in page, "it has the time at which it was published"
 
 
+def test_the_advice_is_tested_by_a_form_and_the_page_says_it_once(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    page = browser.get("/dashboard/times").text
+    assert page.count("Not tested yet") == 1
+    assert "/dashboard/settings#experiment" in page
+    assert not re.search(r"random_share|scheduled_at|&#34;optimal|API", page), "in the page's words"
+    token = form_token(browser, "/dashboard/settings")
+    for wrong in ("", "51", "-1", "twenty", "0.2"):
+        answer = browser.post("/dashboard/settings", data={"form_token": token, "random_percent": wrong})
+        assert (answer.status_code, "random_percent" in answer.text) == (422, True), wrong
+    sent = {"form_token": token, "random_percent": "20", "weekly_exploration": "yes"}
+    assert browser.post("/dashboard/settings", data=sent).status_code == 303
+    shown = tenant.client.get("/api/v1/workspace").json()
+    assert (shown["random_share"], shown["weekly_exploration"]) == (0.2, True)
+    page = browser.get("/dashboard/times").text
+    assert (page.count("20 of 100"), "Not tested yet" in page) == (1, False)
+    browser.post("/dashboard/settings", data={"form_token": token, "name": "Tea"})
+    assert tenant.client.get("/api/v1/workspace").json()["random_share"] == 0.2, "other forms leave it"
+
+
 def test_a_script_moves_a_post_and_is_told_the_effect_or_the_reason(
     tenant: Tenant, browser: httpx.Client
 ) -> None:
