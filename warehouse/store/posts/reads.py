@@ -81,7 +81,7 @@ def search_posts(
     For pages that a person leafs through: a change may shift them.
     """
     at = func.coalesce(Post.scheduled_at, Post.updated_at)
-    order: tuple[ColumnElement[Any], ...] = (at, Post.id) if soonest else (at.desc(), Post.id.desc())
+    order: tuple[Any, ...] = (at, Post.id) if soonest else (at.desc(), Post.id.desc())
     if wanted.origin == "external":
         order = order[1:]
     query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted)).order_by(*order)
