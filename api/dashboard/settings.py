@@ -1,4 +1,4 @@
-"""Settings: the workspace, pausing, recurrences, webhooks with their deliveries, colleagues, the audit log."""
+"""Settings: the workspace, pausing, colleagues, the audit log; recurrences and webhooks are listed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.http.lake_follow_up import follow_accounts
 from warehouse.errors import InvalidInputError
 from warehouse.planning.recurrences import list_upcoming
 from warehouse.scheduling.occurrences import rule_of
-from warehouse.scheduling.recurrences import delete_recurrence, list_recurrences
+from warehouse.scheduling.recurrences import list_recurrences
 from warehouse.shapes import read_shape
 from warehouse.store.access.api_keys import SCOPES, parse_scopes, require_grantable
 from warehouse.store.access.sign_in_links import COLLEAGUE_HOURS, LONGEST_DAYS, make_colleague_link
@@ -27,14 +27,7 @@ from warehouse.store.publishing.heartbeats import get_publishers_state
 from warehouse.store.schedules.placements import LARGEST_SHARE, get_policy
 from warehouse.store.schedules.shapes import WorkspacePatch
 from warehouse.store.schedules.workspace_changes import change_workspace
-from warehouse.store.webhooks.deliveries import (
-    describe_delivery,
-    get_delivery,
-    list_deliveries,
-    replay_deliveries,
-    send_test_event,
-)
-from warehouse.store.webhooks.endpoints import describe_endpoint, get_endpoint, list_endpoints
+from warehouse.store.webhooks.endpoints import describe_endpoint, list_endpoints
 
 if TYPE_CHECKING:
     from api.http.services import Services
@@ -159,61 +152,6 @@ def make_link(
         )
     base = services.settings.public_url or str(request.base_url)
     return _show(services, visitor, (f"{base.rstrip('/')}{path}", key))
-
-
-@router.post("/recurrences/{recurrence_id}/delete")
-def drop_rule(
-    recurrence_id: Id, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Delete a rule; its unsent posts are canceled."""
-    require_form_token(fields, visitor)
-    visitor.require("write")
-    with services.store.write() as session:
-        delete_recurrence(
-            session, visitor.key.workspace_id, recurrence_id, services.clock(), cancel_posts=True
-        )
-    return RedirectResponse(f"{_BACK}#recurrences", 303)
-
-
-@router.get("/webhooks/{webhook_id}")
-def show_webhook(webhook_id: Id, services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show the deliveries of a webhook."""
-    visitor.require("admin")
-    with services.store.read() as session:
-        endpoint = get_endpoint(session, visitor.key.workspace_id, webhook_id)
-        rows, more = list_deliveries(session, visitor.key.workspace_id, webhook_id, limit=_SHOWN)
-        shown = describe_endpoint(endpoint, services.clock())
-        deliveries = [describe_delivery(row, event) for row, event in rows]
-    return show(
-        "webhook.html", visitor=visitor, services=services, hook=shown, deliveries=deliveries, more=more
-    )
-
-
-@router.post("/webhooks/{webhook_id}/test")
-def test_webhook(
-    webhook_id: Id, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Send a test event."""
-    require_form_token(fields, visitor)
-    visitor.require("admin")
-    with services.store.write() as session:
-        endpoint = get_endpoint(session, visitor.key.workspace_id, webhook_id, lock=True)
-        send_test_event(session, endpoint, services.clock())
-    return RedirectResponse(f"{_BACK}/webhooks/{webhook_id}", 303)
-
-
-@router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/replay")
-def replay(
-    webhook_id: Id, delivery_id: Id, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Send one delivery again."""
-    require_form_token(fields, visitor)
-    visitor.require("admin")
-    with services.store.write() as session:
-        endpoint = get_endpoint(session, visitor.key.workspace_id, webhook_id, lock=True)
-        get_delivery(session, visitor.key.workspace_id, webhook_id, delivery_id)
-        replay_deliveries(session, endpoint, services.clock(), delivery_id=delivery_id)
-    return RedirectResponse(f"{_BACK}/webhooks/{webhook_id}", 303)
 
 
 @router.get("/audit")

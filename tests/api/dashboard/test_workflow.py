@@ -220,6 +220,70 @@ def test_the_advice_is_tested_by_a_form_and_the_page_says_it_once(
     assert tenant.client.get("/api/v1/workspace").json()["random_share"] == 0.2, "other forms leave it"
 
 
+def test_a_recurring_post_is_made_by_a_form_that_keeps_what_was_typed(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    address = "/dashboard/settings/recurrences/new"
+    account = tenant.accounts["mastodon-user"]
+    sent = {
+        "form_token": form_token(browser, address), "content": "tea <b>time</b>\r\nagain", "account": [account],
+        "starts_at": "2026-03-09T09:30", "every": "week", "day": ["MO", "TH"], "last": "2026-04-30",
+    }  # fmt: skip
+    for wrong, said in (
+        ({"every": "day"}, "every week"),
+        ({"every": ""}, "how often"),
+        ({"rrule": "FREQ=DAILY"}, "empty it"),
+        ({"day": ["XX"]}, "BYDAY"),
+        ({"last": "soon"}, "UNTIL"),
+        ({"account": []}, "platform"),
+        ({"content": "x" * 501}, "500"),
+        ({"starts_at": ""}, "starts_at"),
+    ):
+        page = browser.post(address, data=sent | wrong)
+        assert page.status_code == 422, wrong
+        assert said in page.text, (wrong, page.text)
+        if "content" not in wrong:
+            assert "tea &lt;b&gt;time&lt;/b&gt;" in page.text, "what was typed stays"
+    assert browser.post(address, data=sent | {"form_token": ""}).status_code == 403
+    assert tenant.client.get("/api/v1/recurrences").json()["data"] == []
+    answer = browser.post(address, data=sent)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard/settings#recurrences")
+    (rule,) = tenant.client.get("/api/v1/recurrences").json()["data"]
+    assert rule["rrule"] == "FREQ=WEEKLY;BYDAY=MO,TH;UNTIL=20260430T235959"
+    assert rule["content"] == "tea <b>time</b>\nagain"
+    assert browser.post(address, data=sent).status_code == 409, "a second click makes no second rule"
+    assert "tea &lt;b&gt;time&lt;/b&gt;" in browser.get("/dashboard/settings").text
+
+
+def test_a_webhook_is_made_by_a_form_and_its_secret_shown_once(tenant: Tenant, browser: httpx.Client) -> None:
+    address = "/dashboard/settings/webhooks/new"
+    page = browser.get(address).text
+    once = re.search(r'name="form" value="([\w-]+)"', page)
+    assert once
+    sent = {
+        "form_token": form_token(browser, address), "form": once[1], "url": "https://hooks.example/in",
+        "event": ["post.failed"], "description": "to <chat>",
+    }  # fmt: skip
+    for wrong in (
+        {"url": "javascript:alert(1)"},
+        {"event": []},
+        {"event": ["no"]},
+    ):
+        refused = browser.post(address, data=sent | wrong)
+        assert (refused.status_code, "to &lt;chat&gt;" in refused.text) == (422, True), wrong
+    made = browser.post(address, data=sent)
+    assert (made.status_code, made.text.count("whsec_")) == (200, 1)
+    again = browser.post(address, data=sent)
+    assert (again.status_code, "whsec_" in again.text) == (200, False)
+    with sign_in(tenant.server, make_key(tenant, "write")) as writer:
+        assert writer.get(address).status_code == 403
+    page = browser.get("/dashboard/settings").text
+    assert page.count("https://hooks.example/in") == 1
+    found = re.search(r'/dashboard/settings/webhooks/(wh_\w+)"', page)
+    assert found
+    assert "Nothing was sent yet" in browser.get(f"/dashboard/settings/webhooks/{found[1]}").text
+
+
 def test_a_script_moves_a_post_and_is_told_the_effect_or_the_reason(
     tenant: Tenant, browser: httpx.Client
 ) -> None:
