@@ -28,10 +28,12 @@ from api.dashboard import files as dashboard_files
 from api.dashboard import numbers as dashboard_numbers
 from api.dashboard import pages as dashboard
 from api.dashboard import posts as dashboard_posts
+from api.dashboard import recurrences as dashboard_recurrences
 from api.dashboard import settings as dashboard_settings
 from api.dashboard import sql as dashboard_sql
 from api.dashboard import times as dashboard_times
 from api.dashboard import today as dashboard_today
+from api.dashboard import webhooks as dashboard_webhooks
 from api.http.callers import Callers
 from api.http.dependencies import refuse_misreadings
 from api.http.errors import install_error_handlers
@@ -251,6 +253,8 @@ def create_app(
         dashboard_sql,
         dashboard_accounts,
         dashboard_settings,
+        dashboard_recurrences,
+        dashboard_webhooks,
         dashboard,
     ):
         app.include_router(page.router)

@@ -29,7 +29,7 @@ from warehouse.scheduling.optimal_placement import load_weeks, read_calendar
 from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, Week, weigh
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.accounts import list_accounts
-from warehouse.store.posts.reads import get_post, list_publications
+from warehouse.store.posts.reads import get_post, list_history, list_publications
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,8 @@ _CHIPS_A_DAY = 3
 _MOST_COLUMNS = 4
 _CHIP_ROWS = 3
 _QUARTERS = 96
+_MOST_HISTORY = 200
+"""Posts from accounts' histories on one page, the latest: the page stays small whatever was imported."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class Chip:
     movable: bool
     ratio: float | None = None
     """Engagement at 24 hours against the usual; None = not measured."""
+    from_history: bool = False
+    """Found in an account's history instead of written here."""
     column: str = "k1-0"
     """The class of its column beside what overlaps it in the hours of a day."""
 
@@ -151,7 +155,16 @@ def show_calendar(
         for shown in days.values():
             shown.inside = view != "month" or shown.date.month == focus.month
         may_move = "write" in visitor.scopes
-        chips = _make_chips(services, workspace.id, planned, shown_zone, start, end, now, may_move=may_move)
+        past = list_history(
+            session,
+            workspace.id,
+            start=start,
+            end=end,
+            account_id=account or None,
+            limit=_MOST_HISTORY + 1,
+        )
+        entries = [*planned, *past[:_MOST_HISTORY]]
+        chips = _make_chips(services, workspace.id, entries, shown_zone, start, end, now, may_move=may_move)
         for chip in chips:
             days[chip.at.date()].chips.append(chip)
         for one in list_open_places(session, workspace.id, chosen, planned, max(start, now), end):
@@ -196,6 +209,7 @@ def show_calendar(
         most=_CHIPS_A_DAY,
         tinted=tinted,
         has_tint=week is not None,
+        most_history=_MOST_HISTORY if len(past) > _MOST_HISTORY else None,
         query=_join_query(zone, account),
     )
 
@@ -319,13 +333,14 @@ def _make_chips(  # noqa: PLR0917 (what a period's chips depend on)
 ) -> list[Chip]:
     by_post: dict[str, tuple[Post, list[Publication]]] = {}
     for publication, post in planned:
-        if post.scheduled_at is not None and start <= post.scheduled_at < end:
+        at = _time_of(post, publication)
+        if at is not None and start <= at < end:
             by_post.setdefault(post.id, (post, []))[1].append(publication)
     measured = [post_id for post_id, (post, _rows) in by_post.items() if post.status == "published"]
     ratios = get_usual_ratios(services.lake, workspace_id=workspace_id, post_ids=measured, now=now)
     chips = []
     for post, rows in by_post.values():
-        at = post.scheduled_at or now
+        at = _time_of(post, rows[0]) or now
         thumb = find_thumb(post.details.get("media") or [])
         movable = may_move and all(row.status in {"scheduled", "draft"} for row in rows)
         ratio = ratios[post.id].ratio if post.id in ratios else None
@@ -341,9 +356,15 @@ def _make_chips(  # noqa: PLR0917 (what a period's chips depend on)
                 thumb,
                 movable,
                 ratio,
+                from_history=post.origin == "external",
             )
         )
     return sorted(chips, key=lambda chip: (chip.at.astimezone(UTC), chip.post_id))
+
+
+def _time_of(post: Post, publication: Publication) -> datetime | None:
+    """Return when a post is planned, or when one from an account's history was published."""
+    return publication.published_at if post.origin == "external" else post.scheduled_at
 
 
 def first_words(content: str) -> str:

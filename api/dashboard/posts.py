@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
@@ -23,13 +23,15 @@ from api.http.callers import Caller
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
 from api.posts.media_hashes import read_media_to_approve
+from api.posts.routes_export import send_posts
 from connectors.capabilities import CAPABILITIES
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError, WarehouseError
 from warehouse.lake.queries.posts import get_post_metrics
 from warehouse.lake.queries.usual import PostRatio, get_age_bands, get_usual_ratios
-from warehouse.planning.posts import move_post
+from warehouse.planning.posts import find_draft_problems, move_post
 from warehouse.planning.unpublishing import unpublish_post
+from warehouse.scheduling.calendar_file import write_posts_csv
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.accounts.accounts import list_accounts
 from warehouse.store.models import AccountRow, Post, Publication
@@ -82,6 +84,8 @@ class ShownPost:
     """(platform, handle) of each."""
     may: set[str]
     measured: PostRatio | None
+    at: datetime | None
+    """When it is planned, or when a post from history was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +163,23 @@ def _show_row(
     names = [(one.platform, known[one.account_id].handle if one.account_id in known else "") for one in alive]
     may = list_possible_actions(row, publications)
     thumb = find_thumb(row.details.get("media") or [])
-    return ShownPost(row, shown_status(row, alive), first_words(row.content), thumb, names, may, ratio)
+    at = row.scheduled_at or min((one.published_at for one in publications if one.published_at), default=None)
+    return ShownPost(row, shown_status(row, alive), first_words(row.content), thumb, names, may, ratio, at)
 
 
 @router.post("/many")
-def change_many(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> HTMLResponse:
-    """Do the same with all selected posts: cancel, retry or move; each on its own, so that one refusal stops none."""
+def change_many(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -> Response:
+    """Do the same with all selected posts: cancel, retry or move, each on its own, so that one refusal stops none.
+
+    Or export them: the plan as `posts bulk` reads it, or published ones with their numbers.
+    """
     require_form_token(fields, visitor)
-    visitor.require("write")
     action, ids = field_of(fields, "action"), fields.get("post", [])[:PAGE_ROWS]
-    if action not in {"cancel", "retry", "move"} or not ids:
+    if action not in {"cancel", "retry", "move", "export", "numbers"} or not ids:
         raise InvalidInputError("select at least one post, and what to do with it", field="post")
+    if action in {"export", "numbers"}:
+        return _export(services, visitor, ids, with_numbers=action == "numbers")
+    visitor.require("write")
     done, refused = 0, []
     for post_id in ids:
         try:
@@ -185,6 +195,21 @@ def change_many(services: ServicesDep, visitor: VisitorDep, fields: FieldsDep) -
         except WarehouseError as error:
             refused.append((post_id, str(error)))
     return show("many.html", visitor=visitor, services=services, action=action, done=done, refused=refused)
+
+
+def _export(services: Services, visitor: Visitor, ids: Sequence[str], *, with_numbers: bool) -> Response:
+    workspace_id = visitor.key.workspace_id
+    visitor.require("read")
+    with services.store.read() as session:
+        posts = [get_post(session, workspace_id, post_id) for post_id in ids]
+        rows = list_publications(session, ids)
+        zone = parse_timezone(read_settings(session, workspace_id).timezone)
+        body = write_posts_csv([(post, rows[post.id]) for post in posts], zone)
+    if with_numbers:
+        visitor.require("analytics")
+        return send_posts(services, workspace_id, "csv", post_ids=ids)
+    headers = {"Content-Disposition": 'attachment; filename="posts.csv"'}
+    return Response(body, headers=headers, media_type="text/csv")
 
 
 @router.get("/{post_id}")
@@ -207,6 +232,11 @@ def show_post(
             row.id: list_story(session, row, attempts.get(row.id, ()), now, clock=clock.full) for row in rows
         }
         may = list_possible_actions(post, rows)
+        problems = (
+            find_draft_problems(services.planning(session, workspace_id), post, rows)
+            if post.status == "draft"
+            else []
+        )
     measured: dict[str, Mapping[str, Any]] = {}
     ratio = None
     if "analytics" in visitor.scopes and any(row.published_at for row in rows):
@@ -230,6 +260,7 @@ def show_post(
         publications=shown,
         media=[(find_thumb([item]), item) for item in media],
         may=may,
+        problems=problems,
         ratio=ratio,
         said=SAVED.get(saved, "Scheduled." if saved else ""),
         unpublishes=[row for row in publishes if CAPABILITIES[Platform(row.platform)].supports_unpublish],

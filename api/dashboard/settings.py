@@ -1,4 +1,4 @@
-"""Settings: the workspace, pausing, recurrences, webhooks with their deliveries, colleagues, the audit log."""
+"""Settings: the workspace, pausing, colleagues, the audit log; recurrences and webhooks are listed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.http.lake_follow_up import follow_accounts
 from warehouse.errors import InvalidInputError
 from warehouse.planning.recurrences import list_upcoming
 from warehouse.scheduling.occurrences import rule_of
-from warehouse.scheduling.recurrences import delete_recurrence, list_recurrences
+from warehouse.scheduling.recurrences import list_recurrences
 from warehouse.shapes import read_shape
 from warehouse.store.access.api_keys import SCOPES, parse_scopes, require_grantable
 from warehouse.store.access.sign_in_links import COLLEAGUE_HOURS, LONGEST_DAYS, make_colleague_link
@@ -24,17 +24,10 @@ from warehouse.store.access.workspaces import get_workspace, pause_publishing, r
 from warehouse.store.audit.log import ACTIONS, describe_entry, list_entries
 from warehouse.store.leases.flow_leases import list_flow_states
 from warehouse.store.publishing.heartbeats import get_publishers_state
-from warehouse.store.schedules.placements import get_policy
+from warehouse.store.schedules.placements import LARGEST_SHARE, get_policy
 from warehouse.store.schedules.shapes import WorkspacePatch
 from warehouse.store.schedules.workspace_changes import change_workspace
-from warehouse.store.webhooks.deliveries import (
-    describe_delivery,
-    get_delivery,
-    list_deliveries,
-    replay_deliveries,
-    send_test_event,
-)
-from warehouse.store.webhooks.endpoints import describe_endpoint, get_endpoint, list_endpoints
+from warehouse.store.webhooks.endpoints import describe_endpoint, list_endpoints
 
 if TYPE_CHECKING:
     from api.http.services import Services
@@ -73,6 +66,7 @@ def _show(services: Services, visitor: Visitor, made: tuple[str, ApiKey] | None 
         services=services,
         workspace=workspace,
         policy=policy,
+        most_random=round(LARGEST_SHARE * 100),
         rules=rules,
         hooks=hooks,
         publishers=publishers,
@@ -88,7 +82,7 @@ def _show(services: Services, visitor: Visitor, made: tuple[str, ApiKey] | None 
 def change(
     services: ServicesDep, visitor: VisitorDep, fields: FieldsDep, background: BackgroundTasks
 ) -> RedirectResponse:
-    """Change name, time zone and approval of the workspace."""
+    """Change name, time zone and approval of the workspace, or its test of the advice."""
     require_form_token(fields, visitor)
     visitor.require("admin")
     wanted: dict[str, object] = {
@@ -96,6 +90,14 @@ def change(
     }
     if "approval_shown" in fields:
         wanted["approval_required"] = "approval_required" in fields
+    if "random_percent" in fields:
+        percent = field_of(fields, "random_percent")
+        most = round(LARGEST_SHARE * 100)
+        if not re.fullmatch(r"[0-9]{1,3}", percent) or int(percent) > most:
+            raise InvalidInputError(
+                f"random_percent: give a whole number from 0 (no test) to {most}", field="random_percent"
+            )
+        wanted |= {"random_share": int(percent) / 100, "weekly_exploration": "weekly_exploration" in fields}
     patch = read_shape(WorkspacePatch, wanted)
     with services.store.write() as session:
         change_workspace(session, visitor.key.workspace_id, patch, services.clock())
@@ -150,61 +152,6 @@ def make_link(
         )
     base = services.settings.public_url or str(request.base_url)
     return _show(services, visitor, (f"{base.rstrip('/')}{path}", key))
-
-
-@router.post("/recurrences/{recurrence_id}/delete")
-def drop_rule(
-    recurrence_id: Id, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Delete a rule; its unsent posts are canceled."""
-    require_form_token(fields, visitor)
-    visitor.require("write")
-    with services.store.write() as session:
-        delete_recurrence(
-            session, visitor.key.workspace_id, recurrence_id, services.clock(), cancel_posts=True
-        )
-    return RedirectResponse(f"{_BACK}#recurrences", 303)
-
-
-@router.get("/webhooks/{webhook_id}")
-def show_webhook(webhook_id: Id, services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
-    """Show the deliveries of a webhook."""
-    visitor.require("admin")
-    with services.store.read() as session:
-        endpoint = get_endpoint(session, visitor.key.workspace_id, webhook_id)
-        rows, more = list_deliveries(session, visitor.key.workspace_id, webhook_id, limit=_SHOWN)
-        shown = describe_endpoint(endpoint, services.clock())
-        deliveries = [describe_delivery(row, event) for row, event in rows]
-    return show(
-        "webhook.html", visitor=visitor, services=services, hook=shown, deliveries=deliveries, more=more
-    )
-
-
-@router.post("/webhooks/{webhook_id}/test")
-def test_webhook(
-    webhook_id: Id, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Send a test event."""
-    require_form_token(fields, visitor)
-    visitor.require("admin")
-    with services.store.write() as session:
-        endpoint = get_endpoint(session, visitor.key.workspace_id, webhook_id, lock=True)
-        send_test_event(session, endpoint, services.clock())
-    return RedirectResponse(f"{_BACK}/webhooks/{webhook_id}", 303)
-
-
-@router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/replay")
-def replay(
-    webhook_id: Id, delivery_id: Id, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Send one delivery again."""
-    require_form_token(fields, visitor)
-    visitor.require("admin")
-    with services.store.write() as session:
-        endpoint = get_endpoint(session, visitor.key.workspace_id, webhook_id, lock=True)
-        get_delivery(session, visitor.key.workspace_id, webhook_id, delivery_id)
-        replay_deliveries(session, endpoint, services.clock(), delivery_id=delivery_id)
-    return RedirectResponse(f"{_BACK}/webhooks/{webhook_id}", 303)
 
 
 @router.get("/audit")

@@ -21,6 +21,7 @@ from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
 from warehouse.scheduling.placement import next_instant
 from warehouse.store.accounts.accounts import get_account, list_accounts
+from warehouse.store.schedules.placements import get_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ def show_times(
         accounts = list_accounts(session, workspace_id, statuses=CONNECTED)
         if account:
             get_account(session, workspace_id, account)
+        share = get_policy(session, workspace_id).random_share
     weeks, without = [], []
     for one in accounts:
         if account and one.id != account:
@@ -107,6 +109,7 @@ def show_times(
         accounts=accounts,
         account=account,
         lift=lift,
+        share=round(share * 100),
         caveats=CAVEATS,
         day_names=DAYS,
     )

@@ -154,7 +154,9 @@ def build_server(client: ApiClient) -> MCPServer[None]:
 
     @server.tool(annotations=_DRAFTS)
     async def create_draft(
-        content: Annotated[str, Field(description=f"At most {MAX_CONTENT} characters.", min_length=1)],
+        content: Annotated[
+            str, Field(description=f"Scheduled: at most {MAX_CONTENT} characters.", min_length=1)
+        ],
         platforms: Annotated[list[Platform], Field(min_length=1, max_length=20)],
         *,
         scheduled_at: Annotated[Time | None, Field(description="Intended publishing time.")] = None,
@@ -170,7 +172,7 @@ def build_server(client: ApiClient) -> MCPServer[None]:
         ] = None,
         first_comment: Annotated[FollowUp | None, Field(description="A comment below the post.")] = None,
     ) -> Answer:
-        """Save a draft. It is checked against the platforms' limits and not published."""
+        """Save a draft; it is not published. `warnings` lists what breaks a platform's limits."""
         body: Answer = {
             "content": content,
             "platforms": platforms,

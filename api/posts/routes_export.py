@@ -2,7 +2,8 @@
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -12,7 +13,9 @@ from api.http.dependencies import Analyst, Reader, ServicesDep
 from api.http.errors import ApiError
 from api.http.periods import FromParameter, ToParameter, read_time
 from api.http.schemas import problems
-from warehouse.lake.export.posts import write_posts
+from api.http.services import Services
+from connectors.types import Platform
+from warehouse.lake.export.posts import PostsFormat, write_posts
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.calendar import read_planned, resolve_span
 from warehouse.scheduling.calendar_file import write_calendar_csv
@@ -72,6 +75,32 @@ def export_posts(
     start = read_time(services, caller, from_, "from") if from_ else None
     end = read_time(services, caller, to, "to") if to else None
     chosen = parse_platform(platform) if platform else None
+    return send_posts(
+        services,
+        caller.workspace_id,
+        file_format,
+        start=start,
+        end=end,
+        platform=chosen,
+        account_id=account_id,
+    )
+
+
+def send_posts(
+    services: Services,
+    workspace_id: str,
+    file_format: PostsFormat,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    platform: Platform | None = None,
+    account_id: str | None = None,
+    post_ids: Sequence[str] | None = None,
+) -> Response:
+    """Return published posts with their metrics as a file, and note it in the audit log; `post_ids` selects some.
+
+    Raises ApiError 503 while another export is written.
+    """
     if not _turns.acquire(blocking=False):
         raise ApiError(
             503,
@@ -88,11 +117,12 @@ def export_posts(
             services.lake,
             path,
             file_format,
-            workspace_id=caller.workspace_id,
+            workspace_id=workspace_id,
             start=start,
             end=end,
-            platform=chosen,
+            platform=platform,
             account_id=account_id,
+            post_ids=post_ids,
         )
         # Unlinked once it is open, so that it is removed even if this process dies.
         size, file = path.stat().st_size, path.open("rb")
@@ -100,8 +130,11 @@ def export_posts(
         path.unlink(missing_ok=True)
         _turns.release()
     with services.store.write() as session:
-        said = {"table": "posts", "format": file_format, "platform": platform, "account_id": account_id}
-        record(session, "data_exported", caller.workspace_id, services.clock(), None, said)
+        said: dict[str, object] = {"table": "posts", "format": file_format}
+        said |= {"platform": platform, "account_id": account_id}
+        if post_ids is not None:
+            said["posts"] = len(post_ids)
+        record(session, "data_exported", workspace_id, services.clock(), None, said)
 
     def pieces() -> Iterator[bytes]:
         with file:

@@ -55,6 +55,9 @@ class PostCheckOut(BaseModel):
     """Result of a validation."""
 
     valid: bool = Field(description="Whether POST /api/v1/posts would accept this body now.")
-    problems: list[ProblemEntry] = Field(description="Everything that is wrong, for all accounts together.")
+    problems: list[ProblemEntry] = Field(
+        description="Everything that is wrong, for all accounts together. A draft is valid with them: they must be "
+        "corrected before it is scheduled."
+    )
     warnings: list[str] = Field(description="What is accepted now but must be added before the post's time.")
     publications: list[TargetCheck]

@@ -44,7 +44,7 @@ async def create_webhook(
     body: WebhookCreate, services: ServicesDep, caller: Administrator, repeat: Repeatable
 ) -> Response:
     """Create a webhook. `secret` is returned only in this response; verify each delivery with it."""
-    url = await _check_url(services, body.url)
+    url = await check_url(services, body.url)
     now = services.clock()
     shown: list[CreatedEndpoint] = []
 
@@ -112,7 +112,7 @@ async def update_webhook(
     expected_version = parse_if_match(if_match)
     # Check that the webhook exists before validating the new address.
     await asyncio.to_thread(read_webhook, webhook_id, response, services, caller)
-    url = None if body.url is None else await _check_url(services, body.url)
+    url = None if body.url is None else await check_url(services, body.url)
 
     def work() -> WebhookOut:
         now = services.clock()
@@ -201,7 +201,8 @@ def send_test_event(
     return answer_once(services, repeat, work)
 
 
-async def _check_url(services: Services, url: str) -> str:
+async def check_url(services: Services, url: str) -> str:
+    """Return the URL if events may be sent to it. Raises ApiError 422."""
     try:
         return await check_webhook_url(url, services.webhooks)
     except GiveUpError as error:

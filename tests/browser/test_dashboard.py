@@ -203,6 +203,7 @@ def list_pages(scene: Scene) -> list[str]:
             *(f"/posts/{post}/edit", f"/posts/{post}/move", "/posts?tab=needs", "/posts?tab=history", "/sql"),
             *(f"/numbers/accounts/{account}", "/numbers?days=7&metric=follower_growth", "/settings"),
             *(f"/accounts/{account}", f"/times/{account}/hour?weekday=1&hour=10", "/keys", "/sessions"),
+            *("/settings/recurrences/new", "/settings/webhooks/new"),
             *("/settings/audit", "/nothing", "/imports", "/posts/bulk"),
         ]
     return pages

@@ -34,7 +34,7 @@ class PostCheck:
     valid: bool
     """Whether `create_post` would accept the post as it is."""
     problems: Sequence[Mapping[str, Any]]
-    """Everything that is wrong: entries like those of InvalidInputError."""
+    """Everything that is wrong, or that must change before a draft is scheduled: entries of InvalidInputError."""
     warnings: Sequence[str]
     publications: Sequence[Mapping[str, Any]] = field(default_factory=list)
     """One per account; empty if the targets or the wording cannot be read."""
@@ -74,9 +74,11 @@ def check_post(context: PlanningContext, wish: PostWish) -> PostCheck:
         collect(lambda: require_reachable(accounts, worded, context.media_public_url))
     plan = collect(lambda: preview_post(context, wish))
     if plan is not None:
-        # Accepted for now: what is missing can be added before the post's time.
-        warnings = list(plan.warnings)
+        # Accepted for now: what is missing can be added before the post's time. Of a draft, everything can be
+        # corrected: its problems are listed with their places, and do not make it invalid.
         problems = [entry for entry in problems if entry["code"] != "media_required"]
+        told = {entry["detail"] for entry in problems}
+        warnings = [words for words in plan.warnings if words not in told]
     return PostCheck(plan is not None, problems, warnings, publications)
 
 

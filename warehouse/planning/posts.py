@@ -17,24 +17,29 @@ from warehouse.planning.wording import (
     stored_wording,
 )
 from warehouse.platforms import parse_platforms
-from warehouse.scheduling.local_times import ResolvedTime, require_future
+from warehouse.scheduling.local_times import CLOCK_TOLERANCE, ResolvedTime, require_future
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.posts import PostDraft
 from warehouse.store.posts.reads import get_post, list_publications
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from warehouse.planning.context import PlanningContext
     from warehouse.planning.wish import PostChange, PostWish
     from warehouse.planning.wording import Wording
+    from warehouse.store.accounts.target_accounts import TargetAccount
     from warehouse.store.models import Post, Publication
+    from warehouse.store.posts.duplicates import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A checked request: `draft` can be saved as it is."""
+    """A checked request: `draft` can be saved as it is.
+
+    The post of a draft may break its platforms' limits: it is kept as it is and checked when it is scheduled.
+    """
 
     draft: PostDraft
     resolved: ResolvedTime | None
@@ -107,10 +112,17 @@ def move_post(
     `scheduled_at`, `timezone` and `experiment` have the same meaning as in a PostWish. Raises like `change_post`.
     """
     post = get_post(context.session, context.workspace_id, post_id)
-    recipients = _present_recipients(list_publications(context.session, [post.id])[post.id])
+    publications = list_publications(context.session, [post.id])[post.id]
+    recipients = _present_recipients(publications)
     resolved = resolve_when(
         context, scheduled_at, timezone, recipients, experiment=experiment, except_post_id=post.id
     ) or resolve_at_once(context)
+    if any(row.status == "draft" for row in publications):
+        require_length(post.content)
+        wording = stored_wording(post)
+        require_public(wording, allow_private=context.allow_private_media)
+        due_later = is_due_later(resolved.at, context.now, is_draft=False)
+        _check_limits(context, recipients.find(context), wording, due_later=due_later, is_kept=False)
     return store_posts.reschedule_post(
         context.session,
         context.workspace_id,
@@ -122,12 +134,27 @@ def move_post(
     )
 
 
+def find_draft_problems(
+    context: PlanningContext, post: Post, publications: Sequence[Publication]
+) -> list[str]:
+    """Return what must change before a stored draft can be scheduled, in words. Saves and locks nothing."""
+    recipients = _present_recipients(publications)
+    wording = stored_wording(post)
+    try:
+        accounts = recipients.find(context, lock=False)
+    except InvalidInputError as error:
+        return [str(entry["detail"]) for entry in error.entries]
+    _targets, problems = _check_limits(context, accounts, wording, due_later=True, is_kept=True)
+    return [*_find_long_content(post.content), *problems]
+
+
 def plan_new_post(context: PlanningContext, wish: PostWish, *, preview: bool = False) -> Plan:
     """Return the plan of a new post. A preview takes part in no experiment. Raises InvalidInputError."""
-    require_length(wish.content)
+    is_draft = wish.status == "draft"
+    if not is_draft:
+        require_length(wish.content)
     wording = read_wording(wish, wish.content)
     recipients = Recipients(parse_platforms(wish.platforms), wish.account_ids)
-    is_draft = wish.status == "draft"
     if not is_draft and not recipients.platforms and not recipients.account_ids:
         raise InvalidInputError(
             "name at least one platform (or account_ids), or save a draft",
@@ -147,6 +174,7 @@ def plan_new_post(context: PlanningContext, wish: PostWish, *, preview: bool = F
         scheduled_at=resolved.at if resolved else None,
         details=timing_details(resolved),
         is_draft=is_draft,
+        is_kept=is_draft,
         client_ref=wish.client_ref,
         allow_duplicate=wish.allow_duplicate,
     )
@@ -158,15 +186,17 @@ def plan_changes(
     """Return the plan of a post after the given fields replace its own. Raises InvalidInputError."""
     given = change.model_fields_set
     content = post.content if change.content is None else change.content
-    if "content" in given:
+    was_draft = post.status == "draft"
+    is_draft = change.status == "draft" or (was_draft and change.status is None)
+    # What was sent once and failed can be retried as it is: only what was never scheduled is kept unchecked.
+    is_kept = is_draft and all(row.status in {"draft", "canceled"} for row in publications)
+    if not is_kept and ("content" in given or was_draft):
         require_length(content)
     wording = read_wording(change, content, stored_wording(post))
     if given & {"platforms", "account_ids"}:
         recipients = Recipients(parse_platforms(change.platforms), change.account_ids)
     else:
         recipients = _present_recipients(publications)
-    was_draft = post.status == "draft"
-    is_draft = change.status == "draft" or (was_draft and change.status is None)
     resolved = None
     scheduled_at = post.scheduled_at
     timing = {name: post.details.get(name) for name in ("scheduling", "placement")}
@@ -184,6 +214,8 @@ def plan_changes(
             recipients,
             experiment=change.experiment,
             except_post_id=post.id,
+            # A draft whose time has passed can still be edited; forms send the time that it has, in minutes.
+            unless_passed=post.scheduled_at if is_kept else None,
         )
         scheduled_at = resolved.at if resolved else None
         timing = timing_details(resolved)
@@ -207,6 +239,7 @@ def plan_changes(
         scheduled_at=scheduled_at,
         details={**post.details, **timing},
         is_draft=is_draft,
+        is_kept=is_kept,
         client_ref=change.client_ref if "client_ref" in given else post.client_ref,
         allow_duplicate=change.allow_duplicate,
     )
@@ -225,16 +258,20 @@ def _plan(
     scheduled_at: datetime | None,
     details: dict[str, Any],
     is_draft: bool,
+    is_kept: bool,
     client_ref: str | None,
     allow_duplicate: bool,
 ) -> Plan:
+    """Return the checked plan; `is_kept`: a draft, whose problems are warnings."""
     require_public(wording, allow_private=context.allow_private_media)
     accounts = recipients.find(context)
     due_later = is_due_later(scheduled_at, context.now, is_draft=is_draft)
     wording = resolve_uploads(context.session, context.workspace_id, wording)
-    require_reachable(accounts, wording, context.media_public_url)
-    require_fitting(context.session, context.workspace_id, accounts, wording)
-    targets, warnings = make_targets(accounts, wording, due_later=due_later)
+    targets, warnings = _check_limits(context, accounts, wording, due_later=due_later, is_kept=is_kept)
+    if is_kept:
+        warnings = [*_find_long_content(wording.content), *warnings]
+        if scheduled_at is not None and scheduled_at < context.now - CLOCK_TOLERANCE:
+            warnings.append("its time has passed: choose another when you schedule it")
     draft = PostDraft(
         content=wording.content,
         targets=targets,
@@ -245,3 +282,39 @@ def _plan(
         allow_duplicate=allow_duplicate,
     )
     return Plan(draft, resolved, warnings)
+
+
+def _check_limits(
+    context: PlanningContext,
+    accounts: Sequence[TargetAccount],
+    wording: Wording,
+    *,
+    due_later: bool,
+    is_kept: bool,
+) -> tuple[list[Target], list[str]]:
+    """Return each account with its content, and warnings; with `is_kept` the platforms' refusals are among these.
+
+    Raises InvalidInputError otherwise.
+    """
+    refused: list[str] = []
+
+    def keep(check: Callable[[], None]) -> None:
+        try:
+            check()
+        except InvalidInputError as error:
+            if not is_kept:
+                raise
+            refused.extend(str(entry["detail"]) for entry in error.entries)
+
+    keep(lambda: require_reachable(accounts, wording, context.media_public_url))
+    keep(lambda: require_fitting(context.session, context.workspace_id, accounts, wording))
+    targets, warnings = make_targets(accounts, wording, due_later=due_later, is_kept=is_kept)
+    return targets, [*refused, *warnings]
+
+
+def _find_long_content(content: str) -> list[str]:
+    try:
+        require_length(content)
+    except InvalidInputError as error:
+        return [error.message]
+    return []

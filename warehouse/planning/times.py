@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import InvalidInputError
@@ -14,6 +15,7 @@ from warehouse.store.accounts.target_accounts import list_target_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from connectors.types import Platform
     from warehouse.planning.context import PlanningContext
@@ -29,10 +31,14 @@ class Recipients:
     platforms: Sequence[Platform] = ()
     account_ids: Sequence[str] = ()
 
-    def find(self, context: PlanningContext) -> list[TargetAccount]:
-        """Return the accounts, locked for the transaction. Raises InvalidInputError."""
+    def find(self, context: PlanningContext, *, lock: bool = True) -> list[TargetAccount]:
+        """Return the accounts, locked for the transaction unless it only reads. Raises InvalidInputError."""
         return list_target_accounts(
-            context.session, context.workspace_id, platforms=self.platforms, account_ids=self.account_ids
+            context.session,
+            context.workspace_id,
+            platforms=self.platforms,
+            account_ids=self.account_ids,
+            lock=lock,
         )
 
 
@@ -52,12 +58,14 @@ def resolve_when(
     *,
     experiment: bool = True,
     except_post_id: str | None = None,
+    unless_passed: datetime | None = None,
 ) -> ResolvedTime | None:
     """Return the instant of `scheduled_at`, or None if it is not given.
 
     A time without an offset is in `timezone`, else in the workspace's zone. "queue" is the next slot that is free on
     all the accounts. With "optimal", `experiment` allows the workspace's experiment to choose the time.
-    `except_post_id` is the post being moved. Raises InvalidInputError.
+    `except_post_id` is the post being moved. `unless_passed` is the one
+    past time that is accepted, to the minute: that of the draft being changed. Raises InvalidInputError.
     """
     zone = parse_timezone(timezone or read_settings(context.session, context.workspace_id).timezone)
     if value is None:
@@ -65,7 +73,8 @@ def resolve_when(
     asked = value.strip().lower()
     if asked not in {OPTIMAL, QUEUE}:
         resolved = resolve_time(value, zone)
-        require_future(resolved, context.now)
+        if unless_passed is None or _minute(resolved.at) != _minute(unless_passed):
+            require_future(resolved, context.now)
         return resolved
     accounts = recipients.find(context)
     if asked == QUEUE:
@@ -89,6 +98,10 @@ def resolve_when(
     return ResolvedTime(
         placement.candidate.at, value, zone.key, "optimal", placement.reason, placement.as_details()
     )
+
+
+def _minute(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def resolve_at_once(context: PlanningContext) -> ResolvedTime:

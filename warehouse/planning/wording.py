@@ -169,12 +169,12 @@ def require_length(content: str) -> None:
 
 
 def make_targets(
-    accounts: Sequence[AnyAccount], wording: Wording, *, due_later: bool
+    accounts: Sequence[AnyAccount], wording: Wording, *, due_later: bool, is_kept: bool = False
 ) -> tuple[list[Target], list[str]]:
     """Return each account with its content, and warnings. Raises InvalidInputError for content a platform refuses.
 
     A missing picture on a platform that requires one is only a warning while there is time to add it (`due_later`),
-    because the picture is often added last.
+    because the picture is often added last. Of a draft that is kept as it is (`is_kept`), everything is a warning.
     """
     targets = [Target(row, wording.for_platform(Platform(row.platform))) for row in accounts]
     entries, warnings = [], []
@@ -182,6 +182,8 @@ def make_targets(
         for entry in find_entries(platform, wording, text_limit=text_limit):
             if entry["code"] == "media_required" and due_later:
                 warnings.append(f"{entry['detail']} (before the post's time)")
+            elif is_kept:
+                warnings.append(str(entry["detail"]))
             else:
                 entries.append(entry)
     if entries:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from warehouse.lake.export.formulas import guard_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -36,19 +36,47 @@ def write_calendar_csv(
 
     Cells that begin like a formula get an apostrophe.
     """
+    rows = [
+        _list_cells(row, post, at, zone)
+        for row, post in planned
+        if (at := _time_of(row, post)) is not None and start <= at < end
+    ]
+    return _write(rows)
+
+
+def write_posts_csv(posts: Sequence[tuple[Post, Sequence[Publication]]], zone: ZoneInfo) -> bytes:
+    """Return these posts in the same columns, drafts without time or account too."""
+    return _write(
+        _list_cells(row, post, _time_of(row, post), zone)
+        for post, publications in posts
+        for row in (publications or (None,))
+    )
+
+
+def _time_of(row: Publication | None, post: Post) -> datetime | None:
+    return (row.published_at or row.scheduled_at if row is not None else None) or post.scheduled_at
+
+
+def _list_cells(row: Publication | None, post: Post, at: datetime | None, zone: ZoneInfo) -> list[str]:
+    local = None if at is None else at.astimezone(zone)
+    content = {"text": post.content, **post.details} if row is None else row.content
+    return [
+        "" if local is None else f"{local:%Y-%m-%d}",
+        "" if local is None else f"{local:%H:%M}",
+        zone.key,
+        "" if row is None else row.platform,
+        "" if row is None else row.account_id,
+        post.status if row is None else row.status,
+        str(content.get("text") or ""),
+        str(content.get("link") or ""),
+        " ".join(str(item.get("url", "")) for item in content.get("media") or ()),
+        post.id,
+    ]
+
+
+def _write(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for row, post in planned:
-        at = row.published_at or row.scheduled_at or post.scheduled_at
-        if at is None or not start <= at < end:
-            continue
-        local = at.astimezone(zone)
-        content = row.content
-        media = " ".join(str(item.get("url", "")) for item in content.get("media", ()))
-        cells = (
-            *(f"{local:%Y-%m-%d}", f"{local:%H:%M}", zone.key, row.platform, row.account_id, row.status),
-            *(str(content.get("text") or ""), str(content.get("link") or ""), media, post.id),
-        )
-        writer.writerow([guard_text(cell) for cell in cells])
+    writer.writerows([guard_text(cell) for cell in cells] for cells in rows)
     return text.getvalue().encode("utf-8-sig")

@@ -135,4 +135,9 @@ def _tell(check: PostCheck) -> None:
         say(f"{entry['pointer'] or '/'}: {entry['detail']}")
     for words in check.warnings:
         say(words)
-    say("the post is valid; nothing was saved" if check.valid else "the post is not valid")
+    if not check.valid:
+        say("the post is not valid")
+    elif check.problems:
+        say("the draft can be saved; correct the above before you schedule it; nothing was saved")
+    else:
+        say("the post is valid; nothing was saved")

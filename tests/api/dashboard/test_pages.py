@@ -40,6 +40,8 @@ SCOPES = {
     "/accounts": ("read", "accounts"),
     "/settings": ("read", "write", "approve", "analytics", "accounts"),
     "/settings/audit": ("admin",),
+    "/settings/recurrences/new": ("write",),
+    "/settings/webhooks/new": ("admin",),
     "/keys": ("admin",),
 }
 """What each page needs: one of these scopes."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -381,3 +383,38 @@ def test_a_post_that_its_platform_deleted_is_shown_so_without_a_dead_link(
     (publication,) = tenant.client.get(f"/api/v1/posts/{made['id']}").json()["publications"]
     assert publication["deleted_at"] == found_at.isoformat().replace("+00:00", "Z")
     assert "deleted on the platform" in publication["story"][-1]
+
+
+def test_selected_posts_are_exported_as_a_plan_or_with_numbers(tenant: Tenant) -> None:
+    browser = sign_in(tenant.server, make_key(tenant, "read", "analytics"))
+    best, other = measure(tenant, "twitter-user", [30, 10])
+    draft = tenant.create_post(content="=1+1 idea", platforms=[], status="draft", scheduled_at=None)["id"]
+    planned = tenant.create_post(content="planned", platforms=["twitter", "mastodon"])["id"]
+
+    def export(action: str, *ids: str) -> httpx.Response:
+        token = form_token(browser, LIST)
+        return browser.post(f"{LIST}/many", data={"form_token": token, "action": action, "post": list(ids)})
+
+    def read(answer: httpx.Response) -> list[dict[str, str]]:
+        assert (answer.status_code, answer.headers["content-type"][:8]) == (200, "text/csv")
+        assert answer.headers["content-disposition"].startswith("attachment;")
+        return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+
+    rows = read(export("export", draft, planned))
+    assert [(row["post_id"], row["platform"], row["status"]) for row in rows] == [
+        (draft, "", "draft"),
+        (planned, "twitter", "scheduled"),
+        (planned, "mastodon", "scheduled"),
+    ]
+    assert (rows[0]["content"], rows[0]["date"]) == ("'=1+1 idea", "")
+    (row,) = read(export("numbers", best, draft))
+    assert (row["socialflow_post_id"], row["likes"]) == (best, "30")
+    assert export("numbers", other, "post_none").status_code == 404
+    assert export("export").status_code == 422
+    browser.close()
+    with sign_in(tenant.server, make_key(tenant, "read")) as reader:
+        page = reader.get(LIST).text
+        assert 'value="export"' in page
+        assert not re.search('value="(numbers|cancel)"', page)
+        sent = {"form_token": form_token(reader, LIST), "action": "numbers", "post": [best]}
+        assert reader.post(f"{LIST}/many", data=sent).status_code == 403

@@ -14,10 +14,12 @@ import pytest
 from api.dashboard.calendar import list_hours
 from api.dashboard.charts import DayValue, draw_days, draw_week, list_ticks
 from api.dashboard.compose import fit_text
+from connectors.types import ListedPost
 from tests.api.dashboard.test_pages import SCOPES, form_token, login_token, make_key, sign_in
 from tests.api.harness import NOON, PNG, make_tenant, open_anonymous
 from warehouse.store.access.sign_in_links import make_local_link
 from warehouse.store.models import AccountRow, Publication
+from warehouse.store.posts.external_posts import record_external_posts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +162,126 @@ def test_the_calendar_shows_posts_slots_and_rules_in_the_chosen_zone(
     assert "Nothing is planned" in browser.get("/dashboard/calendar?view=list&date=2025-01-01").text
     for wrong in ("view=year", "date=tomorrow", "zone=Mars/Base", "account=acct_none", "date=9999-12-31"):
         assert browser.get(f"/dashboard/calendar?{wrong}").status_code == 422, wrong
+
+
+def test_posts_from_history_are_on_the_calendar_where_they_were_published(
+    tenant: Tenant, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found posts have no planned time; they are shown at the one they had, cannot be moved, and are limited."""
+    ids = [tenant.add_account(name) for name in ("mastodon", "twitter")]
+    other = make_tenant(tenant.server)
+    other.add_account("bluesky")
+    times = [
+        (ids[0], NOON - timedelta(days=1)),
+        (ids[0], NOON - timedelta(days=2)),
+        (ids[1], NOON - timedelta(days=2)),
+    ]
+    with tenant.server.services.store.write() as session:
+        for number, (account_id, at) in enumerate(times):
+            found = ListedPost(f"{number}", at, f"from history {number}", "text")
+            record_external_posts(session, session.get_one(AccountRow, account_id), [found], NOON)
+    address = f"/dashboard/calendar?date={NOON - timedelta(days=2):%Y-%m-%d}"
+    for view in ("month", "week", "list"):
+        page = browser.get(f"{address}&view={view}").text
+        assert [page.count(f'class="first">from history {number}<') for number in range(3)] == [1, 1, 1], view
+        chips = re.findall(r'<a class="(chip [^"]*)"', page)
+        assert all("history" in one.split() and "movable" not in one.split() for one in chips)
+    page = browser.get(f"{address}&view=week&account={ids[1]}").text
+    assert [f"from history {number}<" in page for number in range(3)] == [False, False, True]
+    with sign_in(tenant.server, make_key(other, "admin")) as stranger:
+        assert "from history" not in stranger.get(f"{address}&view=month").text
+    monkeypatch.setattr("api.dashboard.calendar._MOST_HISTORY", 1)
+    page = browser.get(f"{address}&view=month").text
+    assert [f"from history {number}<" in page for number in range(3)] == [True, False, False]
+    assert "The 1 latest posts from history" in page
+    page = browser.get("/dashboard/posts?tab=history").text
+    assert page.index("from history 0<") < page.index("from history 1<")
+    assert "no time" not in page, "it has the time at which it was published"
+
+
+def test_the_advice_is_tested_by_a_form_and_the_page_says_it_once(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    page = browser.get("/dashboard/times").text
+    assert page.count("Not tested yet") == 1
+    assert "/dashboard/settings#experiment" in page
+    assert not re.search(r"random_share|scheduled_at|&#34;optimal|API", page), "in the page's words"
+    token = form_token(browser, "/dashboard/settings")
+    for wrong in ("", "51", "-1", "twenty", "0.2"):
+        answer = browser.post("/dashboard/settings", data={"form_token": token, "random_percent": wrong})
+        assert (answer.status_code, "random_percent" in answer.text) == (422, True), wrong
+    sent = {"form_token": token, "random_percent": "20", "weekly_exploration": "yes"}
+    assert browser.post("/dashboard/settings", data=sent).status_code == 303
+    shown = tenant.client.get("/api/v1/workspace").json()
+    assert (shown["random_share"], shown["weekly_exploration"]) == (0.2, True)
+    page = browser.get("/dashboard/times").text
+    assert (page.count("20 of 100"), "Not tested yet" in page) == (1, False)
+    browser.post("/dashboard/settings", data={"form_token": token, "name": "Tea"})
+    assert tenant.client.get("/api/v1/workspace").json()["random_share"] == 0.2, "other forms leave it"
+
+
+def test_a_recurring_post_is_made_by_a_form_that_keeps_what_was_typed(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    address = "/dashboard/settings/recurrences/new"
+    account = tenant.accounts["mastodon-user"]
+    sent = {
+        "form_token": form_token(browser, address), "content": "tea <b>time</b>\r\nagain", "account": [account],
+        "starts_at": "2026-03-09T09:30", "every": "week", "day": ["MO", "TH"], "last": "2026-04-30",
+    }  # fmt: skip
+    for wrong, said in (
+        ({"every": "day"}, "every week"),
+        ({"every": ""}, "how often"),
+        ({"rrule": "FREQ=DAILY"}, "empty it"),
+        ({"day": ["XX"]}, "BYDAY"),
+        ({"last": "soon"}, "UNTIL"),
+        ({"account": []}, "platform"),
+        ({"content": "x" * 501}, "500"),
+        ({"starts_at": ""}, "starts_at"),
+    ):
+        page = browser.post(address, data=sent | wrong)
+        assert page.status_code == 422, wrong
+        assert said in page.text, (wrong, page.text)
+        if "content" not in wrong:
+            assert "tea &lt;b&gt;time&lt;/b&gt;" in page.text, "what was typed stays"
+    assert browser.post(address, data=sent | {"form_token": ""}).status_code == 403
+    assert tenant.client.get("/api/v1/recurrences").json()["data"] == []
+    answer = browser.post(address, data=sent)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard/settings#recurrences")
+    (rule,) = tenant.client.get("/api/v1/recurrences").json()["data"]
+    assert rule["rrule"] == "FREQ=WEEKLY;BYDAY=MO,TH;UNTIL=20260430T235959"
+    assert rule["content"] == "tea <b>time</b>\nagain"
+    assert browser.post(address, data=sent).status_code == 409, "a second click makes no second rule"
+    assert "tea &lt;b&gt;time&lt;/b&gt;" in browser.get("/dashboard/settings").text
+
+
+def test_a_webhook_is_made_by_a_form_and_its_secret_shown_once(tenant: Tenant, browser: httpx.Client) -> None:
+    address = "/dashboard/settings/webhooks/new"
+    page = browser.get(address).text
+    once = re.search(r'name="form" value="([\w-]+)"', page)
+    assert once
+    sent = {
+        "form_token": form_token(browser, address), "form": once[1], "url": "https://hooks.example/in",
+        "event": ["post.failed"], "description": "to <chat>",
+    }  # fmt: skip
+    for wrong in (
+        {"url": "javascript:alert(1)"},
+        {"event": []},
+        {"event": ["no"]},
+    ):
+        refused = browser.post(address, data=sent | wrong)
+        assert (refused.status_code, "to &lt;chat&gt;" in refused.text) == (422, True), wrong
+    made = browser.post(address, data=sent)
+    assert (made.status_code, made.text.count("whsec_")) == (200, 1)
+    again = browser.post(address, data=sent)
+    assert (again.status_code, "whsec_" in again.text) == (200, False)
+    with sign_in(tenant.server, make_key(tenant, "write")) as writer:
+        assert writer.get(address).status_code == 403
+    page = browser.get("/dashboard/settings").text
+    assert page.count("https://hooks.example/in") == 1
+    found = re.search(r'/dashboard/settings/webhooks/(wh_\w+)"', page)
+    assert found
+    assert "Nothing was sent yet" in browser.get(f"/dashboard/settings/webhooks/{found[1]}").text
 
 
 def test_a_script_moves_a_post_and_is_told_the_effect_or_the_reason(

@@ -9,7 +9,8 @@ import pytest
 
 from tests.warehouse.conftest import connect
 from warehouse.errors import ConflictError, InvalidInputError, InvalidShapeError, NotFoundError
-from warehouse.planning.posts import change_post, create_post, move_post, preview_post
+from warehouse.planning.check import check_post
+from warehouse.planning.posts import change_post, create_post, find_draft_problems, move_post, preview_post
 from warehouse.planning.times import needs_lake
 from warehouse.planning.wish import PostChange, PostWish
 from warehouse.scheduling.queue_slots import add_slot
@@ -198,6 +199,77 @@ def test_a_draft_needs_no_account_and_goes_out_when_it_is_scheduled(world: World
     with planner() as context:
         sent = change_post(context, draft.id, change(status="scheduled", platforms=["mastodon"]))
         assert (sent.post.status, sent.post.scheduled_at) == ("scheduled", world.at)
+
+
+def test_a_draft_is_kept_with_its_problems_and_checked_when_it_is_scheduled(
+    world: World, planner: Planner
+) -> None:
+    long = {"content": "x" * 2400, "scheduled_at": LATER}
+    with planner() as context:
+        assert len(preview_post(context, wish(status="draft", **long)).warnings) == 2
+        saved = create_post(context, wish(status="draft", **long))
+        assert saved.post.content == long["content"]
+        assert ["2400" in words for words in saved.plan.warnings] == [True, True]
+        checked = check_post(context, wish(status="draft", **long))
+        assert (checked.valid, [one["code"] for one in checked.problems]) == (True, ["text_too_long"])
+        assert not check_post(context, wish(**long)).valid
+        assert len(find_draft_problems(context, saved.post, saved.publications)) == 2
+    draft = saved.post.id
+    ways: list[tuple[Callable[..., Any], Any, str]] = [
+        (move_post, LATER, "content_too_long"),
+        (move_post, None, "content_too_long"),
+        (change_post, change(status="scheduled"), "content_too_long"),
+        (change_post, change(status="scheduled", content="x" * 501), "text_too_long"),
+    ]
+    for schedule, asked, code in ways:
+        with pytest.raises(InvalidInputError) as refused, planner() as context:
+            schedule(context, draft, asked)
+        assert refused.value.code == code
+    with planner() as context:
+        change_post(context, draft, change(content="x" * 501))
+    with pytest.raises(InvalidInputError) as refused, planner() as context:
+        move_post(context, draft, LATER)
+    assert (refused.value.code, refused.value.entries[0]["pointer"]) == ("text_too_long", "/content")
+    with world.store.read() as session:
+        assert get_post(session, world.workspace_id, draft).status == "draft"
+        assert list_publications(session, [draft])[draft][0].due_at is None
+    with planner() as context:
+        change_post(context, draft, change(content="short"))
+        assert move_post(context, draft, LATER).status == "scheduled"
+
+
+def test_a_draft_needs_its_picture_only_when_it_is_sent(world: World, planner: Planner) -> None:
+    connect(world.store, world.workspace_id, "instagram", "instagram-user")
+    with planner() as context:
+        draft = create_post(context, wish(platforms=["instagram"], status="draft")).post.id
+    with pytest.raises(InvalidInputError) as refused, planner() as context:
+        move_post(context, draft, None)
+    assert refused.value.code == "media_required"
+    with planner() as context:
+        assert move_post(context, draft, LATER).status == "scheduled", "there is time to add it"
+
+
+def test_a_draft_whose_time_has_passed_can_be_edited(world: World, planner: Planner) -> None:
+    with planner() as context:
+        draft = create_post(context, wish(status="draft", scheduled_at=LATER)).post
+        draft.scheduled_at = world.at - timedelta(days=1)
+    with planner() as context:
+        saved = change_post(context, draft.id, change(content="b", scheduled_at="2026-03-01T12:00:00Z"))
+        assert (saved.post.content, len(saved.plan.warnings)) == ("b", 1)
+    for given in ({"scheduled_at": "2026-03-01T12:30:00Z"}, {"status": "scheduled"}):
+        with pytest.raises(InvalidInputError) as refused, planner() as context:
+            change_post(context, draft.id, change(**given))
+        assert refused.value.code == "in_the_past"
+
+
+def test_what_was_sent_once_is_not_kept_unchecked(planner: Planner) -> None:
+    with planner() as context:
+        saved = create_post(context, wish(scheduled_at=LATER))
+        saved.publications[0].status = "failed"
+        saved.post.status = "failed"
+    with pytest.raises(InvalidInputError) as refused, planner() as context:
+        change_post(context, saved.post.id, change(status="draft", content="x" * 501))
+    assert refused.value.code == "text_too_long"
 
 
 def test_a_move_takes_a_time_or_none_for_at_once(world: World, planner: Planner) -> None:

@@ -15,6 +15,7 @@ from warehouse.lake.export.workbook import Workbook, read_batches
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -39,9 +40,11 @@ def write_posts(
     end: datetime | None = None,
     platform: Platform | str | None = None,
     account_id: str | None = None,
+    post_ids: Sequence[str] | None = None,
 ) -> int:
     """Write the workspace's posts published in [start, end) to a new file; return the number of rows.
 
+    `post_ids` selects some of them; None = all.
     Times are UTC with an offset; CSV cells that begin like a formula get an apostrophe.
     """
     params: dict[str, Any] = {
@@ -50,6 +53,7 @@ def write_posts(
         "end": end,
         "platform": None if platform is None else str(platform),
         "account_id": account_id,
+        "post_ids": None if post_ids is None else list(post_ids),
     }
     rows = load_sql("queries/select_posts_export")
     if kind == "xlsx":

@@ -1,5 +1,5 @@
 -- grain: one publication with its latest and equal-age metrics, newest first
--- params: workspace_id; start, "end" (of published_at; end is exclusive), platform, account_id (NULL = all)
+-- params: workspace_id; start, "end" (of published_at; end is exclusive), platform, account_id, post_ids (NULL = all)
 -- The names of `import-history`: importing the file gives the same rows. A count without an age has no captured_at.
 SELECT
   latest.platform,
@@ -33,4 +33,5 @@ WHERE latest.workspace_id = $workspace_id
   AND ($end::TIMESTAMPTZ IS NULL OR latest.published_at < $end)
   AND ($platform::VARCHAR IS NULL OR latest.platform = $platform)
   AND ($account_id::VARCHAR IS NULL OR latest.account_id = $account_id)
+  AND ($post_ids::VARCHAR[] IS NULL OR list_contains($post_ids::VARCHAR[], latest.post_id))
 ORDER BY latest.published_at DESC, latest.publication_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
@@ -77,10 +77,13 @@ def search_posts(
 ) -> tuple[list[Post], bool]:
     """Return one page of posts by their time, and whether more follow. `soonest`: earliest first, else latest first.
 
-    A post without a time counts by its last change. For pages that a person leafs through: a change may shift them.
+    A post without a time counts by its last change, one from a history by its publication, which its id begins with.
+    For pages that a person leafs through: a change may shift them.
     """
     at = func.coalesce(Post.scheduled_at, Post.updated_at)
-    order = (at, Post.id) if soonest else (at.desc(), Post.id.desc())
+    order: tuple[Any, ...] = (at, Post.id) if soonest else (at.desc(), Post.id.desc())
+    if wanted.origin == "external":
+        order = order[1:]
     query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted)).order_by(*order)
     rows = list(session.scalars(query.offset(offset).limit(limit + 1)))
     return rows[:limit], len(rows) > limit
@@ -136,6 +139,34 @@ def list_calendar(
             Publication.status != "canceled",
         )
         .order_by(Post.scheduled_at, Publication.id)
+        .limit(limit)
+    )
+    if account_id is not None:
+        query = query.where(Publication.account_id == account_id)
+    return [(publication, post) for publication, post in session.execute(query)]
+
+
+def list_history(
+    session: Session,
+    workspace_id: str,
+    *,
+    start: datetime,
+    end: datetime,
+    account_id: str | None = None,
+    limit: int,
+) -> list[tuple[Publication, Post]]:
+    """Return publications found in accounts' histories, published in [start, end), the latest first."""
+    query = (
+        select(Publication, Post)
+        .join(Post, Post.id == Publication.post_id)
+        .where(
+            Publication.workspace_id == workspace_id,
+            Publication.published_at >= start,
+            Publication.published_at < end,
+            Post.origin == "external",
+            Post.deleted_at.is_(None),
+        )
+        .order_by(Publication.published_at.desc(), Publication.id)
         .limit(limit)
     )
     if account_id is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0037"
-down_revision = "0035"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 

@@ -11,8 +11,8 @@ import logging
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0033"
-down_revision = "0032"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
