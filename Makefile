@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-claims bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
+.PHONY: help demo up test check format bench bench-api bench-capacity bench-claims bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -47,6 +47,9 @@ bench-optimal-times: $(DEV) ## Compare the daily timing run with LightGBM and a 
 
 bench-api: $(DEV) ## Measure requests per second and p99 with 32 clients, compared with a bare FastAPI route
 	@$(BIN)/python benchmarks/bench_api.py
+
+bench-capacity: $(DEV) ## Measure CPU, memory and disk per publication, snapshot and account (about a minute)
+	@$(BIN)/python benchmarks/bench_capacity.py
 
 bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow append of the same rows (about 15 minutes)
 	@$(BIN)/python benchmarks/bench_ingest.py
