@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 import api.settings
 import connectors.settings
 import connectors.webhooks.settings
+import flows.notifications.settings
 import flows.publishing.settings
 import flows.settings
 import warehouse.settings
@@ -112,6 +113,7 @@ def _settings_classes() -> list[type[BaseSettings]]:
         api.settings,
         connectors.settings,
         connectors.webhooks.settings,
+        flows.notifications.settings,
         flows.publishing.settings,
         flows.settings,
         warehouse.settings,

@@ -42,6 +42,8 @@ Table = Literal[
     "growth_curves",
     "slot_engagement",
     "optimal_times",
+    "timing_accounts",
+    "posting_habits",
     "account_baselines",
     "posts_wide",
     "dates",

@@ -44,6 +44,7 @@ COMMANDS = {
     "times": Entry("flows.cli.times", "Find the best times to post."),
     "analytics": Entry("flows.cli.lake.analytics", "Show metrics of posts and accounts."),
     "webhooks": Entry("flows.cli.webhooks", "Send events to other programs."),
+    "notify": Entry("flows.cli.notify", "Test the notifications to people."),
     "pause": Entry("flows.cli.pause", "Pause all publishing.", "pause_app"),
     "resume": Entry("flows.cli.pause", "Resume publishing.", "resume_app"),
     "run": Entry("flows.cli.run", "Run one flow now, without a server."),

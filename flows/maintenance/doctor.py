@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flows.maintenance.lake_doctor import examine_lake, examine_pace
 from flows.maintenance.process_doctor import examine_processes, is_running
 from flows.maintenance.settings_doctor import find_unknown_settings
-from warehouse.errors import WarehouseError
+from flows.notifications.notifier import check_notifications
+from flows.notifications.settings import read_settings
+from warehouse.errors import SetupError, WarehouseError
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.accounts import account_health, list_accounts
 from warehouse.store.clock import CLOCK_TOLERANCE, StoreClock, read_time
@@ -152,6 +154,7 @@ def _check_store(settings: WarehouseSettings, flows: FlowSettings, now: datetime
         yield from _check_flows(session, now, running=running)
         yield from (Finding(*line) for line in examine_pace(session, flows, now))
         yield from _check_webhooks(session, now)
+        yield from _check_notifications(session, now)
 
 
 def _is_unmade(settings: WarehouseSettings) -> bool:
@@ -267,6 +270,16 @@ def _check_webhooks(session: Session, now: datetime) -> Iterator[Finding]:
             "`socialflow webhooks replay` sends again"
         )
         yield Finding("failing webhooks", "warning", detail)
+
+
+def _check_notifications(session: Session, now: datetime) -> Iterator[Finding]:
+    try:
+        settings = read_settings()
+    except SetupError as error:
+        yield Finding("notifications", "failed", error.message)
+        return
+    for status, detail in check_notifications(session, settings, now):
+        yield Finding("notifications", status, detail)
 
 
 def _check_lake(settings: WarehouseSettings, now: datetime) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from connectors.settings import ConnectorSettings, LogSettings
 from connectors.webhooks.settings import WebhookSettings
+from flows.notifications.settings import NotifySettings
 from flows.publishing.settings import PublisherSettings
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
@@ -25,6 +26,7 @@ _KINDS: tuple[type[BaseSettings], ...] = (
     ConnectorSettings,
     FlowSettings,
     LogSettings,
+    NotifySettings,
     PublisherSettings,
     WarehouseSettings,
     WebhookSettings,

@@ -1,4 +1,4 @@
-"""Run one publisher with its stores, connectors and the webhook deliverer in the same process.
+"""Run one publisher with its stores, connectors, webhook deliverer and notifications.
 
 Used by the process that `socialflow up` runs (`python -m flows.publishing`) and by the Prefect flow.
 """
@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from connectors.webhooks.settings import WebhookSettings
+from flows.notifications.beside import notify_beside
 from flows.publishing.publisher import Publisher
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.webhook_deliverer import deliver_beside
@@ -50,7 +51,10 @@ async def publish_for(
         on_awake=on_awake,
     )
     on_start(publisher)
-    async with deliver_beside(resources.store, WebhookSettings(), clock=clock) as deliverer:
+    async with (
+        notify_beside(resources.store, clock=clock),
+        deliver_beside(resources.store, WebhookSettings(), clock=clock) as deliverer,
+    ):
         report = await publisher.run(clock() + duration)
     logger.info("publisher: %s; webhooks: %s", report.as_dict(), deliverer.report.as_dict())
     return report

@@ -31,7 +31,7 @@ _WORDS = 60
 """Characters of a post's text that identify it."""
 _NAMED = 3
 """Entries that are listed one by one; beyond it one entry counts the rest."""
-_FLOW_WORDS = {
+FLOW_WORDS = {
     "ingest-metrics": "Reading numbers",
     "ingest-followers": "Reading followers",
     "backfill-history": "Reading histories",
@@ -39,7 +39,7 @@ _FLOW_WORDS = {
     "refresh-optimal-times": "Computing best times",
     "extend-recurrences": "Making recurring posts",
     "maintain-lake": "Maintaining the lake",
-    "publish-posts": "Watching the publishers",
+    "publish-due-posts": "Watching the publishers",
 }
 
 
@@ -76,7 +76,7 @@ def list_needs(session: Session, workspace_id: str, now: datetime) -> list[Need]
         elif row.paused_at is not None:
             needs.append(Need("account_paused", f"{name} is paused", account_id=row.id))
     for flow in find_flows_behind(session, now):
-        words = _FLOW_WORDS.get(flow.name, flow.name)
+        words = FLOW_WORDS.get(flow.name, flow.name)
         needs.append(Need("behind", f"{words} is behind: last success {_ago(now - flow.since)} ago"))
     return needs
 
@@ -102,7 +102,7 @@ def _list_publications(session: Session, workspace_id: str, status: str, words: 
     needs = [
         Need(
             kind,
-            f"{_begin(content)} {words} on {CAPABILITIES[Platform(row.platform)].label} @{handle}"
+            f"{begin_of(content)} {words} on {CAPABILITIES[Platform(row.platform)].label} @{handle}"
             f"{f' ({row.reason})' if row.reason else ''}",
             post_id=row.post_id,
             publication_id=row.id,
@@ -132,7 +132,7 @@ def _list_approvals(session: Session, workspace_id: str) -> list[Need]:
     rows = list(session.scalars(query))
     shown = rows if len(rows) <= _NAMED else rows[: _NAMED - 1]
     needs = [
-        Need("approval", f"{_begin(row.content)} waits for approval", post_id=row.id, version=row.version)
+        Need("approval", f"{begin_of(row.content)} waits for approval", post_id=row.id, version=row.version)
         for row in shown
     ]
     if len(rows) > len(shown):
@@ -141,7 +141,8 @@ def _list_approvals(session: Session, workspace_id: str) -> list[Need]:
     return needs
 
 
-def _begin(content: str) -> str:
+def begin_of(content: str) -> str:
+    """Return the first words of a post's text in quotation marks, by which a person knows it again."""
     words = " ".join(content.split())
     if not words:
         return "A post without text"

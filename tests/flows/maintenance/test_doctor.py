@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from connectors.types import Credentials, ListedPost, Platform, VerifiedAccount
 from flows.maintenance import doctor
 from flows.maintenance.doctor import Finding, as_json, examine
+from flows.maintenance.process_doctor import examine_processes, is_running
 from flows.serving.launcher import PROCESSES_FILE, hold_home
 from flows.serving.ports import Ports
 from flows.settings import FlowSettings
@@ -265,11 +266,17 @@ def running(home: Path, **addresses: str) -> Iterator[None]:
 
 
 @contextmanager
-def answering(answers: dict[str, tuple[int, Any]]) -> Iterator[str]:
-    """A server that answers these paths, in JSON or in raw bytes."""
+def answering(
+    answers: dict[str, tuple[int, Any]], asked: list[tuple[str, str | None, Any]] | None = None
+) -> Iterator[str]:
+    """A server that answers these paths, in JSON or in raw bytes; `asked` gets path, authorisation and body."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            length = int(self.headers["Content-Length"] or 0)
+            sent = json.loads(self.rfile.read(length)) if length else None
+            if asked is not None:
+                asked.append((self.path, self.headers["Authorization"], sent))
             status, body = answers.get(self.path, (404, {}))
             if isinstance(body, bytes):
                 self.wfile.write(body)
@@ -284,7 +291,7 @@ def answering(answers: dict[str, tuple[int, Any]]) -> Iterator[str]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
@@ -333,6 +340,119 @@ def test_runs_of_dead_processes_that_prefect_takes_for_alive(home: Path) -> None
     with answering(answers) as address, running(home, api=address, prefect=address):
         found = look(home)
     assert found["prefect runs"].detail.startswith("1 runs of dead processes")
+
+
+def _run(hours: int) -> dict[str, Any]:
+    return {"state": {"timestamp": (NOW + timedelta(hours=hours)).isoformat()}}
+
+
+BEHIND = {"status": "degraded", "behind": ["ingest-metrics", "learn"]}
+RUNS = "/api/flow_runs/filter"
+
+
+@pytest.mark.parametrize(
+    ("answers", "lines"),
+    [
+        (
+            {"/readyz": (200, {"status": "ready"}), "/api/health": (200, True), RUNS: (200, [_run(1)])},
+            [
+                ("api", "ok", "API/readyz"),
+                ("prefect", "ok", "API/api/health"),
+                ("prefect runs", "ok", "1 under way"),
+            ],
+        ),
+        (
+            {
+                "/readyz": (200, BEHIND),
+                "/api/health": (200, True),
+                RUNS: (200, [_run(-1), _run(1), _run(-2)]),
+            },
+            [
+                ("api", "warning", "API/readyz is degraded: ingest-metrics, learn behind"),
+                ("prefect", "ok", "API/api/health"),
+                (
+                    "prefect runs",
+                    "warning",
+                    "2 runs of dead processes count as running: the next `socialflow up` marks them as crashed",
+                ),
+            ],
+        ),
+        (
+            {
+                "/readyz": (503, {"a": "failed", "b": "ok", "c": "failed"}),
+                "/api/health": (200, 1),
+                RUNS: (500, "no"),
+            },
+            [
+                ("api", "failed", "API/readyz is not healthy: a, c failed"),
+                ("prefect", "ok", "API/api/health"),
+                ("prefect runs", "warning", "could not be checked: no"),
+            ],
+        ),
+        (
+            {"/readyz": (503, {}), "/api/health": (503, None)},
+            [
+                ("api", "failed", "API/readyz is not healthy: HTTP status 503"),
+                ("prefect", "failed", "API/api/health is not healthy: HTTP status 503"),
+            ],
+        ),
+        (
+            {"/readyz": (200, []), "/api/health": (200, True), RUNS: (200, {})},
+            [
+                ("api", "ok", "API/readyz"),
+                ("prefect", "ok", "API/api/health"),
+                ("prefect runs", "warning", "could not be checked: {}"),
+            ],
+        ),
+    ],
+)
+def test_what_processes_answer_is_told(
+    tmp_path: Path, answers: dict[str, tuple[int, Any]], lines: list[tuple[str, str, str]]
+) -> None:
+    with answering(answers) as address, running(tmp_path, api=address, prefect=address):
+        assert is_running(WarehouseSettings(home=tmp_path))
+        found = list(examine_processes(WarehouseSettings(home=tmp_path), FlowSettings()))
+    assert [(check, status, detail.replace(address, "API")) for check, status, detail in found] == lines
+
+
+def test_prefect_is_asked_for_what_runs_with_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None, Any]] = []
+    answers = {"/readyz": (200, {}), "/api/health": (200, True), RUNS: (200, [])}
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:pass")
+    with answering(answers, asked) as address, running(tmp_path, api=address, prefect=address):
+        list(examine_processes(WarehouseSettings(home=tmp_path), FlowSettings()))
+        assert asked == [
+            ("/readyz", "Basic YWRtaW46cGFzcw==", None),
+            ("/api/health", "Basic YWRtaW46cGFzcw==", None),
+            (
+                RUNS,
+                "Basic YWRtaW46cGFzcw==",
+                {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}, "limit": 200},
+            ),
+        ]
+        (tmp_path / PROCESSES_FILE).write_text(
+            json.dumps({"addresses": {"api": address, "prefect": address}})
+        )
+        found = list(examine_processes(WarehouseSettings(home=tmp_path), FlowSettings()))
+    assert [check for check, _, _ in found] == ["api", "prefect"]  # an older launcher: its start is not known
+
+
+def test_what_does_not_run_is_told(tmp_path: Path) -> None:
+    settings = WarehouseSettings(home=tmp_path)
+    stopped = ("processes", "warning", "stopped: nothing runs on this home; `socialflow up` starts it")
+    assert list(examine_processes(settings, FlowSettings())) == [stopped]
+    assert not is_running(settings)
+    for notes in ("{}", "[]", "no JSON"):
+        (tmp_path / PROCESSES_FILE).write_text(notes)
+        assert list(examine_processes(settings, FlowSettings())) == [
+            (
+                "processes",
+                "failed",
+                "terminated abnormally (power failure, kill -9): `socialflow up` starts it again",
+            )
+        ]
 
 
 def test_a_setting_that_nothing_reads(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

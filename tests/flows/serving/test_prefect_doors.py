@@ -246,6 +246,7 @@ def test_prefect_can_read_every_default(monkeypatch: pytest.MonkeyPatch) -> None
     assert found.server.services.late_runs.loop_seconds == 30
 
 
+@pytest.mark.long
 def test_the_worker_of_the_server_polls_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.server.api import background_workers  # noqa: PLC0415 (only this test needs the server)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
 import subprocess
@@ -16,7 +17,14 @@ import psutil
 import pytest
 
 from flows.serving.child_logs import keep_small, open_log
-from flows.serving.supervisor import FIRST_BACKOFF_SECONDS, FRESH_SECONDS, ChildSpec, Supervisor
+from flows.serving.supervisor import (
+    FIRST_BACKOFF_SECONDS,
+    FRESH_SECONDS,
+    LONGEST_BACKOFF_SECONDS,
+    ChildSpec,
+    Supervisor,
+    _is_ready,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
 
+GONE = 2**22 + 1
+"""No process group: the largest process id of Linux and macOS is smaller."""
 SLEEPER = "import time; time.sleep(600)"
 PARENT = (
     f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(600)"
@@ -68,6 +78,7 @@ def test_a_killed_child_is_started_again(supervise: Callable[..., Supervisor]) -
     supervisor = supervise(spec("one"), spec("two"))
     supervisor.tick()
     first = supervisor.pids
+    assert {os.getsid(pid) for pid in first.values()} == set(first.values()), "each in a session of its own"
     os.kill(first["one"], signal.SIGKILL)
 
     def is_back() -> bool:
@@ -178,12 +189,80 @@ def test_the_back_off_of_a_child_that_is_killed_before_it_is_ready_does_not_grow
     assert began[-1] - began[0] < 7.5
 
 
+@pytest.mark.parametrize(
+    ("code", "lived", "ready", "tells", "backoff", "pause", "then"),
+    [
+        (-signal.SIGKILL, 1.5, False, False, 4.0, 0.0, FIRST_BACKOFF_SECONDS),
+        (-signal.SIGTERM, 1.5, False, True, 4.0, 0.0, FIRST_BACKOFF_SECONDS),
+        (-signal.SIGKILL, 0.5, True, True, 4.0, 4.0, 4.0),
+        (-signal.SIGSEGV, 1.5, True, True, 2.0, 2.0, 4.0),
+        (0, 1.5, True, True, 4.0, 0.0, FIRST_BACKOFF_SECONDS),
+        (0, 0.5, True, True, 2.0, 2.0, 2.0),
+        (0, 1.5, False, True, 2.0, 2.0, 4.0),  # it has never worked
+        (0, 1.5, True, False, 2.0, 2.0, 4.0),  # nobody can say whether it has
+        (3, 99.0, True, True, FIRST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS, 2 * FIRST_BACKOFF_SECONDS),
+        (3, 0.0, False, False, 6.0, 6.0, LONGEST_BACKOFF_SECONDS),
+    ],
+)
+def test_an_exit_decides_when_a_child_starts_again(  # noqa: PLR0917 (a row of the table)
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    lived: float,
+    ready: bool,  # noqa: FBT001 (same)
+    tells: bool,  # noqa: FBT001 (same)
+    backoff: float,
+    pause: float,
+    then: float,
+) -> None:
+    told: dict[str, Any] = {"ready_url": "http://127.0.0.1:9/never"} if code % 2 else {"ready_file": tmp_path}
+    changes: list[Supervisor] = []
+    supervisor = Supervisor(
+        [spec("one", **(told if tells else {}))], folder=tmp_path, logs=tmp_path, on_change=changes.append
+    )
+    (child,) = supervisor._children
+    child.ready, child.backoff, child.started_at = ready, backoff, time.monotonic() - lived
+    child.groups = [GONE, os.getpgid(0)]
+    supervisor._note_exit(child, code)
+    assert child.groups == [os.getpgid(0)]
+    assert child.start_at == pytest.approx(time.monotonic() + pause, abs=0.3)
+    assert (child.process, child.ready, child.backoff, child.exit_code) == (None, False, then, None)
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    assert caplog.messages == [
+        f"one {ended}; starting it again in {pause:.1f} s (see {tmp_path / 'one.log'})"
+    ]
+    assert (supervisor.restarts, supervisor.pids, changes) == ({}, {}, [])
+    assert not supervisor.stopping
+    supervisor.ask_to_stop()
+    assert supervisor.stopping
+
+
+@pytest.mark.parametrize(("status", "answers"), [(200, True), (404, False), (503, False)])
+def test_a_server_that_answers_with_an_error_is_not_ready(
+    status: int,
+    answers: bool,  # noqa: FBT001 (the row says it)
+) -> None:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request).start()
+        told = ChildSpec("one", [], {}, ready_url=f"http://127.0.0.1:{server.server_port}/")
+        assert _is_ready(told, 1) is answers
+
+
 def test_a_ready_file_of_an_earlier_life_says_nothing(
     supervise: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready"
-    ready.write_text("1")
     supervisor = supervise(spec("worker", ready_file=ready))
+    assert not _is_ready(supervisor._children[0].spec, 1)
+    ready.write_text("1")
     supervisor.tick()
     supervisor.tick()
     assert not supervisor.is_ready("worker")
@@ -239,6 +318,21 @@ def test_a_child_that_ignores_the_request_is_killed(
     supervisor.stop()
     assert time.monotonic() - began < 5
     assert not is_alive(pid)
+
+
+def test_a_child_that_ends_slowly_is_asked_once(supervise: Callable[..., Supervisor], tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    code = (
+        f"import pathlib, signal, sys, time; noted = pathlib.Path({str(noted)!r}); more = []; "
+        "signal.signal(signal.SIGHUP, lambda *_: more.append('hup')); "
+        "signal.signal(signal.SIGTERM, lambda *_: (more.append('term'), time.sleep(0.4), "
+        "noted.write_text(' '.join(more)), sys.exit(0))); noted.write_text('ready'); time.sleep(600)"
+    )
+    supervisor = supervise(spec("slow", code))
+    supervisor.tick()
+    wait_until(lambda: noted.exists() and noted.read_text() == "ready")
+    supervisor.stop()
+    assert noted.read_text() == "term"
 
 
 def test_work_with_an_end_is_not_repeated(supervise: Callable[..., Supervisor]) -> None:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warehouse.errors import InvalidInputError, SetupError
+from warehouse.lake import load
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import (
     insert_post_snapshots,
@@ -112,6 +113,72 @@ def test_a_naive_time_is_refused_and_nothing_stored(lake: Lake, make_snapshot: M
     with pytest.raises(InvalidInputError, match="captured_at"):
         load_post_snapshots(lake, table, "run_1")
     assert lake.query("SELECT * FROM raw.post_snapshots") == []
+
+
+def test_what_is_refused_is_named_in_rows_and_in_tables(make_snapshot: Make) -> None:
+    naive = replace(make_snapshot(likes=3), captured_at=datetime(2026, 3, 3))  # noqa: DTZ001 (what is refused)
+    table = pa.table({"captured_at": pa.array([datetime(2026, 3, 3)], pa.timestamp("us"))})  # noqa: DTZ001 (same)
+    for rows, name in (([naive], "captured_at=2026-03-03 00:00:00"), (table, "captured_at")):
+        with pytest.raises(InvalidInputError) as raised:
+            to_batch(rows, PostSnapshot)
+        assert (raised.value.field, raised.value.message) == (
+            "captured_at",
+            f"{name} has no time zone: give aware UTC instants",
+        )
+
+
+def test_rows_become_columns_in_blocks_and_a_table_may_lack_some(
+    make_snapshot: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [make_snapshot(hours=hours, likes=hours) for hours in range(5)]
+    whole = to_batch(rows, PostSnapshot)
+    monkeypatch.setattr(load, "BLOCK_ROWS", 2)
+    assert to_batch(rows, PostSnapshot).combine_chunks() == whole.combine_chunks()
+    assert whole["likes"].to_pylist() == list(range(5))
+    assert to_batch([], PostSnapshot).schema == whole.schema
+    few = pa.table(
+        {"likes": pa.array([1], pa.int32()), "captured_at": whole["captured_at"][:1], "more": ["x"]}
+    )
+    made = to_batch(few, PostSnapshot)
+    assert made.schema == whole.schema
+    assert {name: values for name, (values, *_) in made.to_pydict().items() if values is not None} == {
+        "likes": 1,
+        "captured_at": DAY,
+    }
+
+
+RING: list[Any] = []
+RING.append(RING)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (None, None),
+        ({"name": "Zoë"}, '{"name":"Zoë"}'),
+        ({"id": 2**70}, f'{{"id": {2**70}}}'),
+        ({"text": "\ud800"}, '{"text": "\\ud800"}'),
+        ({"kinds": {1}, (1, 2): 3}, '{"kinds": "{1}"}'),
+        (RING, None),
+    ],
+)
+def test_a_platforms_answer_is_kept_as_far_as_it_is_json(
+    make_snapshot: Make, raw: Any, text: str | None
+) -> None:
+    assert to_batch([make_snapshot(likes=1, raw=raw)], PostSnapshot)["raw"].to_pylist() == [text]
+
+
+def test_where_a_row_came_from_is_kept(lake: Lake, make_snapshot: Make, make_count: Make) -> None:
+    began = datetime.now(UTC)
+    assert load_post_snapshots(lake, [make_snapshot(likes=1)], "run_1", source="import") == 1
+    assert load_account_snapshots(lake, [make_count(1)], "run_2") == 1
+    assert load_account_snapshots(lake, [], "run_3") == 0
+    assert lake.query("SELECT run_id, source FROM raw.post_snapshots") == [
+        {"run_id": "run_1", "source": "import"}
+    ]
+    (row,) = lake.query("SELECT run_id, loaded_at FROM raw.account_snapshots")
+    assert row["run_id"] == "run_2"
+    assert began <= row["loaded_at"] <= datetime.now(UTC)
 
 
 def test_a_correction_keeps_both_rows_and_the_mart_takes_the_newest(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
+import pytest
 from simulated_year import FIRST_DAY, Night, Year, YearPlan
 
 from warehouse.lake.maintenance import rebuild_marts
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PLAN = YearPlan(days=12, commits_per_day=1, accounts=4, posts_per_day=4, keep_days=5, keep_payload_days=4)
 
 
+@pytest.mark.long
 def test_a_lake_that_is_maintained_stays_small_and_keeps_every_row(
     lake: Lake, read_marts: Callable[[Lake], Any]
 ) -> None:

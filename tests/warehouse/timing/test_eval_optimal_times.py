@@ -20,6 +20,7 @@ def posts() -> pd.DataFrame:
     return make_world(3, accounts=4, posts=400, effect_sd=0.5).posts
 
 
+@pytest.mark.long
 def test_csv_and_parquet_give_the_same_measures(posts: pd.DataFrame, tmp_path: Path) -> None:
     local = posts["published_at"].dt.tz_convert("Asia/Tokyo").dt.tz_localize(None)
     likes = posts["engagement"].astype("Int64")

@@ -86,6 +86,8 @@ TABLES = {
         "timezone IN (SELECT timezone FROM dims.accounts WHERE account_id = $account_id)",
     ),
     "optimal_times": OpenTable("marts.optimal_times", None, ("account_id", "weekday", "hour")),
+    "timing_accounts": OpenTable("marts.timing_accounts", None, ("account_id",)),
+    "posting_habits": OpenTable("marts.posting_habits", None, ("account_id", "subject", "label")),
     "post_snapshots": OpenTable(
         "(SELECT * EXCLUDE (raw) FROM raw.post_snapshots)", "captured_at", ("publication_id", "captured_at")
     ),

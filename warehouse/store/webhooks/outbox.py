@@ -86,7 +86,7 @@ def write_events(session: Session, happenings: Sequence[Happening], now: datetim
         event = _event_row(one, now)
         if one.once_key is None:
             events.append(event)
-        elif not _insert_once(session, event):
+        elif not insert_once(session, event):
             continue
         deliveries += [_delivery_row(event, endpoint_id, now) for endpoint_id in wanting]
         told += 1
@@ -103,7 +103,7 @@ def write_test_event(session: Session, endpoint: WebhookEndpoint, now: datetime)
     return str(delivery["id"])
 
 
-def _insert_once(session: Session, event: dict[str, Any]) -> bool:
+def insert_once(session: Session, event: dict[str, Any]) -> bool:
     """Insert the event unless its key exists or another transaction is inserting it; True = inserted."""
     dialect = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     made = dialect(WebhookEvent).values(event).on_conflict_do_nothing().returning(WebhookEvent.id)

@@ -91,6 +91,22 @@ def test_accounts_take_turns_the_longest_waiting_first(world: World) -> None:
 
 
 @pytest.mark.usefixtures("ways")
+def test_turns_follow_the_waiting_time_and_count_only_what_is_planned(world: World) -> None:
+    add_account(world, "first", [10, 100])
+    add_account(world, "second", [50])
+    add_account(world, "third", [60])
+    with world.store.write() as session:  # its oldest is no longer planned
+        session.execute(
+            update(Publication)
+            .where(Publication.due_at == NOON - 100 * SECOND)
+            .values(status="unknown", unknown_since=NOON)
+        )
+    assert claim(world, 1) == ["third 60"]
+    assert claim(world, 1) == ["second 50"]
+    assert claim(world, 2) == ["first 10"]
+
+
+@pytest.mark.usefixtures("ways")
 def test_a_backlog_of_one_account_leaves_room(world: World) -> None:
     add_account(world, "many", [90, 80, 70, 60, 50])
     add_account(world, "one", [20])
@@ -266,6 +282,7 @@ def test_an_outcome_is_looked_up_when_it_is_due_whoever_paused_sending(world: Wo
     world.at += SECOND
     (found,) = look()
     assert (found.first_attempt_at, found.unknown_since, found.attempts) == (NOON - SECOND, NOON, 1)
+    assert (found.status, found.scheduled_at, found.due_at) == ("unknown", NOON, NOON + SECOND)
     assert look() == []
 
 

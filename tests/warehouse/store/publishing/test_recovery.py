@@ -235,6 +235,35 @@ def test_what_is_too_late_waits_for_a_person_oldest_first_and_says_what_held_it(
     assert keep_house(world, review) == (0, {})
 
 
+def test_a_later_part_is_too_late_by_its_own_time(world: World) -> None:
+    """Its post went out long ago: only the time of the part counts, and only once it may be sent."""
+    rest = {"rest": "waiting", "age": 9 * HOUR}
+    put(world, "twitter", "published", rest_at=world.at - HOUR, due_at=world.at, **rest)
+    put(world, "twitter", "published", rest_at=world.at - 2 * HOUR, due_at=world.at + HOUR, **rest)
+    put(
+        world, "twitter", "published", rest_at=world.at - 2 * HOUR, due_at=world.at, rest="canceled", age=HOUR
+    )
+    put(world, "twitter", "claimed", rest_at=world.at - 2 * HOUR, due_at=world.at, **rest)
+    put(world, "twitter", "scheduled", rest_at=world.at - 2 * HOUR, due_at=world.at)
+    late = {
+        put(world, "twitter", "published", rest_at=world.at - 2 * HOUR, due_at=world.at, **rest),
+        put(world, "mastodon", "published", rest_at=world.at - 3 * HOUR, due_at=world.at, **rest),
+    }
+    count, changed = keep_house(
+        world, lambda session: review_overdue(session, now=world.at, max_lateness=HOUR)
+    )
+    assert (count, set(changed)) == (2, late)
+    assert {state[0] for state in changed.values()} == {"needs_review"}
+    assert {last_event(world, one)[0] for one in late} == {"needs_review"}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(0, "0 min"), (1, "1 min"), (90, "90 min"), (60, "1 h"), (1440, "24 h")]
+)
+def test_a_limit_is_named_in_whole_hours_or_in_minutes(minutes: int, words: str) -> None:
+    assert recovery._words(timedelta(minutes=minutes)) == words
+
+
 def test_one_run_of_housekeeping_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "BATCH", 2)
     for platform in ("twitter", "bluesky"):

@@ -296,10 +296,12 @@ def test_renewal_and_state_need_the_lease(world: World) -> None:
     with world.store.write() as session:
         assert renew_leases(session, [one, two], owner="b", until=until) == set()
         assert renew_leases(session, [one], owner="a", until=until) == {one}
+        assert renew_leases(session, [], owner="a", until=until + SECOND) == set()
         states = {one: {"container": "1"}, two: {"container": "2"}}
         assert save_send_states(session, states, owner="b", now=world.at) == set()
         assert save_send_states(session, states, owner="a", now=world.at) == {one, two}
     assert world.get(two).send_state == {"container": "2"}
+    assert (world.get(one).lease_until, world.get(two).lease_until) == (until, world.at + 90 * SECOND)
 
 
 @pytest.mark.parametrize("status", ["claimed", "sending", "unknown", "published"])

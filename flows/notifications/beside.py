@@ -1,0 +1,115 @@
+"""Beside a publisher: once a minute ask the store whether there is something to tell, and start a process for it.
+
+The process is separate so that no fault, wait or import of a notification can delay a post; it is killed after
+`LONGEST_ROUND`. It does not need Prefect, so that people also hear that Prefect's flows are behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flows.notifications.notifier import has_work
+from flows.notifications.settings import read_settings
+from warehouse.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    from flows.notifications.settings import NotifySettings
+    from warehouse.store.database import Store
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(minutes=1)
+LONGEST_ROUND = timedelta(minutes=5)
+LOG_EVERY = 60
+"""Of consecutive failed looks, the first and then every n-th are logged."""
+FLOWS_AFTER = timedelta(minutes=30)
+"""How long this process must have looked without a gap before a flow that is behind is told.
+
+After a laptop has slept, or an installation was stopped, every flow is behind until its first run.
+"""
+
+
+class Watch:
+    """How long the looks have gone on without a gap, by the given times."""
+
+    def __init__(self) -> None:
+        self._since: datetime | None = None
+        self._last: datetime | None = None
+
+    def look(self, now: datetime) -> bool:
+        """Note a look; return whether flows that are behind count by now."""
+        if self._since is None or self._last is None or now - self._last > LOOK_EVERY * 3:
+            self._since = now
+        self._last = now
+        return now - self._since >= FLOWS_AFTER
+
+
+@asynccontextmanager
+async def notify_beside(store: Store, *, clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    """Look while the block runs; at its end, a round in progress is stopped. Without addresses: do nothing.
+
+    A wrong setting of notifications is logged, and the block runs: it must not keep posts back.
+    """
+    try:
+        settings = read_settings()
+    except SetupError as error:
+        logger.warning("nothing is notified until the settings are right: %s", error)
+        settings = None
+    if settings is None or not settings.addresses:
+        yield
+        return
+    task = asyncio.create_task(_look_on(store, settings, clock), name="notifications")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _look_on(store: Store, settings: NotifySettings, clock: Callable[[], datetime]) -> None:
+    watch = Watch()
+    failures = 0
+    while True:
+        try:
+            await look_once(store, settings, clock(), with_flows=watch.look(clock()))
+            failures = 0
+        except Exception:  # the store restarts, or a process cannot be started: a minute later again
+            if failures % LOG_EVERY == 0:
+                logger.exception("notifications could not be sent (%d times in a row)", failures + 1)
+            failures += 1
+        await asyncio.sleep(LOOK_EVERY.total_seconds())
+
+
+async def look_once(store: Store, settings: NotifySettings, now: datetime, *, with_flows: bool) -> int | None:
+    """Run a round in a process of its own if there is something to do; return its exit code, None = nothing to do.
+
+    Raises RuntimeError: it failed, or took too long. Its own log says why.
+    """
+    if not await asyncio.to_thread(_ask, store, settings, now, with_flows):
+        return None
+    words = ["-m", "flows.notifications", *(["--with-flows"] if with_flows else [])]
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.DEVNULL)
+    try:
+        code = await asyncio.wait_for(process.wait(), LONGEST_ROUND.total_seconds())
+    except TimeoutError:
+        raise RuntimeError(f"a round of notifications took over {LONGEST_ROUND} and was stopped") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if code:
+        raise RuntimeError(f"a round of notifications ended with {code}: see the lines above")
+    return code
+
+
+def _ask(store: Store, settings: NotifySettings, now: datetime, with_flows: bool) -> bool:  # noqa: FBT001 (a thread's argument)
+    with store.read() as session:
+        return has_work(session, settings, now, with_flows=with_flows)
