@@ -315,7 +315,18 @@ def list_pages(scene: Scene) -> list[str]:
     post = scheduled(scene, "Reminder")["id"]
     pages = ["", "/calendar", "/posts", f"/posts/{post}", "/posts/new", "/numbers", "/times", "/accounts"]
     if FULL:
+        picture = {"url": scheduled(scene, "Unpacking")["media"][0]["url"], "alt_text": "Leaves"}
+        parts = scene.tenant.create_post(
+            content="Three cups, three parts",
+            platforms=["mastodon"],
+            status="draft",
+            scheduled_at=None,
+            thread=[{"text": "The second", "media": [picture], "after": "10m"}],
+        )["id"]
+        file = NEWCOMERS_FILE.format(handle="ada.example")
+        sent = scene.tenant.client.post("/api/v1/imports", files={"file": ("posts.csv", file)})
         pages += [
+            *(f"/imports/{sent.json()['id']}", f"/posts/{parts}", f"/posts/{parts}/edit"),
             *(
                 "/calendar?view=month",
                 "/calendar?view=day",
