@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psycopg
 from sqlalchemy.exc import DatabaseError
 
 from warehouse.errors import SetupError
@@ -87,8 +88,19 @@ def _read_store(settings: WarehouseSettings) -> tuple[str | None, list[Path]]:
 
 def _read_lake(settings: WarehouseSettings) -> int | None:
     catalog = local_catalog(settings)
-    if catalog is not None and not catalog.is_file():
+    if not (catalog.is_file() if catalog is not None else _has_catalog(settings)):
         return None
     with attach_lake(settings, read_only=True) as connection:
         connection.execute("USE lake")
         return check_version(connection, describe_lake(settings))
+
+
+def _has_catalog(settings: WarehouseSettings) -> bool:
+    """Whether the PostgreSQL database of the catalog has one; a new database is empty."""
+    words = settings.resolved_lake_catalog.partition(":")[2]
+    try:
+        with psycopg.connect(words, connect_timeout=10) as session:
+            row = session.execute("SELECT to_regclass('ducklake_metadata') IS NOT NULL").fetchone()
+    except psycopg.Error as error:
+        raise SetupError(f"the lake's catalog cannot be read: {type(error).__name__}") from error
+    return row is not None and bool(row[0])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connectors.printable import printable
 from flows.cli.output import JsonOption, print_json
+from flows.deployments import SCHEDULED_FLOWS
 from flows.resources import Resources
 from flows.serving.launcher import hold_home
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.workspaces import ensure_default_workspace
+from warehouse.store.leases.flow_leases import expect_flows
 from warehouse.upgrades import plan_upgrade
 
 if TYPE_CHECKING:
@@ -37,11 +41,23 @@ def upgrade(
     if not check and (plan.is_needed or plan.store_version is None or plan.lake_version is None):
         with hold_home(settings.home), Resources.open() as resources:
             resources.lake.snapshot_id()
+    if not check and settings.database_url is not None:
+        _expect_flows()
     if as_json:
         print_json({**asdict(plan), "is_needed": plan.is_needed, "done": not check})
         return
     for line in describe(plan, done=not check):
         sys.stdout.write(f"{printable(line)}\n")
+
+
+def _expect_flows() -> None:
+    """Store how often `prefect.yaml` starts each flow, so that one that is behind is found.
+
+    Several machines have no `socialflow up` that does so.
+    """
+    with Resources.open() as resources, resources.store.write() as session:
+        ensure_default_workspace(session, datetime.now(UTC))
+        expect_flows(session, {one.name: one.period for one in SCHEDULED_FLOWS})
 
 
 def describe(plan: Upgrade, *, done: bool) -> list[str]:
