@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-capacity bench-claims bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
+.PHONY: help demo up test check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -56,6 +56,9 @@ bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow app
 
 bench-questions: $(DEV) ## Time every documented query on 1 M snapshots; each must take less than 0.5 s (BENCH_HOME=folder to keep the lake)
 	@$(BIN)/python benchmarks/bench_questions.py
+
+bench-dashboard: $(DEV) ## Time the dashboard's pages on 1 M snapshots, compared with their own queries (BENCH_HOME=folder to keep the lake, POSTS=200)
+	@$(BIN)/python benchmarks/bench_dashboard.py
 
 bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query and with raw snapshots in two databases
 	@$(BIN)/python benchmarks/bench_overview.py

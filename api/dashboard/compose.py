@@ -539,14 +539,14 @@ def _warn(  # noqa: PLR0917 (a form and what it is read with)
 ) -> str:
     """Return what should be known before the button: a duplicate, another post within half an hour."""
     words = []
-    wish = read_shape(PostWish, _read_values(fields) | {"status": "draft"})
-    if not fields.get("draft_id") and "version" not in fields:
-        doubles = [
-            entry for entry in check_post(services.planning(session, workspace_id), wish).problems
-            if entry["code"] == "duplicate"
-        ]  # fmt: skip
-        words += [f"{entry['detail']}." for entry in doubles[:1]]
     written = field_of(fields, "at")
+    # Of a post that is scheduled already, its own content would be found.
+    if field_of(fields, "draft_id") or not field_of(fields, "version"):
+        at_time = {"scheduled_at": written} if written and field_of(fields, "when") in {"at", ""} else {}
+        wish = read_shape(PostWish, _read_values(fields) | at_time)
+        problems = check_post(services.planning(session, workspace_id), wish).problems
+        if any(entry["code"] == "duplicate" for entry in problems):
+            words.append("One of these accounts has the same content within 24 hours, planned or sent.")
     if written and field_of(fields, "when") in {"at", ""}:
         try:
             at = resolve_time(written, clock.zone, field="at").at

@@ -6,21 +6,36 @@ and in dark mode, runs axe-core in each, and writes the pictures of the document
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
-from tests.browser.chromium import find_chromium, open_browser, sign_in
+from connectors.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from connectors.types import Platform
+from flows.ingestion.metrics import read_due_metrics
+from flows.publishing.publisher import run_publisher
+from flows.resources import Resources
+from flows.settings import FlowSettings
+from tests.api.harness import RunningServer, SettableClock
+from tests.browser.chromium import find_chromium, open_browser, sign_in, wait_until
 from tests.browser.scene import open_scene
+from warehouse.settings import WarehouseSettings
+from warehouse.store.access.sign_in_links import make_local_link
+from warehouse.store.access.workspaces import ensure_default_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
+    from tests.api.harness import Server
     from tests.browser.chromium import Page
     from tests.browser.scene import Scene
 
@@ -188,12 +203,130 @@ def test_the_main_path_works_without_scripts(scene: Scene, page: Page) -> None:
     assert scheduled(scene, "Written without scripts")["scheduled_at"] == "2026-03-05T20:00:00Z"
 
 
+NEWCOMERS_FILE = (
+    "platform,account,post_id,text,published_at,captured_at,likes,comments,shares,impressions\n"
+    "bluesky,{handle},old-1,Before SocialFlow,2026-02-27T09:00:00Z,2026-03-01T09:00:00Z,12,1,0,\n"
+)
+
+
+def submit(page: Page, action: str, fields: dict[str, str], done: str) -> None:
+    """Fill in the form at this address as a person does, press its button, and wait for the next page."""
+    form = f"document.querySelector('form[action=\"{action}\"]')"
+    page.evaluate("window.before = true")
+    for name, value in fields.items():
+        page.evaluate(f"{form}.querySelector('[name={name}]').value = {json.dumps(value)}")
+    page.evaluate(f"({form}.querySelector('button.main') ?? {form}.querySelector('button')).click()")
+    page.wait_for(f"!window.before && document.readyState === 'complete' && {done}")
+
+
+def work_beside(
+    server: Server, own: Resources, job: Callable[[Resources, ConnectorPool], Coroutine[Any, Any, object]]
+) -> None:
+    """Do what the publisher or a flow does beside the API, on the same simulated platforms."""
+
+    async def run() -> None:
+        transport = httpx.ASGITransport(server.sandbox)  # type: ignore[arg-type]  # an ASGI app like any other
+        settings = ConnectorSettings(allow_private_instances=True)
+        async with ConnectorPool(settings, clock=server.clock, transport=transport) as pool:
+            await job(own, pool)
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(not FULL, reason="make test-browser goes the newcomer's whole path")
+def test_a_newcomer_gets_from_the_link_to_a_published_post_in_the_numbers(page: Page, tmp_path: Path) -> None:
+    """The whole path by clicks alone: link, time zone, account, file of past posts, first post, its numbers."""
+    clock = SettableClock()
+    with (
+        RunningServer(tmp_path, clock) as server,
+        Resources(WarehouseSettings(home=tmp_path), FlowSettings()) as own,
+    ):
+        account = next(one for one in server.world.accounts if one.platform == Platform.BLUESKY)
+        with own.store.write() as session:
+            workspace = ensure_default_workspace(session, clock())
+            link = make_local_link(session, own.store.cipher, workspace.id, clock())
+        # Another name than the other tests' server: browsers send cookies to every port of a host.
+        site = server.url.replace("127.0.0.1", "localhost")
+
+        page.go(f"{site}{link}")
+        submit(page, "/dashboard/login/link", {}, "location.pathname === '/dashboard'")
+        submit(
+            page,
+            "/dashboard/settings",
+            {"timezone": "Europe/Berlin"},
+            "document.querySelectorAll('.ticked').length === 1",
+        )
+        page.go(f"{site}/dashboard/accounts")
+        page.evaluate("for (const tile of document.querySelectorAll('details.tile')) tile.open = true")
+        connect = "/dashboard/accounts/connect/bluesky"
+        found = f"document.querySelector('table').textContent.includes({json.dumps(account.handle)})"
+        submit(page, connect, {"handle": account.handle, "secret": account.app_password}, found)
+
+        page.go(f"{site}/dashboard/imports")
+        page.evaluate(
+            f"const file = new File([{json.dumps(NEWCOMERS_FILE.format(handle=account.handle))}], 'posts.csv');"
+            "const all = new DataTransfer(); all.items.add(file);"
+            "document.querySelector('input[type=file]').files = all.files;"
+        )
+        submit(page, "/dashboard/imports", {}, "document.body.textContent.includes('Before SocialFlow')")
+        start = f"{page.evaluate('location.pathname')}/start"
+        submit(page, start, {}, "document.querySelector('h1') !== null")
+        wait_until(
+            lambda: bool(
+                page.go(f"{site}{start.removesuffix('/start')}")
+                or page.evaluate("document.body.textContent.includes('1 rows: 1 loaded')")
+            )
+        )
+
+        page.go(f"{site}/dashboard/posts/new")
+        page.evaluate(
+            "document.querySelector('[name=account]').checked = true;"
+            "document.querySelector('[name=when][value=now]').checked = true;"
+        )
+        new = "/dashboard/posts/new"
+        submit(
+            page,
+            new,
+            {"content": "Our first words here"},
+            "document.querySelector('[name=sure]') !== null",
+        )
+        page.evaluate("window.before = true; document.querySelector('[name=sure]').click()")
+        page.wait_for("!window.before && document.querySelector('.done')?.textContent.includes('On its way')")
+        post = page.evaluate("location.pathname")
+        work_beside(
+            server,
+            own,
+            lambda it, pool: run_publisher(
+                it.store, pool, horizon=timedelta(0), max_lateness=timedelta(hours=1), clock=clock
+            ),
+        )
+        page.go(f"{site}{post}")
+        page.wait_for("document.body.textContent.includes('Published')")
+        clock.advance(hours=2)
+        work_beside(server, own, lambda it, pool: read_due_metrics(it, pool, run_id="newcomer", clock=clock))
+        page.go(f"{site}/dashboard/numbers?days=7")
+        for words in ("Our first words here", "Before SocialFlow"):
+            page.wait_for(f"document.querySelector('main').textContent.includes({json.dumps(words)})")
+        assert page.evaluate("window.refused") == []
+
+
 def list_pages(scene: Scene) -> list[str]:
     account = scene.tenant.client.get("/api/v1/accounts").json()["data"][0]["id"]
     post = scheduled(scene, "Reminder")["id"]
     pages = ["", "/calendar", "/posts", f"/posts/{post}", "/posts/new", "/numbers", "/times", "/accounts"]
     if FULL:
+        picture = {"url": scheduled(scene, "Unpacking")["media"][0]["url"], "alt_text": "Leaves"}
+        parts = scene.tenant.create_post(
+            content="Three cups, three parts",
+            platforms=["mastodon"],
+            status="draft",
+            scheduled_at=None,
+            thread=[{"text": "The second", "media": [picture], "after": "10m"}],
+        )["id"]
+        file = NEWCOMERS_FILE.format(handle="ada.example")
+        sent = scene.tenant.client.post("/api/v1/imports", files={"file": ("posts.csv", file)})
         pages += [
+            *(f"/imports/{sent.json()['id']}", f"/posts/{parts}", f"/posts/{parts}/edit"),
             *(
                 "/calendar?view=month",
                 "/calendar?view=day",

@@ -16,7 +16,7 @@ from api.dashboard.charts import DayValue, draw_days, draw_week, list_ticks
 from api.dashboard.compose import fit_text
 from connectors.types import ListedPost
 from tests.api.dashboard.test_pages import SCOPES, form_token, login_token, make_key, sign_in
-from tests.api.harness import NOON, PNG, make_tenant, open_anonymous
+from tests.api.harness import NOON, PNG, in_hours, make_tenant, open_anonymous
 from warehouse.store.access.sign_in_links import make_local_link
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.external_posts import record_external_posts
@@ -336,6 +336,21 @@ def test_the_form_is_counted_and_previewed_by_the_servers_rules(
     # Without scripts the same is on the page.
     page = browser.post(NEW, data=fields | {"check": "yes"}, files={"file": ("", b"")})
     assert "284/280" in page.text
+
+
+def test_the_same_content_on_the_same_day_is_said_before_the_button(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    account = tenant.accounts["mastodon-user"]
+    tenant.create_post(content="tea time", account_ids=[account], platforms=[], scheduled_at=in_hours(5))
+    sent = {"form_token": form_token(browser), "account": [account], "when": "at"}
+    for content, at, warned in (
+        ("tea time", in_hours(9), True),
+        ("tea time", in_hours(60), False),
+        ("coffee", in_hours(9), False),
+    ):
+        told = browser.post("/dashboard/posts/check", data=sent | {"content": content, "at": at[:16]}).json()
+        assert ("the same content" in told["warning"]) is warned, (content, at, told["warning"])
 
 
 def test_a_draft_saves_itself_and_a_conflict_shows_both_versions(

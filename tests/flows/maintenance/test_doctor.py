@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from filelock import FileLock
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from connectors.types import Credentials, ListedPost, Platform, VerifiedAccount
-from flows.maintenance import doctor
+from flows.maintenance import doctor, lake_doctor
 from flows.maintenance.doctor import Finding, as_json, examine
 from flows.maintenance.process_doctor import examine_processes, is_running
+from flows.maintenance.settings_doctor import find_unknown_settings, list_known_settings
 from flows.serving.launcher import PROCESSES_FILE, hold_home
 from flows.serving.ports import Ports
 from flows.settings import FlowSettings
@@ -32,11 +34,13 @@ from warehouse.store import clock
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
 from warehouse.store.accounts.credentials import mark_revoked
+from warehouse.store.clock import read_time
 from warehouse.store.database import Store
-from warehouse.store.leases.flow_leases import end_run, expect_flows
+from warehouse.store.leases.flow_leases import FlowState, end_run, expect_flows
 from warehouse.store.measuring.measurements import record_measured
-from warehouse.store.models import AccountRow, Workspace
+from warehouse.store.models import AccountRow, Publication, Workspace
 from warehouse.store.posts.external_posts import record_external_posts
+from warehouse.store.publishing.heartbeats import beat, begin_beating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -470,6 +474,171 @@ def test_a_setting_that_nothing_reads(home: Path, monkeypatch: pytest.MonkeyPatc
     assert "SOCIALFLOW_API_PROT" in unknown[0]
     assert "did you mean SOCIALFLOW_API_PORT?" in unknown[0]
     assert "SOCIALFLOW_SECRET_KEY?" in unknown[1]
+
+
+def test_where_a_setting_that_nothing_reads_was_found_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCIALFLOW_XYZZY", "1")
+    (tmp_path / ".env").write_bytes(
+        b"  export SOCIALFLOW_API_PROT = 1\nSOCIALFLOW_XYZZY=\xff=2\n#SOCIALFLOW_A=1\nPLAIN\n"
+    )
+    assert list(find_unknown_settings(tmp_path)) == [
+        ("SOCIALFLOW_XYZZY", "the environment", None),
+        ("SOCIALFLOW_API_PROT", ".env", "SOCIALFLOW_API_PORT"),
+        ("SOCIALFLOW_XYZZY", ".env", None),
+    ]
+    assert list(find_unknown_settings(tmp_path / "nothing")) == [
+        ("SOCIALFLOW_XYZZY", "the environment", None)
+    ]
+    assert {"SOCIALFLOW_ACCESS_TOKEN", "SOCIALFLOW_HOME", "SOCIALFLOW_API_PORT"} <= list_known_settings()
+
+
+def test_a_home_that_cannot_be_used_and_a_key_that_others_can_read(tmp_path: Path) -> None:
+    def told(home: Path) -> tuple[str, str]:
+        finding = doctor._check_home(WarehouseSettings(home=home))
+        assert finding.check == "home"
+        return finding.status, finding.detail
+
+    (tmp_path / "file").touch()
+    assert told(tmp_path / "file") == (
+        "failed",
+        f"{tmp_path / 'file'} is not a writable folder: set SOCIALFLOW_HOME",
+    )
+    assert told(tmp_path / "no") == (
+        "warning",
+        f"{tmp_path / 'no'} does not exist yet: `socialflow up` creates it",
+    )
+    key = tmp_path / "secret.key"
+    key.touch(0o600)
+    assert told(tmp_path) == ("ok", str(tmp_path))
+    for mode in (0o640, 0o604):
+        key.chmod(mode)
+        assert told(tmp_path) == ("warning", f"{key} can be read by other users: chmod 600 {key}")
+
+
+def test_the_queue_is_told_in_full(store: Store) -> None:
+    def told() -> list[tuple[str, str, str]]:
+        with store.read() as session:
+            return [(one.check, one.status, one.detail) for one in doctor._check_queue(session, NOW)]
+
+    def put(**values: Any) -> None:
+        with store.write() as session:
+            session.execute(update(Publication).values(**values))
+
+    assert told() == [("due posts", "ok", "none are late")]
+    late = NOW - timedelta(minutes=30)
+    put(status="scheduled", scheduled_at=late, due_at=late)
+    detail = "3 due posts are not sent, the oldest for 30 min: is `socialflow up` running?"
+    assert told() == [("due posts", "failed", detail)]
+    put(status="unknown", unknown_since=late)
+    detail = "3 posts have had an unknown outcome for over 10 min (`socialflow posts list`)"
+    assert told()[1:] == [("unknown outcomes", "failed", detail)]
+    put(status="published", rest="failed", due_at=None)
+    detail = "3 published posts lack a later part that was refused: `socialflow posts retry ID`"
+    assert told()[1:] == [("later parts", "warning", detail)]
+    put(status="needs_review", rest=None)
+    detail = "3 posts need a decision: `socialflow posts show ID` says why"
+    assert told()[1:] == [("posts to review", "failed", detail)]
+
+
+def test_publishers_are_told_by_their_heartbeats(store: Store) -> None:
+    def told(*, running: bool) -> tuple[str, str, str]:
+        with store.read() as session:
+            found = doctor._check_publishers(session, running=running)
+        return found.check, found.status, found.detail
+
+    none = "none is running: "
+    assert told(running=False) == ("publishers", "warning", none + "`socialflow up` starts two")
+    assert told(running=True) == (
+        "publishers",
+        "failed",
+        none + "see logs/publisher-1.log in the home folder",
+    )
+    with store.write() as session:
+        begin_beating(session, "a", read_time(session))
+    for running_now in (True, False):
+        assert told(running=running_now) == ("publishers", "ok", "1 running")
+    with store.write() as session:
+        beat(session, "a", read_time(session), clock_skew=timedelta(seconds=-9.5), report={})
+    detail = (
+        "the clock of a publisher's machine is off by -9.5 s from the store's: correct it (NTP); until then that "
+        "publisher sends nothing"
+    )
+    assert told(running=True) == ("publishers", "failed", detail)
+
+
+def test_flows_are_told_by_their_last_runs(store: Store) -> None:
+    def told(now: datetime) -> list[tuple[str, str, str]]:
+        with store.read() as session:
+            return [
+                (one.check, one.status, one.detail) for one in doctor._check_flows(session, now, running=True)
+            ]
+
+    def put(**values: Any) -> None:
+        with store.write() as session:
+            session.execute(update(FlowState).values(**values))
+
+    at, before = datetime(2026, 3, 2, 12, 30, tzinfo=UTC), datetime(2026, 3, 2, 11, 5, tzinfo=UTC)
+    with store.write() as session:
+        expect_flows(session, {"learn": timedelta(minutes=5)})
+    put(expected_since=at)
+    assert told(at) == [("flow learn", "ok", "no success yet")]
+    put(last_succeeded_at=at)
+    assert told(at) == [("flow learn", "ok", "last success 2026-03-02 12:30 UTC")]
+    put(last_failed_at=before, last_failure="the disk is full")
+    assert told(at) == [("flow learn", "ok", "last success 2026-03-02 12:30 UTC")]
+    put(last_succeeded_at=before, last_failed_at=at)
+    why = "; it failed at 12:30 UTC: the disk is full"
+    assert told(before) == [("flow learn", "warning", f"last success 2026-03-02 11:05 UTC{why}")]
+    put(expected_since=before)
+    detail = f"has not succeeded since 2026-03-02 11:05 UTC, it is due every 0:05:00{why}"
+    assert told(at) == [("flow learn", "failed", detail)]
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "detail"),
+    [
+        ({"last_error": None}, "ok", "ok"),
+        (
+            {"paused_at": datetime(2026, 3, 2, 12, 30, tzinfo=UTC)},
+            "warning",
+            "paused since 2026-03-02 12:30 UTC",
+        ),
+        ({"last_error": "HTTP 503"}, "warning", "HTTP 503"),
+        ({"status_reason": "no right to publish"}, "warning", "no right to publish"),
+        (
+            {"token_expires_at": NOW},
+            "failed",
+            "expired: the access token has expired and was not refreshed; connect it again",
+        ),
+        (
+            {
+                "token_expires_at": NOW + timedelta(minutes=1),
+                "connected_at": NOW - timedelta(days=60),
+                "last_verified_at": None,
+            },
+            "warning",
+            "the access token expires soon and has not been refreshed yet",
+        ),
+    ],
+)
+def test_an_account_is_told_by_its_health(
+    store: Store, values: dict[str, Any], status: str, detail: str
+) -> None:
+    with store.write() as session:
+        session.execute(update(AccountRow).values(**values))
+    with store.read() as session:
+        found = list(doctor._check_accounts(session, NOW))
+    assert found == [Finding("account mastodon @ada", status, detail)]  # type: ignore[arg-type]  # from the table
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(-5, "0 min ago"), (0, "0 min ago"), (119, "119 min ago"), (120, "2 h ago"), (239, "3 h ago")],
+)
+def test_an_age_is_told_in_minutes_or_hours(minutes: int, words: str) -> None:
+    assert lake_doctor._ago(NOW, NOW - timedelta(minutes=minutes)) == words
 
 
 @pytest.mark.parametrize(("free", "status"), [(50_000_000, "failed"), (500_000_000, "warning"), (2e9, "ok")])

@@ -20,6 +20,7 @@ from warehouse.scheduling.recurrences import (
     create_recurrence,
     delete_recurrence,
     get_recurrence,
+    list_recurrences,
     update_recurrence,
 )
 from warehouse.store.accounts.accounts import disconnect_account
@@ -217,6 +218,24 @@ def test_the_end_of_a_rule(world: World, *, cancel_posts: bool) -> None:
         assert extend_rule(session, recurrence_id, until=NOON + 3 * WEEK, now=NOON) == []
     with world.store.read() as session, pytest.raises(NotFoundError):
         get_recurrence(session, world.workspace_id, recurrence_id)
+
+
+def test_rules_come_newest_first_in_pages_without_those_that_ended(world: World) -> None:
+    none = timedelta(0)
+    first, second, third, ended = (create(world, draft(world, said=said), ahead=none) for said in "1234")
+    assert {one.partition("_")[0] for one in (first, second)} == {"rec"}
+    with world.store.write() as session:
+        delete_recurrence(session, world.workspace_id, ended, world.at, cancel_posts=False)
+    with world.store.read() as session:
+
+        def page(before_id: str | None, workspace_id: str = world.workspace_id) -> tuple[list[str], bool]:
+            rows, more = list_recurrences(session, workspace_id, before_id=before_id, limit=2)
+            return [row.id for row in rows], more
+
+        assert page(None) == ([third, second], True)
+        assert page(second) == ([first], False)
+        assert page(third) == ([second, first], False)
+        assert page(None, "ws_another") == ([], False)
 
 
 def test_an_account_that_is_gone_makes_no_posts_until_it_is_back(world: World) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import event, select, text, update
 
 from connectors.types import Media, PostContent
 from tests.warehouse.conftest import LEASE, NOON, World, connect
-from warehouse.store.models import AccountRow, Post, Publication, Workspace
+from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace
 from warehouse.store.publishing import claims, queue_state
 from warehouse.store.publishing.claims import (
     claim_due,
@@ -322,6 +322,18 @@ def test_the_longest_pause_of_an_account_counts(world: World) -> None:
         (NOON + 10 * SECOND, "10 s", None),
         (NOON + 20 * SECOND, "20 s", None),
     ]
+
+
+def test_the_longest_pause_of_a_platform_counts(world: World) -> None:
+    seen = []
+    for seconds in (10, 5, 20):
+        with world.store.write() as session:
+            pause_platform_until(session, "twitter", NOON + seconds * SECOND, f"{seconds} s")
+        with world.store.read() as session:
+            seen += [
+                (row.platform, row.paused_until, row.reason) for row in session.scalars(select(PlatformLimit))
+            ]
+    assert seen == [("twitter", NOON + seconds * SECOND, f"{seconds} s") for seconds in (10, 10, 20)]
 
 
 def test_a_claim_carries_what_was_approved(world: World) -> None:

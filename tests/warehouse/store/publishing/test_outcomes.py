@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connectors.types import STEP
 from tests.warehouse.conftest import LEASE, NOON, World
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.publishing.ledger import list_events, verify_ledger
-from warehouse.store.publishing.outcomes import Granted, Outcome, save_send_states
+from warehouse.store.publishing.outcomes import Granted, Outcome, PartCounts, save_send_states
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from warehouse.store.models import PublicationAttempt
+    from warehouse.store.publishing.outcomes import OutcomeKind
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 LATER = NOON + timedelta(hours=1)
@@ -292,3 +296,94 @@ def test_a_pause_holds_back_what_it_names(world: World, sending: str, scope: Any
 def test_a_pause_without_words_still_says_why(world: World, sending: str) -> None:
     world.record(Outcome(sending, "retry", next_at=LATER, pause="account"))
     assert account(world).rate_limit_reason == "rate limited"
+
+
+def test_a_publication_in_parts_waits_for_each_and_ends_with_the_last(world: World) -> None:
+    hour = timedelta(hours=1)
+    (publication,) = world.schedule("twitter")
+
+    def told(
+        out: int, *, rest_at: datetime | None = None, owner: str = "a", kind: OutcomeKind = "published"
+    ) -> None:
+        parts = PartCounts(out - 1, out, 3)
+        outcome = Outcome(publication, kind, receipt=world.receipt(str(out)), parts=parts, rest_at=rest_at)
+        world.record(outcome, owner=owner)
+
+    def row() -> tuple[Any, ...]:
+        now = world.get(publication)
+        return now.status, now.rest, now.rest_at, now.due_at, now.external_id, now.send_state.get(STEP)
+
+    world.claim()
+    world.begin([publication])
+    told(1, rest_at=NOON + hour)
+    assert row() == ("published", "waiting", NOON + hour, NOON + hour, "1", 1)
+    assert world.get(publication).first_attempt_at is None
+    assert world.claim() == []
+
+    world.at += hour
+    (claimed,) = world.claim()
+    assert (claimed.scheduled_at, claimed.status) == (NOON + hour, "claimed")
+    assert world.begin([publication])[publication].first_attempt_at == NOON + hour
+    sending = row()
+    assert sending[0] == "sending"
+    # What is known to be out, told late, says nothing about the next part.
+    told(1, rest_at=NOON + 9 * hour, owner="b", kind="found")
+    world.record(Outcome(publication, "found", receipt=world.receipt("9")), owner="b")
+    assert row() == sending
+    # The receipt of the part that is under way counts, whoever brings it.
+    told(2, rest_at=NOON + 2 * hour, owner="b", kind="found")
+    assert row() == ("published", "waiting", NOON + 2 * hour, NOON + 2 * hour, "1", 2)
+
+    world.at += hour
+    world.claim()
+    world.begin([publication])
+    world.record(Outcome(publication, "retry", "http_503", "later", next_at=NOON + 3 * hour))
+    assert row() == ("published", "waiting", NOON + 2 * hour, NOON + 3 * hour, "1", 2)
+    world.at += hour
+    world.claim()
+    world.begin([publication])
+    told(3)
+    assert row() == ("published", None, None, None, "1", 2)
+    with world.store.read() as session:
+        events = [one for one in list_events(session, publication) if one.event not in {"claimed", "sending"}]
+    assert [one.event for one in events] == [
+        "scheduled",
+        "published",
+        "part_found",
+        "retry",
+        "part_published",
+    ]
+    assert [one.detail.get("parts") for one in events[1:]] == [
+        {"before": 0, "out": 1, "of": 3},
+        {"before": 1, "out": 2, "of": 3},
+        None,
+        {"before": 2, "out": 3, "of": 3},
+    ]
+    assert events[1].detail["rest_at"] == (NOON + hour).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "rest"),
+    [("failed", "published", "failed"), ("needs_review", "needs_review", "waiting")],
+)
+def test_a_later_part_that_is_not_out(world: World, kind: OutcomeKind, status: str, rest: str) -> None:
+    (publication,) = world.schedule("twitter")
+    world.claim()
+    world.begin([publication])
+    parts = PartCounts(0, 1, 2)
+    world.record(Outcome(publication, "published", receipt=world.receipt("1"), parts=parts, rest_at=NOON))
+    world.claim()
+    world.begin([publication])
+    world.record(Outcome(publication, kind, "refused", "too spicy", parts=parts))
+    row = world.get(publication)
+    assert (row.status, row.rest, row.due_at, row.reason, row.external_id) == (
+        status,
+        rest,
+        None,
+        "too spicy",
+        "1",
+    )
+    assert world.claim() == []
+    with world.store.read() as session:
+        last = list_events(session, publication)[-1]
+    assert last.event == ("part_failed" if kind == "failed" else kind)

@@ -235,6 +235,17 @@ def test_what_is_too_late_waits_for_a_person_oldest_first_and_says_what_held_it(
     assert keep_house(world, review) == (0, {})
 
 
+def test_an_old_lease_says_nothing_of_what_is_neither_claimed_nor_sent(world: World) -> None:
+    for status in STATUSES:
+        if status not in {"claimed", "sending"}:
+            put(world, "twitter", status, lease_owner="a", lease_until=NOON)
+    assert not is_needed(world)
+    assert keep_house(world, lambda session: sum(recovery.expire_leases(session, now=world.at).values())) == (
+        0,
+        {},
+    )
+
+
 def test_a_later_part_is_too_late_by_its_own_time(world: World) -> None:
     """Its post went out long ago: only the time of the part counts, and only once it may be sent."""
     rest = {"rest": "waiting", "age": 9 * HOUR}
