@@ -663,6 +663,7 @@ def test_whatever_else_is_broken_is_a_finding(home: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(doctor, "get_queue_state", explode)
     found = look(home)
+    assert failed(found) == {"store"}
     assert (
         "something new" in found["store"].detail
         or "something new" in found.get("queue", found["store"]).detail

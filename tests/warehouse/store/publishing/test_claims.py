@@ -95,6 +95,7 @@ def test_turns_follow_the_waiting_time_and_count_only_what_is_planned(world: Wor
     add_account(world, "first", [10, 100])
     add_account(world, "second", [50])
     add_account(world, "third", [60])
+    add_account(world, "fourth", [30, 40])
     with world.store.write() as session:  # its oldest is no longer planned
         session.execute(
             update(Publication)
@@ -103,7 +104,8 @@ def test_turns_follow_the_waiting_time_and_count_only_what_is_planned(world: Wor
         )
     assert claim(world, 1) == ["third 60"]
     assert claim(world, 1) == ["second 50"]
-    assert claim(world, 2) == ["first 10"]
+    assert claim(world, 1) == ["fourth 40"]
+    assert claim(world, 2) == ["fourth 30", "first 10"]
 
 
 @pytest.mark.usefixtures("ways")
