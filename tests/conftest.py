@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from sqlalchemy import create_engine, make_url
 from ulid import ULID
 
 import warehouse.lake.attach
+from connectors.logs import QUIET
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
 from warehouse.store.migrations import migrate
@@ -82,6 +84,9 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         if name.startswith("SOCIALFLOW_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SOCIALFLOW_HOME", str(tmp_path / "home"))
+    # A command that an earlier test ran in this process has quietened them.
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

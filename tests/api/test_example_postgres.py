@@ -41,7 +41,9 @@ def test_a_copy_follows_the_lake_by_the_cursor(tenant: Tenant, postgres_server: 
 
     def expected() -> list[tuple[Any, ...]]:
         rows = lake.query(
-            "SELECT publication_id, platform, likes, engagement FROM marts.posts_wide ORDER BY 1"
+            "SELECT publication_id, platform, likes, engagement FROM marts.posts_wide "
+            "WHERE workspace_id = $workspace ORDER BY 1",
+            {"workspace": tenant.workspace_id},
         )
         return [tuple(row.values()) for row in rows]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from warehouse.settings import WarehouseSettings
 
-PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
+PLATFORMS = ("twitter", "mastodon", "bluesky")
 
 
 class Death(BaseException):
