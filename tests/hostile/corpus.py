@@ -236,7 +236,9 @@ def paths(target: Target) -> Iterator[Case]:
         "/media/../secret.key", "/dashboard/static/../../secret.key", "/api/v1/posts;a=b",
     )  # fmt: skip
     for path in strange:
-        yield Case("path", path[:60], (target.request("GET", path),))
+        # Whatever stands behind /dashboard/, a stranger is sent to the sign-in.
+        to_sign_in = path.startswith("/dashboard/static/")
+        yield Case("path", path[:60], (target.request("GET", path),), may_pass=to_sign_in)
     for verb in ("TRACE", "CONNECT", "PUT", "PROPFIND", "FOO", "get"):
         yield Case("path", f"{verb} /api/v1/posts", (target.request(verb, "/api/v1/posts"),))
 
@@ -540,8 +542,8 @@ def bulk(target: Target) -> Iterator[Case]:
         "no head": ("text/csv", b"a,b,c\n1,2,3\n"),
         "head twice": ("text/csv", b"content,content,platforms\na,b,mastodon\n"),
         "NUL": ("text/csv", head + b"a\x00b,mastodon,2031-03-05T10:00:00Z\n"),
-        "UTF-16": ("text/csv", (head + b"a,mastodon,\n").decode().encode("utf-16")),
-        "not UTF-8": ("text/csv", head + b"\xff\xfe,mastodon,2031-03-05T10:00:00Z\n"),
+        # UTF-16 and Windows-1252 are what spreadsheets save; an odd number of bytes is neither.
+        "half of UTF-16": ("text/csv", (head + b"a,mastodon,\n").decode().encode("utf-16")[:-1]),
         "open quote": ("text/csv", head + b'"' + b"a" * 300_000),
         "ragged": ("text/csv", head + b"a\nb,c,d,e,f,g\n"),
         "long field": ("text/csv", head + b"a" * 500_000 + b",mastodon,2031-03-05T10:00:00Z\n"),

@@ -189,9 +189,15 @@ def _weeks(w: World) -> Rows:
     table["week"] = [day - timedelta(days=day.weekday()) for day in table["day"]]
     handles = dict(zip(w.accounts["account_id"], w.accounts["handle"], strict=True))
     return [
-        (account, handles[account], week, _number(part["followers"].dropna().iloc[-1]), _sum(part["growth"]))
+        (account, handles[account], week, _last(part["followers"]), _sum(part["growth"]))
         for (account, week), part in table.groupby(["account_id", "week"])
     ]
+
+
+def _last(values: pd.Series) -> int | None:
+    """Return the last known value; None = all counts of the week are not believed."""
+    known = values.dropna()
+    return _number(known.iloc[-1]) if len(known) else None
 
 
 def _followers(w: World) -> Rows:

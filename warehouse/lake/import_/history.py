@@ -142,6 +142,8 @@ def import_history(
     reading = read_in_account_zone(store, workspace_id, path, chosen)
     told(reading.detection)
     _require_names(reading.detection, chosen)
+    if not reading.detection.posts:
+        return _report(reading.detection, _Tally(), "")  # there is nothing to import, and nothing to undo
     owner = name_owner()
     with store.write() as session:
         row = create_import(
