@@ -78,10 +78,13 @@ class ChangingHost(httpx.AsyncBaseTransport):
     def __init__(self, platforms: httpx.AsyncBaseTransport) -> None:
         self._platforms = platforms
         self.files: dict[str, bytes] = {}
+        self.is_down = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.host != "cdn.example":
             return await self._platforms.handle_async_request(request)
+        if self.is_down:
+            return httpx.Response(503)
         content = self.files.get(str(request.url))
         return httpx.Response(404) if content is None else httpx.Response(200, content=content)
 
@@ -877,6 +880,21 @@ def retry(scene: Scene, publication_id: str) -> None:
     row = scene.get(publication_id)
     with scene.store.write() as session:
         retry_post(session, row.workspace_id, row.post_id, scene.clock())
+
+
+async def test_a_host_of_media_that_is_down_has_the_post_tried_again_after_a_wait(scene: Scene) -> None:
+    require_approval(scene)
+    scene.host.files[APPROVED_URL] = PNG
+    publication = scene.schedule("instagram", media=(Media(url=APPROVED_URL),))
+    await approve(scene, publication)
+    scene.host.is_down = True
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("retry", "media_not_read")
+    assert "503" in outcome.message
+    assert outcome.next_at is not None
+    assert timedelta(seconds=2) < outcome.next_at - scene.clock() < timedelta(seconds=10)
+    assert not scene.requests("instagram")
 
 
 async def test_media_that_cannot_be_read_now_are_tried_again_and_gone_ones_fail(scene: Scene) -> None:
