@@ -283,7 +283,7 @@ def running(home: Path, **addresses: str) -> Iterator[None]:
 def answering(
     answers: dict[str, tuple[int, Any]], asked: list[tuple[str, str | None, str | None, Any]] | None = None
 ) -> Iterator[str]:
-    """A server that answers these paths, in JSON or in raw bytes; `asked` gets path, authorisation, kind and body."""
+    """A server that answers these paths, in JSON or in raw bytes; `asked` gets method, path, headers and body."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -291,7 +291,7 @@ def answering(
             sent = json.loads(self.rfile.read(length)) if length else None
             if asked is not None:
                 headers = self.headers["Authorization"], self.headers["Content-Type"]
-                asked.append((self.path, *headers, sent))
+                asked.append((f"{self.command} {self.path}", *headers, sent))
             status, body = answers.get(self.path, (404, {}))
             if isinstance(body, bytes):
                 self.wfile.write(body)
@@ -369,11 +369,15 @@ RUNS = "/api/flow_runs/filter"
     ("answers", "lines"),
     [
         (
-            {"/readyz": (200, {"status": "ready"}), "/api/health": (200, True), RUNS: (200, [_run(1)])},
+            {
+                "/readyz": (200, {"status": "ready"}),
+                "/api/health": (200, True),
+                RUNS: (200, [_run(0), _run(1)]),
+            },
             [
                 ("api", "ok", "API/readyz"),
                 ("prefect", "ok", "API/api/health"),
-                ("prefect runs", "ok", "1 under way"),
+                ("prefect runs", "ok", "2 under way"),
             ],
         ),
         (
@@ -439,10 +443,10 @@ def test_prefect_is_asked_for_what_runs_with_its_password(
     with answering(answers, asked) as address, running(tmp_path, api=address, prefect=address):
         list(examine_processes(WarehouseSettings(home=tmp_path), FlowSettings()))
         assert asked == [
-            ("/readyz", "Basic YWRtaW46cGFzcw==", "application/json", None),
-            ("/api/health", "Basic YWRtaW46cGFzcw==", "application/json", None),
+            ("GET /readyz", "Basic YWRtaW46cGFzcw==", "application/json", None),
+            ("GET /api/health", "Basic YWRtaW46cGFzcw==", "application/json", None),
             (
-                RUNS,
+                f"POST {RUNS}",
                 "Basic YWRtaW46cGFzcw==",
                 "application/json",
                 {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}, "limit": 200},
