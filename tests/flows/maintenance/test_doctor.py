@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
+import zoneinfo
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
 from pydantic import SecretStr
 from sqlalchemy import update
+from typer.testing import CliRunner
 
 from connectors.types import Credentials, ListedPost, Platform, VerifiedAccount
+from flows.cli.installation import doctor as command
 from flows.maintenance import doctor, lake_doctor
 from flows.maintenance.doctor import Finding, as_json, examine
 from flows.maintenance.process_doctor import examine_processes, is_running
@@ -26,8 +33,10 @@ from flows.maintenance.settings_doctor import find_unknown_settings, list_known_
 from flows.serving.launcher import PROCESSES_FILE, hold_home
 from flows.serving.ports import Ports
 from flows.settings import FlowSettings
+from warehouse.errors import SetupError
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.maintenance import get_pipeline_state, measure_files
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.settings import WarehouseSettings
 from warehouse.store import clock
@@ -38,13 +47,14 @@ from warehouse.store.clock import read_time
 from warehouse.store.database import Store
 from warehouse.store.leases.flow_leases import FlowState, end_run, expect_flows
 from warehouse.store.measuring.measurements import record_measured
-from warehouse.store.models import AccountRow, Publication, Workspace
+from warehouse.store.measuring.read_budgets import note_reads
+from warehouse.store.models import AccountRow, Instance, Publication, Workspace
 from warehouse.store.posts.external_posts import record_external_posts
 from warehouse.store.publishing.heartbeats import beat, begin_beating
+from warehouse.store.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NOW = datetime.now(UTC)
 
@@ -271,16 +281,17 @@ def running(home: Path, **addresses: str) -> Iterator[None]:
 
 @contextmanager
 def answering(
-    answers: dict[str, tuple[int, Any]], asked: list[tuple[str, str | None, Any]] | None = None
+    answers: dict[str, tuple[int, Any]], asked: list[tuple[str, str | None, str | None, Any]] | None = None
 ) -> Iterator[str]:
-    """A server that answers these paths, in JSON or in raw bytes; `asked` gets path, authorisation and body."""
+    """A server that answers these paths, in JSON or in raw bytes; `asked` gets method, path, headers and body."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             length = int(self.headers["Content-Length"] or 0)
             sent = json.loads(self.rfile.read(length)) if length else None
             if asked is not None:
-                asked.append((self.path, self.headers["Authorization"], sent))
+                headers = self.headers["Authorization"], self.headers["Content-Type"]
+                asked.append((f"{self.command} {self.path}", *headers, sent))
             status, body = answers.get(self.path, (404, {}))
             if isinstance(body, bytes):
                 self.wfile.write(body)
@@ -358,11 +369,15 @@ RUNS = "/api/flow_runs/filter"
     ("answers", "lines"),
     [
         (
-            {"/readyz": (200, {"status": "ready"}), "/api/health": (200, True), RUNS: (200, [_run(1)])},
+            {
+                "/readyz": (200, {"status": "ready"}),
+                "/api/health": (200, True),
+                RUNS: (200, [_run(0), _run(1)]),
+            },
             [
                 ("api", "ok", "API/readyz"),
                 ("prefect", "ok", "API/api/health"),
-                ("prefect runs", "ok", "1 under way"),
+                ("prefect runs", "ok", "2 under way"),
             ],
         ),
         (
@@ -422,17 +437,18 @@ def test_what_processes_answer_is_told(
 def test_prefect_is_asked_for_what_runs_with_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, str | None, Any]] = []
+    asked: list[tuple[str, str | None, str | None, Any]] = []
     answers = {"/readyz": (200, {}), "/api/health": (200, True), RUNS: (200, [])}
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:pass")
     with answering(answers, asked) as address, running(tmp_path, api=address, prefect=address):
         list(examine_processes(WarehouseSettings(home=tmp_path), FlowSettings()))
         assert asked == [
-            ("/readyz", "Basic YWRtaW46cGFzcw==", None),
-            ("/api/health", "Basic YWRtaW46cGFzcw==", None),
+            ("GET /readyz", "Basic YWRtaW46cGFzcw==", "application/json", None),
+            ("GET /api/health", "Basic YWRtaW46cGFzcw==", "application/json", None),
             (
-                RUNS,
+                f"POST {RUNS}",
                 "Basic YWRtaW46cGFzcw==",
+                "application/json",
                 {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}, "limit": 200},
             ),
         ]
@@ -674,6 +690,356 @@ def test_warnings_are_told_beside_the_failures(home: Path) -> None:
     result = as_json(examine(WarehouseSettings(home=home), FlowSettings()))
     assert result["ok"] is True
     assert "processes" in result["warnings"]
+
+
+def test_every_check_of_a_well_home_is_told_in_order(home: Path) -> None:
+    findings = examine(WarehouseSettings(home=home), FlowSettings())
+    told = [(one.check, one.status) for one in findings if one.check not in {"disk", "settings"}]
+    assert told == [
+        ("home", "ok"),
+        ("time zones", "ok"),
+        *((f"package {name}", "ok") for name in doctor._PACKAGES),
+        ("store", "ok"),
+        ("clock", "ok"),
+        ("account mastodon @ada", "ok"),
+        ("due posts", "ok"),
+        ("publishers", "warning"),
+        ("lake", "ok"),
+        ("lake files", "ok"),
+        ("lake commits", "ok"),
+        ("newest measurement", "ok"),
+        ("processes", "warning"),
+    ]
+    assert next(one.detail for one in findings if one.check == "store") == "sqlite, the secret key matches"
+
+
+def test_a_look_that_breaks_off_is_a_finding_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[Exception] = []
+
+    def explode(*_arguments: object) -> None:
+        raise raised[0]
+
+    for name in ("home", "disk", "zones", "packages", "settings", "store", "lake"):
+        monkeypatch.setattr(doctor, f"_check_{name}", explode)
+    monkeypatch.setattr(doctor, "examine_processes", explode)
+    for error, detail in (
+        (SetupError("no way"), "no way"),
+        (RuntimeError(" new \nand more"), "could not be checked: RuntimeError: new "),
+        (RuntimeError(), "could not be checked: RuntimeError: "),
+    ):
+        raised[:] = [error]
+        names = ["home", "disk", "time zones", "packages", "settings", "store", "lake", "processes"]
+        found = examine(WarehouseSettings(home=tmp_path), FlowSettings())
+        assert found == [Finding(name, "failed", detail) for name in names]
+        assert len(examine(WarehouseSettings(home=tmp_path / "no"), FlowSettings())) == 5
+
+
+def test_findings_are_told_to_a_script_and_by_the_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [Finding("a", "ok", "x"), Finding("b", "warning", "y"), Finding("c", "failed", "z")]
+    assert as_json(findings) == {
+        "ok": False,
+        "failed": ["c"],
+        "warnings": ["b"],
+        "findings": [
+            {"check": "a", "status": "ok", "detail": "x"},
+            {"check": "b", "status": "warning", "detail": "y"},
+            {"check": "c", "status": "failed", "detail": "z"},
+        ],
+    }
+    assert as_json(findings[:2])["ok"] is True
+    monkeypatch.setattr(doctor, "_check_disk", lambda _settings: Finding("disk", "ok", "large"))
+    for path, status in ((tmp_path / "no", 0), (tmp_path / "file", 1)):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("SOCIALFLOW_HOME", str(path))
+        done = CliRunner().invoke(command.app, ["--json"])
+        assert (done.exit_code, json.loads(done.stdout)["ok"]) == (status, not status)
+        done = CliRunner().invoke(command.app, [])
+        assert done.exit_code == status
+        assert ("wrong: home" in done.output) == bool(status)
+
+
+def test_zones_packages_and_settings_are_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._check_zones() == Finding("time zones", "ok", "the zone database is installed")
+    with monkeypatch.context() as patch:
+        for name in ["tzdata", *(name for name in sys.modules if name.startswith("tzdata."))]:
+            patch.setitem(sys.modules, name, None)
+        zoneinfo.reset_tzpath(to=[])
+        zoneinfo.ZoneInfo.clear_cache()
+        try:
+            found = doctor._check_zones()
+        finally:
+            zoneinfo.reset_tzpath()
+    assert found == Finding("time zones", "failed", "no zone database: install the tzdata package")
+
+    monkeypatch.setattr(doctor, "_PACKAGES", ("duckdb", "socialflow-lacks-it", "pytz"))
+    assert list(doctor._check_packages()) == [
+        Finding("package duckdb", "ok", version("duckdb")),
+        Finding(
+            "package socialflow-lacks-it",
+            "failed",
+            "socialflow-lacks-it is missing: install the pinned requirements again",
+        ),
+        Finding("package pytz", "ok", version("pytz")),
+    ]
+    monkeypatch.setenv("SOCIALFLOW_API_PROT", "1")
+    monkeypatch.setenv("SOCIALFLOW_XYZZY", "1")
+    lacks = "in the environment is not a setting and has no effect:"
+    assert list(doctor._check_settings())[:2] == [
+        Finding("settings", "warning", f"SOCIALFLOW_API_PROT {lacks} did you mean SOCIALFLOW_API_PORT?"),
+        Finding(
+            "settings",
+            "warning",
+            f"SOCIALFLOW_XYZZY {lacks} remove it, or look up its name in docs/deployment.md",
+        ),
+    ]
+
+
+def test_free_space_is_told_of_the_nearest_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, status, words in (
+        (99_999_999, "failed", "0.1"),
+        (100_000_000, "warning", "0.1"),
+        (999_999_999, "warning", "1.0"),
+        (1_000_000_000, "ok", "1.0"),
+    ):
+        usage = type(shutil.disk_usage(tmp_path))(10**10, 0, free)
+        monkeypatch.setattr(
+            doctor.shutil, "disk_usage", lambda path, usage=usage: usage if path == tmp_path else None
+        )
+        detail = f"{words} GB free on the disk of {tmp_path}"
+        for home in (tmp_path, tmp_path / "a" / "b"):
+            found = doctor._check_disk(WarehouseSettings(home=home))
+            assert (found.check, found.status, found.detail) == ("disk", status, detail)
+
+
+def test_an_empty_home_is_told_from_one_that_lost_its_store(tmp_path: Path) -> None:
+    settings = WarehouseSettings(home=tmp_path)
+    assert list(doctor._check_store(settings, FlowSettings(), NOW)) == [
+        Finding("store", "warning", "there is no store yet: `socialflow up` creates it")
+    ]
+    for name in ("secret.key", "socialflow.sqlite", "lake"):
+        (tmp_path / name).touch()
+        assert not doctor._is_unmade(settings)
+        (tmp_path / name).unlink()
+    elsewhere = settings.model_copy(update={"database_url": SecretStr("postgresql://x")})
+    assert not doctor._is_unmade(elsewhere)
+    assert doctor._count_measured(settings) == 0
+
+
+def test_pauses_copies_webhooks_and_notifications_are_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
+
+    def told(check: Any, *arguments: Any) -> list[Finding]:
+        with store.read() as session:
+            return list(check(session, *arguments))
+
+    assert told(doctor._check_pauses) == told(doctor._check_installation, at) == []
+    assert told(doctor._check_webhooks, at) == told(doctor._check_notifications, at) == []
+    with store.write() as session:
+        workspace = session.query(Workspace).one()
+        workspace.publishing_paused_at = at
+        instance = session.get_one(Instance, 1)
+        instance.copied_at, instance.copied_reason = at, "it is a copy"
+        common: dict[str, Any] = {"workspace_id": workspace.id, "created_at": at}
+        session.add(WebhookEndpoint(id="e", url="u", events=[], secret=b"", updated_at=at, **common))
+        session.add(WebhookEvent(id="v", type="post.published", body="{}", **common))
+        session.flush()
+        session.add(
+            WebhookDelivery(
+                id="d", endpoint_id="e", event_id="v", status="pending", next_attempt_at=at, **common
+            )
+        )
+        name = workspace.name
+    detail = f"paused in workspace {name} since 2026-03-02 12:30 UTC: `socialflow resume` resumes"
+    assert told(doctor._check_pauses) == [Finding("publishing", "warning", detail)]
+    noticed = Finding("installation", "warning", "noticed 2026-03-02 12:30 UTC: it is a copy")
+    assert told(doctor._check_installation, at + timedelta(days=7, seconds=-1)) == [noticed]
+    assert told(doctor._check_installation, at + timedelta(days=7)) == []
+    assert told(doctor._check_webhooks, at + timedelta(seconds=600)) == []
+    waits = Finding("webhooks", "warning", "1 events wait to be sent, the oldest for 11 min")
+    assert told(doctor._check_webhooks, at + timedelta(minutes=11)) == [waits]
+    remedy = "`socialflow webhooks list` says why, `socialflow webhooks replay` sends again"
+    for disabled, status, counts in (
+        (None, "exhausted", "0 disabled, 1 deliveries exhausted: "),
+        (at, "delivered", "1 disabled, 0 deliveries exhausted: "),
+    ):
+        with store.write() as session:
+            session.query(WebhookDelivery).one().status = status
+            session.query(WebhookEndpoint).one().disabled_at = disabled
+        assert told(doctor._check_webhooks, at) == [Finding("failing webhooks", "warning", counts + remedy)]
+    monkeypatch.setenv("SOCIALFLOW_NOTIFY_URLS", "json://127.0.0.1")
+    assert told(doctor._check_notifications, at) == [
+        Finding("notifications", "ok", "0 wait to be sent to 1 addresses")
+    ]
+    monkeypatch.setenv("SOCIALFLOW_NOTIFY_ABOUT", "nonsense")
+    (found,) = told(doctor._check_notifications, at)
+    assert (found.check, found.status) == ("notifications", "failed")
+    assert found.detail.startswith("SOCIALFLOW_NOTIFY_ABOUT: ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "words"),
+    [
+        (0, "ok", r"[+-]0\.\d s off the store's"),
+        (
+            -5,
+            "failed",
+            r"this machine's clock is \+5\.\d s off the store's: correct it \(NTP\); nothing is published here",
+        ),
+    ],
+)
+def test_the_clock_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds: int, status: str, words: str
+) -> None:
+    shift = timedelta(seconds=seconds)
+    monkeypatch.setattr(clock, "read_file_time", lambda _folder: datetime.now(UTC) + shift)
+    found = doctor._check_clock(store)
+    assert (found.check, found.status) == ("clock", status)
+    assert re.fullmatch(words, found.detail)
+
+
+def test_a_lake_is_told_in_full(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = WarehouseSettings(home=home)
+    later = datetime.now(UTC) + timedelta(days=40)
+
+    def told(now: datetime, measured: int = 3) -> dict[str, tuple[str, str]]:
+        found = list(lake_doctor.examine_lake(settings, now, measured=measured))
+        assert len({check for check, _, _ in found}) == len(found)
+        return {check: (status, detail) for check, status, detail in found}
+
+    with Lake.open(settings) as lake:
+        age = {"account_id": "acc", "published_at": NOW - timedelta(days=1)}
+        load_publications(
+            lake,
+            [PublicationDim("p", "post", "w", platform="mastodon", origin="external", kind="text", **age)],
+        )
+        insert = (
+            "INSERT INTO quality.findings (workspace_id, account_id, check_name, severity, captured_at, metric, "
+            "run_id, found_at) VALUES ('w', 'acc', 'negative', $severity, $at, 'likes', 'run', $at)"
+        )
+        for severity in ("warning", "warning", "failed"):
+            values = {"severity": severity, "at": later}
+            lake.run_write(lambda cursor, values=values: cursor.execute(insert, values))
+        files, newest = measure_files(lake), lake.snapshot_id()
+        commits = get_pipeline_state(lake, later)["commits"]
+    size = f"{files['files']} files and {files['delete_files']} delete files, {files['bytes'] / 1e6:.0f} MB"
+    total = files["files"] + files["delete_files"]
+    monkeypatch.setattr(lake_doctor, "MANY_FILES", total)
+    kept = f"{commits} commits kept, the newest 0 min ago"
+    found = told(NOW, measured=4)
+    assert found == {
+        "lake": ("ok", f"extensions load, newest commit {newest}"),
+        "lake files": ("ok", size),
+        "lake commits": ("ok", kept),
+        "newest measurement": ("ok", "0 min ago"),
+        "data checks": ("failed", "1 values of the last day are impossible: look at quality.findings"),
+    }
+    monkeypatch.setattr(lake_doctor, "MANY_FILES", total - 1)
+    found = told(later, measured=5)
+    assert found["lake files"] == (
+        "warning",
+        f"{size}: does maintain-lake run every night? (`socialflow run maintain`)",
+    )
+    assert found["lake contents"] == (
+        "failed",
+        "it has 4 publications, but 5 were measured: it was lost or replaced; restore it from a backup",
+    )
+    status, detail = found["lake commits"]
+    assert status == "warning"
+    ages = rf"{commits} commits kept, the newest 9\d\d h ago, the oldest 9\d\d h ago"
+    assert re.fullmatch(rf"{ages}: `socialflow run maintain` expires them", detail)
+    assert found["measurement gaps"] == (
+        "warning",
+        "1 publications older than a day were never measured",
+    )
+    with Lake.open(settings) as lake:
+        lake.run_write(
+            lambda cursor: cursor.execute("DELETE FROM quality.findings WHERE severity = 'failed'")
+        )
+        oldest = get_pipeline_state(lake, later)["oldest_commit"]
+    assert told(later)["data checks"] == (
+        "warning",
+        "2 findings in the last day: look at quality.findings",
+    )
+    limit = oldest + settings.keep_lake_snapshots + lake_doctor.MAINTENANCE_LATE
+    assert told(limit)["lake commits"][0] == "ok"
+    first, *_ = sorted((home / "lake" / "data" / "raw").rglob("*.parquet"))
+    first.unlink()
+    found = told(NOW)
+    assert set(found) == {"lake", "lake files"}
+    status, detail = found["lake files"]
+    assert status == "failed"
+    assert detail.startswith("1 Parquet files are missing or damaged (")
+    assert detail.endswith(f"{first.name}): restore them from a backup")
+
+
+def test_a_lake_that_is_not_there_is_told_by_what_was_in_it(tmp_path: Path) -> None:
+    settings = WarehouseSettings(home=tmp_path)
+
+    def told(measured: int) -> list[tuple[str, str, str]]:
+        return list(lake_doctor.examine_lake(settings, NOW, measured=measured))
+
+    assert told(0) == [("lake", "warning", "there is no lake yet: `socialflow up` creates it")]
+    gone = f"the catalog {tmp_path / 'lake' / 'catalog.sqlite'} is missing, and "
+    detail = f"{gone}2 measured publications were in it: restore it from a backup"
+    assert told(2) == [("lake", "failed", detail)]
+    data = Path(settings.resolved_lake_data_path)
+    (data / "raw").mkdir(parents=True)
+    (data / "raw" / "one.parquet").touch()
+    detail = f"{gone}its Parquet files are in {settings.resolved_lake_data_path}: restore it from a backup"
+    assert told(0) == told(2) == [("lake", "failed", detail)]
+    bucket = settings.model_copy(update={"lake_data_path": "s3://bucket/lake"})
+    (found,) = lake_doctor.examine_lake(bucket, NOW, measured=0)
+    assert found[1] == "warning"
+
+
+def test_the_pace_of_measuring_is_told(store: Store) -> None:
+    def told(limit: int, now: datetime = NOW) -> list[tuple[str, str, str]]:
+        flows = FlowSettings(reads_per_day={Platform.MASTODON: limit})
+        with store.read() as session:
+            return list(lake_doctor.examine_pace(session, flows, now))
+
+    due = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
+    with store.write() as session:
+        session.execute(update(Publication).values(next_snapshot_at=None))
+        note_reads(session, "mastodon", session.query(Publication).all(), NOW)
+    left = "used this UTC day; what is left out stays due"
+    for limit, status in ((2, "warning"), (3, "warning"), (4, "ok")):
+        assert told(limit) == [("reads of mastodon", status, f"3 of {limit} {left}")]
+    with store.write() as session:
+        session.execute(update(Publication).values(next_snapshot_at=due))
+    detail = "3 snapshots have been due for over an hour, the oldest since 2026-03-02 12:30 UTC"
+    assert told(4)[0] == ("metrics", "warning", detail)
+
+
+def test_addresses_come_from_the_notes_or_else_from_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ports() as ports:
+        api, prefect = ports.take_any(), ports.take_any()
+    monkeypatch.setenv("SOCIALFLOW_API_PORT", str(api))
+    monkeypatch.setenv("SOCIALFLOW_PREFECT_PORT", str(prefect))
+    refused = f"is not healthy: [Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}"
+    flows = FlowSettings()
+    lines = [
+        ("api", "failed", f"{flows.api_url}/readyz {refused}"),
+        ("prefect", "failed", f"{flows.prefect_url}/api/health {refused}"),
+    ]
+    for notes in (None, "[]", "no JSON", '{"addresses": 7}', '{"addresses": {}}'):
+        with running(tmp_path):
+            if notes is not None:
+                (tmp_path / PROCESSES_FILE).write_text(notes)
+                assert list(examine_processes(WarehouseSettings(home=tmp_path), flows)) == lines
+    answers = {"/readyz": (200, b"nothing of HTTP\r\n\r\n"), "/api/health": (200, b"")}
+    with answering(answers) as address, running(tmp_path, api=address, prefect=address):
+        found = list(examine_processes(WarehouseSettings(home=tmp_path), flows))
+    assert found[0][2].startswith(f"{address}/readyz is not healthy: nothing of HTTP")
+    assert found[1][2].startswith(f"{address}/api/health is not healthy: Remote end closed connection")
 
 
 @pytest.mark.skipif(

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from connectors.capabilities import CAPABILITIES
 from connectors.errors import UnavailableError
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
@@ -19,7 +20,7 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.tokens import expire_tokens
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
-from connectors.types import Credentials, Media, Platform, PostContent
+from connectors.types import Credentials, FitRule, Media, Platform, PostContent
 from flows.publishing.publication_sender import TAKEN_MARGIN, PublicationSender, _SendState
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.store_writer import StoreWriter
@@ -55,6 +56,7 @@ class MovingUploads:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.fitted: list[tuple[str, FitRule]] = []
 
     @asynccontextmanager
     async def open(self, _media_id: str) -> AsyncIterator[IO[bytes]]:
@@ -65,6 +67,10 @@ class MovingUploads:
         self.asked += 1
         return f"{SANDBOX}/_sandbox/media/{media_id}-{self.asked}.png"
 
+    def address_fitted(self, media_id: str, rule: FitRule) -> str:
+        self.fitted.append((media_id, rule))
+        return self.address(media_id)
+
 
 class ChangingHost(httpx.AsyncBaseTransport):
     """A media host, beside the simulated platforms, whose files can be changed."""
@@ -72,10 +78,13 @@ class ChangingHost(httpx.AsyncBaseTransport):
     def __init__(self, platforms: httpx.AsyncBaseTransport) -> None:
         self._platforms = platforms
         self.files: dict[str, bytes] = {}
+        self.is_down = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.host != "cdn.example":
             return await self._platforms.handle_async_request(request)
+        if self.is_down:
+            return httpx.Response(503)
         content = self.files.get(str(request.url))
         return httpx.Response(404) if content is None else httpx.Response(200, content=content)
 
@@ -291,6 +300,21 @@ async def test_an_upload_without_an_address_fails_before_anything_leaves(scene: 
     assert (outcome.publication_id, outcome.kind, outcome.code) == (publication, "failed", "content_rejected")
     assert "give the URL of the media" in (outcome.message or "")
     assert not scene.requests("instagram")
+
+
+async def test_a_picture_that_may_be_converted_is_when_it_is_sent_and_not_when_it_is_looked_for(
+    scene: Scene, uploads: MovingUploads
+) -> None:
+    sent = scene.schedule("instagram", media=(UPLOAD,))
+    outcome = await scene.send(sent)
+    assert outcome is not None
+    assert outcome.kind == "published"
+    assert uploads.fitted == []
+    publication = await lose(scene, "instagram", after=True, text="Second", media=(UPLOAD,), fit=True)
+    rule = CAPABILITIES[Platform.INSTAGRAM].fit_rule
+    assert uploads.fitted == [("med_1", rule)]
+    assert (await scene.look(publication)).kind == "found"
+    assert uploads.fitted == [("med_1", rule)]
 
 
 async def test_an_account_that_cannot_be_opened_fails_its_posts(scene: Scene) -> None:
@@ -856,6 +880,21 @@ def retry(scene: Scene, publication_id: str) -> None:
     row = scene.get(publication_id)
     with scene.store.write() as session:
         retry_post(session, row.workspace_id, row.post_id, scene.clock())
+
+
+async def test_a_host_of_media_that_is_down_has_the_post_tried_again_after_a_wait(scene: Scene) -> None:
+    require_approval(scene)
+    scene.host.files[APPROVED_URL] = PNG
+    publication = scene.schedule("instagram", media=(Media(url=APPROVED_URL),))
+    await approve(scene, publication)
+    scene.host.is_down = True
+    outcome = await scene.send(publication)
+    assert outcome is not None
+    assert (outcome.kind, outcome.code) == ("retry", "media_not_read")
+    assert "503" in outcome.message
+    assert outcome.next_at is not None
+    assert timedelta(seconds=2) < outcome.next_at - scene.clock() < timedelta(seconds=10)
+    assert not scene.requests("instagram")
 
 
 async def test_media_that_cannot_be_read_now_are_tried_again_and_gone_ones_fail(scene: Scene) -> None:
