@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from warehouse.settings import WarehouseSettings
 
-PLATFORMS = ("twitter", "mastodon", "bluesky")
+PLATFORMS = ("twitter", "instagram", "mastodon", "bluesky")
 
 
 class Death(BaseException):
