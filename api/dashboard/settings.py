@@ -145,10 +145,10 @@ def make_link(
             session,
             services.store.cipher,
             visitor.key.workspace_id,
-            field_of(fields, "name")[:200],
-            scopes,
-            int(days),
-            now,
+            name=field_of(fields, "name")[:200],
+            scopes=scopes,
+            days=int(days),
+            now=now,
         )
     base = services.settings.public_url or str(request.base_url)
     return _show(services, visitor, (f"{base.rstrip('/')}{path}", key))

@@ -305,7 +305,8 @@ def decay(
             *(f"share_{n}h" for n in (1, 6, 24, 72)),
         ],
     )
-    say(f"posts: {told['coverage']}; empty = not known (fewer than {FEWEST_POSTS} posts)")
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in told["coverage"].items())
+    say(f"posts: {counts}; empty = not known (fewer than {FEWEST_POSTS} posts)")
 
 
 @app.command()

@@ -16,7 +16,7 @@ from flows.cli.posts.planner import read_image
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.planning.option_texts import add_option
-from warehouse.planning.times import QUEUE
+from warehouse.planning.times import OPTIMAL, QUEUE
 from warehouse.store.access.workspaces import parse_timezone
 
 if TYPE_CHECKING:
@@ -264,9 +264,10 @@ def read_when(at: str | None, *, queue: bool, timezone: str | None = None) -> st
 
 
 def write_time(text: str, timezone: str | None) -> str:
-    """Return a time in words as ISO 8601: "+2h" from now, "tomorrow 9:30" or "fri 18:00" in the zone; else the text.
+    """Return a time in words as ISO 8601: "+2h" from now, "tomorrow 9:30" or "fri 18:00" in the zone.
 
-    `timezone`: None = the workspace's. Raises InvalidInputError for an unknown zone.
+    A text that begins with a digit, and the words of the planner, are returned as they are. `timezone`: None = the
+    workspace's. Raises InvalidInputError for other words, and for an unknown zone.
     """
     words = " ".join(text.lower().split())
     now = datetime.now(UTC)
@@ -274,8 +275,15 @@ def write_time(text: str, timezone: str | None) -> str:
         span = timedelta(**{_UNITS[after[2]]: int(after[1])})
         return (now + span).isoformat(timespec="seconds")
     clock = _CLOCK.fullmatch(words)
-    if clock is None or int(clock[2]) > 23 or int(clock[3] or 0) > 59:
+    if words in {OPTIMAL, QUEUE} or words[:1].isdigit():
         return text
+    if clock is None or int(clock[2]) > 23 or int(clock[3] or 0) > 59:
+        raise InvalidInputError(
+            f"{text!r} is not a valid time: write +2h, 'tomorrow 9:30', 'fri 18:00', {OPTIMAL}, or ISO 8601 such as "
+            "2026-04-15T14:30:00Z",
+            field="scheduled_at",
+            code="invalid_time",
+        )
     if timezone is None:
         from flows.cli.workspace_session import open_workspace  # noqa: PLC0415 (only for a time in words)
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.cli.posts.wishes import write_time
+from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace
@@ -119,5 +120,8 @@ def test_a_time_may_be_written_in_words() -> None:
     assert friday.weekday() == 4
     assert timedelta(0) < friday - now <= timedelta(days=7)
     assert write_time("sunday 7", "UTC").endswith("T07:00")
-    for same in ("2026-04-15T14:30:00Z", "optimal", "tomorrow 25:00", "soon", "+2 fortnights"):
+    for same in ("2026-04-15T14:30:00Z", "optimal", "queue", "15.4.2026"):
         assert write_time(same, "UTC") == same
+    for wrong in ("tomorrow 25:00", "tomorrow", "soon", "+2 fortnights", "yesterdayy", ""):
+        with pytest.raises(InvalidInputError, match="tomorrow 9:30"):
+            write_time(wrong, "UTC")

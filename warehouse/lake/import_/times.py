@@ -89,7 +89,7 @@ class Moment(NamedTuple):
 
 
 class TimeProblem(NamedTuple):
-    """Why a value is no time."""
+    """The reason why a value cannot be read as a time."""
 
     reason: str
 

@@ -49,10 +49,11 @@ def make_local_link(session: Session, cipher: Cipher, workspace_id: str, now: da
     return _make(session, cipher, key, now, minutes=LOCAL_MINUTES, loopback_only=True, ends=None)
 
 
-def make_colleague_link(  # noqa: PLR0917 (who, for whom, how long)
+def make_colleague_link(
     session: Session,
     cipher: Cipher,
     workspace_id: str,
+    *,
     name: str,
     scopes: Iterable[str],
     days: int,
