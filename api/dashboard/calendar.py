@@ -20,7 +20,6 @@ from api.dashboard.sessions import FieldsDep, VisitorDep, require_form_token
 from api.http.dependencies import ServicesDep  # noqa: TC001 (same)
 from connectors.types import UPLOAD_PREFIX
 from warehouse.errors import InvalidInputError
-from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.lake.queries.usual import get_usual_ratios
 from warehouse.planning.posts import move_post
 from warehouse.scheduling.calendar import list_open_places, read_planned
@@ -391,11 +390,9 @@ def find_thumb(media: Sequence[dict[str, Any]]) -> str | None:
 
 
 def _load_tint(services: Services, workspace_id: str, account: AccountRow) -> Week | None:
-    rows = get_optimal_times(services.lake, workspace_id=workspace_id, account_id=account.id)
-    if not rows:
-        return None
     with services.store.read() as session:
-        return load_weeks(session, services.lake, workspace_id, [account])[0]
+        (week,) = load_weeks(session, services.lake, workspace_id, [account])
+    return week if week.slots else None
 
 
 def _read_day(text: str, today: date) -> date:

@@ -79,6 +79,10 @@ class Lake:
         names, rows = fetch_rows(self._cursor().execute(sql, params or {}))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def query_rows(self, sql: str, params: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement as tuples: cheaper than `query` for thousands of them."""
+        return fetch_rows(self._cursor().execute(sql, params or {}))[1]
+
     @contextmanager
     def stream(self, sql: str, params: Parameters | None = None) -> Iterator[DuckDBPyConnection]:
         """Run a statement and yield its cursor, to fetch many rows with little memory."""

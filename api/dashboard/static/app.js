@@ -32,14 +32,14 @@ export async function send(address, fields) {
 
 for (const plot of document.querySelectorAll(".plot")) {
   const line = plot.querySelector(".read-out");
-  const hits = () => [...plot.querySelectorAll("svg")].find((one) => one.getClientRects().length)?.querySelectorAll("[data-read]") ?? [];
+  const hits = () => [...plot.querySelectorAll("svg")].find((one) => one.getClientRects().length)?.querySelectorAll(".hit") ?? [];
   let place = -1;
-  const read = (hit) => { line.textContent = hit.dataset.read; };
+  const read = (hit) => { line.textContent = hit.dataset.read ?? hit.closest("a").getAttribute("aria-label"); };
   plot.addEventListener("pointermove", (event) => {
-    const hit = event.target.closest("[data-read]");
+    const hit = event.target.closest(".hit");
     if (hit) { read(hit); place = [...hits()].indexOf(hit); }
   });
-  plot.addEventListener("pointerdown", (event) => { const hit = event.target.closest("[data-read]"); if (hit) read(hit); });
+  plot.addEventListener("pointerdown", (event) => { const hit = event.target.closest(".hit"); if (hit) read(hit); });
   plot.addEventListener("keydown", (event) => {
     const all = [...hits()];
     const week = all.length === 168;
