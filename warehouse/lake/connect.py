@@ -25,6 +25,7 @@ from warehouse.lake.snapshot_watch import CommitWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     import pandas as pd
     from duckdb import DuckDBPyConnection
@@ -101,6 +102,11 @@ class Lake:
     def snapshot_id(self) -> int:
         """Return the number of the lake's newest commit. It increases with each write of any process."""
         return self._watch.snapshot_id()
+
+    def list_commits(self) -> list[datetime]:
+        """Return when each snapshot that the lake keeps was committed (UTC), oldest first: the moments of `as_of`."""
+        rows = self.query_rows("SELECT snapshot_time FROM ducklake_snapshots('lake') ORDER BY snapshot_id")
+        return [at for (at,) in rows]
 
     def peek_snapshot_id(self) -> int | None:
         """Return the same if known without a catalog query, else None. Never blocks."""

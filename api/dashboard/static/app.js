@@ -70,3 +70,18 @@ for (const field of document.querySelectorAll("input[data-own-zone]")) {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (own && !field.value) field.value = own;
 }
+
+// The slider of the SQL page: each step is a state that the lake keeps; the last one is now.
+for (const slider of document.querySelectorAll("input[data-as-of]")) {
+  const times = slider.dataset.asOf.split(" ");
+  const field = slider.form.elements.as_of;
+  const settle = () => slider.setAttribute("aria-valuetext", field.value.replace("T", ", ") || "now");
+  slider.addEventListener("input", () => { field.value = times[slider.value] ?? ""; settle(); });
+  field.addEventListener("input", () => {
+    const later = field.value ? times.findIndex((one) => one > field.value) : -1;
+    slider.value = later < 0 ? (field.value ? times.length - 1 : times.length) : Math.max(later - 1, 0);
+    settle();
+  });
+  if (field.value) field.dispatchEvent(new Event("input"));
+  slider.closest("label").hidden = false;
+}
