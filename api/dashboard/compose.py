@@ -469,6 +469,10 @@ def _check(services: Services, author: Visitor, fields: Fields) -> dict[str, Any
         clock = Clock(zone, now)
         checked = check_post(services.planning(session, workspace_id), wish)
         told = asdict(checked)
+        if not wish.content.strip() and not wish.media:
+            # A form in which nothing is written yet is no mistake.
+            for one in (told, *told["publications"]):
+                one["problems"] = [entry for entry in one["problems"] if entry["code"] != "empty"]
         if accounts and told["publications"]:
             queue, optimal = _next_times(services, session, workspace_id, accounts, clock)
             warning = _warn(services, session, workspace_id, fields, accounts, clock)
@@ -506,13 +510,7 @@ def _describe_account(target: Mapping[str, Any]) -> dict[str, Any]:
         parts.append({**part, "fits": part["text"][:fits], "over": part["text"][fits:]})
     thumbs = [(find_thumb([item]), item) for item in target["media"]]
     prefix = f"{target['platform']}: "
-    # A form in which nothing is written yet is no mistake.
-    told = [
-        one
-        for one in target["problems"]
-        if one["code"] != "empty" or any(part["text"] for part in target["parts"])
-    ]
-    problems = [{**entry, "words": entry["detail"].removeprefix(prefix)} for entry in told]
+    problems = [{**entry, "words": entry["detail"].removeprefix(prefix)} for entry in target["problems"]]
     return {**target, "parts": parts, "thumbs": thumbs, "problems": problems, "label": capabilities.label}
 
 

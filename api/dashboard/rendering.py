@@ -158,7 +158,7 @@ def write_pairs(detail: Mapping[str, Any]) -> str:
     """Return the details of a record as words: "platform: mastodon; scopes: read, write"."""
     parts = []
     for name, value in detail.items():
-        if value is None or value == "" or value == []:
+        if value is None or (isinstance(value, (str, list)) and not value):
             continue
         said = ", ".join(str(one) for one in value) if isinstance(value, list) else value
         said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else said
