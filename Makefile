@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
+.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -23,6 +23,9 @@ up: $(READY) ## Start SocialFlow: API, Prefect, publisher
 
 test: $(DEV) ## Run the tests
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-failed: $(DEV) ## Run the tests that failed last time again, one after the other
+	$(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
 
 check: $(DEV) ## Check lint rules, formatting, types and import rules
 	$(BIN)/ruff check .
