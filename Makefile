@@ -48,7 +48,7 @@ bench-optimal-times: $(DEV) ## Compare the daily timing run with LightGBM and a 
 	@$(MAKE) --no-print-directory .venv/.bench || echo "LightGBM is not installed (no network): it is left out."
 	@$(BIN)/python benchmarks/bench_optimal_times.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(POSTS),--posts $(POSTS))
 
-bench-api: $(DEV) ## Measure requests per second and p99 with 32 clients, compared with a bare FastAPI route
+bench-api: $(DEV) ## Measure the API with 32 clients, also while another process commits, beside a bare FastAPI route
 	@$(BIN)/python benchmarks/bench_api.py
 
 bench-capacity: $(DEV) ## Measure CPU, memory and disk per publication, snapshot and account (about a minute)
