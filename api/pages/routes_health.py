@@ -248,6 +248,11 @@ class _PublisherCollector:
             "Largest difference between a live publisher's clock and the store's; beyond 2 s it publishes nothing.",
             self._state.clock_skew_seconds,
         )
+        yield GaugeMetricFamily(
+            "socialflow_publisher_errors",
+            "Turns and steps that failed in the publishers that run now, since each began: usually the store's fault.",
+            self._state.errors,
+        )
 
 
 def _check_publisher(services: Services) -> CheckResult:

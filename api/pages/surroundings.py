@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import httpx
 from prometheus_client.core import GaugeMetricFamily
 
+from warehouse.lake.storage import bucket_address
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,18 +43,12 @@ async def check_address(url: str, *, what: str, below: int) -> CheckResult:
 async def check_lake_storage(settings: WarehouseSettings) -> CheckResult:
     """Check that the lake's folder exists, or that the server of its bucket answers.
 
-    The catalog knows what the files hold, so a lake whose bucket is away still opens. The request is not signed: a
-    refusal (403) is an answer too.
+    The catalog knows what the files hold, so a lake whose bucket is away still opens.
     """
-    place = settings.resolved_lake_data_path
-    if not place.startswith("s3://"):
-        return "ok" if await asyncio.to_thread(Path(place).is_dir) else "not_checked"
-    bucket = place.removeprefix("s3://").split("/", 1)[0]
-    if settings.lake_s3_endpoint:
-        scheme = "https" if settings.lake_s3_use_ssl else "http"
-        url = f"{scheme}://{settings.lake_s3_endpoint}/{bucket}?max-keys=1"
-    else:
-        url = f"https://{bucket}.s3.{settings.lake_s3_region}.amazonaws.com/?max-keys=1"
+    url = bucket_address(settings)
+    if url is None:
+        folder = Path(settings.resolved_lake_data_path)
+        return "ok" if await asyncio.to_thread(folder.is_dir) else "not_checked"
     return await check_address(url, what="the lake's bucket", below=500)
 
 
