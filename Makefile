@@ -66,8 +66,9 @@ bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query
 bench-publish: $(DEV) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
-bench-claims: $(DEV) ## Measure claims a second by 1, 2 and 4 processes on PostgreSQL, and queue queries beside a long history
-	@$(BIN)/python benchmarks/bench_claims.py
+bench-claims: $(DEV) ## Measure claims and whole sends a second by 1, 2 and 4 publishers on PostgreSQL, beside procrastinate
+	@$(MAKE) --no-print-directory .venv/.bench || echo "procrastinate is not installed (no network): it is left out."
+	@$(BIN)/python benchmarks/bench_claims.py $(if $(DUE),--due $(DUE)) $(if $(SENDS),--sends $(SENDS))
 
 bench-rest: $(DEV) ## Measure memory and CPU time of `up` at rest (Linux; SECONDS=60)
 	@$(BIN)/python benchmarks/bench_rest.py $(if $(SECONDS),--seconds $(SECONDS))

@@ -34,10 +34,13 @@ SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(params=[0, 2000], ids=["many due", "few due"])
+@pytest.fixture(params=[(0, 2000), (0, 1), (2000, 2000)], ids=["many due", "many accounts", "few due"])
 def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to find the accounts that have a turn."""
-    monkeypatch.setattr(claims, "FEW_DUE", request.param)
+    """All ways to find the accounts that have a turn."""
+    few_due, walk = request.param
+    monkeypatch.setattr(claims, "FEW_DUE", few_due)
+    monkeypatch.setattr(claims, "WALK", walk)
+    monkeypatch.setattr(claims, "MORE_HEADS", 10)
 
 
 def add_account(world: World, name: str, due: list[int]) -> None:
@@ -195,7 +198,7 @@ def test_no_question_reads_the_history(world: World, statements: list[tuple[str,
         needs_recovery(session, now=world.at, max_lateness=HOUR)
         get_queue_state(session, world.at)
         claims._list_accounts_in_turn(session, now=world.at, horizon=world.at, limit=5, full=())
-        claims._choose(session, ["acct"], due=claims._due(world.at, claims._Candidate), share=3)
+        claims._choose(session, ["acct"], horizon=world.at, share=3)
     asked = list(statements)
     with world.store.read() as session:
         plans = [
