@@ -164,10 +164,13 @@ def list_events(session: Session, publication_id: str) -> list[PublicationAttemp
 
 def verify_ledger(session: Session, publication_id: str) -> list[str]:
     """Return the errors found in the publication's ledger; empty = intact."""
-    publication = session.get_one(Publication, publication_id)
+    return check_ledger(session.get_one(Publication, publication_id), list_events(session, publication_id))
+
+
+def check_ledger(publication: Publication, rows: Sequence[PublicationAttempt]) -> list[str]:
+    """Return the errors found in the publication's events, oldest first; empty = intact."""
     problems = []
     previous = ""
-    rows = list_events(session, publication_id)
     for position, row in enumerate(rows, start=1):
         if row.seq != position:
             problems.append(f"row {position} is missing: the next one says {row.seq}")

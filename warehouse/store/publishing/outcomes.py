@@ -175,18 +175,20 @@ def record_outcomes(
         for row in session.scalars(query.with_for_update().execution_options(populate_existing=True))
     }
     events, post_ids = [], set()
-    for outcome in outcomes:
-        row = rows[outcome.publication_id]
-        event = _apply(row, outcome, owner=owner, now=now)
-        if event is not None:
-            events.append(event)
-            post_ids.add(row.post_id)
-        if outcome.pause is not None and outcome.next_at is not None:
-            _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
-        if event is not None and outcome.code == PERMISSION_MISSING:
-            reason = f"{outcome.message}; connect the account again with this permission"
-            _mark_limited(session, row.account_id, reason, now)
-    _clear_limits(session, {rows[item.publication_id].account_id for item in outcomes if item.receipt}, now)
+    # Each publication is written once, with the end of its ledger: not before each of the statements in between.
+    with session.no_autoflush:
+        for outcome in outcomes:
+            row = rows[outcome.publication_id]
+            event = _apply(row, outcome, owner=owner, now=now)
+            if event is not None:
+                events.append(event)
+                post_ids.add(row.post_id)
+            if outcome.pause is not None and outcome.next_at is not None:
+                _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
+            if event is not None and outcome.code == PERMISSION_MISSING:
+                reason = f"{outcome.message}; connect the account again with this permission"
+                _mark_limited(session, row.account_id, reason, now)
+        _clear_limits(session, {rows[one.publication_id].account_id for one in outcomes if one.receipt}, now)
     _append(session, rows, events, owner=owner, now=now)
     refresh_post_status(session, post_ids, now)
     announce_outcomes(session, events, now)
@@ -223,7 +225,8 @@ def _clear_limits(session: Session, account_ids: Collection[str], now: datetime)
     limited = and_(AccountRow.status == "active", AccountRow.status_reason.is_not(None))
     statement = update(AccountRow).where(AccountRow.id.in_(account_ids), limited)
     if account_ids:
-        session.execute(statement.values(status_reason=None, status_changed_at=now))
+        values = {"status_reason": None, "status_changed_at": now}
+        session.execute(statement.values(values).execution_options(synchronize_session=False))
 
 
 def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> LedgerEvent | None:
