@@ -96,7 +96,9 @@ def _write_metrics(services: Services) -> bytes:
         with services.store.read() as session:
             now = services.clock()
             collectors: tuple[Any, ...] = (
-                _QueueCollector(get_queue_state(session, now), services.status_counter.read(session)),
+                _QueueCollector(
+                    get_queue_state(session, now), services.status_counter.read(session, services.store)
+                ),
                 _WebhookCollector(get_webhook_state(session, now)),
                 _PublisherCollector(get_publishers_state(session, read_time(session))),
                 _FlowCollector(
