@@ -9,6 +9,7 @@ from connectors.webhooks.settings import WebhookSettings
 from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
 from warehouse.store.compaction import compact_store
+from warehouse.store.leases.work_leases import forget_expired_work
 from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.read_budgets import forget_reads
 from warehouse.store.posts.media import remove_unused
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 KEEP_RESULTS = timedelta(days=30)
 """How long the results of runs can be read."""
+KEEP_EXPIRED_LEASES = timedelta(days=1)
 
 
 def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
@@ -34,6 +36,7 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
     removed = remove_unused_uploads(resources, clock())
     with resources.store.write() as session:
         charges = forget_reads(session, clock())
+        forget_expired_work(session, KEEP_EXPIRED_LEASES)
         kept = list_cursors(session, clock())
     return {
         **maintain_lake(
