@@ -367,7 +367,7 @@ def _compute_platform(
     from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
     from warehouse.timing.sums import NEVER  # noqa: PLC0415 (same)
 
-    sums, curve, counted = _sum_platform(lake, platform, accounts, now, fleet and fleet.curve)
+    sums, curve, counted = _sum_platform(lake, platform, accounts, now, fleet.curve if fleet else None)
     fleet = fleet or learn_fleet(sums, curve)
     table = score_sums(sums, fleet.prior_of(sums), fleet.kernel)
     slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(accounts))

@@ -109,6 +109,11 @@ def forget_expired_work(session: Session, older_than: timedelta) -> None:
     session.execute(delete(WorkLease).where(WorkLease.lease_until <= read_time(session) - older_than))
 
 
+def forget_all_work(session: Session) -> None:
+    """Remove all leases, of an installation that nobody works on."""
+    session.execute(delete(WorkLease))
+
+
 def _list_held(session: Session, kind: str, items: Sequence[str], now: datetime) -> set[str]:
     query = select(WorkLease.item).where(
         WorkLease.kind == kind, WorkLease.item.in_(items), WorkLease.lease_until > now
