@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from connectors.logs import log_ids
+from connectors.tracing import span
 from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
 from flows.exclusive_runs import USUAL_PACE
 from warehouse.store.leases.flow_leases import LeaseHolder, note_outcome, note_start
@@ -152,7 +153,7 @@ def run_shared(
         outcome: Outcome = "succeeded"
         reason: str | None = None
         try:
-            with log_ids(flow=flow, run_id=run_id):
+            with log_ids(flow=flow, run_id=run_id), span("flow.run"):
                 yield
         except (PartlyFailedError, DoubtfulDataError) as error:
             outcome, reason = "partly_failed", str(error)

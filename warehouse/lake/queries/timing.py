@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.tracing import span
 from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
@@ -46,7 +47,8 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
     computed = []
     for platform, rows in by_platform.items():
         try:
-            results.append(_compute_platform(lake, platform, rows, now))
+            with span("timing.platform", platform=platform, accounts=len(rows)):
+                results.append(_compute_platform(lake, platform, rows, now))
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
             # Invalid data of one platform: keep its old advice, and continue with the others.
             logger.exception("the times of %s could not be computed", platform)
@@ -129,8 +131,9 @@ def plan_timing(lake: Lake, *, now: datetime, parts: int) -> TimingPlan:
     posts = 0
     for platform, rows in by_platform.items():
         try:
-            sums, curve, counted = _sum_platform(lake, platform, rows, now)
-            fleet = learn_fleet(sums, curve).as_dict()
+            with span("timing.learn", platform=platform, accounts=len(rows)):
+                sums, curve, counted = _sum_platform(lake, platform, rows, now)
+                fleet = learn_fleet(sums, curve).as_dict()
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
             logger.exception("what the accounts of %s share could not be computed", platform)
             failures[platform] = f"{type(error).__name__}: {error}"
@@ -175,7 +178,8 @@ def refresh_timing_part(lake: Lake, part: TimingPart) -> dict[str, Any]:
     (newest,) = lake.query(load_sql("queries/select_newest_timing"), {"account_ids": ids})
     if not rows or (newest["computed_at"] is not None and newest["computed_at"] > part.now):
         return {"platform": part.platform, "accounts": 0, "posts": 0, "rows": 0}
-    result = _compute_platform(lake, part.platform, rows, part.now, fleet)
+    with span("timing.part", platform=part.platform, accounts=len(rows)):
+        result = _compute_platform(lake, part.platform, rows, part.now, fleet)
     _write(lake, [result], part.now, kept=(), account_ids=ids)
     return {
         "platform": part.platform,
