@@ -67,7 +67,9 @@ def write_csv(path: Path, rows: int) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
-            "account,post_id,published_at,kind,text,permalink,impressions,likes,comments,shares,campaign".split(",")
+            "account,post_id,published_at,kind,text,permalink,impressions,likes,comments,shares,campaign".split(
+                ","
+            )
         )
         for number in range(rows):
             at += step * chance.uniform(0.1, 1.9)
@@ -94,7 +96,13 @@ def write_csv(path: Path, rows: int) -> Path:
 def _import(file: Path, home: Path, platform: str) -> tuple[float, float, int]:
     """Import a file; return seconds, seconds of CPU and the peak of resident bytes."""
     environment = {**os.environ, "SOCIALFLOW_HOME": str(home)}
-    command = [str(Path(sys.executable).with_name("socialflow")), "import-history", str(file), "--platform", platform]
+    command = [
+        str(Path(sys.executable).with_name("socialflow")),
+        "import-history",
+        str(file),
+        "--platform",
+        platform,
+    ]
     began = time.monotonic()
     process = subprocess.Popen(command, env=environment)
     _, status, usage = os.wait4(process.pid, 0)

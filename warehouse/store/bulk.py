@@ -80,9 +80,7 @@ def _insert_into_postgresql(
     session: Session, table: Table, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]
 ) -> int:
     dialect = session.get_bind().dialect
-    kinds = {
-        name: table.c[name].type.compile(dialect=dialect) for name in (*columns, *constants)
-    }
+    kinds = {name: table.c[name].type.compile(dialect=dialect) for name in (*columns, *constants)}
     arrays = ", ".join(f"%s::{kinds[name]}[]" for name in columns)
     chosen = [*(f"given.{name}" for name in columns), *(f"%s::{kinds[name]}" for name in constants)]
     statement = (

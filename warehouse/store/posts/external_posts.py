@@ -160,7 +160,12 @@ def insert_external_posts(
     post_ids, ids = [f"post_{ulid}" for ulid in ulids], [f"pub_{ulid}" for ulid in ulids]
     published = [item.published_at for item in items]
     contents = [content_json(item.text) for item in items]
-    shared = {"workspace_id": account.workspace_id, "origin": "external", "status": "published", "updated_at": now}
+    shared = {
+        "workspace_id": account.workspace_id,
+        "origin": "external",
+        "status": "published",
+        "updated_at": now,
+    }
     insert_missing(
         session,
         Post.__table__,
