@@ -47,10 +47,11 @@ from warehouse.planning.times import needs_lake
 from warehouse.planning.views import describe_placement, describe_post, describe_post_detail
 from warehouse.planning.wish import PostChange, PostWish
 from warehouse.platforms import parse_platform
+from warehouse.settings import WarehouseSettings
 from warehouse.shapes import read_shape
 from warehouse.store.access.api_keys import ensure_command_line_key
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, answer_once_in, require_key
-from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+from warehouse.store.posts.reads import PostFilter, get_post, list_posts, list_publications
 
 if TYPE_CHECKING:
     from warehouse.planning.context import PlanningContext
@@ -280,10 +281,16 @@ def list_(
 @app.command()
 def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
     """Show a post's history per account: when it was claimed, sent and answered, or why it was not sent."""
-    with open_workspace() as opened:
+    from warehouse.lake.archive import read_ledgers  # noqa: PLC0415 (loads DuckDB)
+    from warehouse.lake.connect import Lake  # noqa: PLC0415 (same)
+
+    settings = WarehouseSettings()
+    with open_workspace(settings) as opened:
         post = get_post(opened.session, opened.workspace_id, post_id)
         publications = list_publications(opened.session, [post.id])[post.id]
-        attempts = list_attempts(opened.session, [publication.id for publication in publications])
+        attempts = read_ledgers(
+            opened.session, publications, lambda: Lake.open(settings, read_only=True, threads=1)
+        )
         story = describe_post_detail(opened.session, post, publications, attempts, opened.now)
     if as_json:
         print_json(story)
