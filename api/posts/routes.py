@@ -16,7 +16,7 @@ from api.posts.schemas_approvals import ApprovalState
 from api.posts.views import render_post, render_post_detail
 from warehouse.planning import posts as planned_posts
 from warehouse.planning.editing import BegunChange, begin_change, send_edits
-from warehouse.planning.times import needs_lake
+from warehouse.planning.times import is_advised
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
@@ -65,7 +65,9 @@ async def create_post(
 
     if dry_run:
         return await asyncio.to_thread(preview)
-    if needs_lake(body.scheduled_at):  # the lake may be slow: nobody else is to wait for it
+    if is_advised(
+        body.scheduled_at
+    ):  # reads more than its own post, and perhaps the lake: nobody else waits for it
         return await asyncio.to_thread(answer_once, services, repeat, work)
     return await answer_once_grouped(services, repeat, caller.workspace_id, work)
 

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select
 
 from warehouse.errors import ConflictError
 from warehouse.store.models import Publication
+from warehouse.store.posts.staging import staged_in
 from warehouse.store.publishing.publications import hash_payload
 
 if TYPE_CHECKING:
@@ -69,16 +70,16 @@ def refuse_duplicates(
     if not targets:
         return
     session.flush()
+    hashes = list({target.payload_hash for target in targets})
+    after, before = scheduled_at - DUPLICATE_WINDOW, scheduled_at + DUPLICATE_WINDOW
+    staged = staged_in(session)
+    waiting = staged.find_publications(Publication, hashes, after, before) if staged else ()
+    said = {(row["account_id"], row["payload_hash"]): row["post_id"] for row in waiting}
     found = session.connection().execute(
         _SAME_SAID,
-        {
-            "hashes": list({target.payload_hash for target in targets}),
-            "after": scheduled_at - DUPLICATE_WINDOW,
-            "before": scheduled_at + DUPLICATE_WINDOW,
-            "except_post_id": except_post_id or "",
-        },
+        {"hashes": hashes, "after": after, "before": before, "except_post_id": except_post_id or ""},
     )
-    said = {(row.account_id, row.payload_hash): row.post_id for row in found}
+    said |= {(row.account_id, row.payload_hash): row.post_id for row in found}
     for target in targets:
         existing = said.get((target.account.id, target.payload_hash))
         if existing is not None:
