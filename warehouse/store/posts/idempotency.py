@@ -159,11 +159,7 @@ def answer_together(store: Store, group: Sequence[GroupedWork]) -> list[Outcome]
     if len(group) > 1:
         outcomes = _answer_in_one_transaction(store, group)
         if outcomes is not None:
-            # A deadlock hits one request of many that have nothing to do with it: it gets a transaction of its own.
-            return [
-                _answer_alone(store, one) if isinstance(outcome, DBAPIError) else outcome
-                for one, outcome in zip(group, outcomes, strict=True)
-            ]
+            return outcomes
     return [_answer_alone(store, one) for one in group]
 
 
@@ -244,6 +240,8 @@ def _answer_within(session: Session, one: GroupedWork, staged: Staged) -> Outcom
     try:
         outcome = one.work(session), False
         session.flush()
+    except DBAPIError:
+        raise  # the database may have ended the transaction: a deadlock, a full disk
     except Exception as error:  # noqa: BLE001 (handed to who asked)
         outcome = error
         session.expunge_all()
