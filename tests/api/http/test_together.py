@@ -11,14 +11,21 @@ import pytest
 from sqlalchemy import event, func, select
 
 from api.http.rate_limits import PostgresRateLimiter, open_rate_limiters
+from api.http.schemas import Page
 from api.http.shared_runs import SharedRuns
+from api.posts.rendered import RenderedPosts
+from api.posts.schemas import PostOut
+from api.posts.views import render_post
 from api.settings import ApiSettings
+from connectors.types import Platform
 from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.database import Store
 from warehouse.store.models import IdempotencyKey, Post, Publication, PublicationAttempt
 from warehouse.store.posts.idempotency import GroupedWork, RepeatableRequest, StoredAnswer, answer_together
+from warehouse.store.posts.list_rows import list_raw_posts
+from warehouse.store.posts.reads import PostFilter, list_posts, list_publications
 from warehouse.store.publishing.ledger import verify_ledger
 
 if TYPE_CHECKING:
@@ -207,6 +214,77 @@ def test_a_list_is_never_older_than_the_request(tenant_on: Tenant) -> None:
 
     with Store.open(settings) as other:
         asyncio.run(run(other))
+
+
+def test_a_list_has_the_bytes_of_its_models_whatever_became_of_its_posts(tenant_on: Tenant) -> None:
+    """Lists are put together from rows and kept renderings; the models say what they have to be."""
+    ids = [
+        tenant_on.create_post(content=f'{number} \u2028 "quoted" \U0001f30a', platforms=list(platforms))["id"]
+        for number, platforms in enumerate([("twitter",), ("mastodon", "twitter"), ("twitter",)])
+    ]
+    tenant_on.create_post(content="kept", status="draft", scheduled_at=None)
+    tenant_on.create_post(
+        content="thread",
+        thread=[{"text": "second", "after": 60}],
+        variants={"mastodon": {"content": "else"}},
+        options={"mastodon": {"visibility": "unlisted"}},
+        platforms=["mastodon"],
+        client_ref="mine",
+    )
+    store, now = tenant_on.server.services.store, tenant_on.server.clock()
+    changes: list[dict[str, Any]] = [
+        {},
+        {
+            "status": "published",
+            "published_at": now,
+            "due_at": None,
+            "external_id": "1",
+            "permalink": "https://a/1",
+        },
+        {"rest": "waiting", "rest_at": now, "send_state": {"sent_parts": [{"id": "1"}]}},
+        {"edit": {"state": "failed", "requested_at": now.isoformat(), "code": "c", "message": "m"}},
+        {"edit": None, "edited_at": now, "platform_deleted_at": now, "reason": "why", "reason_code": "code"},
+    ]
+    for change in changes:
+        with store.write() as session:
+            for publication in session.scalars(select(Publication).where(Publication.post_id == ids[1])):
+                for name, value in change.items():
+                    setattr(publication, name, value)
+            kept = session.get_one(Post, ids[0])
+            kept.approval_state, kept.approval_at, kept.approved_media = (
+                "approved",
+                now,
+                {"https://a/b.png": "ab"},
+            )
+        for query in ("", "?limit=2", "?status=draft", "?platform=mastodon&origin=any"):
+            shown = tenant_on.client.get(f"{POSTS}{query}")
+            with store.read() as session:
+                wanted = PostFilter(
+                    statuses=("draft",) if "status" in query else (),
+                    platform=Platform.MASTODON if "platform" in query else None,
+                    origin=None if "any" in query else "socialflow",
+                )
+                limit = 2 if "limit" in query else 20
+                rows, has_more = list_posts(session, tenant_on.workspace_id, wanted, limit=limit)
+                publications = list_publications(session, [row.id for row in rows])
+                page = Page[PostOut](
+                    data=[render_post(row, publications[row.id]) for row in rows],
+                    has_more=has_more,
+                    next_cursor=shown.json()["next_cursor"],
+                )
+            assert shown.content == page.model_dump_json().encode()
+
+
+def test_renderings_are_bounded(tenant_on: Tenant) -> None:
+    for number in range(5):
+        tenant_on.create_post(content=f"a post {number}")
+    rendered = RenderedPosts(most_bytes=4000)
+    store = tenant_on.server.services.store
+    with store.read() as session:
+        rows, _ = list_raw_posts(session, tenant_on.workspace_id, PostFilter(), before_id=None, limit=5)
+    first = rendered.render_page(rows, has_more=False, next_cursor="c", dialect=store.dialect)
+    assert rendered.render_page(rows, has_more=False, next_cursor="c", dialect=store.dialect) == first
+    assert 0 < sum(map(len, rendered._kept.values())) == rendered._bytes <= 4000
 
 
 async def test_who_waits_shares_only_what_began_after_it_came() -> None:
