@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from api.posts.rendered import RenderedPosts
+from api.http.renderings import Renderings
 from warehouse.planning.context import PlanningContext
 from warehouse.store.publishing.queue_state import StatusCounter
 
@@ -67,7 +67,7 @@ class Services:
     warehouse: WarehouseSettings
     """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now
-    rendered_posts: RenderedPosts = field(default_factory=RenderedPosts)
+    renderings: Renderings = field(default_factory=Renderings)
     status_counter: StatusCounter = field(default_factory=StatusCounter)
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:

@@ -11,6 +11,7 @@ from api.http.idempotency import Repeatable, answer_once, answer_once_grouped, r
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
+from api.posts.rendered import render_page
 from api.posts.responses import answer_changed, answer_post, answer_saved, render_dry_run
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
@@ -131,8 +132,12 @@ def list_posts_page(
             limit=limit,
         )
     next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
-    body = services.rendered_posts.render_page(
-        rows, has_more=has_more, next_cursor=next_cursor, dialect=services.store.dialect
+    body = render_page(
+        services.renderings,
+        rows,
+        has_more=has_more,
+        next_cursor=next_cursor,
+        dialect=services.store.dialect,
     )
     remember(request, services)
     headers = {"Link": next_link(request, next_cursor)} if next_cursor is not None else None

@@ -34,6 +34,8 @@ def insert_new(session: Session, model: type[Row], rows: Sequence[Mapping[str, A
     whole = complete_rows(model, rows)
     insert_rows(session, model, whole)
     made = load_rows(model, whole)
+    for one in made:
+        make_transient_to_detached(one)
     session.add_all(made)
     return made
 
@@ -51,7 +53,7 @@ def insert_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str,
 
 
 def load_rows(model: type[Row], rows: Sequence[dict[str, Any]]) -> list[Row]:
-    """Return the objects of complete rows. They belong to no session."""
+    """Return the objects of complete rows, to be read: they belong to no session."""
     return [_load(model, row) for row in rows]
 
 
@@ -59,7 +61,6 @@ def _load(model: type[Row], row: dict[str, Any]) -> Row:
     """Return the object of a stored row, built the way the ORM loads one."""
     one: Row = manager_of_class(model).new_instance()
     one.__dict__.update(row)
-    make_transient_to_detached(one)
     return one
 
 
