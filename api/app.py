@@ -167,6 +167,7 @@ def create_app(
                 try:
                     yield
                 finally:
+                    await app.state.services.grouped_writes.finish()
                     await asyncio.to_thread(runner.close)
 
     app = FastAPI(

@@ -147,6 +147,8 @@ class RememberedAnswers:
         """Return the answer to send. None = compute it: for all who wait, if "socialflow.run" is set."""
         arrived, is_counted = self._runs.arrive(), False
         while True:
+            # Only what the last look-up of the token has found counts, if this request computes its answer.
+            scope.pop("socialflow.admitted", None)
             try:
                 identity = await services.callers.identify(token, services.clock())
             except InvalidTokenError:
@@ -161,21 +163,25 @@ class RememberedAnswers:
                     return None  # same
                 is_counted = True
                 scope["socialflow.rate_limit"] = limit
-            # What the rest of the application uses, if this request computes its answer.
             scope["socialflow.identity"] = scope["socialflow.admitted"] = identity
             if answer is not None:
                 return answer
             run = self._runs.find(name)
             if run is None:
-                scope["socialflow.name"], scope["socialflow.run"] = (
-                    name,
-                    self._runs.begin(name, identity.store_mark),
-                )
+                scope["socialflow.name"] = name
+                scope["socialflow.run"] = self._runs.begin(name, identity.store_mark)
                 return None
             # Shielded: a request that is canceled must not cancel what others wait for.
             shared = await asyncio.shield(run.outcome)
-            if run.number > arrived or run.mark == identity.store_mark is not None:
-                return shared if shared is not None and services.clock() < shared.until else None
+            began_later = run.number > arrived
+            if not began_later and (identity.store_mark is None or run.mark != identity.store_mark):
+                continue
+            if shared is None or services.clock() >= shared.until:
+                return None
+            if began_later or not shared.marks.uses_lake:
+                return shared
+            if services.lake.peek_snapshot_id() == shared.marks.lake is not None:
+                return shared
 
     def _recall(self, name: _Name, identity: Identity, services: Services) -> Answer | None:
         answer = self._answers.get(name)

@@ -21,6 +21,7 @@ from api.settings import ApiSettings
 from connectors.types import Platform
 from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
 from warehouse.settings import WarehouseSettings
+from warehouse.store.access.api_keys import revoke_api_key
 from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.database import Store
 from warehouse.store.models import IdempotencyKey, Post, Publication, PublicationAttempt
@@ -281,6 +282,42 @@ def test_a_list_has_the_bytes_of_its_models_whatever_became_of_its_posts(tenant_
     pages = {render_page(kept, raw, has_more=False, next_cursor="c", dialect=store.dialect) for _ in range(2)}
     assert len(pages) == 1
     assert 0 < sum(map(len, kept._kept.values())) == kept.bytes_kept <= 4000
+
+
+def test_a_key_that_is_revoked_while_its_requests_wait_is_refused(tenant_on: Tenant) -> None:
+    """Requests that are sent after the revocation get 401, whatever others wait for."""
+    tenant_on.create_post()
+    headers = {"Authorization": tenant_on.client.headers["Authorization"]}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    store, revoked = tenant_on.server.services.store, asyncio.Event()
+
+    async def run() -> None:
+        async with httpx.AsyncClient(
+            base_url=tenant_on.server.url, headers=headers, verify=context
+        ) as client:
+
+            async def read() -> None:
+                for _ in range(12):
+                    was_revoked = revoked.is_set()
+                    status = (await client.get(POSTS)).status_code
+                    assert status in {200, 401}
+                    assert not was_revoked or status == 401
+
+            def revoke() -> None:
+                with store.write() as session:
+                    revoke_api_key(
+                        session, tenant_on.workspace_id, tenant_on.key.row.id, tenant_on.server.clock()
+                    )
+
+            async def end() -> None:
+                await client.get(POSTS)
+                await asyncio.to_thread(revoke)
+                revoked.set()
+
+            await asyncio.gather(end(), *(read() for _ in range(8)))
+            assert (await client.get(POSTS)).json()["code"] == "revoked_key"
+
+    asyncio.run(run())
 
 
 async def test_who_waits_shares_only_what_began_after_it_came() -> None:
