@@ -171,17 +171,27 @@ class RememberedAnswers:
                 scope["socialflow.name"] = name
                 scope["socialflow.run"] = self._runs.begin(name, identity.store_mark)
                 return None
-            # Shielded: a request that is canceled must not cancel what others wait for.
-            shared = await asyncio.shield(run.outcome)
-            began_later = run.number > arrived
-            if not began_later and (identity.store_mark is None or run.mark != identity.store_mark):
-                continue
-            if shared is None or services.clock() >= shared.until:
-                return None
-            if began_later or not shared.marks.uses_lake:
+            is_usable, shared = await self._share(run, arrived, identity, services)
+            if is_usable:
                 return shared
-            if services.lake.peek_snapshot_id() == shared.marks.lake is not None:
-                return shared
+
+    async def _share(
+        self, run: Run[Answer], arrived: int, identity: Identity, services: Services
+    ) -> tuple[bool, Answer | None]:
+        """Wait for a computation. Return whether it is new enough for a request, and its answer, if it has one."""
+        # Shielded: a request that is canceled must not cancel what others wait for.
+        shared = await asyncio.shield(run.outcome)
+        if run.number > arrived:
+            is_new = True
+        elif identity.store_mark is None or run.mark != identity.store_mark:
+            is_new = False
+        else:
+            # The store had not changed since it began; the lake may have.
+            uses_lake = shared is not None and shared.marks.uses_lake
+            is_new = not uses_lake or _lake_is_at(shared, services)
+        if shared is not None and services.clock() >= shared.until:
+            shared = None
+        return is_new, shared
 
     def _recall(self, name: _Name, identity: Identity, services: Services) -> Answer | None:
         answer = self._answers.get(name)
@@ -218,6 +228,10 @@ class RememberedAnswers:
         if marks.usable:
             _remember_last(self._answers, name, answer)
         return answer
+
+
+def _lake_is_at(answer: Answer | None, services: Services) -> bool:
+    return answer is not None and services.lake.peek_snapshot_id() == answer.marks.lake is not None
 
 
 def _remember_last(kept: OrderedDict[_Name, Kept], name: _Name, value: Kept) -> None:
