@@ -6,6 +6,7 @@ whose rows nothing reads before the end, except the duplicate check, which looks
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from warehouse.store.posts.bulk_insert import insert_rows
@@ -62,6 +63,20 @@ def begin_staging(session: Session) -> Staged:
     """Let new posts of this session be staged. Call `Staged.insert` before the commit."""
     staged = session.info[_STAGED] = Staged()
     return staged
+
+
+@contextmanager
+def stage_to(session: Session, staged: Staged) -> Iterator[None]:
+    """Let new posts be staged in the block. An error discards what the block has staged."""
+    before = staged.count()
+    session.info[_STAGED] = staged
+    try:
+        yield
+    except Exception:
+        staged.discard(before)
+        raise
+    finally:
+        del session.info[_STAGED]
 
 
 def staged_in(session: Session) -> Staged | None:
