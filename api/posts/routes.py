@@ -1,6 +1,7 @@
 """Post endpoints: create, list, read, change and cancel."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from api.posts.responses import answer_changed, answer_post, answer_saved, rende
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
 from api.posts.views import render_post_detail
+from warehouse.lake.archive import read_ledgers
 from warehouse.planning import posts as planned_posts
 from warehouse.planning.editing import BegunChange, begin_change, send_edits
 from warehouse.planning.times import is_advised
@@ -25,7 +27,7 @@ from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
 from warehouse.store.posts.list_rows import list_raw_posts
-from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_publications
+from warehouse.store.posts.reads import PostFilter, get_post, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
@@ -155,7 +157,7 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
     with services.store.read() as session:
         post = get_post(session, caller.workspace_id, post_id)
         publications = list_publications(session, [post.id])[post.id]
-        attempts = list_attempts(session, [row.id for row in publications])
+        attempts = read_ledgers(session, publications, lambda: nullcontext(services.lake))
         detail = render_post_detail(session, post, publications, attempts, services.clock())
     response.headers["ETag"] = version_etag(post.version)
     return detail
