@@ -6,6 +6,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
 from api.http.idempotency import Repeatable, answer_once, answer_once_grouped, render_answer
@@ -70,11 +71,11 @@ async def create_post(
         return answer_saved(saved, 201, {"Location": f"/api/v1/posts/{saved.post.id}"})
 
     if dry_run:
-        return await asyncio.to_thread(preview)
+        return await run_in_threadpool(preview)
     if is_advised(
         body.scheduled_at
     ):  # reads more than its own post, and perhaps the lake: nobody else waits for it
-        return await asyncio.to_thread(answer_once, services, repeat, work)
+        return await run_in_threadpool(answer_once, services, repeat, work)
     return await answer_once_grouped(services, repeat, caller.workspace_id, work)
 
 
