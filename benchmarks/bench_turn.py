@@ -1,7 +1,8 @@
 """Cost of a turn beside 10,000 and 10,000,000 published posts, on SQLite and PostgreSQL.
 
 A turn is what happens again and again however little is due: a claim, housekeeping, what /metrics, /readyz and
-`socialflow doctor` ask of the queue. 3,500 publications are due, most of them of one account. The history is made by SQL, with one event each.
+`socialflow doctor` ask of the queue. 3,500 publications are due, most of them of one account. The history is made by
+SQL, with one event each.
 
 python benchmarks/bench_turn.py [--history 10000000] [--database sqlite|postgresql]
 """
