@@ -9,6 +9,7 @@ from connectors.webhooks.settings import WebhookSettings
 from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
 from warehouse.store.compaction import compact_store
+from warehouse.store.leases.work_leases import forget_expired_work, list_work
 from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.read_budgets import forget_reads
 from warehouse.store.posts.media import remove_unused
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 KEEP_RESULTS = timedelta(days=30)
 """How long the results of runs can be read."""
+BACKUP_LEASE = "backup"
+"""Kind of the lease that `socialflow backup` holds: meanwhile no file of the lake is deleted."""
+KEEP_EXPIRED_LEASES = timedelta(days=1)
 
 
 def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
@@ -35,10 +39,16 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
     removed = remove_unused_uploads(resources, clock())
     with resources.store.write() as session:
         charges = forget_reads(session, clock())
+        forget_expired_work(session, KEEP_EXPIRED_LEASES)
         kept = list_cursors(session, clock())
+        backups = list_work(session, BACKUP_LEASE)
     return {
         **maintain_lake(
-            resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots, kept=kept
+            resources.lake,
+            clock(),
+            keep_snapshots=resources.warehouse.keep_lake_snapshots,
+            kept=kept,
+            delete_files=not backups,
         ),
         **archived,
         "webhook_events_forgotten": forgotten,

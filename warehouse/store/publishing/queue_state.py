@@ -59,6 +59,8 @@ class QueueState:
     """Publications that wait for a person's decision."""
     failed_parts: int
     """Published posts of which a later part was refused and can be retried."""
+    retrying: int
+    """Scheduled publications whose last attempt did not reach the platform, or was refused for the time being."""
 
 
 def get_queue_state(session: Session, now: datetime) -> QueueState:
@@ -96,6 +98,13 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         Publication.status == "published", Publication.rest == literal_column(f"'{FAILED}'")
     )
     revoked = select(func.count()).where(AccountRow.status == "revoked")
+    # Only what has fallen due can have been tried: the index of what is in progress finds it.
+    retrying = select(func.count()).where(
+        is_in_progress(),
+        Publication.status == "scheduled",
+        Publication.scheduled_at <= now,
+        Publication.attempts > 0,
+    )
     counts: dict[str, int] = dict(session.execute(by_status).all())
     return QueueState(
         late=int(late or 0),
@@ -105,6 +114,7 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         unknown=counts.get("unknown", 0),
         needs_review=counts.get("needs_review", 0),
         failed_parts=session.scalar(failed_parts) or 0,
+        retrying=session.scalar(retrying) or 0,
     )
 
 
