@@ -382,8 +382,8 @@ def _walk_accounts(session: Session, horizon: datetime) -> Subquery:
     databases were seen to read the history, or everything due for each account.
     """
     if session.get_bind().dialect.name == "sqlite":
-        given = (bindparam("walk", WALK), bindparam("horizon", horizon, type_=UtcDateTime()))
-        walked = text(_WALK_SQLITE).bindparams(*given)
+        until = bindparam("horizon", horizon, type_=UtcDateTime())
+        walked = text(_WALK_SQLITE).bindparams(until, walk=WALK)
         return walked.columns(account_id=String(), due_at=UtcDateTime()).subquery()
     account_id, due_at = _Candidate.account_id, _Candidate.due_at
     step: ColumnElement[int] = literal_column("1").label("step")

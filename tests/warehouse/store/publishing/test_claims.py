@@ -261,7 +261,8 @@ def _find_whole_reads(world: World, statement: str, parameters: object) -> list[
                 or (asks_for_history and "ix_publications_due (status=?)" in plan)
             ]
         # Small tables are read whole in any case: this asks whether there is an index that serves.
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
         (plan,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).one()
         return [
             f"{node['Node Type']} {node.get('Relation Name', '')} {node.get('Index Name', '')}"
