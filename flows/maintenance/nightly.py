@@ -34,6 +34,7 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
     """Maintain both stores and return what was done. Raises ConflictError, SetupError."""
     from warehouse.lake.maintenance import maintain_lake  # noqa: PLC0415 (see flows.resources)
 
+    archived = archive_ledgers(resources, clock())
     forgotten = forget_events(resources, clock() - WebhookSettings().kept_for)
     removed = remove_unused_uploads(resources, clock())
     with resources.store.write() as session:
@@ -49,12 +50,23 @@ def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc
             kept=kept,
             delete_files=not backups,
         ),
+        **archived,
         "webhook_events_forgotten": forgotten,
         "uploads_removed": removed,
         "read_charges_forgotten": charges,
         "run_results_removed": remove_old_results(resources.warehouse.home, clock()),
         **compact_store(resources.store),
     }
+
+
+def archive_ledgers(resources: Resources, now: datetime) -> dict[str, int]:
+    """Move the event logs of publications that ended long ago into the lake; return how many. Raises ConflictError."""
+    from warehouse.lake.archive import ArchiveReport, archive_events  # noqa: PLC0415 (see flows.resources)
+
+    age = resources.warehouse.archive_after
+    if not age:
+        return ArchiveReport().as_dict()
+    return archive_events(resources.store, resources.lake, before=now - age).as_dict()
 
 
 def remove_old_results(home: Path, now: datetime) -> int:

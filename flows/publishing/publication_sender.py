@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import PublishRequest
-from connectors.candidates import CLOCK_MARGIN
 from connectors.capabilities import get_capabilities
 from connectors.errors import (
     ConnectorError,
@@ -20,7 +19,7 @@ from connectors.errors import (
 from connectors.logs import bind_log_ids
 from connectors.parts import split_parts
 from connectors.tracing import span
-from connectors.types import ApprovedMedia, FittedMedia, Media, Platform
+from connectors.types import CLOCK_MARGIN, ApprovedMedia, FittedMedia, Media, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account

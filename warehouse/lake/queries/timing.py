@@ -285,6 +285,17 @@ def get_optimal_times(
     return lake.query(load_sql("queries/select_optimal_times"), params)
 
 
+def list_advised_slots(
+    lake: Lake, *, workspace_id: str, account_ids: Collection[str]
+) -> list[tuple[Any, ...]]:
+    """Return every slot of these accounts, in no order: what choosing a time needs, for many accounts at once.
+
+    Columns: account_id, timezone, weekday, hour, then the fields of `warehouse.scheduling.placement.SlotAdvice`.
+    """
+    params = {"workspace_id": workspace_id, "account_ids": list(account_ids)}
+    return lake.query_rows(load_sql("queries/select_advised_slots"), params)
+
+
 def get_timing_facts(
     lake: Lake, *, workspace_id: str, account_ids: Collection[str]
 ) -> dict[str, dict[str, Any]]:

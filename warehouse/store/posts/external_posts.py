@@ -13,7 +13,7 @@ from sqlalchemy import Table, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from ulid import ULID
 
-from connectors.types import PostContent
+from connectors.types import CLOCK_MARGIN, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.store.models import Post, Publication
 from warehouse.store.publishing.publications import payload_hash
@@ -72,7 +72,8 @@ def record_external_posts(
     next reading of its metrics. Raises InvalidInputError for a post before 1970.
     """
     # A post listed while one of ours is in flight may be that very post: recording it as external would
-    # count it twice and use the id that our own publication needs.
+    # count it twice and use the id that our own publication needs. Platforms tell whole seconds, and their clocks
+    # may be behind ours.
     idless = _any_idless(session, account.id)
     in_flight_since = session.scalar(
         select(func.min(Publication.first_attempt_at)).where(
@@ -105,7 +106,7 @@ def record_external_posts(
         for item in by_external_id.values():
             if item.external_id in known:
                 continue
-            if in_flight_since is not None and item.published_at >= in_flight_since:
+            if in_flight_since is not None and item.published_at >= in_flight_since - CLOCK_MARGIN:
                 skipped += 1
                 continue
             ulid = _deterministic_ulid(account.id, item)
