@@ -53,8 +53,12 @@ def payload_hash(content: PostContent) -> str:
 
 def hash_payload(payload: Mapping[str, Any]) -> str:
     """Return the fingerprint of a content that is already JSON."""
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical_payload(payload).encode()).hexdigest()
+
+
+def canonical_payload(payload: Mapping[str, Any]) -> str:
+    """Return the JSON that the fingerprint of a content is made from."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"))
 
 
 def get_publication(session: Session, workspace_id: str, publication_id: str) -> Publication:
