@@ -104,6 +104,11 @@ def list_work(session: Session, kind: str) -> list[WorkLease]:
     return list(session.scalars(query.order_by(WorkLease.began_at, WorkLease.item)))
 
 
+def list_owners(session: Session) -> list[str]:
+    """Return the workers that have leases, expired ones too."""
+    return list(session.scalars(select(WorkLease.owner).distinct().order_by(WorkLease.owner)))
+
+
 def count_work(session: Session) -> dict[str, int]:
     """Return the number of leases that have not expired, by kind."""
     query = select(WorkLease.kind, func.count()).where(WorkLease.lease_until > read_time(session))
