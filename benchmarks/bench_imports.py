@@ -28,28 +28,7 @@ ACCOUNTS = 40
 GOAL_SECONDS = 180.0
 """For ROWS rows; other numbers of rows have their share of it."""
 GOAL_BYTES = 1_000_000_000
-_WORDS = [
-    "the",
-    "tea",
-    "of",
-    "today",
-    "with",
-    "milk",
-    "or",
-    "honey",
-    "a",
-    "cup",
-    "warm",
-    "rain",
-    "window",
-    "garden",
-    "market",
-    "old",
-    "new",
-    "story",
-    "recipe",
-    "slow",
-]
+_WORDS = "the tea of today with milk or honey a cup warm rain window garden market old new story recipe slow".split()
 _KINDS = ("photo", "video", "text", "link")
 
 
@@ -82,25 +61,15 @@ def main() -> int:
 
 def write_csv(path: Path, rows: int) -> Path:
     """Write an invented history of some accounts, in the order of time; return the path."""
-    chance = random.Random(17)
+    chance = random.Random(17)  # noqa: S311 (invented data)
     at = datetime(2019, 1, 1, tzinfo=UTC)
     step = timedelta(days=365 * 5) / max(rows, 1)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
-            [
-                "account",
-                "post_id",
-                "published_at",
-                "kind",
-                "text",
-                "permalink",
-                "impressions",
-                "likes",
-                "comments",
-                "shares",
-                "campaign",
-            ]
+            "account,post_id,published_at,kind,text,permalink,impressions,likes,comments,shares,campaign".split(
+                ","
+            )
         )
         for number in range(rows):
             at += step * chance.uniform(0.1, 1.9)
