@@ -1,20 +1,23 @@
-"""Insert thousands of rows with the driver's own means: SQLAlchemy's executemany costs more than the database's work."""
+"""Insert thousands of rows by the driver itself: SQLAlchemy's executemany costs more than the database's work."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Table
 
+from warehouse.store.models import UtcDateTime
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, FromClause
     from sqlalchemy.orm import Session
 
-_CACHE_KIB = 64 * 1024
+_CACHE_KIB = 16 * 1024
 """SQLite's usual 2 MB would write each page of a dozen indexes many times in one transaction."""
 
 
@@ -54,14 +57,12 @@ def much_memory(session: Session) -> Iterator[None]:
 def _insert_into_sqlite(
     session: Session, table: Table, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]
 ) -> int:
-    dialect = session.get_bind().dialect
     values: list[Any] = []
     for name, given in columns.items():
-        # Only instants have another form in the database; a JSON column's own conversion is done.
-        convert = None if _is_json(table.c[name]) else table.c[name].type.bind_processor(dialect)
-        values.append(given if convert is None else list(map(convert, given)))
+        convert = _converter(session, table.c[name])
+        values.append(given if convert is None else map(convert, given))
     for name, value in constants.items():
-        convert = None if _is_json(table.c[name]) else table.c[name].type.bind_processor(dialect)
+        convert = _converter(session, table.c[name])
         values.append(repeat(value if convert is None else convert(value)))
     names = [*columns, *constants]
     statement = (
@@ -80,9 +81,7 @@ def _insert_into_postgresql(
     session: Session, table: Table, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]
 ) -> int:
     dialect = session.get_bind().dialect
-    kinds = {
-        name: table.c[name].type.compile(dialect=dialect) for name in (*columns, *constants)
-    }
+    kinds = {name: table.c[name].type.compile(dialect=dialect) for name in (*columns, *constants)}
     arrays = ", ".join(f"%s::{kinds[name]}[]" for name in columns)
     chosen = [*(f"given.{name}" for name in columns), *(f"%s::{kinds[name]}" for name in constants)]
     statement = (
@@ -93,5 +92,20 @@ def _insert_into_postgresql(
     return session.connection().exec_driver_sql(statement, params).rowcount
 
 
-def _is_json(column: Column[Any]) -> bool:
-    return isinstance(column.type, JSON)
+def _converter(session: Session, column: Column[Any]) -> Callable[[Any], Any] | None:
+    """Return what turns a value into the database's form, as SQLAlchemy does it; None = it is in that form."""
+    if isinstance(column.type, JSON):
+        return None
+    if isinstance(column.type, UtcDateTime):
+        return _write_instant
+    dialect = session.get_bind().dialect
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _write_instant(value: datetime | None) -> str | None:
+    """Return an instant as SQLAlchemy stores it in SQLite, at a tenth of the cost: millions have to be written."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"a naive time reached the store: {value!r}")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]

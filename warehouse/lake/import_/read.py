@@ -56,6 +56,8 @@ _HELPERS = frozenset({"page", "title", "what", "platform"})
 _MEMORY = "192MB"
 _ACCOUNTS_SHOWN = 1_000
 _REJECTED_SHOWN = 100_000
+_ROWS_TOGETHER = 100
+"""Rows of one account that a batch has on average at least, if it has rows of all."""
 
 _NAMES_UTC = re.compile(r"\b(GMT|UTC)\b", re.IGNORECASE)
 
@@ -138,7 +140,12 @@ class _Batches:
         if self._connection is None:
             raise StopIteration
         if self._reader is None:
-            query = self._connection.execute(load_sql("history/select_rows"))
+            counted = self._connection.execute(
+                "SELECT count(*), count(DISTINCT account) FROM identified"
+            ).fetchone()
+            rows, accounts = counted or (0, 0)
+            few = accounts * (rows // self._size + 1) * _ROWS_TOGETHER <= max(rows, self._size)
+            query = self._connection.execute(load_sql("history/select_rows"), {"few_accounts": few})
             self._reader = query.to_arrow_reader(self._size)
         try:
             batch = self._reader.read_next_batch()

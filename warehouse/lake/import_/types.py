@@ -108,7 +108,7 @@ class RejectedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Some valid rows of a file, ordered by account and then by line."""
+    """Some valid rows of a file: the oldest first, or where a file has many accounts, account by account."""
 
     rows: pa.Table
     """Columns: ROW_SCHEMA. At most `ReadOptions.batch_rows` rows."""
@@ -255,7 +255,7 @@ class ReadOptions:
     """Mappings kept from earlier files (`mappings.load_mappings`), tried where no format fits."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Later rows are rejected."""
-    batch_rows: int = 50_000
+    batch_rows: int = 25_000
     progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None
     """Called with the current step, the bytes or rows done, and their total."""
 
