@@ -1,8 +1,8 @@
 """Measure `socialflow import-history` in a process of its own: seconds, CPU, peak memory and rows a second.
 
 Imports an invented CSV (ids, texts, links, counts and one unknown column; 40 accounts) or a given file into a fresh
-home on SQLite, as the command line does it, with the optimal times at its end. CPU counts all threads of the process, so it
-hardly depends on what else the machine does. The goals hold for 1,000,000 rows on a quiet machine: 3 minutes and 1 GB.
+home on SQLite, as the command line does it, with the optimal times at its end. CPU counts all threads of the process,
+so it hardly depends on what else the machine does. The goals for 1,000,000 rows on a quiet machine: 3 minutes, 1 GB.
 
     python benchmarks/bench_imports.py --rows 1000000
     python benchmarks/bench_imports.py --file history.parquet --platform facebook --goal-seconds 40

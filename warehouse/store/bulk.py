@@ -66,12 +66,13 @@ def _insert_into_sqlite(
         values.append(repeat(value if convert is None else convert(value)))
     names = [*columns, *constants]
     statement = (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "  # noqa: S608 (names of our own tables)
         "ON CONFLICT DO NOTHING"
     )
     cursor = session.connection().connection.cursor()
     try:
-        cursor.executemany(statement, zip(*values, strict=False))
+        rows = zip(*values, strict=False)  # the constants never end
+        cursor.executemany(statement, rows)  # type: ignore[arg-type]  # sqlite3 takes any iterable
         return int(cursor.rowcount)
     finally:
         cursor.close()
@@ -85,7 +86,7 @@ def _insert_into_postgresql(
     arrays = ", ".join(f"%s::{kinds[name]}[]" for name in columns)
     chosen = [*(f"given.{name}" for name in columns), *(f"%s::{kinds[name]}" for name in constants)]
     statement = (
-        f"INSERT INTO {table.name} ({', '.join([*columns, *constants])}) SELECT {', '.join(chosen)} "
+        f"INSERT INTO {table.name} ({', '.join([*columns, *constants])}) SELECT {', '.join(chosen)} "  # noqa: S608 (names of our own tables)
         f"FROM unnest({arrays}) AS given ({', '.join(columns)}) ON CONFLICT DO NOTHING"
     )
     params = (*constants.values(), *map(list, columns.values()))

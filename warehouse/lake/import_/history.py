@@ -138,6 +138,7 @@ def import_history(
         account=account_name or given.account,
         timezone=timezone or given.timezone,
         now=now,
+        oldest_first=True,
     )
     progress("reading", 0, 1)
     reading = read_in_account_zone(store, workspace_id, path, chosen)
@@ -210,7 +211,9 @@ def load_file(
     merge_marked_accounts(store, lake, now)
     with store.read() as session:
         workspace_id = session.get_one(Import, import_id).workspace_id
-    detection, batches = reading or read_in_account_zone(store, workspace_id, path, options)
+    detection, batches = reading or read_in_account_zone(
+        store, workspace_id, path, replace(options, oldest_first=True)
+    )
     platform = _require_names(detection, options)
     with store.read() as session:
         index = AccountIndex.load(session, workspace_id, platform)

@@ -8,4 +8,7 @@ SELECT
   watch_seconds, engagement_rate, raw::VARCHAR AS raw
 FROM identified
 WHERE line = first_line
-ORDER BY CASE WHEN NOT $few_accounts::BOOLEAN THEN account END NULLS FIRST, published_at, line
+ORDER BY
+  CASE WHEN NOT $few_accounts::BOOLEAN THEN account END NULLS FIRST,
+  CASE WHEN $few_accounts::BOOLEAN THEN published_at END,
+  line
