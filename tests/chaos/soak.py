@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from flows.serving.supervisor import Supervisor
     from warehouse.store.database import Store
 
+HELD = ("publisher", "api")
+"""Processes that live for days. One that ingests ends after its run, so its memory is only printed: DuckDB keeps some
+for each commit."""
 WINDOW = timedelta(seconds=60)
 """Posts that were published within this long are measured each time: constant work, however long it runs."""
 ASKED = ("/api/v1/posts?limit=20", "/api/v1/analytics/overview", "/api/v1/accounts", "/metrics")
@@ -239,11 +242,9 @@ async def _spend(
             for name in [name for name, at in due.items() if at <= elapsed]:
                 due[name] = elapsed + turns[name]
                 if name == "ingest":
-                    await _ingest(resources, pool, result)
+                    await _ingest(resources.warehouse, pool, result)
                 elif name == "maintain":
-                    await asyncio.to_thread(
-                        maintain_stores, resources, clock=lambda: datetime.now(UTC) + TWO_DAYS
-                    )
+                    await asyncio.to_thread(_maintain, resources.warehouse)
                     result.nights += 1
                 elif name == "kill":
                     with contextlib.suppress(ProcessLookupError, KeyError):
@@ -257,13 +258,20 @@ async def _spend(
             await asyncio.sleep(0.2)
 
 
-async def _ingest(resources: Resources, pool: ConnectorPool, result: Result) -> None:
+async def _ingest(settings: WarehouseSettings, pool: ConnectorPool, result: Result) -> None:
+    """Measure as a run of the product does: with stores of its own."""
     now = datetime.now(UTC)
     run_id = f"soak_{result.ingests}"
-    # Reports name what the weather spoiled; the next run reads it again.
-    await read_due_metrics(resources, pool, run_id=run_id, since=now - WINDOW, anew=True)
-    await read_due_followers(resources, pool, run_id=run_id)
+    with Resources(settings, FlowSettings()) as resources:
+        # Reports name what the weather spoiled; the next run reads it again.
+        await read_due_metrics(resources, pool, run_id=run_id, since=now - WINDOW, anew=True)
+        await read_due_followers(resources, pool, run_id=run_id)
     result.ingests += 1
+
+
+def _maintain(settings: WarehouseSettings) -> None:
+    with Resources(settings, FlowSettings()) as resources:
+        maintain_stores(resources, clock=lambda: datetime.now(UTC) + TWO_DAYS)
 
 
 def settle(store: Store, seconds: float) -> None:
@@ -289,7 +297,7 @@ def examine(result: Result, soak: Soak) -> list[str]:
     def middle(part: list[float]) -> float:
         return statistics.median(part)
 
-    for name in ("publisher", "api", "ingest"):
+    for name in HELD:
         before, after = (middle([one.memory_mb[name] for one in part]) for part in (early, late))
         if after > before * (1 + soak.memory_growth) + soak.memory_slack_mb:
             problems.append(f"memory of {name} grew from {before:.0f} to {after:.0f} MB")
