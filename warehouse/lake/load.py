@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.tracing import span
 from warehouse.errors import InvalidInputError
 from warehouse.lake.marts import (
     find_newest_known,
@@ -29,7 +30,7 @@ from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, Publi
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -75,7 +76,7 @@ def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
             refresh_after_accounts(cursor)
         return inserted
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "accounts", batch, work)
 
 
 def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> int:
@@ -88,7 +89,7 @@ def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> 
             refresh_after_publications(cursor)
         return inserted
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "publications", batch, work)
 
 
 def load_post_snapshots(
@@ -104,15 +105,24 @@ def load_post_snapshots(
     def work(cursor: DuckDBPyConnection) -> int:
         return insert_post_snapshots(cursor, batch, run_id, source=source)
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "post_snapshots", batch, work)
 
 
-def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source) -> int:
-    """Like `load_post_snapshots`, inside a transaction of `Lake.write`."""
+def insert_post_snapshots(
+    cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source, any_new: bool = False
+) -> int:
+    """Like `load_post_snapshots`, inside a transaction of `Lake.write`.
+
+    `any_new`: this transaction has inserted the publications of `changed` and not refreshed the marts after it.
+    """
     params, extent = _provenance(run_id) | {"source": source}, _extent(batch)
     cursor.register("batch", batch)
     try:
-        if find_newest_known(cursor, "batch") < len(batch):  # otherwise all rows are new
+        touched = find_newest_known(cursor, "batch")
+        if any_new:
+            cursor.execute(load_sql("load/find_new_publications"))
+            cursor.execute(load_sql("load/add_new_publications"))
+        if touched < len(batch):  # otherwise all rows are new
             batch = _without_repeats(cursor, batch)
             cursor.register("batch", batch)
         inserted = _count(cursor.execute(load_sql("load/insert_newest_post_snapshots"), params))
@@ -125,6 +135,19 @@ def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: s
         refresh_after_post_snapshots(cursor, extent["first"].date(), repeated=inserted < len(batch))
         check_post_snapshots(cursor, run_id, params["loaded_at"])
     return inserted
+
+
+def replace_publications(cursor: DuckDBPyConnection, batch: pa.Table) -> bool:
+    """Insert or update publications inside a transaction of `Lake.write`; return whether all of them were new.
+
+    If so, the marts are not refreshed: `insert_post_snapshots` with `any_new` has to follow, with rows of each of them.
+    """
+    inserted, changed = _replace_changed(cursor, batch, "publications")
+    if inserted == pc.count_distinct(batch["publication_id"]).as_py():
+        return True
+    if changed:
+        refresh_after_publications(cursor)
+    return False
 
 
 def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Table, run_id: str) -> int:
@@ -140,7 +163,16 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
             check_account_snapshots(cursor, run_id, params["loaded_at"], extent["first"])
         return inserted
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "account_snapshots", batch, work)
+
+
+def _write(lake: Lake, table: str, batch: pa.Table, work: Callable[[DuckDBPyConnection], int]) -> int:
+    if not len(batch):
+        return 0
+    with span("lake.load", table=table, rows=len(batch)) as current:
+        inserted = lake.run_write(work)
+        current.note(inserted=inserted)
+        return inserted
 
 
 def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:
