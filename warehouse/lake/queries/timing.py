@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from connectors.types import Platform
     from warehouse.lake.connect import Lake
+    from warehouse.timing.habits import HabitPosts
 
 SLOTS = 168
 
@@ -54,7 +55,7 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
     parts, facts, habits, posts, computed = [], [], [], 0, []
     for platform, rows in by_platform.items():
         try:
-            slots, of_accounts, counted = _compute_platform(lake, platform, rows, now)
+            slots, of_accounts, found, counted = _compute_platform(lake, platform, rows, now)
         except (ValueError, ArithmeticError, LookupError, TypeError) as error:
             # Invalid data of one platform: keep its old advice, and continue with the others.
             logger.exception("the times of %s could not be computed", platform)
@@ -62,7 +63,7 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
             continue
         parts.append(slots)
         facts.append(of_accounts)
-        habits.append(_compute_habits(lake, platform, rows, now))
+        habits.append(found)
         computed.append(platform)
         posts += counted
     params = {
@@ -165,17 +166,14 @@ def get_posting_noise(
     return {row["account_id"]: row["noise"] for row in rows}
 
 
-def _compute_habits(lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime) -> pa.Table:
-    """Return the findings of `compute_habits` for a platform's accounts, with the place of each account."""
+def _compute_habits(posts: HabitPosts, kinds: list[str], accounts: list[dict[str, Any]]) -> pa.Table:
+    """Return the findings of `compute_all_habits` for a platform's accounts, with the place of each account."""
     import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
 
-    from warehouse.lake.queries.timing_posts import read_habit_posts  # noqa: PLC0415 (same)
     from warehouse.timing.habits import compute_all_habits  # noqa: PLC0415 (same)
 
-    posts, kinds = read_habit_posts(lake, platform, accounts, now)
-    rows = [
-        row | {"place": accounts[row.pop("account")]["place"]} for row in compute_all_habits(posts, kinds)
-    ]
+    found = compute_all_habits(posts, kinds, [row["timezone"] for row in accounts])
+    rows = [row | {"place": accounts[row.pop("account")]["place"]} for row in found]
     types = {"subject": pa.string(), "label": pa.string(), "n_posts": pa.int64(), "known": pa.bool_()}
     types |= {"effect": pa.float64(), "low": pa.float64(), "high": pa.float64(), "place": pa.int32()}
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
@@ -183,8 +181,8 @@ def _compute_habits(lake: Lake, platform: str, accounts: list[dict[str, Any]], n
 
 def _compute_platform(
     lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
-) -> tuple[pa.Table, pa.Table, int]:
-    """Return the slots of a platform's accounts, what holds for each account, and the number of posts.
+) -> tuple[pa.Table, pa.Table, pa.Table, int]:
+    """Return the slots of a platform's accounts, what holds for each account, its habits, and the number of posts.
 
     The prior of an account is the profile of the others.
 
@@ -200,10 +198,11 @@ def _compute_platform(
 
     names = [row["account_id"] for row in accounts]
     zones = [row["timezone"] for row in accounts]
-    posts = read_posts(lake, platform, names, now)
+    posts, habit_posts, kinds = read_posts(lake, platform, names, now)
     counted = len(posts)
     sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
-    del posts
+    habits = _compute_habits(habit_posts, kinds, accounts)
+    del posts, habit_posts
     _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
     table = score_sums(sums, without, learn_kernel(sums, without))
     slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
@@ -226,4 +225,9 @@ def _compute_platform(
         "hour": slot % 24,
         "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
     }
-    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), facts, counted
+    return (
+        pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}),
+        facts,
+        habits,
+        counted,
+    )
