@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ACCOUNT_VARIANCE = 0.05  # variance of an account around its platform's profile, per slot
 # Candidate strengths of the common profile, as factors on the kernel; the accounts' posts decide among them.
 PROFILE_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+ELSEWHERE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # candidate weights of the other platforms' profile
 FOREIGN_NOISES = tuple(
     10 ** (exponent / 2) for exponent in range(-7, 10)
 )  # variances of noise in a foreign profile
@@ -50,40 +51,94 @@ CARRIED_VARIANCE = 0.09  # of the share of a forecast that comes true, between p
 CARRIED_RANGE = (0.2, 1.5)
 
 
-def pool_profiles(count: FloatArray, mean: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
+def pool_profiles(
+    count: FloatArray, mean: FloatArray, noise: FloatArray, elsewhere: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """The common profile, and for each account the profile of the others.
 
     Each account's slot mean is weighted by its precision, limited by the variance between accounts. The accounts'
     offsets (an account that posts only at good hours looks average to itself) are estimated too. The profile of the
     others uses the smoothing of all, which shrinks slightly more with few accounts.
 
+    Other platforms' users are often the same people: their profile is the expectation of this one, with a weight from 0
+    (nothing in common) to 1 that this platform's accounts decide.
+
     Args:
         count: posts per slot, (accounts, 168).
         mean: mean residual per slot, (accounts, 168).
         noise: variance of one post, (accounts,).
+        elsewhere: the profile of the other platforms, (168,), mean 0; None = none is known.
 
     Returns:
         Shapes (168,) and (accounts, 168), log units, mean 0 over the week.
     """
+    expected = np.zeros(SLOTS) if elsewhere is None else elsewhere
+    likeness = ELSEWHERE_WEIGHTS if expected.any() else (0.0,)
     if not count.any():
-        return np.zeros(SLOTS), np.zeros((len(count), SLOTS))
+        profile = np.mean(likeness) * expected
+        return profile, np.tile(profile, (len(count), 1))
     weight = count / (noise[:, None] + ACCOUNT_VARIANCE * count)
     per_account = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     total = weight.sum(axis=0)
     smoothers = [_Smoother(strength, total) for strength in PROFILE_STRENGTHS]
-    profile = np.zeros(SLOTS)
-    moved, matrix = weight, np.eye(SLOTS)
+    matrices, shares = np.array([smoother.matrix for smoother in smoothers]), np.array(likeness)
+    profile, moved, blend = np.zeros(SLOTS), weight, _Blend(np.eye(SLOTS), np.eye(SLOTS), 0.0, expected)
     for _ in range(_ROUNDS):
         offset = (weight * (mean - profile)).sum(axis=1, keepdims=True) / per_account
         moved = weight * (mean - offset)
         sums = moved.sum(axis=0)
-        evidence = np.array([smoother.log_likelihood(sums) for smoother in smoothers])
-        chance = np.exp(evidence - evidence.max())
-        matrix = np.einsum("k,kst->st", chance / chance.sum(), np.array([item.matrix for item in smoothers]))
-        profile = matrix @ sums
-        profile -= profile.mean()
-    without = (moved.sum(axis=0) - moved) @ matrix.T
-    return profile, without - without.mean(axis=1, keepdims=True)
+        evidence = np.array(
+            [
+                [smoother.log_likelihood(sums - share * total * expected) for smoother in smoothers]
+                for share in shares
+            ]
+        )
+        chance = np.exp(evidence - evidence.max())  # (weights, strengths)
+        chance /= chance.sum()
+        blend = _Blend(
+            np.einsum("bk,kst->st", chance, matrices),
+            np.einsum("bk,b,kst->st", chance, shares, matrices),
+            float(chance.sum(axis=1) @ shares),
+            expected,
+        )
+        profile = _expect(blend, sums[None], total[None])[0]
+    return profile, _expect(blend, moved.sum(axis=0) - moved, total - weight)
+
+
+def pool_elsewhere(platforms: list[SlotSums]) -> list[FloatArray]:
+    """For each platform the common profile of all accounts of the others, (168,) each; 0 if there are none."""
+    profiles = []
+    for place in range(len(platforms)):
+        others = [sums for other, sums in enumerate(platforms) if other != place and len(sums.account_ids)]
+        if others:
+            count, mean, noise = (
+                np.concatenate(arrays)
+                for arrays in zip(
+                    *((sums.independent_count(), sums.mean, sums.noise) for sums in others), strict=True
+                )
+            )
+            profiles.append(pool_profiles(count, mean, noise)[0])
+        else:
+            profiles.append(np.zeros(SLOTS))
+    return profiles
+
+
+def _expect(blend: _Blend, sums: FloatArray, total: FloatArray) -> FloatArray:
+    """Posterior mean profiles given weighted sums and their weights, (n, 168) each, mean 0 over the week."""
+    found = (
+        sums @ blend.of_sums.T - (total * blend.expected) @ blend.of_expected.T + blend.kept * blend.expected
+    )
+    return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blend:
+    """Smoothing of weighted sums, averaged over strengths and over weights of an expected profile."""
+
+    of_sums: FloatArray  # (168, 168)
+    of_expected: FloatArray  # (168, 168) the same, weighted by the weight of the expectation
+    kept: float  # mean weight of the expectation
+    expected: FloatArray  # (168,)
 
 
 def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:

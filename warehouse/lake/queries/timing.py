@@ -6,21 +6,28 @@ The model and its libraries are imported only where times are computed; the API 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     from connectors.types import Platform
     from warehouse.lake.connect import Lake
     from warehouse.timing.habits import HabitPosts
+    from warehouse.timing.sums import SlotSums
+
+    FloatArray = npt.NDArray[np.float64]
 
 SLOTS = 168
 
@@ -39,6 +46,7 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
 
     from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
     from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing.prior import pool_elsewhere  # noqa: PLC0415 (same)
     from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
 
     accounts = lake.query(load_sql("queries/select_timing_accounts"))
@@ -52,20 +60,20 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
             failures[row["account_id"]] = f"{error.message}; computed in UTC"
             row["timezone"] = "UTC"
         by_platform.setdefault(row["platform"], []).append(row)
-    parts, facts, habits, posts, computed = [], [], [], 0, []
+    found: dict[str, _PlatformSums] = {}
     for platform, rows in by_platform.items():
-        try:
-            slots, of_accounts, found, counted = _compute_platform(lake, platform, rows, now)
-        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-            # Invalid data of one platform: keep its old advice, and continue with the others.
-            logger.exception("the times of %s could not be computed", platform)
-            failures[platform] = f"{type(error).__name__}: {error}"
-            continue
-        parts.append(slots)
-        facts.append(of_accounts)
-        habits.append(found)
-        computed.append(platform)
-        posts += counted
+        with _failing_alone(platform, failures):
+            found[platform] = _sum_platform(lake, platform, rows, now)
+    parts, facts, habits, posts, computed = [], [], [], 0, []
+    elsewhere = pool_elsewhere([sums.slots for sums in found.values()])
+    for (platform, sums), profile in zip(found.items(), elsewhere, strict=True):
+        with _failing_alone(platform, failures):
+            slots, of_accounts = _score_platform(sums.slots, by_platform[platform], profile)
+            parts.append(slots)
+            facts.append(of_accounts)
+            habits.append(sums.habits)
+            computed.append(platform)
+            posts += sums.posts
     params = {
         "model_version": MODEL_VERSION,
         "computed_at": now,
@@ -179,33 +187,57 @@ def _compute_habits(posts: HabitPosts, kinds: list[str], accounts: list[dict[str
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 
-def _compute_platform(
-    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
-) -> tuple[pa.Table, pa.Table, pa.Table, int]:
-    """Return the slots of a platform's accounts, what holds for each account, its habits, and the number of posts.
+@dataclass(frozen=True, slots=True)
+class _PlatformSums:
+    """What is kept of a platform's posts until all platforms are read."""
 
-    The prior of an account is the profile of the others.
+    slots: SlotSums
+    habits: pa.Table
+    posts: int
+
+
+@contextmanager
+def _failing_alone(platform: str, failures: dict[str, str]) -> Iterator[None]:
+    """Note invalid data of one platform in `failures`: its old advice is kept, and the others are computed."""
+    try:
+        yield
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        logger.exception("the times of %s could not be computed", platform)
+        failures[platform] = f"{type(error).__name__}: {error}"
+
+
+def _sum_platform(lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime) -> _PlatformSums:
+    """Read a platform's posts and return their sums per slot and the accounts' habits.
 
     The posts' arrays are freed before the fit starts; otherwise twice the memory would be needed.
     """
-    import numpy as np  # noqa: PLC0415 (see the module docstring)
-    import pyarrow as pa  # noqa: PLC0415 (same)
-
-    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
-    from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
-    from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
-    from warehouse.timing.sums import NEVER, sum_posts  # noqa: PLC0415 (same)
+    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
 
     names = [row["account_id"] for row in accounts]
     zones = [row["timezone"] for row in accounts]
     posts, habit_posts, kinds = read_posts(lake, platform, names, now)
-    counted = len(posts)
-    sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
-    habits = _compute_habits(habit_posts, kinds, accounts)
-    del posts, habit_posts
-    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
+    slots = sum_posts(names, zones, posts, read_age_curve(lake, platform))
+    return _PlatformSums(slots, _compute_habits(habit_posts, kinds, accounts), len(posts))
+
+
+def _score_platform(
+    sums: SlotSums, accounts: list[dict[str, Any]], elsewhere: FloatArray
+) -> tuple[pa.Table, pa.Table]:
+    """Return the slots of a platform's accounts, and what holds for each account.
+
+    The prior of an account is the profile of the others, which leans on that of the other platforms (`elsewhere`).
+    """
+    import numpy as np  # noqa: PLC0415 (see the module docstring)
+    import pyarrow as pa  # noqa: PLC0415 (same)
+
+    from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
+    from warehouse.timing.sums import NEVER  # noqa: PLC0415 (same)
+
+    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise, elsewhere)
     table = score_sums(sums, without, learn_kernel(sums, without))
-    slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
+    slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(accounts))
     chance, suspicious = table.pop("p_chance")[:, 0], table.pop("suspicious").reshape(-1, 7, 24)[:, 0]
     moved = np.where(sums.moved_at == NEVER, 0, sums.moved_at).astype("datetime64[us]")
     facts = pa.table(
@@ -225,9 +257,4 @@ def _compute_platform(
         "hour": slot % 24,
         "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
     }
-    return (
-        pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}),
-        facts,
-        habits,
-        counted,
-    )
+    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), facts
