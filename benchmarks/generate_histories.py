@@ -82,7 +82,7 @@ def make_world(
     """
     rng = np.random.default_rng(seed)
     extra = np.random.default_rng((seed, 2))  # draws of its own: the worlds of older versions stay the same
-    draw = {"bumps": _bumps, "kernel": _kernel_weeks, "single": _single_bumps, "block": _blocks}[shape]
+    draw = _DRAWS[shape]
     common, own = draw(rng, 1), draw(rng, accounts)
     same = common if family is None else draw(np.random.default_rng((family, 3)), 1)
     common = _send_abroad(extra, _blend(common, same, alike)[0], accounts, abroad)
@@ -228,6 +228,14 @@ def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:
     kind = (rng.random(len(slot))[:, None] > np.cumsum(chance[slot % 24], axis=1)).sum(axis=1)
     kind = np.minimum(kind, len(KINDS) - 1)
     return kind, rng.normal(0, 0.4, len(KINDS))[kind]
+
+
+_DRAWS = {"bumps": _bumps, "kernel": _kernel_weeks, "single": _single_bumps, "block": _blocks}
+
+
+def draw_weeks(shape: str, number: int) -> Array:
+    """Weeks of a shape, (number, 168), each with mean 0 and variance 1; always the same."""
+    return _DRAWS[shape](np.random.default_rng(0), number)
 
 
 def make_changed_world(

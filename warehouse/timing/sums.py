@@ -140,6 +140,9 @@ def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve
         sums.mean[first:last] = (total / np.where(count > 0, count, 1.0)).reshape(accounts, SLOTS)
         sums.noise[first:last] = noise
         _sum_split(sums.split, part, local, hours % SLOTS, curve, first, step)
+        # Forecasts are made from posts that weigh less where the audience may have moved: so are these.
+        kept = sum_by(local, weight, accounts) / np.maximum(habit.sum(axis=1), 1.0)
+        sums.split.early_count[first:last] *= kept[:, None]
         lucks[first] = luck
 
     map_batches(sum_batch, _batches(posts, len(account_ids)))
