@@ -3,7 +3,7 @@
 Used by the embedded runner and prefect.yaml. Does not import Prefect, so that the launcher stays small.
 tests/flows/test_deployments.py compares prefect.yaml with this table. No deployment has a Prefect concurrency
 limit: after a power failure its slots would stay taken forever. `flows.exclusive_runs` prevents concurrent
-runs of one flow.
+runs of one flow, and `flows.work_sharing` lets several share their accounts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ class ScheduledFlow:
     period: timedelta
     """How often the cron starts it; a flow without a success for several periods is reported as behind."""
     exclusive: bool = True
-    """One run at a time, under a lease in the store. Either way the store records how its runs ended."""
+    """One run at a time, under a lease in the store. Either way the store records how its runs ended.
+
+    Runs of the flows that read accounts share them (`flows.work_sharing`), so several may run at once.
+    """
     parameters: str | None = None
     """Name of the model of its parameters in `flows.parameters`; None = the flow validates them itself."""
     embedded_interval: timedelta | None = None
@@ -62,6 +65,7 @@ SCHEDULED_FLOWS = (
         function="ingest_metrics",
         parameters="PostChoice",
         cron="*/5 * * * *",
+        exclusive=False,
         period=timedelta(minutes=5),
         description="Reads the metrics of publications whose next snapshot is due.",
     ),
@@ -71,6 +75,7 @@ SCHEDULED_FLOWS = (
         function="ingest_followers",
         parameters="AccountChoice",
         cron="7 * * * *",
+        exclusive=False,
         period=timedelta(hours=1),
         description="Reads the followers of accounts not read for a day (checked hourly).",
     ),
@@ -80,6 +85,7 @@ SCHEDULED_FLOWS = (
         function="backfill_history",
         parameters="PostChoice",
         cron="3-59/10 * * * *",
+        exclusive=False,
         period=timedelta(minutes=10),
         description="Reads the history of newly connected accounts; continues where it stopped.",
     ),

@@ -73,6 +73,19 @@ class FlowSettings(BaseSettings):
     fetch_concurrency: int = Field(
         default=8, ge=1, le=64, description="Number of accounts that are read concurrently."
     )
+    ingest_runs: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="Maximum runs of one ingest or backfill flow at the same time, on all machines; they share the "
+        "accounts.",
+    )
+    timing_parts: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Into how many runs on the workers the nightly timing run splits the accounts; 1 = one process.",
+    )
     snapshots_per_account: int = Field(
         default=500,
         ge=1,

@@ -75,6 +75,10 @@ class WarehouseSettings(BaseSettings):
         default=timedelta(days=30),
         description="How far back the lake's time travel reaches; beyond some hours, one state per day or week.",
     )
+    archive_after: Duration = Field(
+        default=timedelta(days=400),
+        description="After this long without a change, the logs of ended publications move to the lake; 0 = never.",
+    )
     keep_findings: Duration = Field(
         default=timedelta(days=365), description="How long findings of the data checks are kept."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -115,12 +116,14 @@ def _sign(status: str) -> Markup:
     return Markup('<svg class="sign" viewBox="0 0 12 12" aria-hidden="true">{}</svg>').format(Markup(drawn))  # noqa: S704 (our own drawing)
 
 
+@lru_cache(maxsize=100)
 def _state(status: str) -> Markup:
     """Return a state as symbol and word."""
     words = STATES.get(status, status.replace("_", " "))
     return Markup('<span class="state s-{}">{}{}</span>').format(status, _sign(status), words)
 
 
+@lru_cache(maxsize=100)
 def _mark(platform: str) -> Markup:
     """Return the platform's tile: one or two letters on its colour."""
     return Markup('<span class="mark p-{}" aria-hidden="true">{}</span>').format(

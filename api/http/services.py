@@ -12,6 +12,7 @@ from warehouse.store.publishing.queue_state import StatusCounter
 
 if TYPE_CHECKING:
     from api.http.callers import Callers
+    from api.http.grouped_writes import GroupedWrites
     from api.http.import_runner import ImportRunner
     from api.http.lake_cache import AnswerCache
     from api.http.rate_limits import RateLimiter
@@ -44,6 +45,7 @@ class Services:
     connectors: ConnectorPool
     signing_key: bytes
     callers: Callers
+    grouped_writes: GroupedWrites
     key_limiter: RateLimiter
     auth_limiter: RateLimiter
     failures: FailureCounter

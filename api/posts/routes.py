@@ -1,12 +1,13 @@
 """Post endpoints: create, list, read, change and cancel."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
-from api.http.idempotency import Repeatable, answer_once, render_answer
+from api.http.idempotency import Repeatable, answer_once, answer_once_grouped, render_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
@@ -14,14 +15,16 @@ from api.posts.responses import answer_changed, answer_post, answer_saved, rende
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
 from api.posts.views import render_post, render_post_detail
+from warehouse.lake.archive import read_ledgers
 from warehouse.planning import posts as planned_posts
 from warehouse.planning.editing import BegunChange, begin_change, send_edits
+from warehouse.planning.times import needs_lake
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+from warehouse.store.posts.reads import PostFilter, get_post, list_posts, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
@@ -44,7 +47,7 @@ DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
         **problems(401, 403, 409, 413, 422, 429),
     },
 )
-def create_post(
+async def create_post(
     body: PostCreate, services: ServicesDep, caller: Writer, repeat: Repeatable, *, dry_run: DryRun = False
 ) -> Response:
     """Create a post with one publication per target account.
@@ -52,7 +55,8 @@ def create_post(
     It is sent at `scheduled_at`, or at once if that is omitted. With `dry_run=true` nothing is saved: the
     response is 200 and says what would be sent.
     """
-    if dry_run:
+
+    def preview() -> Response:
         with services.store.read() as session:
             plan = planned_posts.preview_post(services.planning(session, caller.workspace_id), body)
         return Response(render_dry_run(plan).model_dump_json(), media_type="application/json")
@@ -61,7 +65,11 @@ def create_post(
         saved = planned_posts.create_post(services.planning(session, caller.workspace_id), body)
         return answer_saved(saved, 201, {"Location": f"/api/v1/posts/{saved.post.id}"})
 
-    return answer_once(services, repeat, work)
+    if dry_run:
+        return await asyncio.to_thread(preview)
+    if needs_lake(body.scheduled_at):  # the lake may be slow: nobody else is to wait for it
+        return await asyncio.to_thread(answer_once, services, repeat, work)
+    return await answer_once_grouped(services, repeat, caller.workspace_id, work)
 
 
 @router.get(
@@ -142,7 +150,7 @@ def read_post(post_id: PostId, response: Response, services: ServicesDep, caller
     with services.store.read() as session:
         post = get_post(session, caller.workspace_id, post_id)
         publications = list_publications(session, [post.id])[post.id]
-        attempts = list_attempts(session, [row.id for row in publications])
+        attempts = read_ledgers(session, publications, lambda: nullcontext(services.lake))
         detail = render_post_detail(session, post, publications, attempts, services.clock())
     response.headers["ETag"] = version_etag(post.version)
     return detail

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-FLOWS = tuple(one.name for one in SCHEDULED_FLOWS if one.exclusive)
+FLOWS = tuple(one.name for one in SCHEDULED_FLOWS if one.name != "publish-due-posts")
 GRACE_SECONDS = 30.0
 
 

@@ -10,6 +10,7 @@ from warehouse.planning.posts import plan_new_post
 from warehouse.planning.times import needs_lake
 from warehouse.planning.wish import PostWish
 from warehouse.shapes import read_shape
+from warehouse.store.accounts.target_accounts import keep_locked_accounts
 from warehouse.store.posts.posts import create_post
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def create_posts(
     On a dry run, and with mode "all" if a row is invalid, everything is rolled back to the state before the call.
     Each row sees the rows before it: duplicates within the file are found, and each row takes its own free time.
     """
+    keep_locked_accounts(context.session)
     with context.session.begin_nested() as everything:
         # A dry run takes part in no experiment: otherwise it could be repeated until the draw suits.
         told = [_create_row(context, row, preview=dry_run) for row in rows]
@@ -71,6 +73,7 @@ def create_posts(
         discard = dry_run or (mode == "all" and failed > 0)
         if discard:
             everything.rollback()
+    keep_locked_accounts(context.session, kept=False)
     if discard:
         told = [
             replace(row, status="valid", post_id=None) if row.status == "created" else row for row in told
@@ -99,10 +102,12 @@ def _create_row(context: PlanningContext, row: PostRow, *, preview: bool) -> Bul
             plan = plan_new_post(context, wish, preview=preview)
             post = create_post(context.session, context.workspace_id, plan.draft, context.now)
     except InvalidInputError as error:
+        keep_locked_accounts(context.session)
         return BulkRow(
             line=row.line, status="failed", warnings=row.warnings, code=error.code, errors=error.entries
         )
     except (ConflictError, NotFoundError) as error:
+        keep_locked_accounts(context.session)
         return BulkRow(
             line=row.line,
             status="failed",

@@ -72,37 +72,8 @@ def pool_profiles(
     Returns:
         Shapes (168,) and (accounts, 168), log units, mean 0 over the week.
     """
-    expected = np.zeros(SLOTS) if elsewhere is None else elsewhere
-    likeness = ELSEWHERE_WEIGHTS if expected.any() else (0.0,)
-    if not count.any():
-        profile = np.mean(likeness) * expected
-        return profile, np.tile(profile, (len(count), 1))
-    weight = count / (noise[:, None] + ACCOUNT_VARIANCE * count)
-    per_account = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
-    total = weight.sum(axis=0)
-    smoothers = [_Smoother(strength, total) for strength in PROFILE_STRENGTHS]
-    matrices, shares = np.array([smoother.matrix for smoother in smoothers]), np.array(likeness)
-    profile, moved, blend = np.zeros(SLOTS), weight, _Blend(np.eye(SLOTS), np.eye(SLOTS), 0.0, expected)
-    for _ in range(_ROUNDS):
-        offset = (weight * (mean - profile)).sum(axis=1, keepdims=True) / per_account
-        moved = weight * (mean - offset)
-        sums = moved.sum(axis=0)
-        evidence = np.array(
-            [
-                [smoother.log_likelihood(sums - share * total * expected) for smoother in smoothers]
-                for share in shares
-            ]
-        )
-        chance = np.exp(evidence - evidence.max())  # (weights, strengths)
-        chance /= chance.sum()
-        blend = _Blend(
-            np.einsum("bk,kst->st", chance, matrices),
-            np.einsum("bk,b,kst->st", chance, shares, matrices),
-            float(chance.sum(axis=1) @ shares),
-            expected,
-        )
-        profile = _expect(blend, sums[None], total[None])[0]
-    return profile, _expect(blend, moved.sum(axis=0) - moved, total - weight)
+    pooled = pool_accounts(count, mean, noise, elsewhere)
+    return pooled.profile, pooled.leave_out_each(count, mean, noise)
 
 
 def pool_elsewhere(platforms: list[SlotSums]) -> list[FloatArray]:
@@ -123,22 +94,79 @@ def pool_elsewhere(platforms: list[SlotSums]) -> list[FloatArray]:
     return profiles
 
 
-def _expect(blend: _Blend, sums: FloatArray, total: FloatArray) -> FloatArray:
-    """Posterior mean profiles given weighted sums and their weights, (n, 168) each, mean 0 over the week."""
-    found = (
-        sums @ blend.of_sums.T - (total * blend.expected) @ blend.of_expected.T + blend.kept * blend.expected
-    )
-    return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
-
-
 @dataclass(frozen=True, slots=True)
-class _Blend:
-    """Smoothing of weighted sums, averaged over strengths and over weights of an expected profile."""
+class PooledProfile:
+    """What a platform's accounts have in common, in a form from which any of them can be left out again."""
 
-    of_sums: FloatArray  # (168, 168)
-    of_expected: FloatArray  # (168, 168) the same, weighted by the weight of the expectation
-    kept: float  # mean weight of the expectation
-    expected: FloatArray  # (168,)
+    profile: FloatArray
+    """(168,), log units, mean 0 over the week."""
+    basis: FloatArray
+    """(168,) the profile of the round before, against which the accounts' offsets were estimated."""
+    total: FloatArray
+    """(168,) sum of all accounts' weights."""
+    sums: FloatArray
+    """(168,) sum of all accounts' weighted means without their offsets."""
+    expected: FloatArray
+    """(168,) the other platforms' profile, 0 if there is none."""
+    chances: FloatArray
+    """(6,) probability of each of PROFILE_STRENGTHS."""
+    leaning: FloatArray
+    """(6,) the same times the weight of `expected` at that strength."""
+
+    def leave_out_each(self, count: FloatArray, mean: FloatArray, noise: FloatArray) -> FloatArray:
+        """Return, for each of these accounts of the pool, the profile of the others; (accounts, 168)."""
+        if not self.total.any():
+            return np.tile(self.profile, (len(count), 1))
+        weight = _weigh(count, noise)
+        moved = _centre(weight, mean, self.basis)
+        matrices = np.array([_Smoother(strength, self.total).matrix for strength in PROFILE_STRENGTHS])
+        return self.expect(self.sums - moved, self.total - weight, matrices)
+
+    def expect(self, sums: FloatArray, total: FloatArray, matrices: FloatArray) -> FloatArray:
+        """Posterior mean profiles given weighted sums and their weights, (n, 168) each, mean 0 over the week."""
+        found = sums @ np.einsum("k,kst->st", self.chances, matrices).T
+        if self.expected.any():
+            found -= (total * self.expected) @ np.einsum("k,kst->st", self.leaning, matrices).T
+            found += self.leaning.sum() * self.expected
+        return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
+
+
+def pool_accounts(
+    count: FloatArray, mean: FloatArray, noise: FloatArray, elsewhere: FloatArray | None = None
+) -> PooledProfile:
+    """Pool a platform's accounts; arguments as for `pool_profiles`."""
+    nothing, unknown = np.zeros(SLOTS), np.zeros(len(PROFILE_STRENGTHS))
+    expected = nothing if elsewhere is None else elsewhere
+    shares = np.array(ELSEWHERE_WEIGHTS if expected.any() else (0.0,))
+    if not count.any():
+        return PooledProfile(shares.mean() * expected, nothing, nothing, nothing, expected, unknown, unknown)
+    weight = _weigh(count, noise)
+    total = weight.sum(axis=0)
+    smoothers = [_Smoother(strength, total) for strength in PROFILE_STRENGTHS]
+    matrices = np.array([item.matrix for item in smoothers])
+    pooled = PooledProfile(nothing, nothing, total, nothing, expected, unknown, unknown)
+    for _ in range(_ROUNDS):
+        sums = _centre(weight, mean, pooled.profile).sum(axis=0)
+        left = [sums - share * total * expected for share in shares]
+        evidence = np.array([[smoother.log_likelihood(values) for smoother in smoothers] for values in left])
+        chance = np.exp(evidence - evidence.max())  # (weights, strengths)
+        chance /= chance.sum()
+        pooled = replace(
+            pooled, basis=pooled.profile, sums=sums, chances=chance.sum(axis=0), leaning=shares @ chance
+        )
+        pooled = replace(pooled, profile=pooled.expect(sums[None], total[None], matrices)[0])
+    return pooled
+
+
+def _weigh(count: FloatArray, noise: FloatArray) -> FloatArray:
+    return np.asarray(count / (noise[:, None] + ACCOUNT_VARIANCE * count), np.float64)
+
+
+def _centre(weight: FloatArray, mean: FloatArray, profile: FloatArray) -> FloatArray:
+    """Weighted means of each account without its offset from the profile."""
+    per_account = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    offset = (weight * (mean - profile)).sum(axis=1, keepdims=True) / per_account
+    return np.asarray(weight * (mean - offset), np.float64)
 
 
 def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:

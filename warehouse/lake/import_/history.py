@@ -27,6 +27,7 @@ from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
 from warehouse.store.accounts.accounts import find_or_create_imported_account
 from warehouse.store.accounts.identity import AccountIndex
+from warehouse.store.bulk import much_memory
 from warehouse.store.imports.imports import claim_import, create_import, fail_import, finish_import
 from warehouse.store.imports.models import Import
 from warehouse.store.imports.owners import name_owner
@@ -227,7 +228,7 @@ def load_file(
         tally.lifetime = tally.lifetime or rows["measured_at"].null_count > 0
         for turn in _turns(rows):
             progress("storing posts", done, total)
-            with store.write() as session:
+            with store.write() as session, much_memory(session):
                 for name, part in turn:
                     is_new = index.find(name) is None
                     account = find_or_create_imported_account(
@@ -247,7 +248,7 @@ def load_file(
                     _count(tally, filed, part)
                     places = sorted(filed.known)
                     found = [filed.known[place] for place in places]
-                    stored = part.take(pa.array(places, pa.int64()))
+                    stored = part if len(places) == len(part) else part.take(pa.array(places, pa.int64()))
                     publications.append(_publications(account, stored, found))
                     snapshots.append(_snapshots(account, stored, found, detection.last or now))
                     waiting += len(found)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select, update
 
+from warehouse.store.bulk import insert_missing
 from warehouse.store.imports.models import ImportedPublication
 from warehouse.store.models import Post, Publication
 from warehouse.store.posts.external_posts import (
     DERIVED_ID,
     adopt_idless,
     content_of,
+    find_in_flight,
     floor_minute,
+    insert_external_posts,
     is_derived_id,
-    record_external_posts,
     same_text,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from connectors.types import ListedPost
     from warehouse.store.models import AccountRow
 
-_CHUNK = 500
 _SHIFT_STEP = timedelta(minutes=15)
 _LONGEST_SHIFT = timedelta(hours=27)
 """Between the two zones that are farthest apart, with an hour of summer time."""
@@ -103,11 +104,10 @@ def file_posts(
     adopted = adopt_idless(session, account.id, fresh, now) if fresh else {}
     filed.before |= {was.publication_id: was.before for was in adopted.values()}
     fresh = [item for item in fresh if item.external_id not in adopted]
-    if fresh or adopted:
-        record_external_posts(session, account, fresh, now)
-        added = _find(session, account.id, {item.external_id for item in fresh} | set(adopted))
-        filed.created |= {row.id for key, row in added.items() if key not in adopted}
-        stored |= added
+    if fresh:
+        stored |= _insert(session, account, fresh, now, filed)
+    if adopted:
+        stored |= _find(session, account.id, set(adopted))
     left_out |= set(filed.known)
     for place, item in enumerate(items):
         if place in left_out:
@@ -119,6 +119,36 @@ def file_posts(
     _mend(session, items, exact_times, filed, now)
     _note(session, import_id, filed)
     return filed
+
+
+def _insert(
+    session: Session, account: AccountRow, items: Sequence[ListedPost], now: datetime, filed: FiledPosts
+) -> dict[str, Known]:
+    """Insert posts that the store does not have, except those that may be one of ours that is being sent now."""
+    in_flight_since = find_in_flight(session, account.id)
+    by_id: dict[str, ListedPost] = {}
+    for item in items:
+        if in_flight_since is None or item.published_at < in_flight_since:
+            by_id.setdefault(item.external_id, item)
+    fresh = list(by_id.values())
+    inserted = insert_external_posts(session, account, fresh, now)
+    filed.created |= set(inserted.ids)
+    if inserted.inserted < len(fresh):  # another process has just listed some of them
+        return _find(session, account.id, set(by_id))
+    return {
+        item.external_id: Known(
+            publication_id,
+            post_id,
+            item.external_id,
+            "external",
+            item.kind,
+            item.published_at,
+            item.permalink,
+            item.text,
+            of_platform=False,
+        )
+        for publication_id, post_id, item in zip(inserted.ids, inserted.post_ids, fresh, strict=True)
+    }
 
 
 def _find(session: Session, account_id: str, external_ids: set[str]) -> dict[str, Known]:
@@ -237,10 +267,10 @@ def _mend(
 ) -> None:
     """Add what the store does not know, and correct times that only files have told."""
     for place, known in filed.known.items():
-        item = items[place]
-        changes: dict[str, Any] = {}
         if known.id in filed.created:
             continue
+        item = items[place]
+        changes: dict[str, Any] = {}
         finer = known.published_at.replace(second=0, microsecond=0) == item.published_at
         if exact_times[place] and item.published_at != known.published_at and not finer:
             if known.of_platform:
@@ -277,29 +307,24 @@ def _mend(
 
 
 def _note(session: Session, import_id: str, filed: FiledPosts) -> None:
-    table = ImportedPublication.__table__
-    if not isinstance(table, Table):
-        raise TypeError(f"{table} is no table")
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
-    rows = {
-        known.id: {
-            "import_id": import_id,
-            "publication_id": known.id,
-            "created": known.id in filed.created,
-            "before": filed.before.get(known.id),
-        }
-        for known in filed.known.values()
-    }
-    plain = [row for row in rows.values() if row["before"] is None]
-    changed = [row for row in rows.values() if row["before"] is not None]
-    for part in _chunks(plain):
-        session.connection().execute(insert.on_conflict_do_nothing(), part)
+    rows = {known.id: filed.before.get(known.id) for known in filed.known.values()}
+    for created in (True, False):
+        plain = [key for key, before in rows.items() if before is None and (key in filed.created) is created]
+        insert_missing(
+            session,
+            ImportedPublication.__table__,
+            {"publication_id": plain},
+            {"import_id": import_id, "created": created},
+        )
     # A repeated row of the file, or the import continued: what it first found is the earlier state.
-    for part in _chunks(changed):
-        session.connection().execute(insert.on_conflict_do_nothing(), part)
-
-
-def _chunks(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    for start in range(0, len(rows), _CHUNK):
-        yield rows[start : start + _CHUNK]
+    changed = {key: before for key, before in rows.items() if before is not None}
+    insert_missing(
+        session,
+        ImportedPublication.__table__,
+        {
+            "publication_id": list(changed),
+            "created": [key in filed.created for key in changed],
+            "before": [json.dumps(before) for before in changed.values()],
+        },
+        {"import_id": import_id},
+    )

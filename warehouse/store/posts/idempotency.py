@@ -7,26 +7,31 @@ a lease, works, and then stores its response (`reserve`, `keep_answer`, `release
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.store.accounts.target_accounts import keep_locked_accounts
 from warehouse.store.database import new_id
 from warehouse.store.models import IdempotencyKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
     from warehouse.store.crypto import Cipher
     from warehouse.store.database import Store
+
+_log = logging.getLogger(__name__)
 
 StoreSession = Session
 """Session type for callers that must not import the database layer."""
@@ -48,6 +53,11 @@ class RepeatableRequest:
     route: str
     key: str
     body_hash: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What two requests with the same key have in common."""
+        return self.api_key_id, self.route, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,11 @@ _COMPLETE = (
     .where(*(_TABLE.c[name] == bindparam(f"of_{name}") for name in ("api_key_id", "route", "key")))
     .values({name: bindparam(name) for name in ("status", "headers", "body", "lease_until")})
 )
+_RELEASE = delete(_TABLE).where(  # type: ignore[arg-type]  # same
+    *(_TABLE.c[name] == bindparam(f"of_{name}") for name in ("api_key_id", "route", "key")),
+    _TABLE.c.status.is_(None),
+)
+_FORGOTTEN = "idempotency_keys_forgotten"
 
 
 def answer_once(
@@ -116,6 +131,108 @@ def answer_once_in(
     return answer, False
 
 
+@dataclass(frozen=True, slots=True)
+class GroupedWork:
+    """One of several changes that are committed together."""
+
+    request: RepeatableRequest | None
+    work: Callable[[Session], StoredAnswer]
+    now: datetime
+
+
+Outcome = tuple[StoredAnswer, bool] | Exception
+
+
+def answer_together(store: Store, group: Sequence[GroupedWork]) -> list[Outcome]:
+    """Do what `answer_once` does for each of several requests, with one commit for all; return their outcomes in order.
+
+    An error of one is its own outcome and leaves the others as they are. All of them have the same workspace, or the
+    store is SQLite: so the transaction holds no more locks than that of one request. When this returns, what it
+    reports as done is durable.
+    """
+    if len(group) > 1:
+        outcomes = _answer_in_one_transaction(store, group)
+        if outcomes is not None:
+            # A deadlock hits one request of many that have nothing to do with it: it gets a transaction of its own.
+            return [
+                _answer_alone(store, one) if isinstance(outcome, DBAPIError) else outcome
+                for one, outcome in zip(group, outcomes, strict=True)
+            ]
+    return [_answer_alone(store, one) for one in group]
+
+
+def _answer_alone(store: Store, one: GroupedWork) -> Outcome:
+    try:
+        return answer_once(store, one.request, one.work, one.now)
+    except Exception as error:  # noqa: BLE001 (handed to who asked)
+        return error
+
+
+def _answer_in_one_transaction(store: Store, group: Sequence[GroupedWork]) -> list[Outcome] | None:
+    """Return the outcomes; None = the transaction was lost before its commit, and nothing of it is stored."""
+    outcomes: list[Outcome] = []
+    done = False
+    try:
+        with store.write() as session:
+            outcomes = _answer_each(session, group, store.cipher)
+            done = True
+    except Exception as error:  # noqa: BLE001 (handed to who asked)
+        if not done:
+            _log.warning("%d changes are made one by one: %s", len(group), type(error).__name__)
+            return None
+        # The commit failed, perhaps only its acknowledgement: nobody is told that the change is stored.
+        return [outcome if isinstance(outcome, Exception) else error for outcome in outcomes]
+    return outcomes
+
+
+def _answer_each(session: Session, group: Sequence[GroupedWork], cipher: Cipher) -> list[Outcome]:
+    found: dict[int, Outcome] = {}
+    # All keys before anything else, in one order: two processes that wait for each other's keys would otherwise hold
+    # locks that the other needs to get on.
+    keyed = [(place, one.request) for place, one in enumerate(group) if one.request is not None]
+    for place, request in sorted(keyed, key=lambda pair: pair[1].identity):
+        try:
+            known = _begin(session, cipher, request, group[place].now)
+        except ConflictError as error:
+            found[place] = error
+        else:
+            if known is not None:
+                found[place] = known, True
+    keep_locked_accounts(session)
+    for place, one in enumerate(group):
+        if place not in found:
+            found[place] = _answer_within(session, one)
+    made = [
+        (one.request, outcome[0])
+        for one, outcome in ((group[place], found[place]) for place, _ in keyed)
+        if one.request is not None and not isinstance(outcome, Exception) and not outcome[1]
+    ]
+    if made:
+        session.connection().execute(_COMPLETE, [_completion(cipher, *one) for one in made])
+    return [found[place] for place in range(len(group))]
+
+
+def _answer_within(session: Session, one: GroupedWork) -> Outcome:
+    """Do the work of one whose key is reserved. An error leaves the session as it was before the reservation."""
+    connection = session.connection()
+    # By the driver: SQLAlchemy's own way takes longer than the statement.
+    cursor = connection.connection.cursor()
+    outcome: Outcome
+    cursor.execute("SAVEPOINT one")
+    try:
+        outcome = one.work(session), False
+        session.flush()
+    except Exception as error:  # noqa: BLE001 (handed to who asked)
+        outcome = error
+        cursor.execute("ROLLBACK TO SAVEPOINT one")
+        keep_locked_accounts(session)
+        if one.request is not None:
+            connection.execute(_RELEASE, _named(one.request))
+    cursor.execute("RELEASE SAVEPOINT one")
+    session.expunge_all()
+    return outcome
+
+
 def require_key(key: str) -> None:
     """Raise InvalidInputError (code invalid_idempotency_key) unless the key has 1 to 255 visible ASCII characters."""
     if not KEY.fullmatch(key):
@@ -150,7 +267,9 @@ def _begin(
     session: Session, cipher: Cipher | None, request: RepeatableRequest, now: datetime
 ) -> StoredAnswer | None:
     connection = session.connection()
-    connection.execute(_FORGET, {"now": now})
+    if session.info.get(_FORGOTTEN) is None:  # once a transaction
+        connection.execute(_FORGET, {"now": now})
+        session.info[_FORGOTTEN] = now
     # On PostgreSQL a second identical request waits here until the first one's transaction has ended.
     made = connection.scalar(
         _RESERVE,
@@ -191,18 +310,17 @@ def _complete(
     session: Session, cipher: Cipher | None, request: RepeatableRequest, answer: StoredAnswer
 ) -> None:
     """Store the response, unless the reservation has expired and was deleted."""
-    session.connection().execute(
-        _COMPLETE,
-        {
-            "of_api_key_id": request.api_key_id,
-            "of_route": request.route,
-            "of_key": request.key,
-            "status": answer.status,
-            "headers": dict(answer.headers),
-            "body": cipher.encrypt_text(_PURPOSE, answer.body.decode()) if cipher else answer.body,
-            "lease_until": None,
-        },
-    )
+    session.connection().execute(_COMPLETE, _completion(cipher, request, answer))
+
+
+def _completion(cipher: Cipher | None, request: RepeatableRequest, answer: StoredAnswer) -> dict[str, Any]:
+    return {
+        **_named(request),
+        "status": answer.status,
+        "headers": dict(answer.headers),
+        "body": cipher.encrypt_text(_PURPOSE, answer.body.decode()) if cipher else answer.body,
+        "lease_until": None,
+    }
 
 
 def _unseal(cipher: Cipher | None, body: bytes) -> bytes:
@@ -210,6 +328,10 @@ def _unseal(cipher: Cipher | None, body: bytes) -> bytes:
     if cipher is None or body[:1] in {b"{", b"["}:
         return body
     return cipher.decrypt_text(_PURPOSE, body).encode()
+
+
+def _named(request: RepeatableRequest) -> dict[str, str]:
+    return {"of_api_key_id": request.api_key_id, "of_route": request.route, "of_key": request.key}
 
 
 def _identity(request: RepeatableRequest) -> tuple[ColumnElement[bool], ...]:

@@ -53,8 +53,12 @@ def payload_hash(content: PostContent) -> str:
 
 def hash_payload(payload: Mapping[str, Any]) -> str:
     """Return the fingerprint of a content that is already JSON."""
-    canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical_payload(payload).encode()).hexdigest()
+
+
+def canonical_payload(payload: Mapping[str, Any]) -> str:
+    """Return the JSON that the fingerprint of a content is made from."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"))
 
 
 def get_publication(session: Session, workspace_id: str, publication_id: str) -> Publication:
@@ -298,3 +302,19 @@ def refresh_post_status(session: Session, post_ids: Collection[str], now: dateti
             .values(status=status, version=Post.version + 1, updated_at=now)
             .execution_options(synchronize_session="fetch")
         )
+
+
+def note_publishing(session: Session, post_ids: Collection[str], now: datetime) -> None:
+    """Update the status of posts of which a publication has just been claimed: whatever the others are.
+
+    Locked in one order, because publishers claim publications of the same post at the same time.
+    """
+    if not post_ids:
+        return
+    ready = select(Post.id).where(Post.id.in_(post_ids), Post.status != "publishing").order_by(Post.id)
+    session.execute(
+        update(Post)
+        .where(Post.id.in_(ready.with_for_update()))
+        .values(status="publishing", version=Post.version + 1, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )

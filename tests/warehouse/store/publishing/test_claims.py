@@ -26,7 +26,7 @@ from warehouse.store.publishing.queue_state import StatusCounter, get_queue_stat
 from warehouse.store.publishing.recovery import needs_recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from warehouse.store.publishing.claims import ClaimedPublication
 
@@ -34,10 +34,13 @@ SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(params=[0, 2000], ids=["many due", "few due"])
+@pytest.fixture(params=[(0, 2000), (0, 1), (2000, 2000)], ids=["many due", "many accounts", "few due"])
 def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to find the accounts that have a turn."""
-    monkeypatch.setattr(claims, "FEW_DUE", request.param)
+    """All ways to find the accounts that have a turn."""
+    few_due, walk = request.param
+    monkeypatch.setattr(claims, "FEW_DUE", few_due)
+    monkeypatch.setattr(claims, "WALK", walk)
+    monkeypatch.setattr(claims, "MORE_HEADS", 10)
 
 
 def add_account(world: World, name: str, due: list[int]) -> None:
@@ -195,7 +198,7 @@ def test_no_question_reads_the_history(world: World, statements: list[tuple[str,
         needs_recovery(session, now=world.at, max_lateness=HOUR)
         get_queue_state(session, world.at)
         claims._list_accounts_in_turn(session, now=world.at, horizon=world.at, limit=5, full=())
-        claims._choose(session, ["acct"], due=claims._due(world.at, claims._Candidate), share=3)
+        claims._choose(session, ["acct"], horizon=world.at, share=3)
     asked = list(statements)
     with world.store.read() as session:
         plans = [
@@ -212,15 +215,17 @@ def test_no_question_reads_the_history(world: World, statements: list[tuple[str,
     assert any("ix_publications_turn" in plan for plan in of_publications)
 
 
-def test_a_long_history_is_counted_every_ten_minutes_and_the_queue_each_time(
+def test_a_long_history_is_counted_apart_and_the_queue_each_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    counter = StatusCounter(monotonic=lambda: now)
+    counts: list[Callable[[], None]] = []
+    counter = StatusCounter(monotonic=lambda: now, start=counts.append)
+    monkeypatch.setattr(queue_state, "FIRST_COUNT_AWAITED", timedelta(0))
 
     def read() -> dict[str, int]:
         with world.store.read() as session:
-            return counter.read(session)
+            return counter.read(session, world.store)
 
     def put(status: str) -> None:
         (publication,) = world.schedule("twitter", text=f"{status} {now} {read()}")
@@ -233,13 +238,41 @@ def test_a_long_history_is_counted_every_ten_minutes_and_the_queue_each_time(
     # A short history is counted each time.
     assert read() == dict.fromkeys(("published", "failed", "canceled", "needs_review", "scheduled"), 1)
     monkeypatch.setattr(queue_state, "HISTORY_REMEMBERED_FROM", 2)
+    # The first count of a long one is under way: nothing is told of it, and it is begun once.
+    assert (read(), read(), len(counts)) == (*[{"needs_review": 1, "scheduled": 1}] * 2, 1)
+    counts.pop()()
     assert read()["published"] == 1
     put("published")
     put("scheduled")
     now = 599.0
-    assert (read()["published"], read()["scheduled"]) == (1, 2)
+    assert (read()["published"], read()["scheduled"], counts) == (1, 2, [])
     now = 600.0
+    assert (read()["published"], len(counts)) == (1, 1)
+    counts.pop()()
     assert read()["published"] == 2
+
+
+def test_a_history_that_cannot_be_counted_is_counted_at_the_next_reading(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_state, "HISTORY_REMEMBERED_FROM", 0)
+    world.schedule("twitter", "mastodon")
+    counts: list[Callable[[], None]] = []
+    counter = StatusCounter(monotonic=lambda: 0.0, start=counts.append)
+    monkeypatch.setattr(queue_state, "FIRST_COUNT_AWAITED", timedelta(0))
+    with world.store.write() as session:
+        session.execute(update(Publication).values(status="published"))
+        with world.store.read() as reader:
+            assert counter.read(reader, world.store) == {"scheduled": 2}
+    with world.store.read() as session:
+        assert counter.read(session, world.store) == {}
+        monkeypatch.setattr(world.store, "read", lambda: 1 / 0)
+        counts.pop()()
+        monkeypatch.undo()
+        monkeypatch.setattr(queue_state, "HISTORY_REMEMBERED_FROM", 0)
+        assert counter.read(session, world.store) == {}
+        counts.pop()()
+        assert counter.read(session, world.store) == {"published": 2}
 
 
 def test_an_index_holds_what_is_open_and_nothing_else(world: World) -> None:
