@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn lock clean
+.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn bench-imports lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -56,6 +56,9 @@ bench-capacity: $(DEV) ## Measure CPU, memory and disk per publication, snapshot
 
 bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow append of the same rows (about 15 minutes)
 	@$(BIN)/python benchmarks/bench_ingest.py
+
+bench-imports: $(DEV) ## Import a CSV of 1,000,000 rows (ROWS=200000, or FILE=posts.parquet SECONDS=40); seconds, CPU, peak memory
+	@$(BIN)/python benchmarks/bench_imports.py $(if $(ROWS),--rows $(ROWS)) $(if $(FILE),--file $(FILE)) $(if $(SECONDS),--goal-seconds $(SECONDS))
 
 bench-questions: $(DEV) ## Time every documented query on 1 M snapshots; each must take less than 0.5 s (BENCH_HOME=folder to keep the lake)
 	@$(BIN)/python benchmarks/bench_questions.py

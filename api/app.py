@@ -167,6 +167,7 @@ def create_app(
                 try:
                     yield
                 finally:
+                    await app.state.services.grouped_writes.finish()
                     await asyncio.to_thread(runner.close)
 
     app = FastAPI(
@@ -239,6 +240,7 @@ def create_app(
         webhook_deliveries,
     ):
         v1.include_router(module.router)
+    v1.include_router(imports.maps_router)
     app.include_router(v1, dependencies=strict)
     app.include_router(account_connect.callback_router, prefix="/api/v1")
     app.include_router(health.router, dependencies=strict)

@@ -1,7 +1,8 @@
 """Cost of a turn beside 10,000 and 10,000,000 published posts, on SQLite and PostgreSQL.
 
 A turn is what happens again and again however little is due: a claim, housekeeping, what /metrics, /readyz and
-`socialflow doctor` ask of the queue. 1,000 publications are due. The history is made by SQL, with one event each.
+`socialflow doctor` ask of the queue. 3,500 publications are due, most of them of one account. The history is made by
+SQL, with one event each.
 
 python benchmarks/bench_turn.py [--history 10000000] [--database sqlite|postgresql]
 """
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 
 
 ACCOUNTS = 1000
-DUE = 1000
+DUE = 3500
+BACKLOG = 2500
+"""Of those, of one account: more than a claim reads to find the accounts that have a turn."""
 SHORT = 10_000
 LEASE = timedelta(seconds=90)
 LATENESS = timedelta(days=365)
@@ -71,7 +74,7 @@ _PUBLICATIONS = """
 INSERT INTO publications (id, post_id, workspace_id, account_id, platform, origin, content, content_kind, payload_hash,
   status, scheduled_at, due_at, attempts, send_state, ledger_rows, ledger_hash, published_at, external_id,
   snapshot_count, snapshot_failures, created_at, updated_at)
-SELECT :kind || 'p' || n, :kind || n, :workspace, 'acct_' || (1 + n % {accounts}), 'mastodon', 'socialflow',
+SELECT :kind || 'p' || n, :kind || n, :workspace, 'acct_' || {account}, 'mastodon', 'socialflow',
   '{{"text": "hello"}}', 'text', :kind || n, '{status}', :at, CASE WHEN '{status}' = 'scheduled' THEN :at END, 0,
   '{{}}', 1, 'h', CASE WHEN '{status}' = 'published' THEN :at END,
   CASE WHEN '{status}' = 'published' THEN 'x' || n END, 0, 0, :at, :at
@@ -145,10 +148,11 @@ def list_steps(store: Store) -> Iterator[tuple[str, Callable[[], None]]]:
     with store.read() as session:
         counter.read(session, store)  # the first count of a process is made apart, in its own thread
 
-    def claim() -> None:
+    def claim(limit: int = 1) -> None:
         with store.write() as session:
-            claim_due(session, owner="h", now=now, horizon=now, limit=1, lease=LEASE)
+            claim_due(session, owner="h", now=now, horizon=now, limit=limit, lease=LEASE)
             claim_unknown(session, owner="h", now=now, limit=1, lease=LEASE)
+            session.rollback()  # the next one has as much to do
 
     def look() -> None:
         with store.read() as session:
@@ -183,7 +187,8 @@ def list_steps(store: Store) -> Iterator[tuple[str, Callable[[], None]]]:
             get_oldest_unread(session, now)
 
     yield from (
-        ("claim", claim),
+        ("claim 1", claim),
+        ("claim 200", lambda: claim(200)),
         ("look", look),
         ("housekeeping", keep_house),
         ("/metrics", metrics),
@@ -214,7 +219,9 @@ def fill(store: Store, kind: str, status: str, numbers: range) -> None:
     }
     with store.write() as session:
         workspace = ensure_default_workspace(session, at).id
-        session.execute(text("UPDATE publications SET status = 'scheduled' WHERE status = 'claimed'"))
+    account = f"(1 + n % {ACCOUNTS})"
+    if kind == "q":
+        account = f"(CASE WHEN n <= {BACKLOG} THEN 1 ELSE 1 + n % {ACCOUNTS} END)"
     engine = store._writer  # noqa: SLF001 (DDL, as migrations do it)
     with engine.begin() as connection:
         if kind == "q":
@@ -226,7 +233,7 @@ def fill(store: Store, kind: str, status: str, numbers: range) -> None:
             index.drop(connection)
         release_foreign_keys(connection)
         for statement in (_POSTS, _PUBLICATIONS, _EVENTS):
-            sql = text(statement.format(numbers=_NUMBERS[store.dialect], accounts=ACCOUNTS, status=status))
+            sql = text(statement.format(numbers=_NUMBERS[store.dialect], account=account, status=status))
             needed = {name: value for name, value in words.items() if f":{name}" in sql.text}
             connection.execute(sql, needed | {"workspace": workspace})
         for index in indexes:

@@ -48,6 +48,70 @@ class ScheduledFlow:
         return f"{self.module}.{self.function}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunTrigger:
+    """An automation of Prefect that starts a flow: after events of the scheduled flows' runs."""
+
+    name: str
+    description: str
+    expect: tuple[str, ...]
+    """Reactive: these events start it. With `after`: none of these within `within` of such an event does."""
+    after: tuple[str, ...] = ()
+    within: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReactingFlow:
+    """A deployment without a schedule, which automations start."""
+
+    name: str
+    module: str
+    function: str
+    description: str
+    triggers: tuple[RunTrigger, ...]
+
+    @property
+    def entrypoint(self) -> str:
+        """Module path, as of a scheduled flow."""
+        return f"{self.module}.{self.function}"
+
+
+REPORT_PARAMETERS = {
+    "flow": "{{ flow.name }}",
+    "run": "{{ flow_run.name }}",
+    "state": "{{ flow_run.state.name }}",
+    "message": "{{ flow_run.state.message }}",
+}
+"""What a trigger tells the flow that it starts, as Prefect's templates."""
+
+REACTING_FLOWS = (
+    ReactingFlow(
+        name="report-run-trouble",
+        module="flows.maintenance.report_run_trouble",
+        function="report_run_trouble",
+        description="Notes a run that failed, crashed or was not started, so that people are told.",
+        triggers=(
+            RunTrigger(
+                name="socialflow: a run failed",
+                description="A run of a scheduled flow failed, crashed or took too long.",
+                expect=("prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"),
+            ),
+            RunTrigger(
+                name="socialflow: a run is late",
+                description="No worker has started a late run of a scheduled flow for 15 minutes.",
+                after=("prefect.flow-run.Late",),
+                expect=(
+                    "prefect.flow-run.Pending",
+                    "prefect.flow-run.Running",
+                    "prefect.flow-run.Completed",
+                    "prefect.flow-run.Cancelled",
+                ),
+                within=timedelta(minutes=15),
+            ),
+        ),
+    ),
+)
+
 SCHEDULED_FLOWS = (
     ScheduledFlow(
         name="publish-due-posts",

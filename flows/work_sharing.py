@@ -11,7 +11,8 @@ import logging
 import os
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from connectors.tracing import span
 from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
 from flows.exclusive_runs import USUAL_PACE
 from warehouse.store.leases.flow_leases import LeaseHolder, note_outcome, note_start
-from warehouse.store.leases.work_leases import list_work, release_work, renew_work, take_work
+from warehouse.store.leases.work_leases import list_owners, list_work, release_work, renew_work, take_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -44,13 +45,22 @@ class WorkLeases:
 
     def __init__(self, store: Store, kind: str, pace: Pace = USUAL_PACE) -> None:
         self._store, self._kind, self._pace = store, kind, pace
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.owner = f"{_name_machine()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._ended = threading.Event()
         self._beats: threading.Thread | None = None
+        self._has_looked = False
 
     def take(self, items: Sequence[str], limit: int) -> list[str]:
-        """Lease the first `limit` items that nobody has."""
+        """Lease the first `limit` items that nobody has.
+
+        At first, what dead processes of this machine had is given up: it need not wait for the end of their leases.
+        """
         with self._store.write() as session:
+            if not self._has_looked:
+                for owner in list_owners(session):
+                    if _is_dead(owner):
+                        release_work(session, owner)
+                self._has_looked = True
             taken = take_work(
                 session, self._kind, items, owner=self.owner, lease=self._pace.lease, limit=limit
             )
@@ -82,6 +92,28 @@ class WorkLeases:
                     renew_work(session, self.owner, self._pace.lease)
             except Exception:  # a temporary failure of the store: the next heartbeat tries again
                 logger.exception("%s: the leases could not be renewed", self._kind)
+
+
+def _name_machine() -> str:
+    """Return the name under which process ids mean the same processes: the host, and on Linux the PID namespace."""
+    with suppress(OSError):
+        return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    return socket.gethostname()
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether the worker was a process of this machine, and is no more. A process id used again counts as alive."""
+    machine, _, rest = owner.partition(":")
+    pid = rest.partition(":")[0]
+    if machine != _name_machine() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it lives, under another user
+        return False
+    return False
 
 
 class SharedAccounts:

@@ -469,6 +469,10 @@ def _check(services: Services, author: Visitor, fields: Fields) -> dict[str, Any
         clock = Clock(zone, now)
         checked = check_post(services.planning(session, workspace_id), wish)
         told = asdict(checked)
+        if not wish.content.strip() and not wish.media:
+            # A form in which nothing is written yet is no mistake.
+            for one in (told, *told["publications"]):
+                one["problems"] = [entry for entry in one["problems"] if entry["code"] != "empty"]
         if accounts and told["publications"]:
             queue, optimal = _next_times(services, session, workspace_id, accounts, clock)
             warning = _warn(services, session, workspace_id, fields, accounts, clock)
@@ -635,9 +639,10 @@ def _show_form(
         accounts = list_accounts(session, author.key.workspace_id, statuses=("active",))
         pairs = list(zip(fields.get("media", []), fields.get("alt", []), strict=False))
         media = [(url, alt, *_name_of(session, author.key.workspace_id, url)) for url, alt in pairs]
+        own = parse_timezone(read_settings(session, author.key.workspace_id).timezone)
+        clock = Clock(own, services.clock())
         strip = told["strip"] if told else None
         if strip is None:
-            own = parse_timezone(read_settings(session, author.key.workspace_id).timezone)
             accounts_given, written = fields.get("account", []), field_of(fields, "at")
             strip = read_strip(
                 services,
@@ -645,7 +650,7 @@ def _show_form(
                 author.key.workspace_id,
                 accounts_given,
                 written,
-                Clock(own, services.clock()),
+                clock,
             )
     connected = {row.platform for row in accounts}
     return show(
@@ -660,6 +665,7 @@ def _show_form(
         confirm=confirm,
         check=told,
         week=strip,
+        kept=_write_kept(fields, clock),
         theirs=theirs,
         accounts=accounts,
         platforms=[one for one in describe_platforms() if one["platform"] in connected],
@@ -668,6 +674,15 @@ def _show_form(
         thread_fields=max(_THREAD_FIELDS, len(fields.get("thread", [])) + 1),
         is_draft=post_id is not None and field_of(fields, "status") == "draft",
     )
+
+
+def _write_kept(fields: Fields, clock: Clock) -> str:
+    """Return the time that an edited post has, in words; "" = none."""
+    written = field_of(fields, "at_was")
+    try:
+        return clock.full(resolve_time(written, clock.zone, field="at").at) if written else ""
+    except InvalidInputError:
+        return ""
 
 
 def _name_of(session: StoreSession, workspace_id: str, url: str) -> tuple[str, str | None, str]:

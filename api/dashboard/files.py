@@ -4,8 +4,10 @@ They do what POST /api/v1/imports and POST /api/v1/posts/bulk do, with the same 
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import UploadFile
@@ -23,14 +25,13 @@ from api.dashboard.sessions import (
 from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError, explain
 from api.http.services import Services
-from api.imports.uploads import FIELDS, begin, check_options, take_upload
+from api.imports.uploads import FIELDS, begin, check_options, show_import, take_upload
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError, WarehouseError
 from warehouse.planning.bulk import BulkReport, create_posts
 from warehouse.planning.files import FileFormat, read_post_rows
 from warehouse.planning.templates import FileOptions
 from warehouse.store.imports import imports as store_imports
-from warehouse.store.imports.views import describe_import
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
 
@@ -42,6 +43,8 @@ _FORMATS: dict[str, FileFormat] = {
     "json": "json",
     "jsonl": "json_lines",
 }
+_IMPORT_FIELDS = 500
+"""Two for each column that is mapped, and the options."""
 _BULK_BYTES = 5_000_000
 _BLANK_DATES = ("draft", "queue", "now")
 
@@ -65,7 +68,7 @@ def show_imports(services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
 @router.post("/imports")
 async def upload_import(request: Request, services: ServicesDep, visitor: WriterDep) -> Response:
     """Read what the file is and show it, before it is imported."""
-    async with _form_of(request) as form:
+    async with _form_of(request, max_fields=_IMPORT_FIELDS) as form:
         fields, upload = _read_form(form)
         return await asyncio.to_thread(_upload_import, services, visitor, fields, upload)
 
@@ -74,25 +77,50 @@ def _upload_import(
     services: Services, visitor: Visitor, fields: dict[str, list[str]], upload: UploadFile | None
 ) -> Response:
     require_form_token(fields, visitor)
+    given = {name: field_of(fields, name) for name in FIELDS}
+    columns = dict(zip(fields.get("column", []), fields.get("field", []), strict=False))
+    mapped = {column: field for column, field in columns.items() if field}
+    if mapped:
+        given["mapping"] = orjson.dumps(mapped).decode()
+    if upload is None:
+        return _show_list(
+            services, visitor, fields, explain(InvalidInputError("choose a file", field="file")), columns
+        )
     try:
-        if upload is None:
-            raise InvalidInputError("choose a file", field="file")
         shown = take_upload(
             services,
             visitor.caller.workspace_id,
             upload.file,
             filename=upload.filename or "file",
-            options=check_options({name: field_of(fields, name) for name in FIELDS}),
+            options=check_options(given),
             dry_run=False,
             start=False,
         )
+    except InvalidInputError as error:
+        found = next((entry["columns"] for entry in error.entries if entry.get("columns")), list(columns))
+        return _show_list(
+            services, visitor, fields, explain(error), {name: columns.get(name, "") for name in found}
+        )
     except (ApiError, WarehouseError) as error:
-        return _show_list(services, visitor, fields, explain(error))
+        return _show_list(services, visitor, fields, explain(error), columns)
     return RedirectResponse(f"/dashboard/imports/{shown['id']}", 303)
 
 
+@router.post("/import-maps/remove")
+def forget_mapping(services: ServicesDep, visitor: WriterDep, fields: FieldsDep) -> Response:
+    """Forget a remembered mapping of columns."""
+    from warehouse.lake.import_.mappings import forget  # noqa: PLC0415 (Arrow: 40 MB)
+
+    require_form_token(fields, visitor)
+    try:
+        forget(services.lake.settings.home, field_of(fields, "name"), visitor.caller.workspace_id)
+    except WarehouseError as error:
+        return _show_list(services, visitor, {}, explain(error))
+    return RedirectResponse("/dashboard/imports", 303)
+
+
 @router.get("/imports/{import_id}")
-def show_import(import_id: str, services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
+def show_one_import(import_id: str, services: ServicesDep, visitor: VisitorDep) -> HTMLResponse:
     """Show what a file is, how far its import is, or what it stored."""
     visitor.require("read")
     return _show_one(services, visitor, import_id, None)
@@ -173,10 +201,10 @@ def _schedule_posts(
     return _show_bulk(services, visitor, fields, report, None)
 
 
-def _form_of(request: Request):  # type: ignore[no-untyped-def]  # noqa: ANN202 (Starlette's form, a context manager without a public name)
+def _form_of(request: Request, *, max_fields: int = 50):  # type: ignore[no-untyped-def]  # noqa: ANN202 (Starlette's form, a context manager without a public name)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise RefusedError("Send the form as the page shows it.")
-    return request.form(max_files=1, max_fields=50)
+    return request.form(max_files=1, max_fields=max_fields)
 
 
 def _read_form(form) -> tuple[dict[str, list[str]], UploadFile | None]:  # type: ignore[no-untyped-def]  # noqa: ANN001 (see _form_of)
@@ -187,11 +215,19 @@ def _read_form(form) -> tuple[dict[str, list[str]], UploadFile | None]:  # type:
 
 
 def _show_list(
-    services: Services, visitor: Visitor, fields: dict[str, list[str]], problem: ApiError | None
+    services: Services,
+    visitor: Visitor,
+    fields: dict[str, list[str]],
+    problem: ApiError | None,
+    columns: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
+    """Show the form and the imports. `columns`: the field that was chosen for each column of a file to be mapped."""
+    from warehouse.lake.import_.mappings import load_mappings  # noqa: PLC0415 (Arrow: 40 MB)
+    from warehouse.lake.import_.recognise import MAPPABLE  # noqa: PLC0415 (same)
+
     with services.store.read() as session:
         rows, _ = store_imports.list_imports(session, visitor.caller.workspace_id, limit=_SHOWN)
-        imports = [describe_import(row) for row in rows]
+        imports = [show_import(row) for row in rows]
     return show(
         "imports.html",
         problem.status if problem else 200,
@@ -200,6 +236,9 @@ def _show_list(
         problem=problem,
         given=fields,
         imports=imports,
+        columns=columns or {},
+        mappable=MAPPABLE,
+        mappings=load_mappings(services.lake.settings.home, visitor.caller.workspace_id),
         platforms=[platform.value for platform in Platform],
     )
 
@@ -207,7 +246,7 @@ def _show_list(
 def _show_one(services: Services, visitor: Visitor, import_id: str, problem: ApiError | None) -> HTMLResponse:
     with services.store.read() as session:
         row = store_imports.get_import(session, visitor.caller.workspace_id, import_id)
-        item = describe_import(row)
+        item = show_import(row)
     return show(
         "import.html",
         problem.status if problem else 200,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Response
@@ -172,6 +173,20 @@ def _read_rule(fields: dict[str, list[str]]) -> str:
     if last:
         parts.append(f"UNTIL={last}T235959")
     return ";".join(parts)
+
+
+def describe_rule(row: Recurrence) -> str | None:
+    """Return a rule in words: "Every week on Monday and Thursday, until 30 Apr 2026"; None = one of its own."""
+    fields = _fields_of(row)
+    if "rrule" in fields:
+        return None
+    words = f"Every {fields['every'][0]}"
+    if days := [WEEKDAYS[code] for code in fields["day"]]:
+        words += f" on {' and '.join([', '.join(days[:-1]), days[-1]] if days[1:] else days)}"
+    if last := fields["last"][0]:
+        day = date.fromisoformat(last)
+        words += f", until {day.day} {day:%b %Y}"
+    return words
 
 
 def _show_form(

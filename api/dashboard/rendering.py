@@ -154,6 +154,18 @@ def write_change(value: float | None) -> str:
     return f"{words.replace('-', chr(0x2212))} %"
 
 
+def write_pairs(detail: Mapping[str, Any]) -> str:
+    """Return the details of a record as words: "platform: mastodon; scopes: read, write"."""
+    parts = []
+    for name, value in detail.items():
+        if value is None or (isinstance(value, (str, list)) and not value):
+            continue
+        said = ", ".join(str(one) for one in value) if isinstance(value, list) else value
+        said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else said
+        parts.append(f"{name.replace('_', ' ')}: {write_pairs(said) if isinstance(said, dict) else said}")
+    return "; ".join(parts)
+
+
 _ASSETS = {
     one.name: one.read_bytes()
     for one in files("api.dashboard").joinpath("static").iterdir()
@@ -186,7 +198,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals.update(asset=asset, icon=_icon, state=_state, mark=_mark, label=_label, sign=_sign)
-_templates.filters.update(number=write_number, change=write_change)
+_templates.filters.update(number=write_number, change=write_change, pairs=write_pairs)
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "

@@ -58,6 +58,10 @@ class GroupedWrites:
             raise outcome
         return outcome
 
+    async def finish(self) -> None:
+        """Wait for what has been handed in, before the store is closed."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _drain(self, queue: str) -> None:
         waiting: list[_Waiting] = []
         try:
@@ -68,6 +72,7 @@ class GroupedWrites:
                     if not one.outcome.done():
                         one.outcome.set_result(outcome)
         finally:
+            # Nobody is left if all went well. After an error nobody may wait for ever.
             for one in [*waiting, *self._queues.pop(queue)]:
                 one.outcome.cancel()
 

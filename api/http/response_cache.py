@@ -147,6 +147,8 @@ class RememberedAnswers:
         """Return the answer to send. None = compute it: for all who wait, if "socialflow.run" is set."""
         arrived, is_counted = self._runs.arrive(), False
         while True:
+            # Only what the last look-up of the token has found counts, if this request computes its answer.
+            scope.pop("socialflow.admitted", None)
             try:
                 identity = await services.callers.identify(token, services.clock())
             except InvalidTokenError:
@@ -161,21 +163,35 @@ class RememberedAnswers:
                     return None  # same
                 is_counted = True
                 scope["socialflow.rate_limit"] = limit
-            # What the rest of the application uses, if this request computes its answer.
             scope["socialflow.identity"] = scope["socialflow.admitted"] = identity
             if answer is not None:
                 return answer
             run = self._runs.find(name)
             if run is None:
-                scope["socialflow.name"], scope["socialflow.run"] = (
-                    name,
-                    self._runs.begin(name, identity.store_mark),
-                )
+                scope["socialflow.name"] = name
+                scope["socialflow.run"] = self._runs.begin(name, identity.store_mark)
                 return None
-            # Shielded: a request that is canceled must not cancel what others wait for.
-            shared = await asyncio.shield(run.outcome)
-            if run.number > arrived or run.mark == identity.store_mark is not None:
-                return shared if shared is not None and services.clock() < shared.until else None
+            is_usable, shared = await self._share(run, arrived, identity, services)
+            if is_usable:
+                return shared
+
+    async def _share(
+        self, run: Run[Answer], arrived: int, identity: Identity, services: Services
+    ) -> tuple[bool, Answer | None]:
+        """Wait for a computation. Return whether it is new enough for a request, and its answer, if it has one."""
+        # Shielded: a request that is canceled must not cancel what others wait for.
+        shared = await asyncio.shield(run.outcome)
+        if run.number > arrived:
+            is_new = True
+        elif identity.store_mark is None or run.mark != identity.store_mark:
+            is_new = False
+        else:
+            # The store had not changed since it began; the lake may have.
+            uses_lake = shared is not None and shared.marks.uses_lake
+            is_new = not uses_lake or _lake_is_at(shared, services)
+        if shared is not None and services.clock() >= shared.until:
+            shared = None
+        return is_new, shared
 
     def _recall(self, name: _Name, identity: Identity, services: Services) -> Answer | None:
         answer = self._answers.get(name)
@@ -212,6 +228,10 @@ class RememberedAnswers:
         if marks.usable:
             _remember_last(self._answers, name, answer)
         return answer
+
+
+def _lake_is_at(answer: Answer | None, services: Services) -> bool:
+    return answer is not None and services.lake.peek_snapshot_id() == answer.marks.lake is not None
 
 
 def _remember_last(kept: OrderedDict[_Name, Kept], name: _Name, value: Kept) -> None:

@@ -10,13 +10,14 @@ from api.http.dependencies import Reader, ServicesDep, Writer
 from api.http.errors import problem_at
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.schemas import Page, problems
-from api.imports.schemas import ImportOut
-from api.imports.uploads import CHOICES, FIELDS, begin, check_options, take_upload
+from api.imports.schemas import ImportMapOut, ImportOut
+from api.imports.uploads import CHOICES, FIELDS, begin, check_options, show_import, take_upload
 from warehouse.store.imports import imports as store_imports
-from warehouse.store.imports.views import describe_import
 
 router = APIRouter(prefix="/imports", tags=["Imports"])
+maps_router = APIRouter(prefix="/import-maps", tags=["Imports"])
 
+MapName = Annotated[str, Path(max_length=100, examples=["redaktion"])]
 ImportId = Annotated[str, Path(max_length=40, examples=["imp_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
 _DESCRIPTIONS = {
     "platform": "Where the posts were published; needed where the file does not say.",
@@ -26,6 +27,9 @@ _DESCRIPTIONS = {
     "decimal_mark": "Decimal mark where 1.234 can be read both ways.",
     "year": "Year of dates that have none.",
     "sheet": "Sheet of a workbook.",
+    "mapping": 'What the columns of a table mean: a JSON object {"COLUMN": "FIELD"}, or lines COLUMN=FIELD; `-` leaves '
+    "a column out. Fields: published_at, post_id, account, permalink, text, kind, captured_at, and the counts.",
+    "remember": "Keep the mapping under this name, for later files with the same header.",
 }
 _BODY: dict[str, Any] = {
     "required": True,
@@ -99,6 +103,35 @@ async def upload_import(
         )
 
 
+@maps_router.get(
+    "",
+    operation_id="list_import_maps",
+    summary="List mappings of columns",
+    responses=problems(401, 403, 422, 429),
+)
+def list_import_maps(services: ServicesDep, caller: Reader) -> Page[ImportMapOut]:
+    """List the remembered mappings of columns, by name. A file with exactly such a header is read with its mapping."""
+    from warehouse.lake.import_.mappings import load_mappings  # noqa: PLC0415 (Arrow: 40 MB)
+
+    kept = load_mappings(services.lake.settings.home, caller.workspace_id)
+    shown = [ImportMapOut.model_validate(one, from_attributes=True) for one in kept]
+    return Page(data=shown, has_more=False, next_cursor=None)
+
+
+@maps_router.delete(
+    "/{name}",
+    operation_id="delete_import_map",
+    summary="Forget a mapping of columns",
+    responses=problems(401, 403, 404, 422, 429),
+)
+def delete_import_map(name: MapName, services: ServicesDep, caller: Writer) -> ImportMapOut:
+    """Forget a remembered mapping; what was imported with it stays."""
+    from warehouse.lake.import_.mappings import forget  # noqa: PLC0415 (Arrow: 40 MB)
+
+    gone = forget(services.lake.settings.home, name, caller.workspace_id)
+    return ImportMapOut.model_validate(gone, from_attributes=True)
+
+
 @router.get("", operation_id="list_imports", summary="List imports", responses=problems(401, 403, 422, 429))
 def list_imports(
     request: Request,
@@ -115,7 +148,7 @@ def list_imports(
         rows, has_more = store_imports.list_imports(
             session, caller.workspace_id, before_id=decode_cursor(cursor, bound_to), limit=limit
         )
-        shown = [ImportOut.model_validate(describe_import(row)) for row in rows]
+        shown = [ImportOut.model_validate(show_import(row)) for row in rows]
     next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
     if next_cursor is not None:
         response.headers["Link"] = next_link(request, next_cursor)
@@ -132,7 +165,7 @@ def get_import(import_id: ImportId, services: ServicesDep, caller: Reader) -> Im
     """Get an import's progress, report or error."""
     with services.store.read() as session:
         return ImportOut.model_validate(
-            describe_import(store_imports.get_import(session, caller.workspace_id, import_id))
+            show_import(store_imports.get_import(session, caller.workspace_id, import_id))
         )
 
 
@@ -162,7 +195,7 @@ def undo_import(import_id: ImportId, services: ServicesDep, caller: Writer) -> I
     """
     with services.store.write() as session:
         row = store_imports.begin_undo(session, caller.workspace_id, import_id, services.clock())
-        shown = describe_import(row)
+        shown = show_import(row)
     services.imports.wake()
     return ImportOut.model_validate(shown)
 
@@ -177,6 +210,6 @@ def delete_import(import_id: ImportId, services: ServicesDep, caller: Writer) ->
     """Delete an upload that was not started, or the record of an import that was undone. Returns 409 otherwise."""
     with services.store.write() as session:
         row = store_imports.delete_import(session, caller.workspace_id, import_id, services.clock())
-        shown = describe_import(row)
+        shown = show_import(row)
     services.media.remove(import_id)
     return ImportOut.model_validate(shown)

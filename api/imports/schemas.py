@@ -75,3 +75,21 @@ class ImportOut(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     undone_at: datetime | None
+
+
+class ImportMapOut(BaseModel):
+    """A remembered mapping of columns."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "redaktion",
+                "columns": {"Datum": "published_at", "Aufrufe": "views"},
+                "header": ["aufrufe", "datum"],
+            }
+        }
+    )
+
+    name: str
+    columns: dict[str, str] = Field(description="Field by column; `-`: the column is ignored.")
+    header: list[str] = Field(description="The columns of the files that it is for, normalised.")

@@ -17,7 +17,7 @@ from api.pages.work_metrics import LakeCollector, StoreWorkCollector
 from warehouse.store.clock import read_time
 from warehouse.store.leases.flow_leases import FlowState, find_flows_behind, list_flow_states
 from warehouse.store.publishing.heartbeats import PublishersState, get_publishers_state
-from warehouse.store.publishing.queue_state import QueueState, get_queue_state
+from warehouse.store.publishing.queue_state import QUEUE, QueueState, get_queue_state
 from warehouse.store.webhooks.state import WebhookState, get_webhook_state
 
 router = APIRouter(tags=["Health"])
@@ -144,7 +144,7 @@ class _QueueCollector:
         by_status = GaugeMetricFamily(
             "socialflow_publications", "Publications by status.", labels=("status",)
         )
-        for status, count in sorted(self._by_status.items()):
+        for status, count in sorted((dict.fromkeys(QUEUE, 0) | self._by_status).items()):
             by_status.add_metric((status,), count)
         yield by_status
         yield GaugeMetricFamily(

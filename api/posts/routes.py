@@ -3,33 +3,38 @@
 import asyncio
 from contextlib import nullcontext
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
 from api.http.idempotency import Repeatable, answer_once, answer_once_grouped, render_answer
 from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
+from api.posts.rendered import render_page
 from api.posts.responses import answer_changed, answer_post, answer_saved, render_dry_run
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
-from api.posts.views import render_post, render_post_detail
+from api.posts.views import render_post_detail
 from warehouse.lake.archive import read_ledgers
 from warehouse.planning import posts as planned_posts
 from warehouse.planning.editing import BegunChange, begin_change, send_edits
-from warehouse.planning.times import needs_lake
+from warehouse.planning.times import is_advised
 from warehouse.platforms import parse_platform
 from warehouse.scheduling.local_times import resolve_time
-from warehouse.store.access.workspaces import get_workspace, parse_timezone
+from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.reads import PostFilter, get_post, list_posts, list_publications
+from warehouse.store.posts.list_rows import list_raw_posts
+from warehouse.store.posts.reads import PostFilter, get_post, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
 PostId = Annotated[str, Path(max_length=40, examples=["post_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
 PostPage = Page[PostOut]
+_UTC = ZoneInfo("UTC")
 DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
 
 
@@ -66,9 +71,11 @@ async def create_post(
         return answer_saved(saved, 201, {"Location": f"/api/v1/posts/{saved.post.id}"})
 
     if dry_run:
-        return await asyncio.to_thread(preview)
-    if needs_lake(body.scheduled_at):  # the lake may be slow: nobody else is to wait for it
-        return await asyncio.to_thread(answer_once, services, repeat, work)
+        return await run_in_threadpool(preview)
+    if is_advised(
+        body.scheduled_at
+    ):  # reads more than its own post, and perhaps the lake: nobody else waits for it
+        return await run_in_threadpool(answer_once, services, repeat, work)
     return await answer_once_grouped(services, repeat, caller.workspace_id, work)
 
 
@@ -104,7 +111,7 @@ def list_posts_page(
 ) -> Response:
     """List posts, newest first."""
     with services.store.read() as session:
-        zone = parse_timezone(get_workspace(session, caller.workspace_id).timezone)
+        zone = parse_timezone(read_settings(session, caller.workspace_id).timezone) if from_ or to else _UTC
         wanted = PostFilter(
             statuses=tuple(status or ()),
             platform=None if platform is None else parse_platform(platform),
@@ -120,23 +127,24 @@ def list_posts_page(
             "workspace": caller.workspace_id,
             "filter": repr(wanted),
         }
-        rows, has_more = list_posts(
+        rows, has_more = list_raw_posts(
             session,
             caller.workspace_id,
             wanted,
             before_id=decode_cursor(cursor, bound_to),
             limit=limit,
         )
-        publications = list_publications(session, [post.id for post in rows])
     next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
-    page = PostPage(
-        data=[render_post(post, publications[post.id]) for post in rows],
+    body = render_page(
+        services.renderings,
+        rows,
         has_more=has_more,
         next_cursor=next_cursor,
+        dialect=services.store.dialect,
     )
     remember(request, services)
     headers = {"Link": next_link(request, next_cursor)} if next_cursor is not None else None
-    return Response(page.model_dump_json(), headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type="application/json")
 
 
 @router.get(

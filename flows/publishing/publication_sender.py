@@ -85,10 +85,10 @@ class PublicationSender:
         bind_log_ids(attempt=granted.attempt)
         on_leave(granted)
         platform = Platform(publication.platform)
+        content = publication.content
         try:
-            content = await asyncio.to_thread(
-                self._pool.address_uploads, platform, publication.content, convert=True
-            )
+            if content.all_media:  # a thread costs as much as the rest of a text's way through here
+                content = await asyncio.to_thread(self._pool.address_uploads, platform, content, convert=True)
         except RetryLaterError as error:  # nothing was sent: our disk failed
             next_at = self._clock() + compute_backoff(granted.attempt)
             return Outcome(publication.id, "retry", "media_not_read", error.message, next_at)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.api.harness import make_tenant, open_anonymous
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation, hidden_paths
+from warehouse.lake.import_.mappings import remember
 from warehouse.store.access.api_keys import SCOPES, revoke_api_key
 from warehouse.store.access.sessions import list_sessions, open_session
 from warehouse.store.imports.imports import create_import
@@ -52,6 +53,8 @@ ACCEPTED_SCOPES = {
     "approve_post": {"approve"},
     "upload_media": {"write"},
     "upload_import": {"write"},
+    "list_import_maps": {"read"},
+    "delete_import_map": {"write"},
     "list_imports": {"read"},
     "get_import": {"read"},
     "start_import": {"write"},
@@ -165,6 +168,13 @@ def add_import(owner: Tenant) -> str:
         return row.id
 
 
+def add_mapping(owner: Tenant) -> str:
+    """A remembered mapping of columns."""
+    columns = {"Datum": "published_at"}
+    home, name = owner.server.services.lake.settings.home, f"weekly of {owner.workspace_id}"
+    return remember(home, name, columns, ["Datum"], owner.workspace_id).name
+
+
 def make_ids(owner: Tenant) -> dict[str, str]:
     """Return, for every path parameter of any operation, the id of a thing that `owner` has."""
     account_id = owner.add_account("twitter")
@@ -183,6 +193,7 @@ def make_ids(owner: Tenant) -> dict[str, str]:
         "delivery_id": delivery_id,
         "session_id": add_session(owner),
         "import_id": add_import(owner),
+        "name": add_mapping(owner),
         **NAMES,
     }
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 
-from flows.deployments import SCHEDULED_FLOWS
+from flows.deployments import REACTING_FLOWS, SCHEDULED_FLOWS
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import read_auth_string
 from warehouse.errors import SetupError
@@ -113,7 +113,7 @@ class Machine:
 
     def is_up(self) -> bool:
         """Whether Prefect's server knows all deployments."""
-        return len(self.ask("/deployments/filter") or []) == len(SCHEDULED_FLOWS)
+        return len(self.ask("/deployments/filter") or []) == len(SCHEDULED_FLOWS) + len(REACTING_FLOWS)
 
     def start_flow(self, name: str) -> None:
         """Ask for a run of the flow, as a person does in Prefect's UI."""

@@ -108,12 +108,21 @@ def load_post_snapshots(
     return _write(lake, "post_snapshots", batch, work)
 
 
-def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source) -> int:
-    """Like `load_post_snapshots`, inside a transaction of `Lake.write`."""
+def insert_post_snapshots(
+    cursor: DuckDBPyConnection, batch: pa.Table, run_id: str, *, source: Source, any_new: bool = False
+) -> int:
+    """Like `load_post_snapshots`, inside a transaction of `Lake.write`.
+
+    `any_new`: this transaction has inserted the publications of `changed` and not refreshed the marts after it.
+    """
     params, extent = _provenance(run_id) | {"source": source}, _extent(batch)
     cursor.register("batch", batch)
     try:
-        if find_newest_known(cursor, "batch") < len(batch):  # otherwise all rows are new
+        touched = find_newest_known(cursor, "batch")
+        if any_new:
+            cursor.execute(load_sql("load/find_new_publications"))
+            cursor.execute(load_sql("load/add_new_publications"))
+        if touched < len(batch):  # otherwise all rows are new
             batch = _without_repeats(cursor, batch)
             cursor.register("batch", batch)
         inserted = _count(cursor.execute(load_sql("load/insert_newest_post_snapshots"), params))
@@ -126,6 +135,19 @@ def insert_post_snapshots(cursor: DuckDBPyConnection, batch: pa.Table, run_id: s
         refresh_after_post_snapshots(cursor, extent["first"].date(), repeated=inserted < len(batch))
         check_post_snapshots(cursor, run_id, params["loaded_at"])
     return inserted
+
+
+def replace_publications(cursor: DuckDBPyConnection, batch: pa.Table) -> bool:
+    """Insert or update publications inside a transaction of `Lake.write`; return whether all of them were new.
+
+    If so, the marts are not refreshed: `insert_post_snapshots` with `any_new` has to follow, with rows of each of them.
+    """
+    inserted, changed = _replace_changed(cursor, batch, "publications")
+    if inserted == pc.count_distinct(batch["publication_id"]).as_py():
+        return True
+    if changed:
+        refresh_after_publications(cursor)
+    return False
 
 
 def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Table, run_id: str) -> int:

@@ -57,6 +57,7 @@ def find_newest_known(cursor: DuckDBPyConnection, rows: str) -> int:
     load would double it again, in raw too.
     """
     touched = _touch_publications(cursor, rows)
+    cursor.execute("CREATE OR REPLACE TEMP TABLE new_publications (publication_id VARCHAR)")
     if _count(cursor.execute(load_sql("marts/find_newest_known"))) > touched:
         raise SetupError(
             "marts.publication_latest contains a publication twice, so nothing was loaded: "
@@ -184,7 +185,8 @@ def _rebuild_publications(cursor: DuckDBPyConnection, since: date | None) -> Non
     if recomputed or multiple:
         cursor.execute(load_sql("marts/collect_recomputed_snapshots"))
     reached = _count(cursor.execute(load_sql("marts/find_reached_ages")))
-    if recomputed or reached:
+    new = _count(cursor.execute("SELECT count(*) FROM new_publications"))
+    if recomputed or reached or new:
         unmeasured = reached and _count(cursor.execute(load_sql("marts/find_new_brackets")))
         _estimate(cursor, any_brackets=bool(unmeasured))
         _rebuild("publication_at_age", cursor)

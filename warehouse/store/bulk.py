@@ -1,20 +1,23 @@
-"""Insert thousands of rows with the driver's own means: SQLAlchemy's executemany costs more than the database's work."""
+"""Insert thousands of rows by the driver itself: SQLAlchemy's executemany costs more than the database's work."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Table
 
+from warehouse.store.models import UtcDateTime
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, FromClause
     from sqlalchemy.orm import Session
 
-_CACHE_KIB = 64 * 1024
+_CACHE_KIB = 16 * 1024
 """SQLite's usual 2 MB would write each page of a dozen indexes many times in one transaction."""
 
 
@@ -54,23 +57,22 @@ def much_memory(session: Session) -> Iterator[None]:
 def _insert_into_sqlite(
     session: Session, table: Table, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]
 ) -> int:
-    dialect = session.get_bind().dialect
     values: list[Any] = []
     for name, given in columns.items():
-        # Only instants have another form in the database; a JSON column's own conversion is done.
-        convert = None if _is_json(table.c[name]) else table.c[name].type.bind_processor(dialect)
-        values.append(given if convert is None else list(map(convert, given)))
+        convert = _converter(session, table.c[name])
+        values.append(given if convert is None else map(convert, given))
     for name, value in constants.items():
-        convert = None if _is_json(table.c[name]) else table.c[name].type.bind_processor(dialect)
+        convert = _converter(session, table.c[name])
         values.append(repeat(value if convert is None else convert(value)))
     names = [*columns, *constants]
     statement = (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "  # noqa: S608 (names of our own tables)
         "ON CONFLICT DO NOTHING"
     )
     cursor = session.connection().connection.cursor()
     try:
-        cursor.executemany(statement, zip(*values, strict=False))
+        rows = zip(*values, strict=False)  # the constants never end
+        cursor.executemany(statement, rows)  # type: ignore[arg-type]  # sqlite3 takes any iterable
         return int(cursor.rowcount)
     finally:
         cursor.close()
@@ -84,12 +86,27 @@ def _insert_into_postgresql(
     arrays = ", ".join(f"%s::{kinds[name]}[]" for name in columns)
     chosen = [*(f"given.{name}" for name in columns), *(f"%s::{kinds[name]}" for name in constants)]
     statement = (
-        f"INSERT INTO {table.name} ({', '.join([*columns, *constants])}) SELECT {', '.join(chosen)} "
+        f"INSERT INTO {table.name} ({', '.join([*columns, *constants])}) SELECT {', '.join(chosen)} "  # noqa: S608 (names of our own tables)
         f"FROM unnest({arrays}) AS given ({', '.join(columns)}) ON CONFLICT DO NOTHING"
     )
     params = (*constants.values(), *map(list, columns.values()))
     return session.connection().exec_driver_sql(statement, params).rowcount
 
 
-def _is_json(column: Column[Any]) -> bool:
-    return isinstance(column.type, JSON)
+def _converter(session: Session, column: Column[Any]) -> Callable[[Any], Any] | None:
+    """Return what turns a value into the database's form, as SQLAlchemy does it; None = it is in that form."""
+    if isinstance(column.type, JSON):
+        return None
+    if isinstance(column.type, UtcDateTime):
+        return _write_instant
+    dialect = session.get_bind().dialect
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _write_instant(value: datetime | None) -> str | None:
+    """Return an instant as SQLAlchemy stores it in SQLite, at a tenth of the cost: millions have to be written."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"a naive time reached the store: {value!r}")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from connectors.printable import printable
-from flows.cli.output import JsonOption, print_json, print_rows, say, show_progress
+from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_rows, say, show_progress
 from flows.resources import Resources
 from flows.timing.refresh import compute_all_optimal_times
 from warehouse.errors import InvalidInputError
@@ -149,13 +149,7 @@ def parse_map(pairs: Sequence[str]) -> dict[str, str] | None:
 def _remember(home: Path, name: str | None, mapping: dict[str, str] | None, detection: Detection) -> None:
     if name is None or mapping is None:
         return
-    ignored = [column for column, target in mapping.items() if target == "-"]
-    remember(
-        home,
-        name,
-        mapping,
-        [*(read.column for read in detection.columns), *detection.unknown_columns, *ignored],
-    )
+    remember(home, name, mapping, detection.header)
 
 
 def _advancing(advance: Callable[[int], None]) -> Callable[[str, int, int], None]:
@@ -234,8 +228,17 @@ def list_mappings(*, as_json: JsonOption = False) -> None:
 
 
 @mappings_app.command("remove")
-def remove_mapping(name: Annotated[str, typer.Argument(help="Name of the mapping.")]) -> None:
+def remove_mapping(
+    *,
+    name: Annotated[str, typer.Argument(help="As `socialflow import-maps list` shows it.")],
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Forget a mapping; imported posts stay."""
+    confirm(f"Forget the mapping {printable(name)}?", yes=yes)
     with Resources.open() as resources:
-        forget(resources.warehouse.home, name)
-    say(f"the mapping {printable(name)} is forgotten")
+        gone = forget(resources.warehouse.home, name)
+    if as_json:
+        print_json({"name": gone.name, "columns": dict(gone.columns), "header": list(gone.header)})
+    else:
+        say(f"the mapping {printable(name)} is forgotten")

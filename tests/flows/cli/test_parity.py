@@ -69,6 +69,8 @@ AS_COMMAND = {
     "export_table": "analytics export",
     # files of past posts
     "upload_import": "import-history",
+    "list_import_maps": "import-maps list",
+    "delete_import_map": "import-maps remove",
     "list_imports": "imports list",
     "get_import": "imports show",
     "start_import": "imports start",

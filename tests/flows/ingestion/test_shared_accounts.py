@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,7 @@ from flows.ingestion.followers import read_due_followers
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
 from flows.run_results import result_of
-from flows.work_sharing import run_shared
+from flows.work_sharing import WorkLeases, run_shared
 from warehouse.store.leases.flow_leases import list_flow_states
 from warehouse.store.leases.work_leases import list_work, take_work
 
@@ -80,6 +83,24 @@ async def test_another_runs_account_is_left_to_it_until_its_lease_expires(floor:
             row.lease_until = row.began_at - LEASE
     again = await read(floor, flow)
     assert [how for name, how in again.by_account.items() if ids["twitter"] in name] == ["done"]
+
+
+async def test_a_process_of_this_machine_that_was_killed_is_not_waited_for(floor: Floor) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220
+    process.wait()
+    mine = WorkLeases(floor.resources.store, "x").owner
+    machine, _, name = mine.split(":")
+    with floor.resources.store.write() as session:
+        for owner, platform in (
+            (f"{machine}:{process.pid}:{name}", "twitter"),
+            (f"{machine}:{os.getppid()}:{name}", "mastodon"),
+            (f"elsewhere/1:{process.pid}:{name}", "bluesky"),
+        ):
+            taken = [floor.accounts[platform].id]
+            assert take_work(session, "ingest-followers", taken, owner=owner, lease=LEASE, limit=1)
+    report = await read(floor, "ingest-followers")
+    elsewhere = {name for name, how in report.by_account.items() if how == "elsewhere"}
+    assert elsewhere == {floor.accounts[platform].id for platform in ("mastodon", "bluesky")}
 
 
 async def test_no_more_runs_at_once_than_the_setting_allows(floor: Floor) -> None:

@@ -30,19 +30,12 @@ _ACCOUNT_TABLES = (
 """Tables with rows of an account that no publication leads to."""
 
 
-def align_times(lake: Lake, publication_ids: pa.ChunkedArray) -> int:
+def align_times(cursor: DuckDBPyConnection, publication_ids: pa.ChunkedArray) -> int:
     """Give imported snapshots the time of publishing that their publications have; return the number of publications.
 
-    Both differ after a file was imported again with the right time zone.
+    Both differ after a file was imported again with the right time zone. Inside a transaction of `Lake.write`.
     """
-
-    def work(cursor: DuckDBPyConnection) -> int:
-        return _align(cursor, pa.table({"publication_id": publication_ids}))
-
-    return lake.run_write(work)
-
-
-def _align(cursor: DuckDBPyConnection, batch: pa.Table) -> int:
+    batch = pa.table({"publication_id": publication_ids})
     cursor.register("batch", batch)
     cursor.execute(load_sql("load/find_misdated_imports"))
     cursor.unregister("batch")

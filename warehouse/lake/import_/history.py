@@ -22,7 +22,7 @@ from warehouse.lake.import_.details import Details, read_details
 from warehouse.lake.import_.files import read_history
 from warehouse.lake.import_.types import COUNTS, MEASURES, ReadOptions, RejectedRow
 from warehouse.lake.import_.zones import read_in_account_zone
-from warehouse.lake.load import insert_post_snapshots, load_accounts, load_publications, to_batch
+from warehouse.lake.load import insert_post_snapshots, load_accounts, replace_publications, to_batch
 from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim
 from warehouse.sql import load_sql
 from warehouse.store.accounts.accounts import find_or_create_imported_account
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportReport", "RejectedRow", "import_history", "load_file", "read_history"]
 
-_TURN_ROWS = 5_000
-_LOAD_ROWS = 50_000
+_TURN_ROWS = 10_000
+_LOAD_ROWS = 25_000
 """Rows per commit of the lake: a commit costs the marts of its own rows, and the memory of these."""
 _STORED_COUNTS = ("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views")
 _OTHER_COUNTS = tuple(name for name in (*COUNTS, *MEASURES) if name not in _STORED_COUNTS)
@@ -138,6 +138,7 @@ def import_history(
         account=account_name or given.account,
         timezone=timezone or given.timezone,
         now=now,
+        oldest_first=True,
     )
     progress("reading", 0, 1)
     reading = read_in_account_zone(store, workspace_id, path, chosen)
@@ -210,7 +211,9 @@ def load_file(
     merge_marked_accounts(store, lake, now)
     with store.read() as session:
         workspace_id = session.get_one(Import, import_id).workspace_id
-    detection, batches = reading or read_in_account_zone(store, workspace_id, path, options)
+    detection, batches = reading or read_in_account_zone(
+        store, workspace_id, path, replace(options, oldest_first=True)
+    )
     platform = _require_names(detection, options)
     with store.read() as session:
         index = AccountIndex.load(session, workspace_id, platform)
@@ -517,19 +520,22 @@ def _load(
     import_id: str,
 ) -> int:
     load_accounts(lake, list(accounts.values()))
-    posts = pa.concat_tables(publications)
-    load_publications(lake, posts)
-    align_times(lake, posts["publication_id"])
-    return _load_new_snapshots(lake, pa.concat_tables(snapshots), run_id=import_id)
+    posts, counts = pa.concat_tables(publications), pa.concat_tables(snapshots)
 
-
-def _load_new_snapshots(lake: Lake, snapshots: pa.Table, *, run_id: str) -> int:
     def work(cursor: DuckDBPyConnection) -> int:
-        cursor.register("batch", snapshots)
-        new = cursor.execute(load_sql("load/select_new_imports")).to_arrow_table()
-        cursor.unregister("batch")
+        all_new = replace_publications(cursor, posts)
+        if not all_new:
+            align_times(cursor, posts["publication_id"])
+        new = counts if all_new else _select_new(cursor, counts)
         if not len(new):
             return 0
-        return insert_post_snapshots(cursor, to_batch(new, PostSnapshot), run_id, source="import")
+        return insert_post_snapshots(cursor, new, import_id, source="import", any_new=all_new)
 
-    return lake.run_write(work) if len(snapshots) else 0
+    return lake.run_write(work)
+
+
+def _select_new(cursor: DuckDBPyConnection, snapshots: pa.Table) -> pa.Table:
+    cursor.register("batch", snapshots)
+    new = cursor.execute(load_sql("load/select_new_imports")).to_arrow_table()
+    cursor.unregister("batch")
+    return to_batch(new, PostSnapshot)

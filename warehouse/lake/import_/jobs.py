@@ -7,7 +7,6 @@ a lease on it: a process that died is replaced, and the next one continues.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
@@ -23,6 +22,7 @@ from warehouse.lake.import_.history import load_file
 from warehouse.lake.import_.types import ReadOptions
 from warehouse.lake.import_.zones import read_in_account_zone
 from warehouse.platforms import parse_platform
+from warehouse.scratch import scratch_folder
 from warehouse.store.imports.imports import (
     claim_import,
     create_import,
@@ -72,8 +72,8 @@ def parse_options(given: Mapping[str, Any], now: datetime) -> ReadOptions:
 def look_at(store: Store, workspace_id: str, path: Path, options: ReadOptions) -> dict[str, Any]:
     """Return what a file is and its first rows, without storing anything. Raises FileRefusedError.
 
-    {"detection", "preview": up to 20 rows, "rejected": the first 100, "rejected_rows", "needs": the options without
-    which it cannot be imported: platform, account}
+    {"header": all columns, "detection", "preview": up to 20 rows, "rejected": the first 100, "rejected_rows",
+    "needs": the options without which it cannot be imported: platform, account}
     """
     detection, batches = read_in_account_zone(store, workspace_id, path, options)
     rows = list(islice((row for batch in batches for row in batch.to_rows()), PREVIEW_ROWS))
@@ -92,6 +92,7 @@ def look_at(store: Store, workspace_id: str, path: Path, options: ReadOptions) -
     ]
     told = detection.to_dict()
     return {
+        "header": list(detection.header),
         "detection": {
             name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in told.items()
         },
@@ -218,8 +219,8 @@ def _run(
 @contextmanager
 def _local_copy(media: MediaFiles, import_id: str, filename: str) -> Iterator[Path]:
     """Yield the upload as a local file with the name that it came with. Raises InvalidInputError if it is gone."""
-    with tempfile.TemporaryDirectory(prefix="socialflow-upload-") as folder:
-        path = Path(folder) / (Path(filename).name[-100:] or "file")
+    with scratch_folder() as folder:
+        path = folder / (Path(filename).name[-100:] or "file")
         try:
             with media.open(import_id) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, _PIECE)

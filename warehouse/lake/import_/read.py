@@ -6,10 +6,7 @@ Everything is read as text into a DuckDB of its own, which moves to disk what do
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -36,10 +33,12 @@ from warehouse.lake.import_.types import (
     RejectedRow,
     RowBatch,
 )
+from warehouse.scratch import Scratch
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
@@ -56,6 +55,8 @@ _HELPERS = frozenset({"page", "title", "what", "platform"})
 _MEMORY = "192MB"
 _ACCOUNTS_SHOWN = 1_000
 _REJECTED_SHOWN = 100_000
+_ROWS_TOGETHER = 100
+"""Rows of one account that a batch has on average at least, if it has rows of all."""
 
 _NAMES_UTC = re.compile(r"\b(GMT|UTC)\b", re.IGNORECASE)
 
@@ -70,16 +71,16 @@ def read_file(path: Path, *, options: ReadOptions | None = None) -> Reading:
     the same rows in the same order. Raises FileRefusedError; then there are no rows.
     """
     options = options or ReadOptions()
-    folder = Path(tempfile.mkdtemp(prefix="socialflow-import-"))
+    scratch = Scratch()
     connection: DuckDBPyConnection | None = None
     try:
-        match = recognise(path, folder, options)
-        connection = _connect(folder)
+        match = recognise(path, scratch.path, options)
+        connection = _connect(scratch.path)
         detection = _Reader(connection, match, path, options).read()
     except BaseException:
-        _close(connection, folder)
+        _close(connection, scratch)
         raise
-    return Reading(detection, _Batches(connection, folder, options.batch_rows))
+    return Reading(detection, _Batches(connection, scratch, options))
 
 
 def parse_zone(timezone: str) -> tuple[str | None, int]:
@@ -116,19 +117,19 @@ def _connect(folder: Path) -> DuckDBPyConnection:
     return connection
 
 
-def _close(connection: DuckDBPyConnection | None, folder: Path) -> None:
+def _close(connection: DuckDBPyConnection | None, scratch: Scratch) -> None:
     if connection is not None:
         connection.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    scratch.remove()
 
 
 class _Batches:
     """The rows of a reading. Whether it is iterated to its end, closed or forgotten: the temporary files go."""
 
-    def __init__(self, connection: DuckDBPyConnection, folder: Path, size: int) -> None:
+    def __init__(self, connection: DuckDBPyConnection, scratch: Scratch, options: ReadOptions) -> None:
         self._connection: DuckDBPyConnection | None = connection
-        self._folder = folder
-        self._size = size
+        self._scratch = scratch
+        self._options = options
         self._reader: Any = None
 
     def __iter__(self) -> Iterator[RowBatch]:
@@ -138,8 +139,9 @@ class _Batches:
         if self._connection is None:
             raise StopIteration
         if self._reader is None:
-            query = self._connection.execute(load_sql("history/select_rows"))
-            self._reader = query.to_arrow_reader(self._size)
+            few = self._options.oldest_first and self._are_accounts_few()
+            query = self._connection.execute(load_sql("history/select_rows"), {"few_accounts": few})
+            self._reader = query.to_arrow_reader(self._options.batch_rows)
         try:
             batch = self._reader.read_next_batch()
         except StopIteration:
@@ -147,11 +149,22 @@ class _Batches:
             raise
         return RowBatch(pa.Table.from_batches([batch]).cast(ROW_SCHEMA))
 
+    def _are_accounts_few(self) -> bool:
+        """Return whether each batch would have many rows of all accounts: each costs statements of its own."""
+        if self._connection is None:
+            return False
+        counted = self._connection.execute(
+            "SELECT count(*), count(DISTINCT account) FROM identified"
+        ).fetchone()
+        rows, accounts = counted or (0, 0)
+        batches = rows // self._options.batch_rows + 1
+        return bool(accounts * batches * _ROWS_TOGETHER <= rows)
+
     def close(self) -> None:
         """Remove the temporary files; there are no more rows then."""
         connection, self._connection, self._reader = self._connection, None, None
         if connection is not None:
-            _close(connection, self._folder)
+            _close(connection, self._scratch)
 
     def __del__(self) -> None:
         self.close()
@@ -687,6 +700,8 @@ class _Reader:
             unknown_columns=tuple(printable(header[place]) for place in unknown),
             decisions=tuple(self._decisions),
             notes=tuple(self._notes),
+            mapping=self._match.mapping,
+            header=tuple(header),
             repeated=row[3],
         )
 

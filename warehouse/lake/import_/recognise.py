@@ -43,6 +43,9 @@ MAPPABLE = (
 )
 """Fields that a column can be mapped to; `-` ignores a column."""
 
+MAPPED_COLUMNS = 200
+"""Columns that a refusal lists, so that a form can ask what they mean."""
+
 _ALIASES = {"post_id": "external_id", "captured_at": "measured_at", "link": "permalink", "url": "permalink"}
 
 
@@ -61,6 +64,8 @@ class Match:
     notes: list[str]
     ignored: frozenset[int] = frozenset()
     """Columns that a mapping ignores: neither read nor kept."""
+    mapping: Mapping[str, str] | None = None
+    """The given or remembered mapping that says what the columns mean."""
 
 
 def recognise(path: Path, folder: Path, options: ReadOptions) -> Match:
@@ -290,7 +295,9 @@ def _map(tables: list[Table], mapping: Mapping[str, str], path: Path) -> Match:
                 days=True,
             )
             left = frozenset(headers.index(normalize(column)) for column in ignored)
-            return Match(mapped, [table], header, _match_header(mapped, header), place, [], left)
+            return Match(
+                mapped, [table], header, _match_header(mapped, header), place, [], left, dict(mapping)
+            )
     known = {normalize(cell) for table in tables for record in table.head[:1] for cell in record.cells}
     missing = [column for column in mapping if normalize(column) not in known] or list(mapping)
     found = ", ".join(name_columns(tables[0].head[0].cells)) if tables and tables[0].head else "nothing"
@@ -347,6 +354,7 @@ def _refuse_or_remembered(tables: list[Table], path: Path, options: ReadOptions)
         f"{shown(path)} is no export that is known (no column published_at either): name its columns with "
         f"{example} and the like; found: {printable(', '.join(columns))[:300] or 'none'}",
         field="published_at",
+        columns=columns[:MAPPED_COLUMNS],
     )
 
 

@@ -91,28 +91,34 @@ def _chunks(
     records: Iterator[Record], match: Match, table: Table
 ) -> Iterator[tuple[list[tuple[int, list[str]]], list[tuple[int, str, str]]]]:
     header = [normalize(name) for name in match.header]
+    width = len(header)
     strict = table.source == "text"
+    single = len(match.tables) == 1
     while chunk := list(islice(records, CHUNK_ROWS)):
         good: list[tuple[int, list[str]]] = []
         bad: list[tuple[int, str, str]] = []
-        for record in chunk:
-            cells = _fit(record.cells, len(header))
-            problem = record.problem or _find_problem(record.cells, len(header), strict=strict)
+        for line, cells, reason in chunk:
+            joined = "".join(cells)
+            if reason is None and len(cells) == width and joined.isascii() and "\0" not in joined:
+                problem = None  # nearly all rows
+            else:
+                problem = reason or _find_problem(cells, joined, width, strict=strict)
             if problem is not None:
-                bad.append((record.line, "row", problem))
-            elif len(match.tables) == 1 or [normalize(cell) for cell in cells] != header:
-                good.append((record.line, cells))
+                bad.append((line, "row", problem))
+                continue
+            fitting = cells if len(cells) == width else _fit(cells, width)
+            if single or [normalize(cell) for cell in fitting] != header:
+                good.append((line, fitting))
         yield good, bad
 
 
 def _fit(cells: list[str], width: int) -> list[str]:
-    return cells if len(cells) == width else [*cells[:width], *([""] * (width - len(cells)))]
+    return [*cells[:width], *([""] * (width - len(cells)))]
 
 
-def _find_problem(cells: list[str], width: int, *, strict: bool) -> str | None:
+def _find_problem(cells: list[str], joined: str, width: int, *, strict: bool) -> str | None:
     if strict and len(cells) != width and (len(cells) < width or any(cells[width:])):
         return f"has {len(cells)} fields, the header has {width}: check its separators and quotes"
-    joined = "".join(cells)
     if "\0" in joined:
         return "holds a NUL character: export the file again"
     if not joined.isascii() and any("\ud800" <= character <= "\udfff" for character in joined):

@@ -108,7 +108,7 @@ class RejectedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Some valid rows of a file, ordered by account and then by line."""
+    """Some valid rows of a file, ordered by account and then by line, unless `ReadOptions.oldest_first`."""
 
     rows: pa.Table
     """Columns: ROW_SCHEMA. At most `ReadOptions.batch_rows` rows."""
@@ -159,6 +159,10 @@ class Detection:
     """How numbers and dates were read, one sentence for a column or a group of columns."""
     notes: tuple[str, ...] = ()
     """Other remarks for the user: rows that are no posts, kinds that are unknown, what the format does not have."""
+    mapping: Mapping[str, str] | None = None
+    """The given or remembered mapping of columns that was used; None = the format is known."""
+    header: tuple[str, ...] = ()
+    """All columns as the file names them; unnamed ones are called after their place."""
     repeated: int = 0
     """Rows that repeat an earlier row of the file and add nothing."""
 
@@ -198,6 +202,7 @@ class Detection:
             "unknown_columns": list(self.unknown_columns),
             "decisions": list(self.decisions),
             "notes": list(self.notes),
+            "mapping": dict(self.mapping) if self.mapping is not None else None,
         }
 
 
@@ -255,7 +260,9 @@ class ReadOptions:
     """Mappings kept from earlier files (`mappings.load_mappings`), tried where no format fits."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Later rows are rejected."""
-    batch_rows: int = 50_000
+    batch_rows: int = 25_000
+    oldest_first: bool = False
+    """Order the rows by time, if the file has so few accounts that a batch has many rows of each."""
     progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None
     """Called with the current step, the bytes or rows done, and their total."""
 

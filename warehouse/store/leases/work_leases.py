@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import String, delete, select, update
+from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -102,6 +102,17 @@ def list_work(session: Session, kind: str) -> list[WorkLease]:
     """Return the leases of this kind that have not expired, the oldest first."""
     query = select(WorkLease).where(WorkLease.kind == kind, WorkLease.lease_until > read_time(session))
     return list(session.scalars(query.order_by(WorkLease.began_at, WorkLease.item)))
+
+
+def list_owners(session: Session) -> list[str]:
+    """Return the workers that have leases, expired ones too."""
+    return list(session.scalars(select(WorkLease.owner).distinct().order_by(WorkLease.owner)))
+
+
+def count_work(session: Session) -> dict[str, int]:
+    """Return the number of leases that have not expired, by kind."""
+    query = select(WorkLease.kind, func.count()).where(WorkLease.lease_until > read_time(session))
+    return {kind: count for kind, count in session.execute(query.group_by(WorkLease.kind))}  # noqa: C416 (a Row is no pair)
 
 
 def forget_expired_work(session: Session, older_than: timedelta) -> None:

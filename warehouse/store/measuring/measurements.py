@@ -173,7 +173,8 @@ def measure_waits(session: Session, now: datetime) -> dict[str, tuple[int, float
     """
     query = (
         _readable(select(Publication.platform, func.count(), func.min(Publication.next_snapshot_at)), now)
-        .where(Publication.next_snapshot_at <= now, Publication.status == "published")
+        # In this form, SQLite does not take the index of statuses, and with it the whole history.
+        .where(Publication.next_snapshot_at <= now, func.lower(Publication.status) == "published")
         .group_by(Publication.platform)
     )
     return {

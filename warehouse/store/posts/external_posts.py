@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -37,8 +36,10 @@ _COMPARED = 40
 """Characters of two texts that are compared: files cut texts."""
 _CHUNK = 500
 """Rows per statement: below every database's limit of bound values."""
-_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
-"""From the alphabet of RFC 4648 to that of ULIDs, in lower case."""
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+_BASE32_PAIRS = [first + second for first in _BASE32 for second in _BASE32]
+_PAIR_SHIFTS = tuple(range(120, -1, -10))
+"""A ULID's 26 characters of 5 bits, two at a time: the library takes ten times as long, a million times."""
 _MARK = "the text"
 _write_json = json.JSONEncoder().encode
 
@@ -234,6 +235,8 @@ def adopt_idless(
     for row in session.scalars(query.order_by(Publication.published_at, Publication.id)):
         if row.published_at is not None:
             stored.setdefault(floor_minute(row.published_at), []).append(row)
+    if not stored:
+        return {}
     adopted: dict[str, Adopted] = {}
     for item in sorted(wanted, key=lambda item: (item.published_at, item.external_id)):
         candidates = stored.get(floor_minute(item.published_at), [])
@@ -301,9 +304,8 @@ def _deterministic_ulid(account_id: str, item: ListedPost) -> str:
             field="published_at",
         )
     randomness = hashlib.sha256(f"{account_id}|{item.external_id}".encode()).digest()[:10]
-    # A ULID is 128 bits in 26 characters: the last ones of 160 bits in 32.
-    padded = bytes(4) + milliseconds.to_bytes(6, "big") + randomness
-    return base64.b32encode(padded)[6:].translate(_CROCKFORD).decode()
+    value = (milliseconds << 80) | int.from_bytes(randomness)
+    return "".join([_BASE32_PAIRS[value >> shift & 1023] for shift in _PAIR_SHIFTS])
 
 
 @lru_cache(maxsize=1024)

@@ -21,6 +21,7 @@ from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.accounts.target_accounts import keep_locked_accounts
 from warehouse.store.database import new_id
 from warehouse.store.models import IdempotencyKey
+from warehouse.store.posts.staging import begin_staging, set_savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from warehouse.store.crypto import Cipher
     from warehouse.store.database import Store
+    from warehouse.store.posts.staging import Staged
 
 _log = logging.getLogger(__name__)
 
@@ -76,10 +78,14 @@ _FIRST = (
     *("id", "workspace_id", "api_key_id", "route", "key", "body_hash"),
     *("headers", "lease_until", "created_at", "expires_at"),
 )
-_RESERVE = text(
+_INSERT = (
     f"INSERT INTO idempotency_keys ({', '.join(_FIRST)}) VALUES ({', '.join(f':{name}' for name in _FIRST)}) "  # noqa: S608 (our own names)
-    "ON CONFLICT DO NOTHING RETURNING id"
-).bindparams(*(bindparam(name, type_=_TABLE.c[name].type) for name in _FIRST))
+    "ON CONFLICT DO NOTHING"
+)
+_TYPES = [bindparam(name, type_=_TABLE.c[name].type) for name in _FIRST]
+_RESERVE = text(f"{_INSERT} RETURNING id").bindparams(*_TYPES)
+_RESERVE_MANY = text(_INSERT).bindparams(*_TYPES)
+_MADE = select(_TABLE.c.id).where(_TABLE.c.id.in_(bindparam("ids", expanding=True)))
 _FORGET = delete(_TABLE).where(_TABLE.c.expires_at <= bindparam("now"))  # type: ignore[arg-type]  # a mapped class's table is one
 _COMPLETE = (
     update(_TABLE)  # type: ignore[arg-type]  # same
@@ -153,11 +159,7 @@ def answer_together(store: Store, group: Sequence[GroupedWork]) -> list[Outcome]
     if len(group) > 1:
         outcomes = _answer_in_one_transaction(store, group)
         if outcomes is not None:
-            # A deadlock hits one request of many that have nothing to do with it: it gets a transaction of its own.
-            return [
-                _answer_alone(store, one) if isinstance(outcome, DBAPIError) else outcome
-                for one, outcome in zip(group, outcomes, strict=True)
-            ]
+            return outcomes
     return [_answer_alone(store, one) for one in group]
 
 
@@ -190,7 +192,11 @@ def _answer_each(session: Session, group: Sequence[GroupedWork], cipher: Cipher)
     # All keys before anything else, in one order: two processes that wait for each other's keys would otherwise hold
     # locks that the other needs to get on.
     keyed = [(place, one.request) for place, one in enumerate(group) if one.request is not None]
-    for place, request in sorted(keyed, key=lambda pair: pair[1].identity):
+    keyed.sort(key=lambda pair: pair[1].identity)
+    reserved = _reserve_all(session, [(request, group[place].now) for place, request in keyed])
+    for (place, request), is_reserved in zip(keyed, reserved, strict=True):
+        if is_reserved:
+            continue
         try:
             known = _begin(session, cipher, request, group[place].now)
         except ConflictError as error:
@@ -198,10 +204,12 @@ def _answer_each(session: Session, group: Sequence[GroupedWork], cipher: Cipher)
         else:
             if known is not None:
                 found[place] = known, True
+    staged = begin_staging(session)
     keep_locked_accounts(session)
     for place, one in enumerate(group):
         if place not in found:
-            found[place] = _answer_within(session, one)
+            found[place] = _answer_within(session, one, staged)
+    staged.insert(session)
     made = [
         (one.request, outcome[0])
         for one, outcome in ((group[place], found[place]) for place, _ in keyed)
@@ -212,23 +220,39 @@ def _answer_each(session: Session, group: Sequence[GroupedWork], cipher: Cipher)
     return [found[place] for place in range(len(group))]
 
 
-def _answer_within(session: Session, one: GroupedWork) -> Outcome:
-    """Do the work of one whose key is reserved. An error leaves the session as it was before the reservation."""
+def _reserve_all(session: Session, wanted: Sequence[tuple[RepeatableRequest, datetime]]) -> list[bool]:
+    """Reserve keys, and return for each whether it is new."""
+    if not wanted:
+        return []
     connection = session.connection()
-    # By the driver: SQLAlchemy's own way takes longer than the statement.
-    cursor = connection.connection.cursor()
+    _forget_expired(session, wanted[0][1])
+    rows = [_reservation(request, now) for request, now in wanted]
+    connection.execute(_RESERVE_MANY, rows)
+    made = set(connection.scalars(_MADE, {"ids": [row["id"] for row in rows]}))
+    return [row["id"] in made for row in rows]
+
+
+def _answer_within(session: Session, one: GroupedWork, staged: Staged) -> Outcome:
+    """Do the work of one whose key is reserved. An error leaves the session as it was before the reservation."""
+    before = staged.count()
+    staged.has_savepoint = False
     outcome: Outcome
-    cursor.execute("SAVEPOINT one")
     try:
         outcome = one.work(session), False
         session.flush()
+    except DBAPIError:
+        raise  # the database may have ended the transaction: a deadlock, a full disk
     except Exception as error:  # noqa: BLE001 (handed to who asked)
         outcome = error
-        cursor.execute("ROLLBACK TO SAVEPOINT one")
-        keep_locked_accounts(session)
+        session.expunge_all()
+        staged.discard(before)
+        if staged.has_savepoint:
+            set_savepoint(session, "ROLLBACK TO SAVEPOINT one")
+            keep_locked_accounts(session)  # the locks may have been given up
         if one.request is not None:
-            connection.execute(_RELEASE, _named(one.request))
-    cursor.execute("RELEASE SAVEPOINT one")
+            session.connection().execute(_RELEASE, _named(one.request))
+    if staged.has_savepoint:
+        set_savepoint(session, "RELEASE SAVEPOINT one")
     session.expunge_all()
     return outcome
 
@@ -267,25 +291,9 @@ def _begin(
     session: Session, cipher: Cipher | None, request: RepeatableRequest, now: datetime
 ) -> StoredAnswer | None:
     connection = session.connection()
-    if session.info.get(_FORGOTTEN) is None:  # once a transaction
-        connection.execute(_FORGET, {"now": now})
-        session.info[_FORGOTTEN] = now
+    _forget_expired(session, now)
     # On PostgreSQL a second identical request waits here until the first one's transaction has ended.
-    made = connection.scalar(
-        _RESERVE,
-        {
-            "id": new_id("idem"),
-            "workspace_id": request.workspace_id,
-            "api_key_id": request.api_key_id,
-            "route": request.route,
-            "key": request.key,
-            "body_hash": request.body_hash,
-            "headers": {},
-            "lease_until": now + LEASE,
-            "created_at": now,
-            "expires_at": now + KEPT_FOR,
-        },
-    )
+    made = connection.scalar(_RESERVE, _reservation(request, now))
     if made is not None:
         return None
     row = session.scalars(select(IdempotencyKey).where(*_identity(request)).with_for_update()).one()
@@ -304,6 +312,27 @@ def _begin(
     row.lease_until = now + LEASE
     session.flush()
     return None
+
+
+def _forget_expired(session: Session, now: datetime) -> None:
+    if session.info.get(_FORGOTTEN) is None:  # once a transaction
+        session.connection().execute(_FORGET, {"now": now})
+        session.info[_FORGOTTEN] = now
+
+
+def _reservation(request: RepeatableRequest, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id("idem"),
+        "workspace_id": request.workspace_id,
+        "api_key_id": request.api_key_id,
+        "route": request.route,
+        "key": request.key,
+        "body_hash": request.body_hash,
+        "headers": {},
+        "lease_until": now + LEASE,
+        "created_at": now,
+        "expires_at": now + KEPT_FOR,
+    }
 
 
 def _complete(

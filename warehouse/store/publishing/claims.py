@@ -11,11 +11,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-from sqlalchemy import and_, bindparam, case, func, literal_column, or_, select, text, true, update
+from sqlalchemy import String, and_, bindparam, case, func, literal_column, or_, select, text, true, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
-from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace, is_planned
+from warehouse.store.models import (
+    PLANNED,
+    AccountRow,
+    PlatformLimit,
+    Post,
+    Publication,
+    UtcDateTime,
+    Workspace,
+    is_planned,
+)
 from warehouse.store.publishing.heartbeats import select_silent
 from warehouse.store.publishing.later_parts import unless_resting
 from warehouse.store.publishing.ledger import (
@@ -70,6 +79,26 @@ MORE_HEADS = 3
 
 _Candidate = aliased(Publication)
 
+_WALK_SQLITE = f"""
+WITH RECURSIVE planned_accounts(account_id, step) AS (
+  SELECT (
+    SELECT account_id FROM publications INDEXED BY ix_publications_turn WHERE {PLANNED} ORDER BY account_id LIMIT 1
+  ), 1
+  UNION ALL
+  SELECT (
+    SELECT later.account_id FROM publications AS later INDEXED BY ix_publications_turn
+    WHERE ({PLANNED}) AND later.account_id > planned_accounts.account_id
+    ORDER BY later.account_id LIMIT 1
+  ), step + 1
+  FROM planned_accounts WHERE planned_accounts.account_id IS NOT NULL AND step <= :walk
+)
+SELECT account_id, (
+  SELECT own.due_at FROM publications AS own INDEXED BY ix_publications_turn
+  WHERE ({PLANNED}) AND own.due_at <= :horizon AND own.account_id = planned_accounts.account_id
+  ORDER BY own.due_at LIMIT 1
+) AS due_at
+FROM planned_accounts
+"""  # noqa: S608 (a constant is put in)
 _CLAIMED_COLUMNS = tuple(
     getattr(_Candidate, column.key)
     for column in (
@@ -349,41 +378,28 @@ def _select_longest_due(horizon: datetime, *, without: Collection[str] = ()) -> 
 def _walk_accounts(session: Session, horizon: datetime) -> Subquery:
     """Select each account with planned posts, and when its first is due, by one index entry per account.
 
-    At most WALK + 1 of them, in the order of their ids. The queries are in the order of the index of turns, so that no
-    database prefers another one.
+    At most WALK + 1 of them, in the order of their ids. The index of turns is named, or its order asked for: else the
+    databases were seen to read the history, or everything due for each account.
     """
-    planned, account_id, due_at = is_planned(_Candidate), _Candidate.account_id, _Candidate.due_at
+    if session.get_bind().dialect.name == "sqlite":
+        until = bindparam("horizon", horizon, type_=UtcDateTime())
+        walked = text(_WALK_SQLITE).bindparams(until, walk=WALK)
+        return walked.columns(account_id=String(), due_at=UtcDateTime()).subquery()
+    account_id, due_at = _Candidate.account_id, _Candidate.due_at
     step: ColumnElement[int] = literal_column("1").label("step")
-    if session.get_bind().dialect.name == "postgresql":
-        # Times that are not set come last there, so that the first entry of an account is its earliest.
-        entries = (
-            select(account_id, due_at).where(planned).order_by(account_id, due_at, _Candidate.id).limit(1)
-        )
-        walk = select(entries.subquery(), step).cte("planned_accounts", recursive=True)
-        following = entries.where(account_id > walk.c.account_id).correlate(walk).lateral()
-        walk = walk.union_all(
-            select(following, walk.c.step + 1)
-            .select_from(walk)
-            .join(following, true())
-            .where(walk.c.step <= WALK)
-        )
-        earliest = case((walk.c.due_at <= horizon, walk.c.due_at))
-        return select(walk.c.account_id, earliest.label("due_at")).subquery()
-    first = select(account_id).where(planned).order_by(account_id).limit(1)
-    walk = select(first.scalar_subquery().label("account_id"), step).cte("planned_accounts", recursive=True)
-    next_one = first.where(account_id > walk.c.account_id).correlate(walk).scalar_subquery()
+    # Times that are not set come last there, so that the first entry of an account is its earliest.
+    first = select(account_id, due_at).where(is_planned(_Candidate))
+    first = first.order_by(account_id, due_at, _Candidate.id).limit(1)
+    walk = select(first.subquery(), step).cte("planned_accounts", recursive=True)
+    following = first.where(account_id > walk.c.account_id).correlate(walk).lateral()
     walk = walk.union_all(
-        select(next_one, walk.c.step + 1).where(walk.c.account_id.is_not(None), walk.c.step <= WALK)
+        select(following, walk.c.step + 1)
+        .select_from(walk)
+        .join(following, true())
+        .where(walk.c.step <= WALK)
     )
-    first_due = (
-        select(due_at)
-        .where(_due(horizon, _Candidate), account_id == walk.c.account_id)
-        .order_by(due_at)
-        .limit(1)
-        .correlate(walk)
-        .scalar_subquery()
-    )
-    return select(walk.c.account_id, first_due.label("due_at")).subquery()
+    earliest = case((walk.c.due_at <= horizon, walk.c.due_at))
+    return select(walk.c.account_id, earliest.label("due_at")).subquery()
 
 
 def _choose(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, inspect, select, update
 
 from connectors.types import SENT_ELSEWHERE, STEP
 from warehouse.store.measuring.measurements import next_snapshot_at
@@ -210,8 +210,40 @@ def _append(
         ledger_row = chain_event(row, event, now=now, owner=owner)
         row.ledger_rows, row.ledger_hash = ledger_row["seq"], ledger_row["hash"]
         chained.append(ledger_row)
-    session.flush()
+    _save(session, list(rows.values()))
     insert_opened(session, chained)
+
+
+_CHANGING = (
+    "status", "reason_code", "reason", "lease_owner", "lease_until", "due_at", "unknown_since", "send_state",
+    "first_attempt_at", "external_id", "permalink", "published_at", "next_snapshot_at", "rest", "rest_at",
+    "ledger_rows", "ledger_hash", "updated_at",
+)  # fmt: skip
+"""Columns that an outcome may change."""
+
+
+def _save(session: Session, rows: Sequence[Publication]) -> None:
+    """Write what has changed: on PostgreSQL with one statement for all, after which the session forgets the objects."""
+    if session.get_bind().dialect.name != "postgresql":
+        session.flush()
+        return
+    changed = [row for row in rows if inspect(row).modified]
+    values = {name: [getattr(row, name) for row in changed] for name in _CHANGING}
+    # Most columns have one value for all: sent once instead of once for each row.
+    shared = {name: column[0] for name, column in values.items() if all(one == column[0] for one in column)}
+    own = {name: column for name, column in values.items() if name not in shared}
+    with session.no_autoflush:
+        update_rows(
+            session,
+            Publication,
+            [
+                {"id": row.id} | {name: column[number] for name, column in own.items()}
+                for number, row in enumerate(changed)
+            ],
+            **shared,
+        )
+    for row in changed:
+        session.expunge(row)
 
 
 def _mark_limited(session: Session, account_id: str, reason: str, now: datetime) -> None:

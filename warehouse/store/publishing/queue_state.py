@@ -71,36 +71,26 @@ def get_queue_state(session: Session, now: datetime) -> QueueState:
         .group_by(Publication.status)
     )
     planned = func.coalesce(Publication.rest_at, Publication.scheduled_at)
-    late_ones = [
-        select(Publication.account_id, Publication.workspace_id, planned.label("planned")).where(
-            is_one,
-            planned < now - LATE_AFTER,
-            Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
-        )
-        # Two parts, each with an index of its own; what waits for a later part is in progress from its time on.
-        for is_one in (
-            and_(is_in_progress(), Publication.scheduled_at < now - LATE_AFTER),
-            and_(is_planned(), Publication.status == "published"),
-        )
-    ]
-    both = union_all(*late_ones).subquery()
-    # Grouped first: joined directly, PostgreSQL was seen to read the history of each account.
-    waiting = (
-        select(
-            both.c.account_id,
-            both.c.workspace_id,
-            func.count().label("number"),
-            func.min(both.c.planned).label("oldest"),
-        )
-        .group_by(both.c.account_id, both.c.workspace_id)
-        .subquery()
+    # Not joined: PostgreSQL was seen to read the history of each account, or everything late once for each account.
+    unpaused = (
+        Publication.account_id.not_in(select(AccountRow.id).where(AccountRow.paused_at.is_not(None))),
+        Publication.workspace_id.not_in(
+            select(Workspace.id).where(Workspace.publishing_paused_at.is_not(None))
+        ),
+        Publication.due_at.is_not(None),  # otherwise it waits for approval, which is a manual pause too
+        planned < now - LATE_AFTER,
     )
-    late, oldest = session.execute(
-        select(func.sum(waiting.c.number), func.min(waiting.c.oldest))
-        .join(AccountRow, AccountRow.id == waiting.c.account_id)
-        .join(Workspace, Workspace.id == waiting.c.workspace_id)
-        .where(AccountRow.paused_at.is_(None), Workspace.publishing_paused_at.is_(None))
-    ).one()
+    parts = union_all(
+        *(
+            select(func.count().label("number"), func.min(planned).label("oldest")).where(is_one, *unpaused)
+            # Two parts, each with an index of its own; what waits for a later part is in progress from its time on.
+            for is_one in (
+                and_(is_in_progress(), Publication.scheduled_at < now - LATE_AFTER),
+                and_(is_planned(), Publication.status == "published"),
+            )
+        )
+    ).subquery()
+    late, oldest = session.execute(select(func.sum(parts.c.number), func.min(parts.c.oldest))).one()
     stale_unknown = select(func.count()).where(
         Publication.status == "unknown", Publication.unknown_since < now - STALE_UNKNOWN_AFTER
     )

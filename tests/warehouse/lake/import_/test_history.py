@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select, text
+from ulid import ULID
 
-from connectors.types import Platform
+from connectors.types import Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.lake.import_ import history
 from warehouse.lake.import_.history import ImportReport, import_history
 from warehouse.lake.import_.types import ReadOptions
+from warehouse.lake.marts import KEYS, rebuild_all_marts
 from warehouse.lake.queries.overview import get_overview
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import list_accounts
+from warehouse.store.models import Publication
+from warehouse.store.publishing.publications import payload_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +47,9 @@ def workspace_id(lake_settings: WarehouseSettings, store: Store) -> str:
 
 @pytest.fixture
 def import_text(lake: Lake, store: Store, workspace_id: str, tmp_path: Path) -> Import:
-    def run(text: str, **options: Any) -> ImportReport:
+    def run(content: str, **options: Any) -> ImportReport:
         path = tmp_path / "history.csv"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
         values: dict[str, Any] = {"platform": Platform.FACEBOOK, "workspace_id": workspace_id, "now": NOW}
         return import_history(store, lake, path, **(values | options))
 
@@ -165,9 +170,9 @@ def test_nothing_is_stored_of_a_file_that_is_refused(
     import_text: Import, lake: Lake, store: Store, workspace_id: str
 ) -> None:
     before = lake.snapshot_id()
-    for text, options in ((GOOD.replace("shares", "reposts"), {}), (GOOD, {"timezone": "Mars/Olympus"})):
+    for content, options in ((GOOD.replace("shares", "reposts"), {}), (GOOD, {"timezone": "Mars/Olympus"})):
         with pytest.raises(InvalidInputError):
-            import_text(text, **options)
+            import_text(content, **options)
     assert lake.snapshot_id() == before
     with store.read() as session:
         assert list_accounts(session, workspace_id) == []
@@ -176,6 +181,51 @@ def test_nothing_is_stored_of_a_file_that_is_refused(
 def test_a_file_of_bad_rows_only_loads_nothing(import_text: Import) -> None:
     report = import_text(f"{HEADER}\na,p1,never,1,1,1\n")
     assert (report.rows, report.loaded, report.accounts, len(report.rejected)) == (1, 0, [], 1)
+
+
+def test_marts_of_an_import_are_those_that_a_rebuild_makes(
+    import_text: Import, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New publications and their counts are loaded at once; known ones, restated counts and later ones beside them."""
+    monkeypatch.setattr(history, "_LOAD_ROWS", 4)
+
+    def rows(first: int, last: int, likes: int, measured: str) -> str:
+        return "".join(
+            f"{'ab'[place % 2]},p{place},2024-05-{place + 1:02} 10:{place:02},{likes + place},{place},,{measured}\n"
+            for place in range(first, last)
+        )
+
+    def marts() -> dict[str, list[dict[str, Any]]]:
+        return {name: lake.query(f"FROM marts.{name} ORDER BY ALL") for name in KEYS}
+
+    header = f"{HEADER},captured_at\n"
+    first = import_text(header + rows(0, 12, 5, "2024-06-02 10:00") + rows(0, 3, 9, "2024-06-04 10:00"))
+    second = import_text(header + rows(8, 20, 7, "2024-06-02 10:00") + rows(4, 22, 9, "2024-06-09 10:00"))
+    assert (first.loaded, second.loaded) == (15, 30)
+    before = marts()
+    with lake.write() as cursor:
+        rebuild_all_marts(cursor)
+    after = marts()
+    for name in KEYS:
+        assert [row for row in after[name] if row not in before[name]] == [], name
+        assert len(after[name]) == len(before[name]), name
+
+
+def test_rows_stored_in_bulk_look_like_those_of_the_model(import_text: Import, store: Store) -> None:
+    """SQLite compares and orders instants as texts, so all have the same form."""
+    import_text(f'{HEADER},text\na,p1,2024-05-30 10:00,1,2,3,"tea, \u20ac 3"\n')
+    with store.read() as session:
+        publication = session.scalars(select(Publication)).one()
+        stored = session.execute(
+            text("SELECT published_at, created_at, content, payload_hash FROM publications")
+        ).one()
+    assert (stored.published_at, stored.created_at) == (
+        "2024-05-30 10:00:00.000000",
+        "2026-03-02 00:00:00.000000",
+    )
+    assert publication.content == PostContent(text="tea, \u20ac 3").model_dump(mode="json")
+    assert stored.payload_hash == payload_hash(PostContent(text="tea, \u20ac 3"))
+    assert publication.id.startswith(f"pub_{str(ULID.from_datetime(publication.published_at)).lower()[:10]}")
 
 
 def test_progress_reaches_the_end(import_text: Import) -> None:
