@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from warehouse.lake.import_.types import ZoneSource
 
 _TEXT_FIELDS = ("text", "title")
+_ID_FIELDS = ("external_id", "page")
 _OTHER_FIELDS = ("account", "platform", "external_id", "page", "permalink", "what", "kind")
 _TIMES = ("published_at", "measured_at")
 _FIELDS = (*_OTHER_FIELDS, *_TEXT_FIELDS, *_TIMES, *COUNTS, *MEASURES)
@@ -238,6 +239,8 @@ class _Reader:
         for name in _FIELDS:
             if name not in places:
                 named.append(f"NULL::VARCHAR AS {name}")
+            elif name in _ID_FIELDS:
+                named.append(f"cleaned_id(c{places[name]}) AS {name}")
             elif name in _TEXT_FIELDS:
                 named.append(f"cleaned_text(c{places[name]}) AS {name}")
             else:
