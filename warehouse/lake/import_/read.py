@@ -112,6 +112,7 @@ def _connect(folder: Path) -> DuckDBPyConnection:
             "preserve_insertion_order": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # in an interactive Python it writes to stdout
     connection.execute("SET TimeZone = 'UTC'")
     for statement in duckdb.extract_statements(load_sql("history/create_macros")):
         connection.execute(statement)

@@ -77,6 +77,8 @@ def test_an_import_that_is_killed_anywhere_has_every_row_once(
     lake.close()
     path, scratch = tmp_path / "history.csv", tmp_path / "scratch"
     scratch.mkdir()
+    script = tmp_path / "kill_points.py"
+    script.write_text(SCRIPT, encoding="utf-8")
     path.write_text(
         "account,post_id,published_at,likes,comments,shares\n"
         + "".join(
@@ -92,7 +94,7 @@ def test_an_import_that_is_killed_anywhere_has_every_row_once(
         "progress:10",
     ]
     ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(path), *points, "none:0"],
+        [sys.executable, str(script), str(path), *points, "none:0"],
         env={**os.environ, "SOCIALFLOW_HOME": str(lake_settings.home), "TMPDIR": str(scratch)},
         capture_output=True,
         text=True,
