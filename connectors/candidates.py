@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from connectors.base import PublishRequest
@@ -23,11 +23,8 @@ from connectors.content.links import find_urls
 from connectors.content.text import compose_text, normalise_mentions
 from connectors.errors import UnclaimedPostsError
 from connectors.parts import Part, Progress, SentPart
-from connectors.types import Media
+from connectors.types import CLOCK_MARGIN, Media
 
-CLOCK_MARGIN = timedelta(minutes=2)
-"""How far a platform's clock may be behind ours. A post this much older than the attempt may still be ours.
-"""
 _SHOWN = 5
 _SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)

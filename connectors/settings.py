@@ -203,3 +203,25 @@ class LogSettings(BaseSettings):
         default="text",
         description="text: lines to read; json: one object per line, with the ids of request, run, post and attempt.",
     )
+
+
+class TraceSettings(BaseSettings):
+    """Where every process sends its traces."""
+
+    model_config = SettingsConfigDict(env_prefix="SOCIALFLOW_", env_ignore_empty=True, extra="ignore")
+
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="OpenTelemetry collector that gets traces by OTLP over HTTP, such as http://collector:4318.",
+    )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _complete(cls, value: str | None) -> str | None:
+        """Return the full address: /v1/traces, where no path is given."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"{value!r} is no address of a collector: write it as http://collector:4318")
+        return value if parts.path.strip("/") else f"{value.rstrip('/')}/v1/traces"

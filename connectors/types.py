@@ -154,6 +154,8 @@ class ApprovedMedia(Media):
 
 MAX_TEXT = 20_000
 """Characters of any text in a request: only bounds the work, the platforms' own limits are far lower."""
+CLOCK_MARGIN = timedelta(minutes=2)
+"""How far a platform's clock may be behind ours. A post this much older than the attempt may still be ours."""
 MAX_DELAY = timedelta(days=7)
 """Longest wait between two parts of a publication."""
 _DELAYS = tuple(

@@ -56,39 +56,89 @@ async def serve_accounts(
     account is marked with the platform's reason. Errors are recorded in `report` and in the account's
     last_error.
     """
+    shares = [list(rows)]
+
+    async def take() -> Sequence[AccountRow]:
+        return shares.pop() if shares else ()
+
+    await serve_shares(
+        take, work, store=store, pool=pool, report=report, concurrency=concurrency, clock=clock
+    )
+
+
+async def serve_shares(
+    take: Callable[[], Awaitable[Sequence[AccountRow] | None]],
+    work: Work,
+    *,
+    store: Store,
+    pool: ConnectorPool,
+    report: RunReport,
+    concurrency: int,
+    on_done: Callable[[AccountRow], Awaitable[None]] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> None:
+    """Like `serve_accounts`, for accounts that `take` returns, a share at a time, until it returns none.
+
+    The next share is taken as soon as a slot is free, so a slow account keeps only its own slot. `on_done` is awaited
+    for each account whose work succeeded.
+    """
     slots = asyncio.Semaphore(concurrency)
-    report.accounts += len(rows)
 
     async def serve(row: AccountRow) -> None:
-        async with slots:
-            try:
-                await _work_with_a_fresh_token(row, work, store, pool, clock)
-            except RateLimitedError as error:
-                report.defer(name_account(row), error.message, error.retry_at)
-                return
-            except (ConnectorError, WarehouseError, OddAnswerError) as error:
-                logger.warning("%s: %s", name_account(row), error.message)
-                reason = error.message
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise  # the whole run is being canceled
-                logger.exception("%s: its work was cancelled", name_account(row))
-                reason = f"unexpected {type(error).__name__}"
-            except Exception as error:  # an unexpected error of one account must not stop the others
-                logger.exception("%s: unexpected error", name_account(row))
-                reason = f"unexpected {type(error).__name__}"
-            else:
-                if row.last_error is not None:
-                    await asyncio.to_thread(_note_error, store, row.id, None)
-                return
-            report.failures[name_account(row)] = reason
-            await asyncio.to_thread(_note_error, store, row.id, reason)
+        try:
+            await _serve_one(row, work, store=store, pool=pool, report=report, on_done=on_done, clock=clock)
+        finally:
+            slots.release()
 
     async with asyncio.TaskGroup() as tasks:
-        for row in rows:
-            with log_ids(account_id=row.id):
-                tasks.create_task(serve(row), name=f"account-{row.id}")
+        await slots.acquire()
+        while rows := await take():
+            report.accounts += len(rows)
+            for row in rows:
+                with log_ids(account_id=row.id):
+                    tasks.create_task(serve(row), name=f"account-{row.id}")
+                await slots.acquire()
+
+
+async def _serve_one(
+    row: AccountRow,
+    work: Work,
+    *,
+    store: Store,
+    pool: ConnectorPool,
+    report: RunReport,
+    on_done: Callable[[AccountRow], Awaitable[None]] | None,
+    clock: Callable[[], datetime],
+) -> None:
+    name = name_account(row)
+    try:
+        await _work_with_a_fresh_token(row, work, store, pool, clock)
+    except RateLimitedError as error:
+        report.defer(name, error.message, error.retry_at)
+        report.note(name, "waiting")
+        return
+    except (ConnectorError, WarehouseError, OddAnswerError) as error:
+        logger.warning("%s: %s", name, error.message)
+        reason = error.message
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # the whole run is being canceled
+        logger.exception("%s: its work was cancelled", name)
+        reason = f"unexpected {type(error).__name__}"
+    except Exception as error:  # an unexpected error of one account must not stop the others
+        logger.exception("%s: unexpected error", name)
+        reason = f"unexpected {type(error).__name__}"
+    else:
+        report.note(name, "done")
+        if row.last_error is not None:
+            await asyncio.to_thread(_note_error, store, row.id, None)
+        if on_done is not None:
+            await on_done(row)
+        return
+    report.failures[name] = reason
+    report.note(name, "failed")
+    await asyncio.to_thread(_note_error, store, row.id, reason)
 
 
 async def _work_with_a_fresh_token(

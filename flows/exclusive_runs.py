@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from connectors.logs import log_ids
+from connectors.tracing import span
 from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
 from warehouse.store.leases.flow_leases import end_run, renew_lease, take_lease
 
@@ -62,7 +63,7 @@ def run_exclusively(
     outcome: Outcome = "succeeded"
     reason: str | None = None
     try:
-        with log_ids(flow=flow, run_id=run_id):
+        with log_ids(flow=flow, run_id=run_id), span("flow.run"):
             yield
     except (PartlyFailedError, DoubtfulDataError) as error:
         outcome, reason = "partly_failed", str(error)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flows.errors import DoubtfulDataError, PartlyFailedError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+Ending = Literal["done", "failed", "waiting", "elsewhere"]
+"""How the work for one account ended. elsewhere: another run had it."""
 
 
 @dataclass(slots=True)
@@ -23,6 +27,8 @@ class RunReport:
     """Account ("twitter @ada (acct_...)") -> why it failed."""
     deferred: dict[str, str] = field(default_factory=dict)
     """Account or platform -> why its remaining work waits: rate limited, or a read budget is used up."""
+    by_account: dict[str, Ending] = field(default_factory=dict)
+    """How the work for each account ended."""
     snapshot_id: int | None = None
     """The lake's snapshot after the run's last load; None = it loaded nothing."""
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -32,6 +38,10 @@ class RunReport:
         """Add to the counts."""
         for name, count in counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
+
+    def note(self, account: str, ending: Ending) -> None:
+        """Record how the work for this account ended."""
+        self.by_account[account] = ending
 
     def defer(self, account: str, reason: str, until: datetime | None) -> None:
         """Record that the platform asked to wait for this account."""

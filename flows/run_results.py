@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from flows.run_report import RunReport
 
 
+MOST_NAMED = 1_000
+"""Accounts that a result names: those that are not done first."""
+
+
 class RunResult(BaseModel):
     """What a run did. JSON values only, no credentials."""
 
@@ -25,6 +29,8 @@ class RunResult(BaseModel):
     """Account -> reason."""
     deferred: dict[str, str] = Field(default_factory=dict)
     """Account or platform -> why its remaining work waits."""
+    by_account: dict[str, Literal["done", "failed", "waiting", "elsewhere"]] = Field(default_factory=dict)
+    """How the work for each account ended, those not done first; at most 1,000. elsewhere: another run had it."""
     findings: list[dict[str, Any]] = Field(default_factory=list)
     """Findings of the data checks: {check_name, severity, findings, accounts}."""
     dry_run: bool = False
@@ -56,11 +62,16 @@ def result_of(flow: str, report: RunReport, parameters: dict[str, Any], snapshot
         counts=dict(report.counts),
         failures=dict(report.failures),
         deferred=dict(report.deferred),
+        by_account=dict(sorted(report.by_account.items(), key=_done_last)[:MOST_NAMED]),
         findings=list(report.findings),
         dry_run=bool(parameters.get("dry_run")),
         parameters=parameters,
         snapshot_id=snapshot_id,
     )
+
+
+def _done_last(item: tuple[str, str]) -> tuple[bool, str]:
+    return item[1] == "done", item[0]
 
 
 def result_of_skipped(busy: FlowBusyError) -> RunResult:

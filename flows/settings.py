@@ -11,28 +11,14 @@ from pydantic import BeforeValidator, Field, TypeAdapter, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from connectors.types import MAX_UPLOAD_BYTES, Duration, Platform
+from warehouse.settings import READS_PER_DAY, ReadsPerDay, parse_by_platform
 
 _durations = TypeAdapter(tuple[Duration, ...])
 
 
-def _by_platform(value: object) -> object:
-    """Parse 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; other values are left to pydantic."""
-    if not isinstance(value, str):
-        return value
-    found: dict[Platform, str] = {}
-    for part in value.split(";"):
-        if not part.strip():
-            continue
-        name, equals, rest = part.partition("=")
-        if not equals:
-            raise ValueError(f"{part.strip()!r} is not platform=value (separate several with ';')")
-        found[Platform.parse(name)] = rest.strip()
-    return found
-
-
 def _ages_by_platform(value: object) -> object:
     """Parse 'twitter=1h 1d 7d; telegram=1d' into ages, each list ascending."""
-    found = _by_platform(value)
+    found = parse_by_platform(value)
     if not isinstance(found, dict):
         return found
     for name, ages in found.items():
@@ -73,6 +59,19 @@ class FlowSettings(BaseSettings):
     fetch_concurrency: int = Field(
         default=8, ge=1, le=64, description="Number of accounts that are read concurrently."
     )
+    ingest_runs: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="Maximum runs of one ingest or backfill flow at the same time, on all machines; they share the "
+        "accounts.",
+    )
+    timing_parts: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Into how many runs on the workers the nightly timing run splits the accounts; 1 = one process.",
+    )
     snapshots_per_account: int = Field(
         default=500,
         ge=1,
@@ -84,10 +83,7 @@ class FlowSettings(BaseSettings):
         default_factory=dict,
         description="Ages at which a platform's posts are measured, instead of the defaults: 'twitter=1h 1d 7d'.",
     )
-    reads_per_day: Annotated[dict[Platform, int], NoDecode, BeforeValidator(_by_platform)] = Field(
-        default_factory=dict,
-        description="Maximum posts read per UTC day on platforms that charge for it, such as 'twitter=3000'.",
-    )
+    reads_per_day: ReadsPerDay = Field(default_factory=dict, description=READS_PER_DAY)
     followers_interval: Duration = Field(
         default=timedelta(hours=24), description="How often an account's followers are read (seconds)."
     )

@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
+from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from flows.maintenance.settings_doctor import list_known_settings
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
 from warehouse.store.clock import read_time
 from warehouse.store.leases.flow_leases import end_run
+from warehouse.store.leases.work_leases import take_work
 from warehouse.store.publishing.heartbeats import begin_beating
 
 if TYPE_CHECKING:
@@ -64,11 +67,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What /metrics answers where something of everything has happened."""
     clock = SettableClock()
     home = tmp_path_factory.mktemp("deploy") / "home"
-    with RunningServer(home, clock) as server, open_anonymous(server) as client:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as opened:
+        patch.setenv("SOCIALFLOW_READS_PER_DAY", "twitter=3000")
+        server = opened.enter_context(RunningServer(home, clock))
+        client = opened.enter_context(open_anonymous(server))
         tenant = make_tenant(server)
         tenant.add_account("twitter")
         tenant.create_post()
         with server.services.store.write() as session:
+            take_work(session, "ingest-metrics", ["acct_1"], owner="a", lease=timedelta(minutes=5), limit=1)
             end_run(session, "ingest-metrics", owner="test", outcome="succeeded")
             begin_beating(session, "host:1:a", read_time(session))
         return client.get("/metrics").text
@@ -89,6 +96,16 @@ def test_every_metric_of_alerts_and_dashboard_is_served(served: str) -> None:
 def test_numbers_that_are_known_are_served(served: str) -> None:
     for line in (
         "socialflow_lake_up 1.0",
+        'socialflow_reads_left{platform="twitter"} 3000.0',
+        'socialflow_work_leases{kind="ingest-metrics"} 1.0',
+        'socialflow_publications{status="claimed"} ',
+        'socialflow_publications{status="needs_review"} ',
+        "socialflow_publications_unknown ",
+        "socialflow_publishers_awake ",
+        "socialflow_webhook_backlog ",
+        'socialflow_flow_last_success_timestamp_seconds{flow="ingest-metrics"} ',
+        "socialflow_http_request_seconds_bucket{",
+        "# HELP socialflow_ingest_lag_seconds ",
         "socialflow_lake_files ",
         "socialflow_lake_last_commit_timestamp_seconds ",
         'socialflow_publish_lateness_seconds_bucket{le="+Inf"} 0.0',

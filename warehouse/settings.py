@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from connectors.types import Duration
+from connectors.types import Duration, Platform
+
+
+def parse_by_platform(value: object) -> object:
+    """Parse 'twitter=3000; youtube=9000' into {"twitter": "3000", ...}; other values are left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    found: dict[Platform, str] = {}
+    for part in value.split(";"):
+        if not part.strip():
+            continue
+        name, equals, rest = part.partition("=")
+        if not equals:
+            raise ValueError(f"{part.strip()!r} is not platform=value (separate several with ';')")
+        found[Platform.parse(name)] = rest.strip()
+    return found
+
+
+ReadsPerDay = Annotated[dict[Platform, int], NoDecode, BeforeValidator(parse_by_platform)]
+READS_PER_DAY = "Maximum posts read per UTC day on platforms that charge for it, such as 'twitter=3000'."
 
 
 class WarehouseSettings(BaseSettings):
@@ -33,6 +53,7 @@ class WarehouseSettings(BaseSettings):
     lake_s3_access_key_id: SecretStr | None = Field(default=None, description="Key id for the lake's bucket.")
     lake_s3_secret_access_key: SecretStr | None = Field(default=None, description="Its secret.")
     lake_s3_use_ssl: bool = Field(default=True, description="false for a local S3 server without TLS.")
+    reads_per_day: ReadsPerDay = Field(default_factory=dict, description=READS_PER_DAY)
     lake_memory_limit: str = Field(default="1GB", description="DuckDB's memory limit in each process.")
     media_path: str | None = Field(
         default=None,
@@ -74,6 +95,10 @@ class WarehouseSettings(BaseSettings):
     keep_lake_snapshots: Duration = Field(
         default=timedelta(days=30),
         description="How far back the lake's time travel reaches; beyond some hours, one state per day or week.",
+    )
+    archive_after: Duration = Field(
+        default=timedelta(days=400),
+        description="After this long without a change, the logs of ended publications move to the lake; 0 = never.",
     )
     keep_findings: Duration = Field(
         default=timedelta(days=365), description="How long findings of the data checks are kept."

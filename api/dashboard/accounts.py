@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -190,30 +190,6 @@ def change_timezone(
     return RedirectResponse("/dashboard/accounts", 303)
 
 
-@router.post("/{account_id}/pause")
-def pause(
-    account_id: AccountId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Send nothing on the account until it is resumed."""
-    require_form_token(fields, visitor)
-    visitor.require("accounts")
-    with services.store.write() as session:
-        pause_account(session, visitor.key.workspace_id, account_id, services.clock())
-    return RedirectResponse("/dashboard/accounts", 303)
-
-
-@router.post("/{account_id}/resume")
-def resume(
-    account_id: AccountId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
-) -> RedirectResponse:
-    """Resume a paused account."""
-    require_form_token(fields, visitor)
-    visitor.require("accounts")
-    with services.store.write() as session:
-        resume_account(session, visitor.key.workspace_id, account_id, services.clock())
-    return RedirectResponse("/dashboard/accounts", 303)
-
-
 @router.post("/{account_id}/disconnect")
 def disconnect(
     account_id: AccountId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
@@ -265,3 +241,20 @@ def drop_slot(
     with services.store.write() as session:
         remove_slot(session, visitor.key.workspace_id, account_id, slot_id)
     return RedirectResponse(f"/dashboard/accounts/{account_id}", 303)
+
+
+@router.post("/{account_id}/{act}")
+def switch(
+    account_id: AccountId,
+    act: Literal["pause", "resume"],
+    services: ServicesDep,
+    visitor: VisitorDep,
+    fields: FieldsDep,
+) -> RedirectResponse:
+    """Send nothing on the account until it is resumed, or resume it."""
+    require_form_token(fields, visitor)
+    visitor.require("accounts")
+    change = pause_account if act == "pause" else resume_account
+    with services.store.write() as session:
+        change(session, visitor.key.workspace_id, account_id, services.clock())
+    return RedirectResponse("/dashboard/accounts", 303)

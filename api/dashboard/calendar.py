@@ -20,22 +20,22 @@ from api.dashboard.sessions import FieldsDep, VisitorDep, require_form_token
 from api.http.dependencies import ServicesDep  # noqa: TC001 (same)
 from connectors.types import UPLOAD_PREFIX
 from warehouse.errors import InvalidInputError
-from warehouse.lake.queries.timing import get_optimal_times
 from warehouse.lake.queries.usual import get_usual_ratios
 from warehouse.planning.posts import move_post
 from warehouse.scheduling.calendar import list_open_places, read_planned
 from warehouse.scheduling.local_times import resolve_local
 from warehouse.scheduling.optimal_placement import load_weeks, read_calendar
-from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, Week, weigh
+from warehouse.scheduling.placement import HARD_GAP, WANTED_GAP, weigh
 from warehouse.store.access.workspaces import get_workspace, parse_timezone
 from warehouse.store.accounts.accounts import list_accounts
 from warehouse.store.posts.reads import get_post, list_history, list_publications
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
     from api.http.services import Services
+    from warehouse.scheduling.placement import SlotAdvice, Week
     from warehouse.store.models import AccountRow, Post, Publication
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
@@ -185,8 +185,10 @@ def show_calendar(
     week = None
     if view in {"week", "day"}:
         week = _load_tint(services, workspace.id, tinted) if tinted else None
+        slots = week.slots.values() if week else ()
+        scale = scale_of([{"expected_lift": slot.expected_lift} for slot in slots])
         for shown in days.values():
-            shown.hours = list_hours(shown.date, shown_zone, week)
+            shown.hours = list_hours(shown.date, shown_zone, week.advice_at if week else None, scale)
             set_columns([*shown.places, *shown.chips])
     return show(
         "calendar.html",
@@ -280,9 +282,13 @@ def describe_effect(services: Services, workspace_id: str, post_id: str, at: dat
     return words, f" {close} other post(s) within 30 minutes: the earlier one earns less." if close else ""
 
 
-def list_hours(day: date, zone: ZoneInfo, week: Week | None) -> list[Hour]:
-    """Return the 24 wall-clock hours of a local day; a clock change makes one missing, or one happen twice."""
-    scale = scale_of([{"expected_lift": slot.expected_lift} for slot in week.slots.values()]) if week else 1.0
+def list_hours(
+    day: date, zone: ZoneInfo, advise: Callable[[datetime], SlotAdvice] | None, scale: float = 1.0
+) -> list[Hour]:
+    """Return the 24 wall-clock hours of a local day; a clock change makes one missing, or one happen twice.
+
+    `advise`: what an instant can expect, None = not known; `scale`: the lift that is drawn at full strength.
+    """
     hours = []
     for hour in range(24):
         written = datetime.combine(day, time(hour))
@@ -294,8 +300,8 @@ def list_hours(day: date, zone: ZoneInfo, week: Week | None) -> list[Hour]:
             )
             continue
         tint, said = "", f"{hour:02}:00"
-        if week is not None and week.slots:
-            slot = week.advice_at(local.at)
+        if advise is not None:
+            slot = advise(local.at)
             tint = tint_of(slot.expected_lift, scale)
             said += f", {describe_lift(slot.expected_lift, slot.lift_low, slot.lift_high)}"
         twice = local.resolution == "first_of_two"
@@ -391,11 +397,9 @@ def find_thumb(media: Sequence[dict[str, Any]]) -> str | None:
 
 
 def _load_tint(services: Services, workspace_id: str, account: AccountRow) -> Week | None:
-    rows = get_optimal_times(services.lake, workspace_id=workspace_id, account_id=account.id)
-    if not rows:
-        return None
     with services.store.read() as session:
-        return load_weeks(session, services.lake, workspace_id, [account])[0]
+        (week,) = load_weeks(session, services.lake, workspace_id, [account])
+    return week if week.slots else None
 
 
 def _read_day(text: str, today: date) -> date:

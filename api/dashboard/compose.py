@@ -31,6 +31,7 @@ from api.dashboard.sessions import (
     refuse_nul,
     require_form_token,
 )
+from api.dashboard.week_strip import read_strip
 from api.http.dependencies import ServicesDep
 from api.http.errors import ApiError, explain
 from api.http.idempotency import answer_once, identify_content
@@ -158,6 +159,7 @@ def check(services: ServicesDep, author: AuthorDep, fields: ManyFieldsDep) -> Re
             "warning": told["warning"],
             "label": told["label"],
             "platforms": told["platforms"],
+            "strip": told["strip"] and render_part("_compose.html", "strip", week=told["strip"]),
             "problem": None,
         }
     )
@@ -251,7 +253,9 @@ def _make_post(  # noqa: PLR0917 (a request and what was read from it)
     repeat = identify_content(request, author.caller, field_of(fields, "form") or None, sent)
     try:
         fields["media"], fields["alt"] = _list_media(request, services, author, fields, uploads)
-        if "add" in fields or "check" in fields:
+        if picked := field_of(fields, "pick"):
+            fields |= {"at": [picked], "when": ["at"]}
+        if picked or "add" in fields or "check" in fields:
             return _show_form(services, author, fields, None, post_id=post_id, checked="check" in fields)
         when = _read_when(fields, is_edit=post_id is not None)
         if when == "now" and "sure" not in fields:
@@ -465,9 +469,22 @@ def _check(services: Services, author: Visitor, fields: Fields) -> dict[str, Any
         clock = Clock(zone, now)
         checked = check_post(services.planning(session, workspace_id), wish)
         told = asdict(checked)
+        if not wish.content.strip() and not wish.media:
+            # A form in which nothing is written yet is no mistake.
+            for one in (told, *told["publications"]):
+                one["problems"] = [entry for entry in one["problems"] if entry["code"] != "empty"]
         if accounts and told["publications"]:
             queue, optimal = _next_times(services, session, workspace_id, accounts, clock)
             warning = _warn(services, session, workspace_id, fields, accounts, clock)
+        strip = read_strip(
+            services,
+            session,
+            workspace_id,
+            accounts,
+            field_of(fields, "at"),
+            clock,
+            known=field_of(fields, "strip"),
+        )
     shown = [_describe_account(one) for one in told["publications"]]
     covered = {entry["detail"] for one in shown for entry in one["problems"]}
     others = [entry["detail"] for entry in told["problems"] if entry["detail"] not in covered]
@@ -480,6 +497,7 @@ def _check(services: Services, author: Visitor, fields: Fields) -> dict[str, Any
         "warning": warning,
         "label": _label_button(fields, clock),
         "platforms": sorted({one["platform"] for one in shown}),
+        "strip": strip,
     }
 
 
@@ -621,7 +639,20 @@ def _show_form(
         accounts = list_accounts(session, author.key.workspace_id, statuses=("active",))
         pairs = list(zip(fields.get("media", []), fields.get("alt", []), strict=False))
         media = [(url, alt, *_name_of(session, author.key.workspace_id, url)) for url, alt in pairs]
-    own = {row.platform for row in accounts}
+        own = parse_timezone(read_settings(session, author.key.workspace_id).timezone)
+        clock = Clock(own, services.clock())
+        strip = told["strip"] if told else None
+        if strip is None:
+            accounts_given, written = fields.get("account", []), field_of(fields, "at")
+            strip = read_strip(
+                services,
+                session,
+                author.key.workspace_id,
+                accounts_given,
+                written,
+                clock,
+            )
+    connected = {row.platform for row in accounts}
     return show(
         "compose.html",
         problem.status if problem else 200,
@@ -633,14 +664,25 @@ def _show_form(
         post_id=post_id,
         confirm=confirm,
         check=told,
+        week=strip,
+        kept=_write_kept(fields, clock),
         theirs=theirs,
         accounts=accounts,
-        platforms=[one for one in describe_platforms() if one["platform"] in own],
+        platforms=[one for one in describe_platforms() if one["platform"] in connected],
         media=media,
         accepted=",".join(UPLOAD_TYPES),
         thread_fields=max(_THREAD_FIELDS, len(fields.get("thread", [])) + 1),
         is_draft=post_id is not None and field_of(fields, "status") == "draft",
     )
+
+
+def _write_kept(fields: Fields, clock: Clock) -> str:
+    """Return the time that an edited post has, in words; "" = none."""
+    written = field_of(fields, "at_was")
+    try:
+        return clock.full(resolve_time(written, clock.zone, field="at").at) if written else ""
+    except InvalidInputError:
+        return ""
 
 
 def _name_of(session: StoreSession, workspace_id: str, url: str) -> tuple[str, str | None, str]:

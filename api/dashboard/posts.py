@@ -5,6 +5,7 @@ Each form does what the API request of that name does, with the same checks, and
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from api.posts.routes_export import send_posts
 from connectors.capabilities import CAPABILITIES
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError, WarehouseError
+from warehouse.lake.archive import read_ledgers
 from warehouse.lake.queries.posts import get_post_metrics
 from warehouse.lake.queries.usual import PostRatio, get_age_bands, get_usual_ratios
 from warehouse.planning.posts import find_draft_problems, move_post
@@ -42,7 +44,6 @@ from warehouse.store.posts.posts import list_possible_actions
 from warehouse.store.posts.reads import (
     PostFilter,
     get_post,
-    list_attempts,
     list_publications,
     search_posts,
 )
@@ -226,7 +227,7 @@ def show_post(
         post = get_post(session, workspace_id, post_id)
         clock = Clock(parse_timezone(read_settings(session, workspace_id).timezone), now)
         rows = list_publications(session, [post.id])[post.id]
-        attempts = list_attempts(session, [row.id for row in rows])
+        attempts = read_ledgers(session, rows, lambda: nullcontext(services.lake))
         known = {row.id: row for row in list_accounts(session, workspace_id, statuses=EVERY_STATUS)}
         stories = {
             row.id: list_story(session, row, attempts.get(row.id, ()), now, clock=clock.full) for row in rows

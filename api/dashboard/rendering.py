@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -115,12 +116,14 @@ def _sign(status: str) -> Markup:
     return Markup('<svg class="sign" viewBox="0 0 12 12" aria-hidden="true">{}</svg>').format(Markup(drawn))  # noqa: S704 (our own drawing)
 
 
+@lru_cache(maxsize=100)
 def _state(status: str) -> Markup:
     """Return a state as symbol and word."""
     words = STATES.get(status, status.replace("_", " "))
     return Markup('<span class="state s-{}">{}{}</span>').format(status, _sign(status), words)
 
 
+@lru_cache(maxsize=100)
 def _mark(platform: str) -> Markup:
     """Return the platform's tile: one or two letters on its colour."""
     return Markup('<span class="mark p-{}" aria-hidden="true">{}</span>').format(
@@ -149,6 +152,18 @@ def write_change(value: float | None) -> str:
         return "not known"
     words = f"{round(value * 100):+d}" if round(value * 100) else "\N{PLUS-MINUS SIGN}0"
     return f"{words.replace('-', chr(0x2212))} %"
+
+
+def write_pairs(detail: Mapping[str, Any]) -> str:
+    """Return the details of a record as words: "platform: mastodon; scopes: read, write"."""
+    parts = []
+    for name, value in detail.items():
+        if value is None or (isinstance(value, (str, list)) and not value):
+            continue
+        said = ", ".join(str(one) for one in value) if isinstance(value, list) else value
+        said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else said
+        parts.append(f"{name.replace('_', ' ')}: {write_pairs(said) if isinstance(said, dict) else said}")
+    return "; ".join(parts)
 
 
 _ASSETS = {
@@ -183,7 +198,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals.update(asset=asset, icon=_icon, state=_state, mark=_mark, label=_label, sign=_sign)
-_templates.filters.update(number=write_number, change=write_change)
+_templates.filters.update(number=write_number, change=write_change, pairs=write_pairs)
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "

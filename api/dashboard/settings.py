@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from api.dashboard.recurrences import describe_rule
 from api.dashboard.rendering import DashboardRoute, field_of, show
 from api.dashboard.sessions import FieldsDep, Visitor, VisitorDep, require_form_token
 from api.http.dependencies import ServicesDep  # noqa: TC001 (FastAPI reads the annotation)
@@ -54,7 +55,7 @@ def _show(services: Services, visitor: Visitor, made: tuple[str, ApiKey] | None 
         rules = []
         for row in list_recurrences(session, workspace_id, limit=_SHOWN)[0]:
             upcoming, _ended = list_upcoming(rule_of(row), now, 3)
-            rules.append((row, [one.scheduled_at for one in upcoming]))
+            rules.append((row, describe_rule(row), [one.scheduled_at for one in upcoming]))
         hooks = []
         if "admin" in visitor.scopes:
             hooks = [describe_endpoint(row, now) for row in list_endpoints(session, workspace_id)]

@@ -6,8 +6,10 @@ the command line on the machine (`socialflow sql`) is the way.
 
 import csv
 import io
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
@@ -31,6 +33,7 @@ FILE_ROWS = 50_000
 SECONDS = 20.0
 LONGEST = 20_000
 _CHART_DAYS = 366
+_SLIDER_STEPS = 200
 EXAMPLES = (
     (
         "Engagement by platform",
@@ -144,6 +147,8 @@ def _show(
     columns: list[str] | None = None,
     rows: list[tuple[Any, ...]] | None = None,
 ) -> HTMLResponse:
+    with services.store.read() as session:
+        zone = parse_timezone(read_settings(session, visitor.key.workspace_id).timezone)
     shown = [[_write(one) for one in row] for row in (rows or [])[:SHOWN_ROWS]]
     return show(
         "sql.html",
@@ -152,6 +157,7 @@ def _show(
         services=services,
         statement=statement,
         as_of=as_of,
+        commits=_list_commits(services.lake.list_commits(), zone),
         problem=problem,
         columns=columns,
         rows=shown,
@@ -160,6 +166,16 @@ def _show(
         chart=_draw(columns or [], rows or []),
         examples=EXAMPLES,
     )
+
+
+def _list_commits(commits: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+    """Return the local minutes at which the lake has a state, oldest first; of many, some spread evenly."""
+    # The minute after the commit: a time without seconds must not lie before it.
+    minutes = sorted(
+        {(at + timedelta(minutes=1)).astimezone(zone).strftime("%Y-%m-%dT%H:%M") for at in commits}
+    )
+    step = max(1, -(-len(minutes) // _SLIDER_STEPS))
+    return [*reversed(minutes[::-1][::step])]
 
 
 def _draw(columns: list[str], rows: list[tuple[Any, ...]]) -> Any:  # noqa: ANN401 (markup, or None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query
@@ -18,17 +17,25 @@ from warehouse.errors import InvalidInputError
 from warehouse.lake.queries.placement_lift import get_placement_lift
 from warehouse.lake.queries.posts import list_recent_posts
 from warehouse.lake.queries.timing import get_optimal_times
-from warehouse.scheduling.explanations import CAVEATS, describe_account, describe_slot, list_account_caveats
+from warehouse.scheduling.advised_week import read_advised_week
+from warehouse.scheduling.explanations import (
+    CAVEATS,
+    describe_account,
+    describe_pace,
+    describe_slot,
+    list_account_caveats,
+)
 from warehouse.scheduling.placement import next_instant
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.schedules.placements import get_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from markupsafe import Markup
 
+    from api.http.services import Services
     from warehouse.store.models import AccountRow
 
 router = APIRouter(prefix="/dashboard/times", include_in_schema=False, route_class=DashboardRoute)
@@ -42,12 +49,14 @@ _LOOKED_AT = 2000
 
 @dataclass(frozen=True, slots=True)
 class ShownWeek:
-    """An account's week."""
+    """An account's week, drawn."""
 
     account: AccountRow
     timezone: str
     posts: int
     verdict: str
+    pace: str
+    """How often to post."""
     chart: Markup
     scale: float
     best: Sequence[tuple[datetime, str]]
@@ -60,7 +69,7 @@ class ShownWeek:
 def show_times(
     services: ServicesDep, visitor: VisitorDep, account: Annotated[str, Query(max_length=40)] = ""
 ) -> HTMLResponse:
-    """Show the week of each account, or of one."""
+    """Show the week of one account, of the one with the most posts if none is chosen, and the verdict on each other."""
     visitor.require("read")
     workspace_id, now = visitor.key.workspace_id, services.clock()
     with services.store.read() as session:
@@ -68,33 +77,26 @@ def show_times(
         if account:
             get_account(session, workspace_id, account)
         share = get_policy(session, workspace_id).random_share
-    weeks, without = [], []
+        advised = read_advised_week(
+            session, services.lake, workspace_id, account_id=account or None, limit=_SHOWN_SLOTS
+        )
+    shown = {one.id for one in accounts}
+    best = {key: row for key, row in advised.best.items() if key in shown and row["account_posts"]}
+    drawn = max(best, key=lambda key: best[key]["account_posts"], default=None)
+    others, without = [], []
     for one in accounts:
         if account and one.id != account:
             continue
-        rows = get_optimal_times(services.lake, workspace_id=workspace_id, account_id=one.id)
-        if not rows or rows[0]["account_posts"] == 0:
+        if one.id not in best:
             without.append(one)
-            continue
-        zone = ZoneInfo(rows[0]["timezone"])
-        best = [(next_instant(row["weekday"], row["hour"], zone, now), row) for row in rows[:_SHOWN_SLOTS]]
-
-        def link(weekday: int, hour: int, account_id: str = one.id) -> str:
-            return f"/dashboard/times/{account_id}/hour?{urlencode({'weekday': weekday, 'hour': hour})}"
-
-        weeks.append(
-            ShownWeek(
-                one,
-                rows[0]["timezone"],
-                rows[0]["account_posts"],
-                describe_account(rows[0], best[0][0]),
-                draw_week(rows, f"Expected effect by weekday and hour, @{one.handle}", link),
-                scale_of(rows),
-                [(at, describe_slot(row, at)) for at, row in best],
-                list_account_caveats(rows[0], now),
-                rows,
-            )
-        )
+        elif one.id != drawn:
+            row = best[one.id]
+            others.append((one, describe_account(row, _next_of(row, now))))
+    week = None
+    if drawn is not None:
+        chosen = next(one for one in accounts if one.id == drawn)
+        slots = [row for row in advised.slots if row["account_id"] == drawn]
+        week = _draw(services, chosen, best[drawn], slots, advised.habits.get(drawn, ()), now)
     lift = None
     if "analytics" in visitor.scopes:
         lift = get_placement_lift(
@@ -104,7 +106,8 @@ def show_times(
         "times.html",
         visitor=visitor,
         services=services,
-        weeks=weeks,
+        week=week,
+        others=others,
         without=without,
         accounts=accounts,
         account=account,
@@ -150,6 +153,39 @@ def show_hour(
         posts=there[:_SHOWN_POSTS],
         name=f"{DAYS[weekday]} {hour:02}:00",
     )
+
+
+def _draw(  # noqa: PLR0917 (an account and what is known about it)
+    services: Services,
+    account: AccountRow,
+    best: Mapping[str, Any],
+    slots: Sequence[Mapping[str, Any]],
+    habits: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> ShownWeek:
+    """Return the account's week with its chart; `best`: its best row, `slots`: its best few, best first."""
+    rows = get_optimal_times(services.lake, workspace_id=account.workspace_id, account_id=account.id)
+
+    def link(weekday: int, hour: int) -> str:
+        return f"/dashboard/times/{account.id}/hour?weekday={weekday}&hour={hour}"
+
+    times = [(_next_of(row, now), row) for row in slots]
+    return ShownWeek(
+        account,
+        best["timezone"],
+        best["account_posts"],
+        describe_account(best, _next_of(best, now)),
+        describe_pace(habits),
+        draw_week(rows, f"Expected effect by weekday and hour, @{account.handle}", link),
+        scale_of(rows),
+        [(at, describe_slot(row, at)) for at, row in times],
+        list_account_caveats(best, now),
+        rows,
+    )
+
+
+def _next_of(row: Mapping[str, Any], now: datetime) -> datetime:
+    return next_instant(row["weekday"], row["hour"], ZoneInfo(row["timezone"]), now)
 
 
 def _place_of(local: datetime) -> tuple[int, int]:

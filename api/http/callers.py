@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from api.http.shared_runs import SharedRuns
 from api.http.tokens import Claims, InvalidTokenError, read_token
 from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
 
@@ -56,6 +57,11 @@ class Callers:
         self._signing_key = signing_key
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
+        self._look_ups: SharedRuns[str, Identity] = SharedRuns()
+
+    def is_known(self, token: str) -> bool:
+        """Return whether the token was valid a short while ago."""
+        return token in self._known
 
     def recall(self, token: str, now: datetime) -> Identity | None:
         """Return the cached identity of the token; None if it is unknown or the store has changed since."""
@@ -89,7 +95,13 @@ class Callers:
         if self._store.reads_at_once:
             identity = self._look_up(claims, mark, now)
         else:
-            identity = await asyncio.to_thread(self._look_up, claims, mark, now)
+
+            async def look_up() -> Identity:
+                return await asyncio.to_thread(self._look_up, claims, mark, now)
+
+            identity = await self._look_ups.share(token, look_up)
+            if not identity.since <= now < identity.until:  # the clock of whoever looked it up differs
+                identity = await look_up()
         with self._lock:
             self._known[token] = _Known(claims, identity)
             while len(self._known) > _MOST_TOKENS:

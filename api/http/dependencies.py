@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.http.callers import Caller
+from api.http.callers import Caller, Identity
 from api.http.errors import ApiError
 from api.http.services import Services
 from api.http.tokens import InvalidTokenError
@@ -81,6 +81,10 @@ async def _authenticate(request: Request, credentials: HTTPAuthorizationCredenti
     services = services_of(request)
     if credentials is None:
         raise _unauthenticated("missing_token", "send the header Authorization: Bearer <access_token>")
+    admitted: Identity | None = request.scope.get("socialflow.admitted")
+    if admitted is not None:  # by the response cache, which has also counted the request
+        act_as(Actor("api_key", admitted.caller.key_id, client_address(request)))
+        return admitted.caller
     try:
         identity = await services.callers.identify(credentials.credentials, services.clock())
     except InvalidTokenError as error:

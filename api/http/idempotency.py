@@ -12,7 +12,7 @@ from api.http.callers import Caller
 from api.http.dependencies import caller_of
 from api.http.services import Services
 from warehouse.store.posts import idempotency
-from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, StoreSession
+from warehouse.store.posts.idempotency import GroupedWork, RepeatableRequest, StoredAnswer, StoreSession
 
 IdempotencyKeyHeader = Annotated[
     str | None,
@@ -73,6 +73,18 @@ def answer_once(
 ) -> Response:
     """Run a change and store its response in one transaction, or replay the stored response."""
     answer, replayed = idempotency.answer_once(services.store, request, work, services.clock())
+    return render_answer(answer, replayed=replayed)
+
+
+async def answer_once_grouped(
+    services: Services,
+    request: RepeatableRequest | None,
+    workspace_id: str,
+    work: Callable[[StoreSession], StoredAnswer],
+) -> Response:
+    """Like `answer_once`, committed together with others; `work` takes little time and asks nothing but the store."""
+    change = GroupedWork(request, work, services.clock())
+    answer, replayed = await services.grouped_writes.answer_once(change, workspace_id)
     return render_answer(answer, replayed=replayed)
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from api.http.errors import ApiError, render_problem
 from api.http.logs import current_request_id
 from connectors.logs import bind_log_ids
+from connectors.tracing import span
 from warehouse.store.access.sign_in_links import PATH as LINK_PATH
 from warehouse.store.database import new_id
 from warehouse.store.schedules.calendar_feeds import FEED_PATH, FEED_TOKEN
@@ -87,6 +88,13 @@ class RequestEnvelope:
             # A copy: the server reads its own scope to know that the response has no body.
             scope = {**scope, "method": "GET"}
         exchange = _Exchange(scope, send, is_head=is_head)
+        with span("http.request", method=method) as current:
+            await self._answer(scope, receive, exchange, method)
+            operation = getattr(scope.get("route"), "operation_id", None)
+            current.note(operation=operation, status=exchange.status)
+
+    async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange, method: str) -> None:
+        """Run the application, and count and log the request."""
         started = time.perf_counter()
         try:
             await self._app(scope, await self._prepare(scope, receive), exchange.send)

@@ -15,7 +15,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -123,10 +123,8 @@ class SharedRateLimiter(RateLimiter, ABC):
 
     def _update(self, key: str, now: datetime, *, cost: int) -> RateLimitState:
         if self._away_until is None or now >= self._away_until:
-            # Hashed: of bounded length, and without personal IP addresses.
-            name = f"{self._namespace}|{key}".encode("utf-8", "surrogatepass")
             try:
-                state = self._update_shared(hashlib.sha256(name).hexdigest(), cost)
+                state = self._update_shared(self._name_of(key), cost)
             except self._errors as error:
                 self._away_until = now + _PAUSE
                 _log.warning(
@@ -140,6 +138,11 @@ class SharedRateLimiter(RateLimiter, ABC):
                 self._away_until = None
                 return state
         return super()._update(key, now, cost=cost)
+
+    def _name_of(self, key: str) -> str:
+        """Return the key's name on the server, hashed: of bounded length, and without personal IP addresses."""
+        name = f"{self._namespace}|{key}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(name).hexdigest()
 
     @abstractmethod
     def _update_shared(self, name: str, cost: int) -> RateLimitState:
@@ -175,6 +178,16 @@ class RedisRateLimiter(SharedRateLimiter):
         )
 
 
+class _Turn:
+    """Requests of one key that are counted together."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.requests = 1
+        self.states: list[RateLimitState] | None = None
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class PostgresRateLimiter(SharedRateLimiter):
     """Count in the store's PostgreSQL, with token buckets as in a single process."""
 
@@ -184,6 +197,46 @@ class PostgresRateLimiter(SharedRateLimiter):
     def __init__(self, per_minute: int, buckets: RateBuckets, namespace: str) -> None:
         super().__init__(per_minute, (RateBucketsError,), namespace)
         self._shared = buckets
+        self._gathering: dict[str, _Turn] = {}
+        self._counting: dict[str, _Turn] = {}
+
+    async def take_async(self, key: str, now: datetime) -> RateLimitState:
+        """Like `take`. Requests of a key that arrive while others of it are being counted share the next statement."""
+        turn, place = self._gathering.get(key), 0
+        if turn is None:
+            turn = self._gathering[key] = _Turn(now)
+            await self._count(key, turn)
+        else:
+            turn.requests += 1
+            place = turn.requests - 1
+            # Shielded: a request that is canceled must not cancel what others wait for.
+            await asyncio.shield(turn.ended)
+        if turn.states is None:  # the request that counted for all was canceled
+            return await super().take_async(key, now)
+        return turn.states[place]
+
+    async def _count(self, key: str, turn: _Turn) -> None:
+        try:
+            while (before := self._counting.get(key)) is not None:
+                await asyncio.shield(before.ended)
+            del self._gathering[key]
+            self._counting[key] = turn
+            turn.states = await asyncio.to_thread(self._take_together, key, turn.now, turn.requests)
+        finally:
+            for turns in (self._gathering, self._counting):
+                if turns.get(key) is turn:
+                    del turns[key]
+            turn.ended.set_result(None)
+
+    def _take_together(self, key: str, now: datetime, count: int) -> list[RateLimitState]:
+        """Consume `count` requests, if as many are left; else one after another, as far as they go."""
+        if 1 < count <= self._limit and (self._away_until is None or now >= self._away_until):
+            with suppress(RateBucketsError):  # `take` below meets it too, and handles it
+                bucket = self._shared.take(self._name_of(key), self._limit, count)
+                if bucket.is_allowed:
+                    left = range(count - 1, -1, -1)
+                    return [self._describe(bucket.tokens + more, allowed=True) for more in left]
+        return [self.take(key, now) for _ in range(count)]
 
     def _update_shared(self, name: str, cost: int) -> RateLimitState:
         bucket = (self._shared.take if cost else self._shared.look)(name, self._limit)

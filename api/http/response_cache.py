@@ -1,23 +1,28 @@
-"""Response cache, valid while the stores a response was computed from are unchanged.
+"""Response cache, valid while the stores a response was computed from are unchanged, and shared computations.
 
 A cacheable route calls `remember` with the stores' change marks from before it read them. The same request by
 the same caller (same key and scopes) then gets the same bytes without a query or rendering, as long as the
 marks are the same: any commit, including the revocation of a key, invalidates every response. The caller in
 the cache key is the authenticated one; the raw Authorization header is not part of the key. Nothing is cached
 for a store without a cheap change mark (PostgreSQL).
+
+While commits never pause, the same requests share computations: of those that wait, one computes, and the others
+get its answer. Each gets an answer that was computed from a state at least as new as its own arrival.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.datastructures import Headers
 
 from api.http.lake_responses import is_known
+from api.http.shared_runs import SharedRuns
+from api.http.tokens import InvalidTokenError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 
     from api.http.callers import Caller, Identity
     from api.http.services import Services
+    from api.http.shared_runs import Run
+
+Kept = TypeVar("Kept")
 
 _MOST_ANSWERS = 512
 _LONGEST_BODY = 256_000
@@ -62,7 +70,6 @@ class Answer:
     marks: Marks
     since: datetime
     until: datetime
-    key_id: str
     route: Any
     headers: list[tuple[bytes, bytes]]
     etag: str | None
@@ -83,9 +90,8 @@ def remember(
     """
     identity: Identity = request.scope["socialflow.identity"]
     marks = Marks(identity.store_mark, lake_mark, uses_lake)
-    if marks.usable:
-        ends = identity.until if until is None else min(until, identity.until)
-        request.scope["socialflow.remember"] = (marks, services.clock(), ends)
+    ends = identity.until if until is None else min(until, identity.until)
+    request.scope["socialflow.remember"] = (marks, services.clock(), ends)
 
 
 class RememberedAnswers:
@@ -97,7 +103,9 @@ class RememberedAnswers:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._answers: OrderedDict[_Name, Answer] = OrderedDict()
-        self._lock = threading.Lock()
+        self._shareable: OrderedDict[_Name, None] = OrderedDict()
+        """Requests whose last response was cacheable, so that it is worth waiting for each other's."""
+        self._runs: SharedRuns[_Name, Answer] = SharedRuns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the cache, or call the application and cache its response if the route allows it."""
@@ -106,57 +114,131 @@ class RememberedAnswers:
             return
         services: Services = scope["app"].state.services
         headers = Headers(scope=scope)
-        answer = self._find(scope, headers, services)
-        if answer is not None:
-            limit = await services.key_limiter.take_async(answer.key_id, services.clock())
-            scope["socialflow.rate_limit"] = limit
-            if limit.allowed:
-                scope["route"] = answer.route
-                await _send(answer, headers.get("if-none-match"), send)
-                return
-        recorder = _Recorder(send)
-        await self._app(scope, receive, recorder.send)
-        if "socialflow.remember" in scope and recorder.is_whole:
-            caller = scope["socialflow.identity"].caller
-            self._keep(_name_of(scope, headers, caller), scope, recorder)
-
-    def _find(self, scope: Scope, headers: Headers, services: Services) -> Answer | None:
         scheme, token = get_authorization_scheme_param(headers.get("authorization"))
-        identity = services.callers.recall(token, services.clock()) if scheme.lower() == "bearer" else None
-        if identity is None:
-            return None
-        name = _name_of(scope, headers, identity.caller)
-        with self._lock:
-            answer = self._answers.get(name)
+        if scheme.lower() != "bearer" or not services.callers.is_known(token):
+            await self._compute(scope, headers, receive, send)
+            return
+        answer = await self._find_or_share(scope, headers, services, token)
+        if answer is not None:
+            scope["route"] = answer.route
+            await _send(answer, headers.get("if-none-match"), send)
+            return
+        run: Run[Answer] | None = scope.get("socialflow.run")
+        if run is None:
+            await self._compute(scope, headers, receive, send)
+            return
+        # The others do not wait until this client has received its response.
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        name, made = scope["socialflow.name"], None
+        try:
+            made = await self._compute(scope, headers, receive, keep)
+        finally:
+            self._runs.end(name, run, made)
+        for message in messages:
+            await send(message)
+
+    async def _find_or_share(
+        self, scope: Scope, headers: Headers, services: Services, token: str
+    ) -> Answer | None:
+        """Return the answer to send. None = compute it: for all who wait, if "socialflow.run" is set."""
+        arrived, is_counted = self._runs.arrive(), False
+        while True:
+            # Only what the last look-up of the token has found counts, if this request computes its answer.
+            scope.pop("socialflow.admitted", None)
+            try:
+                identity = await services.callers.identify(token, services.clock())
+            except InvalidTokenError:
+                return None  # the route describes the error
+            name = _name_of(scope, headers, identity.caller)
+            answer = self._recall(name, identity, services)
+            if answer is None and name not in self._shareable:
+                return None
+            if not is_counted:
+                limit = await services.key_limiter.take_async(identity.caller.key_id, services.clock())
+                if not limit.allowed:
+                    return None  # same
+                is_counted = True
+                scope["socialflow.rate_limit"] = limit
+            scope["socialflow.identity"] = scope["socialflow.admitted"] = identity
+            if answer is not None:
+                return answer
+            run = self._runs.find(name)
+            if run is None:
+                scope["socialflow.name"] = name
+                scope["socialflow.run"] = self._runs.begin(name, identity.store_mark)
+                return None
+            is_usable, shared = await self._share(run, arrived, identity, services)
+            if is_usable:
+                return shared
+
+    async def _share(
+        self, run: Run[Answer], arrived: int, identity: Identity, services: Services
+    ) -> tuple[bool, Answer | None]:
+        """Wait for a computation. Return whether it is new enough for a request, and its answer, if it has one."""
+        # Shielded: a request that is canceled must not cancel what others wait for.
+        shared = await asyncio.shield(run.outcome)
+        if run.number > arrived:
+            is_new = True
+        elif identity.store_mark is None or run.mark != identity.store_mark:
+            is_new = False
+        else:
+            # The store had not changed since it began; the lake may have.
+            uses_lake = shared is not None and shared.marks.uses_lake
+            is_new = not uses_lake or _lake_is_at(shared, services)
+        if shared is not None and services.clock() >= shared.until:
+            shared = None
+        return is_new, shared
+
+    def _recall(self, name: _Name, identity: Identity, services: Services) -> Answer | None:
+        answer = self._answers.get(name)
         if answer is None:
             return None
         lake_mark = services.lake.peek_snapshot_id() if answer.marks.uses_lake else None
         now_marks = Marks(identity.store_mark, lake_mark, answer.marks.uses_lake)
         if now_marks == answer.marks and answer.since <= services.clock() < answer.until:
             return answer
-        with self._lock:
-            self._answers.pop(name, None)
+        self._answers.pop(name, None)
         return None
 
-    def _keep(self, name: _Name, scope: Scope, recorder: _Recorder) -> None:
+    async def _compute(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> Answer | None:
+        """Call the application; return its response if it is cacheable."""
+        recorder = _Recorder(send)
+        await self._app(scope, receive, recorder.send)
+        if "socialflow.remember" not in scope or not recorder.is_whole:
+            return None
+        name = _name_of(scope, headers, scope["socialflow.identity"].caller)
         marks, since, until = scope["socialflow.remember"]
-        etags = [value.decode("latin-1") for name, value in recorder.headers if name == b"etag"]
+        etags = [value.decode("latin-1") for field, value in recorder.headers if field == b"etag"]
         answer = Answer(
             marks=marks,
             since=since,
             until=until,
-            key_id=scope["socialflow.identity"].caller.key_id,
             route=scope.get("route"),
             headers=recorder.headers,
             etag=etags[0] if etags else None,
             body=b"".join(recorder.parts),
         )
         if len(answer.body) > _LONGEST_BODY:
-            return
-        with self._lock:
-            self._answers[name] = answer
-            while len(self._answers) > _MOST_ANSWERS:
-                self._answers.popitem(last=False)
+            return None
+        _remember_last(self._shareable, name, None)
+        if marks.usable:
+            _remember_last(self._answers, name, answer)
+        return answer
+
+
+def _lake_is_at(answer: Answer | None, services: Services) -> bool:
+    return answer is not None and services.lake.peek_snapshot_id() == answer.marks.lake is not None
+
+
+def _remember_last(kept: OrderedDict[_Name, Kept], name: _Name, value: Kept) -> None:
+    kept[name] = value
+    kept.move_to_end(name)
+    while len(kept) > _MOST_ANSWERS:
+        kept.popitem(last=False)
 
 
 class _Recorder:

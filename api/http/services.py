@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from api.http.renderings import Renderings
 from warehouse.planning.context import PlanningContext
 from warehouse.store.publishing.queue_state import StatusCounter
 
 if TYPE_CHECKING:
     from api.http.callers import Callers
+    from api.http.grouped_writes import GroupedWrites
     from api.http.import_runner import ImportRunner
     from api.http.lake_cache import AnswerCache
     from api.http.rate_limits import RateLimiter
@@ -44,6 +46,7 @@ class Services:
     connectors: ConnectorPool
     signing_key: bytes
     callers: Callers
+    grouped_writes: GroupedWrites
     key_limiter: RateLimiter
     auth_limiter: RateLimiter
     failures: FailureCounter
@@ -64,6 +67,7 @@ class Services:
     warehouse: WarehouseSettings
     """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now
+    renderings: Renderings = field(default_factory=Renderings)
     status_counter: StatusCounter = field(default_factory=StatusCounter)
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal
 
-import httpx
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
@@ -13,17 +12,16 @@ from pydantic import BaseModel, Field
 
 from api.http.dependencies import ServicesDep
 from api.http.services import Services
+from api.pages.surroundings import CheckResult, SurroundingsCollector, check_address, check_lake_storage
 from api.pages.work_metrics import LakeCollector, StoreWorkCollector
 from warehouse.store.clock import read_time
 from warehouse.store.leases.flow_leases import FlowState, find_flows_behind, list_flow_states
 from warehouse.store.publishing.heartbeats import PublishersState, get_publishers_state
-from warehouse.store.publishing.queue_state import QueueState, get_queue_state
+from warehouse.store.publishing.queue_state import QUEUE, QueueState, get_queue_state
 from warehouse.store.webhooks.state import WebhookState, get_webhook_state
 
 router = APIRouter(tags=["Health"])
 logger = logging.getLogger(__name__)
-
-CheckResult = Literal["ok", "failed", "not_checked"]
 
 
 class HealthOut(BaseModel):
@@ -80,14 +78,27 @@ async def get_readiness(services: ServicesDep, response: Response) -> ReadyOut:
 
 
 @router.get("/metrics", operation_id="get_metrics", summary="Get Prometheus metrics", response_class=Response)
-def get_metrics(services: ServicesDep) -> Response:
-    """Return Prometheus metrics of the work, of the lake, and of this process."""
+async def get_metrics(services: ServicesDep) -> Response:
+    """Return Prometheus metrics of the work, of the lake, of what it needs, and of this process."""
+    text, bucket, orchestrator = await asyncio.gather(
+        asyncio.to_thread(_write_metrics, services),
+        check_lake_storage(services.warehouse),
+        _check_orchestrator(services.settings.orchestrator_url),
+    )
+    registry = CollectorRegistry()
+    registry.register(SurroundingsCollector(services.warehouse.home, bucket, orchestrator))
+    return Response(text + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _write_metrics(services: Services) -> bytes:
     registry = CollectorRegistry()
     try:
         with services.store.read() as session:
             now = services.clock()
             collectors: tuple[Any, ...] = (
-                _QueueCollector(get_queue_state(session, now), services.status_counter.read(session)),
+                _QueueCollector(
+                    get_queue_state(session, now), services.status_counter.read(session, services.store)
+                ),
                 _WebhookCollector(get_webhook_state(session, now)),
                 _PublisherCollector(get_publishers_state(session, read_time(session))),
                 _FlowCollector(
@@ -103,8 +114,7 @@ def get_metrics(services: ServicesDep) -> Response:
         for collector in collectors:
             registry.register(collector)
     registry.register(LakeCollector(services))
-    text = generate_latest(registry) + generate_latest(services.request_metrics.registry)
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    return generate_latest(registry) + generate_latest(services.request_metrics.registry)
 
 
 class _StoreCollector:
@@ -134,7 +144,7 @@ class _QueueCollector:
         by_status = GaugeMetricFamily(
             "socialflow_publications", "Publications by status.", labels=("status",)
         )
-        for status, count in sorted(self._by_status.items()):
+        for status, count in sorted((dict.fromkeys(QUEUE, 0) | self._by_status).items()):
             by_status.add_metric((status,), count)
         yield by_status
         yield GaugeMetricFamily(
@@ -156,6 +166,11 @@ class _QueueCollector:
             "socialflow_publications_unknown_stale",
             "Publications with an unknown outcome for over ten minutes.",
             self._state.stale_unknown,
+        )
+        yield GaugeMetricFamily(
+            "socialflow_publications_retrying",
+            "Publications that were tried, did not reach their platform, and wait for the next attempt.",
+            self._state.retrying,
         )
         yield GaugeMetricFamily(
             "socialflow_accounts_revoked", "Accounts whose token the platform rejects.", self._state.revoked
@@ -235,6 +250,11 @@ class _PublisherCollector:
             "Largest difference between a live publisher's clock and the store's; beyond 2 s it publishes nothing.",
             self._state.clock_skew_seconds,
         )
+        yield GaugeMetricFamily(
+            "socialflow_publisher_errors",
+            "Turns and steps that failed in the publishers that run now, since each began: usually the store's fault.",
+            self._state.errors,
+        )
 
 
 def _check_publisher(services: Services) -> CheckResult:
@@ -271,17 +291,5 @@ def _check_lake(services: Services) -> CheckResult:
 
 
 async def _check_orchestrator(url: str | None) -> CheckResult:
-    if url is None:
-        return "not_checked"
-    try:
-        # Only the status is used: the body is not read, and the request takes two seconds at most.
-        async with (
-            asyncio.timeout(2),
-            httpx.AsyncClient(timeout=2) as client,
-            client.stream("GET", url) as answer,
-        ):
-            pass
-    except (httpx.HTTPError, TimeoutError) as error:
-        logger.warning("the orchestrator does not answer: %s", error)
-        return "failed"
-    return "ok" if answer.is_success else "failed"
+    """Check that Prefect's server says of itself that it is healthy."""
+    return "not_checked" if url is None else await check_address(url, what="the orchestrator", below=400)

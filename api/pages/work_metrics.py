@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 
 from connectors.types import Platform
 from warehouse.lake.maintenance import get_pipeline_state, measure_files
+from warehouse.store.leases.work_leases import count_work
 from warehouse.store.measuring.measurements import measure_waits
 from warehouse.store.measuring.read_budgets import count_reads
 from warehouse.store.publishing.lateness import BOUNDS_SECONDS, Lateness, measure_lateness
@@ -31,6 +32,8 @@ class StoreWorkCollector:
             self._lateness = measure_lateness(session, now)
             self._waits = measure_waits(session, now)
             self._reads = {str(platform): count_reads(session, platform, now) for platform in Platform}
+            self._leases = count_work(session)
+        self._limits = {str(name): limit for name, limit in services.warehouse.reads_per_day.items()}
 
     def collect(self) -> Iterator[GaugeHistogramMetricFamily | GaugeMetricFamily]:
         """Yield the gauges; a platform without anything to tell has no sample."""
@@ -55,6 +58,22 @@ class StoreWorkCollector:
             "Posts read in this UTC day on platforms with a daily budget (SOCIALFLOW_READS_PER_DAY).",
             labels=("platform",),
         )
+        left = GaugeMetricFamily(
+            "socialflow_reads_left",
+            "Posts that may still be read in this UTC day on platforms with a daily budget.",
+            labels=("platform",),
+        )
+        for platform, limit in sorted(self._limits.items()):
+            left.add_metric((platform,), max(limit - self._reads[platform], 0))
+        yield left
+        shared = GaugeMetricFamily(
+            "socialflow_work_leases",
+            "Work that runs have taken now: accounts by flow, and as FLOW/runs the runs themselves.",
+            labels=("kind",),
+        )
+        for kind, count in sorted(self._leases.items()):
+            shared.add_metric((kind,), count)
+        yield shared
         for platform, count in self._reads.items():
             if count:
                 reads.add_metric((platform,), count)

@@ -44,6 +44,7 @@ from connectors.http.private_networks import PrivateAddressError
 from connectors.http.rate_limits import parse_retry_at
 from connectors.http.redaction import redact
 from connectors.settings import ConnectorSettings
+from connectors.tracing import span
 
 T = TypeVar("T")
 Purpose = Literal["read", "prepare", "publish"]
@@ -180,13 +181,16 @@ class PlatformApi:
     ) -> T:
         """Send once. Every failure becomes an error of connectors.errors, with secrets removed."""
         try:
-            async with asyncio.timeout(timeout or self._settings.request_timeout):
-                request = self._client.build_request(method, self._base_url + path, **body)
-                response = await self._client.send(request, auth=auth or self._auth, stream=True)
-                try:
-                    content = await self._read_body(response)
-                finally:
-                    await response.aclose()
+            with span("connector.call", purpose=purpose, method=method) as current:
+                async with asyncio.timeout(timeout or self._settings.request_timeout):
+                    request = self._client.build_request(method, self._base_url + path, **body)
+                    current.note(host=request.url.host)
+                    response = await self._client.send(request, auth=auth or self._auth, stream=True)
+                    current.note(status=response.status_code)
+                    try:
+                        content = await self._read_body(response)
+                    finally:
+                        await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             self._raise_not_sent(error)
         except (httpx.HTTPError, TimeoutError) as error:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from connectors.candidates import CLOCK_MARGIN, Candidate, choose, window_start
+from connectors.candidates import Candidate, choose, window_start
 from connectors.deletion import ignore
 from connectors.errors import ContentRejectedError, GiveUpError, OutcomeUnknownError, UnavailableError
 from connectors.http.client import Clock, PlatformApi
@@ -36,7 +36,7 @@ from connectors.linkedin.responses import (
 )
 from connectors.linkedin.text import escape_little, unescape_little
 from connectors.parts import Part, Progress, SentPart
-from connectors.types import PostContent
+from connectors.types import CLOCK_MARGIN, PostContent
 
 _PAGE = 100
 _DURATIONS = {1: "ONE_DAY", 3: "THREE_DAYS", 7: "SEVEN_DAYS", 14: "FOURTEEN_DAYS"}

@@ -16,6 +16,7 @@ from connectors.registry import ConnectorPool
 from connectors.settings import ConnectorSettings
 from flows.cli.account_browser import connect_by_browser
 from flows.cli.arguments import expand_id
+from flows.cli.moments import FORMS, write_optional_time
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace, sync_lake_accounts
 from flows.settings import FlowSettings
@@ -91,7 +92,7 @@ def connect(
     refresh_token: Annotated[
         str | None, typer.Option(help=f"If the platform gives one; also from {REFRESH_TOKEN_VARIABLE}.")
     ] = None,
-    expires_at: Annotated[str | None, typer.Option(help="When the access token expires, ISO 8601.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help=f"When the access token expires: {FORMS}.")] = None,
     instance_url: Annotated[
         str | None,
         typer.Option(help="Mastodon and Bluesky: the account's own server, such as mastodon.social."),
@@ -130,7 +131,7 @@ def connect(
             "platform": chosen.value,
             "access_token": _read_token(token),
             "refresh_token": refresh_token or os.environ.get(REFRESH_TOKEN_VARIABLE) or None,
-            "expires_at": expires_at,
+            "expires_at": write_optional_time(expires_at, None, field="expires_at"),
             "handle": handle,
             "instance_url": instance_url,
             "timezone": timezone,

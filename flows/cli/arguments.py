@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.moments import write_time
 from warehouse.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 AsOfOption = Annotated[
     str | None,
     typer.Option(
-        "--as-of", help="Query the lake as of a snapshot number, or a time such as 2026-11-01T06:00."
+        "--as-of",
+        help="Query the lake as of a snapshot number, or a time such as 2026-11-01T06:00 or -2h (UTC).",
     ),
 ]
 ChangedSinceOption = Annotated[
@@ -72,10 +74,10 @@ def parse_as_of(text: str | None) -> int | datetime | None:
     if text is None or text.isdecimal():
         return None if text is None else int(text)
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        at = datetime.fromisoformat(write_time(text, "UTC", field="as_of"))
+    except (ValueError, InvalidInputError):
         raise InvalidInputError(
-            f"--as-of {text!r} is neither a snapshot number nor a time such as 2026-11-01T06:00Z",
+            f"--as-of {text!r} is neither a snapshot number nor a time such as 2026-11-01T06:00Z or -2h",
             field="as_of",
         ) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.output import JsonOption, print_json, say, show_progress
-from flows.exclusive_runs import run_exclusively
 from flows.ingestion.history import read_histories
 from flows.resources import open_resources
+from flows.work_sharing import run_shared
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def backfill(
 
     async def work() -> None:
         async with open_resources() as (resources, pool):
-            with run_exclusively(resources.store, "backfill-history"), show_progress("posts read") as advance:
+            most = resources.flows.ingest_runs
+            with (
+                run_shared(resources.store, "backfill-history", most=most),
+                show_progress("posts read") as advance,
+            ):
                 report = await read_histories(
                     resources,
                     pool,

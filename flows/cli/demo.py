@@ -123,9 +123,9 @@ def _summarise(result: dict[str, Any]) -> str:
         return ""
     overview = result["overview"]
     return (
-        f"\n{result['published']} of {result['scheduled']} published, {result['duplicates']} duplicates, "
-        f"95 % within {result['lateness_p95_s']:.2f} s of their scheduled second; {result['snapshots']} snapshots; "
-        f"30 days: {overview['total_posts']} posts, {overview['total_engagement']} engagements. "
+        f"\n{result['published']} of {result['scheduled']} published, {result['duplicates']} duplicates,\n"
+        f"95 % within {result['lateness_p95_s']:.2f} s of their scheduled second; {result['snapshots']} snapshots.\n"
+        f"30 days: {overview['total_posts']} posts, {overview['total_engagement']} engagements.\n"
         f"The demo took {result['seconds']} s."
     )
 

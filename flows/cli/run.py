@@ -24,6 +24,7 @@ from flows.publishing.webhook_deliverer import WebhookDeliverer
 from flows.resources import Resources, open_resources
 from flows.timing.refresh import compute_all_optimal_times, raise_if_failed
 from flows.tokens.due_tokens import refresh_ending_tokens
+from flows.work_sharing import run_shared
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
@@ -111,13 +112,13 @@ def backfill(*, as_json: JsonOption = False) -> None:
 @app.command("refresh-tokens")
 def refresh_tokens(*, as_json: JsonOption = False) -> None:
     """Refresh access tokens that expire soon."""
-    _run("refresh-tokens", refresh_ending_tokens, as_json=as_json)
+    _run("refresh-tokens", refresh_ending_tokens, as_json=as_json, shared=False)
 
 
 @app.command()
 def recurrences(*, as_json: JsonOption = False) -> None:
     """Create the posts of recurring rules ahead of their time."""
-    with Resources.open() as resources, _exclusively(resources, "extend-recurrences", as_json=as_json):
+    with Resources.open() as resources, _hold(resources, "extend-recurrences", as_json=as_json):
         report = extend_recurrences(resources)
         _print(report.as_dict(), as_json=as_json)
         report.raise_if_failed()
@@ -128,7 +129,7 @@ def optimal_times(*, as_json: JsonOption = False) -> None:
     """Recompute the best posting times of every account."""
     with (
         Resources.open(all_cores=True) as resources,
-        _exclusively(resources, "refresh-optimal-times", as_json=as_json),
+        _hold(resources, "refresh-optimal-times", as_json=as_json),
     ):
         summary = compute_all_optimal_times(resources)
         _print(summary, as_json=as_json)
@@ -138,17 +139,21 @@ def optimal_times(*, as_json: JsonOption = False) -> None:
 @app.command()
 def maintain(*, as_json: JsonOption = False) -> None:
     """Merge, expire and clean up data of the lake and the store."""
-    with Resources.open() as resources, _exclusively(resources, "maintain-lake", as_json=as_json):
+    with Resources.open() as resources, _hold(resources, "maintain-lake", as_json=as_json):
         _print(maintain_stores(resources), as_json=as_json)
 
 
 def _run(
-    flow: str, work: Callable[[Resources, ConnectorPool], Awaitable[RunReport]], *, as_json: bool
+    flow: str,
+    work: Callable[[Resources, ConnectorPool], Awaitable[RunReport]],
+    *,
+    as_json: bool,
+    shared: bool = True,
 ) -> None:
     async def run() -> None:
         started = time.monotonic()
         async with open_resources() as (resources, pool):
-            with _exclusively(resources, flow, as_json=as_json):
+            with _hold(resources, flow, as_json=as_json, shared=shared):
                 report = await work(resources, pool)
                 _print(report.as_dict(), as_json=as_json)
                 if not as_json:
@@ -160,10 +165,14 @@ def _run(
 
 
 @contextmanager
-def _exclusively(resources: Resources, flow: str, *, as_json: bool) -> Iterator[None]:
-    """Hold the flow's lease for the block; if another process runs the flow, print it and exit with 0."""
+def _hold(resources: Resources, flow: str, *, as_json: bool, shared: bool = False) -> Iterator[None]:
+    """Run the block as a run of the flow; if others run it and this one may not, print it and exit with 0."""
     try:
-        with run_exclusively(resources.store, flow):
+        with (
+            run_shared(resources.store, flow, most=resources.flows.ingest_runs)
+            if shared
+            else run_exclusively(resources.store, flow)
+        ):
             yield
     except FlowBusyError as busy:
         _print(busy.as_dict(), as_json=as_json)

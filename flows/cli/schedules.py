@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.moments import FORMS, write_optional_time
 from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside
@@ -17,6 +18,7 @@ from warehouse.store.access.workspaces import parse_timezone
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +34,7 @@ SHORTENED = 30
 @app.command()
 def show(
     *,
-    start: Annotated[str | None, typer.Option("--from", help="ISO 8601; default: today, local.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help=f"{FORMS}; default: today, local.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Excluded; default: 30 days later.")] = None,
     timezone: Annotated[
         str | None, typer.Option(help="IANA zone of the local days; default: the workspace's.")
@@ -43,7 +45,7 @@ def show(
     """Show planned posts by local day. A `!` marks another post of the account less than 30 minutes away."""
     with open_workspace() as opened:
         zone = parse_timezone(timezone or opened.workspace.timezone)
-        since, until = resolve_span(start, end, zone, opened.now)
+        since, until = _read_span(start, end, zone, opened.now)
         planned = read_planned(opened.session, opened.workspace_id, since, until, account_id)
         told = describe_calendar(planned, zone, since, until)
     if as_json:
@@ -70,7 +72,7 @@ def export(
         Path, typer.Option(help="The .ics or .csv file to write; it appears when it is complete.")
     ],
     account_id: AccountOption = None,
-    start: Annotated[str | None, typer.Option("--from", help="CSV: ISO 8601; default: today, local.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help=f"CSV: {FORMS}; default: today, local.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="CSV: excluded; default: 30 days later.")] = None,
     timezone: Annotated[
         str | None, typer.Option(help="CSV: IANA zone of the times; default: the workspace's.")
@@ -80,7 +82,7 @@ def export(
     with open_workspace() as opened:
         if output.suffix.lower() == ".csv":
             zone = parse_timezone(timezone or opened.workspace.timezone)
-            since, until = resolve_span(start, end, zone, opened.now)
+            since, until = _read_span(start, end, zone, opened.now)
             planned = read_planned(opened.session, opened.workspace_id, since, until, account_id)
             body = write_calendar_csv(planned, zone, since, until)
         else:
@@ -89,6 +91,13 @@ def export(
     with write_beside(output.absolute()) as path:
         path.write_bytes(body)
     say(f"{len(planned)} entries in {output}")
+
+
+def _read_span(
+    start: str | None, end: str | None, zone: ZoneInfo, now: datetime
+) -> tuple[datetime, datetime]:
+    since = write_optional_time(start, zone.key, field="from")
+    return resolve_span(since, write_optional_time(end, zone.key, field="to"), zone, now)
 
 
 def _local(at: datetime) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.lake.settings import read_lake_settings
+from flows.cli.moments import FORMS, write_optional_time
 from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.cli.posts.planner import open_planner
 from warehouse.platforms import parse_platform
@@ -34,7 +35,7 @@ def suggest(
     account: Annotated[
         list[str] | None, typer.Option(help="One account by its id; repeat the option.")
     ] = None,
-    start: Annotated[str | None, typer.Option("--from", help="ISO 8601; default: now.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help=f"{FORMS}; default: now.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Excluded; default: seven days later.")] = None,
     timezone: ZoneOption = None,
     gap: Annotated[
@@ -52,8 +53,8 @@ def suggest(
             "count": count,
             "platforms": platform or [],
             "account_ids": account or [],
-            "from": start,
-            "to": end,
+            "from": write_optional_time(start, timezone, field="from"),
+            "to": write_optional_time(end, timezone, field="to"),
             "timezone": timezone,
             "gap_minutes": gap,
             "weights": parse_weights(weight or []),
@@ -71,7 +72,7 @@ def suggest(
 
 def score(
     *,
-    at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
+    at: Annotated[str | None, typer.Option(help=f"{FORMS}; default: now.")] = None,
     platform: Annotated[str | None, typer.Option(help="Only this platform's accounts.")] = None,
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
     timezone: ZoneOption = None,
@@ -85,7 +86,7 @@ def score(
             context.open_lake(),
             context.workspace_id,
             context.now,
-            at=at,
+            at=write_optional_time(at, timezone, field="at"),
             platform=parse_platform(platform) if platform else None,
             account_id=account,
             timezone=timezone,

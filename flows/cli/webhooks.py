@@ -11,15 +11,15 @@ from connectors.errors import GiveUpError
 from connectors.webhooks.sender import check_webhook_url
 from connectors.webhooks.settings import WebhookSettings
 from flows.cli.arguments import expand_id, require_choice
+from flows.cli.moments import FORMS, read_moment
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.errors import InvalidInputError
-from warehouse.scheduling.local_times import resolve_time
 from warehouse.shapes import read_shape
 from warehouse.store.webhooks import deliveries as store_deliveries
 from warehouse.store.webhooks import endpoints
 from warehouse.store.webhooks.outbox import EVENT_TYPES
-from warehouse.store.webhooks.shapes import ReplayRequest, WebhookCreate, WebhookPatch
+from warehouse.store.webhooks.shapes import WebhookCreate, WebhookPatch
 
 if TYPE_CHECKING:
     from warehouse.store.webhooks.endpoints import CreatedEndpoint
@@ -199,7 +199,7 @@ def replay(
     since: Annotated[
         str | None,
         typer.Option(
-            help="ISO 8601: everything that happened at or after it; without offset in the workspace's zone."
+            help=f"{FORMS}: everything that happened at or after it; without offset in the workspace's zone."
         ),
     ] = None,
     delivery_id: Annotated[str | None, typer.Option("--delivery", help="Or one delivery, by its id.")] = None,
@@ -215,8 +215,7 @@ def replay(
             store_deliveries.get_delivery(opened.session, opened.workspace_id, webhook_id, delivery_id)
         at = None
         if since is not None:
-            read_shape(ReplayRequest, {"since": since})
-            at = resolve_time(since, opened.zone, field="since").at
+            at = read_moment(since, opened.zone, field="since")
         count = store_deliveries.replay_deliveries(
             opened.session,
             endpoint,

@@ -1,15 +1,19 @@
-"""Read the followers of accounts whose reading is due: fetch -> lake -> mark in the store."""
+"""Read the followers of accounts whose reading is due: fetch -> lake -> mark in the store.
+
+Any number of runs share the accounts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from flows.account_runs import serve_accounts, utc_now
+from flows.account_runs import serve_shares, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings, note_silence
 from flows.ingestion.lake_rows import account_snapshot
 from flows.run_report import RunReport
+from flows.work_sharing import share_accounts
 from warehouse.lake.rows import find_fault
 from warehouse.store.measuring.measurements import list_due_followers, record_followers_measured
 
@@ -54,17 +58,24 @@ async def read_due_followers(
             raise OddAnswerError([fault])
         readings.append((row, snapshot))
 
-    await serve_accounts(
-        rows,
-        read,
-        store=resources.store,
-        pool=pool,
+    with share_accounts(
+        resources.store,
+        "ingest-followers",
+        [row.id for row in rows],
+        least=resources.flows.fetch_concurrency,
         report=report,
-        concurrency=resources.flows.fetch_concurrency,
-        clock=clock,
-    )
-    if readings:
-        await asyncio.to_thread(_write, resources, readings, run_id, clock(), report)
+    ) as accounts:
+        await serve_shares(
+            lambda: accounts.take(lambda ids: _list_due(resources, by, ids, anew=anew)),
+            read,
+            store=resources.store,
+            pool=pool,
+            report=report,
+            concurrency=resources.flows.fetch_concurrency,
+            clock=clock,
+        )
+        if readings:
+            await asyncio.to_thread(_write, resources, readings, run_id, clock(), report)
     await asyncio.to_thread(note_silence, resources, run_id, clock())
     await asyncio.to_thread(note_findings, resources, run_id, report)
     return report

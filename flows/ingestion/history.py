@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import GiveUpError, RateLimitedError
 from connectors.types import MetricsBatch, Platform
-from flows.account_runs import name_account, serve_accounts, utc_now
+from flows.account_runs import name_account, serve_shares, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import publication_dim
 from flows.ingestion.placing import fetch_placed, find_readable_posts, place_batch
 from flows.run_report import RunReport
+from flows.work_sharing import share_accounts
 from warehouse.store.accounts.identity import any_marked
 from warehouse.store.measuring.backfills import (
     begin_backfill,
@@ -103,9 +104,8 @@ async def read_histories(
     SetupError.
     """
     report = RunReport("reading history", counts={"posts": 0, "new_posts": 0, "snapshots": 0})
-    rows = await asyncio.to_thread(
-        _list_accounts, resources, clock(), account_ids, always=anew or since is not None or until is not None
-    )
+    always = anew or since is not None or until is not None or account_ids is not None
+    rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids, always=always)
     if not rows or dry_run:
         report.accounts = len(rows)
         return report
@@ -143,15 +143,23 @@ async def read_histories(
         if problems:  # everything else of the history is saved, and it is not read again for a day
             raise OddAnswerError(problems)
 
-    await serve_accounts(
-        rows,
-        read,
-        store=resources.store,
-        pool=pool,
+    with share_accounts(
+        resources.store,
+        "backfill-history",
+        [row.id for row in rows],
+        least=resources.flows.fetch_concurrency,
         report=report,
-        concurrency=resources.flows.fetch_concurrency,
-        clock=clock,
-    )
+    ) as accounts:
+        await serve_shares(
+            lambda: accounts.take(lambda ids: _list_accounts(resources, clock(), ids, always=always)),
+            read,
+            store=resources.store,
+            pool=pool,
+            report=report,
+            concurrency=resources.flows.fetch_concurrency,
+            on_done=accounts.release,
+            clock=clock,
+        )
     await asyncio.to_thread(note_findings, resources, run_id, report)
     return report
 

@@ -8,12 +8,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 (Prefect evaluates all annotations)
 
 from flows.errors import FlowBusyError, PartlyFailedError
-from flows.exclusive_runs import run_exclusively
 from flows.flow_runs import current_run_id, end_partly, end_skipped, publish_result
 from flows.ingestion.followers import read_due_followers
 from flows.parameters import AccountChoice, AccountIds, Anew, DryRun, Platforms
 from flows.resources import open_resources
 from flows.run_results import RunResult  # noqa: TC001 (Prefect evaluates all annotations)
+from flows.work_sharing import run_shared
 from warehouse.store.accounts.choice import resolve_accounts
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
@@ -43,7 +43,8 @@ async def ingest_followers(
         with resources.store.read() as session:
             chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
-            with run_exclusively(resources.store, "ingest-followers", run_id=current_run_id()):
+            most = resources.flows.ingest_runs
+            with run_shared(resources.store, "ingest-followers", most=most, run_id=current_run_id()):
                 report = await read_due_followers(
                     resources,
                     pool,

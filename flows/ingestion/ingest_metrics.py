@@ -9,12 +9,12 @@ from prefect.client.schemas.objects import State  # noqa: TC002 (Prefect evaluat
 
 from flows.account_runs import utc_now
 from flows.errors import FlowBusyError, PartlyFailedError
-from flows.exclusive_runs import run_exclusively
 from flows.flow_runs import current_run_id, end_partly, end_skipped, publish_result
 from flows.ingestion.metrics import read_due_metrics
 from flows.parameters import AccountIds, Anew, DryRun, Platforms, PostChoice, Since, Until
 from flows.resources import open_resources
 from flows.run_results import RunResult  # noqa: TC001 (Prefect evaluates all annotations)
+from flows.work_sharing import run_shared
 from warehouse.store.accounts.choice import resolve_accounts
 
 # Prefect forwards this logger to the run (PREFECT_LOGGING_EXTRA_LOGGERS); it also works without a run.
@@ -49,7 +49,8 @@ async def ingest_metrics(
         with resources.store.read() as session:
             chosen = resolve_accounts(session, asked.account_ids, asked.platforms)
         try:
-            with run_exclusively(resources.store, "ingest-metrics", run_id=current_run_id()):
+            most = resources.flows.ingest_runs
+            with run_shared(resources.store, "ingest-metrics", most=most, run_id=current_run_id()):
                 report = await read_due_metrics(
                     resources,
                     pool,

@@ -1,5 +1,7 @@
 """Read the metrics of publications whose next snapshot is due: fetch -> lake -> mark in the store.
 
+Any number of runs share the accounts: a run leases some, reads what is due of them, and takes the next.
+
 After a crash between two steps the same publications are read again, without duplicate rows: the lake keeps
 one row per publication and time, and only what is in the lake is marked.
 """
@@ -9,20 +11,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flows.account_runs import serve_accounts, utc_now
+from flows.account_runs import serve_shares, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import publication_dim
-from flows.ingestion.placing import fetch_placed
+from flows.ingestion.placing import Placed, fetch_placed
 from flows.run_report import RunReport
+from flows.work_sharing import LARGEST_SHARE, share_accounts
 from warehouse.store.measuring.events import announce_metrics
 from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.measurements import (
     DueAccount,
+    list_due_accounts,
     list_due_snapshots,
     put_off_young,
     record_measured,
@@ -37,8 +42,8 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
-    from flows.ingestion.placing import Placed
     from flows.resources import Resources
+    from flows.work_sharing import SharedAccounts
     from warehouse.lake.rows import PublicationDim
     from warehouse.store.models import AccountRow, Publication
 
@@ -56,6 +61,8 @@ class _Reading:
 
     captured_at: datetime
     placed: Placed
+    done: str | None = None
+    """The account of which this is the last: once it is written, another run may have the account."""
 
 
 async def read_due_metrics(
@@ -83,19 +90,27 @@ async def read_due_metrics(
         "reading metrics", counts={"due": 0, "measured": 0, "snapshots": 0, "deleted": 0, "missing": 0}
     )
     window = _Window(account_ids, since, until, anew)
-    listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, window)
     if dry_run:
+        listed = await asyncio.to_thread(_list_due, resources, clock() + ahead, window)
         report.accounts = len(listed)
         report.add(due=sum(len(account.publications) for account in listed))
         return report
-    due = await asyncio.to_thread(_grant, resources, listed, clock(), report)
-    if not due:
+    candidates = await asyncio.to_thread(_list_accounts, resources, clock() + ahead, window)
+    if not candidates:
         return report
-    report.add(due=sum(len(account.publications) for account in due))
-    due = await asyncio.to_thread(sync_dimensions, resources, due, report)
-
-    by_account = {account.account.id: account.publications for account in due}
+    # A budget goes to the longest overdue of a share: the larger the shares, the nearer to the longest overdue of all.
+    least = LARGEST_SHARE if resources.flows.reads_per_day else resources.flows.fetch_concurrency
+    by_account: dict[str, Sequence[Publication]] = {}
     readings: asyncio.Queue[_Reading | None] = asyncio.Queue()
+
+    budget = _Budget(resources, report)
+
+    def load(ids: list[str]) -> list[AccountRow]:
+        due = budget.grant(_list_due(resources, clock() + ahead, replace(window, account_ids=ids)), clock())
+        report.add(due=sum(len(account.publications) for account in due))
+        due = sync_dimensions(resources, due, report) if due else due
+        by_account.update({account.account.id: account.publications for account in due})
+        return [account.account for account in due]
 
     async def read(row: AccountRow, connector: Connector) -> None:
         publications = by_account[row.id]
@@ -110,18 +125,27 @@ async def read_due_metrics(
         if problems:  # write what was read so far
             raise OddAnswerError(problems)
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_write_readings(resources, readings, run_id, report), name="lake-writer")
-        await serve_accounts(
-            [account.account for account in due],
-            read,
-            store=resources.store,
-            pool=pool,
-            report=report,
-            concurrency=resources.flows.fetch_concurrency,
-            clock=clock,
-        )
-        readings.put_nowait(None)
+    async def end(row: AccountRow) -> None:
+        del by_account[row.id]
+        readings.put_nowait(_Reading(clock(), Placed(), done=row.id))
+
+    with share_accounts(
+        resources.store, "ingest-metrics", candidates, least=least, report=report
+    ) as accounts:
+        async with asyncio.TaskGroup() as tasks:
+            writing = _write_readings(resources, readings, run_id, report, accounts)
+            tasks.create_task(writing, name="lake-writer")
+            await serve_shares(
+                lambda: accounts.take(load),
+                read,
+                store=resources.store,
+                pool=pool,
+                report=report,
+                concurrency=resources.flows.fetch_concurrency,
+                on_done=end,
+                clock=clock,
+            )
+            readings.put_nowait(None)
     await asyncio.to_thread(note_findings, resources, run_id, report)
     await asyncio.to_thread(_keep_quick, resources, clock())
     return report
@@ -185,7 +209,11 @@ def write_readings(
 
 
 async def _write_readings(
-    resources: Resources, readings: asyncio.Queue[_Reading | None], run_id: str, report: RunReport
+    resources: Resources,
+    readings: asyncio.Queue[_Reading | None],
+    run_id: str,
+    report: RunReport,
+    accounts: SharedAccounts,
 ) -> None:
     """Write what arrived during the previous write: few large commits instead of one per account."""
     finished = False
@@ -198,8 +226,10 @@ async def _write_readings(
                 break
             item = readings.get_nowait()
         finished = item is None
-        if batch:
-            await asyncio.to_thread(write_readings, resources, batch, run_id, report)
+        if read := [reading for reading in batch if reading.done is None]:
+            await asyncio.to_thread(write_readings, resources, read, run_id, report)
+        if done := [reading.done for reading in batch if reading.done is not None]:
+            await asyncio.to_thread(accounts.release_all, done)
 
 
 def _keep_quick(resources: Resources, now: datetime) -> None:
@@ -221,6 +251,18 @@ class _Window:
     anew: bool
 
 
+def _list_accounts(resources: Resources, by: datetime, window: _Window) -> list[str]:
+    with resources.store.read() as session:
+        return list_due_accounts(
+            session,
+            by,
+            account_ids=window.account_ids,
+            since=window.since,
+            until=window.until,
+            anew=window.anew,
+        )
+
+
 def _list_due(resources: Resources, by: datetime, window: _Window) -> list[DueAccount]:
     own_ages = resources.flows.ages_by_platform
     with resources.store.read() as session:
@@ -240,16 +282,27 @@ def _list_due(resources: Resources, by: datetime, window: _Window) -> list[DueAc
         return put_off_young(session, due, by, own_ages)
 
 
-def _grant(resources: Resources, due: list[DueAccount], now: datetime, report: RunReport) -> list[DueAccount]:
-    """Return what the budgets of paid reads allow; the rest stays due and is listed in the report."""
-    limits = {str(platform): limit for platform, limit in resources.flows.reads_per_day.items()}
-    if not limits or not due:
-        return due
-    with resources.store.write() as session:
-        grant = grant_reads(session, due, limits, now)
-    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    for platform, count in grant.held_back.items():
-        reason = f"{count} publications wait: the day's {limits[platform]} reads (SOCIALFLOW_READS_PER_DAY) are used up"
-        report.defer(platform, reason, tomorrow)
-        report.add(held_back=count)
-    return grant.accounts
+class _Budget:
+    """Grants the reads of a run's shares, and lists in its report what the budgets hold back."""
+
+    def __init__(self, resources: Resources, report: RunReport) -> None:
+        self._resources, self._report = resources, report
+        self._limits = {str(platform): limit for platform, limit in resources.flows.reads_per_day.items()}
+        self._held_back: Counter[str] = Counter()
+
+    def grant(self, due: list[DueAccount], now: datetime) -> list[DueAccount]:
+        """Return what the budgets of paid reads allow; the rest stays due."""
+        if not self._limits or not due:
+            return due
+        with self._resources.store.write() as session:
+            grant = grant_reads(session, due, self._limits, now)
+        tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        for platform, count in grant.held_back.items():
+            self._held_back[platform] += count
+            reason = (
+                f"{self._held_back[platform]} publications wait: the day's {self._limits[platform]} reads "
+                "(SOCIALFLOW_READS_PER_DAY) are used up"
+            )
+            self._report.defer(platform, reason, tomorrow)
+            self._report.add(held_back=count)
+        return grant.accounts

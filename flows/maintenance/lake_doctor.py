@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from warehouse.lake.attach import local_catalog
 from warehouse.lake.connect import Lake
 from warehouse.lake.files import list_lost_files
 from warehouse.lake.maintenance import get_pipeline_state, measure_files
+from warehouse.lake.storage import bucket_address
 from warehouse.sql import load_sql
 from warehouse.store.measuring.read_budgets import count_reads
 from warehouse.store.publishing.queue_state import get_oldest_unread
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 MANY_FILES = 1_000
 """Number of small files, otherwise merged every night, above which queries slow down."""
 MAINTENANCE_LATE = timedelta(days=3)
+BUCKET_SECONDS = 5
 
 
 def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -> Iterator[Line]:
@@ -41,6 +46,9 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
         return
     with Lake.open(settings, read_only=True) as lake:
         yield "lake", "ok", f"extensions load, newest commit {lake.snapshot_id()}"
+        if silent := find_silent_bucket(settings):
+            yield silent
+            return  # DuckDB would repeat each request
         lost = list_lost_files(lake)
         if lost:
             detail = (
@@ -56,6 +64,26 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
             "restore it from a backup"
         )
         yield "lake contents", "failed", detail
+    yield from _describe_files(settings, files, state, now)
+    if state["newest_measurement"] is not None:
+        yield "newest measurement", "ok", _ago(now, state["newest_measurement"])
+    if state["never_measured"]:
+        detail = f"{state['never_measured']} publications older than a day were never measured"
+        yield "measurement gaps", "warning", detail
+    if state["failed_checks"]:
+        detail = f"{state['failed_checks']} values of the last day are impossible: look at quality.findings"
+        yield "data checks", "failed", detail
+    elif state["warnings"]:
+        yield (
+            "data checks",
+            "warning",
+            f"{state['warnings']} findings in the last day: look at quality.findings",
+        )
+
+
+def _describe_files(
+    settings: WarehouseSettings, files: dict[str, int], state: dict[str, Any], now: datetime
+) -> Iterator[Line]:
     detail = f"{files['files']} files and {files['delete_files']} delete files, {files['bytes'] / 1e6:.0f} MB"
     if files["files"] + files["delete_files"] > MANY_FILES:
         yield (
@@ -73,20 +101,24 @@ def examine_lake(settings: WarehouseSettings, now: datetime, *, measured: int) -
         yield "lake commits", "warning", detail
     else:
         yield "lake commits", "ok", age
-    if state["newest_measurement"] is not None:
-        yield "newest measurement", "ok", _ago(now, state["newest_measurement"])
-    if state["never_measured"]:
-        detail = f"{state['never_measured']} publications older than a day were never measured"
-        yield "measurement gaps", "warning", detail
-    if state["failed_checks"]:
-        detail = f"{state['failed_checks']} values of the last day are impossible: look at quality.findings"
-        yield "data checks", "failed", detail
-    elif state["warnings"]:
-        yield (
-            "data checks",
-            "warning",
-            f"{state['warnings']} findings in the last day: look at quality.findings",
-        )
+
+
+def find_silent_bucket(settings: WarehouseSettings) -> Line | None:
+    """Return a finding where the lake's bucket does not answer within seconds; None = it does, or is a folder."""
+    url = bucket_address(settings)
+    if url is None:
+        return None
+    shown, remedy = url.partition("?")[0], "look at its service and at the network between"
+    try:
+        with urlopen(url, timeout=BUCKET_SECONDS):  # noqa: S310 (http or https, by our own settings)
+            return None
+    except HTTPError as error:
+        if error.code < 500:
+            return None
+        return "lake files", "failed", f"the bucket at {shown} answers with status {error.code}: {remedy}"
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "reason", None) or error or type(error).__name__
+        return "lake files", "failed", f"the bucket at {shown} does not answer ({why}): {remedy}"
 
 
 def examine_pace(session: Session, flows: FlowSettings, now: datetime) -> Iterator[Line]:

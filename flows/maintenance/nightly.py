@@ -9,6 +9,7 @@ from connectors.webhooks.settings import WebhookSettings
 from flows.account_runs import utc_now
 from warehouse.media_files import open_media_files
 from warehouse.store.compaction import compact_store
+from warehouse.store.leases.work_leases import forget_expired_work, list_work
 from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.read_budgets import forget_reads
 from warehouse.store.posts.media import remove_unused
@@ -24,27 +25,48 @@ if TYPE_CHECKING:
 
 KEEP_RESULTS = timedelta(days=30)
 """How long the results of runs can be read."""
+BACKUP_LEASE = "backup"
+"""Kind of the lease that `socialflow backup` holds: meanwhile no file of the lake is deleted."""
+KEEP_EXPIRED_LEASES = timedelta(days=1)
 
 
 def maintain_stores(resources: Resources, *, clock: Callable[[], datetime] = utc_now) -> dict[str, Any]:
     """Maintain both stores and return what was done. Raises ConflictError, SetupError."""
     from warehouse.lake.maintenance import maintain_lake  # noqa: PLC0415 (see flows.resources)
 
+    archived = archive_ledgers(resources, clock())
     forgotten = forget_events(resources, clock() - WebhookSettings().kept_for)
     removed = remove_unused_uploads(resources, clock())
     with resources.store.write() as session:
         charges = forget_reads(session, clock())
+        forget_expired_work(session, KEEP_EXPIRED_LEASES)
         kept = list_cursors(session, clock())
+        backups = list_work(session, BACKUP_LEASE)
     return {
         **maintain_lake(
-            resources.lake, clock(), keep_snapshots=resources.warehouse.keep_lake_snapshots, kept=kept
+            resources.lake,
+            clock(),
+            keep_snapshots=resources.warehouse.keep_lake_snapshots,
+            kept=kept,
+            delete_files=not backups,
         ),
+        **archived,
         "webhook_events_forgotten": forgotten,
         "uploads_removed": removed,
         "read_charges_forgotten": charges,
         "run_results_removed": remove_old_results(resources.warehouse.home, clock()),
         **compact_store(resources.store),
     }
+
+
+def archive_ledgers(resources: Resources, now: datetime) -> dict[str, int]:
+    """Move the event logs of publications that ended long ago into the lake; return how many. Raises ConflictError."""
+    from warehouse.lake.archive import ArchiveReport, archive_events  # noqa: PLC0415 (see flows.resources)
+
+    age = resources.warehouse.archive_after
+    if not age:
+        return ArchiveReport().as_dict()
+    return archive_events(resources.store, resources.lake, before=now - age).as_dict()
 
 
 def remove_old_results(home: Path, now: datetime) -> int:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import PublishRequest
-from connectors.candidates import CLOCK_MARGIN
 from connectors.capabilities import get_capabilities
 from connectors.errors import (
     ConnectorError,
@@ -19,7 +18,8 @@ from connectors.errors import (
 )
 from connectors.logs import bind_log_ids
 from connectors.parts import split_parts
-from connectors.types import ApprovedMedia, FittedMedia, Media, Platform
+from connectors.tracing import span
+from connectors.types import CLOCK_MARGIN, ApprovedMedia, FittedMedia, Media, Platform
 from flows.publishing.attempt import check_media, compute_backoff, find_out, next_look, send
 from flows.token_refresh import give_up_token, recover_token
 from warehouse.store.accounts.credentials import open_account
@@ -85,10 +85,10 @@ class PublicationSender:
         bind_log_ids(attempt=granted.attempt)
         on_leave(granted)
         platform = Platform(publication.platform)
+        content = publication.content
         try:
-            content = await asyncio.to_thread(
-                self._pool.address_uploads, platform, publication.content, convert=True
-            )
+            if content.all_media:  # a thread costs as much as the rest of a text's way through here
+                content = await asyncio.to_thread(self._pool.address_uploads, platform, content, convert=True)
         except RetryLaterError as error:  # nothing was sent: our disk failed
             next_at = self._clock() + compute_backoff(granted.attempt)
             return Outcome(publication.id, "retry", "media_not_read", error.message, next_at)
@@ -113,14 +113,18 @@ class PublicationSender:
             if self._clock() - asked_at >= self._settings.lease:
                 # The machine was suspended in between: another publisher may have taken over and sent it.
                 return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
-            return await send(
-                opened,
-                replace(request, state=progress.state),
-                publication,
-                attempt=granted.attempt,
-                settings=self._settings,
-                clock=self._clock,
-            )
+            ids = {"publication_id": publication.id, "account_id": publication.account_id}
+            with span("publish.attempt", platform=str(platform), attempt=granted.attempt, **ids) as current:
+                outcome = await send(
+                    opened,
+                    replace(request, state=progress.state),
+                    publication,
+                    attempt=granted.attempt,
+                    settings=self._settings,
+                    clock=self._clock,
+                )
+                current.note(outcome=outcome.kind, code=outcome.code)
+                return outcome
 
         wait = compute_backoff(granted.attempt)
         outcome = await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
@@ -144,14 +148,18 @@ class PublicationSender:
         )
 
         async def act(opened: Connector) -> Outcome:
-            return await find_out(
-                opened,
-                replace(request, state=progress.state),
-                publication,
-                settings=self._settings,
-                clock=self._clock,
-                others_settling=others.settling,
-            )
+            ids = {"publication_id": publication.id, "account_id": publication.account_id}
+            with span("publish.lookup", platform=str(publication.platform), **ids) as current:
+                outcome = await find_out(
+                    opened,
+                    replace(request, state=progress.state),
+                    publication,
+                    settings=self._settings,
+                    clock=self._clock,
+                    others_settling=others.settling,
+                )
+                current.note(outcome=outcome.kind, code=outcome.code)
+                return outcome
 
         waited = self._clock() - (publication.unknown_since or self._clock())
         wait = max(compute_backoff(1), next_look(waited))

@@ -96,13 +96,21 @@ class Publisher:
         self.owner = make_owner()
         self._life = LifeLock(home / LIVES, self.owner) if home else None
         self.report = PublishReport()
-        self._writer = StoreWriter(store, owner=self.owner, lease=settings.lease, clock=self._clock)
+        self._writer = StoreWriter(
+            store,
+            owner=self.owner,
+            lease=settings.lease,
+            clock=self._clock,
+            on_failure=self._count_error,
+        )
         self._sender = PublicationSender(store, pool, self._writer, settings=settings, clock=self._clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._held: Counter[str] = Counter()
         """Publications that this publisher holds, by account."""
         self._account_limit = max(1, settings.claim_limit // ACCOUNT_PART)
         """Most publications of one account in one claim; it is left out of claims while it holds more."""
+        self._broken: set[str] = set()
+        """Publications whose task failed: those that were not begun are given back."""
         self._recording: set[str] = set()
         """Publications whose outcome is being committed: none of their requests is in progress."""
         self._slots = asyncio.Semaphore(settings.concurrency)
@@ -195,6 +203,8 @@ class Publisher:
     async def _take_turn(self, now: datetime, until: datetime, next_housekeeping: datetime) -> datetime:
         """Run one iteration at `now`; return the time of the next housekeeping."""
         horizon = min(now + self._settings.look_ahead, until)
+        if self._broken:
+            await asyncio.to_thread(self._release_broken)
         due_for_housekeeping = now >= next_housekeeping
         work = await asyncio.to_thread(self._look, now, horizon, due_for_housekeeping)
         if work:
@@ -303,8 +313,9 @@ class Publisher:
             self._next_turn.set()
         if task.cancelled() or (error := task.exception()) is None:
             return
-        # The lease expires and the send is then looked up: nothing is lost, but the report counts an error.
+        # What was begun is looked up when its lease expires: nothing is lost, but the report counts an error.
         self.report.errors += 1
+        self._broken.add(publication_id)
         logger.error("publication %s: %s", publication_id, error, exc_info=error)
 
     async def _send_at_its_second(self, publication: ClaimedPublication) -> None:
@@ -444,6 +455,22 @@ class Publisher:
             release_claims(session, owner=self.owner, now=now)
             beat(session, self.owner, now, clock_skew=self._clock.skew, report=report)
             mark_ended(session, [self.owner], now)
+
+    def _count_error(self) -> None:
+        self.report.errors += 1
+
+    def _release_broken(self) -> None:
+        """Give back what was claimed and could not be begun; what was begun keeps its lease."""
+        ids = self._broken - set(self._tasks)
+        with self._store.write() as session:
+            release_claims(
+                session,
+                owner=self.owner,
+                now=self._clock(),
+                ids=ids,
+                reason="its publisher could not begin to send it",
+            )
+        self._broken.clear()
 
     def _release_all(self) -> None:
         with self._store.write() as session:

@@ -2,11 +2,16 @@
 
 Each step of a publication must be durable before its task continues, but 1,000 posts due in the same second
 must not cost 2,000 disk flushes. Steps that arrive during a commit share the next one.
+
+A step that the store refuses (it restarts, its disk is full) is tried again for half a lease, which its publisher keeps
+renewing: a post must not wait for the end of a lease because the store was away for a moment, and what a platform
+answered must not be forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,12 +30,18 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 BATCH = 200
+TRY_AGAIN_SECONDS = 1.0
+MOST_ALONE = 2
+"""Consecutive steps that fail alone after their batch did: then it is the store that fails, and the rest waits."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Begin:
     publication_id: str
     done: asyncio.Future[Granted | None]
+    give_up_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -38,12 +49,14 @@ class _SaveState:
     publication_id: str
     state: Mapping[str, Any]
     done: asyncio.Future[bool]
+    give_up_at: float | None = None
 
 
 @dataclass(slots=True)
 class _Record:
     outcome: Outcome
     done: asyncio.Future[str]
+    give_up_at: float | None = None
 
 
 _Step = _Begin | _SaveState | _Record
@@ -52,8 +65,18 @@ _Step = _Begin | _SaveState | _Record
 class StoreWriter:
     """Commits the steps of one publisher. Use as an async context manager; exiting commits pending steps."""
 
-    def __init__(self, store: Store, *, owner: str, lease: timedelta, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        owner: str,
+        lease: timedelta,
+        clock: Callable[[], datetime],
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_failure` is called for each commit that failed."""
         self._store = store
+        self._on_failure = on_failure
         self._owner = owner
         self._lease = lease
         self._clock = clock
@@ -94,26 +117,56 @@ class StoreWriter:
             while len(steps) < BATCH and not self._waiting.empty():
                 steps.append(self._waiting.get_nowait())
             ended = None in steps
-            batch = [step for step in steps if step is not None]
+            # A send that was broken off before it began must not be marked as begun.
+            batch = [
+                step
+                for step in steps
+                if step is not None and not (isinstance(step, _Begin) and step.done.cancelled())
+            ]
             # A transaction never holds two steps of one publication: its task awaits the first before the
             # next.
             if batch:
                 await self._commit(batch)
 
     async def _commit(self, batch: list[_Step]) -> None:
+        if await self._try_to_commit(batch, retry=len(batch) == 1):
+            return
+        if len(batch) == 1:
+            return
+        # One invalid step must not fail the others in the batch: commit each alone.
+        failed = 0
+        for number, step in enumerate(batch):
+            failed = 0 if await self._try_to_commit([step], retry=True) else failed + 1
+            if failed >= MOST_ALONE:
+                for left in batch[number + 1 :]:
+                    self._try_later(left, None)
+                return
+
+    async def _try_to_commit(self, batch: list[_Step], *, retry: bool) -> bool:
         try:
             answers = await asyncio.to_thread(self._write, batch)
-        except Exception as error:  # noqa: BLE001 (every waiting caller gets it; the worker must live on)
-            if len(batch) == 1:
-                _fail(batch[0], error)
-                return
-            # One invalid step must not fail the others in the batch: commit each alone.
-            for step in batch:
-                await self._commit([step])
-            return
+        except Exception as error:  # noqa: BLE001 (tried again, then every waiting caller gets it)
+            self._on_failure()
+            if retry:
+                self._try_later(batch[0], error)
+            return False
         for step, answer in zip(batch, answers, strict=True):
             if not step.done.cancelled():
                 step.done.set_result(answer)
+        return True
+
+    def _try_later(self, step: _Step, error: Exception | None) -> None:
+        """Queue a step again, or fail it if it was tried for too long; without an error it was not tried itself."""
+        loop = asyncio.get_running_loop()
+        if step.give_up_at is None:
+            step.give_up_at = loop.time() + self._lease.total_seconds() / 2
+            if error is not None:
+                logger.warning("publication %s: the store refuses a step: %s", _name(step), error)
+        if error is not None and loop.time() >= step.give_up_at:
+            if not step.done.cancelled():
+                step.done.set_exception(error)
+            return
+        loop.call_later(TRY_AGAIN_SECONDS, self._waiting.put_nowait, step)
 
     def _write(self, batch: list[_Step]) -> list[Any]:
         now = self._clock()
@@ -139,6 +192,5 @@ class StoreWriter:
         return answers
 
 
-def _fail(step: _Step, error: Exception) -> None:
-    if not step.done.cancelled():
-        step.done.set_exception(error)
+def _name(step: _Step) -> str:
+    return step.outcome.publication_id if isinstance(step, _Record) else step.publication_id

@@ -26,6 +26,8 @@ from typing import IO, TYPE_CHECKING
 
 from setproctitle import getproctitle, setproctitle
 
+from connectors.tracing import stop_tracing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -101,6 +103,7 @@ def _become(command: Sequence[str], folder: Path, environment: Mapping[str, str]
         traceback.print_exc()
     finally:
         with suppress(Exception):
+            stop_tracing()
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()

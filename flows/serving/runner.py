@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
+from prefect.events.schemas.automations import Posture
+from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
+from prefect.events.schemas.events import ResourceSpecification
 from prefect.runner import Runner
 from prefect.runner import runner as prefect_runner
 from prefect.utilities.callables import ParameterSchema
@@ -23,14 +26,14 @@ from pydantic import ConfigDict
 from connectors.logs import reformat_logs
 from connectors.printable import log_printably
 from flows import parameters
-from flows.deployments import SCHEDULED_FLOWS
+from flows.deployments import REACTING_FLOWS, REPORT_PARAMETERS, SCHEDULED_FLOWS
 from flows.serving.dead_runs import mark_dead_runs
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import FlowRun
 
-    from flows.deployments import ScheduledFlow
+    from flows.deployments import ReactingFlow, RunTrigger, ScheduledFlow
 
 
 PREFETCH_SECONDS = 3
@@ -84,6 +87,40 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
     return deployment
 
 
+def build_reacting(reacting: ReactingFlow) -> RunnerDeployment:
+    """Return the deployment of a flow that automations start, with these; registering it again replaces them."""
+    return RunnerDeployment(
+        name=reacting.name,
+        flow_name=reacting.name,
+        entrypoint=reacting.entrypoint,
+        description=reacting.description,
+        triggers=[build_trigger(one) for one in reacting.triggers],
+        enforce_parameter_schema=False,
+    )
+
+
+def build_trigger(trigger: RunTrigger) -> DeploymentEventTrigger:
+    """Return the trigger for runs of the scheduled flows; not for those that it starts itself."""
+    return DeploymentEventTrigger(
+        name=trigger.name,
+        description=trigger.description,
+        posture=Posture.Proactive if trigger.after else Posture.Reactive,
+        match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        match_related=ResourceSpecification(
+            {
+                "prefect.resource.role": "deployment",
+                "prefect.resource.name": [one.name for one in SCHEDULED_FLOWS],
+            }
+        ),
+        after=set(trigger.after),
+        expect=set(trigger.expect),
+        for_each={"prefect.resource.id"},
+        threshold=1,
+        within=trigger.within,
+        parameters=dict(REPORT_PARAMETERS),
+    )
+
+
 class ClosedSchema(ParameterSchema):
     """Prefect's schema of parameters, which also refuses unknown ones."""
 
@@ -117,6 +154,8 @@ def main() -> None:
     runner = EmbeddedRunner(name="socialflow", pause_on_shutdown=False, prefetch_seconds=PREFETCH_SECONDS)
     for scheduled in SCHEDULED_FLOWS:
         runner.add_deployment(build_deployment(scheduled))
+    for reacting in REACTING_FLOWS:
+        runner.add_deployment(build_reacting(reacting))
     asyncio.run(_run(runner, up_since))
 
 

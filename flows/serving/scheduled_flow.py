@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.logs import reformat_logs
 from connectors.printable import log_printably
-from flows.deployments import SCHEDULED_FLOWS
+from flows.deployments import REACTING_FLOWS, SCHEDULED_FLOWS
 
 ENTRYPOINT = f"{__name__}.scheduled_flow"
 _DEPLOYMENT_NAME = "PREFECT__DEPLOYMENT_NAME"
@@ -24,7 +24,7 @@ def find_flow(deployment: str) -> Any:  # noqa: ANN401 (Prefect's Flow, which is
     """Return the flow of a deployment. Raises ValueError for a name that is not in the table."""
     reformat_logs()
     log_printably()  # Prefect started this process; this is the first line of our code in it
-    for scheduled in SCHEDULED_FLOWS:
+    for scheduled in (*SCHEDULED_FLOWS, *REACTING_FLOWS):
         if scheduled.name == deployment:
             return getattr(import_module(scheduled.module), scheduled.function)
     raise ValueError(f"{deployment!r} is no deployment of SocialFlow: the runner starts only its own")

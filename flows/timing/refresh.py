@@ -8,7 +8,7 @@ from flows.account_runs import utc_now
 from flows.errors import PartlyFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from flows.resources import Resources
@@ -21,21 +21,61 @@ def compute_all_optimal_times(
 
     Raises ConflictError, SetupError.
     """
+    from warehouse.lake.maintenance import refresh_growth  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas takes 60 MB)
+
+    unknown = _sync(resources)
+    now = clock()
+    summary = dict(refresh_optimal_times(resources.lake, now=now))
+    summary["failures"] |= unknown
+    return summary | {"growth": refresh_growth(resources.lake, now)}
+
+
+def plan_parts(
+    resources: Resources, parts: int, *, clock: Callable[[], datetime] = utc_now
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return about this many parts, as parameters of a run each, and the summary of the whole run.
+
+    Raises ConflictError, SetupError.
+    """
+    from warehouse.lake.maintenance import refresh_growth  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.queries.timing import plan_timing  # noqa: PLC0415 (pandas takes 60 MB)
+
+    unknown = _sync(resources)
+    now = clock()
+    plan = plan_timing(resources.lake, now=now, parts=parts)
+    summary = plan.summary
+    summary["failures"] |= unknown
+    summary["growth"] = refresh_growth(resources.lake, now)
+    return [part.as_dict() for part in plan.parts], summary
+
+
+def compute_part(resources: Resources, part: Mapping[str, Any]) -> dict[str, Any]:
+    """Compute one part of `plan_parts`. Raises InvalidInputError, ConflictError, SetupError."""
+    from warehouse.lake.queries.timing import read_timing_part, refresh_timing_part  # noqa: PLC0415 (pandas takes 60 MB)
+
+    return refresh_timing_part(resources.lake, read_timing_part(part))
+
+
+def describe_part(part: Mapping[str, Any]) -> str:
+    """Return which accounts a part has, for messages."""
+    return f"{part['platform']} {part['first']} to {part['last']}"
+
+
+def _sync(resources: Resources) -> dict[str, str]:
+    """Bring all accounts to the lake; return those whose zone is not known, with the reason.
+
+    All accounts: those without posts get times, too, from their platform's profile.
+    """
     from warehouse.lake.dimensions import (  # noqa: PLC0415 (see flows.resources)
         find_unknown_zones,
         sync_accounts,
         sync_deletions,
     )
-    from warehouse.lake.maintenance import refresh_growth  # noqa: PLC0415 (same)
-    from warehouse.lake.queries.timing import refresh_optimal_times  # noqa: PLC0415 (pandas takes 60 MB)
 
-    # All accounts: those without posts get times, too, from their platform's profile.
     sync_accounts(resources.store, resources.lake)
     sync_deletions(resources.store, resources.lake)
-    now = clock()
-    summary = dict(refresh_optimal_times(resources.lake, now=now))
-    summary["failures"] |= find_unknown_zones(resources.store)
-    return summary | {"growth": refresh_growth(resources.lake, now)}
+    return find_unknown_zones(resources.store)
 
 
 def raise_if_failed(summary: dict[str, Any]) -> None:

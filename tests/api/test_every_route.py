@@ -171,9 +171,8 @@ def add_import(owner: Tenant) -> str:
 def add_mapping(owner: Tenant) -> str:
     """A remembered mapping of columns."""
     columns = {"Datum": "published_at"}
-    return remember(
-        owner.server.services.lake.settings.home, "weekly", columns, ["Datum"], owner.workspace_id
-    ).name
+    home, name = owner.server.services.lake.settings.home, f"weekly of {owner.workspace_id}"
+    return remember(home, name, columns, ["Datum"], owner.workspace_id).name
 
 
 def make_ids(owner: Tenant) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from flows.deployments import SCHEDULED_FLOWS
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import read_auth_string
 from tests.browser.chromium import find_chromium, open_browser, sign_in, wait_until
@@ -72,12 +73,23 @@ def stored(home: Path) -> dict[str, int]:
 def planned(prefect: str, home: Path) -> list[Any]:
     user, _, password = read_auth_string(home).partition(":")
     with httpx.Client(base_url=f"{prefect}/api", auth=(user, password), timeout=60) as client:
-        flows = [one["name"] for one in client.post("/flows/filter", json={}).json()]
+
+        def ask(path: str) -> Any:
+            """Ask until it answers: Prefect's server says 503 while its SQLite database is locked."""
+            answers = []
+
+            def answered() -> bool:
+                answers.append(client.post(path, json={}))
+                return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+            wait_until(answered, 60)
+            return answers[-1].raise_for_status().json()
+
+        flows = [one["name"] for one in ask("/flows/filter")]
         deployments = [
-            (one["name"], one["entrypoint"], one["pull_steps"])
-            for one in client.post("/deployments/filter", json={}).json()
+            (one["name"], one["entrypoint"], one["pull_steps"]) for one in ask("/deployments/filter")
         ]
-        variables = client.post("/variables/filter", json={}).json()
+        variables = ask("/variables/filter")
     return [sorted(flows), sorted(map(str, deployments)), variables]
 
 
@@ -107,6 +119,8 @@ def test_a_page_reaches_neither_prefect_nor_the_api_nor_the_dashboard(tmp_path: 
             return False
 
         wait_until(ready, 240)
+        # The runner registers its flows in the seconds after: what is compared below must stand still.
+        wait_until(lambda: len(planned(prefect, home)[1]) == len(SCHEDULED_FLOWS), 120)
         made = subprocess.run(
             [*SOCIALFLOW, "keys", "create", "--name", "me", "--scope", "admin", "--json"],
             env=environment, capture_output=True, text=True, check=True, timeout=120,

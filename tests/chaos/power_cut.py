@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 
-from flows.deployments import SCHEDULED_FLOWS
+from flows.deployments import REACTING_FLOWS, SCHEDULED_FLOWS
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import read_auth_string
 from warehouse.errors import SetupError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-FLOWS = tuple(one.name for one in SCHEDULED_FLOWS if one.exclusive)
+FLOWS = tuple(one.name for one in SCHEDULED_FLOWS if one.name != "publish-due-posts")
 GRACE_SECONDS = 30.0
 
 
@@ -113,7 +113,7 @@ class Machine:
 
     def is_up(self) -> bool:
         """Whether Prefect's server knows all deployments."""
-        return len(self.ask("/deployments/filter") or []) == len(SCHEDULED_FLOWS)
+        return len(self.ask("/deployments/filter") or []) == len(SCHEDULED_FLOWS) + len(REACTING_FLOWS)
 
     def start_flow(self, name: str) -> None:
         """Ask for a run of the flow, as a person does in Prefect's UI."""

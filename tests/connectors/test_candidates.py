@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from connectors.base import PublishRequest
 from connectors.candidates import (
-    CLOCK_MARGIN,
     Candidate,
     choose,
     find_match,
@@ -21,7 +20,7 @@ from connectors.candidates import (
 )
 from connectors.errors import UnclaimedPostsError
 from connectors.parts import Progress, SentPart
-from connectors.types import Media, PostContent
+from connectors.types import CLOCK_MARGIN, Media, PostContent
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PICTURE = Media(url="https://example.com/a.png")

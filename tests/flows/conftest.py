@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,13 @@ def history_days() -> int:
 
 @pytest.fixture
 async def floor(resources: Resources, clock: Clock, history_days: int) -> AsyncIterator[Floor]:
-    world = SandboxWorld(now=clock, history_days=history_days)
+    async with build_floor(resources, SandboxWorld(now=clock, history_days=history_days), clock) as built:
+        yield built
+
+
+@asynccontextmanager
+async def build_floor(resources: Resources, world: SandboxWorld, clock: Clock) -> AsyncIterator[Floor]:
+    """Connect an account of each platform in `PLATFORMS`, unless the store holds it already."""
     settings = ConnectorSettings(
         twitter_base_url=SANDBOX,
         instagram_base_url=SANDBOX,
@@ -99,9 +106,10 @@ async def floor(resources: Resources, clock: Clock, history_days: int) -> AsyncI
     )
     transport = httpx.ASGITransport(create_sandbox_app(world))
     async with ConnectorPool(settings, transport=transport, clock=clock) as pool:
-        accounts = {}
+        with resources.store.read() as session:
+            accounts = {str(row.platform): row for row in session.query(AccountRow)}
         for item in world.accounts:
-            if item.platform not in PLATFORMS:
+            if item.platform not in PLATFORMS or str(item.platform) in accounts:
                 continue
             verified = await pool.open(account_of(item)).verify()
             with resources.store.write() as session:

@@ -13,14 +13,15 @@ import pytest
 import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.server.schemas import schedules as server_schedules
 from prefect.types._datetime import now
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import validate
 
-from flows.deployments import SCHEDULED_FLOWS, ScheduledFlow
+from flows.deployments import REACTING_FLOWS, REPORT_PARAMETERS, SCHEDULED_FLOWS, ReactingFlow, ScheduledFlow
 from flows.serving import prepare
-from flows.serving.runner import build_deployment
+from flows.serving.runner import build_deployment, build_trigger
 from warehouse.store.database import Store
 from warehouse.store.leases.flow_leases import list_flow_states
 
@@ -52,7 +53,22 @@ def test_every_key_is_one_that_prefect_knows(written: dict[str, Any]) -> None:
 
 
 def test_it_deploys_exactly_the_scheduled_flows(written: dict[str, Any]) -> None:
-    assert [item["name"] for item in written["deployments"]] == [item.name for item in SCHEDULED_FLOWS]
+    names = [item.name for item in (*SCHEDULED_FLOWS, *REACTING_FLOWS)]
+    assert [item["name"] for item in written["deployments"]] == names
+
+
+@pytest.mark.parametrize("reacting", REACTING_FLOWS, ids=lambda item: item.name)
+def test_automations_are_the_same(written: dict[str, Any], reacting: ReactingFlow) -> None:
+    item = find(written, reacting.name)
+    assert (item["entrypoint"], item["description"]) == (reacting.entrypoint, reacting.description)
+    assert item["schedules"] == []
+    triggers = [DeploymentEventTrigger.model_validate(one) for one in item["triggers"]]
+    assert triggers == [build_trigger(one) for one in reacting.triggers]
+    assert [set(one) - set(DeploymentEventTrigger.model_fields) for one in item["triggers"]] == [set(), set()]
+    flow = getattr(importlib.import_module(reacting.module), reacting.function)
+    assert isinstance(flow, prefect.Flow)
+    assert set(REPORT_PARAMETERS) == set(flow.parameters.properties)
+    assert reacting.name not in {one.name for one in SCHEDULED_FLOWS}, "it would report itself"
 
 
 @pytest.mark.parametrize("scheduled", SCHEDULED_FLOWS, ids=lambda item: item.name)

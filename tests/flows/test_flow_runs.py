@@ -24,8 +24,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.flow_engine import run_flow_async
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
-from prefect.states import Pending, Running
+from prefect.states import Crashed, Pending, Running
 from prefect.testing.utilities import prefect_test_harness
 from sqlalchemy import select
 
@@ -35,21 +36,26 @@ from connectors.sandbox.faults import FaultRule
 from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Platform
-from flows.deployments import SCHEDULED_FLOWS
+from flows.deployments import REACTING_FLOWS, SCHEDULED_FLOWS
 from flows.errors import PartlyFailedError
 from flows.exclusive_runs import run_exclusively
 from flows.ingestion.backfill_history import backfill_history
 from flows.ingestion.ingest_followers import ingest_followers
 from flows.ingestion.ingest_metrics import ingest_metrics
+from flows.maintenance.report_run_trouble import report_run_trouble
 from flows.resources import Resources
 from flows.serving.dead_runs import mark_dead_runs
 from flows.serving.ports import Ports
-from flows.serving.runner import build_deployment
+from flows.serving.runner import build_deployment, build_reacting
 from flows.timing.refresh_optimal_times import refresh_optimal_times
 from flows.tokens.refresh_tokens import refresh_tokens
+from flows.work_sharing import run_shared
 from tests.connectors.harness import account_of
+from warehouse.planning.news import collect_news
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import connect_account
+from warehouse.store.database import Store
+from warehouse.store.leases.flow_leases import find_trouble, note_outcome
 from warehouse.store.models import AccountRow
 
 if TYPE_CHECKING:
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from flows.run_results import RunResult
+    from warehouse.settings import WarehouseSettings
 
 
 @pytest.fixture(scope="session")
@@ -294,11 +301,80 @@ async def test_a_run_shows_its_counts_as_an_artifact() -> None:
     [("ingest-metrics", ingest_metrics), ("refresh-optimal-times", refresh_optimal_times)],
 )
 async def test_a_second_run_ends_at_once_completed_and_says_who_works(name: str, flow: Flow[[], Any]) -> None:
-    with Resources.open() as resources, run_exclusively(resources.store, name):
+    shared = name == "ingest-metrics"  # its runs share the accounts, up to as many as allowed
+    with (
+        Resources.open() as resources,
+        run_shared(resources.store, name, most=1) if shared else run_exclusively(resources.store, name),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SOCIALFLOW_INGEST_RUNS", "1")
         state = await flow(return_state=True)
         assert state.is_completed()
         assert f"{name} is already running: {socket.gethostname()}:{os.getpid()}:" in (state.message or "")
     assert (await flow(return_state=True)).is_completed()
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_crashed_run_is_reported_once_and_people_are_told(
+    warehouse_settings: WarehouseSettings,
+) -> None:
+    """Prefect's own automation starts the report; registering the deployments again adds no second one."""
+    (scheduled,) = (item for item in SCHEDULED_FLOWS if item.name == "ingest-metrics")
+    await build_deployment(scheduled).apply()
+    for _ in range(2):
+        report_id = await build_reacting(REACTING_FLOWS[0]).apply()
+    async with get_client() as client:
+        ours = [one for one in await client.read_automations() if one.name.startswith("socialflow")]
+        assert sorted(one.name for one in ours) == ["socialflow: a run failed", "socialflow: a run is late"]
+        run = await run_deployment("ingest-metrics/ingest-metrics", timeout=0)
+        await client.set_flow_run_state(run.id, Crashed(message="the process died"), force=True)
+        wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[report_id]))
+        async with asyncio.timeout(60):
+            while not (reports := await client.read_flow_runs(flow_run_filter=wanted)):
+                await asyncio.sleep(0.1)
+    assert len(reports) == 1
+    parameters = reports[0].parameters
+    assert report_run_trouble(**parameters)
+    assert not report_run_trouble(**parameters | {"flow": "somebody's"})
+    with Store.open(warehouse_settings) as store, store.write() as session:
+        ensure_default_workspace(session, datetime.now(UTC))
+        news = collect_news(session, datetime.now(UTC), about=("behind",), after=0, until=0, with_flows=True)
+        assert [one.kind for one in news] == ["behind"]
+        assert (
+            f"Reading numbers (ingest-metrics): the run {run.name}: Crashed: the process died"
+            in news[0].words
+        )
+        note_outcome(session, "ingest-metrics", "succeeded")
+        assert find_trouble(session) == []
+
+
+@pytest.mark.usefixtures("prefect_server", "world")
+async def test_a_timing_run_is_split_over_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts are runs of the same deployment; here a worker in this process takes them."""
+    monkeypatch.setattr("flows.timing.refresh_optimal_times.POLL_SECONDS", 0.1)
+    await backfill_history()
+    (scheduled,) = (item for item in SCHEDULED_FLOWS if item.name == "refresh-optimal-times")
+    deployment_id = await build_deployment(scheduled).apply()
+    wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]))
+    whole = await run_deployment(f"{scheduled.name}/{scheduled.name}", parameters={"parts": 2}, timeout=0)
+    started: dict[Any, asyncio.Task[Any]] = {}
+    async with get_client() as client, asyncio.timeout(120):
+        while True:
+            for run in await client.read_flow_runs(flow_run_filter=wanted):
+                if run.id not in started and (run.id == whole.id or "part" in run.parameters):
+                    work = run_flow_async(refresh_optimal_times, flow_run=run, parameters=run.parameters)
+                    started[run.id] = asyncio.create_task(work)
+            if started and started[whole.id].done():
+                break
+            await asyncio.sleep(0.1)
+    summary = await started.pop(whole.id)
+    assert (summary["accounts"], summary["failures"]) == (2, {})
+    parts = await asyncio.gather(*started.values())
+    assert sorted(part["platform"] for part in parts) == ["instagram", "twitter"]
+    assert sum(part["rows"] for part in parts) == summary["rows"] == 2 * 168
+    with Resources.open() as resources:
+        rows = resources.lake.query("SELECT DISTINCT account_id, computed_at FROM marts.optimal_times")
+    assert [row["computed_at"] for row in rows] == [summary["computed_at"]] * 2
 
 
 @pytest.mark.usefixtures("prefect_server")

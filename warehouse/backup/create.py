@@ -1,24 +1,28 @@
 """Make a backup while everything runs.
 
-The store comes first, then the lake: what the store knows as measured is then in the lake. The store is copied by
-SQLite's online backup, as of one moment. The lake's catalog is copied under the lake's write lock; the Parquet files
-that it names never change, and are deleted a day after they were last needed at the earliest
-(`warehouse.lake.maintenance.GRACE`), so they are read without the lock.
+The store comes first, then the lake: what the store knows as measured is then in the lake. The store is copied as of
+one moment, by SQLite's online backup, or from PostgreSQL in one REPEATABLE READ transaction into a SQLite file: a
+backup has the same form wherever the installation lives, and can be restored elsewhere. The lake's catalog is copied
+under the lake's write lock; the Parquet files that it names never change, and are deleted a day after they were last
+needed at the earliest (`warehouse.lake.maintenance.GRACE`), so they are read without the lock. The caller keeps the
+nightly maintenance from deleting any meanwhile.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from warehouse.atomic_files import write_beside
@@ -36,9 +40,13 @@ from warehouse.backup.manifest import (
     count_lake_rows,
     count_store_rows,
 )
-from warehouse.errors import ConflictError, InvalidInputError, SetupError
+from warehouse.errors import ConflictError, InvalidInputError, NotFoundError, SetupError
 from warehouse.lake.attach import local_catalog
+from warehouse.lake.connect import Lake
 from warehouse.lake.locks import make_lock
+from warehouse.media_files import open_media_files
+from warehouse.move.lake import PIECE, copy_catalog, list_files, open_files
+from warehouse.move.store import copy_as_of_now
 from warehouse.store.audit.log import record
 from warehouse.store.crypto import NEXT_KEY, Cipher, load_secret
 from warehouse.store.database import Store
@@ -46,6 +54,8 @@ from warehouse.store.installation import read_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pyarrow.fs import FileSystem
 
     from warehouse.settings import WarehouseSettings
 
@@ -61,14 +71,13 @@ def create_backup(
     """Write the backup to `target`, readable by its owner alone; it appears when it is complete.
 
     The key is in it unless `with_key` is false or `key_file` names a file that gets it instead. Raises SetupError
-    where a part is on a server, InvalidInputError where a file cannot be written, ConflictError where the key is
+    where a part cannot be read, InvalidInputError where a file cannot be written, ConflictError where the key is
     being rotated. The audit log records that a backup was begun, in the backup too.
     """
-    require_local(settings, "backed up")
     with Store.open(settings, create=False) as store:
-        if store.file is None:
-            raise SetupError("a store in memory cannot be backed up")
         path = store.file
+        if path is None and store.dialect == "sqlite":
+            raise SetupError("a store in memory cannot be backed up")
         with store.read() as session:
             generation = read_generation(session)
         _record_start(store, target, with_key=with_key, key_file=key_file, say=say)
@@ -79,7 +88,10 @@ def create_backup(
             say("store ...")
             made_at = datetime.now(UTC)
             copy = work / "store.sqlite"
-            copy_sqlite(path, copy)
+            if path is None:
+                _copy_server(settings, work, copy)
+            else:
+                copy_sqlite(path, copy)
             with closing(sqlite3.connect(copy)) as connection:
                 store_rows = count_store_rows(connection)
                 secret = _find_key(settings, connection) if key_file is not None or with_key else None
@@ -87,7 +99,7 @@ def create_backup(
                 _write_key(key_file, secret)
             writer.add_file(STORE, copy)
             lake_rows = _add_lake(settings, writer, work, say)
-            _add_media(settings, writer, say)
+            _add_media(settings, writer, work, say)
             if secret is not None and key_file is None:
                 writer.add_bytes(KEY, f"{secret}\n".encode())
             manifest = Manifest(
@@ -132,19 +144,40 @@ def _find_key(settings: WarehouseSettings, copy: sqlite3.Connection) -> str:
     )
 
 
-def require_local(settings: WarehouseSettings, done: str) -> None:
-    """Raise SetupError with the remedy where store or lake are on a server."""
-    if not settings.resolved_database_url.startswith("sqlite:"):
-        raise SetupError(
-            f"the store is in PostgreSQL, which is not {done} by this command: use pg_dump and pg_restore for the "
-            "store (and for the lake's catalog, where it is in PostgreSQL too), keep the secret key and the lake's "
-            "bucket with your other backups; docs/operations.md has the steps"
-        )
-    if local_catalog(settings) is None or "://" in settings.resolved_lake_data_path:
-        raise SetupError(
-            f"the lake is on a server, which is not {done} by this command: use pg_dump for its catalog and the "
-            "bucket's own versioning for its files; docs/operations.md has the steps"
-        )
+def is_local(settings: WarehouseSettings) -> bool:
+    """Return whether store, lake and media are all in folders of this machine."""
+    return (
+        settings.resolved_database_url.startswith("sqlite:")
+        and local_catalog(settings) is not None
+        and "://" not in settings.resolved_lake_data_path
+        and media_folder(settings) is not None
+    )
+
+
+def make_local(settings: WarehouseSettings, home: Path) -> WarehouseSettings:
+    """Return settings of an installation in this folder, with the same key and the same access to buckets."""
+    return settings.model_copy(
+        update={
+            "home": home,
+            "database_url": None,
+            "lake_catalog": None,
+            "lake_data_path": None,
+            "media_path": None,
+            "secret_key": SecretStr(load_secret(settings)),
+            "secret_key_file": None,
+        }
+    )
+
+
+def _copy_server(settings: WarehouseSettings, work: Path, target: Path) -> None:
+    """Copy a store on a server into a SQLite file, as of one moment."""
+    copied = make_local(settings, work / "store")
+    with Store.open(settings, create=False) as source, Store.open(copied) as store:
+        copy_as_of_now(source, store)
+        path = store.file
+    if path is None:
+        raise SetupError("the copy of the store has no file")
+    copy_sqlite(path, target)
 
 
 def media_folder(settings: WarehouseSettings) -> Path | None:
@@ -182,6 +215,11 @@ class _Writer:
             size = os.fstat(source.fileno()).st_size
             self._add(name, HashingReader(source), size)
 
+    def add_stream(self, name: str, files: FileSystem, path: str) -> None:
+        """Add a file of a file system."""
+        with files.open_input_stream(path) as source:
+            self._add(name, HashingReader(source), files.get_file_info(path).size)
+
     def add_bytes(self, name: str, content: bytes) -> None:
         """Add a member with this content."""
         self._add(name, HashingReader(io.BytesIO(content)), len(content))
@@ -202,12 +240,15 @@ def _add_lake(
     settings: WarehouseSettings, writer: _Writer, work: Path, say: Callable[[str], None]
 ) -> dict[str, int] | None:
     catalog = local_catalog(settings)
-    if catalog is None or not catalog.exists():
+    if catalog is not None and not catalog.exists():
         return None
     say("lake ...")
-    copy, data = work / "catalog.sqlite", Path(settings.resolved_lake_data_path)
-    with make_lock(settings).hold():
-        copy_sqlite(catalog, copy)
+    copy = work / "catalog.sqlite"
+    if catalog is None:
+        _copy_server_catalog(settings, work, copy)
+    else:
+        with make_lock(settings).hold():
+            copy_sqlite(catalog, copy)
     with closing(sqlite3.connect(copy)) as connection:
         # What waits for its deletion in the original is not copied.
         connection.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
@@ -215,28 +256,50 @@ def _add_lake(
         query = "SELECT path FROM ducklake_data_file UNION ALL SELECT path FROM ducklake_delete_file"
         needed = {Path(path).name for (path,) in connection.execute(query)}
     writer.add_file(CATALOG, copy)
-    for path in _walk(data):
-        if path.name in needed:
-            writer.add_file(DATA + path.relative_to(data).as_posix(), path)
-            needed.discard(path.name)
+    files, root = open_files(settings)
+    for path in sorted(list_files(files, root)):
+        name = PurePosixPath(path).name
+        if name in needed:
+            writer.add_stream(DATA + path, files, f"{root}/{path}")
+            needed.discard(name)
     if needed:
         raise SetupError(
-            f"{len(needed)} Parquet files of the lake are missing in {data} ({min(needed)}): `socialflow doctor` tells "
-            "more; nothing was written"
+            f"{len(needed)} Parquet files of the lake are missing in {settings.resolved_lake_data_path} "
+            f"({min(needed)}): `socialflow doctor` tells more; nothing was written"
         )
-    return count_lake_rows(settings, copy, str(data))
+    return count_lake_rows(settings, copy, settings.resolved_lake_data_path)
 
 
-def _add_media(settings: WarehouseSettings, writer: _Writer, say: Callable[[str], None]) -> None:
-    folder = media_folder(settings)
-    if folder is None:
-        say("media are in a bucket and not part of this backup")
-        return
+def _copy_server_catalog(settings: WarehouseSettings, work: Path, target: Path) -> None:
+    """Copy a catalog on a server into a SQLite file, under the lake's write lock."""
+    copied = make_local(settings, work / "lake")
+    Lake.open(copied).close()
+    with make_lock(settings).hold():
+        copy_catalog(settings, copied)
+    path = local_catalog(copied)
+    if path is None:
+        raise SetupError("the copy of the lake's catalog has no file")
+    copy_sqlite(path, target)
+
+
+def _add_media(settings: WarehouseSettings, writer: _Writer, work: Path, say: Callable[[str], None]) -> None:
     say("media ...")
-    for path in _walk(folder):
-        if not path.name.startswith("."):
-            with suppress(FileNotFoundError):  # an upload that was deleted meanwhile
-                writer.add_file(MEDIA + path.relative_to(folder).as_posix(), path)
+    folder = media_folder(settings)
+    if folder is not None:
+        for path in _walk(folder):
+            if not path.name.startswith("."):
+                with suppress(FileNotFoundError):  # an upload that was deleted meanwhile
+                    writer.add_file(MEDIA + path.relative_to(folder).as_posix(), path)
+        return
+    bucket = open_media_files(settings)
+    with closing(sqlite3.connect(work / "store.sqlite")) as connection:
+        ids = [name for (name,) in connection.execute("SELECT id FROM media_uploads ORDER BY id")]
+    spool = work / "upload"
+    for media_id in ids:
+        with suppress(NotFoundError), bucket.open(media_id) as source:  # one that was deleted meanwhile
+            with spool.open("wb") as piece:
+                shutil.copyfileobj(source, piece, PIECE)
+            writer.add_file(MEDIA + media_id, spool)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

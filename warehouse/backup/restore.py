@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr, ValidationError
 
-from warehouse.backup.create import media_folder, require_local
+from warehouse.backup.create import is_local, media_folder
 from warehouse.backup.manifest import (
     CATALOG,
     DATA,
@@ -36,10 +36,15 @@ from warehouse.backup.manifest import (
 )
 from warehouse.errors import ConflictError, InvalidInputError, SetupError
 from warehouse.lake.attach import local_catalog
+from warehouse.media_files import open_media_files
+from warehouse.move.lake import move_lake
+from warehouse.move.media import move_media
+from warehouse.move.store import move_store
 from warehouse.store.audit.log import record
 from warehouse.store.crypto import Cipher
 from warehouse.store.database import Store
 from warehouse.store.installation import mark_restored
+from warehouse.store.leases.work_leases import forget_all_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,10 +71,18 @@ def restore_backup(
 ) -> Restored:
     """Put the backup's store, lake, media and key in their places; the caller sees to it that nothing runs there.
 
+    Where a part belongs on a server, its database and bucket must be empty: nothing is moved aside there.
+
     Raises InvalidInputError (no backup, cut off, changed, or a wrong key), ConflictError (something is there already,
     and not `force`), SetupError. Nothing is changed where it raises one of these.
     """
-    require_local(settings, "restored")
+    local = is_local(settings)
+    if force and not local:
+        raise InvalidInputError(
+            "--force moves aside what is in a home, and nothing on servers: restore into an empty database and an "
+            "empty bucket or prefix, or empty them yourself",
+            field="force",
+        )
     places = _list_places(settings)
     there = [path for path in places.values() if _is_used(path)]
     if there and not force:
@@ -89,6 +102,11 @@ def restore_backup(
             _verify_lake(settings, staged, manifest.lake_rows)
         _prepare_store(settings, staged, secret, manifest.made_at)
         say("putting it in its place ...")
+        if not local:
+            _place_on_servers(
+                settings, staged, places, secret, with_lake=manifest.lake_rows is not None, say=say
+            )
+            return Restored(manifest, None)
         aside = _move_aside(settings, places) if there else None
         _place(staged, places)
     return Restored(manifest, aside)
@@ -97,14 +115,17 @@ def restore_backup(
 def _list_places(settings: WarehouseSettings) -> dict[str, Path]:
     """Return where each part belongs; the store last: without it an interrupted restore is plain to see."""
     catalog, media = local_catalog(settings), media_folder(settings)
-    places = {DATA: Path(settings.resolved_lake_data_path)}
+    places = {}
+    if "://" not in settings.resolved_lake_data_path:
+        places[DATA] = Path(settings.resolved_lake_data_path)
     if catalog is not None:
         places[CATALOG] = catalog
     if media is not None:
         places[MEDIA] = media
     if settings.secret_key is None and settings.secret_key_file is None:
         places[KEY] = settings.home / "secret.key"
-    places[STORE] = Path(settings.resolved_database_url.removeprefix("sqlite:///"))
+    if settings.resolved_database_url.startswith("sqlite:"):
+        places[STORE] = Path(settings.resolved_database_url.removeprefix("sqlite:///"))
     return places
 
 
@@ -231,20 +252,55 @@ def _compare(what: str, expected: dict[str, int], rows: dict[str, int]) -> None:
 
 def _prepare_store(settings: WarehouseSettings, staged: Path, secret: str, made_at: datetime) -> None:
     """Bring the store to this version's schema and mark it as restored. Raises SetupError."""
-    prepared = settings.model_copy(
+    with Store.open(_stage(settings, staged, secret)) as store:
+        mark_restored(store, made_at)
+        with store.write() as session:
+            forget_all_work(session)
+            record(
+                session, "backup_restored", None, datetime.now(UTC), detail={"made_at": made_at.isoformat()}
+            )
+
+
+def _stage(settings: WarehouseSettings, staged: Path, secret: str) -> WarehouseSettings:
+    """Return settings of the unpacked backup as an installation."""
+    return settings.model_copy(
         update={
             "home": staged,
             "database_url": f"sqlite:///{staged / STORE}",
+            "lake_catalog": f"sqlite:{staged / CATALOG}",
+            "lake_data_path": str(staged / DATA),
+            "media_path": str(staged / MEDIA),
             "secret_key": SecretStr(secret),
             "secret_key_file": None,
         }
     )
-    with Store.open(prepared) as store:
-        mark_restored(store, made_at)
-        with store.write() as session:
-            record(
-                session, "backup_restored", None, datetime.now(UTC), detail={"made_at": made_at.isoformat()}
+
+
+def _place_on_servers(
+    settings: WarehouseSettings,
+    staged: Path,
+    places: dict[str, Path],
+    secret: str,
+    *,
+    with_lake: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Copy the unpacked backup into empty databases and buckets, and compare every table there."""
+    if KEY in places and not places[KEY].exists():
+        _place(staged, {KEY: places[KEY]})
+    source = _stage(settings, staged, secret)
+    with Store.open(source) as old, Store.open(settings) as new:
+        if old.cipher.fingerprint != new.cipher.fingerprint:
+            raise InvalidInputError(
+                "the key of this place is not the backup's: set SOCIALFLOW_SECRET_KEY or SOCIALFLOW_SECRET_KEY_FILE to "
+                "that of the backup",
+                field="key_file",
+                code="wrong_key",
             )
+        move_store(old, new, say=say, with_place=True)
+        if with_lake:
+            move_lake(source, settings, say=say)
+        move_media(old, open_media_files(source), open_media_files(settings), say=say)
 
 
 def _move_aside(settings: WarehouseSettings, places: dict[str, Path]) -> Path:

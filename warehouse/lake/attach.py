@@ -13,6 +13,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from warehouse.errors import InvalidInputError, SetupError
+from warehouse.postgres import add_timeouts
 
 if TYPE_CHECKING:
     from warehouse.settings import WarehouseSettings
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_THREADS = 4
 """More threads write more and smaller Parquet files per commit, without a gain at the lake's size."""
+
+BUCKET_TIMEOUT_S, BUCKET_RETRIES = 10, 2
+"""How long a request to the bucket waits for the next byte, and how often it is repeated."""
 
 CONFIG = {
     "autoinstall_known_extensions": "false",
@@ -86,9 +90,13 @@ def attach_lake(
         _configure(connection, settings, threads)
         _load_extensions(connection, settings)
         _create_secret(connection, settings)
-        _attach(
-            connection, settings, attach_statement(settings, read_only=read_only, create=create, as_of=as_of)
+        catalog = None
+        if local_catalog(settings) is None:
+            catalog = f"postgres:{add_timeouts(postgres_words(settings))}"
+        statement = attach_statement(
+            settings, read_only=read_only, create=create, as_of=as_of, catalog=catalog
         )
+        _attach(connection, settings, statement)
     except BaseException:
         connection.close()
         raise
@@ -176,6 +184,10 @@ def _load_extensions(connection: duckdb.DuckDBPyConnection, settings: WarehouseS
                 f"DuckDB {duckdb.__version__} cannot load its extension {path.stem} from {path}: install "
                 f"SocialFlow's pinned requirements again ({_first_line(error)})"
             ) from error
+    if settings.resolved_lake_data_path.startswith("s3://"):
+        # By default a bucket that hangs is given up after two minutes (30 s, four times), under the write lock.
+        connection.execute(f"SET http_timeout = {BUCKET_TIMEOUT_S}")
+        connection.execute(f"SET http_retries = {BUCKET_RETRIES}")
     connection.execute("SET ducklake_max_retry_count = 100")
     connection.execute("SET ducklake_retry_wait_ms = 20")
     connection.execute("SET ducklake_retry_backoff = 1.2")
@@ -238,6 +250,7 @@ def _hide_password(message: str, settings: WarehouseSettings) -> str:
     if local_catalog(settings) is not None:
         return message
     # DuckDB quotes the whole address; a URI may contain the password percent-encoded, so hide all of it.
-    message = message.replace(postgres_words(settings), "...")
+    for words in (add_timeouts(postgres_words(settings)), postgres_words(settings)):
+        message = message.replace(words, "...")
     password = conninfo_to_dict(postgres_words(settings)).get("password")
     return message.replace(str(password), "***") if password else message

@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.tracing import span
 from warehouse.errors import InvalidInputError
 from warehouse.lake.marts import (
     find_newest_known,
@@ -29,7 +30,7 @@ from warehouse.lake.rows import AccountDim, AccountSnapshot, PostSnapshot, Publi
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -75,7 +76,7 @@ def load_accounts(lake: Lake, rows: Sequence[AccountDim] | pa.Table) -> int:
             refresh_after_accounts(cursor)
         return inserted
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "accounts", batch, work)
 
 
 def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> int:
@@ -88,7 +89,7 @@ def load_publications(lake: Lake, rows: Sequence[PublicationDim] | pa.Table) -> 
             refresh_after_publications(cursor)
         return inserted
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "publications", batch, work)
 
 
 def load_post_snapshots(
@@ -104,7 +105,7 @@ def load_post_snapshots(
     def work(cursor: DuckDBPyConnection) -> int:
         return insert_post_snapshots(cursor, batch, run_id, source=source)
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "post_snapshots", batch, work)
 
 
 def insert_post_snapshots(
@@ -162,7 +163,16 @@ def load_account_snapshots(lake: Lake, rows: Sequence[AccountSnapshot] | pa.Tabl
             check_account_snapshots(cursor, run_id, params["loaded_at"], extent["first"])
         return inserted
 
-    return lake.run_write(work) if len(batch) else 0
+    return _write(lake, "account_snapshots", batch, work)
+
+
+def _write(lake: Lake, table: str, batch: pa.Table, work: Callable[[DuckDBPyConnection], int]) -> int:
+    if not len(batch):
+        return 0
+    with span("lake.load", table=table, rows=len(batch)) as current:
+        inserted = lake.run_write(work)
+        current.note(inserted=inserted)
+        return inserted
 
 
 def to_batch(rows: Sequence[Row] | pa.Table, kind: type[Row]) -> pa.Table:

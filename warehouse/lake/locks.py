@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from warehouse.errors import ConflictError, SetupError
 from warehouse.lake.attach import describe_lake, local_catalog, postgres_words
+from warehouse.postgres import add_timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ class PostgresWriteLock:
     """A session-level advisory lock in the catalog's database. The server releases it with the session."""
 
     def __init__(self, settings: WarehouseSettings) -> None:
-        self._words = postgres_words(settings)
+        self._words = add_timeouts(postgres_words(settings))
         self._shown = describe_lake(settings)
         self._held = threading.local()
 

@@ -49,11 +49,17 @@ def refresh_growth(lake: Lake, now: datetime) -> dict[str, int]:
 
 
 def maintain_lake(
-    lake: Lake, now: datetime, *, keep_snapshots: timedelta = KEEP_SNAPSHOTS, kept: Collection[int] = ()
+    lake: Lake,
+    now: datetime,
+    *,
+    keep_snapshots: timedelta = KEEP_SNAPSHOTS,
+    kept: Collection[int] = (),
+    delete_files: bool = True,
 ) -> dict[str, Any]:
     """Delete expired payloads and findings, merge small files, expire old snapshots, delete unused files.
 
-    Safe beside readers and writers. `kept`: snapshots that incremental exports continue from. The
+    Safe beside readers and writers. `kept`: snapshots that incremental exports continue from. Without
+    `delete_files`, unused files stay for the next night: a backup is being made of them. The
     retention of payloads and findings is in the settings.
 
     Returns {before, after: {tables, files, delete_files, bytes}, payloads_dropped, findings_dropped,
@@ -67,8 +73,10 @@ def maintain_lake(
     _merge(lake, below=LARGE_FILE, small=SMALL_FILE)
     expired = _run(lake, "expire_snapshots", older_than=now - keep_snapshots)
     expired += _thin(lake, now - KEEP_EACH, kept)
-    deleted = _run(lake, "cleanup_old_files", older_than=now - GRACE)
-    orphans = _run(lake, "delete_orphaned_files", older_than=now - ORPHAN_AGE)
+    deleted = orphans = 0
+    if delete_files:
+        deleted = _run(lake, "cleanup_old_files", older_than=now - GRACE)
+        orphans = _run(lake, "delete_orphaned_files", older_than=now - ORPHAN_AGE)
     return {
         "before": before,
         "after": measure_files(lake),

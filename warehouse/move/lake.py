@@ -51,7 +51,7 @@ def move_lake(
     _make_target(target, newest)
     files = _copy_files(source, target, say=say)
     with make_lock(target).hold():
-        _copy_catalog(source, target)
+        copy_catalog(source, target)
     with Lake.open(target, read_only=True) as lake:
         lake.snapshot_id()
     with attach_lake(target, read_only=True) as connection:
@@ -86,8 +86,8 @@ def _copy_files(
     """Copy every file below the data path that is missing or has another size; return all sizes by relative path."""
     reading, reading_root = open_files(source)
     writing, writing_root = open_files(target)
-    wanted = _list_files(reading, reading_root)
-    there = _list_files(writing, writing_root)
+    wanted = list_files(reading, reading_root)
+    there = list_files(writing, writing_root)
     missing = [path for path, size in wanted.items() if there.get(path) != size]
     for number, path in enumerate(sorted(missing), start=1):
         if isinstance(writing, fs.LocalFileSystem):
@@ -100,7 +100,7 @@ def _copy_files(
                 copy.write(piece)
         if number % 100 == 0 or number == len(missing):
             say(f"  files: {len(wanted) - len(missing) + number} of {len(wanted)}")
-    copied = _list_files(writing, writing_root)
+    copied = list_files(writing, writing_root)
     if short := [path for path, size in wanted.items() if copied.get(path) != size]:
         raise SetupError(
             f"{len(short)} files have another size after they were copied, such as {short[0]}: move again"
@@ -124,7 +124,8 @@ def open_files(settings: WarehouseSettings) -> tuple[fs.FileSystem, str]:
     return bucket, place.removeprefix("s3://")
 
 
-def _list_files(files: fs.FileSystem, root: str) -> dict[str, int]:
+def list_files(files: fs.FileSystem, root: str) -> dict[str, int]:
+    """Return the sizes of all files below `root`, by their paths relative to it."""
     selector = fs.FileSelector(root, recursive=True, allow_not_found=True)
     return {
         found.path.removeprefix(root).lstrip("/"): found.size
@@ -133,8 +134,8 @@ def _list_files(files: fs.FileSystem, root: str) -> dict[str, int]:
     }
 
 
-def _copy_catalog(source: WarehouseSettings, target: WarehouseSettings) -> None:
-    """Replace the rows of the target's catalog in one transaction."""
+def copy_catalog(source: WarehouseSettings, target: WarehouseSettings) -> None:
+    """Replace the rows of the target's catalog in one transaction; call it under a write lock."""
     with closing(duckdb.connect(":memory:")) as connection:
         for settings in (source, target):
             for path in extension_files(settings):

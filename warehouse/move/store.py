@@ -42,9 +42,39 @@ class TableCopy:
     """Of all rows in the order of their key, as JSON with sorted names."""
 
 
-def move_store(source: Store, target: Store, *, say: Callable[[str], None]) -> list[TableCopy]:
+def copy_as_of_now(source: Store, target: Store) -> list[TableCopy]:
+    """Copy every table into a new store as of one moment, beside the source's writers; compare and return them.
+
+    On PostgreSQL everything is read in one REPEATABLE READ transaction, which blocks nobody.
+    """
+    copies = []
+    instance = Base.metadata.tables[Instance.__tablename__]
+    with source.read() as reading:
+        reading.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        with target.write() as writing:
+            writing.execute(instance.delete())
+        for table in list_tables():
+            with target.write() as writing:
+                for rows in _read(reading, table):
+                    writing.execute(table.insert(), rows)
+            wanted = _fingerprint(reading, table)
+            with target.read() as session:
+                found = _fingerprint(session, table)
+            if found != wanted:
+                raise ConflictError(
+                    f"{table.name} differs after it was copied ({wanted.rows} and {found.rows} rows): check the disk",
+                    code="copy_differs",
+                )
+            copies.append(wanted)
+    return copies
+
+
+def move_store(
+    source: Store, target: Store, *, say: Callable[[str], None], with_place: bool = False
+) -> list[TableCopy]:
     """Copy every table, and compare count and hash of all rows; return them. The source must be at rest.
 
+    `with_place`: the target keeps what the source says of its place, instead of its own: that it was restored.
     Raises ConflictError if the target has rows of its own, or a copy differs.
     """
     copies = []
@@ -73,7 +103,7 @@ def move_store(source: Store, target: Store, *, say: Callable[[str], None]) -> l
                 )
         say(f"  {table.name}: {wanted.rows} rows")
         copies.append(wanted)
-    _settle(source, target)
+    _settle(source, target, with_place=with_place)
     return copies
 
 
@@ -108,7 +138,7 @@ def _continue_numbers(session: Session, table: Table) -> None:
                 )
 
 
-def _settle(source: Store, target: Store) -> None:
+def _settle(source: Store, target: Store, *, with_place: bool) -> None:
     """Give the target the installation's identity and its own place, and mark the source as moved away.
 
     Started again, the source looks up what the target may have sent.
@@ -118,7 +148,8 @@ def _settle(source: Store, target: Store) -> None:
         row = dict(session.execute(select(table)).mappings().one())
     with target.write() as session:
         session.execute(table.delete())
-        session.execute(table.insert(), [{**row, "place": read_place(target, session)}])
+        place = row["place"] if with_place else read_place(target, session)
+        session.execute(table.insert(), [{**row, "place": place}])
 
 
 def _fingerprint(session: Session, table: Table) -> TableCopy:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.planning.posts import plan_new_post
-from warehouse.planning.times import needs_lake
+from warehouse.planning.times import is_advised, needs_lake
 from warehouse.planning.wish import PostWish
 from warehouse.shapes import read_shape
+from warehouse.store.access.workspaces import read_settings
+from warehouse.store.accounts.target_accounts import keep_locked_accounts
 from warehouse.store.posts.posts import create_post
+from warehouse.store.posts.staging import Staged, stage_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from warehouse.planning.context import PlanningContext
@@ -64,13 +68,17 @@ def create_posts(
     On a dry run, and with mode "all" if a row is invalid, everything is rolled back to the state before the call.
     Each row sees the rows before it: duplicates within the file are found, and each row takes its own free time.
     """
+    keep_locked_accounts(context.session)
     with context.session.begin_nested() as everything:
         # A dry run takes part in no experiment: otherwise it could be repeated until the draw suits.
-        told = [_create_row(context, row, preview=dry_run) for row in rows]
+        staged = Staged()
+        told = [_create_row(context, row, staged, preview=dry_run) for row in rows]
+        staged.insert(context.session)
         failed = sum(row.status == "failed" for row in told)
         discard = dry_run or (mode == "all" and failed > 0)
         if discard:
             everything.rollback()
+    keep_locked_accounts(context.session, kept=False)
     if discard:
         told = [
             replace(row, status="valid", post_id=None) if row.status == "created" else row for row in told
@@ -91,18 +99,34 @@ def _read_wish(row: PostRow) -> PostWish:
     return read_shape(PostWish, row.fields)
 
 
-def _create_row(context: PlanningContext, row: PostRow, *, preview: bool) -> BulkRow:
+def _attempt(context: PlanningContext, wish: PostWish, staged: Staged) -> AbstractContextManager[object]:
+    """Return a block that leaves nothing of a refused row, and the other rows as they are."""
+    if _is_plain(context, wish):
+        return stage_to(context.session, staged)
+    staged.insert(context.session)
+    return context.session.begin_nested()
+
+
+def _is_plain(context: PlanningContext, wish: PostWish) -> bool:
+    """Return whether creating the post only reads, but for its own rows, and depends on no other post's time."""
+    if wish.media or wish.thread or wish.first_comment or wish.variants or is_advised(wish.scheduled_at):
+        return False
+    return not read_settings(context.session, context.workspace_id).approval_required
+
+
+def _create_row(context: PlanningContext, row: PostRow, staged: Staged, *, preview: bool) -> BulkRow:
     try:
         wish = _read_wish(row)
-        # A savepoint: the changes of a refused row are rolled back, the other rows stay.
-        with context.session.begin_nested():
+        with _attempt(context, wish, staged):
             plan = plan_new_post(context, wish, preview=preview)
             post = create_post(context.session, context.workspace_id, plan.draft, context.now)
     except InvalidInputError as error:
+        keep_locked_accounts(context.session)
         return BulkRow(
             line=row.line, status="failed", warnings=row.warnings, code=error.code, errors=error.entries
         )
     except (ConflictError, NotFoundError) as error:
+        keep_locked_accounts(context.session)
         return BulkRow(
             line=row.line,
             status="failed",

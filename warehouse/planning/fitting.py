@@ -13,6 +13,7 @@ from connectors.content.media_types import UNSENT_TYPES
 from connectors.content.pictures import LARGEST_PIXELS, LARGEST_SOURCE_BYTES, PictureShape
 from connectors.types import Platform
 from warehouse.errors import InvalidInputError
+from warehouse.planning.media import list_media
 from warehouse.store.posts.media import find_uploads
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def find_misfits(
     session: StoreSession, workspace_id: str, platforms: Sequence[Platform], wording: Wording
 ) -> list[Misfit]:
     """Return all uploads that do not fit a platform, those that are converted too."""
+    if not any(list_media(wording).values()):
+        return []
     media = {platform: _list_media(platform, wording) for platform in dict.fromkeys(platforms)}
     wanted = {
         item.upload_id for found in media.values() for item in found.values() if item.upload_id is not None

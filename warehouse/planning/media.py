@@ -125,7 +125,7 @@ def list_media(wording: Wording) -> dict[str, Sequence[Media]]:
 
 def require_reachable(accounts: Sequence[AnyAccount], wording: Wording, public_url: str | None) -> None:
     """Raise InvalidInputError if a platform downloads media by URL and uploads have no public URL."""
-    if public_url is not None:
+    if public_url is not None or not any(list_media(wording).values()):
         return
     errors: list[dict[str, Any]] = []
     for platform in dict.fromkeys(Platform(row.platform) for row in accounts):

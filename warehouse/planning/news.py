@@ -19,7 +19,7 @@ from connectors.types import Platform
 from warehouse.planning.attention import FLOW_WORDS, begin_of
 from warehouse.store.access.workspaces import list_workspaces
 from warehouse.store.accounts.health import account_health
-from warehouse.store.leases.flow_leases import find_flows_behind
+from warehouse.store.leases.flow_leases import find_flows_behind, find_trouble
 from warehouse.store.models import AccountRow, Post, Publication, PublicationAttempt
 from warehouse.store.notifications.outbox import find_untold
 
@@ -118,6 +118,13 @@ def collect_news(
             )
             why = f": {flow.last_failure}" if flow.last_failure else ""
             news.append(News(f"behind/{flow.name}/{flow.since.isoformat()}", "behind", words + why))
+        for trouble in find_trouble(session):
+            if now - trouble.at > TOLD_WITHIN:
+                continue
+            # Once for a row of failures: the key changes when a run has ended.
+            since = trouble.since.isoformat() if trouble.since else "-"
+            words = f"{FLOW_WORDS.get(trouble.name, trouble.name)} ({trouble.name}): {trouble.words}"
+            news.append(News(f"trouble/{trouble.name}/{since}", "behind", words))
     return news
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import CAPABILITIES
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def describe_platforms(only: Platform | None = None) -> list[dict[str, Any]]:
-    """Return every platform, or only one, sorted by name."""
-    return [
-        _describe(CAPABILITIES[platform]) for platform in sorted(CAPABILITIES) if only in {None, platform}
-    ]
+    """Return every platform, or only one, sorted by name. Computed once: callers do not change what they get."""
+    return [_describe(platform) for platform in sorted(CAPABILITIES) if only in {None, platform}]
 
 
-def _describe(capabilities: Capabilities) -> dict[str, Any]:
+@cache
+def _describe(platform: Platform) -> dict[str, Any]:
+    capabilities = CAPABILITIES[platform]
     limit = capabilities.publishing_limit
     return {
         "platform": capabilities.platform.value,

@@ -50,6 +50,11 @@ def needs_lake(scheduled_at: object) -> bool:
     return isinstance(scheduled_at, str) and scheduled_at.strip().lower() == OPTIMAL
 
 
+def is_advised(scheduled_at: object) -> bool:
+    """Return whether this `scheduled_at` leaves the time to us, which depends on the accounts' other posts."""
+    return isinstance(scheduled_at, str) and scheduled_at.strip().lower() in {OPTIMAL, QUEUE}
+
+
 def resolve_when(
     context: PlanningContext,
     value: str | None,

@@ -9,7 +9,7 @@ from warehouse.scheduling.explanations import to_percent
 from warehouse.scheduling.occurrences import posts_of, rule_of
 from warehouse.store.publishing.editing import describe_edit
 from warehouse.store.publishing.later_parts import WAITING, count_parts
-from warehouse.store.publishing.ledger import verify_ledger
+from warehouse.store.publishing.ledger import check_ledger
 from warehouse.store.publishing.story import tell_story
 from warehouse.store.schedules.placements import MANUAL, placement_of
 
@@ -45,7 +45,7 @@ def describe_post_detail(
     attempts: Mapping[str, Sequence[PublicationAttempt]],
     now: datetime,
 ) -> dict[str, Any]:
-    """Return one post with the history of each publication."""
+    """Return one post with the history of each publication: all its events, as `read_ledgers` returns them."""
     return {
         **_describe_fields(post, publications),
         "publications": [
@@ -53,7 +53,7 @@ def describe_post_detail(
                 **describe_publication(row),
                 "content": row.content,
                 "story": tell_story(session, row, attempts.get(row.id, ()), now),
-                "ledger_problems": verify_ledger(session, row.id),
+                "ledger_problems": check_ledger(row, attempts.get(row.id, ())),
                 "attempts": [
                     {
                         "seq": event.seq,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from connectors.capabilities import CAPABILITIES
+from connectors.types import Platform
 from warehouse.scheduling.placement import UNKNOWN_SLOT
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ class Percent(NamedTuple):
     lift: float
     low: float
     high: float
+
+
+MOST_LOSSES = 5
+"""Accounts whose loss a sentence names."""
 
 
 def to_percent(lift: float, low: float, high: float) -> Percent:
@@ -161,15 +167,17 @@ def describe_candidate(candidate: Candidate, weeks: Sequence[Week]) -> str:
 
 
 def describe_losses(candidate: Candidate, weeks: Sequence[Week]) -> str:
-    """Return each account's loss against its own best hour, or "" for a single account."""
+    """Return each account's loss against its own best hour, or "" for a single account. Of many, the largest."""
     if len(weeks) < 2:
         return ""
-    parts = [
-        f"{week.platform} {compute_loss(week, candidate) * 100:.0f} %"
-        for week in weeks
-        if week.slots and compute_loss(week, candidate) >= 0.005
-    ]
-    return f" Loss against their own best hours: {', '.join(parts)}." if parts else ""
+    losses = [(compute_loss(week, candidate), week.platform) for week in weeks if week.slots]
+    losses = [one for one in losses if one[0] >= 0.005]
+    if not losses:
+        return ""
+    shown = losses if len(losses) <= MOST_LOSSES else sorted(losses, reverse=True)[:MOST_LOSSES]
+    parts = [f"{CAPABILITIES[Platform(platform)].label} {loss * 100:.0f} %" for loss, platform in shown]
+    others = f" and less on {len(losses) - len(shown)} others" if len(losses) > len(shown) else ""
+    return f" Loss against their own best hours: {', '.join(parts)}{others}."
 
 
 def compute_loss(week: Week, candidate: Candidate) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from warehouse.errors import InvalidInputError
-from warehouse.lake.queries.timing import get_optimal_times
+from warehouse.lake.queries.timing import list_advised_slots
 from warehouse.scheduling.explanations import describe_choice
 from warehouse.scheduling.placement import (
     HARD_GAP,
@@ -94,20 +94,19 @@ def load_weeks(session: Session, lake: Lake, workspace_id: str, accounts: Sequen
 def _load_weeks(
     session: Session, lake: Lake, workspace_id: str, accounts: Sequence[AnyAccount]
 ) -> list[Week]:
-    rows = get_optimal_times(lake, workspace_id=workspace_id, account_ids=[row.id for row in accounts])
-    by_account: dict[str, dict[tuple[int, int], SlotAdvice]] = {}
-    zones = {}
-    for row in rows:
-        slots = by_account.setdefault(row["account_id"], {})
-        slots[row["weekday"], row["hour"]] = SlotAdvice(*(row[name] for name in SlotAdvice._fields))
-        zones[row["account_id"]] = row["timezone"]
+    by_account: dict[str, dict[tuple[int, int], SlotAdvice]] = {row.id: {} for row in accounts}
+    zones: dict[str, str] = {}
+    for row in list_advised_slots(lake, workspace_id=workspace_id, account_ids=list(by_account)):
+        # account_id, timezone, weekday, hour, then the advice
+        by_account[row[0]][row[2:4]] = SlotAdvice._make(row[4:])
+        zones[row[0]] = row[1]
     default = get_workspace(session, workspace_id).timezone
     return [
         Week(
             account_id=row.id,
             platform=row.platform,
             zone=ZoneInfo(zones.get(row.id) or row.timezone or default),
-            slots=by_account.get(row.id, {}),
+            slots=by_account[row.id],
         )
         for row in accounts
     ]

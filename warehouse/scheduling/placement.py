@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ UNKNOWN_SLOT = SlotAdvice(0.0, 0.0, 0.0, 0.5, "none")
 """Used if nothing was computed: all hours are equal. It has no influence and is not shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Week:
     """One account's advised week."""
 
@@ -50,7 +51,7 @@ class Week:
     slots: Mapping[tuple[int, int], SlotAdvice]
     """By (weekday, hour), local, 0 = Monday. Empty = nothing computed yet."""
 
-    @property
+    @cached_property
     def best(self) -> SlotAdvice:
         """The account's own best slot."""
         return max(self.slots.values(), default=UNKNOWN_SLOT)
@@ -118,27 +119,63 @@ def list_candidates(
     """
     zones = {week.zone.key: week.zone for week in weeks}
     instants = {at for zone in zones.values() for at in iter_slot_starts(zone, start, end)}
-    return [weigh(weeks, at, weights=weights) for at in sorted(instants)]
+    scale = _Scale(weeks, weights or {})
+    return [scale.weigh(at) for at in sorted(instants)]
 
 
 def weigh(weeks: Sequence[Week], at: datetime, *, weights: Mapping[str, float] | None = None) -> Candidate:
     """Return the candidate at an instant for these accounts; accounts without a computed week do not count."""
-    known = [week for week in weeks if week.slots]
-    slots = [week.advice_at(at) for week in known]
-    parts = [(weights or {}).get(week.platform, 1.0) for week in known]
-    total = sum(parts) or 1.0
-    lift = sum(part * slot.expected_lift for part, slot in zip(parts, slots, strict=True)) / total
-    below = above = 0.0
-    for part, slot in zip(parts, slots, strict=True):
-        below += (part * (slot.expected_lift - slot.lift_low)) ** 2
-        above += (part * (slot.lift_high - slot.expected_lift)) ** 2
-    return Candidate(
-        at=at.astimezone(UTC),
-        lift=lift,
-        lift_low=lift - below**0.5 / total,
-        lift_high=lift + above**0.5 / total,
-        by_account={week.account_id: slot for week, slot in zip(known, slots, strict=True)},
-    )
+    return _Scale(weeks, weights or {}).weigh(at)
+
+
+class _Scale:
+    """Weighs instants. Of a hundred accounts most share a zone, so each local hour of a zone is added up once."""
+
+    def __init__(self, weeks: Sequence[Week], weights: Mapping[str, float]) -> None:
+        known = [week for week in weeks if week.slots]
+        self._zones: dict[str, list[tuple[Week, float]]] = {}
+        for week in known:
+            part = weights.get(week.platform, 1.0)
+            self._zones.setdefault(week.zone.key, []).append((week, part))
+        self._total = sum(part for members in self._zones.values() for _week, part in members) or 1.0
+        self._sums: dict[tuple[str, tuple[int, int]], tuple[float, float, float, dict[str, SlotAdvice]]] = {}
+
+    def weigh(self, at: datetime) -> Candidate:
+        lift = below = above = 0.0
+        by_account: dict[str, SlotAdvice] = {}
+        for key, members in self._zones.items():
+            local = at.astimezone(members[0][0].zone)
+            place = (local.weekday(), local.hour)
+            if (sums := self._sums.get((key, place))) is None:
+                sums = self._sums[key, place] = _add_up(members, place)
+            lift += sums[0]
+            below += sums[1]
+            above += sums[2]
+            by_account |= sums[3]
+        lift /= self._total
+        return Candidate(
+            at=at.astimezone(UTC),
+            lift=lift,
+            lift_low=lift - below**0.5 / self._total,
+            lift_high=lift + above**0.5 / self._total,
+            by_account=by_account,
+        )
+
+
+def _add_up(
+    members: Sequence[tuple[Week, float]], place: tuple[int, int]
+) -> tuple[float, float, float, dict[str, SlotAdvice]]:
+    """Return the sums of the weighted lifts and of their squared errors below and above, and the slots."""
+    lift = below = above = 0.0
+    slots = {}
+    for week, part in members:
+        slot = week.slots.get(place, UNKNOWN_SLOT)
+        expected, low, high, _better, _confidence = slot
+        lift += part * expected
+        below += (part * (expected - low)) ** 2
+        above += (part * (high - expected)) ** 2
+        slots[week.account_id] = slot
+    return lift, below, above, slots
 
 
 class Calendar:
@@ -152,7 +189,10 @@ class Calendar:
         self, busy: Mapping[str, Sequence[datetime]], picks: Mapping[str, Sequence[datetime]] | None = None
     ) -> None:
         self._busy = sorted({at for times in busy.values() for at in times})
-        self._picks = {account: sorted(times) for account, times in (picks or {}).items()} or {"": []}
+        # Accounts without picks get the same ones from here on, so one list stands for all of them.
+        self._picks = {account: sorted(times) for account, times in (picks or {}).items() if times}
+        if len(self._picks) < len(picks or {}) or not self._picks:
+            self._picks[""] = []
 
     def is_free(self, at: datetime, gap: timedelta) -> bool:
         """Return whether no post of any account is closer than `gap`, and one more pick stays within the limit."""

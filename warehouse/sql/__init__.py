@@ -1,6 +1,7 @@
 """The lake's SQL: one statement per file, grouped by use; a header gives grain and params.
 
     migrations/   the lake's tables, numbered, each applied once (these hold several statements)
+    archive/      event logs of old publications, moved from the operational store
     load/         raw rows and dimensions, by natural key
     marts/        marts updated with each load
     quality/      checks of each load

@@ -24,6 +24,12 @@ def compact_store(store: Store) -> dict[str, float]:
         share = empty / pages if pages else 0.0
         if share > WORTH_IT:
             run("VACUUM")
-        run("PRAGMA optimize")
+        # With the write lock from the start: statistics that begin as a read fail at once ("database is locked") if
+        # somebody commits in between.
+        run("BEGIN IMMEDIATE")
+        try:
+            run("PRAGMA optimize")
+        finally:
+            run("COMMIT")
         run("PRAGMA wal_checkpoint(TRUNCATE)")
         return {"store_empty_share": round(share, 3)}

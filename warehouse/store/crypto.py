@@ -150,6 +150,7 @@ class Cipher:
         self._secret = secret.encode()
         self._lasting = dict(lasting or {})
         self._previous = None if previous is None else Cipher(previous)
+        self._fernets: dict[str, MultiFernet] = {}
         self._fernet = self._fernet_of("credentials")
 
     def derive_key(self, purpose: str) -> bytes:
@@ -185,8 +186,13 @@ class Cipher:
             ) from None
 
     def _fernet_of(self, purpose: str) -> MultiFernet:
+        known = self._fernets.get(purpose)
+        if known is not None:
+            return known
         ciphers = [self] if self._previous is None else [self, self._previous]
-        return MultiFernet([Fernet(base64.urlsafe_b64encode(one.derive_key(purpose))) for one in ciphers])
+        fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(one.derive_key(purpose))) for one in ciphers])
+        self._fernets[purpose] = fernet  # a handful of purposes; deriving the key takes as long as encrypting
+        return fernet
 
     @property
     def secret(self) -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from warehouse.errors import SetupError
+from warehouse.postgres import SET_SERVER, choose_timeouts
 from warehouse.store.changes import ChangeCounter
 from warehouse.store.crypto import Cipher, load_next_secret, load_secret
 from warehouse.store.migrations import migrate, require_current
@@ -243,7 +244,18 @@ def create_engines(url: str) -> tuple[Engine, Engine]:
         raise SetupError("SOCIALFLOW_DATABASE_URL is not a URL such as sqlite:///file") from None
     if parsed.get_backend_name() == "postgresql":
         # pre_ping: a server restart must not fail the first statement after it.
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=10,
+            connect_args=choose_timeouts(parsed.query),
+        )
+
+        @event.listens_for(engine.pool, "connect")
+        def _on_postgres_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+            connection.cursor().execute(SET_SERVER)
+            connection.commit()
+
         return engine, engine
     if parsed.get_backend_name() != "sqlite":
         raise SetupError(f"SOCIALFLOW_DATABASE_URL names {parsed.drivername}: use sqlite or postgresql")

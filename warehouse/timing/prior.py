@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,25 +65,70 @@ def pool_profiles(count: FloatArray, mean: FloatArray, noise: FloatArray) -> tup
     Returns:
         Shapes (168,) and (accounts, 168), log units, mean 0 over the week.
     """
+    pooled = pool_accounts(count, mean, noise)
+    return pooled.profile, pooled.leave_out_each(count, mean, noise)
+
+
+@dataclass(frozen=True, slots=True)
+class PooledProfile:
+    """What a platform's accounts have in common, in a form from which any of them can be left out again."""
+
+    profile: FloatArray
+    """(168,), log units, mean 0 over the week."""
+    basis: FloatArray
+    """(168,) the profile of the round before, against which the accounts' offsets were estimated."""
+    total: FloatArray
+    """(168,) sum of all accounts' weights."""
+    sums: FloatArray
+    """(168,) sum of all accounts' weighted means without their offsets."""
+    chances: FloatArray
+    """(6,) probability of each of PROFILE_STRENGTHS."""
+
+    def leave_out_each(self, count: FloatArray, mean: FloatArray, noise: FloatArray) -> FloatArray:
+        """Return, for each of these accounts of the pool, the profile of the others; (accounts, 168)."""
+        if not self.total.any():
+            return np.zeros((len(count), SLOTS))
+        moved = _centre(_weigh(count, noise), mean, self.basis)
+        without = (self.sums - moved) @ _mix(self.chances, self.total).T
+        return np.asarray(without - without.mean(axis=1, keepdims=True), np.float64)
+
+
+def pool_accounts(count: FloatArray, mean: FloatArray, noise: FloatArray) -> PooledProfile:
+    """Pool a platform's accounts; arguments as for `pool_profiles`."""
+    nothing = np.zeros(SLOTS)
     if not count.any():
-        return np.zeros(SLOTS), np.zeros((len(count), SLOTS))
-    weight = count / (noise[:, None] + ACCOUNT_VARIANCE * count)
-    per_account = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+        return PooledProfile(nothing, nothing, nothing, nothing, np.zeros(len(PROFILE_STRENGTHS)))
+    weight = _weigh(count, noise)
     total = weight.sum(axis=0)
     smoothers = [_Smoother(strength, total) for strength in PROFILE_STRENGTHS]
-    profile = np.zeros(SLOTS)
-    moved, matrix = weight, np.eye(SLOTS)
+    matrices = np.array([item.matrix for item in smoothers])
+    profile = basis = sums = nothing
+    chances = np.zeros(len(PROFILE_STRENGTHS))
     for _ in range(_ROUNDS):
-        offset = (weight * (mean - profile)).sum(axis=1, keepdims=True) / per_account
-        moved = weight * (mean - offset)
-        sums = moved.sum(axis=0)
+        basis = profile
+        sums = _centre(weight, mean, basis).sum(axis=0)
         evidence = np.array([smoother.log_likelihood(sums) for smoother in smoothers])
         chance = np.exp(evidence - evidence.max())
-        matrix = np.einsum("k,kst->st", chance / chance.sum(), np.array([item.matrix for item in smoothers]))
-        profile = matrix @ sums
+        chances = chance / chance.sum()
+        profile = np.einsum("k,kst->st", chances, matrices) @ sums
         profile -= profile.mean()
-    without = (moved.sum(axis=0) - moved) @ matrix.T
-    return profile, without - without.mean(axis=1, keepdims=True)
+    return PooledProfile(profile, basis, total, sums, chances)
+
+
+def _weigh(count: FloatArray, noise: FloatArray) -> FloatArray:
+    return np.asarray(count / (noise[:, None] + ACCOUNT_VARIANCE * count), np.float64)
+
+
+def _centre(weight: FloatArray, mean: FloatArray, profile: FloatArray) -> FloatArray:
+    """Weighted means of each account without its offset from the profile."""
+    per_account = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    offset = (weight * (mean - profile)).sum(axis=1, keepdims=True) / per_account
+    return np.asarray(weight * (mean - offset), np.float64)
+
+
+def _mix(chances: FloatArray, total: FloatArray) -> FloatArray:
+    matrices = np.array([_Smoother(strength, total).matrix for strength in PROFILE_STRENGTHS])
+    return np.asarray(np.einsum("k,kst->st", chances, matrices), np.float64)
 
 
 def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:

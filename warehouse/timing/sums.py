@@ -90,7 +90,9 @@ class SlotSums:
         )
 
 
-def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve: AgeCurve) -> SlotSums:
+def sum_posts(
+    account_ids: list[Any], zones: list[str], posts: PostArrays, curve: AgeCurve, *, with_split: bool = True
+) -> SlotSums:
     """Residuals of all posts, summed per account and local slot of its zone.
 
     Args:
@@ -98,6 +100,7 @@ def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve
         zones: each account's IANA zone.
         posts: sorted, see `PostArrays`.
         curve: growth of engagement with a post's age.
+        with_split: also sum some accounts' older and newer posts, from which a platform's kernel is learned.
     """
     size = (len(account_ids), SLOTS)
     sums = SlotSums(
@@ -139,7 +142,8 @@ def sum_posts(account_ids: list[Any], zones: list[str], posts: PostArrays, curve
         sums.rows[first:last] = np.bincount(slot, minlength=accounts * SLOTS).reshape(accounts, SLOTS)
         sums.mean[first:last] = (total / np.where(count > 0, count, 1.0)).reshape(accounts, SLOTS)
         sums.noise[first:last] = noise
-        _sum_split(sums.split, part, local, hours % SLOTS, curve, first, step)
+        if with_split:
+            _sum_split(sums.split, part, local, hours % SLOTS, curve, first, step)
         lucks[first] = luck
 
     map_batches(sum_batch, _batches(posts, len(account_ids)))

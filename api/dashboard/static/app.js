@@ -32,14 +32,14 @@ export async function send(address, fields) {
 
 for (const plot of document.querySelectorAll(".plot")) {
   const line = plot.querySelector(".read-out");
-  const hits = () => [...plot.querySelectorAll("svg")].find((one) => one.getClientRects().length)?.querySelectorAll("[data-read]") ?? [];
+  const hits = () => [...plot.querySelectorAll("svg")].find((one) => one.getClientRects().length)?.querySelectorAll(".hit") ?? [];
   let place = -1;
-  const read = (hit) => { line.textContent = hit.dataset.read; };
+  const read = (hit) => { line.textContent = hit.dataset.read ?? hit.closest("a").getAttribute("aria-label"); };
   plot.addEventListener("pointermove", (event) => {
-    const hit = event.target.closest("[data-read]");
+    const hit = event.target.closest(".hit");
     if (hit) { read(hit); place = [...hits()].indexOf(hit); }
   });
-  plot.addEventListener("pointerdown", (event) => { const hit = event.target.closest("[data-read]"); if (hit) read(hit); });
+  plot.addEventListener("pointerdown", (event) => { const hit = event.target.closest(".hit"); if (hit) read(hit); });
   plot.addEventListener("keydown", (event) => {
     const all = [...hits()];
     const week = all.length === 168;
@@ -69,4 +69,19 @@ for (const select of document.querySelectorAll("select[data-submits]")) {
 for (const field of document.querySelectorAll("input[data-own-zone]")) {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (own && !field.value) field.value = own;
+}
+
+// The slider of the SQL page: each step is a state that the lake keeps; the last one is now.
+for (const slider of document.querySelectorAll("input[data-as-of]")) {
+  const times = slider.dataset.asOf.split(" ");
+  const field = slider.form.elements.as_of;
+  const settle = () => slider.setAttribute("aria-valuetext", field.value.replace("T", ", ") || "now");
+  slider.addEventListener("input", () => { field.value = times[slider.value] ?? ""; settle(); });
+  field.addEventListener("input", () => {
+    const later = field.value ? times.findIndex((one) => one > field.value) : -1;
+    slider.value = later < 0 ? (field.value ? times.length - 1 : times.length) : Math.max(later - 1, 0);
+    settle();
+  });
+  if (field.value) field.dispatchEvent(new Event("input"));
+  slider.closest("label").hidden = false;
 }

@@ -17,10 +17,11 @@ function read() {
 let asked = 0;
 async function check() {
   const number = ++asked;
-  const platforms = new Set([...form.querySelectorAll("[name=account]:checked")].map((one) => one.dataset.platform));
-  for (const one of form.querySelectorAll(".variants")) one.hidden = !platforms.has(one.dataset.for);
+  showTabs();
   try {
-    const answer = await fetch("/dashboard/posts/check", { method: "POST", body: read(), headers: { Accept: "application/json" } });
+    const body = read();
+    body.set("strip", week().dataset.key);
+    const answer = await fetch("/dashboard/posts/check", { method: "POST", body, headers: { Accept: "application/json" } });
     const told = await answer.json();
     if (number !== asked) return; // a later answer wins
     if (!answer.ok) throw new Error(told.detail);
@@ -33,10 +34,106 @@ async function check() {
     warning.textContent = told.warning;
     warning.classList.toggle("hidden", !told.warning);
     submit.textContent = told.label;
+    if (told.strip) replaceStrip(told.strip);
+    markHour();
   } catch (error) {
     if (number === asked) saved.textContent = `Not counted: ${error.message}`;
   }
 }
+
+// One tab for all accounts, and one for each chosen platform with its own words and options.
+
+const texts = document.getElementById("texts");
+const bar = document.createElement("div");
+bar.className = "tabs";
+bar.setAttribute("role", "tablist");
+bar.setAttribute("aria-label", "Text for");
+let shownTab = "text-all";
+
+function showTabs() {
+  const platforms = new Set([...form.querySelectorAll("[name=account]:checked")].map((one) => one.dataset.platform));
+  const panels = [...texts.querySelectorAll(".variants")].filter((one) => platforms.has(one.dataset.for));
+  if (!panels.some((one) => one.id === shownTab)) shownTab = "text-all";
+  const focused = bar.contains(document.activeElement) && document.activeElement.getAttribute("aria-controls");
+  bar.replaceChildren(...["text-all", ...panels.map((one) => one.id)].map((id) => {
+    const panel = document.getElementById(id);
+    const tab = Object.assign(document.createElement("button"), { type: "button", textContent: panel.dataset.label ?? "All" });
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", id);
+    tab.setAttribute("aria-selected", String(id === shownTab));
+    tab.tabIndex = id === shownTab ? 0 : -1;
+    if (panel.querySelector(".differs")?.value.trim()) tab.append(Object.assign(document.createElement("span"), { className: "dotted", title: "differs" }));
+    return tab;
+  }));
+  bar.hidden = !panels.length;
+  for (const one of [document.getElementById("text-all"), ...texts.querySelectorAll(".variants")]) one.hidden = one.id !== shownTab;
+  if (focused) bar.querySelector('[aria-selected="true"]').focus();
+}
+texts.prepend(bar);
+texts.classList.add("tabbed");
+for (const one of texts.querySelectorAll(".variants")) one.open = true;
+for (const one of [document.getElementById("text-all"), ...texts.querySelectorAll(".variants")]) {
+  one.setAttribute("role", "tabpanel");
+  one.setAttribute("aria-label", `Text: ${one.dataset.label ?? "all accounts"}`);
+}
+bar.addEventListener("click", (event) => {
+  const tab = event.target.closest("[role=tab]");
+  if (tab) { shownTab = tab.getAttribute("aria-controls"); showTabs(); bar.querySelector('[aria-selected="true"]').focus(); }
+});
+bar.addEventListener("keydown", (event) => {
+  const all = [...bar.children];
+  const here = all.findIndex((one) => one.getAttribute("aria-selected") === "true");
+  const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: all.length - 1 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  all[(to + all.length) % all.length].click();
+});
+
+// The week strip: a click or Enter takes an hour; arrow keys move.
+
+const stripBox = document.getElementById("strip");
+const week = () => stripBox.querySelector(".strip");
+const hours = () => [...stripBox.querySelectorAll("button")];
+
+function replaceStrip(html) {
+  const held = stripBox.contains(document.activeElement) ? document.activeElement.value : null;
+  week().outerHTML = html;
+  settleStrip();
+  if (held) hours().find((one) => one.value === held)?.focus();
+}
+
+function settleStrip() {
+  const all = hours();
+  const first = all.find((one) => one.getAttribute("aria-pressed") === "true") ?? all[0];
+  for (const one of all) one.tabIndex = one === first ? 0 : -1;
+}
+
+function markHour() {
+  const at = form.elements.at.value.slice(0, 13);
+  for (const one of hours()) {
+    if (at && one.value.slice(0, 13) === at) one.setAttribute("aria-pressed", "true"); else one.removeAttribute("aria-pressed");
+  }
+  settleStrip();
+}
+
+stripBox.addEventListener("click", (event) => {
+  const hour = event.target.closest("button");
+  if (!hour) return;
+  event.preventDefault();
+  form.elements.at.value = hour.value;
+  form.elements.at.dispatchEvent(new Event("input", { bubbles: true }));
+  markHour();
+  hour.focus();
+});
+stripBox.addEventListener("keydown", (event) => {
+  const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+  if (!step || !event.target.closest("button")) return;
+  event.preventDefault();
+  const cells = [...week().children];
+  let place = cells.indexOf(event.target.closest("button"));
+  do place += step[0] + step[1] * 25; while (cells[place] && cells[place].tagName !== "BUTTON");
+  cells[place]?.focus();
+});
 
 let waiting;
 function soon() {
@@ -152,4 +249,6 @@ form.addEventListener("drop", (event) => {
 });
 
 form.addEventListener("submit", () => { changed = false; saving = true; });
+stripBox.open = true;
+settleStrip();
 check();

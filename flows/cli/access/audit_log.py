@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.moments import FORMS, read_moment
 from flows.cli.output import JsonOption, print_json, print_records
 from flows.cli.workspace_session import open_workspace
-from warehouse.scheduling.local_times import resolve_time
 from warehouse.store.audit.log import ACTIONS, describe_entry, list_entries
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -19,8 +19,8 @@ def audit_log(
     *,
     action: Annotated[str | None, typer.Option(help=f"One of: {', '.join(ACTIONS)}.")] = None,
     actor: Annotated[str | None, typer.Option(help="Id or name of who acted.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="ISO 8601, included.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, excluded.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help=f"{FORMS}, included.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Excluded.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,8 +32,8 @@ def audit_log(
             with_unassigned=True,
             action=action,
             actor=actor,
-            start=resolve_time(start, opened.zone, field="from").at if start else None,
-            end=resolve_time(end, opened.zone, field="to").at if end else None,
+            start=read_moment(start, opened.zone, field="from"),
+            end=read_moment(end, opened.zone, field="to"),
             limit=limit,
         )
         shown = [describe_entry(row) for row in rows]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.arguments import expand_id
+from flows.cli.moments import FORMS, write_optional_time
 from flows.cli.output import JsonOption, YesOption, confirm, print_details, print_json, print_records, say
 from warehouse.errors import InvalidInputError
 from warehouse.scheduling.local_times import resolve_expiry
@@ -53,7 +54,7 @@ def create(
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="Default: it does not expire.")] = None,
     expires_at: Annotated[
         str | None,
-        typer.Option(help="ISO 8601; without offset in the workspace's zone. Default: it does not expire."),
+        typer.Option(help=f"{FORMS}; without offset in the workspace's zone. Default: it does not expire."),
     ] = None,
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -63,7 +64,14 @@ def create(
     if expires_in_days is not None and expires_at is not None:
         raise InvalidInputError("give --expires-at or --expires-in-days, one of them", field="expires_at")
     scopes = parse_scopes(scope or SCOPES)
-    wanted = read_shape(ApiKeyCreate, {"name": name, "scopes": scopes, "expires_at": expires_at})
+    wanted = read_shape(
+        ApiKeyCreate,
+        {
+            "name": name,
+            "scopes": scopes,
+            "expires_at": write_optional_time(expires_at, None, field="expires_at"),
+        },
+    )
     with Store.open(WarehouseSettings()) as store, store.write() as session:
         workspace = _find_workspace(session, workspace_id, now)
         if expires_in_days is None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.output import JsonOption, print_json, say
 from flows.errors import AlreadyRunningError
+from flows.maintenance.nightly import BACKUP_LEASE
 from flows.publishing.life_lock import find_living
 from flows.publishing.publisher import LIVES
 from flows.serving.launcher import hold_home
+from flows.work_sharing import WorkLeases
 from warehouse.backup.create import create_backup
 from warehouse.backup.restore import restore_backup
-from warehouse.errors import InvalidInputError
+from warehouse.errors import InvalidInputError, WarehouseError
 from warehouse.settings import WarehouseSettings
+from warehouse.store.database import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 backup_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 restore_app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -43,13 +50,15 @@ def backup(
     target = file.expanduser().absolute()
     if target.is_dir():
         raise InvalidInputError(f"{target} is a folder: name a file in it", field="file")
-    manifest = create_backup(
-        WarehouseSettings(),
-        target,
-        with_key=not without_key,
-        key_file=key_file and key_file.expanduser(),
-        say=say,
-    )
+    settings = WarehouseSettings()
+    with _keep_files(settings):
+        manifest = create_backup(
+            settings,
+            target,
+            with_key=not without_key,
+            key_file=key_file and key_file.expanduser(),
+            say=say,
+        )
     described = _describe(manifest.model_dump(mode="json"), target)
     if as_json:
         print_json({**described, "bytes": target.stat().st_size})
@@ -104,6 +113,21 @@ def restore(
     say(
         "Posts due since then are looked up on their platforms before they are sent, once `socialflow up` runs."
     )
+
+
+@contextmanager
+def _keep_files(settings: WarehouseSettings) -> Iterator[None]:
+    """Keep the nightly maintenance from deleting files of the lake while the block runs."""
+    with Store.open(settings, create=False) as store:
+        leases = WorkLeases(store, BACKUP_LEASE)
+        try:
+            leases.take([leases.owner[-60:]], 1)
+        except WarehouseError as error:  # a full disk: files that are not used any more stay a day anyway
+            say(f"the lake's clean-up is not held back: {error.message}")
+            yield
+            return
+        with leases:
+            yield
 
 
 def _describe(manifest: dict[str, Any], file: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 
 from flows.cli.arguments import ChangedSinceOption, expand_id, require_choice
 from flows.cli.lake.settings import read_lake_settings
+from flows.cli.moments import FORMS, read_moment, write_optional_time
 from flows.cli.output import JsonOption, print_details, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside
@@ -29,8 +30,7 @@ from warehouse.lake.queries.placement_lift import AGES as LIFT_AGES
 from warehouse.lake.queries.placement_lift import get_placement_lift
 from warehouse.lake.queries.posts import AGES, METRICS, get_post_metrics, rank_posts
 from warehouse.platforms import parse_platform
-from warehouse.scheduling.local_times import resolve_time
-from warehouse.scheduling.periods import DEFAULT_PERIOD, resolve_period
+from warehouse.scheduling.periods import DEFAULT_PERIOD, AskedPeriod, resolve_period
 from warehouse.store.accounts.accounts import get_account, list_accounts
 from warehouse.store.audit.log import record
 from warehouse.store.measuring.export_cursors import note_cursor
@@ -52,8 +52,8 @@ app = typer.Typer(
 LATEST = "latest"
 
 PeriodOption = Annotated[str | None, typer.Option(help=f"1d to 365d, up to now; default: {DEFAULT_PERIOD}.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="ISO 8601, inclusive; instead of --period.")]
-ToOption = Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive; default: now.")]
+FromOption = Annotated[str | None, typer.Option("--from", help=f"{FORMS}, inclusive; instead of --period.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Exclusive; default: now.")]
 PlatformOption = Annotated[str | None, typer.Option(help="Only this platform.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Only this account, by its id.")]
 
@@ -78,14 +78,14 @@ def overview(
     end: ToOption = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
-    as_of: Annotated[str | None, typer.Option(help="ISO 8601: use only data measured by this time.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Use only data measured by this time.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Summarize a period: posts published in it, their results so far, new followers, top posts."""
     with open_workspace() as opened:
-        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        asked = _read_period(period, start, end, opened)
         wanted = _read_filter(opened, platform, account_id)
-        measured_by = resolve_time(as_of, opened.zone, field="as_of").at if as_of else None
+        measured_by = read_moment(as_of, opened.zone, field="as_of")
     with _open_lake() as lake:
         told = get_overview(
             lake, **wanted.as_query(), start=asked.start, end=asked.end, as_of=measured_by, zone=opened.zone
@@ -121,7 +121,7 @@ def posts(
     require_choice(sort, METRICS, field="sort")
     require_choice(age, (*AGES, LATEST), field="age")
     with open_workspace() as opened:
-        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        asked = _read_period(period, start, end, opened)
         wanted = _read_filter(opened, platform, account_id)
     with _open_lake() as lake:
         found = rank_posts(
@@ -184,7 +184,7 @@ def accounts(
 ) -> None:
     """Show the followers and engagement of every account in a period."""
     with open_workspace() as opened:
-        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        asked = _read_period(period, start, end, opened)
         chosen = parse_platform(platform) if platform else None
         rows = list_accounts(opened.session, opened.workspace_id, platform=chosen)
     with _open_lake() as lake:
@@ -213,7 +213,7 @@ def account(
 ) -> None:
     """Show an account's results in a period, and its followers per day."""
     with open_workspace() as opened:
-        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        asked = _read_period(period, start, end, opened)
         row = get_account(opened.session, opened.workspace_id, account_id)
     query: dict[str, Any] = {
         "workspace_id": opened.workspace_id,
@@ -281,7 +281,7 @@ def decay(
     """Show how fast posts earn their engagement: half-life, and the share reached at each age."""
     require_choice(reference, REFERENCES, field="reference")
     with open_workspace() as opened:
-        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        asked = _read_period(period, start, end, opened)
         wanted = _read_filter(opened, platform, account_id)
     with _open_lake() as lake:
         told = get_decay(lake, **wanted.as_query(), start=asked.start, end=asked.end, reference=reference)
@@ -323,7 +323,7 @@ def frequency(
     """Compare posts per day with engagement per post. An association, no proof."""
     require_choice(age, AGES, field="age")
     with open_workspace() as opened:
-        asked = resolve_period(period, start, end, opened.zone, opened.now)
+        asked = _read_period(period, start, end, opened)
         wanted = _read_filter(opened, platform, account_id)
     with _open_lake() as lake:
         told = get_frequency(lake, **wanted.as_query(), start=asked.start, end=asked.end, age=age)
@@ -357,9 +357,9 @@ def export(
         ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="ISO 8601, inclusive: the table's time column.")
+        str | None, typer.Option("--from", help=f"{FORMS}, inclusive: the table's time column.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="ISO 8601, exclusive.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Exclusive.")] = None,
     platform: PlatformOption = None,
     account_id: AccountOption = None,
     changed_since: ChangedSinceOption = None,
@@ -374,8 +374,8 @@ def export(
     require_choice(chosen, FORMATS, field="format")
     with open_workspace() as opened:
         wanted = _read_filter(opened, platform, account_id)
-        since = resolve_time(start, opened.zone, field="from").at if start else None
-        until = resolve_time(end, opened.zone, field="to").at if end else None
+        since = read_moment(start, opened.zone, field="from")
+        until = read_moment(end, opened.zone, field="to")
         said: dict[str, Any] = {
             "table": table,
             "format": chosen,
@@ -401,6 +401,12 @@ def export(
 def _open_lake() -> Iterator[Lake]:
     with Lake.open(read_lake_settings(), read_only=True) as lake:
         yield lake
+
+
+def _read_period(period: str | None, start: str | None, end: str | None, opened: Opened) -> AskedPeriod:
+    since = write_optional_time(start, opened.zone.key, field="from")
+    until = write_optional_time(end, opened.zone.key, field="to")
+    return resolve_period(period, since, until, opened.zone, opened.now)
 
 
 def _read_filter(opened: Opened, platform: str | None, account_id: str | None) -> _Filter:

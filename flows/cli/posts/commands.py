@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.arguments import expand_id, require_choice
+from flows.cli.moments import FORMS, read_moment
 from flows.cli.output import JsonOption, dump_json, print_json, print_records, say
 from flows.cli.posts import actions, bulk, check, export, unpublish
 from flows.cli.posts.edits import edit_published
@@ -46,11 +47,11 @@ from warehouse.planning.times import needs_lake
 from warehouse.planning.views import describe_placement, describe_post, describe_post_detail
 from warehouse.planning.wish import PostChange, PostWish
 from warehouse.platforms import parse_platform
-from warehouse.scheduling.local_times import resolve_time
+from warehouse.settings import WarehouseSettings
 from warehouse.shapes import read_shape
 from warehouse.store.access.api_keys import ensure_command_line_key
 from warehouse.store.posts.idempotency import RepeatableRequest, StoredAnswer, answer_once_in, require_key
-from warehouse.store.posts.reads import PostFilter, get_post, list_attempts, list_posts, list_publications
+from warehouse.store.posts.reads import PostFilter, get_post, list_posts, list_publications
 
 if TYPE_CHECKING:
     from warehouse.planning.context import PlanningContext
@@ -236,9 +237,9 @@ def list_(
     platform: Annotated[str | None, typer.Option(help="Only posts on this platform.")] = None,
     account: Annotated[str | None, typer.Option(help="Only posts on this account, by its id.")] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Scheduled at or after this time, ISO 8601.")
+        str | None, typer.Option("--from", help=f"Scheduled at or after this time: {FORMS}.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Scheduled before this time, ISO 8601.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Scheduled before this time.")] = None,
     recurrence: Annotated[str | None, typer.Option(help="Only posts of this recurrence.")] = None,
     approval: Annotated[str | None, typer.Option(help=f"One of: {', '.join(APPROVALS)}.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 20,
@@ -259,8 +260,8 @@ def list_(
             statuses=tuple(status or ()),
             platform=parse_platform(platform) if platform else None,
             account_id=account,
-            scheduled_from=resolve_time(start, opened.zone, field="from").at if start else None,
-            scheduled_to=resolve_time(end, opened.zone, field="to").at if end else None,
+            scheduled_from=read_moment(start, opened.zone, field="from"),
+            scheduled_to=read_moment(end, opened.zone, field="to"),
             recurrence_id=recurrence,
             approval=approval,
             origin=None if external or origin == "any" else origin,
@@ -280,10 +281,16 @@ def list_(
 @app.command()
 def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
     """Show a post's history per account: when it was claimed, sent and answered, or why it was not sent."""
-    with open_workspace() as opened:
+    from warehouse.lake.archive import read_ledgers  # noqa: PLC0415 (loads DuckDB)
+    from warehouse.lake.connect import Lake  # noqa: PLC0415 (same)
+
+    settings = WarehouseSettings()
+    with open_workspace(settings) as opened:
         post = get_post(opened.session, opened.workspace_id, post_id)
         publications = list_publications(opened.session, [post.id])[post.id]
-        attempts = list_attempts(opened.session, [publication.id for publication in publications])
+        attempts = read_ledgers(
+            opened.session, publications, lambda: Lake.open(settings, read_only=True, threads=1)
+        )
         story = describe_post_detail(opened.session, post, publications, attempts, opened.now)
     if as_json:
         print_json(story)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.cli.moments import FORMS, read_moment
 from flows.cli.output import JsonOption, print_json, say
 from warehouse.atomic_files import write_beside
 
@@ -19,7 +20,7 @@ def export(
         Literal["csv", "xlsx", "parquet", "json", "duckdb"],
         typer.Option("--format", help="Format of the file."),
     ] = "csv",
-    start: Annotated[str | None, typer.Option("--from", help="Published from then on, ISO 8601.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help=f"Published from then on: {FORMS}.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Published before then.")] = None,
     platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
@@ -29,7 +30,6 @@ def export(
     from flows.resources import Resources  # noqa: PLC0415 (DuckDB, which the other commands do not need)
     from warehouse.lake.export.posts import write_posts  # noqa: PLC0415 (same)
     from warehouse.platforms import parse_platform  # noqa: PLC0415 (same)
-    from warehouse.scheduling.local_times import resolve_time  # noqa: PLC0415 (same)
     from warehouse.store.access.workspaces import ensure_default_workspace, parse_timezone  # noqa: PLC0415 (same)
     from warehouse.store.accounts.accounts import get_account  # noqa: PLC0415 (same)
 
@@ -45,8 +45,8 @@ def export(
                 path,
                 file_format,
                 workspace_id=workspace.id,
-                start=resolve_time(start, zone, field="from").at if start else None,
-                end=resolve_time(end, zone, field="to").at if end else None,
+                start=read_moment(start, zone, field="from"),
+                end=read_moment(end, zone, field="to"),
                 platform=parse_platform(platform) if platform else None,
                 account_id=account,
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.arguments import expand_id, require_choice
+from flows.cli.moments import FORMS, write_optional_time, write_time
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, print_records, say
 from flows.cli.posts.planner import naming_options, open_planner, open_planner_with
 from flows.cli.posts.wishes import (
@@ -57,7 +58,7 @@ RecurrenceId = Annotated[
     str, typer.Argument(help="As `socialflow recurrences list` shows it.", callback=expand_id)
 ]
 RuleHelp = "RRULE (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO,TH."
-StartHelp = "First possible occurrence, ISO 8601, local in --timezone."
+StartHelp = f"First possible occurrence: {FORMS}; local in --timezone."
 ZoneHelp = "IANA zone of the rule; local times stay as they are when the clocks change."
 SkipHelp = "An occurrence to leave out, as 2030-04-22T09:00:00 or 2030-04-22; repeat the option."
 
@@ -111,7 +112,7 @@ def create(
             {
                 **wish_fields.given,
                 "rrule": rule,
-                "starts_at": starts_at,
+                "starts_at": write_time(starts_at, timezone, field="starts_at"),
                 "timezone": timezone,
                 "exdates": skip or [],
                 "allow_duplicate": allow_duplicate,
@@ -202,7 +203,12 @@ def edit(
             options_file=options_file,
             client_ref=client_ref,
         )
-        options = {"rrule": rule, "starts_at": starts_at, "timezone": timezone, "exdates": skip or None}
+        options = {
+            "rrule": rule,
+            "starts_at": write_optional_time(starts_at, timezone, field="starts_at"),
+            "timezone": timezone,
+            "exdates": skip or None,
+        }
         given = wish_fields.given
         given |= {name: value for name, value in options.items() if value is not None}
         given |= clear_fields(clear or (), given, more={"skip": ("exdates", [])})
@@ -257,8 +263,9 @@ def preview(
     as_json: JsonOption = False,
 ) -> None:
     """Show the next occurrences of a rule without saving it."""
+    first = write_time(starts_at, timezone, field="starts_at")
     with naming_options(), open_planner() as context:
-        read = read_rule(context, rule, starts_at, timezone=timezone, exdates=skip or ())
+        read = read_rule(context, rule, first, timezone=timezone, exdates=skip or ())
         found, more = list_upcoming(read, context.now, limit)
     if as_json:
         print_json(

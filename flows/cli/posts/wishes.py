@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.arguments import require_choice
+from flows.cli.moments import FORMS, write_time
 from flows.cli.posts.planner import read_image
 from flows.settings import FlowSettings
 from warehouse.errors import InvalidInputError
 from warehouse.planning.option_texts import add_option
 from warehouse.planning.times import OPTIMAL, QUEUE
-from warehouse.store.access.workspaces import parse_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +38,8 @@ AtOption = Annotated[
     str | None,
     typer.Option(
         "--at",
-        help='ISO 8601, "tomorrow 9:30", "fri 18:00" or "+2h"; without offset in --timezone, else in the '
-        'workspace\'s zone. "optimal": the next best free time.',
+        help=f"{FORMS}; without offset in --timezone, else in the workspace's zone. "
+        '"optimal": the next best free time.',
     ),
 ]
 QueueOption = Annotated[
@@ -243,15 +241,6 @@ def _find_part(given: dict[str, Any], place: str, text: str) -> dict[str, Any]:
     return of_thread
 
 
-_AFTER = re.compile(r"\+([0-9]{1,4}) ?(m|min|h|d|w)")
-_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(
-    r"(today|tomorrow|mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
-    r"(?: at)? ([0-9]{1,2})(?::([0-9]{2}))?"
-)
-
-
 def read_when(at: str | None, *, queue: bool, timezone: str | None = None) -> str | None:
     """Return `scheduled_at` from --at or --queue. Raises InvalidInputError if both are given."""
     if queue and at is not None and at.strip().lower() != QUEUE:
@@ -260,47 +249,7 @@ def read_when(at: str | None, *, queue: bool, timezone: str | None = None) -> st
         )
     if queue or at is None:
         return QUEUE if queue else None
-    return write_time(at, timezone)
-
-
-def write_time(text: str, timezone: str | None) -> str:
-    """Return a time in words as ISO 8601: "+2h" from now, "tomorrow 9:30" or "fri 18:00" in the zone.
-
-    A text that begins with a digit, and the words of the planner, are returned as they are. `timezone`: None = the
-    workspace's. Raises InvalidInputError for other words, and for an unknown zone.
-    """
-    words = " ".join(text.lower().split())
-    now = datetime.now(UTC)
-    if after := _AFTER.fullmatch(words):
-        span = timedelta(**{_UNITS[after[2]]: int(after[1])})
-        return (now + span).isoformat(timespec="seconds")
-    clock = _CLOCK.fullmatch(words)
-    if words in {OPTIMAL, QUEUE} or words[:1].isdigit():
-        return text
-    if clock is None or int(clock[2]) > 23 or int(clock[3] or 0) > 59:
-        raise InvalidInputError(
-            f"{text!r} is not a valid time: write +2h, 'tomorrow 9:30', 'fri 18:00', {OPTIMAL}, or ISO 8601 such as "
-            "2026-04-15T14:30:00Z",
-            field="scheduled_at",
-            code="invalid_time",
-        )
-    if timezone is None:
-        from flows.cli.workspace_session import open_workspace  # noqa: PLC0415 (only for a time in words)
-
-        with open_workspace() as opened:
-            zone = opened.zone
-    else:
-        zone = parse_timezone(timezone)
-    local = now.astimezone(zone)
-    name = clock[1]
-    if name in {"today", "tomorrow"}:
-        day = local.date() + timedelta(days=name == "tomorrow")
-    else:
-        ahead = (_WEEKDAYS.index(name[:3]) - local.weekday()) % 7
-        day = local.date() + timedelta(days=ahead)
-        if ahead == 0 and (local.hour, local.minute) >= (int(clock[2]), int(clock[3] or 0)):
-            day += timedelta(days=7)
-    return f"{day}T{int(clock[2]):02}:{int(clock[3] or 0):02}"
+    return write_time(at, timezone, also=(OPTIMAL, QUEUE))
 
 
 def clear_fields(

@@ -90,14 +90,16 @@ def test_every_page_has_its_place_here() -> None:
         *("/posts/many", "/posts/check", "/posts/autosave", "/media", "/media/{media_id}"),
         *("/numbers/accounts/{account_id}", "/times/{account_id}/hour"),
         *("/accounts/{account_id}", "/accounts/connect/{platform}", "/accounts/{account_id}/slots"),
-        *(f"/accounts/{{account_id}}/{action}" for action in ("timezone", "pause", "resume", "disconnect")),
+        *(f"/accounts/{{account_id}}/{action}" for action in ("timezone", "disconnect", "{act}")),
         "/accounts/{account_id}/slots/{slot_id}/remove",
         *("/settings/pause", "/settings/resume", "/settings/links"),
-        *("/settings/recurrences/{recurrence_id}/delete", "/settings/webhooks/{webhook_id}"),
+        *(f"/settings/recurrences/{{recurrence_id}}/{action}" for action in ("edit", "delete")),
+        "/settings/webhooks/{webhook_id}",
         *(
-            "/settings/webhooks/{webhook_id}/test",
-            "/settings/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
+            f"/settings/webhooks/{{webhook_id}}/{act}"
+            for act in ("edit", "delete", "rotate", "test", "{act}")
         ),
+        "/settings/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
         *("/imports/{import_id}", "/imports/{import_id}/{step}"),
         *("/keys/{key_id}/revoke", "/sessions/{session_id}/end"),
     }

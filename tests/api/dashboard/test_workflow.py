@@ -16,7 +16,7 @@ from api.dashboard.charts import DayValue, draw_days, draw_week, list_ticks
 from api.dashboard.compose import fit_text
 from connectors.types import ListedPost
 from tests.api.dashboard.test_pages import SCOPES, form_token, login_token, make_key, sign_in
-from tests.api.harness import NOON, PNG, in_hours, make_tenant, open_anonymous
+from tests.api.harness import NOON, PNG, in_hours, make_tenant, open_anonymous, open_client
 from warehouse.store.access.sign_in_links import make_local_link
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.posts.external_posts import record_external_posts
@@ -253,6 +253,54 @@ def test_a_recurring_post_is_made_by_a_form_that_keeps_what_was_typed(
     assert rule["content"] == "tea <b>time</b>\nagain"
     assert browser.post(address, data=sent).status_code == 409, "a second click makes no second rule"
     assert "tea &lt;b&gt;time&lt;/b&gt;" in browser.get("/dashboard/settings").text
+    _a_rule_is_changed_and_stopped_by_forms(tenant, browser, rule["id"])
+
+
+def _a_rule_is_changed_and_stopped_by_forms(tenant: Tenant, browser: httpx.Client, rule_id: str) -> None:
+    address, api = f"/dashboard/settings/recurrences/{rule_id}", f"/api/v1/recurrences/{rule_id}"
+    sent = read_form(browser.get(f"{address}/edit").text, f"{address}/edit")
+    assert sent["content"] == ["tea <b>time</b>\nagain"]
+    assert (sent["every"], sent["day"], sent["last"]) == (["week"], ["MO", "TH"], ["2026-04-30"])
+    assert (sent["starts_at"], sent["account"]) == (["2026-03-09T09:30"], [tenant.accounts["mastodon-user"]])
+    page = browser.post(f"{address}/edit", data=sent | {"content": "", "day": ["MO"]})
+    assert (page.status_code, read_form(page.text, f"{address}/edit")["day"]) == (422, ["MO"])
+    changed = sent | {"content": "new words", "day": ["FR"], "starts_at": "2026-03-06T10:15"}
+    assert browser.post(f"{address}/edit", data=changed).status_code == 303
+    rule = tenant.client.get(api).json()
+    assert rule["content"] == "new words"
+    assert rule["rrule"] == "FREQ=WEEKLY;BYDAY=FR;UNTIL=20260430T235959"
+    assert rule["starts_at"] == "2026-03-06T10:15:00"
+    posts = tenant.client.get(f"/api/v1/posts?recurrence_id={rule_id}&status=scheduled").json()["data"]
+    assert {post["content"] for post in posts} == {"new words"}
+    page = browser.post(f"{address}/edit", data=changed | {"content": "from an old form"})
+    assert (page.status_code, "from an old form" in page.text) == (412, True), (
+        "somebody else changed it meanwhile"
+    )
+    # A rule that the choices cannot express is shown, and kept, as it is written.
+    own = "FREQ=MONTHLY;BYDAY=-1FR"
+    tenant.client.patch(api, json={"rrule": own})
+    sent = read_form(browser.get(f"{address}/edit").text, f"{address}/edit")
+    assert (sent["rrule"], sent["last"], "every" in sent, "day" in sent) == ([own], [""], False, False)
+    assert browser.post(f"{address}/edit", data=sent).status_code == 303
+    assert tenant.client.get(api).json()["rrule"] == own
+    token = {"form_token": sent["form_token"], "keep": "yes"}
+    assert browser.post(f"{address}/delete", data=token).status_code == 303
+    assert tenant.client.get(api).status_code == 404
+    assert tenant.client.get(f"/api/v1/posts/{posts[0]['id']}").json()["status"] in {"scheduled", "canceled"}
+    assert browser.get(f"{address}/edit").status_code == 404
+
+
+def read_form(page: str, action: str) -> dict[str, list[str]]:
+    """Return what a browser would send of the form with this address: the values as they are shown."""
+    form = page.partition(f'action="{action}"')[2].partition("</form>")[0]
+    fields: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input [^>]*>", form):
+        said = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if said.get("type") not in {"checkbox", "radio"} or " checked" in tag:
+            fields.setdefault(said["name"], []).append(html.unescape(said.get("value", "")))
+    for name, text in re.findall(r'<textarea [^>]*name="(\w+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL):
+        fields.setdefault(name, []).append(html.unescape(text))
+    return fields
 
 
 def test_a_webhook_is_made_by_a_form_and_its_secret_shown_once(tenant: Tenant, browser: httpx.Client) -> None:
@@ -281,7 +329,33 @@ def test_a_webhook_is_made_by_a_form_and_its_secret_shown_once(tenant: Tenant, b
     assert page.count("https://hooks.example/in") == 1
     found = re.search(r'/dashboard/settings/webhooks/(wh_\w+)"', page)
     assert found
-    assert "Nothing was sent yet" in browser.get(f"/dashboard/settings/webhooks/{found[1]}").text
+    address, api = f"/dashboard/settings/webhooks/{found[1]}", f"/api/v1/webhooks/{found[1]}"
+    assert "Nothing was sent yet" in browser.get(address).text
+    admin = open_client(tenant.server, make_key(tenant, "admin"))
+    sent = read_form(browser.get(f"{address}/edit").text, f"{address}/edit")
+    assert (sent["url"], sent["event"]) == (["https://hooks.example/in"], ["post.failed"])
+    refused = browser.post(
+        f"{address}/edit", data=sent | {"url": "javascript:alert(1)", "description": "<new>"}
+    )
+    assert (refused.status_code, "&lt;new&gt;" in refused.text) == (422, True)
+    changed = sent | {"event": ["post.failed", "post.published"], "description": "both"}
+    assert browser.post(f"{address}/edit", data=changed).status_code == 303
+    shown = admin.get(api).json()
+    assert (shown["description"], shown["url"]) == ("both", "https://hooks.example/in")
+    assert {*shown["events"]} == {"post.failed", "post.published"}
+    assert browser.post(f"{address}/edit", data=changed).status_code == 412, (
+        "changed since the form was opened"
+    )
+    token = {"form_token": sent["form_token"]}
+    for act, status in (("pause", "disabled"), ("resume", "enabled")):
+        assert browser.post(f"{address}/{act}", data=token).status_code == 303
+        assert admin.get(api).json()["status"] == status
+    rotated = browser.post(f"{address}/rotate", data=token)
+    assert (rotated.status_code, rotated.text.count("whsec_")) == (200, 1)
+    assert browser.post(f"{address}/delete", data=token).status_code == 422, "the box must be ticked"
+    assert browser.post(f"{address}/delete", data=token | {"sure": "yes"}).status_code == 303
+    assert admin.get(api).status_code == 404
+    admin.close()
 
 
 def test_a_script_moves_a_post_and_is_told_the_effect_or_the_reason(

@@ -109,7 +109,7 @@ def test_a_time_for_all_accounts_shows_what_each_gives_up(tenant: Tenant) -> Non
     assert (best["next_at"], best["expected_lift_pct"]) == ("2026-03-04T09:00:00Z", 15.0)
     losses = {one["platform"]: (one["own_best_lift_pct"], one["loss_pct"]) for one in best["accounts"]}
     assert losses == {"twitter": (30.0, 7.7), "mastodon": (10.0, 0.0)}
-    assert "Loss against their own best hours: twitter 8 %" in best["sentence"]
+    assert "Loss against their own best hours: X (Twitter) 8 %" in best["sentence"]
     # Independent errors of 10 points each make one of 7 for their mean.
     assert best["interval_80"] == [7.9, 22.1]
     heavy = tenant.client.get(OPTIMAL, params={"weight": ["x:5", "mastodon:1"]}).json()["combined"]["data"][0]

@@ -7,26 +7,25 @@ import json
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
 import termios
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import flows.cli as cli_package
 from flows.cli import app
-from flows.cli.posts.wishes import write_time
+from flows.cli.moments import write_time
 from warehouse.errors import InvalidInputError
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.database import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHOW = """
 from flows.cli.output import print_records
@@ -120,8 +119,58 @@ def test_a_time_may_be_written_in_words() -> None:
     assert friday.weekday() == 4
     assert timedelta(0) < friday - now <= timedelta(days=7)
     assert write_time("sunday 7", "UTC").endswith("T07:00")
-    for same in ("2026-04-15T14:30:00Z", "optimal", "queue", "15.4.2026"):
+    ago = datetime.fromisoformat(write_time("-7d", None))
+    assert abs(now - ago - timedelta(days=7)) < timedelta(minutes=1)
+    assert (
+        write_time("yesterday 9:30", "UTC")
+        < write_time("today 9:30", "UTC")
+        < write_time("tomorrow 9:30", "UTC")
+    )
+    for same in ("2026-04-15T14:30:00Z", "15.4.2026"):
         assert write_time(same, "UTC") == same
+    assert write_time("Optimal", "UTC", also=("optimal",)) == "Optimal"
     for wrong in ("tomorrow 25:00", "tomorrow", "soon", "+2 fortnights", "yesterdayy", ""):
         with pytest.raises(InvalidInputError, match="tomorrow 9:30"):
             write_time(wrong, "UTC")
+
+
+MOMENTS = (
+    "posts list --from -1d --to 'tomorrow 9:30'",
+    "schedules show --from 'today 0:00' --to +7d",
+    "audit-log --from 'yesterday 9:00'",
+    "recurrences preview --rule FREQ=DAILY --starts-at 'tomorrow 9:30'",
+    "recurrences preview --rule FREQ=DAILY --timezone Asia/Tokyo --starts-at 'fri 18:00'",
+    "keys create --name soon --expires-at +30d",
+    "analytics overview --from -7d --to 'today 0:00'",
+    "analytics overview --as-of -2h",
+    "sql 'SELECT 1' --as-of -1m",
+)
+
+
+def test_every_moment_may_be_written_in_words(home: Path) -> None:
+    from warehouse.lake.connect import Lake  # noqa: PLC0415 (DuckDB, for this test alone)
+
+    with Lake.open(WarehouseSettings(home=home)):
+        pass
+    runner = CliRunner()
+    for line in MOMENTS:
+        answer = runner.invoke(app, shlex.split(line))
+        # The lake is younger than a minute: --as-of is understood, and finds none.
+        understood = answer.exit_code == 0 or "sql" in line
+        assert understood, (line, answer.output)
+        assert "not a valid time" not in answer.output, line
+        refused = runner.invoke(app, [*shlex.split(line)[:-1], "whenever it suits"])
+        assert refused.exit_code == 1, (line, refused.output)
+        assert re.search(r"valid time|--as-of", refused.output), (line, refused.output)
+
+
+def test_times_are_read_in_one_place() -> None:
+    folder = Path(cli_package.__file__).parent
+    elsewhere = {
+        file.name
+        for file in folder.rglob("*.py")
+        if re.search(r"resolve_time|fromisoformat", file.read_text()) and file.name != "moments.py"
+    }
+    assert elsewhere == {"arguments.py"}, (
+        "--as-of may be a number too; everything else takes words by moments.py"
+    )

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
-from datetime import timedelta
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 import flows.ingestion.metrics
 from connectors.sandbox.tokens import expire_tokens, revoke_tokens
+from connectors.sandbox.world import SandboxWorld
 from connectors.types import Platform
 from flows.errors import DoubtfulDataError
 from flows.ingestion.history import read_histories
 from flows.ingestion.metrics import read_due_metrics
+from flows.resources import Resources
+from flows.settings import FlowSettings
+from tests.connectors.harness import Clock
+from tests.flows.conftest import build_floor
 from warehouse.lake.marts import rebuild_all_marts
+from warehouse.settings import WarehouseSettings
 from warehouse.store.models import Publication
 from warehouse.store.publishing.story import tell_story
 from warehouse.store.webhooks.endpoints import create_endpoint
 from warehouse.store.webhooks.models import WebhookEvent
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from flows.run_report import RunReport
     from tests.flows.conftest import Death, Floor
 
@@ -36,15 +48,44 @@ async def measure(floor: Floor, **more: object) -> RunReport:
     )
 
 
+@dataclass
+class ReadHome:
+    """A home whose accounts' histories are read, with the platforms and the clock of that moment."""
+
+    home: Path
+    world: SandboxWorld
+    clock: Clock
+
+
+@pytest.fixture(scope="module")
+def read_home(migrated_home: Path, tmp_path_factory: pytest.TempPathFactory) -> ReadHome:
+    """Read the histories once: a copy of the home is there in a fiftieth of the time."""
+    home = tmp_path_factory.mktemp("read") / "home"
+    shutil.copytree(migrated_home, home)
+    clock = Clock(datetime.now(UTC).replace(microsecond=0))
+    world = SandboxWorld(now=clock, history_days=4)
+
+    async def read(resources: Resources) -> None:
+        async with build_floor(resources, world, clock) as floor:
+            await read_histories(resources, floor.pool, run_id="history", clock=clock)
+
+    with Resources(WarehouseSettings(home=home), FlowSettings()) as resources:
+        asyncio.run(read(resources))
+    return ReadHome(home, world, clock)
+
+
 @pytest.fixture
-async def read_floor(floor: Floor) -> Floor:
+async def read_floor(warehouse_settings: WarehouseSettings, read_home: ReadHome) -> AsyncIterator[Floor]:
     """Histories are read, and two days later many publications are due again."""
-    await read_histories(floor.resources, floor.pool, run_id="history", clock=floor.clock)
-    floor.clock.advance(days=2)
+    shutil.copytree(read_home.home, warehouse_settings.home, dirs_exist_ok=True)
+    world, clock = copy.deepcopy((read_home.world, read_home.clock))
+    clock.advance(days=2)
     # Two-hour tokens would have been refreshed meanwhile.
-    for account in floor.world.accounts:
-        floor.world.tokens.issue(account, floor.world.time())
-    return floor
+    for account in world.accounts:
+        world.tokens.issue(account, world.time())
+    with Resources(warehouse_settings, FlowSettings()) as resources:
+        async with build_floor(resources, world, clock) as floor:
+            yield floor
 
 
 async def test_what_is_due_is_measured_once(read_floor: Floor) -> None:

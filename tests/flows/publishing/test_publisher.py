@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
@@ -21,6 +21,7 @@ from connectors.sandbox.world import SandboxWorld
 from connectors.settings import ConnectorSettings
 from connectors.types import Media, Platform, PostContent
 from flows.errors import PublishingBehindError
+from flows.publishing import store_writer
 from flows.publishing.life_lock import make_owner
 from flows.publishing.publisher import LIVES, Publisher, run_publisher
 from flows.publishing.settings import PublisherSettings
@@ -509,3 +510,58 @@ async def test_a_send_is_broken_off_when_its_lease_cannot_be_renewed(
 def list_all_running(stage: Stage) -> list[str]:
     with stage.store.read() as session:
         return list_running(session)
+
+
+# -- the store refuses to write for a while, as with a full disk
+
+
+def refuse_writes(store: Store, *, refuse: bool) -> None:
+    """Make the ledger refuse new lines, which every step of a publication writes; or end that."""
+    with store.write() as session:
+        if refuse:
+            words = "CREATE TRIGGER disk_full BEFORE INSERT ON publication_attempts BEGIN "
+            session.execute(text(words + "SELECT RAISE(ABORT, 'database or disk is full'); END"))
+        else:
+            session.execute(text("DROP TRIGGER disk_full"))
+
+
+@pytest.mark.parametrize("when", ["before it is sent", "after the platform took it"])
+async def test_a_step_that_the_store_refuses_is_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(store_writer, "TRY_AGAIN_SECONDS", 0.05)
+    ids = [stage.schedule("mastodon", f"number {number}", in_seconds=0.6) for number in range(4)]
+    run = asyncio.create_task(stage.publish(2.5))
+    if when == "before it is sent":
+        for one in ids:
+            await stage.reaches(one, "claimed")
+    else:
+        stage.fault("hang_after", "mastodon", seconds=0.3, count=None)
+        for one in ids:
+            await stage.reaches(one, "sending")
+    refuse_writes(stage.store, refuse=True)
+    await asyncio.sleep(0.9)  # past their time, while nothing can be written
+    assert {stage.get(one).status for one in ids} == {"claimed" if when == "before it is sent" else "sending"}
+    refuse_writes(stage.store, refuse=False)
+    for one in ids:
+        await stage.reaches(one, "published")
+    report = await run
+    assert sorted(stage.out("mastodon")) == [f"number {number}" for number in range(4)]
+    assert report.errors > 0
+    assert all(stage.events(one) == ["scheduled", "claimed", "sending", "published"] for one in ids)
+
+
+async def test_what_could_not_be_begun_is_given_back_at_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_writer, "TRY_AGAIN_SECONDS", 0.05)
+    short = QUICK.model_copy(update={"lease": timedelta(seconds=1)})
+    one = stage.schedule("mastodon", in_seconds=0.3)
+    run = asyncio.create_task(stage.publish(2.5, short))
+    await stage.reaches(one, "claimed")
+    refuse_writes(stage.store, refuse=True)
+    await asyncio.sleep(1.2)  # longer than a step is tried
+    refuse_writes(stage.store, refuse=False)
+    await stage.reaches(one, "published")
+    await run
+    assert stage.out("mastodon") == ["hello there"]

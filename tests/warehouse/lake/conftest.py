@@ -41,7 +41,7 @@ def lake(lake_settings: WarehouseSettings) -> Iterator[Lake]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_account() -> Callable[..., AccountDim]:
     def make(account_id: str = "acct_a", **changes: Any) -> AccountDim:
         values = {"workspace_id": "ws_1", "platform": "twitter", "handle": account_id.removeprefix("acct_")}
@@ -50,7 +50,7 @@ def make_account() -> Callable[..., AccountDim]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_publication() -> Callable[..., PublicationDim]:
     def make(name: str = "1", **changes: Any) -> PublicationDim:
         values: dict[str, Any] = {
@@ -68,7 +68,7 @@ def make_publication() -> Callable[..., PublicationDim]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_snapshot() -> Callable[..., PostSnapshot]:
     def make(
         name: str = "1", *, hours: float = 24, published_at: datetime = DAY, **changes: Any
@@ -85,7 +85,7 @@ def make_snapshot() -> Callable[..., PostSnapshot]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_count() -> Callable[..., AccountSnapshot]:
     def make(
         followers: int | None, *, days: float = 0, account_id: str = "acct_a", **changes: Any
@@ -101,7 +101,7 @@ def make_count() -> Callable[..., AccountSnapshot]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_marts() -> Callable[[Lake], dict[str, list[tuple[Any, ...]]]]:
     """All marts kept up at load time, in an order that does not depend on how they came about."""
 

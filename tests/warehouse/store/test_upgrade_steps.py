@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -20,12 +22,16 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    event,
     make_url,
     select,
     text,
 )
 
+from warehouse.errors import SetupError
+from warehouse.store import migrations
 from warehouse.store.migrations import alembic_config, list_pending
+from warehouse.store.models import Base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,3 +133,53 @@ def make_value(connection: Connection, table: Table, column: Column[Any], number
         words = f"{number:03} {table.name} {column.name}"
         return words[: kind.length] if kind.length else words
     return date(2026, 3, 1)
+
+
+@pytest.fixture
+def postgres_engine(postgres_url: str) -> Iterator[Engine]:
+    engine = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+        command.upgrade(alembic_config(connection), "0027")
+        fill(connection, 1)
+    yield engine
+    engine.dispose()
+
+
+def test_large_indexes_are_built_beside_writers(postgres_engine: Engine) -> None:
+    """The one that an interrupted build left behind is made anew; the migration itself then builds none."""
+    statements: list[str] = []
+    with postgres_engine.begin() as connection:
+        connection.execute(text("CREATE INDEX ix_publications_planned ON publications (due_at)"))
+        broken = (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_publications_planned'::regclass"
+        )
+        connection.execute(text(broken))
+    event.listen(
+        postgres_engine, "before_cursor_execute", lambda _c, _cursor, words, *_rest: statements.append(words)
+    )
+    migrations.migrate(postgres_engine)
+    built = [words for words in statements if "CREATE INDEX" in words and " ON publications " in words]
+    assert len(built) == len({name for _, name, _ in migrations.LARGE_INDEXES})
+    assert all("CONCURRENTLY" in words for words in built)
+    with postgres_engine.connect() as connection:
+        invalid = connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar()
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert invalid == 0
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_migration_waits_for_no_lock_for_long(
+    postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_WAIT", "50ms")
+    monkeypatch.setattr(migrations, "LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr(migrations, "LOCK_PAUSE_S", 0.0)
+    with postgres_engine.connect() as other:
+        other.execute(text("LOCK TABLE flow_states IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(SetupError, match="in use, and could not be changed in 2 attempts"):
+            migrations.migrate(postgres_engine)
+    with postgres_engine.connect() as connection:
+        assert list_pending(connection)[0] == "0027"
+    migrations.migrate(postgres_engine)

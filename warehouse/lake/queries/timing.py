@@ -6,20 +6,25 @@ The model and its libraries are imported only where times are computed; the API 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.tracing import span
 from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import datetime
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     from connectors.types import Platform
     from warehouse.lake.connect import Lake
+    from warehouse.timing.age import AgeCurve
+    from warehouse.timing.fleet import Fleet
+    from warehouse.timing.sums import SlotSums
 
 SLOTS = 168
 
@@ -34,16 +39,162 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
     Returns {accounts, posts, rows, platforms, model_version, computed_at, failures}; `failures` has the problem by
     account id or platform.
     """
-    import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (see the module docstring)
 
-    from warehouse.timing.history import check_zone  # noqa: PLC0415 (same)
-    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
-    from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
-
-    accounts = lake.query(load_sql("queries/select_timing_accounts"))
-    by_platform: dict[str, list[dict[str, Any]]] = {}
     failures: dict[str, str] = {}
-    for place, row in enumerate(accounts):
+    by_platform = _list_accounts(lake, failures)
+    results = []
+    computed = []
+    for platform, rows in by_platform.items():
+        try:
+            with span("timing.platform", platform=platform, accounts=len(rows)):
+                results.append(_compute_platform(lake, platform, rows, now))
+        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+            # Invalid data of one platform: keep its old advice, and continue with the others.
+            logger.exception("the times of %s could not be computed", platform)
+            failures[platform] = f"{type(error).__name__}: {error}"
+            continue
+        computed.append(platform)
+    _write(lake, results, now, kept=by_platform.keys() - set(computed), account_ids=None)
+    return {
+        "accounts": sum(map(len, by_platform.values())),
+        "posts": sum(result.posts for result in results),
+        "rows": sum(len(result.slots) for result in results),
+        "platforms": sorted(by_platform),
+        "model_version": MODEL_VERSION,
+        "computed_at": now,
+        "failures": failures,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class TimingPart:
+    """A range of a platform's accounts whose times one worker computes, with what the platform's accounts share."""
+
+    platform: str
+    first: str
+    last: str
+    """Ids of the first and the last account, as text in order."""
+    now: datetime
+    fleet: dict[str, Any]
+    """`Fleet.as_dict`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values: the parameter of a run."""
+        return {
+            "platform": self.platform,
+            "first": self.first,
+            "last": self.last,
+            "now": self.now.isoformat(),
+            "fleet": self.fleet,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TimingPlan:
+    """The parts of a timing run, and the summary that the whole run returns."""
+
+    parts: list[TimingPart]
+    summary: dict[str, Any]
+    """As of `refresh_optimal_times`."""
+
+
+def read_timing_part(plain: Mapping[str, Any]) -> TimingPart:
+    """Return what `TimingPart.as_dict` wrote. Raises InvalidInputError."""
+    try:
+        now = datetime.fromisoformat(plain["now"])
+        words = [str(plain[name]) for name in ("platform", "first", "last")]
+        fleet = dict(plain["fleet"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"part is not what the planning run wrote ({type(error).__name__}: {error}): start the run without it",
+            field="part",
+        ) from error
+    if now.tzinfo is None:
+        raise InvalidInputError("part.now must have a time zone", field="part")
+    return TimingPart(words[0], words[1], words[2], now, fleet)
+
+
+def plan_timing(lake: Lake, *, now: datetime, parts: int) -> TimingPlan:
+    """Learn what each platform's accounts share, and divide the accounts into about `parts` ranges.
+
+    A large platform has more parts than a small one; each platform has at least one. What is no longer an account
+    loses its times.
+    """
+    from warehouse.timing.fleet import learn_fleet  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+
+    failures: dict[str, str] = {}
+    by_platform = _list_accounts(lake, failures)
+    accounts = sum(map(len, by_platform.values()))
+    found: list[TimingPart] = []
+    posts = 0
+    for platform, rows in by_platform.items():
+        try:
+            with span("timing.learn", platform=platform, accounts=len(rows)):
+                sums, curve, counted = _sum_platform(lake, platform, rows, now)
+                fleet = learn_fleet(sums, curve).as_dict()
+        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+            logger.exception("what the accounts of %s share could not be computed", platform)
+            failures[platform] = f"{type(error).__name__}: {error}"
+            continue
+        posts += counted
+        size = -(-accounts // parts)
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            found.append(TimingPart(platform, some[0]["account_id"], some[-1]["account_id"], now, fleet))
+    stale = [row["account_id"] for row in lake.query(load_sql("queries/select_stale_timing_accounts"))]
+    if stale:
+        _write(lake, [], now, kept=failures.keys() & by_platform.keys(), account_ids=stale)
+    computed = sum(len(rows) for platform, rows in by_platform.items() if platform not in failures)
+    return TimingPlan(
+        found,
+        {
+            "accounts": accounts,
+            "posts": posts,
+            "rows": computed * SLOTS,
+            "platforms": sorted(by_platform),
+            "model_version": MODEL_VERSION,
+            "computed_at": now,
+            "failures": failures,
+        },
+    )
+
+
+def refresh_timing_part(lake: Lake, part: TimingPart) -> dict[str, Any]:
+    """Replace the times of the part's accounts. They come out as if all accounts had been computed together.
+
+    Returns {platform, accounts, posts, rows}. Times that a later run computed meanwhile stay.
+    """
+    from warehouse.timing.fleet import read_fleet  # noqa: PLC0415 (see the module docstring)
+
+    fleet = read_fleet(part.fleet)
+    rows = [
+        row
+        for row in _list_accounts(lake, {}).get(part.platform, [])
+        if part.first <= row["account_id"] <= part.last
+    ]
+    ids = [row["account_id"] for row in rows]
+    (newest,) = lake.query(load_sql("queries/select_newest_timing"), {"account_ids": ids})
+    if not rows or (newest["computed_at"] is not None and newest["computed_at"] > part.now):
+        return {"platform": part.platform, "accounts": 0, "posts": 0, "rows": 0}
+    with span("timing.part", platform=part.platform, accounts=len(rows)):
+        result = _compute_platform(lake, part.platform, rows, part.now, fleet)
+    _write(lake, [result], part.now, kept=(), account_ids=ids)
+    return {
+        "platform": part.platform,
+        "accounts": len(rows),
+        "posts": result.posts,
+        "rows": len(result.slots),
+    }
+
+
+def _list_accounts(lake: Lake, failures: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """Return all accounts by platform, in order of their ids, each with a valid zone; note those without one."""
+    from warehouse.timing.history import check_zone  # noqa: PLC0415 (see the module docstring)
+
+    by_platform: dict[str, list[dict[str, Any]]] = {}
+    for place, row in enumerate(lake.query(load_sql("queries/select_timing_accounts"))):
         row["place"] = place
         try:
             check_zone(row["timezone"])
@@ -51,55 +202,62 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
             failures[row["account_id"]] = f"{error.message}; computed in UTC"
             row["timezone"] = "UTC"
         by_platform.setdefault(row["platform"], []).append(row)
-    parts, facts, habits, posts, computed = [], [], [], 0, []
-    for platform, rows in by_platform.items():
-        try:
-            slots, of_accounts, counted = _compute_platform(lake, platform, rows, now)
-        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-            # Invalid data of one platform: keep its old advice, and continue with the others.
-            logger.exception("the times of %s could not be computed", platform)
-            failures[platform] = f"{type(error).__name__}: {error}"
-            continue
-        parts.append(slots)
-        facts.append(of_accounts)
-        habits.append(_compute_habits(lake, platform, rows, now))
-        computed.append(platform)
-        posts += counted
+    return by_platform
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What was computed for some accounts of a platform, as tables with the place of each account."""
+
+    accounts: list[dict[str, Any]]
+    slots: pa.Table
+    facts: pa.Table
+    habits: pa.Table
+    posts: int
+
+
+def _write(
+    lake: Lake,
+    results: Sequence[_Result],
+    now: datetime,
+    *,
+    kept: Collection[str],
+    account_ids: Collection[str] | None,
+) -> None:
+    """Replace the rows of these accounts (None = all), but for those of the platforms in `kept`, in one transaction."""
+    import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
+
+    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import BASES, CONFIDENCES  # noqa: PLC0415 (same)
+
     params = {
         "model_version": MODEL_VERSION,
         "computed_at": now,
         "bases": list(BASES),
         "confidences": list(CONFIDENCES),
     }
+    gone = {"kept": sorted(kept), "account_ids": None if account_ids is None else list(account_ids)}
 
     def work(cursor: DuckDBPyConnection) -> None:
-        kept = {"kept": sorted(by_platform.keys() - set(computed))}
-        cursor.execute(load_sql("marts/delete_optimal_times"), kept)
-        cursor.execute(load_sql("marts/delete_timing_accounts"), kept)
-        cursor.execute(load_sql("marts/delete_posting_habits"), kept)
-        if parts:
-            cursor.register("accounts", pa.Table.from_pylist(accounts))
-            cursor.register("slots", pa.concat_tables(parts))
+        cursor.execute(load_sql("marts/delete_optimal_times"), gone)
+        cursor.execute(load_sql("marts/delete_timing_accounts"), gone)
+        cursor.execute(load_sql("marts/delete_posting_habits"), gone)
+        if results:
+            cursor.register(
+                "accounts", pa.Table.from_pylist([row for result in results for row in result.accounts])
+            )
+            cursor.register("slots", pa.concat_tables([result.slots for result in results]))
             cursor.execute(load_sql("marts/insert_optimal_times"), params)
-            cursor.register("facts", pa.concat_tables(facts))
+            cursor.register("facts", pa.concat_tables([result.facts for result in results]))
             cursor.execute(load_sql("marts/insert_timing_accounts"), {"computed_at": now})
             cursor.unregister("facts")
-            cursor.register("habits", pa.concat_tables(habits))
+            cursor.register("habits", pa.concat_tables([result.habits for result in results]))
             cursor.execute(load_sql("marts/insert_posting_habits"), {"computed_at": now})
             cursor.unregister("habits")
             cursor.unregister("slots")
             cursor.unregister("accounts")
 
     lake.run_write(work)
-    return {
-        "accounts": len(accounts),
-        "posts": posts,
-        "rows": sum(len(part) for part in parts),
-        "platforms": sorted(by_platform),
-        "model_version": MODEL_VERSION,
-        "computed_at": now,
-        "failures": failures,
-    }
 
 
 def get_optimal_times(
@@ -125,6 +283,17 @@ def get_optimal_times(
         "slots": SLOTS if limit is None else limit,
     }
     return lake.query(load_sql("queries/select_optimal_times"), params)
+
+
+def list_advised_slots(
+    lake: Lake, *, workspace_id: str, account_ids: Collection[str]
+) -> list[tuple[Any, ...]]:
+    """Return every slot of these accounts, in no order: what choosing a time needs, for many accounts at once.
+
+    Columns: account_id, timezone, weekday, hour, then the fields of `warehouse.scheduling.placement.SlotAdvice`.
+    """
+    params = {"workspace_id": workspace_id, "account_ids": list(account_ids)}
+    return lake.query_rows(load_sql("queries/select_advised_slots"), params)
 
 
 def get_timing_facts(
@@ -181,32 +350,42 @@ def _compute_habits(lake: Lake, platform: str, accounts: list[dict[str, Any]], n
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 
-def _compute_platform(
-    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime
-) -> tuple[pa.Table, pa.Table, int]:
-    """Return the slots of a platform's accounts, what holds for each account, and the number of posts.
+def _sum_platform(
+    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime, curve: AgeCurve | None = None
+) -> tuple[SlotSums, AgeCurve, int]:
+    """Return the slot sums of the accounts, the platform's age curve, and the number of posts.
 
-    The prior of an account is the profile of the others.
-
-    The posts' arrays are freed before the fit starts; otherwise twice the memory would be needed.
+    The posts' arrays are freed before the fit starts; otherwise twice the memory would be needed. With a given curve,
+    the sums are of a part of the platform, from which nothing is learned.
     """
-    import numpy as np  # noqa: PLC0415 (see the module docstring)
-    import pyarrow as pa  # noqa: PLC0415 (same)
-
-    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (same)
-    from warehouse.timing.prior import learn_kernel, pool_profiles  # noqa: PLC0415 (same)
-    from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
-    from warehouse.timing.sums import NEVER, sum_posts  # noqa: PLC0415 (same)
+    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
 
     names = [row["account_id"] for row in accounts]
     zones = [row["timezone"] for row in accounts]
     posts = read_posts(lake, platform, names, now)
-    counted = len(posts)
-    sums = sum_posts(names, zones, posts, read_age_curve(lake, platform))
-    del posts
-    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
-    table = score_sums(sums, without, learn_kernel(sums, without))
-    slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(names))
+    used = read_age_curve(lake, platform) if curve is None else curve
+    return sum_posts(names, zones, posts, used, with_split=curve is None), used, len(posts)
+
+
+def _compute_platform(
+    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime, fleet: Fleet | None = None
+) -> _Result:
+    """Compute the times of all accounts of a platform, or with `fleet` of some of them.
+
+    The prior of an account is the profile of the others.
+    """
+    import numpy as np  # noqa: PLC0415 (see the module docstring)
+    import pyarrow as pa  # noqa: PLC0415 (same)
+
+    from warehouse.timing.fleet import learn_fleet  # noqa: PLC0415 (same)
+    from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
+    from warehouse.timing.sums import NEVER  # noqa: PLC0415 (same)
+
+    sums, curve, counted = _sum_platform(lake, platform, accounts, now, fleet.curve if fleet else None)
+    fleet = fleet or learn_fleet(sums, curve)
+    table = score_sums(sums, fleet.prior_of(sums), fleet.kernel)
+    slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(accounts))
     chance, suspicious = table.pop("p_chance")[:, 0], table.pop("suspicious").reshape(-1, 7, 24)[:, 0]
     moved = np.where(sums.moved_at == NEVER, 0, sums.moved_at).astype("datetime64[us]")
     facts = pa.table(
@@ -226,4 +405,5 @@ def _compute_platform(
         "hour": slot % 24,
         "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
     }
-    return pa.table(columns | {key: values.reshape(-1) for key, values in table.items()}), facts, counted
+    slots = pa.table(columns | {key: values.reshape(-1) for key, values in table.items()})
+    return _Result(accounts, slots, facts, _compute_habits(lake, platform, accounts, now), counted)

@@ -1,3 +1,5 @@
--- grain: every row of marts.posting_habits except those of the platforms in $kept
--- params: kept = platforms whose rows stay
-DELETE FROM marts.posting_habits WHERE NOT list_contains($kept::VARCHAR[], platform)
+-- grain: every row of marts.posting_habits except those of the platforms in $kept; only of the accounts in $account_ids, if given
+-- params: kept = platforms whose rows stay; account_ids (a list, or NULL = all)
+DELETE FROM marts.posting_habits
+WHERE platform NOT IN (SELECT unnest($kept::VARCHAR[]))
+  AND ($account_ids::VARCHAR[] IS NULL OR account_id IN (SELECT unnest($account_ids::VARCHAR[])))

@@ -1,7 +1,7 @@
 """Token buckets in PostgreSQL: requests and failed sign-ins that all API processes count together.
 
-One statement a request, by the database's clock. The table is not in the write-ahead log: after a crash of the
-database all buckets are full again.
+One statement for one request, or for several that wait at the same time, by the database's clock. The table is not in
+the write-ahead log: after a crash of the database all buckets are full again.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class RateBucketsError(Exception):
 _NOW = "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
 _REFILLED = "LEAST(:most, b.tokens + GREATEST(0, {at} - b.at) * :most / 60)"
 _TAKE = text(f"""
-    INSERT INTO rate_buckets AS b (name, tokens, is_allowed, at) VALUES (:name, :most - 1, true, {_NOW})
+    INSERT INTO rate_buckets AS b (name, tokens, is_allowed, at) VALUES (:name, :most - :cost, true, {_NOW})
     ON CONFLICT (name) DO UPDATE SET
         tokens = {_REFILLED.format(at="excluded.at")}
-            - CASE WHEN {_REFILLED.format(at="excluded.at")} >= 1 THEN 1 ELSE 0 END,
-        is_allowed = {_REFILLED.format(at="excluded.at")} >= 1,
+            - CASE WHEN {_REFILLED.format(at="excluded.at")} >= :cost THEN :cost ELSE 0 END,
+        is_allowed = {_REFILLED.format(at="excluded.at")} >= :cost,
         at = GREATEST(b.at, excluded.at)
     RETURNING tokens, is_allowed
 """)  # noqa: S608 (constants of this module)
@@ -90,9 +90,12 @@ class RateBuckets:
         self._engine = engine
         self._clean_at = 0.0
 
-    def take(self, name: str, per_minute: int) -> Bucket:
-        """Consume one request, if one is left. `name` has at most 64 characters. Raises RateBucketsError."""
-        bucket = self._ask(_TAKE, {"name": name, "most": float(per_minute)})
+    def take(self, name: str, per_minute: int, count: int = 1) -> Bucket:
+        """Consume `count` requests (at most `per_minute`), if as many are left, else none.
+
+        `name` has at most 64 characters. Raises RateBucketsError.
+        """
+        bucket = self._ask(_TAKE, {"name": name, "most": float(per_minute), "cost": float(count)})
         if bucket is None:
             raise RateBucketsError("no row was returned")
         self._clean()

@@ -43,6 +43,18 @@ _CONNECTED = (
 _LOCKED = _CONNECTED.with_for_update()
 
 
+_KEPT = "locked_target_accounts"
+
+
+def keep_locked_accounts(session: Session, *, kept: bool = True) -> None:
+    """Lock and read a workspace's accounts only once from now on, for many posts of one transaction.
+
+    Only while the transaction changes no account. Call it again after a rollback to a savepoint, which may have given
+    up the locks; call it with `kept=False` at the end.
+    """
+    session.info[_KEPT] = {} if kept else None
+
+
 def list_target_accounts(
     session: Session,
     workspace_id: str,
@@ -56,9 +68,14 @@ def list_target_accounts(
     A platform stands for all its connected accounts, unless `account_ids` selects some of that platform.
     Raises InvalidInputError: an unknown or disconnected account, or a platform without a connected account.
     """
-    session.flush()
-    rows = session.connection().execute(_LOCKED if lock else _CONNECTED, {"workspace_id": workspace_id})
-    connected = {row.id: TargetAccount._make(row) for row in rows}
+    kept: dict[str, dict[str, TargetAccount]] | None = session.info.get(_KEPT) if lock else None
+    connected = None if kept is None else kept.get(workspace_id)
+    if connected is None:
+        session.flush()
+        rows = session.connection().execute(_LOCKED if lock else _CONNECTED, {"workspace_id": workspace_id})
+        connected = {row.id: TargetAccount._make(row) for row in rows}
+        if kept is not None:
+            kept[workspace_id] = connected
     chosen: dict[str, TargetAccount] = {}
     for account_id in account_ids:
         if account_id not in connected:

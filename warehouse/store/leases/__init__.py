@@ -1,4 +1,4 @@
-"""Flow leases: which process runs a flow, and the outcome of each flow's last runs.
+"""Leases: which process runs a flow and how its last runs ended, and which worker has which piece of shared work.
 
 Imported by the flows; the API and the doctor read it.
 """

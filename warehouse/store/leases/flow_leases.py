@@ -49,6 +49,9 @@ class FlowState(Base):
     last_failed_at: Mapped[datetime | None]
     last_failure: Mapped[str | None] = mapped_column(Text)
     """Why the last failed run failed; kept after a later success."""
+    trouble_at: Mapped[datetime | None]
+    """When Prefect last reported a run that failed, crashed or was not started."""
+    trouble: Mapped[str | None] = mapped_column(Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class LeaseHolder:
 
     owner: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunTrouble:
+    """A run that failed or was not started, after which no run has ended yet."""
+
+    name: str
+    since: datetime | None
+    """When the last run ended; None = none yet."""
+    at: datetime
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,22 @@ def note_start(session: Session, name: str) -> None:
 def note_outcome(session: Session, name: str, outcome: Outcome, reason: str | None = None) -> None:
     """Store the outcome of a flow that takes no lease. `reason` must not contain a secret."""
     _note_outcome(_get_row(session, name), read_time(session), outcome, reason)
+
+
+def note_trouble(session: Session, name: str, words: str) -> None:
+    """Store that a run failed or was not started. `words` must not contain a secret."""
+    row = _get_row(session, name)
+    row.trouble_at, row.trouble = read_time(session), _clean(words)
+
+
+def find_trouble(session: Session) -> list[RunTrouble]:
+    """Return the flows with a reported run after which none has ended yet, by name."""
+    return [
+        RunTrouble(row.name, row.last_finished_at, row.trouble_at, row.trouble or "")
+        for row in list_flow_states(session)
+        if row.trouble_at is not None
+        and (row.last_finished_at is None or row.trouble_at > row.last_finished_at)
+    ]
 
 
 def list_flow_states(session: Session) -> list[FlowState]:

@@ -22,11 +22,11 @@ OVERLAP = timedelta(days=2)
 
 
 def list_accounts_to_backfill(
-    session: Session, now: datetime, *, account_ids: Collection[str] | None = None, always: bool = False
+    session: Session, now: datetime, *, account_ids: Collection[str] | None = None, always: bool | None = None
 ) -> list[AccountRow]:
     """Return connected accounts whose history is unread, partly read, or was last checked a day ago.
 
-    With `account_ids`: these accounts, whenever they were last checked; with `always`: all of them.
+    `account_ids`: only these. `always`: whenever they were last checked; by default so for named accounts only.
     """
     query = select(AccountRow).where(
         AccountRow.status == "active",
@@ -35,7 +35,7 @@ def list_accounts_to_backfill(
     )
     if account_ids is not None:
         query = query.where(AccountRow.id.in_(list(account_ids)))
-    elif not always:
+    if not (account_ids is not None if always is None else always):
         last_look = AccountRow.backfill_finished_at
         query = query.where(or_(last_look.is_(None), last_look <= now - AGAIN_AFTER))
     return list(session.scalars(query.order_by(AccountRow.connected_at, AccountRow.id)))

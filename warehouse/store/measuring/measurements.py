@@ -97,20 +97,14 @@ def list_due_snapshots(
     Skips accounts that are not connected, and accounts and platforms paused by a rate limit. Publications beyond
     `limit_per_account` stay due.
     """
-    due = _readable(select(Publication.id, Publication.account_id, Publication.next_snapshot_at), now).where(
-        Publication.status == "published",
-        Publication.external_id.is_not(None),
+    due = _due(
+        select(Publication.id, Publication.account_id, Publication.next_snapshot_at),
+        now,
+        account_ids=account_ids,
+        since=since,
+        until=until,
+        anew=anew,
     )
-    if not anew:
-        due = due.where(Publication.next_snapshot_at <= now)
-    else:
-        due = due.where(Publication.platform_deleted_at.is_(None))
-    if since is not None:
-        due = due.where(Publication.published_at >= since)
-    if until is not None:
-        due = due.where(Publication.published_at < until)
-    if account_ids is not None:
-        due = due.where(AccountRow.id.in_(list(account_ids)))
     waiting = due.subquery()
     turn = func.row_number().over(
         partition_by=waiting.c.account_id, order_by=(waiting.c.next_snapshot_at, waiting.c.id)
@@ -130,6 +124,48 @@ def list_due_snapshots(
     return [DueAccount(account, tuple(found)) for account, found in by_account.values()]
 
 
+def list_due_accounts(
+    session: Session,
+    now: datetime,
+    *,
+    account_ids: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    anew: bool = False,
+) -> list[str]:
+    """Return the ids of the accounts for which `list_due_snapshots` has publications, the longest overdue first."""
+    query = _due(
+        select(Publication.account_id), now, account_ids=account_ids, since=since, until=until, anew=anew
+    )
+    oldest = func.min(Publication.next_snapshot_at)
+    return list(
+        session.scalars(query.group_by(Publication.account_id).order_by(oldest, Publication.account_id))
+    )
+
+
+def _due(
+    query: Any,  # noqa: ANN401 (a Select of whichever columns)
+    now: datetime,
+    *,
+    account_ids: Collection[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    anew: bool,
+) -> Any:  # noqa: ANN401 (same)
+    due = _readable(query, now).where(Publication.status == "published", Publication.external_id.is_not(None))
+    if not anew:
+        due = due.where(Publication.next_snapshot_at <= now)
+    else:
+        due = due.where(Publication.platform_deleted_at.is_(None))
+    if since is not None:
+        due = due.where(Publication.published_at >= since)
+    if until is not None:
+        due = due.where(Publication.published_at < until)
+    if account_ids is not None:
+        due = due.where(AccountRow.id.in_(list(account_ids)))
+    return due
+
+
 def measure_waits(session: Session, now: datetime) -> dict[str, tuple[int, float]]:
     """Return, by platform, how many snapshots are due at `now` and how many seconds the oldest has waited.
 
@@ -137,7 +173,8 @@ def measure_waits(session: Session, now: datetime) -> dict[str, tuple[int, float
     """
     query = (
         _readable(select(Publication.platform, func.count(), func.min(Publication.next_snapshot_at)), now)
-        .where(Publication.next_snapshot_at <= now, Publication.status == "published")
+        # In this form, SQLite does not take the index of statuses, and with it the whole history.
+        .where(Publication.next_snapshot_at <= now, func.lower(Publication.status) == "published")
         .group_by(Publication.platform)
     )
     return {

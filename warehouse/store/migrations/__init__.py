@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from warehouse.errors import SetupError
 
@@ -17,6 +20,36 @@ if TYPE_CHECKING:
 
 MIGRATION_LOCK = 0x50C1A1F1
 """Key of the advisory lock on PostgreSQL: any number that no other program uses there."""
+INDEX_LOCK = MIGRATION_LOCK + 1
+INDEX_WAIT_S = 3_600
+LOCK_NOT_AVAILABLE = "55P03"
+LOCK_WAIT = "3s"
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE_S = 2.0
+LARGE_INDEXES = (
+    ("0028", "ix_publications_published_at", "publications (published_at)"),
+    (
+        "0029",
+        "ix_publications_turn",
+        "publications (account_id, due_at, id) WHERE status = 'scheduled' OR status = 'published' AND rest = 'waiting'",
+    ),
+    (
+        "0029",
+        "ix_publications_planned",
+        "publications (due_at) WHERE status = 'scheduled' OR status = 'published' AND rest = 'waiting'",
+    ),
+    ("0029", "ix_publications_failed_parts", "publications (status) WHERE rest = 'failed'"),
+    (
+        "0029",
+        "ix_publications_open",
+        "publications (scheduled_at) WHERE status IN ('scheduled', 'claimed', 'sending')",
+    ),
+)
+"""Indexes of tables that may have millions of rows: revision, name and definition.
+
+A plain CREATE INDEX inside the migration keeps writers out for as long as it is built. A migration that adds such an
+index lists it here too, and skips one that is there (`env.py`).
+"""
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -43,11 +76,35 @@ def migrate(engine: Engine, writer: Engine | None = None) -> None:
     with engine.connect() as connection:
         if _current_revision(connection) == head:
             return
-    from alembic import command  # noqa: PLC0415 (see above)
+    _build_large_indexes(engine)
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            _migrate_at_once(writer or engine, head)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+            if attempt == LOCK_ATTEMPTS:
+                raise SetupError(
+                    f"the store's tables are in use, and could not be changed in {attempt} attempts: end long "
+                    "transactions (see pg_stat_activity), or stop the other processes, and try again; nothing was "
+                    "changed"
+                ) from error
+            time.sleep(LOCK_PAUSE_S)
+        else:
+            return
 
-    with (writer or engine).begin() as connection:
+
+def _migrate_at_once(engine: Engine, head: str) -> None:
+    """Apply what is missing in one transaction, that waits for no lock longer than LOCK_WAIT.
+
+    While a change of a table waits for its lock, everything else that wants the table waits behind it.
+    """
+    from alembic import command  # noqa: PLC0415 (see migrate)
+
+    with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
         current = _current_revision(connection)
         if current is not None and current not in _list_revisions():
             raise SetupError(
@@ -56,6 +113,49 @@ def migrate(engine: Engine, writer: Engine | None = None) -> None:
             )
         if current != head:
             command.upgrade(alembic_config(connection), "head")
+
+
+def _build_large_indexes(engine: Engine) -> None:
+    """Build the missing indexes of large tables on PostgreSQL beside their writers.
+
+    An index that cannot be built yet, since its columns come with an earlier step, is built by its migration.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        current = _current_revision(connection)
+        if current is None or current not in _list_revisions():
+            return
+        missing = [one for one in LARGE_INDEXES if one[0] > current]
+        if not missing:
+            return
+        _await_turn(connection)
+        try:
+            for _, name, definition in missing:
+                _build_index(connection, name, definition)
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": INDEX_LOCK})
+
+
+def _await_turn(connection: Connection) -> None:
+    """Wait until no other process builds indexes. Asked again and again: the build waits for sessions that wait."""
+    asked = text("SELECT pg_try_advisory_lock(:key)")
+    for _ in range(INDEX_WAIT_S):
+        if connection.execute(asked, {"key": INDEX_LOCK}).scalar():
+            return
+        time.sleep(1)
+    raise SetupError("another process has been building the store's indexes for an hour: try again later")
+
+
+def _build_index(connection: Connection, name: str, definition: str) -> None:
+    known = connection.execute(
+        text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)"), {"name": name}
+    ).scalar()
+    if known is False:  # what an interrupted attempt left
+        connection.execute(text(f"DROP INDEX CONCURRENTLY {name}"))
+    if not known:
+        with suppress(ProgrammingError):
+            connection.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {definition}"))
 
 
 def require_current(engine: Engine) -> None:

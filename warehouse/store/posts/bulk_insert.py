@@ -31,19 +31,36 @@ def insert_new(session: Session, model: type[Row], rows: Sequence[Mapping[str, A
     """
     if not rows:
         return []
-    session.flush()
-    whole = [{**_defaults(model), **row} for row in rows]
-    session.connection().execute(_insert(model), whole)
-    made = [_load(model, row) for row in whole]
+    whole = complete_rows(model, rows)
+    insert_rows(session, model, whole)
+    made = load_rows(model, whole)
+    for one in made:
+        make_transient_to_detached(one)
     session.add_all(made)
     return made
+
+
+def complete_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with all columns."""
+    return [{**_defaults(model), **row} for row in rows]
+
+
+def insert_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns."""
+    if rows:
+        session.flush()
+        session.connection().execute(_insert(model), rows)
+
+
+def load_rows(model: type[Row], rows: Sequence[dict[str, Any]]) -> list[Row]:
+    """Return the objects of complete rows, to be read: they belong to no session."""
+    return [_load(model, row) for row in rows]
 
 
 def _load(model: type[Row], row: dict[str, Any]) -> Row:
     """Return the object of a stored row, built the way the ORM loads one."""
     one: Row = manager_of_class(model).new_instance()
     one.__dict__.update(row)
-    make_transient_to_detached(one)
     return one
 
 

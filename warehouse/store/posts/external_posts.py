@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import func, or_, select
 
-from connectors.types import PostContent
+from connectors.types import CLOCK_MARGIN, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.store.bulk import insert_missing
 from warehouse.store.models import Post, Publication
@@ -127,15 +127,17 @@ def record_external_posts(
 def find_in_flight(session: Session, account_id: str) -> datetime | None:
     """Return since when posts of ours are in flight on an account; None = none is.
 
-    A post listed while one of ours is in flight may be that very post: recording it as external would count it twice
-    and use the id that our own publication needs.
+    A post listed while one of ours is in flight may be that very post: recording it as external would count it
+    twice and use the id that our own publication needs. Platforms tell whole seconds, and their clocks may be
+    behind ours: the moment is earlier by that margin.
     """
-    return session.scalar(
+    first = session.scalar(
         select(func.min(Publication.first_attempt_at)).where(
             Publication.account_id == account_id,
             Publication.status.in_(("sending", "unknown", "needs_review")),
         )
     )
+    return None if first is None else first - CLOCK_MARGIN
 
 
 class InsertedPosts(NamedTuple):

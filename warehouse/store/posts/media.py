@@ -164,6 +164,19 @@ def list_uploads(
     return rows[:limit], len(rows) > limit
 
 
+def find_used_uploads(details: Mapping[str, Any], contents: Iterable[PostContent]) -> set[str]:
+    """Return the ids of the uploads that a post or a recurrence uses.
+
+    `details`: those of the post; a draft without accounts has its media only there.
+    """
+    named = [details, *(details.get("variants") or {}).values()]
+    further = [part for one in named for part in (*(one.get("thread") or ()), one.get("first_comment"))]
+    named += [part for part in further if isinstance(part, dict)]
+    media = [Media.model_validate(item) for one in named for item in one.get("media") or ()]
+    media += [item for content in contents for item in content.all_media]
+    return {item.upload_id for item in media if item.upload_id}
+
+
 def note_uses(
     session: Session,
     workspace_id: str,
@@ -173,20 +186,12 @@ def note_uses(
     *,
     is_new: bool,
 ) -> None:
-    """Replace the recorded upload references of a post or a recurrence.
-
-    `details`: those of the post; a draft without accounts has its media only there.
-    """
-    named = [details, *(details.get("variants") or {}).values()]
-    further = [part for one in named for part in (*(one.get("thread") or ()), one.get("first_comment"))]
-    named += [part for part in further if isinstance(part, dict)]
-    media = [Media.model_validate(item) for one in named for item in one.get("media") or ()]
-    media += [item for content in contents for item in content.all_media]
-    used = {item.upload_id for item in media if item.upload_id}
+    """Replace the recorded upload references of a post or a recurrence; arguments as of `find_used_uploads`."""
     if not is_new:
         session.execute(delete(MediaUse).where(MediaUse.owner_id == owner_id))
     session.add_all(
-        MediaUse(media_id=media_id, owner_id=owner_id, workspace_id=workspace_id) for media_id in sorted(used)
+        MediaUse(media_id=media_id, owner_id=owner_id, workspace_id=workspace_id)
+        for media_id in sorted(find_used_uploads(details, contents))
     )
 
 

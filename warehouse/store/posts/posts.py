@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import read_settings
 from warehouse.store.database import new_id
-from warehouse.store.models import Post, Publication
+from warehouse.store.models import Post, Publication, PublicationAttempt
 from warehouse.store.posts.approvals import PENDING, ask_for_approval, hold_unapproved
-from warehouse.store.posts.bulk_insert import insert_new
+from warehouse.store.posts.bulk_insert import complete_rows, insert_new, load_rows
 from warehouse.store.posts.duplicates import Target, refuse_duplicates
 from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
-from warehouse.store.posts.media import note_uses
+from warehouse.store.posts.media import find_used_uploads, note_uses
 from warehouse.store.posts.reads import PostFilter, get_post, list_posts
+from warehouse.store.posts.staging import staged_in, write_directly
 from warehouse.store.posts.versions import lock_publications, require_version, touch
 from warehouse.store.publishing.later_parts import WAITING
 from warehouse.store.publishing.ledger import insert_opened, open_ledger
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+    from warehouse.store.posts.staging import Staged
 
 __all__ = [
     "PostDraft",
@@ -89,32 +92,47 @@ def create_post_and_publications(
     _require_plan(draft)
     refuse_duplicates_of(session, draft)
     # All publications have the same status, so it is also the post's.
-    (post,) = insert_new(
-        session,
-        Post,
-        [
-            {
-                "id": new_id("post"),
-                "workspace_id": workspace_id,
-                "origin": "socialflow",
-                "content": draft.content,
-                "details": draft.details,
-                "status": "draft" if draft.is_draft else "scheduled",
-                "scheduled_at": draft.scheduled_at,
-                "client_ref": draft.client_ref,
-                "version": 1,
-                "created_at": now,
-                "updated_at": now,
-            }
-        ],
-    )
-    publications = _add_publications(session, post, draft.targets, draft, now)
+    row = {
+        "id": new_id("post"),
+        "workspace_id": workspace_id,
+        "origin": "socialflow",
+        "content": draft.content,
+        "details": draft.details,
+        "status": "draft" if draft.is_draft else "scheduled",
+        "scheduled_at": draft.scheduled_at,
+        "client_ref": draft.client_ref,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
     contents = [target.content for target in draft.targets]
+    asks = (
+        bool(draft.targets) and not draft.is_draft and read_settings(session, workspace_id).approval_required
+    )
+    staged = staged_in(session)
+    if staged is not None and not asks and not find_used_uploads(draft.details, contents):
+        return _stage(staged, row, draft, now)
+    write_directly(session)
+    (post,) = insert_new(session, Post, [row])
+    publications = _add_publications(session, post, draft.targets, draft, now)
     note_uses(session, workspace_id, post.id, draft.details, contents, is_new=True)
-    if publications and not draft.is_draft and read_settings(session, workspace_id).approval_required:
+    if asks:
         ask_for_approval(session, post, now)
         session.flush()
     return post, publications
+
+
+def _stage(
+    staged: Staged, row: dict[str, Any], draft: PostDraft, now: datetime
+) -> tuple[Post, list[Publication]]:
+    posts = complete_rows(Post, [row])
+    (post,) = load_rows(Post, posts)
+    publications, ledger = _new_publications(post, draft.targets, draft, now)
+    publications = complete_rows(Publication, publications)
+    staged.add(Post, posts)
+    staged.add(Publication, publications)
+    staged.add(PublicationAttempt, ledger)
+    return post, load_rows(Publication, publications)
 
 
 def update_post(
@@ -315,6 +333,16 @@ def _add_publications(
     session: Session, post: Post, targets: Sequence[Target], draft: PostDraft, now: datetime
 ) -> list[Publication]:
     """Add one publication per target account; those of a draft have no time."""
+    rows, ledger = _new_publications(post, targets, draft, now)
+    made = insert_new(session, Publication, rows)
+    insert_opened(session, ledger)
+    return made
+
+
+def _new_publications(
+    post: Post, targets: Sequence[Target], draft: PostDraft, now: datetime
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of the publications, and those that begin their ledgers."""
     scheduled_at = None if draft.is_draft else draft.scheduled_at
     event, at = ("draft", None) if scheduled_at is None else ("scheduled", scheduled_at.isoformat())
     rows: list[dict[str, Any]] = []
@@ -339,9 +367,7 @@ def _add_publications(
         }
         ledger.append(open_ledger(row, event, now, scheduled_at=at))
         rows.append(row)
-    made = insert_new(session, Publication, rows)
-    insert_opened(session, ledger)
-    return made
+    return rows, ledger
 
 
 def _require_plan(draft: PostDraft) -> None:

@@ -65,7 +65,7 @@ def list_posts(
 
     The page starts after `before_id`: ids sort by creation, so concurrent changes do not shift pages.
     """
-    query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted))
+    query = select(Post).where(Post.workspace_id == workspace_id, *list_conditions(wanted))
     if before_id is not None:
         query = query.where(Post.id < before_id)
     rows = list(session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)))
@@ -84,12 +84,13 @@ def search_posts(
     order: tuple[Any, ...] = (at, Post.id) if soonest else (at.desc(), Post.id.desc())
     if wanted.origin == "external":
         order = order[1:]
-    query = select(Post).where(Post.workspace_id == workspace_id, *_conditions(wanted)).order_by(*order)
+    query = select(Post).where(Post.workspace_id == workspace_id, *list_conditions(wanted)).order_by(*order)
     rows = list(session.scalars(query.offset(offset).limit(limit + 1)))
     return rows[:limit], len(rows) > limit
 
 
-def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:  # noqa: C901 (one condition a field)
+def list_conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:  # noqa: C901 (one condition a field)
+    """Return the conditions of a filter, without that of the workspace."""
     conditions: list[ColumnElement[bool]] = [Post.deleted_at.is_(None)]
     if wanted.origin is not None:
         conditions.append(Post.origin == wanted.origin)

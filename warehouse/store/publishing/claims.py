@@ -11,21 +11,38 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-from sqlalchemy import and_, bindparam, func, or_, select, true, update
+from sqlalchemy import String, and_, bindparam, case, func, literal_column, or_, select, text, true, update
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
-from warehouse.store.models import AccountRow, PlatformLimit, Post, Publication, Workspace, is_planned
+from warehouse.store.models import (
+    PLANNED,
+    AccountRow,
+    PlatformLimit,
+    Post,
+    Publication,
+    UtcDateTime,
+    Workspace,
+    is_planned,
+)
 from warehouse.store.publishing.heartbeats import select_silent
 from warehouse.store.publishing.later_parts import unless_resting
-from warehouse.store.publishing.ledger import LedgerEvent, append_events
-from warehouse.store.publishing.publications import refresh_post_status
+from warehouse.store.publishing.ledger import (
+    HEAD,
+    LedgerEvent,
+    append_events,
+    chain_event,
+    head_of,
+    insert_opened,
+)
+from warehouse.store.publishing.publications import note_publishing, refresh_post_status
+from warehouse.store.row_batches import update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from sqlalchemy import ColumnElement, Select, Subquery
+    from sqlalchemy import ColumnElement, Row, Select, Subquery
     from sqlalchemy.orm import Session
 
 _Columns = TypeVarTuple("_Columns")
@@ -54,9 +71,43 @@ class ClaimedPublication:
 
 
 FEW_DUE = 2_000
-"""Up to this many due publications are read to find the accounts that have a turn."""
+"""So many due publications, the longest due, are read to find the accounts that have a turn."""
+WALK = 2_000
+"""At most so many accounts are asked one by one for their first due publication."""
+MORE_HEADS = 3
+"""How often, with more accounts than that, FEW_DUE due publications of accounts not seen yet are read."""
 
 _Candidate = aliased(Publication)
+
+_WALK_SQLITE = f"""
+WITH RECURSIVE planned_accounts(account_id, step) AS (
+  SELECT (
+    SELECT account_id FROM publications INDEXED BY ix_publications_turn WHERE {PLANNED} ORDER BY account_id LIMIT 1
+  ), 1
+  UNION ALL
+  SELECT (
+    SELECT later.account_id FROM publications AS later INDEXED BY ix_publications_turn
+    WHERE ({PLANNED}) AND later.account_id > planned_accounts.account_id
+    ORDER BY later.account_id LIMIT 1
+  ), step + 1
+  FROM planned_accounts WHERE planned_accounts.account_id IS NOT NULL AND step <= :walk
+)
+SELECT account_id, (
+  SELECT own.due_at FROM publications AS own INDEXED BY ix_publications_turn
+  WHERE ({PLANNED}) AND own.due_at <= :horizon AND own.account_id = planned_accounts.account_id
+  ORDER BY own.due_at LIMIT 1
+) AS due_at
+FROM planned_accounts
+"""  # noqa: S608 (a constant is put in)
+_CLAIMED_COLUMNS = tuple(
+    getattr(_Candidate, column.key)
+    for column in (
+        *HEAD, Publication.post_id, Publication.account_id, Publication.platform, Publication.content,
+        Publication.scheduled_at, Publication.due_at, Publication.first_attempt_at, Publication.unknown_since,
+        Publication.send_state, Publication.rest, Publication.rest_at,
+    )
+)  # fmt: skip
+"""What a claim reads: what is sent, and the end of the ledger."""
 
 _OPEN_AND_DUE = (
     select(Publication.id)
@@ -87,36 +138,46 @@ def claim_due(
     active, and what another publisher is claiming at the same moment; what is due after that is claimed instead. The
     lease starts at each publication's due time, so that an early claim does not expire before it.
     """
-    due = _due(horizon)
+    # A claim that a crash of PostgreSQL undoes is only a claim less: `begin_sending` looks for it, and is durable.
+    _commit_without_waiting(session)
     accounts = _list_accounts_in_turn(session, now=now, horizon=horizon, limit=limit, full=full)
-    rows: list[Publication] = []
-    while accounts and (room := limit - len(rows)) > 0:
+    found: list[Row[Any]] = []
+    while accounts and (room := limit - len(found)) > 0:
         turn, later = accounts[:room], accounts[room:]
         share = min(max(1, room // len(turn)), account_limit or limit)
-        taken = take(
-            session,
-            _choose(session, turn, due=_due(horizon, _Candidate), share=share),
-            due,  # checked again under the lock: it may have been rescheduled or sent back for approval meanwhile
-            status="claimed",
-            lease_owner=owner,
-            lease_until=max(now, horizon) + lease,
-            updated_at=now,
-        )
-        rows += taken
-        counts = Counter(row.account_id for row in taken)
-        totals = Counter(row.account_id for row in rows)
+        chosen = _choose(session, turn, horizon=horizon, share=share)
+        _mark_claimed(session, chosen, owner=owner, now=now, lease_until=max(now, horizon) + lease)
+        found += chosen
+        counts = Counter(row.account_id for row in chosen)
+        totals = Counter(row.account_id for row in found)
         # The others of this turn have nothing more that is free.
         accounts = later + [
             account
             for account in turn
             if counts[account] == share and (account_limit is None or totals[account] < account_limit)
         ]
-    events = [LedgerEvent(row.id, "claimed") for row in rows]
-    append_events(session, events, now=now, owner=owner)
-    refresh_post_status(session, {row.post_id for row in rows}, now)
-    approved = _read_approved_media(session, rows)
-    claimed = (_claimed(row, approved.get(row.post_id)) for row in rows)
+    approved = _read_approved_media(session, found)
+    claimed = (_claimed(row, "claimed", approved.get(row.post_id)) for row in found)
     return sorted(claimed, key=lambda row: (row.due_at, row.id))
+
+
+def _mark_claimed(
+    session: Session, rows: Sequence[Row[Any]], *, owner: str, now: datetime, lease_until: datetime
+) -> None:
+    """Give the publications that `_choose` locked to `owner`, with their ledgers and posts."""
+    events = [chain_event(row, LedgerEvent(row.id, "claimed"), now=now, owner=owner) for row in rows]
+    update_rows(
+        session,
+        Publication,
+        [head_of(event) for event in events],
+        status="claimed",
+        lease_owner=owner,
+        lease_until=lease_until,
+        updated_at=now,
+    )
+    insert_opened(session, events)
+    # A post with a claimed publication is "publishing", whatever the others are; a later part changes nothing.
+    note_publishing(session, {row.post_id for row in rows if row.rest is None}, now)
 
 
 def claim_unknown(
@@ -132,7 +193,7 @@ def claim_unknown(
         .with_for_update(of=Publication, skip_locked=True)
     )
     rows = take(session, list(session.scalars(readable)), due, lease_owner=owner, lease_until=now + lease)
-    return [_claimed(row) for row in rows]
+    return [_claimed(row, row.status) for row in rows]
 
 
 def has_work(session: Session, *, now: datetime, horizon: datetime) -> bool:
@@ -237,84 +298,134 @@ def take(
     return list(session.scalars(statement))
 
 
+def _commit_without_waiting(session: Session) -> None:
+    """Let this transaction's commit return before it is on the disk; only for what may be lost."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL synchronous_commit = off"))
+
+
 def _list_accounts_in_turn(
     session: Session, *, now: datetime, horizon: datetime, limit: int, full: Collection[str]
 ) -> list[str]:
     """Return up to `limit` accounts with something due that may be called, the one that waits longest first.
 
-    Reads the due publications where there are few, else one index entry for each account that has planned posts: the
-    cost of a claim must not grow with the backlog.
+    Reads the FEW_DUE publications that are due for longest. Where these are of too few accounts, because some have a
+    backlog or may not be called, each account with planned posts is asked for its first: the cost of a claim must not
+    grow with the backlog. With more than WALK such accounts, the due publications of the others are read instead.
     """
-    due = _due(horizon)
-    few = select(Publication.id).where(due).limit(FEW_DUE + 1).subquery()
-    if (session.scalar(select(func.count()).select_from(few)) or 0) <= FEW_DUE:
-        waiting = (
-            select(Publication.account_id, func.min(Publication.due_at).label("first_due"))
-            .where(due)
-            .group_by(Publication.account_id)
-            .subquery()
+    first = _read_waiting(session, _select_longest_due(horizon), now=now)
+    found = [account for account in first.callable if account not in full]
+    if len(found) >= limit or first.read <= FEW_DUE:
+        return found[:limit]
+    walked = _read_waiting(session, _walk_accounts(session, horizon), now=now)
+    if walked.read <= WALK:
+        return [account for account in walked.callable if account not in full][:limit]
+    seen = first.accounts
+    for _ in range(MORE_HEADS):
+        more = _read_waiting(session, _select_longest_due(horizon, without=seen), now=now)
+        found += [account for account in more.callable if account not in full]
+        if len(found) >= limit or more.read <= FEW_DUE:
+            break
+        seen |= more.accounts
+    return found[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Accounts with something due."""
+
+    accounts: set[str]
+    callable: list[str]
+    """Those that may be called, the one that waits longest first."""
+    read: int
+    """How many rows the choice has read."""
+
+
+def _read_waiting(session: Session, rows: Subquery, *, now: datetime) -> _Waiting:
+    """Return the accounts in `rows` of an account and the time of something due (NULL: nothing is)."""
+    waiting = (
+        select(
+            rows.c.account_id,
+            func.min(rows.c.due_at).label("first_due"),
+            func.sum(func.count()).over().label("read"),
         )
-    else:
-        waiting = _find_first_due(horizon)
+        .group_by(rows.c.account_id)
+        .subquery()
+    )
     query = (
-        select(AccountRow.id)
+        select(AccountRow.id, waiting.c.first_due, waiting.c.read, and_(*may_call(now)).label("may_call"))
         .join(waiting, waiting.c.account_id == AccountRow.id)
         .join(Workspace, Workspace.id == AccountRow.workspace_id)
         .outerjoin(PlatformLimit, PlatformLimit.platform == AccountRow.platform)
-        .where(AccountRow.id.not_in(full), *may_call(now))
         .order_by(waiting.c.first_due, AccountRow.id)
-        .limit(limit)
     )
-    return list(session.scalars(query))
+    found = [row for row in session.execute(query) if row.first_due is not None or row.read > WALK]
+    return _Waiting(
+        {row.id for row in found},
+        [row.id for row in found if row.may_call and row.first_due is not None],
+        int(found[0].read) if found else 0,
+    )
 
 
-def _find_first_due(horizon: datetime) -> Subquery:
-    """Select each account with a due publication and the time of its first, in steps from account to account."""
-    planned = is_planned(_Candidate)
-    account_id = _Candidate.account_id
-    first = select(account_id).where(planned).order_by(account_id).limit(1)
-    walk = select(first.scalar_subquery().label("account_id")).cte("planned_accounts", recursive=True)
-    following = (
-        select(account_id).where(planned, account_id > walk.c.account_id).order_by(account_id).limit(1)
-    )
+def _select_longest_due(horizon: datetime, *, without: Collection[str] = ()) -> Subquery:
+    """Select account and due time of the FEW_DUE publications that are due for longest, and of one more."""
+    query = select(Publication.account_id, Publication.due_at).where(_due(horizon))
+    if without:
+        query = query.where(Publication.account_id.not_in(without))
+    return query.order_by(Publication.due_at).limit(FEW_DUE + 1).subquery()
+
+
+def _walk_accounts(session: Session, horizon: datetime) -> Subquery:
+    """Select each account with planned posts, and when its first is due, by one index entry per account.
+
+    At most WALK + 1 of them, in the order of their ids. The index of turns is named, or its order asked for: else the
+    databases were seen to read the history, or everything due for each account.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        until = bindparam("horizon", horizon, type_=UtcDateTime())
+        walked = text(_WALK_SQLITE).bindparams(until, walk=WALK)
+        return walked.columns(account_id=String(), due_at=UtcDateTime()).subquery()
+    account_id, due_at = _Candidate.account_id, _Candidate.due_at
+    step: ColumnElement[int] = literal_column("1").label("step")
+    # Times that are not set come last there, so that the first entry of an account is its earliest.
+    first = select(account_id, due_at).where(is_planned(_Candidate))
+    first = first.order_by(account_id, due_at, _Candidate.id).limit(1)
+    walk = select(first.subquery(), step).cte("planned_accounts", recursive=True)
+    following = first.where(account_id > walk.c.account_id).correlate(walk).lateral()
     walk = walk.union_all(
-        select(following.correlate(walk).scalar_subquery()).where(walk.c.account_id.is_not(None))
+        select(following, walk.c.step + 1)
+        .select_from(walk)
+        .join(following, true())
+        .where(walk.c.step <= WALK)
     )
-    first_due = (
-        select(_Candidate.due_at)
-        .where(_due(horizon, _Candidate), account_id == walk.c.account_id)
-        .order_by(_Candidate.due_at)
-        .limit(1)
-        .correlate(walk)
-        .scalar_subquery()
-    )
-    found = select(walk.c.account_id, first_due.label("first_due")).subquery()
-    return select(found).where(found.c.first_due.is_not(None)).subquery()
+    earliest = case((walk.c.due_at <= horizon, walk.c.due_at))
+    return select(walk.c.account_id, earliest.label("due_at")).subquery()
 
 
 def _choose(
-    session: Session, accounts: Collection[str], *, due: ColumnElement[bool], share: int
-) -> list[str]:
+    session: Session, accounts: Collection[str], *, horizon: datetime, share: int
+) -> Sequence[Row[Any]]:
     """Return, and lock on PostgreSQL, the first `share` publications of each account that nobody else has locked.
 
     The lock is taken within the choice. If it came after the limit, publishers that claim at the same time would all
-    choose the same publications, and all but one of them would get nothing.
+    choose the same publications, and all but one of them would get nothing. What was rescheduled, or sent back for
+    approval, before it was locked is left out: PostgreSQL checks the condition again under the lock.
     """
     of_account = (
-        select(_Candidate.id)
-        .where(_Candidate.account_id == AccountRow.id, due)
+        select(_Candidate)
+        .where(_Candidate.account_id == AccountRow.id, _due(horizon, _Candidate))
         .order_by(_Candidate.due_at, _Candidate.id)
         .limit(share)
         .correlate(AccountRow)
     )
     if session.get_bind().dialect.name == "postgresql":
-        mine = of_account.with_for_update(skip_locked=True).lateral()
-        chosen = select(mine.c.id).select_from(AccountRow).join(mine, true())
+        mine = of_account.with_only_columns(*_CLAIMED_COLUMNS).with_for_update(skip_locked=True).lateral()
+        chosen = select(mine).select_from(AccountRow).join(mine, true())
     else:  # SQLite knows neither LATERAL nor locks of rows: it has one writer at a time
-        chosen = (
-            select(Publication.id).select_from(AccountRow).join(Publication, Publication.id.in_(of_account))
-        )
-    return list(session.scalars(chosen.where(AccountRow.id.in_(accounts))))
+        ids = of_account.with_only_columns(_Candidate.id).correlate(AccountRow)
+        columns = [Publication.__table__.c[column.key] for column in _CLAIMED_COLUMNS]
+        chosen = select(*columns).select_from(AccountRow).join(Publication, Publication.id.in_(ids))
+    return session.execute(chosen.where(AccountRow.id.in_(accounts))).all()
 
 
 def _due(horizon: datetime, table: type[Publication] = Publication) -> ColumnElement[bool]:
@@ -330,7 +441,7 @@ def _unknown(now: datetime) -> ColumnElement[bool]:
     return and_(Publication.status == "unknown", Publication.due_at <= now, free)
 
 
-def _read_approved_media(session: Session, rows: Sequence[Publication]) -> dict[str, dict[str, str]]:
+def _read_approved_media(session: Session, rows: Sequence[Row[Any]]) -> dict[str, dict[str, str]]:
     """Return the approved media of the posts of publications with media, by post id."""
     ids = {row.post_id for row in rows if _has_media(row.content)}
     if not ids:
@@ -345,7 +456,9 @@ def _has_media(content: Mapping[str, Any]) -> bool:
     return any(isinstance(part, dict) and part.get("media") for part in parts)
 
 
-def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) -> ClaimedPublication:
+def _claimed(
+    row: Publication | Row[Any], status: str, approved_media: Mapping[str, str] | None = None
+) -> ClaimedPublication:
     if row.scheduled_at is None or row.due_at is None:
         raise AssertionError(f"publication {row.id} is {row.status} without a time")
     return ClaimedPublication(
@@ -355,7 +468,7 @@ def _claimed(row: Publication, approved_media: Mapping[str, str] | None = None) 
         account_id=row.account_id,
         platform=row.platform,
         content=PostContent.model_validate(row.content),
-        status=row.status,
+        status=status,
         scheduled_at=row.rest_at or row.scheduled_at,
         due_at=row.due_at,
         attempts=row.attempts,

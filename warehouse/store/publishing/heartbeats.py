@@ -57,6 +57,8 @@ class PublishersState:
     """With a fresh heartbeat and a clock that agrees with the store's."""
     clock_skew_seconds: float
     """The largest difference between a running publisher's own clock and the store's."""
+    errors: int = 0
+    """What failed in the running publishers since they began: turns that the store refused, steps not recorded."""
 
 
 def begin_beating(
@@ -103,12 +105,14 @@ def list_publishers(session: Session, *, since: datetime) -> Sequence[PublisherR
 
 def get_publishers_state(session: Session, now: datetime) -> PublishersState:
     """Return how many are running at `now` (by the store's clock)."""
-    query = select(PublisherRow.clock_skew).where(
+    query = select(PublisherRow.clock_skew, PublisherRow.report).where(
         PublisherRow.ended_at.is_(None), PublisherRow.beat_at > now - STALE_AFTER
     )
-    skews = list(session.scalars(query))
+    rows = session.execute(query).all()
+    skews = [skew for skew, _report in rows]
     awake = sum(1 for skew in skews if abs(skew) <= CLOCK_TOLERANCE.total_seconds())
-    return PublishersState(awake, max(skews, key=abs, default=0.0))
+    errors = sum(int(report.get("errors", 0)) for _skew, report in rows)
+    return PublishersState(awake, max(skews, key=abs, default=0.0), errors)
 
 
 def select_silent(now: datetime) -> Select[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import select
 
 from warehouse.store.models import Publication, PublicationAttempt
+from warehouse.store.row_batches import insert_rows, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,36 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-_INSERT = insert(PublicationAttempt.__table__)  # type: ignore[arg-type]  # a mapped class's table is one
+class LedgerHead(Protocol):
+    """The end of a publication's ledger: a `Publication`, or a row with the columns of `HEAD`."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 (columns of Publication)
+
+    @property
+    def workspace_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def attempts(self) -> int: ...  # noqa: D102
+
+    @property
+    def payload_hash(self) -> str: ...  # noqa: D102
+
+    @property
+    def ledger_rows(self) -> int: ...  # noqa: D102
+
+    @property
+    def ledger_hash(self) -> str: ...  # noqa: D102
+
+
+HEAD = (
+    Publication.id,
+    Publication.workspace_id,
+    Publication.attempts,
+    Publication.payload_hash,
+    Publication.ledger_rows,
+    Publication.ledger_hash,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +84,49 @@ def append_events(
     if not events:
         return
     session.flush()
-    columns = (
-        Publication.id,
-        Publication.workspace_id,
-        Publication.attempts,
-        Publication.payload_hash,
-        Publication.ledger_rows,
-        Publication.ledger_hash,
-    )
     ids = [event.publication_id for event in events]
-    heads = {row.id: row for row in session.execute(select(*columns).where(Publication.id.in_(ids)))}
-    rows: list[dict[str, Any]] = []
-    for event in events:
-        head = heads[event.publication_id]
-        row = {
-            "publication_id": head.id,
-            "workspace_id": head.workspace_id,
-            "seq": head.ledger_rows + 1,
-            "attempt": head.attempts,
-            "event": event.event,
-            "at": now,
-            "payload_hash": head.payload_hash,
-            "owner": owner,
-            "detail": event.detail,
-            "prev_hash": head.ledger_hash,
-        }
-        row["hash"] = _row_hash(row)
-        rows.append(row)
-    session.connection().execute(_INSERT, rows)
-    # Through the connection, not the session: a bulk update that does not touch loaded objects and
-    # `updated_at`.
-    table = Publication.__table__
-    session.connection().execute(
-        update(Publication)
-        .where(table.c.id == bindparam("key"))
-        .values(ledger_rows=bindparam("n"), ledger_hash=bindparam("h")),
-        [{"key": row["publication_id"], "n": row["seq"], "h": row["hash"]} for row in rows],
-    )
+    heads = {row.id: row for row in session.execute(select(*HEAD).where(Publication.id.in_(ids)))}
+    rows = [chain_event(heads[event.publication_id], event, now=now, owner=owner) for event in events]
+    insert_opened(session, rows)
+    update_rows(session, Publication, [head_of(row) for row in rows])
+
+
+def chain_event(
+    head: LedgerHead,
+    event: LedgerEvent,
+    *,
+    now: datetime,
+    owner: str | None = None,
+    attempt: int | None = None,
+) -> dict[str, Any]:
+    """Return the ledger row that follows `head`; the caller inserts it and saves `head_of` it with the publication.
+
+    For callers that change the publication anyway: one statement instead of two. `attempt`: default the head's.
+    """
+    row = {
+        "publication_id": head.id,
+        "workspace_id": head.workspace_id,
+        "seq": head.ledger_rows + 1,
+        "attempt": head.attempts if attempt is None else attempt,
+        "event": event.event,
+        "at": now,
+        "payload_hash": head.payload_hash,
+        "owner": owner,
+        "detail": event.detail,
+        "prev_hash": head.ledger_hash,
+    }
+    row["hash"] = _row_hash(row)
+    return row
+
+
+def head_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns by which a publication knows `row` as the end of its ledger, and its id."""
+    return {"id": row["publication_id"], "ledger_rows": row["seq"], "ledger_hash": row["hash"]}
+
+
+def insert_opened(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert what `open_ledger` or `chain_event` returned."""
+    insert_rows(session, PublicationAttempt, rows)
 
 
 def open_ledger(
@@ -120,12 +156,6 @@ def open_ledger(
     return row
 
 
-def insert_opened(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert what `open_ledger` returned."""
-    if rows:
-        session.connection().execute(_INSERT, rows)
-
-
 def list_events(session: Session, publication_id: str) -> list[PublicationAttempt]:
     """Return the publication's events, oldest first."""
     query = select(PublicationAttempt).where(PublicationAttempt.publication_id == publication_id)
@@ -134,10 +164,13 @@ def list_events(session: Session, publication_id: str) -> list[PublicationAttemp
 
 def verify_ledger(session: Session, publication_id: str) -> list[str]:
     """Return the errors found in the publication's ledger; empty = intact."""
-    publication = session.get_one(Publication, publication_id)
+    return check_ledger(session.get_one(Publication, publication_id), list_events(session, publication_id))
+
+
+def check_ledger(publication: Publication, rows: Sequence[PublicationAttempt]) -> list[str]:
+    """Return the errors found in the publication's events, oldest first; empty = intact."""
     problems = []
     previous = ""
-    rows = list_events(session, publication_id)
     for position, row in enumerate(rows, start=1):
         if row.seq != position:
             problems.append(f"row {position} is missing: the next one says {row.seq}")

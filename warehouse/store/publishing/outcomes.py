@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, inspect, select, update
 
 from connectors.types import SENT_ELSEWHERE, STEP
 from warehouse.store.measuring.measurements import next_snapshot_at
@@ -24,8 +24,9 @@ from warehouse.store.publishing.claims import (
 )
 from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.later_parts import FAILED, WAITING, begin_rest, end_rest
-from warehouse.store.publishing.ledger import LedgerEvent, append_events
+from warehouse.store.publishing.ledger import HEAD, LedgerEvent, chain_event, head_of, insert_opened
 from warehouse.store.publishing.publications import refresh_post_status
+from warehouse.store.row_batches import update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -112,32 +113,33 @@ def begin_sending(
         Publication.lease_owner == owner,
         Publication.lease_until > now,
     )
-    columns = (Publication.id, Publication.attempts, Publication.first_attempt_at)
     allowed = join_limits(select(Publication.id)).where(*mine, *may_call(now))
+    columns = (*HEAD, Publication.first_attempt_at)
     rows = session.execute(select(*columns).where(Publication.id.in_(allowed)).with_for_update()).all()
     granted = {row.id: Granted(row.attempts + 1, row.first_attempt_at or now) for row in rows}
     held_back = set(ids) - set(granted)
     if held_back:
         # It was claimed ahead of time, and its account, platform or workspace was paused meanwhile.
         release_claims(session, owner=owner, now=now, ids=held_back, reason="waits until sending is allowed")
-    if granted:
-        table = Publication.__table__
-        statement = (
-            update(Publication)
-            .where(table.c.id == bindparam("key"))
-            .values(
-                status="sending",
-                attempts=bindparam("attempt"),
-                first_attempt_at=bindparam("first"),
-                lease_until=lease_until,
-                updated_at=now,
-            )
+    events = [
+        chain_event(
+            row, LedgerEvent(row.id, "sending"), now=now, owner=owner, attempt=granted[row.id].attempt
         )
-        session.connection().execute(
-            statement,
-            [{"key": key, "attempt": g.attempt, "first": g.first_attempt_at} for key, g in granted.items()],
-        )
-        append_events(session, [LedgerEvent(key, "sending") for key in granted], now=now, owner=owner)
+        for row in rows
+    ]
+    update_rows(
+        session,
+        Publication,
+        [
+            head_of(event) | {"attempts": g.attempt, "first_attempt_at": g.first_attempt_at}
+            for event in events
+            for g in (granted[event["publication_id"]],)
+        ],
+        status="sending",
+        lease_until=lease_until,
+        updated_at=now,
+    )
+    insert_opened(session, events)
     # The post's status is not refreshed: claimed and sending are both "publishing".
     return granted
 
@@ -173,23 +175,75 @@ def record_outcomes(
         for row in session.scalars(query.with_for_update().execution_options(populate_existing=True))
     }
     events, post_ids = [], set()
-    for outcome in outcomes:
-        row = rows[outcome.publication_id]
-        event = _apply(row, outcome, owner=owner, now=now)
-        if event is not None:
-            events.append(event)
-            post_ids.add(row.post_id)
-        if outcome.pause is not None and outcome.next_at is not None:
-            _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
-        if event is not None and outcome.code == PERMISSION_MISSING:
-            reason = f"{outcome.message}; connect the account again with this permission"
-            _mark_limited(session, row.account_id, reason, now)
-    _clear_limits(session, {rows[item.publication_id].account_id for item in outcomes if item.receipt}, now)
-    session.flush()
-    append_events(session, events, now=now, owner=owner)
+    # Each publication is written once, with the end of its ledger: not before each of the statements in between.
+    with session.no_autoflush:
+        for outcome in outcomes:
+            row = rows[outcome.publication_id]
+            event = _apply(row, outcome, owner=owner, now=now)
+            if event is not None:
+                events.append(event)
+                post_ids.add(row.post_id)
+            if outcome.pause is not None and outcome.next_at is not None:
+                _pause(session, row, outcome.pause, outcome.next_at, outcome.message or "rate limited")
+            if event is not None and outcome.code == PERMISSION_MISSING:
+                reason = f"{outcome.message}; connect the account again with this permission"
+                _mark_limited(session, row.account_id, reason, now)
+        _clear_limits(session, {rows[one.publication_id].account_id for one in outcomes if one.receipt}, now)
+    _append(session, rows, events, owner=owner, now=now)
     refresh_post_status(session, post_ids, now)
     announce_outcomes(session, events, now)
     return {row.id: row.status for row in rows.values()}
+
+
+def _append(
+    session: Session,
+    rows: Mapping[str, Publication],
+    events: Sequence[LedgerEvent],
+    *,
+    owner: str,
+    now: datetime,
+) -> None:
+    """Append events of loaded publications: the ends of their ledgers are written together with what has changed."""
+    chained = []
+    for event in events:
+        row = rows[event.publication_id]
+        ledger_row = chain_event(row, event, now=now, owner=owner)
+        row.ledger_rows, row.ledger_hash = ledger_row["seq"], ledger_row["hash"]
+        chained.append(ledger_row)
+    _save(session, list(rows.values()))
+    insert_opened(session, chained)
+
+
+_CHANGING = (
+    "status", "reason_code", "reason", "lease_owner", "lease_until", "due_at", "unknown_since", "send_state",
+    "first_attempt_at", "external_id", "permalink", "published_at", "next_snapshot_at", "rest", "rest_at",
+    "ledger_rows", "ledger_hash", "updated_at",
+)  # fmt: skip
+"""Columns that an outcome may change."""
+
+
+def _save(session: Session, rows: Sequence[Publication]) -> None:
+    """Write what has changed: on PostgreSQL with one statement for all, after which the session forgets the objects."""
+    if session.get_bind().dialect.name != "postgresql":
+        session.flush()
+        return
+    changed = [row for row in rows if inspect(row).modified]
+    values = {name: [getattr(row, name) for row in changed] for name in _CHANGING}
+    # Most columns have one value for all: sent once instead of once for each row.
+    shared = {name: column[0] for name, column in values.items() if all(one == column[0] for one in column)}
+    own = {name: column for name, column in values.items() if name not in shared}
+    with session.no_autoflush:
+        update_rows(
+            session,
+            Publication,
+            [
+                {"id": row.id} | {name: column[number] for name, column in own.items()}
+                for number, row in enumerate(changed)
+            ],
+            **shared,
+        )
+    for row in changed:
+        session.expunge(row)
 
 
 def _mark_limited(session: Session, account_id: str, reason: str, now: datetime) -> None:
@@ -203,7 +257,8 @@ def _clear_limits(session: Session, account_ids: Collection[str], now: datetime)
     limited = and_(AccountRow.status == "active", AccountRow.status_reason.is_not(None))
     statement = update(AccountRow).where(AccountRow.id.in_(account_ids), limited)
     if account_ids:
-        session.execute(statement.values(status_reason=None, status_changed_at=now))
+        values = {"status_reason": None, "status_changed_at": now}
+        session.execute(statement.values(values).execution_options(synchronize_session=False))
 
 
 def _apply(row: Publication, outcome: Outcome, *, owner: str, now: datetime) -> LedgerEvent | None:

@@ -302,3 +302,19 @@ def refresh_post_status(session: Session, post_ids: Collection[str], now: dateti
             .values(status=status, version=Post.version + 1, updated_at=now)
             .execution_options(synchronize_session="fetch")
         )
+
+
+def note_publishing(session: Session, post_ids: Collection[str], now: datetime) -> None:
+    """Update the status of posts of which a publication has just been claimed: whatever the others are.
+
+    Locked in one order, because publishers claim publications of the same post at the same time.
+    """
+    if not post_ids:
+        return
+    ready = select(Post.id).where(Post.id.in_(post_ids), Post.status != "publishing").order_by(Post.id)
+    session.execute(
+        update(Post)
+        .where(Post.id.in_(ready.with_for_update()))
+        .values(status="publishing", version=Post.version + 1, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )

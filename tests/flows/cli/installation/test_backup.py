@@ -339,8 +339,10 @@ def test_the_key_may_be_kept_apart(home: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_backed_up_is_one_sentence(home: Path, tmp_path: Path) -> None:
     target = str(tmp_path / "all.tar")
-    assert "pg_dump" in refused("backup", target, SOCIALFLOW_DATABASE_URL="postgresql://localhost/x")
-    assert "lake" in refused("backup", target, SOCIALFLOW_LAKE_CATALOG="postgres:host=localhost")
+    assert "cannot use the store" in refused(
+        "backup", target, SOCIALFLOW_DATABASE_URL="postgresql://127.0.0.1:1/x"
+    )
+    assert "lake" in refused("backup", target, SOCIALFLOW_LAKE_CATALOG="postgres:host=127.0.0.1 port=1")
     assert "there is no store" in refused("backup", target, SOCIALFLOW_HOME=str(tmp_path / "nothing"))
     assert "no folder" in refused("backup", str(tmp_path / "missing" / "all.tar"))
     assert "is a folder" in refused("backup", str(tmp_path))

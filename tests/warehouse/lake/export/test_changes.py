@@ -109,7 +109,7 @@ def read(lake: Lake, table: str, snapshot_id: int, since: int | None) -> list[di
 
 
 @settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

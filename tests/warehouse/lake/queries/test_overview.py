@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -9,16 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from warehouse.errors import InvalidInputError
+from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.maintenance import rebuild_marts
 from warehouse.lake.queries.accounts import get_account_figures, list_account_days
 from warehouse.lake.queries.overview import get_overview
 from warehouse.lake.queries.posts import get_post_metrics
+from warehouse.settings import WarehouseSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from warehouse.lake.connect import Lake
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Make = Callable[..., Any]
 
@@ -50,11 +52,26 @@ def test_an_empty_lake_measures_nothing(lake: Lake) -> None:
     assert set(NUMBERS) <= set(overview["definitions"])
 
 
-@pytest.fixture
-def filled(
+@pytest.fixture(scope="module")
+def filled(  # noqa: PLR0917 (fixtures)
+    lake_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_account: Make,
+    make_publication: Make,
+    make_snapshot: Make,
+    make_count: Make,
+) -> Iterator[Lake]:
+    """Two accounts on two platforms; a post on both; one not measured; one a period earlier. To be read only."""
+    home = tmp_path_factory.mktemp("overview") / "home"
+    shutil.copytree(lake_template, home)
+    with Lake.open(WarehouseSettings(home=home), threads=1) as lake:
+        fill(lake, make_account, make_publication, make_snapshot, make_count)
+        yield lake
+
+
+def fill(
     lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make, make_count: Make
-) -> Lake:
-    """Two accounts on two platforms; a post on both; one not measured; one a period earlier."""
+) -> None:
     load_accounts(lake, [make_account(), make_account("acct_b", platform="mastodon")])
     at = {
         name: DAY + timedelta(days=days) for name, days in {"1": 0, "2": 1, "3": 1, "4": -3, "5": 7}.items()
@@ -91,7 +108,6 @@ def filled(
         ],
         "run_1",
     )
-    return lake
 
 
 def test_the_numbers_follow_their_definitions(filled: Lake) -> None:
@@ -279,44 +295,52 @@ def test_times_and_days_are_in_one_zone_that_the_answer_names(
     assert [row["date"].day for row in in_utc["series"] if row["posts"]] == [27, 28, 29, 30]
 
 
-@pytest.mark.parametrize(
-    ("counts", "growth", "suspicious"),
-    [
-        ((1220, 0, 1250), 30, 1),
-        ((1220, 0, 0, 1250), 30, 2),
-        ((0, 1220, 1250), 30, 1),
-        ((1220, 1250, 0), 30, 1),
-        ((1220, 2500, 1250), 30, 1),
-        ((1220, 2500, 1250, 1260), 40, 1),
-        ((1220, 1250, 700), 30, 1),  # not confirmed yet
-        ((1220, 2500, 2600), 1380, 0),  # a jump that stays is real
-        ((90, 0, 80), -10, 0),  # a small account may lose all
-        ((0, 40, 100, 180), 180, 0),
-    ],
-)
-def test_suspicious_counts_of_followers_are_left_out_and_counted(  # noqa: PLR0917 (fixtures)
-    lake: Lake,
-    make_account: Make,
-    make_count: Make,
-    read_marts: Make,
-    counts: tuple[int, ...],
-    growth: int,
-    suspicious: int,
+SUSPICIOUS = [
+    # counts of the days, growth, suspicious ones
+    ((1220, 0, 1250), 30, 1),
+    ((1220, 0, 0, 1250), 30, 2),
+    ((0, 1220, 1250), 30, 1),
+    ((1220, 1250, 0), 30, 1),
+    ((1220, 2500, 1250), 30, 1),
+    ((1220, 2500, 1250, 1260), 40, 1),
+    ((1220, 1250, 700), 30, 1),  # not confirmed yet
+    ((1220, 2500, 2600), 1380, 0),  # a jump that stays is real
+    ((90, 0, 80), -10, 0),  # a small account may lose all
+    ((0, 40, 100, 180), 180, 0),
+]
+
+
+def test_suspicious_counts_of_followers_are_left_out_and_counted(
+    lake: Lake, make_account: Make, make_count: Make, read_marts: Make
 ) -> None:
-    load_accounts(lake, [make_account()])
-    for day, count in enumerate(counts):
-        load_account_snapshots(lake, [make_count(count, days=day)], "run")
-    overview = get_overview(lake, **WEEK)
-    assert (overview["follower_growth"], overview["coverage"]["suspicious_counts"]) == (growth, suspicious)
-    assert sum(row["follower_growth"] or 0 for row in overview["series"]) == growth
-    figures = get_account_figures(lake, **WEEK)["acct_a"]
-    assert (figures["follower_growth"], figures["suspicious_counts"]) == (growth, suspicious)
-    days = list_account_days(lake, **WEEK, account_id="acct_a")
-    assert sum(row["follower_growth"] or 0 for row in days) == growth
-    (summed,) = lake.query(
-        "SELECT sum(follower_growth) AS growth, sum(suspicious) AS suspicious FROM marts.account_daily"
+    """Each case is the account of a workspace of its own; a load holds one day of all."""
+    load_accounts(lake, [make_account(f"acct_{n}", workspace_id=f"ws_{n}") for n in range(len(SUSPICIOUS))])
+    for day in range(4):
+        load_account_snapshots(
+            lake,
+            [
+                make_count(counts[day], days=day, account_id=f"acct_{n}", workspace_id=f"ws_{n}")
+                for n, (counts, _, _) in enumerate(SUSPICIOUS)
+                if day < len(counts)
+            ],
+            "run",
+        )
+    summed = lake.query(
+        "SELECT account_id, sum(follower_growth) AS growth, sum(suspicious) AS suspicious"
+        " FROM marts.account_daily GROUP BY account_id"
     )
-    assert (summed["growth"], summed["suspicious"]) == (growth, suspicious)
+    stored = {row["account_id"]: (row["growth"], row["suspicious"]) for row in summed}
+    for n, (counts, growth, suspicious) in enumerate(SUSPICIOUS):
+        week = WEEK | {"workspace_id": f"ws_{n}"}
+        overview = get_overview(lake, **week)
+        told = (overview["follower_growth"], overview["coverage"]["suspicious_counts"])
+        assert told == (growth, suspicious), counts
+        assert sum(row["follower_growth"] or 0 for row in overview["series"]) == growth, counts
+        figures = get_account_figures(lake, **week)[f"acct_{n}"]
+        assert (figures["follower_growth"], figures["suspicious_counts"]) == (growth, suspicious), counts
+        days = list_account_days(lake, **week, account_id=f"acct_{n}")
+        assert sum(row["follower_growth"] or 0 for row in days) == growth, counts
+        assert stored[f"acct_{n}"] == (growth, suspicious), counts
     kept_up = read_marts(lake)
     rebuild_marts(lake)
     assert read_marts(lake) == kept_up

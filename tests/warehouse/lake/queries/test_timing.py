@@ -9,8 +9,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from warehouse.errors import InvalidInputError
 from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
-from warehouse.lake.queries.timing import get_optimal_times, refresh_optimal_times
+from warehouse.lake.queries.timing import (
+    TimingPart,
+    get_optimal_times,
+    plan_timing,
+    read_timing_part,
+    refresh_optimal_times,
+    refresh_timing_part,
+)
 from warehouse.lake.queries.timing_posts import read_age_curve
 from warehouse.timing.age import DEFAULT_AGE_CURVE
 from warehouse.timing.model import MODEL_VERSION, compute_optimal_times
@@ -199,3 +207,90 @@ def test_slots_and_posting_times_move_with_the_accounts_zone(
         "JOIN marts.slot_engagement AS s USING (account_id) JOIN marts.optimal_times AS t USING (account_id)"
     )
     assert zones == [dict.fromkeys(("account", "slots", "times"), "Asia/Tokyo")]
+
+
+def load_fleet(lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make) -> None:
+    """Thirty accounts on one platform, from whose posts a profile and a kernel are learned, and two on another."""
+    chance = np.random.default_rng(20)
+    accounts, publications, snapshots = [], [], []
+    for number in range(32):
+        account_id = f"acct_{number:02}"
+        platform = "mastodon" if number % 16 == 5 else "twitter"
+        zone = ("UTC", "Asia/Tokyo", "America/New_York")[number % 3]
+        accounts.append(make_account(account_id, platform=platform, timezone=zone))
+        for post in range(40 if number != 7 else 0):
+            at = MONDAY + timedelta(days=post, hours=int(chance.integers(24)))
+            name = f"{number}_{post}"
+            of = {"account_id": account_id, "platform": platform}
+            kind = "video" if post % 3 else "text"
+            publications.append(make_publication(name, published_at=at, kind=kind, **of))
+            likes = int(chance.lognormal(4 + (at.hour == 18), 1))
+            snapshots.append(
+                make_snapshot(name, published_at=at, hours=72, likes=likes, account_id=account_id)
+            )
+    load_accounts(lake, accounts)
+    load_publications(lake, publications)
+    load_post_snapshots(lake, snapshots, "run_1")
+
+
+TIMING_MARTS = ("optimal_times", "timing_accounts", "posting_habits")
+
+
+def read_timing(lake: Lake) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        mart: [tuple(row.values()) for row in lake.query(f"FROM marts.{mart} ORDER BY ALL")]
+        for mart in TIMING_MARTS
+    }
+
+
+def test_parts_come_out_as_the_whole(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make
+) -> None:
+    load_fleet(lake, make_account, make_publication, make_snapshot)
+    whole = refresh_optimal_times(lake, now=NOW)
+    at_once = read_timing(lake)
+    with lake.write() as cursor:
+        for mart in TIMING_MARTS:  # an account that is gone, and no other rows
+            cursor.execute(f"DELETE FROM marts.{mart} WHERE account_id <> 'acct_03'")  # noqa: S608
+            cursor.execute(f"UPDATE marts.{mart} SET account_id = 'acct_gone'")  # noqa: S608
+    plan = plan_timing(lake, now=NOW, parts=4)
+    assert plan.summary == whole
+    assert [(part.platform, part.first, part.last) for part in plan.parts] == [
+        ("mastodon", "acct_05", "acct_21"),
+        ("twitter", "acct_00", "acct_08"),
+        ("twitter", "acct_09", "acct_16"),
+        ("twitter", "acct_17", "acct_25"),
+        ("twitter", "acct_26", "acct_31"),
+    ]
+    assert {len(rows) for rows in read_timing(lake).values()} == {0}
+    for part in reversed(plan.parts):
+        assert read_timing_part(part.as_dict()) == part
+        refresh_timing_part(lake, part)
+    in_parts = read_timing(lake)
+    for mart in TIMING_MARTS:
+        assert len(in_parts[mart]) == len(at_once[mart]) > 0
+        for one, other in zip(in_parts[mart], at_once[mart], strict=True):
+            for value, wanted in zip(one, other, strict=True):
+                close = pytest.approx(wanted, rel=1e-9, abs=1e-9) if isinstance(wanted, float) else wanted
+                assert value == close
+    # A part that comes after a newer run changes nothing.
+    refresh_optimal_times(lake, now=NOW + timedelta(days=1))
+    newer = read_timing(lake)
+    assert refresh_timing_part(lake, plan.parts[0])["accounts"] == 0
+    assert read_timing(lake) == newer
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"now": "yesterday"}, "part is not what"),
+        ({"now": "2026-03-02T00:00:00"}, "time zone"),
+        ({"fleet": {}}, "part.fleet is not what"),
+        ({"fleet": None}, "part is not what"),
+    ],
+)
+def test_a_part_that_nobody_planned_is_refused(lake: Lake, changes: dict[str, Any], message: str) -> None:
+    plain = TimingPart("twitter", "a", "b", NOW, {"profile": [1.0]}).as_dict() | changes
+    with pytest.raises(InvalidInputError, match=message) as raised:
+        refresh_timing_part(lake, read_timing_part(plain))
+    assert raised.value.field == "part"

@@ -89,6 +89,21 @@ def test_what_may_be_our_own_post_under_way_is_left_for_later(world: World, stat
     assert record(world, listed(world, 5, 15)).inserted == 1
 
 
+def test_a_post_in_whole_seconds_or_by_a_slower_clock_may_be_ours_too(world: World) -> None:
+    (ours,) = world.schedule("twitter")
+    started = world.at.replace(microsecond=300_000)
+    with world.store.write() as session:
+        row = session.get_one(Publication, ours)
+        row.status, row.first_attempt_at = "sending", started
+    items = [
+        ListedPost("whole", started.replace(microsecond=0), "ours", "text"),
+        ListedPost("slow", started - timedelta(seconds=90), "ours", "text"),
+        ListedPost("older", started - timedelta(minutes=3), "another", "text"),
+    ]
+    result = record(world, items)
+    assert (list(result.publication_ids), result.skipped) == (["older"], 2)
+
+
 def test_a_post_before_1970_is_refused(world: World) -> None:
     with pytest.raises(InvalidInputError) as raised:
         record(world, [ListedPost("old", datetime(1969, 12, 31, tzinfo=UTC), "", "text")])

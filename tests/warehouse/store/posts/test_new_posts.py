@@ -92,8 +92,8 @@ def test_a_new_post_takes_few_statements_and_one_transaction(world: World) -> No
         event.remove(world.store._writer, "before_cursor_execute", note)
     assert [statement.split()[0] for statement in seen if not statement.startswith("BEGIN")] == [
         *("SELECT", "SELECT"),  # whom it goes to, and who said the same
-        *("INSERT", "INSERT", "INSERT"),  # post, publications, ledger
         "SELECT",  # whether somebody has to approve
+        *("INSERT", "INSERT", "INSERT"),  # post, publications, ledger
     ], seen
 
 
