@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn bench-imports lock clean
+.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn bench-imports lock clean bench-lake-layout chaos-cluster simulate-capacity soak
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -43,6 +43,12 @@ bench: .venv/.bench ## Run all benchmarks (each a ratio within one run)
 eval-optimal-times: $(READY) ## Evaluate the timing model (SEEDS=1,2 HISTORY=file.parquet TIMEZONE=UTC BEFORE=2016-06-21)
 	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(HISTORY),--history $(HISTORY)) \
 	  $(if $(TIMEZONE),--timezone $(TIMEZONE)) $(if $(BEFORE),--before $(BEFORE))
+
+bench-lake-layout: $(DEV) ## Compare layouts of the lake's snapshots: partitions, sort order, inlining (ROWS=5000000)
+	@$(BIN)/python benchmarks/bench_lake_layout.py $(if $(ROWS),--rows $(ROWS))
+
+simulate-capacity: $(READY) ## Simulate publishing and ingestion at 1 M accounts: machines, what breaks first, costs (ACCOUNTS=1000000 SNAPSHOTS=1e8)
+	@$(BIN)/python benchmarks/simulate_capacity.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SNAPSHOTS),--snapshots $(SNAPSHOTS))
 
 bench-optimal-times: $(DEV) ## Compare the daily timing run with LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
 	@$(MAKE) --no-print-directory .venv/.bench || echo "LightGBM is not installed (no network): it is left out."
@@ -95,6 +101,12 @@ chaos: $(DEV) ## Kill publishers at random for half an hour, on SQLite and Postg
 	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --postgres
 	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --prefect-hangs
 	@$(BIN)/python -m tests.chaos.kill_storm --seeds $(or $(SEEDS),3) --prefect-hangs --postgres
+
+chaos-cluster: $(DEV) ## Twelve faults on a cluster of two machines, with Prometheus (8 minutes; Linux, root, PostgreSQL; ONLY=api-killed)
+	@$(BIN)/python -m tests.chaos.cluster_storm $(if $(ONLY),--only $(ONLY))
+
+soak: $(DEV) ## Two hours of traffic with faults in ten minutes: memory, open files, files and query time stay flat (SECONDS_LONG=600)
+	@$(BIN)/python -m tests.chaos.soak --seconds $(or $(SECONDS_LONG),600)
 
 chaos-ingest: $(DEV) ## Kill ingest runs at random for some minutes, on SQLite and PostgreSQL, then compare every row (SEEDS=10 for more runs)
 	@$(BIN)/python -m tests.chaos.ingest_storm --seeds $(or $(SEEDS),3)

@@ -1,6 +1,7 @@
 """Speed of the daily timing run, compared with LightGBM and a loop over accounts, on the same posts in one run.
 
     make bench-optimal-times [ACCOUNTS=10000] [POSTS=1000]
+    make bench-optimal-times ACCOUNTS=10000 POSTS=100,300,1000      # refresh only, one row for each number of posts
 
     refresh   a lake with ACCOUNTS x POSTS measured posts -> marts.optimal_times, all of it
     loop      the same model, one call of compute_optimal_times an account, as a service would do it that
@@ -52,6 +53,11 @@ SELECT
   ['text', 'link', 'photo', 'video'][1 + (random() * 4)::INTEGER % 4] AS kind,
   exp(5 + 1.1 * sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()))::BIGINT AS likes
 FROM range({accounts} * {posts}) AS numbers(number);
+INSERT INTO dims.publications BY NAME
+SELECT
+  publication_id, publication_id AS post_id, 'ws_1' AS workspace_id, account_id, 'twitter' AS platform,
+  'external' AS origin, kind, published_at, (random() * 400)::BIGINT AS text_length
+FROM posts;
 INSERT INTO marts.publication_latest BY NAME
 SELECT
   'ws_1' AS workspace_id, publication_id, publication_id AS post_id, account_id, 'twitter' AS platform,
@@ -193,7 +199,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--accounts", type=int, default=10_000)
-    parser.add_argument("--posts", type=int, default=1_000, help="posts an account")
+    parser.add_argument(
+        "--posts",
+        default="1000",
+        help="posts an account; several, comma-separated, measure the refresh of each",
+    )
     parser.add_argument(
         "--sample", type=int, default=500, help="accounts that loop and LightGBM are timed on"
     )
@@ -201,12 +211,17 @@ def main() -> None:
     parser.add_argument("--measure", choices=("fill", "refresh", "loop", "lightgbm"), help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    series = [int(posts) for posts in options.posts.split(",")]
+    options.posts = series[0]
     if options.measure in ("fill", "refresh"):
         measure = {"fill": fill, "refresh": refresh}[options.measure]
         print(json.dumps(measure(options.home, options.accounts, options.posts)))
     elif options.measure is not None:
         compared = {"loop": loop, "lightgbm": lightgbm}[options.measure]
         print(json.dumps(compared(options.home, options.accounts, options.sample)))
+    elif len(series) > 1:
+        rows = run_series(options, series)
+        print(json.dumps(rows) if options.json else describe_series(options.accounts, rows))
     else:
         results = run_all(options)
         print(json.dumps(results) if options.json else describe(results))
@@ -226,6 +241,34 @@ def run_all(options: argparse.Namespace) -> dict[str, Any]:
         if name in results:
             results[name]["times_refresh"] = results[name]["seconds"] / results["refresh"]["seconds"]
     return results
+
+
+def run_series(options: argparse.Namespace, series: list[int]) -> list[dict[str, Any]]:
+    """The refresh for each number of posts an account, each in a lake of its own."""
+    rows = []
+    for posts in series:
+        options.posts = posts
+        with tempfile.TemporaryDirectory(prefix="bench-optimal-times-") as folder:
+            run_alone("fill", options, Path(folder))
+            rows.append({"posts_each": posts} | run_alone("refresh", options, Path(folder)))
+    return rows
+
+
+def describe_series(accounts: int, rows: list[dict[str, Any]]) -> str:
+    """Format the series as text: a cost that is linear in posts has the same CPU time per further million."""
+    lines = [f"refresh of {accounts} accounts, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"]
+    before: dict[str, Any] | None = None
+    for row in rows:
+        line = f"{accounts * row['posts_each'] / 1e6:6.2f} M posts {row['seconds']:8.1f} s   "
+        line += f"CPU {row['cpu_seconds']:6.1f} s   peak {row['peak_mb']:5d} MB"
+        if before is not None:
+            further = accounts * (row["posts_each"] - before["posts_each"]) / 1e6
+            line += (
+                f"   CPU {(row['cpu_seconds'] - before['cpu_seconds']) / further:.2f} s per further million"
+            )
+        lines.append(line)
+        before = row
+    return "\n".join(lines)
 
 
 def describe(results: dict[str, Any]) -> str:

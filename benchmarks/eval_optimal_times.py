@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runnable alone, 
 
 from generate_histories import make_world
 from timing_baselines import Scores, list_baselines, score_by_hierarchical_smoother
-from timing_ceiling import solve_exactly
+from timing_ceiling import solve_exactly, solve_jointly
 from timing_faults import FAULTS, advise, as_arrays, measure_honesty, measure_truth, measure_verdict
 
-from warehouse.timing.model import MODEL_VERSION, compute_optimal_times
+from warehouse.timing.model import MODEL_VERSION, compute_optimal_times, compute_slot_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,13 @@ def evaluate_generator(seed: int, shape: str, shared: float) -> list[dict[str, A
         for name, known in (("ceiling: level known", False), ("ceiling: shared profile too", True)):
             if shape == "kernel":
                 advised = solve_exactly(world, profile_known=known)
+                rows.append(row | {"method": name, **measure_truth(world, advised)})
+        for name, sums in (
+            ("ceiling: shared profile learned", None),
+            ("ceiling: profile, level, kinds learned", compute_slot_sums(world.posts)),
+        ):
+            if shape == "kernel":
+                advised = solve_jointly(world, sums)
                 rows.append(row | {"method": name, **measure_truth(world, advised)})
         null = make_world(seed, accounts=accounts, posts=number, shape=shape, effect_sd=0.0)
         answer = advise(null.posts, "UTC", pooled=True)

@@ -51,6 +51,9 @@ def make_world(
     moved: float | None = None,
     carried: float = 1.0,
     best: float | None = None,
+    family: int | None = None,
+    alike: float = 0.5,
+    abroad: float = 0.0,
 ) -> World:
     """Draw a world.
 
@@ -71,12 +74,19 @@ def make_world(
         carried: correlation of the effects with those half a history before. They change from quarter to quarter, and
             `effect` is that of the quarter after the history, for which advice is given.
         best: scales each account's effects so that its best slot has this lift (a fraction) against its mix.
+        family: worlds with the same number are platforms with similar users: `alike` is the share of the variance of
+            what accounts have in common that is the same on all of them.
+        alike: see `family`.
+        abroad: share of the accounts whose audience lives three to ten hours away: what accounts have in common comes
+            that much earlier or later by their clock.
     """
     rng = np.random.default_rng(seed)
     extra = np.random.default_rng((seed, 2))  # draws of its own: the worlds of older versions stay the same
-    draw = {"bumps": _bumps, "kernel": _kernel_weeks, "single": _single_bumps, "block": _blocks}[shape]
+    draw = _DRAWS[shape]
     common, own = draw(rng, 1), draw(rng, accounts)
-    effect = _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own) * effect_sd
+    same = common if family is None else draw(np.random.default_rng((family, 3)), 1)
+    common = _send_abroad(extra, _blend(common, same, alike)[0], accounts, abroad)
+    effect = _blend(own, common, shared) * effect_sd
     effect *= np.exp(rng.normal(0, 0.25, (accounts, 1)))
     habit = _habits(rng, accounts)
     if best is not None:
@@ -128,6 +138,20 @@ def make_world(
         mix = np.bincount(slot, minlength=168) / posts
         lifts.append(effect[account] - mix @ effect[account])
     return World(pd.concat(parts, ignore_index=True), effect, np.array(lifts), noise_sd)
+
+
+def _blend(own: Array, common: Array, shared: float) -> Array:
+    """Weeks of which a share of the variance is common."""
+    return _standard(np.sqrt(shared) * common + np.sqrt(1 - shared) * own)
+
+
+def _send_abroad(rng: np.random.Generator, week: Array, accounts: int, share: float) -> Array:
+    """One week for each account, moved by three to ten hours for a share of them."""
+    if not share:
+        return week[None]
+    away = rng.integers(3, 11, accounts) * rng.choice((-1, 1), accounts)
+    away[rng.random(accounts) >= share] = 0
+    return np.array([np.roll(week, hours) for hours in away])
 
 
 def _standard(values: Array) -> Array:
@@ -204,6 +228,14 @@ def _kinds(rng: np.random.Generator, slot: Slots) -> tuple[Slots, Array]:
     kind = (rng.random(len(slot))[:, None] > np.cumsum(chance[slot % 24], axis=1)).sum(axis=1)
     kind = np.minimum(kind, len(KINDS) - 1)
     return kind, rng.normal(0, 0.4, len(KINDS))[kind]
+
+
+_DRAWS = {"bumps": _bumps, "kernel": _kernel_weeks, "single": _single_bumps, "block": _blocks}
+
+
+def draw_weeks(shape: str, number: int) -> Array:
+    """Weeks of a shape, (number, 168), each with mean 0 and variance 1; always the same."""
+    return _DRAWS[shape](np.random.default_rng(0), number)
 
 
 def make_changed_world(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from generate_histories import World, make_world
+from timing_ceiling import measure_likelihood_power
 
 from warehouse.timing.clusters import find_clusters
 from warehouse.timing.model import (
@@ -94,7 +95,8 @@ def measure_power(seed: int, scale: float) -> Rows:
     """Accounts whose best slot truly earns 30 % more than their usual times: how many are told so, at 1,000 posts.
 
     `power_ceiling` is that of the best possible test with 9 % false alarms, which knows the level, the noise and the
-    exact shape of the week, and only asks whether it is there (Neyman and Pearson).
+    exact shape of the week, and only asks whether it is there (Neyman and Pearson). `likelihood_power` is that of the
+    best one that does not know the week, but the covariance of such weeks.
     """
     rows = []
     for shape in ("block", "single", "bumps", "kernel"):
@@ -108,7 +110,10 @@ def measure_power(seed: int, scale: float) -> Rows:
         rows.append(
             {"case": shape, "n": 1000}
             | measure_verdict(answer)
-            | {"power_ceiling": float(normal_cdf(np.array(known) - 1.341).mean())}
+            | {
+                "power_ceiling": float(normal_cdf(np.array(known) - 1.341).mean()),
+                "likelihood_power": measure_likelihood_power(world, shape, 0.09),
+            }
             | measure_truth(world, answer["expected_lift"])
             | measure_honesty(world, answer)
         )
@@ -249,6 +254,40 @@ def measure_viral(seed: int, scale: float) -> Rows:
     return rows
 
 
+def measure_platforms(seed: int, scale: float) -> Rows:
+    """A platform of 200 or 20 accounts beside two others of 200, with 100 posts each: what their profile adds."""
+    rows = []
+    for shape in ("bumps", "kernel"):
+        for alike in (0.7, 0.0):
+            accounts = _some(200, scale)
+            worlds = [
+                make_world(
+                    10 * seed + place, accounts=accounts, posts=100, shape=shape, family=seed, alike=alike
+                )
+                for place in range(3)
+            ]
+            elsewhere = compute_platform_prior(
+                pd.concat(
+                    world.posts.assign(account_id=world.posts["account_id"] + f"-{place}")
+                    for place, world in enumerate(worlds[1:])
+                )
+            )
+            for size in (accounts, max(10, accounts // 10)):
+                names = worlds[0].posts["account_id"].unique()[:size]
+                own = worlds[0].posts[worlds[0].posts["account_id"].isin(names)]
+                part = World(own, worlds[0].effect[:size], worlds[0].true_lift[:size], worlds[0].noise_sd)
+                sums = compute_slot_sums(own)
+                for name, other in (("alone", None), ("with others", elsewhere)):
+                    prior = compute_prior_without_each(sums, elsewhere=other)
+                    answer = as_arrays(compute_from_sums(sums, prior=prior))
+                    rows.append(
+                        {"case": f"{shape}, {alike:.0%} alike, {size} accounts: {name}", "n": 100}
+                        | measure_truth(part, answer["expected_lift"])
+                        | measure_honesty(part, answer)
+                    )
+    return rows
+
+
 def measure_few(seed: int, scale: float) -> Rows:
     """Accounts with few posts and the profile of 400 others: never worse than the profile alone."""
     rows = []
@@ -310,6 +349,7 @@ FAULTS: dict[str, Callable[[int, float], Rows]] = {
     "moved audience": measure_moved,
     "foreign prior": measure_foreign,
     "viral post": measure_viral,
+    "other platforms": measure_platforms,
     "few posts": measure_few,
     "boosted posts": measure_boosted,
 }

@@ -60,9 +60,16 @@ class RunReport:
         if failed:
             raise DoubtfulDataError(self.what, failed)
 
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """Accounts that were left to another run, by id."""
+        words = "another run works on it"
+        return {account: words for account, ending in self.by_account.items() if ending == "elsewhere"}
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {
+            **({"elsewhere": self.elsewhere} if self.elsewhere else {}),
             "accounts": self.accounts,
             **self.counts,
             "failures": dict(self.failures),

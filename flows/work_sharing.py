@@ -70,10 +70,9 @@ class WorkLeases:
         return taken
 
     def release(self, items: Collection[str]) -> None:
-        """Give up items whose work is done and stored."""
+        """Give up items whose work is done and stored. Where the store cannot be written, they expire by themselves."""
         if items:
-            with self._store.write() as session:
-                release_work(session, self.owner, self._kind, items)
+            self._give_up(self._kind, items)
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +81,14 @@ class WorkLeases:
         self._ended.set()
         if self._beats is not None:
             self._beats.join()
+            self._give_up(None, ())
+
+    def _give_up(self, kind: str | None, items: Collection[str]) -> None:
+        try:
             with self._store.write() as session:
-                release_work(session, self.owner)
+                release_work(session, self.owner, kind, items)
+        except Exception:  # the work is done: it must not fail for this
+            logger.exception("%s: leases could not be given up, and expire", self._kind)
 
     def _beat(self) -> None:
         while not self._ended.wait(self._pace.heartbeat.total_seconds()):

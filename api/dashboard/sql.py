@@ -157,7 +157,7 @@ def _show(
         services=services,
         statement=statement,
         as_of=as_of,
-        commits=_list_commits(services.lake.list_commits(), zone),
+        commits=list_commits(services.lake.list_commits(), zone),
         problem=problem,
         columns=columns,
         rows=shown,
@@ -168,7 +168,7 @@ def _show(
     )
 
 
-def _list_commits(commits: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+def list_commits(commits: Sequence[datetime], zone: ZoneInfo) -> list[str]:
     """Return the local minutes at which the lake has a state, oldest first; of many, some spread evenly."""
     # The minute after the commit: a time without seconds must not lie before it.
     minutes = sorted(

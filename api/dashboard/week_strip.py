@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from api.dashboard.calendar import list_hours
@@ -138,6 +139,7 @@ def _read_advice(  # noqa: PLR0917 (accounts and a span)
     if not any(week.slots for week in weeks):
         return None, 1.0
 
+    @cache  # the scale and the hours ask for the same instants
     def advise(at: datetime) -> SlotAdvice:
         one = weigh(weeks, at)
         return SlotAdvice(one.lift, one.lift_low, one.lift_high, 0.5, "none")

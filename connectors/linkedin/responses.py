@@ -196,9 +196,21 @@ def modified_at(post: Mapping[str, Any]) -> datetime:
 
 
 def parse_listed(post: Mapping[str, Any]) -> ListedPost:
-    """Read one post of a listing."""
+    """Read one post of a listing.
+
+    `adContext.isDsc` marks direct sponsored content (Posts API, Post Schema). A post that was sponsored after it was
+    published is not marked.
+    """
     urn, text = str(post["id"]), unescape_little(str(post.get("commentary") or ""))
-    return ListedPost(urn, published_at(post), text, _kind(post, text), permalink=build_permalink(urn))
+    sponsored = (post.get("adContext") or {}).get("isDsc") is True
+    return ListedPost(
+        urn,
+        published_at(post),
+        text,
+        _kind(post, text),
+        permalink=build_permalink(urn),
+        promoted=sponsored or None,
+    )
 
 
 def is_own_words(post: Mapping[str, Any]) -> bool:

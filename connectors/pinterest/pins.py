@@ -119,13 +119,17 @@ def _parse_pin(pin: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def parse_listed(pin: dict[str, Any]) -> ListedPost:
-    """Read one pin of a listing. Without metrics: the listing has no saves."""
+    """Read one pin of a listing. Without metrics: the listing has no saves.
+
+    A pin that has not been promoted may be later, so only `has_been_promoted: true` says anything.
+    """
     return ListedPost(
         external_id=pin["id"],
         published_at=parse_time(pin["created_at"]),
         text=pin.get("description") or pin.get("title") or "",
         kind=_kind(pin),
         permalink=permalink(pin["id"]),
+        promoted=True if pin.get("has_been_promoted") is True else None,
     )
 
 

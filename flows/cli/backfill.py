@@ -67,3 +67,5 @@ def _show(report: RunReport, *, as_json: bool) -> None:
         )
         for name, reason in report.deferred.items():
             say(f"{name} is waiting: {reason}")
+        for name, reason in report.elsewhere.items():
+            say(f"{name}: {reason}")

@@ -48,6 +48,7 @@ def publication_dim(
         media_count=len(row.content.get("media", ())) if row.origin == "socialflow" else None,
         tags=_sent_tags(row) or (listed.tags if listed else None) or None,
         language=_sent_language(row) or (listed.language if listed else None) or None,
+        paid=listed.promoted if listed else None,
     )
 
 

@@ -52,9 +52,9 @@ class Fleet:
         }
 
 
-def learn_fleet(sums: SlotSums, curve: AgeCurve) -> Fleet:
-    """Learn from all accounts of a platform."""
-    pooled = pool_accounts(sums.independent_count(), sums.mean, sums.noise)
+def learn_fleet(sums: SlotSums, curve: AgeCurve, elsewhere: FloatArray | None = None) -> Fleet:
+    """Learn from all accounts of a platform; `elsewhere`: the other platforms' profile, see `pool_elsewhere`."""
+    pooled = pool_accounts(sums.independent_count(), sums.mean, sums.noise, elsewhere)
     prior = pooled.leave_out_each(sums.independent_count(), sums.mean, sums.noise)
     return Fleet(pooled, learn_kernel(sums, prior), curve)
 
@@ -62,7 +62,8 @@ def learn_fleet(sums: SlotSums, curve: AgeCurve) -> Fleet:
 def read_fleet(plain: Mapping[str, Any]) -> Fleet:
     """Return what `Fleet.as_dict` wrote. Raises InvalidInputError."""
     try:
-        sizes = dict.fromkeys(PooledProfile.__dataclass_fields__, SLOTS) | {"chances": len(PROFILE_STRENGTHS)}
+        sizes = dict.fromkeys(PooledProfile.__dataclass_fields__, SLOTS)
+        sizes |= dict.fromkeys(("chances", "leaning"), len(PROFILE_STRENGTHS))
         arrays = {name: _read(plain[name], size) for name, size in sizes.items()}
         hours = _read(plain["age_hours"], None)
         curve = AgeCurve(hours, _read(plain["log_share"], len(hours)))

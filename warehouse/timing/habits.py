@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warehouse.timing.batches import map_batches
+from warehouse.timing.clocks import find_local_hours
+from warehouse.timing.history import HOURS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,22 +33,22 @@ Z_80 = 1.2816
 _SURE = {"kind": 2.5, "length": 2.4, PACE: 2.0}  # standard errors; several labels are compared at once
 _EFFECT_VARIANCE = 0.25  # of effects between accounts, in log units: shrinks what few posts say
 _CLIP_SD = 2.5
-_BATCH_ACCOUNTS = 100
+_BATCH_ACCOUNTS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class HabitPosts:
-    """Posts of several accounts, sorted by account and day; (posts,) each."""
+    """Posts of several accounts, sorted by account and time; (posts,) each."""
 
     account: IntArray
-    day: IntArray  # local calendar day, any origin
+    published: IntArray  # microseconds since 1970 UTC
     engagement: FloatArray  # at full age
     kind: IntArray  # index into the platform's kinds, -1 = not known
     length: IntArray  # index into LENGTHS, -1 = not known
 
 
-def compute_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, Any]]:
-    """Findings for each account with enough posts.
+def compute_habits(posts: HabitPosts, kinds: list[str], zones: list[str]) -> list[dict[str, Any]]:
+    """Findings for each account with enough posts; `zones` has each account's IANA zone.
 
     Returns rows with account (index), subject (posts_per_day | kind | length), label, n_posts, effect, low, high,
     known.
@@ -58,48 +60,54 @@ def compute_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, Any]]:
         return []
     accounts = int(posts.account.max()) + 1
     labels = [("kind", name) for name in kinds] + [("length", name) for name in LENGTHS]
-    day_of = _number_runs(posts.account, posts.day)
-    day_start = np.flatnonzero(np.diff(day_of, prepend=-1))
-    number = np.bincount(posts.account, minlength=accounts)
-    columns = np.empty((len(labels) + 1, len(posts.account)))
-    for place, (subject, name) in enumerate(labels):
-        codes = posts.kind if subject == "kind" else posts.length
-        columns[place] = codes == (kinds if subject == "kind" else list(LENGTHS)).index(name)
-    columns[-1] = np.log2(np.bincount(day_of)[day_of])
-    of_label = np.array([np.bincount(posts.account, column, accounts) for column in columns[:-1]])
-    period = _number_runs(posts.account, posts.day // PERIOD_DAYS)
-    y = _within(np.log1p(posts.engagement), period)
-    spread = 1.4826 * _median_size(y, posts.account, accounts)
-    y = _within(np.clip(y, -_CLIP_SD * spread[posts.account], _CLIP_SD * spread[posts.account]), period)
-    columns = np.array([_within(column, period) for column in columns])
+    day = find_local_hours(posts.account, posts.published, zones) // HOURS
+    days, periods = _find_runs(posts.account, day), _find_runs(posts.account, day // PERIOD_DAYS)
+    bounds = np.searchsorted(posts.account, np.arange(accounts + 1))
+    number = np.diff(bounds)
+    codes = np.concatenate((posts.kind[None], posts.length[None] + np.int64(len(kinds))))
+    codes[1, posts.length < 0] = -1
+    columns = np.zeros((len(labels) + 1, len(posts.account)))
+    for code in codes:
+        known = np.flatnonzero(code >= 0)
+        columns[code[known], known] = 1.0
+    present = np.flatnonzero(number)
+    of_label = np.zeros((len(labels), accounts))
+    of_label[:, present] = np.add.reduceat(columns[:-1], bounds[present], axis=1)
+    columns[-1] = np.log2(days.length)[days.of_post]
+    y = periods.centre(np.log1p(posts.engagement.astype(np.float64)))
+    spread = (_CLIP_SD * 1.4826 * _median_sizes(y, bounds))[posts.account]
+    y = periods.centre(np.clip(y, -spread, spread))
+    columns = periods.centre(columns)
 
     size = len(columns)
-    normal, meat = np.empty((2, accounts, size, size))
-    score = np.empty((accounts, size))
+    normal, meat = np.zeros((2, accounts, size, size))
+    score = np.zeros((accounts, size))
     variance = np.bincount(posts.account, y**2, accounts) / np.maximum(number - size, 1)
-    for row in range(size):
-        score[:, row] = np.bincount(posts.account, columns[row] * y, accounts)
-        for column in range(row + 1):
-            normal[:, row, column] = np.bincount(posts.account, columns[row] * columns[column], accounts)
-            normal[:, column, row] = normal[:, row, column]
+    for account in present:
+        own = columns[:, bounds[account] : bounds[account + 1]]
+        normal[account] = own @ own.T
+        score[account] = own @ y[bounds[account] : bounds[account + 1]]
     ridge = (np.maximum(variance, 0.01) / _EFFECT_VARIANCE)[:, None, None] * np.eye(size)
     inverse = np.linalg.inv(normal + ridge)
     effects = np.einsum("aij,aj->ai", inverse, score)
-    left = y - np.einsum("ip,pi->p", columns, effects[posts.account])
-    account_of_day = posts.account[day_start]
-    of_day = np.array([np.bincount(day_of, column * left) for column in columns])
-    for row in range(size):
-        for column in range(row + 1):
-            meat[:, row, column] = np.bincount(account_of_day, of_day[row] * of_day[column], accounts)
-            meat[:, column, row] = meat[:, row, column]
-    days = np.bincount(account_of_day, minlength=accounts)
-    small = (days / np.maximum(days - size, 1))[:, None, None]  # few days: their errors come out too small
+    for account in present:
+        part = slice(bounds[account], bounds[account + 1])
+        columns[:, part] *= y[part] - effects[account] @ columns[:, part]
+    of_day = np.add.reduceat(columns, days.start, axis=1)
+    day_bounds = np.searchsorted(days.start, bounds)
+    for account in present:
+        own = of_day[:, day_bounds[account] : day_bounds[account + 1]]
+        meat[account] = own @ own.T
+    number_of_days = np.diff(day_bounds)
+    small = (number_of_days / np.maximum(number_of_days - size, 1))[
+        :, None, None
+    ]  # few days: errors too small
     noise = np.maximum(variance, 0.01)[:, None, None]
     covariance = inverse @ (small * meat + noise * ridge) @ inverse
     return _describe(labels, number, of_label, effects, covariance)
 
 
-def compute_all_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, Any]]:
+def compute_all_habits(posts: HabitPosts, kinds: list[str], zones: list[str]) -> list[dict[str, Any]]:
     """As `compute_habits`, in batches of accounts, which bounds memory."""
     accounts = int(posts.account.max()) + 1 if len(posts.account) else 0
     found: dict[int, list[dict[str, Any]]] = {}
@@ -108,12 +116,13 @@ def compute_all_habits(posts: HabitPosts, kinds: list[str]) -> list[dict[str, An
         start, end = np.searchsorted(posts.account, (first, first + _BATCH_ACCOUNTS))
         part = HabitPosts(
             posts.account[start:end].astype(np.int64) - first,
-            posts.day[start:end].astype(np.int64),
-            posts.engagement[start:end].astype(np.float64),
+            posts.published[start:end],
+            posts.engagement[start:end],
             posts.kind[start:end],
             posts.length[start:end],
         )
-        found[first] = [row | {"account": row["account"] + first} for row in compute_habits(part, kinds)]
+        rows = compute_habits(part, kinds, zones[first : first + _BATCH_ACCOUNTS])
+        found[first] = [row | {"account": row["account"] + first} for row in rows]
 
     map_batches(find, range(0, accounts, _BATCH_ACCOUNTS))
     return [row for first in sorted(found) for row in found[first]]
@@ -160,23 +169,31 @@ def _describe(
     return rows
 
 
-def _number_runs(account: IntArray, value: IntArray) -> IntArray:
-    """Number of each post's run of the same account and value, from 0; the posts are sorted by both."""
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Runs of posts of one account with the same value, in order."""
+
+    start: IntArray  # (runs,) index of the first post
+    length: IntArray  # (runs,)
+    of_post: IntArray  # (posts,) the run of each post
+
+    def centre(self, values: FloatArray) -> FloatArray:
+        """Differences from the mean of the run; (..., posts)."""
+        mean = np.add.reduceat(values, self.start, axis=-1) / self.length
+        return np.asarray(values - mean[..., self.of_post], np.float64)
+
+
+def _find_runs(account: IntArray, value: IntArray) -> _Runs:
     change = (np.diff(account, prepend=-1) != 0) | (np.diff(value, prepend=value[:1]) != 0)
-    return np.asarray(change.cumsum() - 1, np.int64)
+    start = np.flatnonzero(change)
+    return _Runs(start, np.diff(start, append=len(account)), change.cumsum() - 1)
 
 
-def _within(values: FloatArray, group: IntArray) -> FloatArray:
-    """Differences from the mean of the group."""
-    mean = np.bincount(group, values) / np.bincount(group)
-    return np.asarray(values - mean[group], np.float64)
-
-
-def _median_size(values: FloatArray, account: IntArray, accounts: int) -> FloatArray:
-    """Median absolute value per account, at least 0.1."""
-    order = np.lexsort((np.abs(values), account))
-    bounds = np.searchsorted(account, np.arange(accounts + 1))
-    middle = (bounds[:-1] + bounds[1:]) // 2
-    sizes = np.abs(values)[order]
-    found = np.where(np.diff(bounds) > 0, sizes[np.minimum(middle, len(sizes) - 1)], 1.0)
+def _median_sizes(values: FloatArray, bounds: IntArray) -> FloatArray:
+    """Median absolute value of each account, at least 0.1; 1 without posts."""
+    size = np.abs(values)
+    found = np.ones(len(bounds) - 1)
+    for account in np.flatnonzero(np.diff(bounds)):
+        own = size[bounds[account] : bounds[account + 1]]
+        found[account] = np.partition(own, len(own) // 2)[len(own) // 2]
     return np.maximum(found, 0.1)

@@ -41,7 +41,7 @@ __all__ = [
     "compute_slot_sums",
 ]
 
-MODEL_VERSION = "gp168-5"
+MODEL_VERSION = "gp168-6"
 FOREIGN_PROFILE = 0.7  # factor on the weight of an external profile, of which the noise has been taken out
 _KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 
@@ -97,6 +97,7 @@ def compute_platform_prior(
     as_of: datetime | None = None,
     exclude: str | None = None,
     age_curve: AgeCurve = DEFAULT_AGE_CURVE,
+    elsewhere: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The common profile of a platform's accounts: weekday, hour (local), log_effect; 168 rows, mean 0.
 
@@ -110,23 +111,27 @@ def compute_platform_prior(
         exclude: leave this account out (an account must not be its own prior). For all accounts at once use
             `compute_slot_sums` and `compute_prior_without_each`.
         age_curve: as for `compute_optimal_times`.
+        elsewhere: the profile of other platforms, as this function returns it for their posts: the more this platform's
+            accounts resemble it, the more it counts. It matters most where the platform has few accounts.
 
     Raises:
         InvalidInputError: as for `compute_optimal_times`.
     """
+    other = _read_elsewhere(elsewhere)
     sums = compute_slot_sums(history, timezones=timezones, as_of=as_of, age_curve=age_curve)
     if exclude is not None:
         sums = sums.take(np.flatnonzero([name != exclude for name in sums.account_ids]))
-    profile, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
+    profile, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise, other)
     return _prior_frame(None, profile, learn_kernel(sums, without))
 
 
-def compute_prior_without_each(sums: SlotSums) -> pd.DataFrame:
+def compute_prior_without_each(sums: SlotSums, *, elsewhere: pd.DataFrame | None = None) -> pd.DataFrame:
     """Each account's prior from all the others: account_id, weekday, hour, log_effect; 168 rows each.
 
-    `attrs` as for `compute_platform_prior`; all accounts share them.
+    `attrs` and `elsewhere` as for `compute_platform_prior`; all accounts share them.
     """
-    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise)
+    other = _read_elsewhere(elsewhere)
+    _, without = pool_profiles(sums.independent_count(), sums.mean, sums.noise, other)
     return _prior_frame(sums.account_ids, without, learn_kernel(sums, without))
 
 
@@ -190,22 +195,32 @@ def _read_kernel(prior: pd.DataFrame | None) -> KernelMix | None:
         ) from error
 
 
-def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArray:
+def _read_elsewhere(elsewhere: pd.DataFrame | None) -> FloatArray | None:
+    """Other platforms' profile, (168,) with mean 0; None if it is not given."""
+    if elsewhere is None:
+        return None
+    profile = _read_prior(elsewhere, [], "elsewhere")
+    if len(profile) != 1:
+        raise InvalidInputError("elsewhere must be one profile: leave out account_id", field="elsewhere")
+    return np.asarray(profile[0] - profile[0].mean(), np.float64)
+
+
+def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any], field: str = "prior") -> FloatArray:
     """(1, 168), or (accounts, 168) if the prior is per account; accounts missing from it get 0."""
     if prior is not None and not isinstance(prior, pd.DataFrame):
-        raise InvalidInputError("prior must be a pandas DataFrame, or None", field="prior")
+        raise InvalidInputError(f"{field} must be a pandas DataFrame, or None", field=field)
     if prior is None or len(prior) == 0:
         return np.zeros((1, SLOTS))
     for column in ("weekday", "hour", "log_effect"):
         if column not in prior.columns:
-            raise InvalidInputError(f"prior has no column {column!r}: add it", field="prior")
+            raise InvalidInputError(f"{field} has no column {column!r}: add it", field=field)
         if prior[column].dtype.kind not in "iuf" or prior[column].isna().any():
-            raise InvalidInputError(f"prior: {column} must be a number in every row", field="prior")
+            raise InvalidInputError(f"{field}: {column} must be a number in every row", field=field)
     weekday, hour = prior["weekday"].to_numpy(np.int64), prior["hour"].to_numpy(np.int64)
     effect = prior["log_effect"].to_numpy(np.float64)
     if ((weekday < 0) | (weekday > 6) | (hour < 0) | (hour > 23)).any() or not np.isfinite(effect).all():
         raise InvalidInputError(
-            "prior: weekday must be 0-6, hour 0-23 and log_effect a finite number", field="prior"
+            f"{field}: weekday must be 0-6, hour 0-23 and log_effect a finite number", field=field
         )
     slot = weekday * HOURS + hour
     rows, size = np.zeros(len(prior), dtype=np.int64), 1
@@ -214,7 +229,7 @@ def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any]) -> FloatArra
     known = rows >= 0
     times = np.bincount(rows[known] * SLOTS + slot[known], minlength=size * SLOTS)
     if np.max(times, initial=0) > 1 or (size == 1 and np.min(times) == 0):
-        raise InvalidInputError("prior must have each of the 168 slots once", field="prior")
+        raise InvalidInputError(f"{field} must have each of the 168 slots once", field=field)
     mu = np.zeros((size, SLOTS))
     mu[rows[known], slot[known]] = effect[known]
     return mu

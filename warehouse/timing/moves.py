@@ -2,8 +2,8 @@
 
 For nine moments of an account's history, the posts before and after are compared: is one curve over the hours of the
 day enough for all of them, or does each side need its own? Both answers have a likelihood, so the moment has a
-probability, and so has that there was none. Older posts lose weight by the probability that they are out of date, and
-only on accounts where a move is more likely than not.
+probability, and so has that there was none. Older posts lose weight by the probability that they are out of date; with
+few posts, which can hardly tell, only on accounts where a move is more likely than not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.int64]
 
 PARTS = 10  # of equally many posts; a move is looked for between them
-LIKELY = 0.5  # probability of a move from which it is believed and told
+LIKELY = 0.5  # probability of a move from which it is told
+WEIGHED_POSTS = 200  # posts from which every probability of a move counts; with fewer, only a likely one
 _CHANCE = 0.25  # prior probability that an account's audience moved
 _LEAST_POSTS = 60
 _VARIANCE = 0.05  # of the effect of an hour of the day
@@ -46,13 +47,15 @@ def find_moves(
     """
     accounts = len(noise)
     bounds = np.searchsorted(account, np.arange(accounts + 1))
-    size = np.diff(bounds)
+    before_post = np.concatenate(([0.0], np.cumsum(weight)))  # repeated rows are no posts
+    size = np.diff(before_post[bounds])
     probability, moment = np.zeros(accounts), np.full(accounts, -1, dtype=np.int64)
     still = np.ones(len(account))
     able = np.flatnonzero(size >= _LEAST_POSTS)
     if not len(able):
         return probability, moment, still
-    part = (np.arange(len(account)) - bounds[account]) * PARTS // np.maximum(size, 1)[account]
+    rank = before_post[:-1] - before_post[bounds[account]]
+    part = np.minimum(rank * PARTS // np.maximum(size, 1)[account], PARTS - 1).astype(np.int64)
     cell = (account * PARTS + part) * HOURS + hour
     shape = (accounts, PARTS, HOURS)
     count = np.bincount(cell, weight, accounts * PARTS * HOURS).reshape(shape)[able]
@@ -70,11 +73,12 @@ def find_moves(
     probability[able] = moved.sum(axis=1)
     likely = probability > LIKELY
     chosen = able[likely[able]]
+    weighed = likely[able] | (size[able] >= WEIGHED_POSTS)
     current = np.ones((accounts, PARTS))
-    current[chosen, :-1] = 1 - moved[likely[able]][:, ::-1].cumsum(axis=1)[:, ::-1]
+    current[able[weighed], :-1] = 1 - moved[weighed][:, ::-1].cumsum(axis=1)[:, ::-1]
     still = np.clip(current, 0.0, 1.0)[account, part]
     first = moved[likely[able]].argmax(axis=1) + 1
-    moment[chosen] = bounds[chosen] - (-first * size[chosen] // PARTS)
+    moment[chosen] = np.searchsorted(account * PARTS + part, chosen * PARTS + first)
     return probability, moment, still
 
 

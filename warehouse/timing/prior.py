@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ACCOUNT_VARIANCE = 0.05  # variance of an account around its platform's profile, per slot
 # Candidate strengths of the common profile, as factors on the kernel; the accounts' posts decide among them.
 PROFILE_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+ELSEWHERE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # candidate weights of the other platforms' profile
 FOREIGN_NOISES = tuple(
     10 ** (exponent / 2) for exponent in range(-7, 10)
 )  # variances of noise in a foreign profile
@@ -50,23 +51,47 @@ CARRIED_VARIANCE = 0.09  # of the share of a forecast that comes true, between p
 CARRIED_RANGE = (0.2, 1.5)
 
 
-def pool_profiles(count: FloatArray, mean: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
+def pool_profiles(
+    count: FloatArray, mean: FloatArray, noise: FloatArray, elsewhere: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """The common profile, and for each account the profile of the others.
 
     Each account's slot mean is weighted by its precision, limited by the variance between accounts. The accounts'
     offsets (an account that posts only at good hours looks average to itself) are estimated too. The profile of the
     others uses the smoothing of all, which shrinks slightly more with few accounts.
 
+    Other platforms' users are often the same people: their profile is the expectation of this one, with a weight from 0
+    (nothing in common) to 1 that this platform's accounts decide.
+
     Args:
         count: posts per slot, (accounts, 168).
         mean: mean residual per slot, (accounts, 168).
         noise: variance of one post, (accounts,).
+        elsewhere: the profile of the other platforms, (168,), mean 0; None = none is known.
 
     Returns:
         Shapes (168,) and (accounts, 168), log units, mean 0 over the week.
     """
-    pooled = pool_accounts(count, mean, noise)
+    pooled = pool_accounts(count, mean, noise, elsewhere)
     return pooled.profile, pooled.leave_out_each(count, mean, noise)
+
+
+def pool_elsewhere(platforms: list[SlotSums]) -> list[FloatArray]:
+    """For each platform the common profile of all accounts of the others, (168,) each; 0 if there are none."""
+    profiles = []
+    for place in range(len(platforms)):
+        others = [sums for other, sums in enumerate(platforms) if other != place and len(sums.account_ids)]
+        if others:
+            count, mean, noise = (
+                np.concatenate(arrays)
+                for arrays in zip(
+                    *((sums.independent_count(), sums.mean, sums.noise) for sums in others), strict=True
+                )
+            )
+            profiles.append(pool_profiles(count, mean, noise)[0])
+        else:
+            profiles.append(np.zeros(SLOTS))
+    return profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +106,56 @@ class PooledProfile:
     """(168,) sum of all accounts' weights."""
     sums: FloatArray
     """(168,) sum of all accounts' weighted means without their offsets."""
+    expected: FloatArray
+    """(168,) the other platforms' profile, 0 if there is none."""
     chances: FloatArray
     """(6,) probability of each of PROFILE_STRENGTHS."""
+    leaning: FloatArray
+    """(6,) the same times the weight of `expected` at that strength."""
 
     def leave_out_each(self, count: FloatArray, mean: FloatArray, noise: FloatArray) -> FloatArray:
         """Return, for each of these accounts of the pool, the profile of the others; (accounts, 168)."""
         if not self.total.any():
-            return np.zeros((len(count), SLOTS))
-        moved = _centre(_weigh(count, noise), mean, self.basis)
-        without = (self.sums - moved) @ _mix(self.chances, self.total).T
-        return np.asarray(without - without.mean(axis=1, keepdims=True), np.float64)
+            return np.tile(self.profile, (len(count), 1))
+        weight = _weigh(count, noise)
+        moved = _centre(weight, mean, self.basis)
+        matrices = np.array([_Smoother(strength, self.total).matrix for strength in PROFILE_STRENGTHS])
+        return self.expect(self.sums - moved, self.total - weight, matrices)
+
+    def expect(self, sums: FloatArray, total: FloatArray, matrices: FloatArray) -> FloatArray:
+        """Posterior mean profiles given weighted sums and their weights, (n, 168) each, mean 0 over the week."""
+        found = sums @ np.einsum("k,kst->st", self.chances, matrices).T
+        if self.expected.any():
+            found -= (total * self.expected) @ np.einsum("k,kst->st", self.leaning, matrices).T
+            found += self.leaning.sum() * self.expected
+        return np.asarray(found - found.mean(axis=1, keepdims=True), np.float64)
 
 
-def pool_accounts(count: FloatArray, mean: FloatArray, noise: FloatArray) -> PooledProfile:
+def pool_accounts(
+    count: FloatArray, mean: FloatArray, noise: FloatArray, elsewhere: FloatArray | None = None
+) -> PooledProfile:
     """Pool a platform's accounts; arguments as for `pool_profiles`."""
-    nothing = np.zeros(SLOTS)
+    nothing, unknown = np.zeros(SLOTS), np.zeros(len(PROFILE_STRENGTHS))
+    expected = nothing if elsewhere is None else elsewhere
+    shares = np.array(ELSEWHERE_WEIGHTS if expected.any() else (0.0,))
     if not count.any():
-        return PooledProfile(nothing, nothing, nothing, nothing, np.zeros(len(PROFILE_STRENGTHS)))
+        return PooledProfile(shares.mean() * expected, nothing, nothing, nothing, expected, unknown, unknown)
     weight = _weigh(count, noise)
     total = weight.sum(axis=0)
     smoothers = [_Smoother(strength, total) for strength in PROFILE_STRENGTHS]
     matrices = np.array([item.matrix for item in smoothers])
-    profile = basis = sums = nothing
-    chances = np.zeros(len(PROFILE_STRENGTHS))
+    pooled = PooledProfile(nothing, nothing, total, nothing, expected, unknown, unknown)
     for _ in range(_ROUNDS):
-        basis = profile
-        sums = _centre(weight, mean, basis).sum(axis=0)
-        evidence = np.array([smoother.log_likelihood(sums) for smoother in smoothers])
-        chance = np.exp(evidence - evidence.max())
-        chances = chance / chance.sum()
-        profile = np.einsum("k,kst->st", chances, matrices) @ sums
-        profile -= profile.mean()
-    return PooledProfile(profile, basis, total, sums, chances)
+        sums = _centre(weight, mean, pooled.profile).sum(axis=0)
+        left = [sums - share * total * expected for share in shares]
+        evidence = np.array([[smoother.log_likelihood(values) for smoother in smoothers] for values in left])
+        chance = np.exp(evidence - evidence.max())  # (weights, strengths)
+        chance /= chance.sum()
+        pooled = replace(
+            pooled, basis=pooled.profile, sums=sums, chances=chance.sum(axis=0), leaning=shares @ chance
+        )
+        pooled = replace(pooled, profile=pooled.expect(sums[None], total[None], matrices)[0])
+    return pooled
 
 
 def _weigh(count: FloatArray, noise: FloatArray) -> FloatArray:
@@ -124,11 +167,6 @@ def _centre(weight: FloatArray, mean: FloatArray, profile: FloatArray) -> FloatA
     per_account = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     offset = (weight * (mean - profile)).sum(axis=1, keepdims=True) / per_account
     return np.asarray(weight * (mean - offset), np.float64)
-
-
-def _mix(chances: FloatArray, total: FloatArray) -> FloatArray:
-    matrices = np.array([_Smoother(strength, total).matrix for strength in PROFILE_STRENGTHS])
-    return np.asarray(np.einsum("k,kst->st", chances, matrices), np.float64)
 
 
 def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:

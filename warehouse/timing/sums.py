@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from warehouse.timing.batches import map_batches
-from warehouse.timing.history import HOURS, MICROSECONDS_PER_HOUR, SLOTS, PostArrays
+from warehouse.timing.clocks import find_local_hours
+from warehouse.timing.history import HOURS, SLOTS, PostArrays
 from warehouse.timing.levels import compute_residuals, sum_by
 from warehouse.timing.luck import SharedLuck, estimate_luck, inflate_noise, join_luck, no_luck
 from warehouse.timing.moves import find_moves
@@ -122,7 +122,7 @@ def sum_posts(
         first, last, part = batch
         accounts = last - first
         local = part.account.astype(np.int64) - first
-        hours = _local_hours(part, zones)
+        hours = find_local_hours(part.account, part.published, zones)
         slot = local * SLOTS + hours % SLOTS
         part = _renumber(part, local)
         residual, noise = compute_residuals(part, accounts, curve)
@@ -144,6 +144,9 @@ def sum_posts(
         sums.noise[first:last] = noise
         if with_split:
             _sum_split(sums.split, part, local, hours % SLOTS, curve, first, step)
+            # Forecasts are made from posts that weigh less where the audience may have moved: so are these.
+            kept = sum_by(local, weight, accounts) / np.maximum(habit.sum(axis=1), 1.0)
+            sums.split.early_count[first:last] *= kept[:, None]
         lucks[first] = luck
 
     map_batches(sum_batch, _batches(posts, len(account_ids)))
@@ -202,19 +205,3 @@ def _sum_split(  # noqa: PLR0917 (internal)
 
 def _renumber(batch: PostArrays, account: npt.NDArray[np.int64]) -> PostArrays:
     return PostArrays(account, batch.published, batch.engagement, batch.kind, batch.age_hours, batch.weight)
-
-
-def _local_hours(batch: PostArrays, zones: list[str]) -> npt.NDArray[np.int64]:
-    """Local hours of each post since a Monday 00:00, by its account's zone; modulo 168 they are slots."""
-    hours = np.empty(len(batch), dtype=np.int64)
-    if not len(batch):
-        return hours
-    first, last = int(batch.account[0]), int(batch.account[-1])
-    zone_codes, names = pd.factorize(np.array(zones[first : last + 1], dtype=object))
-    zone = zone_codes[batch.account - first]
-    for code, name in enumerate(names):
-        rows: Any = slice(None) if len(names) == 1 else np.flatnonzero(zone == code)
-        utc = pd.DatetimeIndex(batch.published[rows].view("datetime64[us]")).tz_localize("UTC")
-        local = utc.tz_convert(name).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
-        hours[rows] = local // MICROSECONDS_PER_HOUR + 72  # 1970 began on a Thursday
-    return hours

@@ -100,7 +100,7 @@ def test_every_page_has_its_place_here() -> None:
             for act in ("edit", "delete", "rotate", "test", "{act}")
         ),
         "/settings/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
-        *("/imports/{import_id}", "/imports/{import_id}/{step}"),
+        *("/imports/{import_id}", "/imports/{import_id}/{step}", "/import-maps/remove"),
         *("/keys/{key_id}/revoke", "/sessions/{session_id}/end"),
     }
     shown = {page.partition("?")[0] for page in SCOPES}

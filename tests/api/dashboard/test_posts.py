@@ -8,12 +8,15 @@ import io
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from api.dashboard.sql import list_commits
 from tests.api.analytics.test_overview import measure
 from tests.api.dashboard.test_pages import form_token, make_key, sign_in
 from tests.api.harness import NOON, PNG, make_tenant
+from tests.api.optimal_times.test_advice import advise
 from warehouse.store.measuring.measurements import record_measured
 from warehouse.store.models import Publication
 
@@ -418,3 +421,50 @@ def test_selected_posts_are_exported_as_a_plan_or_with_numbers(tenant: Tenant) -
         assert not re.search('value="(numbers|cancel)"', page)
         sent = {"form_token": form_token(reader, LIST), "action": "numbers", "post": [best]}
         assert reader.post(f"{LIST}/many", data=sent).status_code == 403
+
+
+def test_an_hour_of_the_week_fills_in_the_time_and_saves_nothing(
+    tenant: Tenant, browser: httpx.Client
+) -> None:
+    """NOON is Monday 2 March 2026; the workspace is in UTC."""
+    account = tenant.accounts["twitter-user"]
+    advise(tenant, "twitter-user", {(1, 18): 0.4, (2, 9): -0.3})
+    tenant.create_post(content="there already", account_ids=[account], scheduled_at="2026-03-04T09:30:00Z")
+    tenant.create_slot(account, 1, "18:45")
+    page = browser.get(f"{NEW}?account={account}").text
+    hours = dict(re.findall(r'name="pick" value="([^"]+)"[^>]*?aria-label="([^"]+)"', page))
+    assert len(hours) == 7 * 24 - (NOON.hour + 1), "hours that are over cannot be chosen"
+    assert hours["2026-03-03T18:45"] == "Tue 3 Mar, 18:00, +40 % (30 to 50), free slot at 18:45"
+    assert "1 post planned" in hours["2026-03-04T09:00"]
+    assert re.search(r'value="2026-03-03T18:45"[^>]*class="u8 free"', page)
+    assert "Orange above" in page
+    none = browser.get(NEW).text
+    assert "Orange above" not in none, "without an account nothing is advised"
+    sent = fill_in(browser, tenant, pick="2026-03-03T18:45", when="now")
+    answer = send(browser, sent)
+    assert answer.status_code == 200
+    assert re.search(r'name="at" type="datetime-local" value="2026-03-03T18:45"', answer.text)
+    assert re.search(r'name="when" value="at" checked', answer.text)
+    assert 'aria-pressed="true"' in answer.text
+    assert [post["content"] for post in posts(tenant)] == ["there already"]
+    later = browser.get(f"{NEW}?at=2026-05-04T09:00").text
+    assert 'value="2026-05-04T09:00"' in later.partition('class="strip"')[2], "the week of the written time"
+
+
+def test_best_times_draws_one_account_and_lists_the_others(tenant: Tenant, browser: httpx.Client) -> None:
+    for account in ("twitter-user", "mastodon-user"):
+        advise(tenant, account, {(1, 18): 0.14, (2, 9): 0.1})
+    for account in ("", tenant.accounts["mastodon-user"]):
+        page = browser.get(f"/dashboard/times?account={account}").text
+        assert page.count('class="plot"') == 1
+        assert ("Other accounts" in page) is not bool(account)
+
+
+def test_the_slider_of_earlier_states_has_even_steps() -> None:
+    commits = [NOON + timedelta(minutes=number) for number in range(1000)]
+    steps = list_commits(commits, ZoneInfo("Europe/Berlin"))
+    assert 150 < len(steps) <= 200
+    assert steps == sorted(steps)
+    last = (commits[-1] + timedelta(minutes=1)).astimezone(ZoneInfo("Europe/Berlin"))
+    assert steps[-1] == f"{last:%Y-%m-%dT%H:%M}", "the newest is one of them"
+    assert list_commits(commits[:2], ZoneInfo("UTC")) == ["2026-03-02T12:01", "2026-03-02T12:02"]

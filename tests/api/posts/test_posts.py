@@ -8,6 +8,8 @@ import pytest
 
 from connectors.types import PublishedPost
 from tests.api.harness import NOON, in_hours, make_tenant
+from warehouse.lake.archive import archive_events
+from warehouse.lake.connect import Lake
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import claim_due
 from warehouse.store.publishing.outcomes import Outcome, begin_sending, record_outcomes
@@ -52,6 +54,19 @@ def test_create_then_read(tenant: Tenant) -> None:
     said = {row["platform"]: row["content"]["text"] for row in detail["publications"]}
     assert said == {"twitter": "hello", "mastodon": "hello, fediverse"}
     assert [event["event"] for event in detail["publications"][0]["attempts"]] == ["scheduled"]
+
+
+def test_an_old_post_reads_as_before_after_its_ledger_moved_to_the_lake(tenant: Tenant) -> None:
+    address = post(tenant).headers["location"]
+    assert tenant.client.delete(address).status_code in {200, 204}
+    before = tenant.client.get(address).json()
+    services = tenant.server.services
+    later = tenant.server.clock() + timedelta(days=500)
+    with Lake.open(services.lake.settings) as lake:
+        assert archive_events(services.store, lake, before=later).events == 2
+    assert tenant.client.get(address).json() == before
+    assert [one["event"] for one in before["publications"][0]["attempts"]] == ["scheduled", "canceled"]
+    assert before["publications"][0]["ledger_problems"] == []
 
 
 def test_an_account_is_held_to_its_own_servers_limit(tenant: Tenant) -> None:

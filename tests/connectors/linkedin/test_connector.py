@@ -510,6 +510,13 @@ def test_the_kind_of_a_listed_post(content: dict[str, object], kind: str) -> Non
     assert post.permalink == "https://www.linkedin.com/feed/update/urn:li:share:7/"
 
 
+def test_only_sponsored_content_is_listed_as_promoted() -> None:
+    post = {"id": "urn:li:share:7", "createdAt": 1_764_000_000_000}
+    assert parse_listed(post).promoted is None
+    assert parse_listed(post | {"adContext": {"isDsc": False}}).promoted is None
+    assert parse_listed(post | {"adContext": {"isDsc": True}}).promoted is True
+
+
 def test_secrets_of_the_app_are_known_to_the_redaction() -> None:
     settings = ConnectorSettings(linkedin_client_secret=SecretStr("a-secret"), linkedin_base_url=SANDBOX)
     assert SecretStr("a-secret") in settings.secrets

@@ -75,6 +75,7 @@ async def test_another_runs_account_is_left_to_it_until_its_lease_expires(floor:
         ids["instagram"]: "done",
         ids["bluesky"]: "done",
     }
+    assert report.as_dict()["elsewhere"] == {ids["twitter"]: "another run works on it"}
     result = result_of(flow, report, {}, None)
     assert [result.by_account[name] for name in list(result.by_account)[:2]] != ["done", "done"]
     with floor.resources.store.write() as session:
@@ -82,6 +83,7 @@ async def test_another_runs_account_is_left_to_it_until_its_lease_expires(floor:
         for row in list_work(session, flow):  # the other run died long ago
             row.lease_until = row.began_at - LEASE
     again = await read(floor, flow)
+    assert "elsewhere" not in again.as_dict()
     assert [how for name, how in again.by_account.items() if ids["twitter"] in name] == ["done"]
 
 

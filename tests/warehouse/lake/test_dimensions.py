@@ -109,6 +109,8 @@ def test_language_and_tags_are_what_was_sent_else_what_the_platform_names(
         content={"text": "words", "options": options} if options else {"text": "words"},
         published_at=NOW,
     )
-    said = ListedPost("1", NOW, "words", "text", language=listed)
+    said = ListedPost("1", NOW, "words", "text", language=listed, promoted=True)
     load_publications(lake, [publication_dim(row, listed=said)])
+    load_publications(lake, [publication_dim(row)])
+    assert lake.query("SELECT paid FROM dims.publications") == [{"paid": True}], "known promotion stays known"
     assert lake.query("SELECT language, tags FROM marts.posts_wide") == [{"language": language, "tags": tags}]

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 from eval_optimal_times import evaluate_history, measure_truth, read_history
 from generate_histories import make_world
-from timing_ceiling import solve_exactly
+from timing_ceiling import measure_likelihood_power, solve_exactly, solve_jointly
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,24 @@ def test_knowing_more_earns_more() -> None:
         for known in (False, True)
     ]
     assert 0.3 < shares[0] < shares[1] < 1
+
+
+def test_a_ceiling_falls_with_what_has_to_be_learned() -> None:
+    world = make_world(5, accounts=60, posts=100, shape="kernel", shared=0.4)
+    known, learned, none = (
+        measure_truth(world, advised)["share_of_oracle"]
+        for advised in (
+            solve_exactly(world, profile_known=True),
+            solve_jointly(world),
+            solve_exactly(world, profile_known=False),
+        )
+    )
+    assert known > learned > none
+
+
+@pytest.mark.parametrize(("effect_sd", "least", "most"), [(0.0, 0.0, 0.25), (0.4, 0.8, 1.0)])
+def test_the_likelihood_ratio_is_calibrated_and_finds_strong_effects(
+    effect_sd: float, least: float, most: float
+) -> None:
+    world = make_world(6, accounts=30, posts=300, shape="kernel", effect_sd=effect_sd)
+    assert least <= measure_likelihood_power(world, "kernel", 0.09, draws=100) <= most

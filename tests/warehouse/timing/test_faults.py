@@ -124,18 +124,23 @@ def test_scores_of_counts_are_zero_on_average_and_vary_as_expected(seed: int, si
 
 
 def test_a_moved_audience_is_noticed_and_told_and_a_loyal_one_is_not() -> None:
-    told = {}
+    told, kept = {}, {}
     for moved in (0.7, None):
         world = make_world(37, accounts=15, posts=2500, moved=moved, effect_sd=0.3)
         sums = compute_slot_sums(world.posts)
         likely = sums.moved_at != NEVER
         told[moved] = likely.mean()
-        assert (sums.count.sum(axis=1)[~likely] == 2500).all(), "old posts lose weight only where it moved"
+        kept[moved] = sums.count.sum(axis=1) / 2500
         if moved:
             since = (sums.moved_at[likely] / 3.6e9 - START.timestamp() / 3600) / (52 * 168)
             assert np.abs(since - moved).mean() < 0.15
     assert told[0.7] > 0.3
     assert told[None] <= 0.08
+    # Posts weigh by the probability that they are not out of date.
+    assert kept[None].mean() > 0.9 > kept[0.7].mean() + 0.1
+    few = make_world(38, accounts=10, posts=150, effect_sd=0.3)
+    sums = compute_slot_sums(few.posts)
+    assert (sums.count.sum(axis=1)[sums.moved_at == NEVER] == 150).all(), "so few posts cannot tell"
 
 
 def test_a_prior_of_raw_slot_means_does_no_harm() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from warehouse.timing.habits import PACE, HabitPosts, compute_all_habits, compute_habits
 
+MICROSECONDS_PER_DAY = 86_400_000_000
 KINDS = ["text", "photo", "video"]
 
 
@@ -24,12 +25,13 @@ def draw_posts(seed: int, accounts: int, posts: int, *, effects: bool) -> HabitP
         if effects:
             y += 0.4 * (kind == 2) - 0.3 * (length == 2) - 0.3 * np.log2(np.bincount(day)[day])
         parts.append((np.full(posts, account), day, np.round(np.expm1(y).clip(0)), kind, length))
-    return HabitPosts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    account, day, *rest = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return HabitPosts(account, day * MICROSECONDS_PER_DAY, *rest)
 
 
 @pytest.mark.parametrize("effects", [True, False])
 def test_intervals_hold_the_truth_and_chance_is_seldom_known(*, effects: bool) -> None:
-    rows = compute_habits(draw_posts(5, 60, 600, effects=effects), KINDS)
+    rows = compute_habits(draw_posts(5, 60, 600, effects=effects), KINDS, ["UTC"] * 60)
     truth = {"video": 0.4, "long": -0.3, PACE: -0.3}
     for label, log_effect in truth.items():
         found = [row for row in rows if row["label"] == label]
@@ -46,8 +48,8 @@ def test_findings_are_finite_ordered_and_of_accounts_with_enough_posts(
     seed: int, posts: int, accounts: int
 ) -> None:
     drawn = draw_posts(seed, accounts, posts, effects=False)
-    rows = compute_all_habits(drawn, KINDS)
-    assert rows == compute_habits(drawn, KINDS)
+    rows = compute_all_habits(drawn, KINDS, ["UTC"] * accounts)
+    assert rows == compute_habits(drawn, KINDS, ["UTC"] * accounts)
     assert not rows or posts >= 30
     for row in rows:
         assert -1 < row["low"] <= row["effect"] <= row["high"] < 100
@@ -56,5 +58,6 @@ def test_findings_are_finite_ordered_and_of_accounts_with_enough_posts(
 
 def test_the_same_number_of_posts_every_day_says_nothing_about_pace() -> None:
     drawn = draw_posts(6, 1, 120, effects=False)
-    every_day = HabitPosts(drawn.account, np.arange(120), drawn.engagement, drawn.kind, drawn.length)
-    assert not [row for row in compute_habits(every_day, KINDS) if row["subject"] == PACE]
+    every = np.arange(120) * MICROSECONDS_PER_DAY
+    every_day = HabitPosts(drawn.account, every, drawn.engagement, drawn.kind, drawn.length)
+    assert not [row for row in compute_habits(every_day, KINDS, ["UTC"]) if row["subject"] == PACE]

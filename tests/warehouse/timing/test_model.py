@@ -425,6 +425,20 @@ def test_platform_profile_finds_what_accounts_share_and_leaves_the_asker_out() -
     assert np.corrcoef(each["log_effect"].head(168), shared)[0, 1] > 0.8
 
 
+def test_other_platforms_are_the_expectation_of_a_small_one_as_far_as_it_resembles_them() -> None:
+    large = make_world(31, accounts=150, posts=100, family=1, alike=0.9, shared=0.4)
+    for alike, least, most in ((0.9, 0.1, 1.0), (0.0, -0.5, 0.25)):
+        small = make_world(32, accounts=8, posts=100, family=1, alike=alike, shared=0.4)
+        truth = make_world(32, accounts=300, posts=1, family=1, alike=alike, shared=0.4).effect.mean(axis=0)
+        elsewhere = compute_platform_prior(large.posts)
+        alone = compute_platform_prior(small.posts)
+        leaning = compute_platform_prior(small.posts, elsewhere=elsewhere)
+        gained = [np.corrcoef(prior["log_effect"], truth)[0, 1] for prior in (leaning, alone)]
+        assert least <= gained[0] - gained[1] <= most
+    nothing = compute_platform_prior(small.posts.head(0), timezones={"new": "UTC"}, elsewhere=elsewhere)
+    np.testing.assert_allclose(nothing["log_effect"], elsewhere["log_effect"] / 2, atol=1e-12)
+
+
 def test_prior_carries_an_account_with_few_posts() -> None:
     evening = np.where(np.isin(np.arange(168) % 24, [19, 20, 21]), 0.5, 0.0)
     prior = pd.DataFrame(
@@ -571,5 +585,10 @@ def test_other_bad_arguments_are_clear_errors() -> None:
         compute_optimal_times(history, prior=pd.DataFrame({"weekday": [7], "hour": [0], "log_effect": [0.1]}))
     with pytest.raises(InvalidInputError, match="log_effect must be a number"):
         compute_optimal_times(history, prior=pd.DataFrame({"weekday": [0], "hour": [0], "log_effect": ["x"]}))
+    each = compute_prior_without_each(compute_slot_sums(history))
+    for elsewhere, problem in ((each, "one profile"), (each.drop(columns="hour"), "elsewhere has no column")):
+        with pytest.raises(InvalidInputError, match=problem) as caught:
+            compute_platform_prior(history, elsewhere=elsewhere)
+        assert caught.value.field == "elsewhere"
     with pytest.raises(InvalidInputError, match="DataFrame"):
         compute_optimal_times(None)

@@ -1,8 +1,9 @@
 """Language, tags and promotion of imported posts, from the columns that no count or text holds.
 
 Only what the file says in a column of that name: `lang` and `language` (X archive, tools), `langs` in a Bluesky record,
-`tags`, `labels` and `label(s)` (scheduling tools), `paid`, `promoted` and `boosted` with yes or no. Nothing is guessed
-from the text.
+`tags`, `labels` and `label(s)` (scheduling tools). A post was promoted if a column such as `paid`, `promoted`,
+`boosted` or `sponsored` says yes, or if it has paid counts: "Paid reach", "Impressions (sponsored)", "promoted
+engagements" (X), "Reach from Boosted posts" (Meta). Nothing is guessed from the text.
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ if TYPE_CHECKING:
 
 _LANGUAGES = ("language", "lang", "langs")
 _TAGS = ("tags", "labels", "label(s)")
-_PAID = ("paid", "promoted", "boosted")
+_PAID_WORDS = ("paid", "promoted", "boosted", "sponsored")
+_PAID_FLAGS = frozenset(
+    {*_PAID_WORDS, *(f"is {word}" for word in _PAID_WORDS), "has been promoted", "boosted post", "paid post"}
+)
+_PAID_COUNTED = frozenset(
+    {"reach", "impressions", "views", "viewers", "clicks", "engagements", "engagement", "likes", "reactions"}
+)
 _WORDS = dict.fromkeys(("true", "yes", "y", "t", "1", "1.0"), True) | dict.fromkeys(
     ("false", "no", "n", "f", "0", "0.0"), False
 )
 _SEPARATOR = re.compile(r"[,;|]")
+_NO_LETTERS = re.compile(r"[^a-z]+")
+_NOT_ZERO = re.compile(r"^[\s\d.,']*[1-9]")
 _LONGEST_TAG = 100
 
 
@@ -45,7 +54,7 @@ def read_details(payloads: Iterable[str | None]) -> list[Details]:
 
 def _may_say(payload: str) -> bool:
     lowered = payload.lower()
-    return any(word in lowered for word in ("lang", "tag", "label", *_PAID))
+    return any(word in lowered for word in ("lang", "tag", "label", *_PAID_WORDS))
 
 
 def _read(payload: str) -> Details:
@@ -57,8 +66,25 @@ def _read(payload: str) -> Details:
     return Details(
         language=next((code for name in _LANGUAGES if (code := read_language(columns.get(name)))), None),
         tags=_read_tags(columns),
-        paid=next((told for name in _PAID if (told := _read_word(columns.get(name))) is not None), None),
+        paid=_read_paid(columns),
     )
+
+
+def _read_paid(columns: Mapping[str, Any]) -> bool | None:
+    """Return whether a post was promoted: by a column that says so, else by its paid counts.
+
+    A paid count of 0 says nothing: the post may be promoted later.
+    """
+    counted = None
+    for name, cell in columns.items():
+        words = _NO_LETTERS.sub(" ", name).split()
+        if " ".join(words) in _PAID_FLAGS:
+            told = _read_word(cell)
+            if told is not None:
+                return told
+        elif not _PAID_COUNTED.isdisjoint(words) and not set(_PAID_WORDS).isdisjoint(words):
+            counted = counted or _NOT_ZERO.search(str(cell)) is not None or None
+    return counted
 
 
 def _read_word(cell: Any) -> bool | None:  # noqa: ANN401 (a cell of any type)

@@ -6,6 +6,7 @@ The model and its libraries are imported only where times are computed; the API 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.sql import load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
     from warehouse.timing.age import AgeCurve
     from warehouse.timing.fleet import Fleet
+    from warehouse.timing.habits import HabitPosts
+    from warehouse.timing.history import PostArrays
     from warehouse.timing.sums import SlotSums
 
 SLOTS = 168
@@ -39,22 +42,28 @@ def refresh_optimal_times(lake: Lake, *, now: datetime) -> dict[str, Any]:
     Returns {accounts, posts, rows, platforms, model_version, computed_at, failures}; `failures` has the problem by
     account id or platform.
     """
-    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.fleet import learn_fleet  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing.prior import pool_elsewhere  # noqa: PLC0415 (same)
 
     failures: dict[str, str] = {}
     by_platform = _list_accounts(lake, failures)
+    found: dict[str, tuple[_Sums, pa.Table]] = {}
+    for platform, rows in by_platform.items():
+        with (
+            _failing_alone(platform, failures),
+            span("timing.platform", platform=platform, accounts=len(rows)),
+        ):
+            found[platform] = _sum_with_habits(lake, platform, rows, now)
     results = []
     computed = []
-    for platform, rows in by_platform.items():
-        try:
-            with span("timing.platform", platform=platform, accounts=len(rows)):
-                results.append(_compute_platform(lake, platform, rows, now))
-        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-            # Invalid data of one platform: keep its old advice, and continue with the others.
-            logger.exception("the times of %s could not be computed", platform)
-            failures[platform] = f"{type(error).__name__}: {error}"
-            continue
-        computed.append(platform)
+    elsewhere = pool_elsewhere([sums.slots for sums, _ in found.values()])
+    for (platform, (sums, habits)), profile in zip(found.items(), elsewhere, strict=True):
+        rows = by_platform[platform]
+        with _failing_alone(platform, failures), span("timing.score", platform=platform, accounts=len(rows)):
+            fleet = learn_fleet(sums.slots, sums.curve, profile)
+            results.append(_score(rows, sums, habits, fleet))
+            computed.append(platform)
     _write(lake, results, now, kept=by_platform.keys() - set(computed), account_ids=None)
     return {
         "accounts": sum(map(len, by_platform.values())),
@@ -123,26 +132,26 @@ def plan_timing(lake: Lake, *, now: datetime, parts: int) -> TimingPlan:
     """
     from warehouse.timing.fleet import learn_fleet  # noqa: PLC0415 (see the module docstring)
     from warehouse.timing.model import MODEL_VERSION  # noqa: PLC0415 (same)
+    from warehouse.timing.prior import pool_elsewhere  # noqa: PLC0415 (same)
 
     failures: dict[str, str] = {}
     by_platform = _list_accounts(lake, failures)
     accounts = sum(map(len, by_platform.values()))
+    summed: dict[str, _Sums] = {}
+    for platform, rows in by_platform.items():
+        with _failing_alone(platform, failures), span("timing.learn", platform=platform, accounts=len(rows)):
+            summed[platform] = _sum_platform(lake, platform, rows, now)
     found: list[TimingPart] = []
     posts = 0
-    for platform, rows in by_platform.items():
-        try:
-            with span("timing.learn", platform=platform, accounts=len(rows)):
-                sums, curve, counted = _sum_platform(lake, platform, rows, now)
-                fleet = learn_fleet(sums, curve).as_dict()
-        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-            logger.exception("what the accounts of %s share could not be computed", platform)
-            failures[platform] = f"{type(error).__name__}: {error}"
-            continue
-        posts += counted
-        size = -(-accounts // parts)
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            found.append(TimingPart(platform, some[0]["account_id"], some[-1]["account_id"], now, fleet))
+    elsewhere = pool_elsewhere([sums.slots for sums in summed.values()])
+    for (platform, sums), profile in zip(summed.items(), elsewhere, strict=True):
+        with _failing_alone(platform, failures):
+            fleet = learn_fleet(sums.slots, sums.curve, profile).as_dict()
+            posts += sums.posts
+            rows, size = by_platform[platform], -(-accounts // parts)
+            for start in range(0, len(rows), size):
+                some = rows[start : start + size]
+                found.append(TimingPart(platform, some[0]["account_id"], some[-1]["account_id"], now, fleet))
     stale = [row["account_id"] for row in lake.query(load_sql("queries/select_stale_timing_accounts"))]
     if stale:
         _write(lake, [], now, kept=failures.keys() & by_platform.keys(), account_ids=stale)
@@ -179,7 +188,8 @@ def refresh_timing_part(lake: Lake, part: TimingPart) -> dict[str, Any]:
     if not rows or (newest["computed_at"] is not None and newest["computed_at"] > part.now):
         return {"platform": part.platform, "accounts": 0, "posts": 0, "rows": 0}
     with span("timing.part", platform=part.platform, accounts=len(rows)):
-        result = _compute_platform(lake, part.platform, rows, part.now, fleet)
+        sums, habits = _sum_with_habits(lake, part.platform, rows, part.now, fleet.curve)
+        result = _score(rows, sums, habits, fleet)
     _write(lake, [result], part.now, kept=(), account_ids=ids)
     return {
         "platform": part.platform,
@@ -334,56 +344,87 @@ def get_posting_noise(
     return {row["account_id"]: row["noise"] for row in rows}
 
 
-def _compute_habits(lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime) -> pa.Table:
-    """Return the findings of `compute_habits` for a platform's accounts, with the place of each account."""
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What is kept of some accounts' posts: the posts' arrays would need twice the memory during the fit."""
+
+    slots: SlotSums
+    curve: AgeCurve
+    posts: int
+
+
+@contextmanager
+def _failing_alone(platform: str, failures: dict[str, str]) -> Iterator[None]:
+    """Note invalid data of one platform in `failures`: its old advice is kept, and the others are computed."""
+    try:
+        yield
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        logger.exception("the times of %s could not be computed", platform)
+        failures[platform] = f"{type(error).__name__}: {error}"
+
+
+def _sum_platform(lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime) -> _Sums:
+    """Return the slot sums of all accounts of a platform, from which its fleet is learned."""
+    from warehouse.lake.queries.timing_posts import read_posts  # noqa: PLC0415 (see the module docstring)
+
+    posts, _, _ = read_posts(lake, platform, [row["account_id"] for row in accounts], now)
+    return _sum_posts(lake, platform, accounts, posts)
+
+
+def _sum_with_habits(
+    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime, curve: AgeCurve | None = None
+) -> tuple[_Sums, pa.Table]:
+    """Return the slot sums of the accounts and their habits, from one reading of the posts.
+
+    With a given curve, the accounts are a part of the platform, from which nothing is learned.
+    """
+    from warehouse.lake.queries.timing_posts import read_posts  # noqa: PLC0415 (see the module docstring)
+
+    posts, habit_posts, kinds = read_posts(lake, platform, [row["account_id"] for row in accounts], now)
+    return _sum_posts(lake, platform, accounts, posts, curve), _compute_habits(habit_posts, kinds, accounts)
+
+
+def _sum_posts(
+    lake: Lake,
+    platform: str,
+    accounts: list[dict[str, Any]],
+    posts: PostArrays,
+    curve: AgeCurve | None = None,
+) -> _Sums:
+    from warehouse.lake.queries.timing_posts import read_age_curve  # noqa: PLC0415 (see the module docstring)
+    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
+
+    names = [row["account_id"] for row in accounts]
+    zones = [row["timezone"] for row in accounts]
+    used = read_age_curve(lake, platform) if curve is None else curve
+    return _Sums(sum_posts(names, zones, posts, used, with_split=curve is None), used, len(posts))
+
+
+def _compute_habits(posts: HabitPosts, kinds: list[str], accounts: list[dict[str, Any]]) -> pa.Table:
+    """Return the findings of `compute_all_habits` for some accounts, with the place of each account."""
     import pyarrow as pa  # noqa: PLC0415 (see the module docstring)
 
-    from warehouse.lake.queries.timing_posts import read_habit_posts  # noqa: PLC0415 (same)
     from warehouse.timing.habits import compute_all_habits  # noqa: PLC0415 (same)
 
-    posts, kinds = read_habit_posts(lake, platform, accounts, now)
-    rows = [
-        row | {"place": accounts[row.pop("account")]["place"]} for row in compute_all_habits(posts, kinds)
-    ]
+    found = compute_all_habits(posts, kinds, [row["timezone"] for row in accounts])
+    rows = [row | {"place": accounts[row.pop("account")]["place"]} for row in found]
     types = {"subject": pa.string(), "label": pa.string(), "n_posts": pa.int64(), "known": pa.bool_()}
     types |= {"effect": pa.float64(), "low": pa.float64(), "high": pa.float64(), "place": pa.int32()}
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 
-def _sum_platform(
-    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime, curve: AgeCurve | None = None
-) -> tuple[SlotSums, AgeCurve, int]:
-    """Return the slot sums of the accounts, the platform's age curve, and the number of posts.
+def _score(accounts: list[dict[str, Any]], summed: _Sums, habits: pa.Table, fleet: Fleet) -> _Result:
+    """Compute the times of some accounts of a platform.
 
-    The posts' arrays are freed before the fit starts; otherwise twice the memory would be needed. With a given curve,
-    the sums are of a part of the platform, from which nothing is learned.
-    """
-    from warehouse.lake.queries.timing_posts import read_age_curve, read_posts  # noqa: PLC0415 (see the module docstring)
-    from warehouse.timing.sums import sum_posts  # noqa: PLC0415 (same)
-
-    names = [row["account_id"] for row in accounts]
-    zones = [row["timezone"] for row in accounts]
-    posts = read_posts(lake, platform, names, now)
-    used = read_age_curve(lake, platform) if curve is None else curve
-    return sum_posts(names, zones, posts, used, with_split=curve is None), used, len(posts)
-
-
-def _compute_platform(
-    lake: Lake, platform: str, accounts: list[dict[str, Any]], now: datetime, fleet: Fleet | None = None
-) -> _Result:
-    """Compute the times of all accounts of a platform, or with `fleet` of some of them.
-
-    The prior of an account is the profile of the others.
+    The prior of an account is the profile of the platform's others, which leans on that of the other platforms.
     """
     import numpy as np  # noqa: PLC0415 (see the module docstring)
     import pyarrow as pa  # noqa: PLC0415 (same)
 
-    from warehouse.timing.fleet import learn_fleet  # noqa: PLC0415 (same)
     from warehouse.timing.scores import score_sums  # noqa: PLC0415 (same)
     from warehouse.timing.sums import NEVER  # noqa: PLC0415 (same)
 
-    sums, curve, counted = _sum_platform(lake, platform, accounts, now, fleet.curve if fleet else None)
-    fleet = fleet or learn_fleet(sums, curve)
+    sums = summed.slots
     table = score_sums(sums, fleet.prior_of(sums), fleet.kernel)
     slot = np.tile(np.arange(SLOTS, dtype=np.int32), len(accounts))
     chance, suspicious = table.pop("p_chance")[:, 0], table.pop("suspicious").reshape(-1, 7, 24)[:, 0]
@@ -406,4 +447,4 @@ def _compute_platform(
         "account_posts": np.repeat(sums.rows.sum(axis=1).astype(np.int64), SLOTS),
     }
     slots = pa.table(columns | {key: values.reshape(-1) for key, values in table.items()})
-    return _Result(accounts, slots, facts, _compute_habits(lake, platform, accounts, now), counted)
+    return _Result(accounts, slots, facts, habits, summed.posts)

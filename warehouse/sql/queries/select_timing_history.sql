@@ -1,14 +1,11 @@
 -- grain: one measured publication of the platform of any origin, neither promoted nor deleted, with its newest snapshot; `place` is the index
---   of its account in $account_ids, `kind` the index of its kind in $kinds (0 = none)
--- params: platform; account_ids, kinds (lists of text); now = later publications are left out
+--   of its account in $account_ids, `kind` the index of its kind in $kinds (0 = none), `length` that of its length (-1 = not known); `hour_known`:
+--   its time of day is known; `habitual`: measured at full age, and published since $since
+-- params: platform; account_ids, kinds (lists of text); edges (characters, a list); grown_up = hours; since; now = later publications are left out
 WITH accounts AS (
   SELECT
     unnest($account_ids::VARCHAR[]) AS account_id,
     unnest(range(len($account_ids::VARCHAR[])))::INTEGER AS place
-),
--- Promotion buys engagement at any hour, and a deleted post stopped collecting it at an unknown age.
-left_out AS (
-  SELECT publication_id FROM dims.publications WHERE platform = $platform AND (paid OR deleted_at IS NOT NULL)
 )
 SELECT
   accounts.place,
@@ -16,12 +13,26 @@ SELECT
   latest.engagement::DOUBLE AS engagement,
   coalesce(list_position($kinds::VARCHAR[], latest.kind), 0)::SMALLINT AS kind,
   -- At least this old, if the time of reading is unknown.
-  coalesce(latest.age_hours, (epoch(latest.captured_at) - epoch(latest.published_at)) / 3600)::FLOAT AS age_hours
+  coalesce(latest.age_hours, (epoch(latest.captured_at) - epoch(latest.published_at)) / 3600)::FLOAT AS age_hours,
+  coalesce(publications.length, -1)::TINYINT AS length,
+  NOT coalesce(publications.day_only, FALSE) AS hour_known,
+  coalesce(latest.age_hours >= $grown_up, FALSE) AND latest.published_at >= $since AS habitual
 FROM marts.publication_latest AS latest
 INNER JOIN accounts USING (account_id)
-ANTI JOIN left_out ON left_out.publication_id = latest.publication_id
+LEFT JOIN (
+  SELECT
+    publication_id,
+    day_only,
+    CASE
+      WHEN text_length IS NOT NULL THEN len(list_filter($edges::BIGINT[], lambda edge: text_length >= edge))
+    END::TINYINT AS length,
+    -- Promotion buys engagement at any hour, and a deleted post stopped collecting it at an unknown age.
+    coalesce(paid, FALSE) OR deleted_at IS NOT NULL AS left_out
+  FROM dims.publications
+  WHERE platform = $platform
+) AS publications USING (publication_id)
 WHERE latest.platform = $platform
   AND latest.engagement IS NOT NULL
   AND latest.published_at <= $now
-  AND latest.publication_id NOT IN (SELECT publication_id FROM dims.publications WHERE day_only)
+  AND NOT coalesce(publications.left_out, FALSE)
 ORDER BY accounts.place, published

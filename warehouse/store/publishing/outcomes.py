@@ -228,6 +228,8 @@ def _save(session: Session, rows: Sequence[Publication]) -> None:
         session.flush()
         return
     changed = [row for row in rows if inspect(row).modified]
+    if not changed:
+        return
     values = {name: [getattr(row, name) for row in changed] for name in _CHANGING}
     # Most columns have one value for all: sent once instead of once for each row.
     shared = {name: column[0] for name, column in values.items() if all(one == column[0] for one in column)}

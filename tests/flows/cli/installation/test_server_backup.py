@@ -18,6 +18,8 @@ from flows.work_sharing import WorkLeases
 from tests.flows.cli.installation.conftest import PNG, environment
 from tests.flows.cli.installation.test_backup import call, call_json, dump_lake, dump_store, refused
 from tests.flows.cli.installation.test_move import write_settings
+from warehouse.lake.load import load_accounts
+from warehouse.lake.rows import AccountDim
 from warehouse.media_files import open_media_files
 from warehouse.move.lake import list_files, open_files
 from warehouse.move.store import copy_as_of_now
@@ -121,6 +123,8 @@ def test_a_copy_beside_writers_is_of_one_moment(tmp_path: Path, postgres_url: st
 def test_no_file_of_the_lake_is_deleted_while_a_backup_is_made(home: Path, making: bool) -> None:  # noqa: FBT001
     later = datetime.now(UTC) + timedelta(days=40)
     with Resources(WarehouseSettings(home=home), FlowSettings()) as resources:
+        for number in range(4):  # files that nothing needs any more, once their snapshots have expired
+            load_accounts(resources.lake, [AccountDim("acct_x", "ws_1", "twitter", f"name{number}")])
         with WorkLeases(resources.store, BACKUP_LEASE) as leases:
             if making:
                 leases.take(["a backup"], 1)

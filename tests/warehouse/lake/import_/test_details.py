@@ -36,3 +36,27 @@ def test_what_a_row_says(payload: dict[str, Any], language: str | None, tags: li
 def test_promotion_is_what_the_file_says(cell: object, expected: object) -> None:
     (details,) = read_details([json.dumps({"Paid": cell})])
     assert details.paid is expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"Paid reach": "1,204"}, True),
+        ({"Lifetime Post Paid Impressions": 12}, True),
+        ({"post_impressions_paid": "0"}, None),
+        ({"Impressions (sponsored)": "12.5"}, True),
+        ({"promoted engagements": "-"}, None),
+        ({"Reach from Boosted posts": "0.0"}, None),
+        ({"Boosted": "no", "Boosted reach": "9"}, False),
+        ({"is_promoted": "true"}, True),
+        ({"has_been_promoted": True}, True),
+        ({"Paid partnership": "yes"}, None),
+        ({"Unpaid reach": "7"}, None),
+        ({"Ad impressions": "7", "text": "paid"}, None),
+        ({"Paid impressions": None}, None),
+        ({"Paid reach rate": "0.3 %", "promoted": ""}, True),
+    ],
+)
+def test_paid_counts_mark_a_promoted_post(payload: dict[str, Any], expected: object) -> None:
+    (details,) = read_details([json.dumps(payload)])
+    assert details.paid is expected
