@@ -93,7 +93,14 @@ def take_upload(
         )
     except InvalidInputError as error:
         raise InvalidInputError.from_entries(
-            [{**entry, "detail": in_words_of_forms(entry["detail"])} for entry in error.entries]
+            [
+                {
+                    **entry,
+                    "pointer": "/mapping" if entry["pointer"] == "/map" else entry["pointer"],
+                    "detail": in_words_of_forms(entry["detail"]),
+                }
+                for entry in error.entries
+            ]
         ) from error
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.dashboard.test_pages import make_key, sign_in
+from tests.api.dashboard.test_pages import form_token, make_key, sign_in
 from tests.api.harness import make_tenant
 from warehouse.store.imports.imports import claim_import
 
@@ -137,3 +137,69 @@ def test_a_bulk_file_in_the_dashboard(tenant: Tenant, save: dict[str, str], stat
     told = browser.post("/dashboard/posts/bulk", data=fields, files={"file": ("buffer.csv", body)})
     assert told.status_code == 200, told.text
     assert (told.text.count(f">{status}<"), "not used: Tags (Buffer)" in told.text) == (2, True)
+
+
+TABLE = "Datum;Konto;Aufrufe;Notiz\n" + "".join(
+    f"2025-05-{day:02} 10:07;haus;{day};x\n" for day in range(1, 4)
+)
+MEANING = {"Datum": "published_at", "Konto": "account", "Aufrufe": "views", "Notiz": "-"}
+
+
+def test_a_table_of_ones_own_is_mapped_remembered_and_forgotten(tenant: Tenant) -> None:
+    refused = send(tenant, TABLE, platform="mastodon")
+    entry = refused.json()["errors"][0]
+    assert (refused.status_code, entry["columns"]) == (422, ["Datum", "Konto", "Aufrufe", "Notiz"])
+    assert "--" not in entry["detail"]
+    assert "mapping" in entry["detail"]
+    lines = "\n".join(f"{column}={field}" for column, field in MEANING.items())
+    made = send(tenant, TABLE, platform="mastodon", mapping=lines, remember="weekly").json()
+    assert (made["detection"]["posts"], made["options"]["mapping"]) == (3, MEANING)
+    maps = tenant.client.get("/api/v1/import-maps").json()["data"]
+    assert [(one["name"], one["columns"]) for one in maps] == [("weekly", MEANING)]
+    known = send(tenant, TABLE, platform="mastodon").json()
+    assert (known["detection"]["posts"], known["options"]["mapping"]) == (3, MEANING)
+    assert tenant.client.delete("/api/v1/import-maps/weekly").json()["name"] == "weekly"
+    assert tenant.client.delete("/api/v1/import-maps/weekly").status_code == 404
+    tenant.client.post(f"{IMPORTS}/{known['id']}/start")
+    assert wait_for(tenant, known["id"])["report"]["loaded"] == 3, "it is imported as it was shown"
+    other = make_tenant(tenant.server)
+    assert other.client.get("/api/v1/import-maps").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"mapping": "{"}, "mapping"),
+        ({"mapping": "[1]"}, "mapping"),
+        ({"mapping": '{"Datum": 1}'}, "mapping"),
+        ({"mapping": '{"Datum": "when"}'}, "mapping"),
+        ({"mapping": '{"Tag": "published_at"}'}, "mapping"),
+        ({"remember": "weekly"}, "remember"),
+        ({"mapping": '{"Datum": "published_at"}', "remember": "a\tb"}, "remember"),
+    ],
+)
+def test_a_mapping_that_is_none_is_refused(tenant: Tenant, options: dict[str, str], field: str) -> None:
+    refused = send(tenant, TABLE, platform="mastodon", **options)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == f"/{field}"
+
+
+def test_the_page_asks_what_the_columns_of_an_unknown_table_mean(tenant: Tenant) -> None:
+    browser = sign_in(tenant.server, make_key(tenant, "read", "write"))
+    address = "/dashboard/imports"
+    token = form_token(browser, address)
+
+    def upload(**given: Any) -> httpx.Response:
+        fields = {"form_token": token, "platform": "mastodon", **given}
+        return browser.post(address, files={"file": ("table.csv", TABLE.encode())}, data=fields)
+
+    asked = upload()
+    assert asked.status_code == 422
+    for column in MEANING:
+        assert f'name="column" value="{column}"' in asked.text
+    done = upload(column=list(MEANING), field=list(MEANING.values()), remember="weekly")
+    assert done.status_code == 303, done.text
+    assert "Datum = published_at" in browser.get(address).text
+    gone = browser.post("/dashboard/import-maps/remove", data={"form_token": token, "name": "weekly"})
+    assert gone.status_code == 303
+    assert "Datum = published_at" not in browser.get(address).text

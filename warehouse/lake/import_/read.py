@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from warehouse.lake.import_.types import ZoneSource
 
 _TEXT_FIELDS = ("text", "title")
+_ID_FIELDS = ("external_id", "page")
 _OTHER_FIELDS = ("account", "platform", "external_id", "page", "permalink", "what", "kind")
 _TIMES = ("published_at", "measured_at")
 _FIELDS = (*_OTHER_FIELDS, *_TEXT_FIELDS, *_TIMES, *COUNTS, *MEASURES)
@@ -111,6 +112,7 @@ def _connect(folder: Path) -> DuckDBPyConnection:
             "preserve_insertion_order": "false",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # in an interactive Python it writes to stdout
     connection.execute("SET TimeZone = 'UTC'")
     for statement in duckdb.extract_statements(load_sql("history/create_macros")):
         connection.execute(statement)
@@ -238,6 +240,8 @@ class _Reader:
         for name in _FIELDS:
             if name not in places:
                 named.append(f"NULL::VARCHAR AS {name}")
+            elif name in _ID_FIELDS:
+                named.append(f"cleaned_id(c{places[name]}) AS {name}")
             elif name in _TEXT_FIELDS:
                 named.append(f"cleaned_text(c{places[name]}) AS {name}")
             else:

@@ -11,6 +11,9 @@ CREATE TEMP MACRO cleaned(value) AS
     ELSE trim(value, chr(9) || chr(10) || chr(13) || ' ' || chr(160) || chr(8239))
   END;
 
+-- An apostrophe before digits is how people keep a spreadsheet from changing an id.
+CREATE TEMP MACRO cleaned_id(value) AS regexp_replace(cleaned(value), '^''(\d+)$', '\1');
+
 CREATE TEMP MACRO cleaned_text(value) AS nullif(trim(value, chr(9) || chr(10) || chr(13) || ' '), '');
 
 CREATE TEMP MACRO has_offset(value) AS regexp_matches(value, '(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$') AND length(value) > 12;

@@ -15,10 +15,12 @@ from warehouse.store.bulk import insert_missing
 from warehouse.store.imports.models import ImportedPublication
 from warehouse.store.models import Post, Publication
 from warehouse.store.posts.external_posts import (
+    ACTIVITY,
     DERIVED_ID,
     adopt_idless,
     content_of,
     find_in_flight,
+    find_twin,
     floor_minute,
     insert_external_posts,
     is_derived_id,
@@ -39,6 +41,7 @@ _LONGEST_SHIFT = timedelta(hours=27)
 """Between the two zones that are farthest apart, with an hour of summer time."""
 _FEWEST_SHIFTED = 3
 _DIFFERENT_GAPS = 5
+_TWIN_WITHIN = timedelta(minutes=1)
 
 
 class Known(NamedTuple):
@@ -97,6 +100,9 @@ def file_posts(
         by_place = _match_idless(session, account.id, items, idless)
         filed.known |= by_place
         idless = [place for place in idless if place not in by_place]
+    activities = [place for place in open_rows if items[place].external_id.startswith(ACTIVITY)]
+    if activities:
+        filed.known |= _match_activities(session, account.id, items, activities)
     if len(idless) >= _FEWEST_SHIFTED:
         filed.shift, filed.shifted = _find_shift(session, account.id, items, idless)
     left_out = {*filed.known, *filed.shifted}
@@ -223,6 +229,28 @@ def _match_idless(
     return matched
 
 
+def _match_activities(
+    session: Session, account_id: str, items: Sequence[ListedPost], places: Sequence[int]
+) -> dict[int, Known]:
+    """Return the stored posts that LinkedIn's API has named, of rows that name their activity (`find_twin`)."""
+    times = [items[place].published_at for place in places]
+    query = _columns().where(
+        Publication.account_id == account_id,
+        Publication.external_id.like("urn:li:%"),
+        Publication.external_id.not_like(f"{ACTIVITY}%"),
+        Publication.published_at >= min(times) - _TWIN_WITHIN,
+        Publication.published_at <= max(times) + _TWIN_WITHIN,
+    )
+    stored = [(known.published_at, known.text, known) for known in map(_known, session.execute(query))]
+    matched: dict[int, Known] = {}
+    for place in places:
+        known = find_twin(stored, items[place])
+        if known is not None:
+            matched[place] = known
+            stored = [one for one in stored if one[2] is not known]
+    return matched
+
+
 def _find_shift(
     session: Session, account_id: str, items: Sequence[ListedPost], places: Sequence[int]
 ) -> tuple[timedelta | None, list[int]]:
@@ -271,7 +299,9 @@ def _mend(
             continue
         item = items[place]
         changes: dict[str, Any] = {}
-        finer = known.published_at.replace(second=0, microsecond=0) == item.published_at
+        finer = known.published_at.replace(second=0, microsecond=0) == item.published_at or (
+            item.external_id.startswith(ACTIVITY) and not known.external_id.startswith(ACTIVITY)
+        )
         if exact_times[place] and item.published_at != known.published_at and not finer:
             if known.of_platform:
                 filed.differing.append((place, item.published_at - known.published_at))

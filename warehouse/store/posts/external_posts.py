@@ -8,9 +8,9 @@ import re
 from datetime import timedelta
 from functools import cache, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from connectors.types import CLOCK_MARGIN, PostContent
 from warehouse.errors import InvalidInputError
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
     from connectors.types import ListedPost
     from warehouse.store.models import AccountRow
 
+Twin = TypeVar("Twin")
+
 DERIVED_ID = "row-"
 """Prefix of the external id of a post for which a file had no id."""
+ACTIVITY = "urn:li:activity:"
+"""LinkedIn's exports and web addresses name a post by its activity; its API names the same post by its share or
+ugcPost, with another number. Both numbers hold the time of their making, which is the same but for seconds."""
 _MINUTE = timedelta(minutes=1)
 _LINK = re.compile(r"https?://\S+")
 _COMPARED = 40
@@ -210,9 +215,10 @@ def _any_idless(session: Session, account_id: str) -> bool:
 
 
 def _idless(account_id: str) -> Select[Publication]:
-    """Publications of files that name no ids."""
+    """Publications of files that name no ids, or ids that the platform's API does not use."""
     return select(Publication).where(
-        Publication.account_id == account_id, Publication.external_id.like(f"{DERIVED_ID}%")
+        Publication.account_id == account_id,
+        or_(Publication.external_id.like(f"{DERIVED_ID}%"), Publication.external_id.like(f"{ACTIVITY}%")),
     )
 
 
@@ -222,28 +228,30 @@ def adopt_idless(
     """Give stored posts without an id (`DERIVED_ID`) the ids of the items that they are; return them by external id.
 
     The same post: published in the same minute (in the same second, if the file had seconds) on the same account, and
-    no two different texts. An item with a derived id of its own adopts nothing.
+    no two different texts. An activity of LinkedIn is the share or ugcPost within a minute of it, if there is one only.
+    An item with a derived id of its own, or an activity's, adopts nothing.
     """
-    wanted = [item for item in items if not is_derived_id(item.external_id)]
+    wanted = [
+        item
+        for item in items
+        if not is_derived_id(item.external_id) and not item.external_id.startswith(ACTIVITY)
+    ]
     if not wanted:
         return {}
-    first, last = min(item.published_at for item in wanted), max(item.published_at for item in wanted)
-    query = _idless(account_id).where(
-        Publication.published_at >= first - _MINUTE, Publication.published_at <= last
-    )
-    stored: dict[datetime, list[Publication]] = {}
-    for row in session.scalars(query.order_by(Publication.published_at, Publication.id)):
-        if row.published_at is not None:
-            stored.setdefault(floor_minute(row.published_at), []).append(row)
-    if not stored:
+    stored, activities = _find_adoptable(session, account_id, wanted)
+    if not stored and not activities:
         return {}
     adopted: dict[str, Adopted] = {}
     for item in sorted(wanted, key=lambda item: (item.published_at, item.external_id)):
         candidates = stored.get(floor_minute(item.published_at), [])
         match = next((row for row in candidates if _is_same(row, item)), None)
+        if match is not None:
+            candidates.remove(match)
+        elif item.external_id.startswith("urn:li:"):
+            match = find_twin(activities, item)
+            activities = [one for one in activities if one[2] is not match]
         if match is None:
             continue
-        candidates.remove(match)
         before = {
             "external_id": match.external_id,
             "published_at": match.published_at.isoformat() if match.published_at else None,
@@ -260,6 +268,36 @@ def adopt_idless(
         adopted[item.external_id] = Adopted(match.id, before)
     session.flush()
     return adopted
+
+
+def _find_adoptable(
+    session: Session, account_id: str, wanted: Sequence[ListedPost]
+) -> tuple[dict[datetime, list[Publication]], list[tuple[datetime, str, Publication]]]:
+    """Return the posts without ids by minute, and the activities of LinkedIn, around the times of some items."""
+    first, last = min(item.published_at for item in wanted), max(item.published_at for item in wanted)
+    query = _idless(account_id).where(
+        Publication.published_at >= first - _MINUTE, Publication.published_at <= last + _MINUTE
+    )
+    stored: dict[datetime, list[Publication]] = {}
+    activities: list[tuple[datetime, str, Publication]] = []
+    for row in session.scalars(query.order_by(Publication.published_at, Publication.id)):
+        if row.published_at is None:
+            continue
+        if str(row.external_id).startswith(ACTIVITY):
+            activities.append((row.published_at, str(row.content.get("text") or ""), row))
+        else:
+            stored.setdefault(floor_minute(row.published_at), []).append(row)
+    return stored, activities
+
+
+def find_twin(stored: Sequence[tuple[datetime, str, Twin]], item: ListedPost) -> Twin | None:
+    """Return the one post of (time, text, post) that LinkedIn calls by another kind of id; None = none, or several."""
+    found = [
+        post
+        for at, text, post in stored
+        if abs(at - item.published_at) <= _MINUTE and same_text(text, item.text)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def is_derived_id(external_id: str) -> bool:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import tarfile
 import zipfile
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 
@@ -100,6 +102,95 @@ def _cell(place: str, value: Any) -> str:
 
 class Cid(bytes):
     """A link in CBOR."""
+
+
+def xls_of(*sheets: tuple[str, list[list[Any]]], password: bool = False) -> bytes:
+    """Return a workbook of old Excel (BIFF8 in an OLE file); with `password` it says that it is encrypted."""
+
+    def record(kind: int, data: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def text(value: str) -> bytes:
+        return struct.pack("<HB", len(value), 1) + value.encode("utf-16-le")
+
+    def begin(kind: int) -> bytes:
+        return record(0x809, struct.pack("<HHHHII", 0x600, kind, 0x0DBB, 0x07CC, 0, 6))
+
+    end = record(0x0A, b"")
+    bodies = []
+    for _, rows in sheets:
+        body = begin(0x10)
+        for row, cells in enumerate(rows):
+            for column, value in enumerate(cells):
+                place = struct.pack("<HHH", row, column, 0)
+                if isinstance(value, int | float):
+                    body += record(0x203, place + struct.pack("<d", value))
+                elif value is not None:
+                    body += record(0x204, place + text(value))
+        bodies.append(body + end)
+    lock = record(0x2F, struct.pack("<HHH", 1, 1, 1) + bytes(48)) if password else b""
+    head = begin(0x05) + lock + record(0x42, struct.pack("<H", 1200))
+    names = [struct.pack("<BB", len(name), 1) + name.encode("utf-16-le") for name, _ in sheets]
+    start = len(head) + sum(4 + 6 + len(name) for name in names) + len(end)
+    for name, body in zip(names, bodies, strict=True):
+        head += record(0x85, struct.pack("<IBB", start, 0, 0) + name)
+        start += len(body)
+    return _ole_of("Workbook", head + end + b"".join(bodies))
+
+
+def _ole_of(name: str, stream: bytes) -> bytes:
+    """Return an OLE file with one stream: a sector of allocation, one of the directory, then the stream."""
+    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
+    sectors = len(stream) // 512
+    chain = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, 2 + sectors), 0xFFFFFFFE]
+    allocation = struct.pack("<128I", *chain, *[0xFFFFFFFF] * (128 - len(chain)))
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    header += struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<9I", 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    header += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
+
+    def entry(title: str, kind: int, child: int, first: int, size: int) -> bytes:
+        encoded = title.encode("utf-16-le")
+        links = struct.pack("<HBB3I", len(encoded) + 2, kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child)
+        return encoded.ljust(64, b"\0") + links + bytes(36) + struct.pack("<IQ", first, size)
+
+    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + entry(name, 2, 0xFFFFFFFF, 2, len(stream))
+    return header + allocation + directory.ljust(512, b"\0") + stream
+
+
+def ods_of(*sheets: tuple[str, list[list[Any]]], password: bool = False) -> bytes:
+    """Return a workbook of LibreOffice; with `password` its manifest says that it is encrypted."""
+    tables = []
+    for name, rows in sheets:
+        lines = []
+        for cells in rows:
+            line = []
+            for value in cells:
+                if value is None:
+                    line.append("<table:table-cell/>")
+                elif isinstance(value, int | float):
+                    line.append(f'<table:table-cell office:value-type="float" office:value="{value}"/>')
+                else:
+                    shown = f"<text:p>{escape(str(value))}</text:p>"
+                    line.append(f'<table:table-cell office:value-type="string">{shown}</table:table-cell>')
+            lines.append(f"<table:table-row>{''.join(line)}</table:table-row>")
+        tables.append(f'<table:table table:name="{escape(name)}">{"".join(lines)}</table:table>')
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    lock = "<manifest:encryption-data/>" if password else ""
+    return zip_of(
+        mimetype=kind,
+        content_DOT_xml=f'<office:document-content {spaces} office:version="1.2"><office:body><office:spreadsheet>'
+        f"{''.join(tables)}</office:spreadsheet></office:body></office:document-content>",
+        **{
+            "META-INF/manifest_DOT_xml": '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:'
+            f'manifest:1.0"><manifest:file-entry manifest:full-path="content.xml">{lock}</manifest:file-entry>'
+            "</manifest:manifest>"
+        },
+    )
 
 
 def cbor(value: Any) -> bytes:
@@ -524,6 +615,38 @@ CASES = [
         ],
     ),
     Case(
+        "ids-with-apostrophes.csv",
+        b"account,post_id,published_at,likes,comments,shares\na,'1057692345678901248,2024-05-31 10:00,1,2,3\n",
+        "History file, 1 post, 2024-05-31, times in UTC (assumed: the file does not say)",
+        [{"external_id": "1057692345678901248"}],
+    ),
+    Case(
+        "linkedin-page.xls",
+        xls_of(("Metrics", [["Date", "Impressions"], ["05/30/2024", 4]]), ("All posts", _LINKEDIN_PAGE)),
+        "LinkedIn page export, 1 post, 2024-05-30, times in UTC (assumed: the file does not say)",
+        [
+            {
+                "line": 3,
+                "external_id": "urn:li:activity:7201923456789012480",
+                "impressions": 500,
+                "engagement_rate": 0.084,
+            }
+        ],
+    ),
+    Case(
+        "linkedin-page.ods",
+        ods_of(("Metrics", [["Date", "Impressions"], ["05/30/2024", 4]]), ("All posts", _LINKEDIN_PAGE)),
+        "LinkedIn page export, 1 post, 2024-05-30, times in UTC (assumed: the file does not say)",
+        [
+            {
+                "line": 3,
+                "external_id": "urn:li:activity:7201923456789012480",
+                "impressions": 500,
+                "engagement_rate": 0.084,
+            }
+        ],
+    ),
+    Case(
         "linkedin-creator.xlsx",
         xlsx_of(("DISCOVERY", [["Overall Performance", "x"]]), ("TOP POSTS", _LINKEDIN_TOP)),
         "LinkedIn creator export, 1 post, 2024-05-30, times in UTC (assumed: the file does not say)",
@@ -737,6 +860,8 @@ CASES = [
 
 REFUSALS: list[tuple[str, bytes, dict[str, Any], str, str]] = [
     # name, bytes, options, field, words of the sentence
+    ("locked.xls", xls_of(("Posts", _LINKEDIN_PAGE), password=True), {}, "path", "protected with a password"),
+    ("locked.ods", ods_of(("Posts", _LINKEDIN_PAGE), password=True), {}, "path", "protected with a password"),
     (
         "x.csv",
         _X_NEW.replace("1790012345678901234,", "1.79001E+18,", 1).replace("/status/", "/s/").encode(),

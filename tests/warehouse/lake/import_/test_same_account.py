@@ -135,6 +135,28 @@ def test_a_post_without_an_id_in_a_file_is_the_platforms_post_of_that_minute(
         assert (len(rows), rows[0].content["text"]) == (2, "Tea")
 
 
+def test_an_activity_of_linkedin_is_the_share_of_the_same_second(
+    bring: Callable[..., Any], store: Store, workspace_id: str
+) -> None:
+    """Exports name the activity, the API names the share: another number for the same post."""
+    activity, other = "urn:li:activity:7202614379450000000", "urn:li:activity:7202614379450999999"
+    rows = f"{activity},{AT:%Y-%m-%d %H:%M}:03,1,2,3\n{other},2024-06-09 10:00,4,5,6\n"
+    page = {"external_id": "urn:li:organization:17"}
+    assert bring("17", rows, Platform.LINKEDIN).new_posts == 2
+    with store.write() as session:
+        account = connect(session, store, workspace_id, Platform.LINKEDIN, **page)
+        share = ListedPost("urn:li:share:7202614377000000001", AT + timedelta(seconds=2), "Tea", "text")
+        late = ListedPost("urn:li:ugcPost:7202614377000000002", AT + timedelta(hours=1), "Cake", "text")
+        recorded = record_external_posts(session, account, [share, late], NOW)
+        assert (recorded.existing, recorded.inserted) == (1, 1)
+    again = bring("17", rows, Platform.LINKEDIN)
+    assert (again.new_posts, again.loaded, again.already_there) == (0, 0, 2)
+    assert not any("differ" in note for note in again.notes)
+    with store.read() as session:
+        ids = {row.external_id for row in session.query(Publication)}
+    assert ids == {share.external_id, late.external_id, other}
+
+
 def test_doubles_of_earlier_versions_are_merged_and_named(
     bring: Callable[..., Any], lake: Lake, store: Store, workspace_id: str, read_marts: Callable[[Lake], Any]
 ) -> None:

@@ -8,6 +8,9 @@ from sqlalchemy import delete
 
 from connectors.types import ListedPost
 from warehouse.errors import InvalidInputError
+from warehouse.store.imports.imports import create_import
+from warehouse.store.imports.models import ImportedPublication
+from warehouse.store.imports.posts import FiledPosts, file_posts
 from warehouse.store.models import AccountRow, Post, Publication
 from warehouse.store.posts import posts
 from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
@@ -105,3 +108,38 @@ def test_a_post_before_1970_is_refused(world: World) -> None:
     with pytest.raises(InvalidInputError) as raised:
         record(world, [ListedPost("old", datetime(1969, 12, 31, tzinfo=UTC), "", "text")])
     assert raised.value.field == "published_at"
+
+
+def test_an_import_notes_its_posts_and_what_it_changed(world: World) -> None:
+    """On both databases: rows are inserted by the driver itself."""
+    at = world.at - timedelta(minutes=9)
+    idless = ListedPost("row-1", at, "", "text")
+    fresh = ListedPost(
+        "x2", at - timedelta(days=1), "caf\u00e9 \U0001f375", "photo", "https://x.com/a/status/2"
+    )
+
+    def bring(*items: ListedPost) -> FiledPosts:
+        with world.store.write() as session:
+            row = create_import(
+                *(session, world.workspace_id, world.at), filename="a.csv", size=1, sha256="0", options={}
+            )
+            account = session.get_one(AccountRow, world.accounts["twitter"])
+            return file_posts(session, row.id, account, items, world.at, exact_times=[True] * len(items))
+
+    first = bring(idless, fresh, fresh)
+    assert (len(first.created), sorted(first.known)) == (2, [0, 1, 2])
+    second = bring(ListedPost("x1", at, "Tea", "text"), fresh)
+    assert (second.created, len(second.before)) == (set(), 1)
+    with world.store.read() as session:
+        notes = session.query(ImportedPublication).all()
+        assert sorted((note.created, note.before is None) for note in notes) == [
+            (False, False),
+            (False, True),
+            (True, True),
+            (True, True),
+        ]
+        rows = session.query(Publication).order_by(Publication.published_at).all()
+        assert [(row.external_id, row.content["text"], row.send_state) for row in rows] == [
+            ("x2", fresh.text, {}),
+            ("x1", "Tea", {}),
+        ]
